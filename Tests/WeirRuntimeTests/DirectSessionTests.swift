@@ -130,6 +130,17 @@ struct DirectSessionTests {
         #expect(try value[0].scalar(of: Float.self) == Float(sign: .plus, exponent: Int(count), significand: 1))
     }
 
+    @Test("what two loops give is joined once, though each Exit is dead in all iterations but the last")
+    func joinedLoops() throws {
+        let b = builder()
+        let short = doublingLoop(b, limit: b.scalar(3, .int32), frame: "short")
+        let long = doublingLoop(b, limit: b.scalar(12, .int32), frame: "long")
+        let sum = b.add("AddV2", [short, long])[0]
+        let session = try DirectSession(b.graph(), registry: .standard)
+        let plan = try session.plan(feeds: [], fetches: [sum.name], targets: [])
+        for _ in 0..<50 { #expect(try session.run(plan, [])[0].scalar(of: Float.self) == 8 + 4096) }
+    }
+
     @Test("a loop over two devices runs in step on both", arguments: [0, 5, 40] as [Int32])
     func loopAcrossDevices(_ count: Int32) throws {
         let b = builder()

@@ -102,6 +102,7 @@ final class Frame: @unchecked Sendable {  // guarded by the loop lock of the run
     var invariants: [(node: Int32, value: Slot)] = []
     /// Values for an iteration that may not start yet.
     var waiting: [(node: Int32, value: Slot)] = []
+    /// Exits that were dead in the iteration that is the last so far.
     var deadExits: [Int32] = []
     /// Frames entered from here, by the iteration and the loop's layout.
     var children: [Child: Frame] = [:]

@@ -25,8 +25,9 @@ extension Run {
             finishIterations(of: child, from: 0, &ready)
         case .exit:
             if isDead || outputs[0].isDead {
-                // Whether the loop has really ended without this value is known when it has ended.
-                frame.deadExits.append(item.node)
+                // In all iterations but the last one an Exit is dead because the loop goes on. Only one that is dead in the
+                // last has no value to give when the loop has ended.
+                if iteration.number == frame.lastIteration { frame.deadExits.append(item.node) }
             } else if let target = frame.parentIteration {
                 send(item.node, outputs[0], to: target, &ready)
             }
@@ -77,6 +78,7 @@ extension Run {
 
     private func nextIteration(of frame: Frame, _ ready: inout [Ready]) -> Iteration {
         frame.lastIteration += 1
+        frame.deadExits = []
         frame.outstandingIterations += 1
         let iteration = Iteration(table.frames[frame.layoutIndex], number: frame.lastIteration, frame: frame)
         frame.iterations[frame.lastIteration] = iteration
