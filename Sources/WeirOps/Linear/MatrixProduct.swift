@@ -55,6 +55,8 @@ struct MatrixProduct {
         batch aOffsets: [Int], _ bOffsets: [Int], _ a: UnsafePointer<E>, _ b: UnsafePointer<E>, _ c: UnsafeMutablePointer<E>,
         _ pool: ComputePool
     ) {
+        // Without pairs the sizes may be anything, their product even too large for an integer.
+        guard !aOffsets.isEmpty else { return }
         let count = aOffsets.count, size = rows * columns
         guard count >= pool.threadCount, depth > 0, size > 0 else {
             for index in 0..<count { run(a + aOffsets[index], b + bOffsets[index], c + index * size, pool) }

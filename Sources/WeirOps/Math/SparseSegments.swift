@@ -121,20 +121,21 @@ private struct SparseGradientVisitor: FloatingVisitor {
             let ids = try context.input(2).integers("segment_ids")
             let count = try context.input(3).integer("output_dim0")
             guard count >= 0 else { throw Status.invalidArgument("Expected a non-negative size, got \(count)") }
-            var members = [Int](repeating: 0, count: shape[0])
             for (row, id) in zip(rows, ids) {
                 guard (0..<count).contains(row) else {
                     throw Status.invalidArgument("Index \(row) out of range [0, \(count)).")
                 }
                 guard id >= 0 else { throw Status.invalidArgument("Segment id \(id) out of range [0, \(shape[0])).") }
                 guard id < shape[0] else { throw Status.invalidArgument("Invalid number of segments") }
-                members[id] += 1
             }
             let gradient = context.elements(0, E.self)
             let output = try context.output(0, E.dtype, Shape(validating: [count] + shape.dimensions.dropFirst()))
             output.clearElements()
-            guard output.elementCount > 0, let x = gradient.baseAddress else { return }
+            // Where there are no elements, the number of segments may be anything.
+            guard output.elementCount > 0, shape.elementCount > 0, let x = gradient.baseAddress else { return }
             let width = output.elementCount / count
+            var members = [Int](repeating: 0, count: shape[0])
+            for id in ids { members[id] += 1 }
             let scales = members.map { E.Compute($0 > 0 ? scale($0) : 0) }
             guard let out = output.mutableElements(E.self).baseAddress else { return }
             for (row, id) in zip(rows, ids) {

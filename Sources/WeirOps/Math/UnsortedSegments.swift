@@ -122,9 +122,8 @@ private func reduceUnsorted(_ loops: ReduceLoops, _ dtype: DType, _ context: bor
     }
     // The result itself holds the accumulators where they are of its type.
     if accumulatorSize == size { return run(target) }
-    withUnsafeTemporaryAllocation(byteCount: shape.elementCount * accumulatorSize, alignment: 64) { space in
-        if let base = space.baseAddress { run(base) }
-    }
+    let space = try Tensor(.uint8, Shape(validating: [shape.elementCount * accumulatorSize]))
+    run(space.mutableFirstByte)
 }
 
 /// Rows of a result by the ids that made it; where an id is negative, zeros.

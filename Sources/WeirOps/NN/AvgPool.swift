@@ -145,6 +145,7 @@ private func spreadAverages<E: FloatingElement>(
 ) {
     let channels = shape.channels
     let (inputSize, outputSize) = (shape.input.volume * channels, shape.output.volume * channels)
+    guard inputSize > 0 else { return }
     pool.parallelFor(shape.batch, grain: shape.grain) { images in
         for image in images {
             let target = result + image * inputSize, flow = gradient + image * outputSize
