@@ -27,7 +27,7 @@ public struct Trainer: Sendable {
     }
 
     /// The split has a random sequence of its own, apart from that of weights and batches.
-    static func splitSeed(_ seed: Int) -> UInt64 { UInt64(bitPattern: Int64(seed)) &+ 38 }
+    static func splitSeed(_ seed: Int) -> UInt64 { UInt64(bitPattern: Int64(seed)) &+ 36 }
 
     var workerTasks: [Int] { cluster.taskIndices(job: "worker") }
     var parameterServerCount: Int { cluster.taskIndices(job: "ps").count }
