@@ -72,7 +72,7 @@ public final class Server: Sendable {
         self.worker = worker
         master = Master(worker: worker, registry: registry, defaults: options.defaults, logger: logger)
         links = options.tensorTransport == .links ? try LinkListener(host: options.host, worker: worker, variants: variants) : nil
-        var services: [any RegistrableRPCService] = [
+        var services: [any RPCService] = [
             MasterService(master: master, variants: variants, dispatch: pool),
             WorkerService(worker: worker, variants: variants, dispatch: pool),
         ]

@@ -236,6 +236,25 @@ private func status(of body: () async throws -> some Any) async -> Status? {
         }
     }
 
+    @Test func `many large tensors at once on one connection all arrive`() async throws {
+        let large = try Tensor(.int32, [1 << 20])
+        large.mutableElements(Int32.self).update(repeating: 7)
+        let worker = FakeWorker(onReceive: { _, _, done in done(.success(Delivery(large))) })
+        try await Loopback.with(worker: worker) { loopback in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for number in 0..<16 {
+                    group.addTask {
+                        for round in 0..<8 {
+                            let tensor = try await loopback.receive("\(number).\(round)").tensor
+                            #expect(tensor.elementCount == 1 << 20 && tensor.elements(Int32.self).last == 7)
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+    }
+
     @Test func `a dead tensor arrives dead`() async throws {
         try await Loopback.with { loopback in
             let delivery = try await loopback.receive("key")

@@ -45,7 +45,7 @@ final class LinkTable: Sendable {
 }
 
 /// How a task learns whether another has links, and where: one call, over gRPC, which TensorFlow's servers do not know.
-struct LinkService: RegistrableRPCService {
+struct LinkService: RPCService {
     let listener: LinkListener
     static let method = MethodDescriptor(fullyQualifiedService: "weir.LinkService", method: "Open", type: .unary)
     /// Peers of another version of the frames do without links.
@@ -56,8 +56,8 @@ struct LinkService: RegistrableRPCService {
         var secret: UInt64
     }
 
-    func registerMethods(with router: inout RPCRouter<some ServerTransport>) {
-        router.unary(LinkService.method, BytesCoding(), BytesCoding()) { (_: [UInt8]) in
+    func register(with table: inout RPCTable) {
+        table.unary(LinkService.method, BytesCoding(), BytesCoding()) { (_: [UInt8]) in
             var writer = LinkWriter()
             writer.fixed32(LinkService.version)
             writer.fixed32(UInt32(listener.port))

@@ -293,11 +293,13 @@ final class MasterSession: Sendable {
                     throw Status.invalidArgument("Must run PartialRunSetup before performing partial runs")
                 }
                 for feed in request.feedNames where run.feedsLeft.remove(feed) == nil {
-                    throw Status.invalidArgument("The feed \(feed) was not specified in partial_run_setup or has already been fed.")
+                    let reason = run.plan.feedKeys[feed] == nil ? "was not specified in partial_run_setup." : "has already been fed."
+                    throw Status.invalidArgument("The feed \(feed) \(reason)")
                 }
                 run.fed.formUnion(request.feedNames)
                 for fetch in request.fetches where run.fetchesLeft.remove(fetch) == nil {
-                    throw Status.invalidArgument("The fetch \(fetch) was not specified in partial_run_setup or has already been fetched.")
+                    let reason = run.plan.fetchKeys[fetch] == nil ? "was not specified in partial_run_setup." : "has already been fetched."
+                    throw Status.invalidArgument("The fetch \(fetch) \(reason)")
                 }
                 try MasterSession.checkComputable(request.fetches, run.plan.graph, missing: run.feedsLeft)
                 let isLast = run.feedsLeft.isEmpty && run.fetchesLeft.isEmpty

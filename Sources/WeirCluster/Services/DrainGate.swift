@@ -6,7 +6,7 @@ import WeirTensor
 ///
 /// Turned away are calls that begin something: sessions, and steps of this server's own master. Parts of steps of
 /// other masters go on being served, since steps that this server has begun may need them too.
-final class DrainGate: ServerInterceptor {
+final class DrainGate: Sendable {
     private struct State {
         var isClosed = false
         var running = 0
@@ -28,28 +28,22 @@ final class DrainGate: ServerInterceptor {
         MasterMethod.runStep, MasterMethod.runCallable, WorkerMethod.runGraph, MasterMethod.closeSession,
     ].reduce(into: []) { $0.insert($1.fullyQualifiedMethod) }
 
-    /// The gate, in the way of the methods that it counts and of no others.
-    var pipeline: [ConditionalInterceptor<any ServerInterceptor>] {
-        [.apply(self, to: .allMatching { DrainGate.watched.contains($0.fullyQualifiedMethod) })]
-    }
     private static let watched = beginning.union(counted)
 
-    func intercept<Input: Sendable, Output: Sendable>(
-        request: StreamingServerRequest<Input>, context: ServerContext,
-        next: @Sendable (StreamingServerRequest<Input>, ServerContext) async throws -> StreamingServerResponse<Output>
-    ) async throws -> StreamingServerResponse<Output> {
-        let method = context.descriptor.fullyQualifiedMethod
+    /// - Throws: `unavailable` for a call that would begin something.
+    func enter(_ method: String) throws(RPCError) {
+        guard DrainGate.watched.contains(method) else { return }
         let isAdmitted = state.withLock { state -> Bool in
             guard !state.isClosed || !DrainGate.beginning.contains(method) else { return false }
             state.running += 1
             return true
         }
         guard isAdmitted else { throw RPCError(code: .unavailable, message: "The server is shutting down") }
-        defer { leave() }
-        return try await next(request, context)
     }
 
-    private func leave() {
+    /// For every call that was let in.
+    func leave(_ method: String) {
+        guard DrainGate.watched.contains(method) else { return }
         let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
             state.running -= 1
             return state.running == 0 ? state.takeWaiter() : nil

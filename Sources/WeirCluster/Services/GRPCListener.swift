@@ -7,7 +7,8 @@ import WeirTensor
 final class GRPCListener: Sendable {
     private let host: String
     private let port: Int
-    private let server: GRPCServer<HTTP2ServerTransport.Posix>
+    private let transport: HTTP2ServerTransport.Posix
+    private let table: RPCTable
     private let gate = DrainGate()
     private let serving = Mutex<Task<Void, any Error>?>(nil)
 
@@ -15,29 +16,29 @@ final class GRPCListener: Sendable {
     ///   - host: the address to listen on; a number, or `localhost`. TensorFlow's servers listen on all.
     ///   - port: 0 lets the system choose one.
     init(
-        host: String = "0.0.0.0", port: Int, services: [any RegistrableRPCService],
+        host: String = "0.0.0.0", port: Int, services: [any RPCService],
         options: TransportOptions = TransportOptions()
     ) {
         self.host = host == "localhost" ? "127.0.0.1" : host
         self.port = port
         let address: SocketAddress =
             self.host.contains(":") ? .ipv6(host: self.host, port: port) : .ipv4(host: self.host, port: port)
-        server = GRPCServer(
-            transport: HTTP2ServerTransport.Posix(
-                address: address, transportSecurity: .plaintext, config: options.server),
-            services: services, interceptorPipeline: gate.pipeline)
+        transport = HTTP2ServerTransport.Posix(address: address, transportSecurity: .plaintext, config: options.server)
+        table = RPCTable(services)
     }
 
     /// Begins to listen. To be called once.
     /// - Returns: the port.
     /// - Throws: `unavailable` when the address cannot be listened on, because it is in use for instance.
     func start() async throws -> Int {
-        let server = server
+        let (transport, table, gate) = (transport, table, gate)
         // Not a task of the caller's: it goes on when that one is over, and has nothing of its task-local values.
-        let task = Task.detached { try await server.serve() }
+        let task = Task.detached {
+            try await transport.listen { stream, context in await table.answer(stream, context, through: gate) }
+        }
         serving.withLock { $0 = task }
         do {
-            let address = try await server.transport.listeningAddress
+            let address = try await transport.listeningAddress
             return address.ipv4?.port ?? address.ipv6?.port ?? port
         } catch {
             guard case .failure(let cause) = await task.result else { throw WeirTensor.Status(anyError: error) }
@@ -53,7 +54,7 @@ final class GRPCListener: Sendable {
     func shutDown(within grace: Duration = .seconds(5)) async {
         guard let task = serving.withLock({ $0 }) else { return }
         await gate.close(within: grace)
-        server.beginGracefulShutdown()
+        transport.beginGracefulShutdown()
         // Cancelled calls answer at once. Clients that keep their side of a connection open are not waited for, nor, in
         // the end, endpoints that do not answer.
         if await ends(task, within: .seconds(1)) { return }

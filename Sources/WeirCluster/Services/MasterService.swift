@@ -5,23 +5,23 @@ import WeirTensor
 import WeirWire
 
 /// `tensorflow.MasterService`: messages in, a `MasterEndpoint`'s answers out.
-struct MasterService: RegistrableRPCService {
+struct MasterService: RPCService {
     let master: any MasterEndpoint
     var variants = VariantDecoders.none
     /// Where steps begin; at once, on the thread of the call, unless another is named.
     var dispatch: StepDispatch = { $0() }
 
-    func registerMethods(with router: inout RPCRouter<some ServerTransport>) {
-        router.unary(MasterMethod.createSession, createSession)
-        router.unary(MasterMethod.extendSession, extendSession)
-        router.unary(MasterMethod.partialRunSetup, partialRunSetup)
-        router.unary(MasterMethod.runStep, runStep)
-        router.unary(MasterMethod.closeSession, closeSession)
-        router.unary(MasterMethod.listDevices, listDevices)
-        router.unary(MasterMethod.reset, reset)
-        router.unary(MasterMethod.makeCallable, makeCallable)
-        router.unary(MasterMethod.runCallable, runCallable)
-        router.unary(MasterMethod.releaseCallable, releaseCallable)
+    func register(with table: inout RPCTable) {
+        table.unary(MasterMethod.createSession, createSession)
+        table.unary(MasterMethod.extendSession, extendSession)
+        table.unary(MasterMethod.partialRunSetup, partialRunSetup)
+        table.unary(MasterMethod.runStep, runStep)
+        table.unary(MasterMethod.closeSession, closeSession)
+        table.unary(MasterMethod.listDevices, listDevices)
+        table.unary(MasterMethod.reset, reset)
+        table.unary(MasterMethod.makeCallable, makeCallable)
+        table.unary(MasterMethod.runCallable, runCallable)
+        table.unary(MasterMethod.releaseCallable, releaseCallable)
     }
 
     private func createSession(_ message: TFCreateSessionRequest) async throws -> TFCreateSessionResponse {

@@ -10,45 +10,45 @@ import WeirTensor
 import WeirWire
 
 /// `tensorflow.WorkerService`: messages in, a `WorkerEndpoint`'s answers out.
-struct WorkerService: RegistrableRPCService {
+struct WorkerService: RPCService {
     let worker: any WorkerEndpoint
     var variants = VariantDecoders.none
     /// Where steps begin; at once, on the thread of the call, unless another is named.
     var dispatch: StepDispatch = { $0() }
 
-    func registerMethods(with router: inout RPCRouter<some ServerTransport>) {
-        router.unary(WorkerMethod.getStatus, getStatus)
-        router.unary(WorkerMethod.createWorkerSession, createWorkerSession)
-        router.unary(WorkerMethod.deleteWorkerSession, deleteWorkerSession)
-        router.unary(WorkerMethod.registerGraph, registerGraph)
-        router.unary(WorkerMethod.deregisterGraph, deregisterGraph)
-        router.unary(WorkerMethod.runGraph, runGraph)
-        router.unary(WorkerMethod.cleanupGraph, cleanupGraph)
-        router.unary(WorkerMethod.cleanupAll, cleanupAll)
-        router.unary(
+    func register(with table: inout RPCTable) {
+        table.unary(WorkerMethod.getStatus, getStatus)
+        table.unary(WorkerMethod.createWorkerSession, createWorkerSession)
+        table.unary(WorkerMethod.deleteWorkerSession, deleteWorkerSession)
+        table.unary(WorkerMethod.registerGraph, registerGraph)
+        table.unary(WorkerMethod.deregisterGraph, deregisterGraph)
+        table.unary(WorkerMethod.runGraph, runGraph)
+        table.unary(WorkerMethod.cleanupGraph, cleanupGraph)
+        table.unary(WorkerMethod.cleanupAll, cleanupAll)
+        table.unary(
             WorkerMethod.recvTensor, ProtobufDeserializer<TFRecvTensorRequest>(), TensorSerializer(), receiveTensor)
-        router.unary(WorkerMethod.logging, logging)
-        router.unary(WorkerMethod.markRecvFinished) { (_: TFMarkRecvFinishedRequest) in TFMarkRecvFinishedResponse() }
-        registerUnimplemented(with: &router)
+        table.unary(WorkerMethod.logging, logging)
+        table.unary(WorkerMethod.markRecvFinished) { (_: TFMarkRecvFinishedRequest) in TFMarkRecvFinishedResponse() }
+        registerUnimplemented(with: &table)
     }
 
-    private func registerUnimplemented(with router: inout RPCRouter<some ServerTransport>) {
-        router.unary(WorkerMethod.tracing) { (_: TFTracingRequest) async throws -> TFTracingResponse in
+    private func registerUnimplemented(with table: inout RPCTable) {
+        table.unary(WorkerMethod.tracing) { (_: TFTracingRequest) async throws -> TFTracingResponse in
             throw WeirTensor.Status.unimplemented(
                 "Tracing is not implemented; ask for step statistics with RunOptions.FULL_TRACE")
         }
-        router.unary(WorkerMethod.recvBuf) { (_: TFRecvBufRequest) async throws -> TFRecvBufResponse in
+        table.unary(WorkerMethod.recvBuf) { (_: TFRecvBufRequest) async throws -> TFRecvBufResponse in
             throw Self.noCollectives("RecvBuf")
         }
-        router.unary(WorkerMethod.getStepSequence) {
+        table.unary(WorkerMethod.getStepSequence) {
             (_: TFGetStepSequenceRequest) async throws -> TFGetStepSequenceResponse in
             throw Self.noCollectives("GetStepSequence")
         }
-        router.unary(WorkerMethod.completeGroup) {
+        table.unary(WorkerMethod.completeGroup) {
             (_: TFCompleteGroupRequest) async throws -> TFCompleteGroupResponse in
             throw Self.noCollectives("CompleteGroup")
         }
-        router.unary(WorkerMethod.completeInstance) {
+        table.unary(WorkerMethod.completeInstance) {
             (_: TFCompleteInstanceRequest) async throws -> TFCompleteInstanceResponse in
             throw Self.noCollectives("CompleteInstance")
         }
