@@ -20,6 +20,8 @@ public struct SyncReplicas: Sendable {
     public let variables: [Variable]
     /// Ends training: waiting workers get OUT_OF_RANGE instead of a token.
     public let closeTokens: Operation
+    /// The handles of the accumulators and the token queue, which live on the servers until they are destroyed.
+    public let resources: [Output]
 
     /// - Parameters:
     ///   - gradients: with their variables.
@@ -38,6 +40,7 @@ public struct SyncReplicas: Sendable {
         var applies: [Operation] = []
         var setSteps: [Operation] = []
         var averages: [(Variable, Output)] = []
+        var handles: [Output] = []
         for (variable, gradient) in gradients {
             let accumulator = builder.colocate(with: variable.handle.operation) {
                 builder.add(
@@ -47,6 +50,7 @@ public struct SyncReplicas: Sendable {
                         "shared_name": .string("\(variable.name)/grad_accum"),
                     ])[0]
             }
+            handles.append(accumulator)
             builder.colocate(with: accumulator.operation) {
                 applies.append(builder.add(
                     "ResourceAccumulatorApplyGradient", [accumulator, localStep.value, gradient],
@@ -67,6 +71,7 @@ public struct SyncReplicas: Sendable {
                     "component_types": .types([.int64]), "shapes": .shapes([.scalar]), "capacity": -1,
                     "shared_name": "sync/token_queue",
                 ])[0]
+            handles.append(tokens)
             let workerStep = builder.controlDependencies(applies) {
                 let token = builder.add("QueueDequeueV2", [tokens], attributes: ["component_types": .types([.int64])])[0]
                 // The token says that some update was applied; the step is read after it, so that a token left over by
@@ -83,6 +88,7 @@ public struct SyncReplicas: Sendable {
             return (workerStep, chiefStep, close)
         }
         let assign = builder.colocate(with: localStep.handle.operation) { localStep.assign(globalStep.value) }
+        resources = handles
         localInitializer = builder.group([assign] + setSteps, name: "sync/local_init")
     }
 }

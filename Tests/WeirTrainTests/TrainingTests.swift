@@ -31,6 +31,19 @@ struct TrainingTests {
         }
     }
 
+    @Test("a cluster can be trained on again, by clients of their own that come in any order", arguments: [Strategy.sync, .async])
+    func again(_ strategy: Strategy) async throws {
+        try await TestCluster.with([("ps", 1), ("worker", 2)]) { cluster in
+            for _ in 0..<2 {
+                let trainer = try Trainer(options(strategy, steps: 40), cluster: cluster.spec)
+                async let second = trainer.run(asWorker: 1)
+                let first = try await trainer.run(asWorker: 0)
+                #expect(first.updatesByWorker[0] > 0)
+                #expect(try await second.trainAccuracy > 0.3)
+            }
+        }
+    }
+
     @Test("synchronous training uses one gradient of each worker for each update")
     func synchronous() async throws {
         try await TestCluster.with([("ps", 2), ("worker", 2)]) { cluster in

@@ -15,6 +15,8 @@ struct ReplicaGraph: Sendable {
     let step: Operation
     let sync: SyncReplicas?
     let initializer: Operation
+    /// Drops what belongs to one training only: the global step, the accumulators, the token queue.
+    let forget: Operation
     /// A vector of bools, one for each variable.
     let isInitialized: Output
     let variables: [Variable]
@@ -59,6 +61,10 @@ struct ReplicaGraph: Sendable {
                 globalStep: globalStep, step: step, sync: sync, variables: variables)
         }
         initializer = builder.group(built.variables.map(\.initializer), name: "initialize")
+        let passing = [built.globalStep.handle] + (built.sync?.resources ?? [])
+        forget = builder.group(
+            passing.map { handle in builder.colocate(with: handle.operation) { builder.add("DestroyResourceOp", [handle]) } },
+            name: "forget")
         isInitialized = builder.add("Pack", built.variables.map(\.isInitialized), name: "is_initialized")[0]
         graph = try builder.graph()
         (features, labels, loss, accuracy) = (built.features, built.labels, built.loss, built.accuracy)

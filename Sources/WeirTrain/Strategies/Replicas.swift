@@ -55,11 +55,12 @@ extension Trainer {
         let clients = try await open(tasks)
         defer { for client in clients { Task { try? await client.session.close() } } }
         if let chief = clients.first(where: { $0.number == 0 }) {
+            // What an earlier training left, should its chief have been killed.
+            try await chief.session.run(chief.replica.forget)
             try await chief.session.run(chief.replica.initializer)
             onEvent(.placed(placementText(chief.replica.graph)))
         }
-        for client in clients { try await waitUntilInitialized(client, board) }
-        for client in clients { if let sync = client.replica.sync { try await client.session.run(sync.localInitializer) } }
+        for client in clients { try await join(client, board) }
         let start = ContinuousClock.now
         try await withThrowingTaskGroup(of: Void.self) { group in
             for client in clients {
@@ -72,6 +73,8 @@ extension Trainer {
         let seconds = Double(elapsed.seconds) + Double(elapsed.attoseconds) * 1e-18
         let chief = clients[0]
         let trainAccuracy = try await accuracy(chief, train), testAccuracy = try await accuracy(chief, test)
+        // Without a global step the next training's workers wait for its chief.
+        if chief.number == 0 { try await chief.session.run(chief.replica.forget) }
         return board.report(
             stepCount: options.stepCount, seconds: seconds, required: options.strategy == .sync ? requiredReplicas : nil,
             train: trainAccuracy, test: testAccuracy, testRows: test.rowCount, placement: placement(chief.replica.graph))
@@ -89,6 +92,12 @@ extension Trainer {
             clients.append(Client(number: number, task: task, replica: replica, session: session))
         }
         return clients
+    }
+
+    /// Waits for the chief, then begins where it is.
+    private func join(_ client: Client, _ board: Scoreboard) async throws {
+        try await waitUntilInitialized(client, board)
+        if let sync = client.replica.sync { try await client.session.run(sync.localInitializer) }
     }
 
     private func waitUntilInitialized(_ client: Client, _ board: Scoreboard) async throws {
@@ -126,7 +135,14 @@ extension Trainer {
                 if options.strategy == .async, step >= options.stepCount { return }
             } catch let status as Status {
                 // The chief has closed the queue of tokens: enough updates.
-                if client.replica.sync != nil, status.code == .outOfRange || status.code == .cancelled { return }
+                if client.replica.sync != nil, status.code == .outOfRange { return }
+                // The chief has dropped the training's state: at its end, or, before this worker's first step, because
+                // that was an earlier training's.
+                if client.number != 0, [.notFound, .failedPrecondition, .cancelled].contains(status.code), !Task.isCancelled {
+                    if !isFirst { return }
+                    try await join(client, board)
+                    continue
+                }
                 if client.number != 0, status.code == .unavailable || status.code == .aborted {
                     try gone(DeviceName(job: "worker", replica: 0, task: client.task), status.message, board)
                     return
