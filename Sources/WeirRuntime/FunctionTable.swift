@@ -29,14 +29,14 @@ final class FunctionTable: FunctionInstantiator {
         let key = reference.attributes.isEmpty ? reference.name : "\(reference.name) \(reference.attributes.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" })"
         return bodies.withLock { bodies in
             if let known = bodies[key] { return known }
-            let body = FunctionBody(definition, attributes: Attributes(reference.attributes), table: self)
+            let body = FunctionBody(definition, attributes: Attributes(reference.attributes), key: key, table: self)
             bodies[key] = body
             return body
         }
     }
 
     /// A function's body as a graph on this task's devices.
-    func compile(_ definition: FunctionDefinition, _ attributes: Attributes) throws -> (graph: LocalGraph, results: Int) {
+    func compile(_ definition: FunctionDefinition, _ attributes: Attributes, key: String) throws -> (graph: LocalGraph, results: Int) {
         var graph = try Graph(try definition.instantiated(attributes, registry: registry, library: library), registry: registry)
         let reached = graph.ancestors(of: graph.nodes.indices.filter { id in
             graph.nodes[id].op.isStateful || graph.nodes[id].op.name == "_Retval" || definition.controlReturns.values.contains(graph.nodes[id].name)
@@ -50,7 +50,7 @@ final class FunctionTable: FunctionInstantiator {
         }
         let placer = Placer(devices: devices.placementDevices, allowsSoftPlacement: true)
         graph = try ControlLoops.add(to: placer.place(graph), registry: registry)
-        return (try LocalGraph(graph, devices: devices, kernels: kernels, registry: registry), results)
+        return (try LocalGraph(graph, devices: devices, kernels: kernels.scoped(to: key), registry: registry), results)
     }
 }
 
@@ -58,12 +58,14 @@ final class FunctionTable: FunctionInstantiator {
 final class FunctionBody: CallableFunction {
     private let definition: FunctionDefinition
     private let attributes: Attributes
+    private let key: String
     private let table: FunctionTable
     private let compiled = Mutex<Result<(graph: LocalGraph, results: Int), Status>?>(nil)
 
-    init(_ definition: FunctionDefinition, attributes: Attributes, table: FunctionTable) {
+    init(_ definition: FunctionDefinition, attributes: Attributes, key: String, table: FunctionTable) {
         self.definition = definition
         self.attributes = attributes
+        self.key = key
         self.table = table
     }
 
@@ -71,7 +73,7 @@ final class FunctionBody: CallableFunction {
         let body = compiled.withLock { compiled in
             if let compiled { return compiled }
             let result: Result<(graph: LocalGraph, results: Int), Status>
-            do { result = .success(try table.compile(definition, attributes)) } catch { result = .failure(Status(error)) }
+            do { result = .success(try table.compile(definition, attributes, key: key)) } catch { result = .failure(Status(error)) }
             compiled = result
             return result
         }
