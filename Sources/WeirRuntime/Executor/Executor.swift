@@ -5,12 +5,16 @@ public import WeirTensor
 
 /// Runs one device's part of a graph, step after step; several steps may run at once.
 ///
-/// A node runs when all its inputs have arrived. Cheap nodes run one after the other on the thread that made them
-/// ready; nodes that were seen to take long are handed to other threads. There is no lock and no allocation on the way
-/// from one node to the next but what the kernels ask for; loops take one short lock a node.
+/// There are two ways. A `Run` starts each node when its inputs have arrived and spreads nodes over threads; it can wait
+/// for queues, messages and functions. A `SequentialRun` goes through the nodes in an order decided beforehand, on one
+/// thread, with next to nothing between one kernel and the next; large kernels still divide their own work. Where both
+/// are possible the first steps try each, and the faster one is kept. Results are the same either way.
 public final class Executor: Sendable {
     let table: NodeTable
     let place: KernelPlace
+    private let sequential: SequentialPlan?
+    private let memories = Mutex<[SequentialMemory]>([])
+    private let choice: EngineChoice
     private let spares = Mutex<[Frame]>([])
     /// Steps still to be measured, to learn which nodes take long.
     private let measurements = Atomic<Int>(4)
@@ -18,8 +22,11 @@ public final class Executor: Sendable {
     /// - Parameter kernels: one for each node of the graph.
     /// - Throws: `invalidArgument` when loops are not well formed.
     public init(_ graph: Graph, kernels: [Kernel], place: KernelPlace) throws {
-        table = try NodeTable(graph, kernels: kernels)
+        let frames = try FrameAssignment(graph)
+        table = NodeTable(graph, frames, kernels: kernels)
         self.place = place
+        sequential = SequentialPlan(graph, table, frames, isHost: place.device.isHost)
+        choice = EngineChoice(isOpen: sequential != nil && place.pool.threadCount > 1)
     }
 
     /// Runs one step, part of it on the calling thread.
@@ -28,6 +35,35 @@ public final class Executor: Sendable {
     ///   - call: arguments and results, for the body of a function or an in-process session.
     ///   - done: called once, when every node has run or the step has failed, from any thread.
     public func run(_ step: StepContext, call: CallFrame? = nil, _ done: @escaping Completion<Void>) {
+        guard let sequential else { return runInParallel(step, call, done) }
+        switch choice.next() {
+        case .decided(isSequential: true):
+            let failure = run(sequential, step, call)
+            if let failure { done(.failure(failure)) } else { done(.success(())) }
+        case .decided(isSequential: false): runInParallel(step, call, done)
+        case .trial(isSequential: true):
+            let start = StepClock.now()
+            let failure = run(sequential, step, call)
+            if failure == nil { choice.note(isSequential: true, StepClock.now() - start) }
+            if let failure { done(.failure(failure)) } else { done(.success(())) }
+        case .trial(isSequential: false):
+            let start = StepClock.now()
+            runInParallel(step, call) { [choice] result in
+                if case .success = result { choice.note(isSequential: false, StepClock.now() - start) }
+                done(result)
+            }
+        }
+    }
+
+    private func run(_ plan: SequentialPlan, _ step: StepContext, _ call: CallFrame?) -> Status? {
+        let memory = memories.withLock { $0.popLast() } ?? SequentialMemory(plan, nodeCount: table.count)
+        var run = SequentialRun(plan, table, place, step, call, memory)
+        let failure = run.run()
+        memories.withLock { if $0.count < 8 { $0.append(memory) } }
+        return failure
+    }
+
+    private func runInParallel(_ step: StepContext, _ call: CallFrame?, _ done: @escaping Completion<Void>) {
         let measures = measurements.load(ordering: .relaxed) > 0
             && measurements.wrappingSubtract(1, ordering: .relaxed).oldValue > 0
         Run(self, step, call, measures: measures, done).start()

@@ -64,8 +64,7 @@ final class NodeTable: @unchecked Sendable {  // not changed after init; `costs`
     /// Microseconds that a node took when last measured.
     let costs: UnsafeMutablePointer<Atomic<UInt32>>
 
-    init(_ graph: Graph, kernels: [Kernel]) throws {
-        let assignment = try FrameAssignment(graph)
+    init(_ graph: Graph, _ assignment: FrameAssignment, kernels: [Kernel]) {
         count = graph.nodes.count
         entries = .allocate(capacity: max(count, 1))
         costs = .allocate(capacity: max(count, 1))

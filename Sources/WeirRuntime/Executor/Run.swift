@@ -1,6 +1,3 @@
-#if canImport(Glibc)
-    import Glibc
-#endif
 import Synchronization
 import WeirDevice
 import WeirGraph
@@ -108,7 +105,7 @@ final class Run: @unchecked Sendable {  // see the fields
         }
         // What would have been sent, had its branch been taken, is announced as dead.
         if item.isDead, inputCount > 0, entry.pointee.kind == .transfer { inputs[0] = .dead }
-        if entry.pointee.dereferences, let status = dereference(item.node, inputs, inputCount) {
+        if entry.pointee.dereferences, let status = table.dereference(item.node, inputs, inputCount) {
             clearInputs()
             return fail(item.node, status)
         }
@@ -125,7 +122,7 @@ final class Run: @unchecked Sendable {  // see the fields
             let context = KernelContext(
                 inputs: inputs, inputCount: inputCount, outputs: outputs, outputCount: outputCount, step: step,
                 place: executor.place, frame: frame)
-            let start = measures || step.trace != nil ? Run.now() : 0
+            let start = measures || step.trace != nil ? StepClock.now() : 0
             switch entry.pointee.kernel {
             case .sync(let body):
                 do {
@@ -146,9 +143,9 @@ final class Run: @unchecked Sendable {  // see the fields
             if start != 0 { record(item.node, start, outputs, outputCount) }
         }
         clearInputs()
-        guard check(item.node, entry, outputs, outputCount) else {
+        if let status = table.check(item.node, outputs, outputCount) {
             for index in 0..<outputCount { outputs[index] = .empty }
-            return
+            return fail(item.node, status)
         }
         propagate(item, entry, outputs, isDead: false, &ready)
     }
@@ -183,55 +180,13 @@ final class Run: @unchecked Sendable {  // see the fields
                 defer { outputs.deinitialize(count: count) }
                 let inputs = item.iteration.slots + Int(entry.pointee.inputStart)
                 for index in 0..<Int(entry.pointee.inputCount) { inputs[index] = .empty }
-                guard accept(result, item.node, outputs, count), !hasFailed.load(ordering: .relaxed),
-                    check(item.node, entry, outputs, count)
-                else { return }
+                guard accept(result, item.node, outputs, count), !hasFailed.load(ordering: .relaxed) else { return }
+                if let status = table.check(item.node, outputs, count) { return fail(item.node, status) }
                 if start != 0 { record(item.node, start, outputs, count) }
                 propagate(item, entry, outputs, isDead: false, &ready)
             }
             process(&ready)
         }
-    }
-
-    /// Replaces references by the values they hold now, where the kernel wants values.
-    private func dereference(_ node: Int32, _ inputs: UnsafeMutablePointer<Slot>, _ count: Int) -> Status? {
-        let types = table.inputTypeStarts[Int(node)]
-        for index in 0..<count {
-            guard case .reference(let cell) = inputs[index], !table.inputTypes[types + index].isReference else { continue }
-            guard let value = cell.value else {
-                return .failedPrecondition("Attempting to use uninitialized value \(cell.name)")
-            }
-            guard value.dtype == table.inputTypes[types + index].dtype else {
-                return .invalidArgument("\(index)-th input expects type \(table.inputTypes[types + index].dtype) but its value is \(value.dtype)")
-            }
-            inputs[index] = .value(value)
-        }
-        return nil
-    }
-
-    /// Checks that outputs are there and of the types the graph was built with, so that no kernel reads them wrongly.
-    private func check(_ node: Int32, _ entry: UnsafeMutablePointer<NodeTable.Entry>, _ outputs: UnsafeMutablePointer<Slot>, _ count: Int) -> Bool {
-        for index in 0..<count {
-            let expected = table.types[Int(entry.pointee.typeStart) + index]
-            switch outputs[index] {
-            case .value(let tensor):
-                if tensor.dtype != expected.dtype {
-                    fail(node, .internalError("output \(index) must be \(expected.dtype), found \(tensor.dtype)"))
-                    return false
-                }
-            case .reference(let cell):
-                if cell.dtype != expected.dtype {
-                    fail(node, .internalError("output \(index) must be a reference to \(expected.dtype), found \(cell.dtype)"))
-                    return false
-                }
-            case .dead: break
-            case .empty:
-                if entry.pointee.kind == .merge, index == 1 { break }
-                fail(node, .internalError("Missing \(index)-th output from {{node \(table.names[Int(node)])}}"))
-                return false
-            }
-        }
-        return true
     }
 
     /// Sends a node's outputs along its edges; nodes that become ready are added to `ready`.
@@ -275,10 +230,7 @@ final class Run: @unchecked Sendable {  // see the fields
 
     /// Keeps the first failure, which ends the step: whoever waits in it is told to stop.
     private func fail(_ node: Int32, _ status: Status) {
-        var status = status
-        if !status.message.contains("[[{{node \(table.names[Int(node)])}}]]") {
-            status.message += "\n\t [[{{node \(table.names[Int(node)])}}]]"
-        }
+        var status = table.naming(node, status)
         if step.cancellation.isCancelled, status.code == .cancelled || status.code == .aborted { status.isDerived = true }
         let isFirst = failure.withLock { failure -> Bool in
             guard failure == nil else { return false }
@@ -297,18 +249,9 @@ final class Run: @unchecked Sendable {  // see the fields
         if let status { done(.failure(status)) } else { done(.success(())) }
     }
 
-    private static func now() -> Int {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return time.tv_sec * 1_000_000_000 + time.tv_nsec
-    }
-
     private func record(_ node: Int32, _ start: Int, _ outputs: UnsafeMutablePointer<Slot>, _ count: Int) {
-        let end = Run.now()
-        if measures { table.costs[Int(node)].store(UInt32(clamping: max(0, end - start) / 1000), ordering: .relaxed) }
-        step.trace?.record(
-            node: table.names[Int(node)], op: table.ops[Int(node)], device: executor.place.device.name.description,
-            start: start, end: end, outputs: (0..<count).map { outputs[$0] })
+        if measures { table.costs[Int(node)].store(UInt32(clamping: max(0, StepClock.now() - start) / 1000), ordering: .relaxed) }
+        table.record(node, start, outputs, count, step, executor.place)
     }
 }
 

@@ -1,0 +1,71 @@
+#if canImport(Glibc)
+    import Glibc
+#endif
+import WeirGraph
+import WeirTensor
+
+// What every way of running a graph does around a kernel.
+extension NodeTable {
+    /// Replaces references by the values they hold now, where the kernel wants values.
+    func dereference(_ node: Int32, _ inputs: UnsafeMutablePointer<Slot>, _ count: Int) -> Status? {
+        let types = inputTypeStarts[Int(node)]
+        for index in 0..<count {
+            guard case .reference(let cell) = inputs[index], !inputTypes[types + index].isReference else { continue }
+            guard let value = cell.value else {
+                return .failedPrecondition("Attempting to use uninitialized value \(cell.name)")
+            }
+            guard value.dtype == inputTypes[types + index].dtype else {
+                return .invalidArgument("\(index)-th input expects type \(inputTypes[types + index].dtype) but its value is \(value.dtype)")
+            }
+            inputs[index] = .value(value)
+        }
+        return nil
+    }
+
+    /// Checks that outputs are there and of the types the graph was built with, so that no kernel reads them wrongly.
+    @inline(__always)
+    func check(_ node: Int32, _ outputs: UnsafeMutablePointer<Slot>, _ count: Int) -> Status? {
+        let entry = entries + Int(node)
+        for index in 0..<count {
+            let expected = types[Int(entry.pointee.typeStart) + index]
+            switch outputs[index] {
+            case .value(let tensor):
+                if tensor.dtype != expected.dtype {
+                    return .internalError("output \(index) must be \(expected.dtype), found \(tensor.dtype)")
+                }
+            case .reference(let cell):
+                if cell.dtype != expected.dtype {
+                    return .internalError("output \(index) must be a reference to \(expected.dtype), found \(cell.dtype)")
+                }
+            case .dead: break
+            case .empty:
+                if entry.pointee.kind == .merge, index == 1 { break }
+                return .internalError("Missing \(index)-th output from {{node \(names[Int(node)])}}")
+            }
+        }
+        return nil
+    }
+
+    /// A failure with the name of the node where it arose.
+    func naming(_ node: Int32, _ status: Status) -> Status {
+        let name = "[[{{node \(names[Int(node)])}}]]"
+        return status.message.contains(name) ? status : status.appending("\n\t \(name)")
+    }
+
+    func record(
+        _ node: Int32, _ start: Int, _ outputs: UnsafeMutablePointer<Slot>, _ count: Int, _ step: StepContext, _ place: KernelPlace
+    ) {
+        step.trace?.record(
+            node: names[Int(node)], op: ops[Int(node)], device: place.device.name.description, start: start, end: StepClock.now(),
+            outputs: (0..<count).map { outputs[$0] })
+    }
+}
+
+/// Nanoseconds since 1970, as traces count.
+enum StepClock {
+    static func now() -> Int {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return time.tv_sec * 1_000_000_000 + time.tv_nsec
+    }
+}

@@ -1,0 +1,234 @@
+import WeirGraph
+import WeirTensor
+
+/// The order in which one thread runs a device's part of a graph, decided once.
+///
+/// Every output has a slot of its own; what is where, and which use of a value is its last, is known before the step
+/// begins. So there are no counts, no queue and no atomics between one node and the next: a value is moved from the slot
+/// where it was made to the kernel that uses it last. A loop is a unit in its parent's order and is run iteration by
+/// iteration in its own.
+struct SequentialPlan {
+    /// Where an input comes from.
+    struct Source {
+        private var bits: Int32
+        init(slot: Int, isLastUse: Bool) { bits = Int32(slot) << 1 | (isLastUse ? 1 : 0) }
+        var slot: Int { Int(bits >> 1) }
+        /// Whether nobody uses the value afterwards, so that it can be moved and its memory reused.
+        var isLastUse: Bool { bits & 1 != 0 }
+    }
+    enum Kind: UInt8 {
+        case kernel, pass, merge, enter, exit, nextIteration, argument, result, nothing
+        /// A whole loop: `position` is its region.
+        case loop
+    }
+    struct Instruction {
+        var kind: Kind
+        /// Whether some input or control edge may come from a branch that was not taken.
+        var mayBeDead = false
+        /// Whether some node is held back by a control edge of this one and may have to know that it was dead.
+        var tellsDeath = false
+        /// Whether some output is used by nobody.
+        var dropsOutputs = false
+        var node: Int32
+        var sourceStart: Int32 = 0
+        var sourceCount: Int32 = 0
+        var controlStart: Int32 = 0
+        var controlCount: Int32 = 0
+        var outputStart: Int32 = 0
+        var outputCount: Int32 = 0
+        /// The argument's or result's number, the loop's region, or the slot in which a NextIteration keeps its value
+        /// until the iteration ends.
+        var position: Int32 = 0
+    }
+    /// The graph outside of all loops, or one loop's iteration.
+    struct Region {
+        var instructions: [Instruction] = []
+        /// Where values for the next iteration are kept, and where the next iteration looks for them.
+        var carried: [(kept: Int, current: Int)] = []
+        /// Slots that only the first iteration sees.
+        var entering: [Int] = []
+        /// Slots that every iteration sees.
+        var invariant: [Int] = []
+        /// Slots of the loop's results.
+        var exits: [Int] = []
+    }
+
+    private(set) var regions: [Region] = []
+    private(set) var sources: [Source] = []
+    /// Nodes whose death, by a control edge, is others'.
+    private(set) var controls: [Int32] = []
+    private(set) var slotCount = 0
+    /// Values that are the same in every step.
+    private(set) var constants: [(slot: Int, value: Tensor)] = []
+    private(set) var maximumSourceCount = 1
+    /// How often each slot is used; what is used by nobody is dropped at once.
+    private(set) var uses: [Int32] = []
+
+    /// - Returns: nil when the graph needs more than one thread's patience (a kernel that waits, a transfer), or its
+    ///   loops are of a form that no front end writes.
+    init?(_ graph: Graph, _ table: NodeTable, _ frames: FrameAssignment, isHost: Bool) {
+        for id in graph.nodes.indices {
+            switch table.entries[id].kind {
+            case .transfer: return nil
+            case .argument, .result: continue
+            default: if case .async = table.entries[id].kernel { return nil }
+            }
+        }
+        var order = RegionOrder(graph, frames)
+        guard let orders = order.sorted() else { return nil }
+        var builder = Builder(graph, table, frames, isHost: isHost)
+        guard builder.build(orders) else { return nil }
+        regions = builder.regions
+        sources = builder.sources
+        controls = builder.controls
+        slotCount = builder.slotCount
+        constants = builder.constants
+        uses = builder.uses
+        maximumSourceCount = graph.nodes.reduce(1) { max($0, $1.inputs.count) }
+    }
+}
+
+extension SequentialPlan {
+    /// Turns orders into instructions.
+    private struct Builder {
+        let graph: Graph
+        let table: NodeTable
+        let frames: FrameAssignment
+        let isHost: Bool
+        var regions: [Region] = []
+        var sources: [Source] = []
+        var controls: [Int32] = []
+        var constants: [(slot: Int, value: Tensor)] = []
+        var slotCount = 0
+        var uses: [Int32] = []
+        private var firstSlot: [Int] = []
+        private var mayBeDead: [Bool]
+        private var isConstant: [Bool]
+        private var isControlSource: [Bool]
+        /// The position in `sources` of each slot's last use so far.
+        private var lastUse: [Int] = []
+
+        init(_ graph: Graph, _ table: NodeTable, _ frames: FrameAssignment, isHost: Bool) {
+            self.graph = graph
+            self.table = table
+            self.frames = frames
+            self.isHost = isHost
+            mayBeDead = [Bool](repeating: false, count: graph.nodes.count)
+            isConstant = mayBeDead
+            isControlSource = mayBeDead
+        }
+
+        mutating func build(_ orders: [[RegionOrder.Unit]]) -> Bool {
+            for node in graph.nodes {
+                firstSlot.append(slotCount)
+                slotCount += node.outputTypes.count
+                for control in node.controlInputs { isControlSource[control] = true }
+            }
+            uses = [Int32](repeating: 0, count: slotCount)
+            for node in graph.nodes { for input in node.inputs { uses[firstSlot[input.node] + input.index] += 1 } }
+            lastUse = [Int](repeating: -1, count: slotCount)
+            regions = [Region](repeating: Region(), count: orders.count)
+            findDeath(orders)
+            for (region, units) in orders.enumerated() {
+                for unit in units {
+                    switch unit {
+                    case .loop(let child):
+                        regions[region].instructions.append(Instruction(kind: .loop, node: -1, position: Int32(child)))
+                    case .node(let id):
+                        guard append(id, to: region) else { return false }
+                    }
+                }
+            }
+            for slot in lastUse.indices where lastUse[slot] >= 0 {
+                sources[lastUse[slot]] = Source(slot: slot, isLastUse: true)
+            }
+            return true
+        }
+
+        /// Which nodes may find themselves in a branch that is not taken.
+        private mutating func findDeath(_ orders: [[RegionOrder.Unit]]) {
+            // Parents come before their children, and a loop's results are taken to be possibly dead.
+            for units in orders {
+                for case .node(let id) in units {
+                    let node = graph.nodes[id]
+                    func dies(_ source: NodeID) -> Bool {
+                        let name = graph.nodes[source].op.name
+                        return mayBeDead[source] || name.hasSuffix("Switch") || name == "_SwitchN" || FrameAssignment.isExit(graph.nodes[source])
+                    }
+                    if table.entries[id].kind == .merge {
+                        mayBeDead[id] = node.inputs.allSatisfy {
+                            !graph.nodes[$0.node].op.name.hasSuffix("NextIteration") && dies($0.node)
+                        }
+                    } else if table.entries[id].kind != .controlTrigger {
+                        mayBeDead[id] = node.inputs.contains { dies($0.node) } || node.controlInputs.contains { dies($0) }
+                    }
+                }
+            }
+        }
+
+        private mutating func append(_ id: NodeID, to region: Int) -> Bool {
+            let node = graph.nodes[id]
+            let entry = table.entries[id]
+            var instruction = Instruction(
+                kind: .kernel, mayBeDead: mayBeDead[id], node: Int32(id), outputStart: Int32(firstSlot[id]),
+                outputCount: Int32(node.outputTypes.count))
+            switch entry.kind {
+            case .merge: instruction.kind = .merge
+            case .enter, .constantEnter:
+                guard let child = frames.enteredFrame[id] else { return false }
+                instruction.kind = .enter
+                if entry.kind == .constantEnter {
+                    regions[child].invariant.append(firstSlot[id])
+                } else {
+                    regions[child].entering.append(firstSlot[id])
+                }
+            case .exit:
+                instruction.kind = .exit
+                regions[region].exits.append(firstSlot[id])
+            case .nextIteration:
+                instruction.kind = .nextIteration
+                instruction.position = Int32(slotCount)
+                regions[region].carried.append((kept: slotCount, current: firstSlot[id]))
+                slotCount += 1
+            case .argument:
+                instruction.kind = .argument
+                instruction.position = entry.position
+            case .result:
+                instruction.kind = .result
+                instruction.position = entry.position
+            case .controlTrigger, .ordinary:
+                if node.op.name == "NoOp" || entry.kind == .controlTrigger {
+                    // It holds others back, and their order is settled.
+                    guard mayBeDead[id], isControlSource[id] else { return true }
+                    instruction.kind = .nothing
+                } else if node.op.name == "Identity" || node.op.name == "StopGradient" {
+                    instruction.kind = .pass
+                } else if region == 0, node.op.name == "Const", !mayBeDead[id], isHost, let value = node.attributes.tensor("value") {
+                    constants.append((firstSlot[id], value))
+                    isConstant[id] = true
+                    return true
+                }
+            case .transfer: return false
+            }
+            instruction.tellsDeath = isControlSource[id] && mayBeDead[id]
+            instruction.dropsOutputs = node.outputTypes.indices.contains { uses[firstSlot[id] + $0] == 0 }
+            instruction.sourceStart = Int32(sources.count)
+            instruction.sourceCount = Int32(node.inputs.count)
+            for input in node.inputs {
+                let slot = firstSlot[input.node] + input.index
+                // A constant stays for the next step, an invariant for the next iteration.
+                if !isConstant[input.node], table.entries[input.node].kind != .constantEnter { lastUse[slot] = sources.count }
+                sources.append(Source(slot: slot, isLastUse: false))
+                // What enters a loop is there for its first iteration alone: only a Merge can do without it later.
+                if table.entries[input.node].kind == .enter, instruction.kind != .merge { return false }
+            }
+            instruction.controlStart = Int32(controls.count)
+            if entry.kind != .merge {
+                controls += node.controlInputs.filter { mayBeDead[$0] }.map(Int32.init)
+            }
+            instruction.controlCount = Int32(controls.count) - instruction.controlStart
+            regions[region].instructions.append(instruction)
+            return true
+        }
+    }
+}
