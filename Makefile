@@ -27,3 +27,7 @@ deps:
 
 clean:
 	rm -rf .build
+
+## Times Weir and its peers on the same graphs; installs TensorFlow into .build/bench-venv when it is not there.
+bench: build
+	python3 Benchmarks/run.py --weir $(WEIR)

@@ -43,6 +43,7 @@ public final class Session: Sendable {
             var options = RuntimeOptions()
             options.allowsSoftPlacement = configuration.allowsSoftPlacement
             options.logsPlacement = configuration.logsPlacement
+            if !configuration.optimizes { options.execution.optimizer = .none }
             backend = DirectBackend(try DirectSession(graph, registry: registry, devices: devices, options: options))
         case .server(let server):
             backend = try await MasterBackend(server.master, graph, configuration, target: server.target)

@@ -30,6 +30,8 @@ public final class OpDefinition: @unchecked Sendable {  // changed only by the c
     public private(set) var gradient: Gradient?
     public private(set) var hasNoGradient = false
     public private(set) var kernels: [KernelFactory] = []
+    /// What the op does to floats, element by element, for a node with these attributes; nil when it is no such op.
+    public private(set) var elementwise: (@Sendable (Attributes) -> ElementwiseFunction?)?
     /// The graph function that a node of this op calls, for ops that are functions of a library.
     public let function: FunctionDefinition?
 
@@ -105,6 +107,12 @@ extension OpDefinition {
     /// Says that no gradient flows through this op, on purpose (indices, comparisons, shapes).
     public func noGradient() -> OpDefinition {
         hasNoGradient = true
+        return self
+    }
+
+    /// Says that the op computes each element of its result from the elements at the same place of its operands.
+    public func elementwise(_ function: @escaping @Sendable (Attributes) -> ElementwiseFunction?) -> OpDefinition {
+        elementwise = function
         return self
     }
 

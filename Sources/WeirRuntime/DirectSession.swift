@@ -98,7 +98,8 @@ public final class DirectSession: Sendable {
             return node.outputTypes[reference.index].dtype
         }
         let plan = Plan(
-            graph: try LocalGraph(graph, devices: devices, kernels: kernels, registry: registry), fetchCount: fetches.count,
+            graph: try LocalGraph(graph, devices: devices, kernels: kernels, registry: registry, options: options.execution),
+            fetchCount: fetches.count,
             feedTypes: feedTypes, feeds: feeds)
         return state.withLock { state in
             if let known = state.plans[key] { return known }

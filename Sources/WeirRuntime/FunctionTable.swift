@@ -12,14 +12,19 @@ final class FunctionTable: FunctionInstantiator {
     private let devices: LocalDevices
     private let kernels: KernelStore
     private let registry: OpRegistry
+    private let options: ExecutionOptions
     private let bodies = Mutex<[String: FunctionBody]>([:])
 
-    init(library: FunctionLibrary, place: KernelPlace, devices: LocalDevices, kernels: KernelStore, registry: OpRegistry) {
+    init(
+        library: FunctionLibrary, place: KernelPlace, devices: LocalDevices, kernels: KernelStore, registry: OpRegistry,
+        options: ExecutionOptions
+    ) {
         self.library = library
         self.place = place
         self.devices = devices
         self.kernels = kernels
         self.registry = registry
+        self.options = options
     }
 
     func instantiate(_ reference: FunctionReference) throws -> any CallableFunction {
@@ -50,7 +55,7 @@ final class FunctionTable: FunctionInstantiator {
         }
         let placer = Placer(devices: devices.placementDevices, allowsSoftPlacement: true)
         graph = try ControlLoops.add(to: placer.place(graph), registry: registry)
-        return (try LocalGraph(graph, devices: devices, kernels: kernels.scoped(to: key), registry: registry), results)
+        return (try LocalGraph(graph, devices: devices, kernels: kernels.scoped(to: key), registry: registry, options: options), results)
     }
 }
 

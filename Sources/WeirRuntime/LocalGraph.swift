@@ -6,15 +6,18 @@ import Synchronization
 public final class LocalGraph: Sendable {
     public struct Part: Sendable {
         public let device: DeviceName
+        /// As it was placed and cut, before it was optimized.
         public let graph: Graph
         let executor: Executor
     }
     public let parts: [Part]
 
-    /// Cuts the graph by device and makes every kernel.
+    /// Cuts the graph by device, has each part optimized, and makes every kernel.
     ///
     /// - Throws: `notFound` when a node's device has no kernel for it; what kernels say of their attributes.
-    public init(_ graph: Graph, devices: LocalDevices, kernels: KernelStore, registry: OpRegistry) throws {
+    public init(
+        _ graph: Graph, devices: LocalDevices, kernels: KernelStore, registry: OpRegistry, options: ExecutionOptions = ExecutionOptions()
+    ) throws {
         let partitioner = Partitioner(
             registry: registry, suffix: "G", by: { $0.description },
             incarnation: { name in
@@ -33,9 +36,11 @@ public final class LocalGraph: Sendable {
             guard let place = devices[name] else {
                 throw Status.invalidArgument("Node '\(piece.graph.nodes[0].name)' is placed on \(name), which is not a device of this task")
             }
-            let functions = FunctionTable(library: graph.library, place: place, devices: devices, kernels: kernels, registry: registry)
-            let made = try piece.graph.nodes.map { try LocalGraph.kernel($0, place, functions, kernels) }
-            return Part(device: name, graph: piece.graph, executor: try Executor(piece.graph, kernels: made, place: place))
+            let functions = FunctionTable(
+                library: graph.library, place: place, devices: devices, kernels: kernels, registry: registry, options: options)
+            let ready = try options.optimizer.run(piece.graph, PassEnvironment(registry: registry, place: place))
+            let made = try ready.nodes.map { try LocalGraph.kernel($0, place, functions, kernels) }
+            return Part(device: name, graph: piece.graph, executor: try Executor(ready, kernels: made, place: place, scheduling: options.scheduling))
         }
     }
 

@@ -1,3 +1,5 @@
+public import WeirGraph
+
 /// Every size and count of the runtime that a user may set, in one place.
 public struct RuntimeOptions: Sendable {
     /// CPU devices in this process; they share its cores.
@@ -9,5 +11,23 @@ public struct RuntimeOptions: Sendable {
     public var allowsSoftPlacement = false
     /// Whether a table of who goes where is written to the log when a graph is placed.
     public var logsPlacement = false
+    public var execution = ExecutionOptions()
+    public init() {}
+}
+
+/// How graphs are prepared and run. Results do not depend on it.
+public struct ExecutionOptions: Sendable {
+    /// Which threads run the nodes of a step.
+    public enum Scheduling: Sendable {
+        /// The first steps try both ways; the faster one is kept.
+        case measured
+        /// Nodes run one after the other; large kernels still divide their own work.
+        case sequential
+        /// Nodes run as soon as they can, on whichever thread is free.
+        case parallel
+    }
+    /// What is done to graphs before they run; `.none` runs them as they are.
+    public var optimizer = GraphOptimizer.standard
+    public var scheduling = Scheduling.measured
     public init() {}
 }

@@ -20,8 +20,8 @@ public protocol Allocator: AnyObject, Sendable {
     var limit: Int? { get }
 }
 
-/// The process's own memory. Large freed blocks are kept by size class and given out again, so that a warm step takes
-/// no page faults; small ones are the C library's, whose per-thread cache is faster than any lock.
+/// The process's own memory. Freed blocks are kept by size class and given out again, so that a warm step takes no page
+/// faults: large ones for all threads together, small ones by the thread that freed them, without a lock.
 public final class HostAllocator: Allocator {
     public static let shared = HostAllocator()
 
@@ -39,16 +39,19 @@ public final class HostAllocator: Allocator {
 
     private init() {}
 
-    /// Sizes are rounded up to an eighth of a power of two: at most 12 % lost, and near-equal sizes share blocks.
+    /// Sizes are rounded up to multiples of 64, and above 512 to an eighth of a power of two: at most 12 % lost, and
+    /// near-equal sizes share blocks.
     static func sizeClass(_ byteCount: Int) -> Int {
-        guard byteCount > cachedSize else { return byteCount <= cachedSize / 2 ? (byteCount + 63) & ~63 : cachedSize }
+        guard byteCount > 512 else { return (max(byteCount, 1) &+ 63) & ~63 }
         let step = 1 << (Int.bitWidth - byteCount.leadingZeroBitCount - 4)
         return (byteCount + step - 1) & ~(step - 1)
     }
 
     public func allocate(_ byteCount: Int) throws(Status) -> UnsafeMutableRawPointer {
         let size = HostAllocator.sizeClass(byteCount)
-        if size >= HostAllocator.cachedSize {
+        if size < HostAllocator.cachedSize {
+            if let kept = BlockCache.take(size) { return kept }
+        } else {
             let kept: UnsafeMutableRawPointer? = guarded.withLock { state -> Sent in
                 guard let block = state.cache.blocks[size]?.popLast() else { return Sent(nil) }
                 state.cache.byteCount -= size
@@ -64,7 +67,9 @@ public final class HostAllocator: Allocator {
 
     public func deallocate(_ pointer: UnsafeMutableRawPointer, _ byteCount: Int) {
         let size = HostAllocator.sizeClass(byteCount)
-        if size >= HostAllocator.cachedSize {
+        if size < HostAllocator.cachedSize {
+            if BlockCache.keep(pointer, size) { return }
+        } else {
             let block = Sent(pointer)
             let kept = guarded.withLock { state -> Bool in
                 guard state.cache.byteCount + size <= HostAllocator.cacheLimit, let pointer = block.pointer else { return false }

@@ -53,6 +53,19 @@ public struct Shape: Sendable {
         self.init(dimensions[...])
     }
 
+    /// The shape of a matrix whose dimensions come from outside.
+    /// - Throws: `invalidArgument` when one is negative or the element count overflows.
+    public init(matrix rows: Int, _ columns: Int) throws(Status) {
+        let (product, overflow) = rows.multipliedReportingOverflow(by: columns)
+        guard rows >= 0, columns >= 0, !overflow, product <= 1 << 60 else {
+            self = try Shape(validating: [rows, columns])
+            return
+        }
+        rank = 2
+        elementCount = product
+        inline = (rows, columns, 0, 0, 0, 0)
+    }
+
     /// Dimension `index`, counted from the front. `index` must be in `0..<rank`.
     @inlinable public subscript(index: Int) -> Int {
         get {

@@ -12,9 +12,12 @@ public struct Tensor: @unchecked Sendable {
     /// A tensor with memory that is not yet written, or, for strings, handles and variants, is empty.
     /// - Throws: `resourceExhausted` when the memory is not to be had.
     @inlinable
-    public init(_ dtype: DType, _ shape: Shape, in allocator: any Allocator = HostAllocator.shared) throws(Status) {
+    public init(_ dtype: DType, _ shape: Shape, in allocator: any Allocator) throws(Status) {
         storage = try TensorStorage.make(dtype, shape, in: allocator)
     }
+    /// As above, in host memory.
+    @inlinable
+    public init(_ dtype: DType, _ shape: Shape) throws(Status) { storage = try TensorStorage.makeOnHost(dtype, shape) }
 
     @inlinable public var dtype: DType { storage.header.dtype }
     @inlinable public var shape: Shape { storage.header.shape }
@@ -46,7 +49,7 @@ public struct Tensor: @unchecked Sendable {
     @inlinable public mutating func isUniquelyReferenced() -> Bool {
         guard isKnownUniquelyReferenced(&storage) else { return false }
         switch storage.header.owner {
-        case .tail, .allocator: return true
+        case .tail, .host, .allocator: return true
         case .view, .foreign: return false
         }
     }

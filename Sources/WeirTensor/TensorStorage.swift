@@ -16,6 +16,8 @@ final class TensorStorage: ManagedBuffer<TensorStorage.Header, TensorStorage.Blo
     }
     @usableFromInline enum Owner {
         case tail
+        /// Memory of `HostAllocator.shared`.
+        case host
         case allocator(any Allocator)
         case view(TensorStorage)
         /// Memory of somebody else (a received message, a mapped file), alive as long as the object is.
@@ -26,21 +28,34 @@ final class TensorStorage: ManagedBuffer<TensorStorage.Header, TensorStorage.Blo
     @usableFromInline static let tailCapacity = 256
 
     @usableFromInline static func make(_ dtype: DType, _ shape: Shape, in allocator: any Allocator) throws(Status) -> TensorStorage {
-        let (byteCount, overflow) = shape.elementCount.multipliedReportingOverflow(by: dtype.byteCount)
-        guard !overflow else { throw .invalidArgument("A \(dtype) tensor of shape \(shape) is too large") }
+        if allocator === HostAllocator.shared { return try makeOnHost(dtype, shape) }
+        let byteCount = try byteCount(dtype, shape)
+        let storage = wrap(try allocator.allocate(max(byteCount, 64)), dtype, shape, .allocator(allocator))
+        if !dtype.isBitwise { storage.initializeObjects() }
+        return storage
+    }
+
+    /// In `HostAllocator.shared`.
+    @usableFromInline static func makeOnHost(_ dtype: DType, _ shape: Shape) throws(Status) -> TensorStorage {
+        let byteCount = try byteCount(dtype, shape)
         let storage: TensorStorage
-        if byteCount <= tailCapacity, allocator === HostAllocator.shared {
+        if byteCount <= tailCapacity {
             storage = unsafeDowncast(
                 TensorStorage.create(minimumCapacity: (byteCount + 15) / 16) { buffer in
                     let base = buffer.withUnsafeMutablePointerToElements { UnsafeMutableRawPointer($0) }
                     return Header(base: base, shape: shape, dtype: dtype, owner: .tail)
                 }, to: TensorStorage.self)
         } else {
-            let base = try allocator.allocate(max(byteCount, 64))
-            storage = wrap(base, dtype, shape, .allocator(allocator))
+            storage = wrap(try HostAllocator.shared.allocate(byteCount), dtype, shape, .host)
         }
         if !dtype.isBitwise { storage.initializeObjects() }
         return storage
+    }
+
+    private static func byteCount(_ dtype: DType, _ shape: Shape) throws(Status) -> Int {
+        let (byteCount, overflow) = shape.elementCount.multipliedReportingOverflow(by: dtype.byteCount)
+        guard !overflow else { throw .invalidArgument("A \(dtype) tensor of shape \(shape) is too large") }
+        return byteCount
     }
 
     @usableFromInline static func wrap(_ base: UnsafeMutableRawPointer, _ dtype: DType, _ shape: Shape, _ owner: Owner) -> TensorStorage {
@@ -63,7 +78,7 @@ final class TensorStorage: ManagedBuffer<TensorStorage.Header, TensorStorage.Blo
         let (base, count) = (header.base, header.shape.elementCount)
         switch header.owner {
         case .view, .foreign: return
-        case .tail, .allocator:
+        case .tail, .host, .allocator:
             if !header.dtype.isBitwise {
                 switch header.dtype {
                 case .string: base.assumingMemoryBound(to: ByteString.self).deinitialize(count: count)
@@ -72,8 +87,10 @@ final class TensorStorage: ManagedBuffer<TensorStorage.Header, TensorStorage.Blo
                 default: break
                 }
             }
-            if case .allocator(let allocator) = header.owner {
-                allocator.deallocate(base, max(count * header.dtype.byteCount, 64))
+            switch header.owner {
+            case .host: HostAllocator.shared.deallocate(base, count * header.dtype.byteCount)
+            case .allocator(let allocator): allocator.deallocate(base, max(count * header.dtype.byteCount, 64))
+            case .tail, .view, .foreign: break
             }
         }
     }

@@ -11,6 +11,7 @@ struct Bench: ParsableCommand {
     @Argument(help: "Workload descriptions.") var workloads: [String]
     @Option(help: "Seconds to measure each for.") var seconds = 3.0
     @Flag(help: "Print where the time goes, by op.") var profile = false
+    @Flag(help: "Run the graphs as they are, without passes that make them faster.") var unoptimized = false
 
     private struct Workload: Decodable {
         var workload: String
@@ -35,7 +36,9 @@ struct Bench: ParsableCommand {
         }
         let definition = try GraphDefinition(contentsOf: "\(folder)/\(workload.workload).pb")
         let graph = try Graph(definition, registry: .standard, allowingInternalNames: false)
-        let session = try DirectSession(graph, registry: .standard)
+        var options = RuntimeOptions()
+        if unoptimized { options.execution.optimizer = .none }
+        let session = try DirectSession(graph, registry: .standard, options: options)
         _ = try session.run(targets: [workload.`init`])
         let feeds = try workload.feeds.sorted { $0.key < $1.key }.map { ($0.key, try NumpyFile.tensor(contentsOf: "\(folder)/\($0.value)")) }
         let plan = try session.plan(feeds: feeds.map(\.0), fetches: workload.fetches, targets: workload.targets)

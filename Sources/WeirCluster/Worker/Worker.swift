@@ -107,7 +107,10 @@ public final class Worker: WorkerEndpoint {
             }
             graph.nodes[id].device = name
         }
-        return session.add(try LocalGraph(graph, devices: session.devices, kernels: session.kernels, registry: registry))
+        var options = ExecutionOptions()
+        if !request.configuration.optimizes { options.optimizer = .none }
+        return session.add(
+            try LocalGraph(graph, devices: session.devices, kernels: session.kernels, registry: registry, options: options))
     }
 
     public func deregisterGraph(_ handle: String, session: String) async throws {

@@ -12,10 +12,11 @@ public final class ComputePool: Sendable {
     public static let shared = ComputePool(threadCount: Processor.coreCount)
 
     public let threadCount: Int
-    private let queue = Queue()
+    private let queue: Queue
 
     public init(threadCount: Int) {
         self.threadCount = max(1, threadCount)
+        queue = Queue(maximumSpinners: self.threadCount - 1)
         for _ in 0..<self.threadCount { startThread(queue) }
     }
     deinit { queue.close() }
@@ -65,8 +66,16 @@ public final class ComputePool: Sendable {
         private var head = 0
         private var sleeping = 0
         private var isClosed = false
+        /// A thread that has run out of work looks for more for this long before it sleeps: steps come one after the
+        /// other, and waking a thread takes longer than most kernels.
+        private static let patience: Duration = .microseconds(150)
+        private let maximumSpinners: Int
+        private let spinners = Atomic<Int>(0)
+        /// How many jobs wait; changed under the lock, looked at without.
+        private let waiting = Atomic<Int>(0)
 
-        init() {
+        init(maximumSpinners: Int) {
+            self.maximumSpinners = maximumSpinners
             pthread_mutex_init(mutex, nil)
             pthread_cond_init(condition, nil)
         }
@@ -79,11 +88,14 @@ public final class ComputePool: Sendable {
         func push(_ job: @escaping Job) {
             pthread_mutex_lock(mutex)
             jobs.append(job)
-            let wake = sleeping > 0
+            // A thread that looks out for work takes it without being woken.
+            let count = waiting.wrappingAdd(1, ordering: .releasing).newValue
+            let wake = sleeping > 0 && count > spinners.load(ordering: .relaxed)
             pthread_mutex_unlock(mutex)
             if wake { pthread_cond_signal(condition) }
         }
         func pop() -> Job? {
+            lookOut()
             pthread_mutex_lock(mutex)
             defer { pthread_mutex_unlock(mutex) }
             while head == jobs.count {
@@ -92,6 +104,7 @@ public final class ComputePool: Sendable {
                 pthread_cond_wait(condition, mutex)
                 sleeping -= 1
             }
+            waiting.wrappingSubtract(1, ordering: .relaxed)
             let job = jobs[head]
             jobs[head] = nil
             head += 1
@@ -103,6 +116,21 @@ public final class ComputePool: Sendable {
                 head = 0
             }
             return job
+        }
+        /// Returns when there is work, or when it has taken too long.
+        private func lookOut() {
+            guard waiting.load(ordering: .acquiring) == 0 else { return }
+            guard spinners.wrappingAdd(1, ordering: .relaxed).newValue <= maximumSpinners else {
+                spinners.wrappingSubtract(1, ordering: .sequentiallyConsistent)
+                return
+            }
+            let end = ContinuousClock.now + Queue.patience
+            var looks = 0
+            while waiting.load(ordering: .acquiring) == 0 {
+                looks &+= 1
+                if looks & 63 == 0, ContinuousClock.now >= end { break }
+            }
+            spinners.wrappingSubtract(1, ordering: .sequentiallyConsistent)
         }
         func close() {
             pthread_mutex_lock(mutex)

@@ -70,11 +70,12 @@ public struct KernelContext: ~Copyable {
         for candidate in reusing where reuse(candidate, for: index, dtype, shape) {
             if case .value(let tensor) = outputs[index] { return tensor }
         }
-        let tensor = try Tensor(dtype, shape, in: dtype.isBitwise ? allocator : HostAllocator.shared)
+        let tensor = placeReference.usesHostMemory || !dtype.isBitwise
+            ? try Tensor(dtype, shape) : try Tensor(dtype, shape, in: placeReference.allocator)
         outputs[index] = .value(tensor)
         return tensor
     }
-    @inlinable public var allocator: any Allocator { placeReference.device.allocator }
+    @inlinable public var allocator: any Allocator { placeReference.allocator }
 
     @usableFromInline func reuse(_ input: Int, for output: Int, _ dtype: DType, _ shape: Shape) -> Bool {
         guard case .value(var tensor) = inputs[input] else { return false }

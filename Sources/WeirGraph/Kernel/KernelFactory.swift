@@ -91,11 +91,16 @@ public final class KernelPlace: Sendable {
     /// The variables, queues, tables… that outlive steps: one table a device, or one a device and isolated session.
     public let resources: ResourceTable
     public let pool: ComputePool
+    /// The device's allocator, and whether it is the host's own.
+    public let allocator: any Allocator
+    public let usesHostMemory: Bool
 
     public init(device: any Device, resources: ResourceTable, pool: ComputePool = .shared) {
         self.device = device
         self.resources = resources
         self.pool = pool
+        allocator = device.allocator
+        usesHostMemory = device.allocator === HostAllocator.shared
     }
 }
 

@@ -51,6 +51,7 @@ public final class ReferenceCell: Sendable {
 
     /// Changes several variables' elements as one step; locks in one order for all, so that two such cannot deadlock.
     public static func modify<R>(_ cells: [ReferenceCell], _ body: ([Tensor]) throws -> R) throws -> R {
+        if cells.count == 1 { return try cells[0].modify { try body([$0]) } }
         let order = cells.indices.sorted { ObjectIdentifier(cells[$0]) < ObjectIdentifier(cells[$1]) }
         var tensors = [Tensor?](repeating: nil, count: cells.count)
         func lock(_ position: Int) throws -> R {

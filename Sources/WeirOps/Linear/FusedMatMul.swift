@@ -25,7 +25,7 @@ extension OpDefinition {
     case .float32:
         return .sync { context in
             let product = try matMulSizes(context.shape(0), context.shape(1), a, b)
-            let output = try context.output(0, .float32, Shape(validating: [product.rows, product.columns]))
+            let output = try context.output(0, .float32, Shape(matrix: product.rows, product.columns))
             product.run(
                 context.elements(0, Float.self).start, context.elements(1, Float.self).start,
                 output.mutableElements(Float.self).start, context.pool)
@@ -42,7 +42,7 @@ private func fusedWidened<E: FloatingElement>(
 ) -> Kernel where E.Compute == Float {
     .sync { context in
         let product = try matMulSizes(context.shape(0), context.shape(1), a, b)
-        let output = try context.output(0, E.dtype, Shape(validating: [product.rows, product.columns]))
+        let output = try context.output(0, E.dtype, Shape(matrix: product.rows, product.columns))
         let (left, right) = (try context.input(0).widened(from: E.self), try context.input(1).widened(from: E.self))
         let wide = try Tensor(.float32, output.shape)
         defer { keepAlive((left, right, wide)) }

@@ -89,7 +89,7 @@ func matMulSizes(_ a: Shape, _ b: Shape, _ transposesA: Bool, _ transposesB: Boo
 private func matMul<E: MatrixElement>(_ type: E.Type, _ dtype: DType, _ a: Bool, _ b: Bool) -> Kernel {
     .sync { context in
         let product = try matMulSizes(context.shape(0), context.shape(1), a, b)
-        let output = try context.output(0, dtype, Shape(validating: [product.rows, product.columns]))
+        let output = try context.output(0, dtype, Shape(matrix: product.rows, product.columns))
         product.run(
             context.elements(0, E.self).start, context.elements(1, E.self).start, output.mutableElements(E.self).start,
             context.pool)
@@ -99,7 +99,7 @@ private func matMul<E: MatrixElement>(_ type: E.Type, _ dtype: DType, _ a: Bool,
 private func matMulWidened<E: FloatingElement>(_ type: E.Type, _ a: Bool, _ b: Bool) -> Kernel where E.Compute == Float {
     .sync { context in
         let product = try matMulSizes(context.shape(0), context.shape(1), a, b)
-        let output = try context.output(0, E.dtype, Shape(validating: [product.rows, product.columns]))
+        let output = try context.output(0, E.dtype, Shape(matrix: product.rows, product.columns))
         let (left, right) = (try context.input(0).widened(from: E.self), try context.input(1).widened(from: E.self))
         let wide = try Tensor(.float32, output.shape)
         defer { keepAlive((left, right, wide)) }

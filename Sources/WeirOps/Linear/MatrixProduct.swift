@@ -11,7 +11,8 @@ struct MatrixProduct {
     /// Whether transposition also conjugates, as that of batched products does.
     var conjugates = false
 
-    /// Multiplications that are worth a thread's trouble: about 15 µs of oneDNN on one core.
+    /// Multiplications that are worth a thread's trouble: about 15 µs of oneDNN on one core. Less is not only the cost of
+    /// handing over: what another core computed lies in its cache, and the next kernel has to fetch it from there.
     static let grain = 2.0 * 1024 * 1024
 
     private var work: Double { Double(rows) * Double(columns) * Double(depth) }

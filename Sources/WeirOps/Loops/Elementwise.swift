@@ -32,9 +32,6 @@ struct UnaryLoop: Sendable {
     }
 }
 
-/// Which operands of a binary loop are one element that serves for all.
-enum BinaryStep: Sendable { case both, leftScalar, rightScalar }
-
 /// A function of two operands, applied to whole buffers.
 struct BinaryLoop: Sendable {
     typealias Run = @Sendable (
@@ -95,6 +92,22 @@ private enum InPlace {
                 (out + start * size).copyMemory(from: base, byteCount: length * size)
                 start += length
             }
+        }
+    }
+}
+
+extension OpDefinition {
+    /// Says that the op is the loop of its dtype, element by element.
+    func elementwise(_ operands: ElementwiseFunction.Operands = .broadcast, binary loop: @escaping @Sendable (DType) -> BinaryLoop?) -> OpDefinition {
+        elementwise { attributes in
+            guard attributes.type("T") == .float32, let loop = loop(.float32), loop.isInPlace, loop.check == nil else { return nil }
+            return .binary(operands, loop.run)
+        }
+    }
+    func elementwise(unary loop: @escaping @Sendable (DType) -> UnaryLoop?) -> OpDefinition {
+        elementwise { attributes in
+            guard attributes.type("T") == .float32, let loop = loop(.float32), loop.isInPlace else { return nil }
+            return .unary(loop.run)
         }
     }
 }

@@ -12,6 +12,7 @@ extension OpDefinition {
     .aggregate().commutative()
     .shape(ShapeFunctions.merged)
     .gradient(eachInputTakesAll)
+    .elementwise(.same) { .modular(Functions.Plus.self, $0) }
     .kernels(
         cpu: .numeric, gpu: [.inexact, DTypeSet(.int32, .int64, .uint32)], int32OnHost: ["inputs", "sum"], make: addNKernel)
     .kernel(["T": DTypeSet(.variant)], gpu: ["T": DTypeSet(.variant)], make: variantSumKernel)

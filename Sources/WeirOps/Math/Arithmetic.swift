@@ -8,6 +8,7 @@ extension OpDefinition {
         "T: {bfloat16, half, float, double, uint8, int8, int16, int32, int64, complex64, complex128, string}"
     )
     .shape(ShapeFunctions.broadcast)
+    .elementwise { .modular(Functions.Plus.self, $0) }
     .gradient { g in g.unbroadcast(g.gradient(), g.gradient()) }
     .kernels(
         cpu: [.signed, .complex, DTypeSet(.uint8)], gpu: [.signed, .complex, DTypeSet(.uint8)],
@@ -22,6 +23,7 @@ extension OpDefinition {
     )
     .aggregate().commutative()
     .shape(ShapeFunctions.broadcast)
+    .elementwise { .modular(Functions.Plus.self, $0) }
     .gradient { g in g.unbroadcast(g.gradient(), g.gradient()) }
     .kernels(cpu: .numeric, gpu: .numeric, int32OnHost: ["x", "y", "z"], make: sumKernel)
 

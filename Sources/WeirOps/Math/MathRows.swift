@@ -35,6 +35,7 @@ extension OpDefinition {
     ) -> OpDefinition {
         OpDefinition(name, "(x: T) -> (y: T)", types)
             .shape(ShapeFunctions.unchanged)
+            .elementwise(unary: loop)
             .kernels(cpu: cpu, gpu: gpu, int32OnHost: ["x", "y"]) { request in
                 let type = try request.type("T")
                 guard let loop = loop(type) else { throw request.unsupportedType("T") }
@@ -49,6 +50,7 @@ extension OpDefinition {
     ) -> OpDefinition {
         OpDefinition(name, signature, types)
             .shape(ShapeFunctions.broadcast)
+            .elementwise(binary: loop)
             .kernels(cpu: cpu, gpu: gpu, int32OnHost: ["x", "y", "z"]) { request in
                 let type = try request.type("T")
                 guard let loop = loop(type) else { throw request.unsupportedType("T") }
@@ -62,6 +64,7 @@ extension OpDefinition {
     ) -> OpDefinition {
         OpDefinition(name, "(y: T, dy: T) -> (z: T)", MathTypes.inexact)
             .shape(ShapeFunctions.unchanged)
+            .elementwise(.same, binary: loop)
             .kernel(["T": .inexact], gpu: ["T": gpu]) { request in
                 let type = try request.type("T")
                 guard let loop = loop(type) else { throw request.unsupportedType("T") }

@@ -8,12 +8,14 @@ extension OpDefinition {
     /// The gradient of Relu, from its output or input.
     static let reluGrad = OpDefinition("ReluGrad", "(gradients: T, features: T) -> (backprops: T)", realTypes)
         .shape(ShapeFunctions.merged)
+        .elementwise(gradient: ReluFunction())
         .gradient { g in [g.op("ReluGrad", g.gradient(), g.inputs[1]), g.op("ZerosLike", g.inputs[1])] }
         .kernel(["T": .real], gpu: ["T": .floating]) { try realActivationGradient($0, ReluFunction(), upper: nil) }
 
     /// The gradient of Relu6, from its output or input.
     static let relu6Grad = OpDefinition("Relu6Grad", "(gradients: T, features: T) -> (backprops: T)", realTypes)
         .shape(ShapeFunctions.merged)
+        .elementwise(gradient: Relu6Function())
         .gradient { g in [g.op("Relu6Grad", g.gradient(), g.inputs[1]), g.op("ZerosLike", g.inputs[1])] }
         .kernel(["T": .real], gpu: ["T": .floating]) { try realActivationGradient($0, Relu6Function(), upper: 6) }
 
@@ -52,6 +54,7 @@ extension OpDefinition {
     ) -> OpDefinition {
         let definition = OpDefinition(name, "(gradients: T, \(value): T) -> (backprops: T)", floatTypes)
             .shape(ShapeFunctions.merged)
+            .elementwise(gradient: function)
             .kernel(["T": .floating], gpu: ["T": .floating]) {
                 try $0.floating("T", ActivationGradientVisitor(function, $0))
             }

@@ -1,3 +1,4 @@
+import WeirGraph
 import WeirTensor
 
 // Activations over whole buffers, for each floating type: floats eight at a time, 16-bit floats by way of floats.
@@ -50,6 +51,30 @@ extension ActivationGradient {
             let count = min(8, range.upperBound &- index)
             store(vector(load(gradient, index, count), load(value, index, count)), out, index, count)
             index &+= 8
+        }
+    }
+}
+
+extension OpDefinition {
+    /// Says that the op is an activation of floats, element by element.
+    func elementwise(_ function: some Activation) -> OpDefinition {
+        elementwise { attributes in
+            guard attributes.type("T") == .float32 else { return nil }
+            return .unary { x, out, count in
+                VectorMath.map(x.assumingMemoryBound(to: Float.self), out.assumingMemoryBound(to: Float.self), count) { function.vector($0) }
+            }
+        }
+    }
+    /// The same of an activation's gradient.
+    func elementwise(gradient function: some ActivationGradient) -> OpDefinition {
+        elementwise { attributes in
+            guard attributes.type("T") == .float32 else { return nil }
+            return .binary(.same) { gradient, value, out, count, _ in
+                VectorMath.map(
+                    gradient.assumingMemoryBound(to: Float.self), value.assumingMemoryBound(to: Float.self),
+                    out.assumingMemoryBound(to: Float.self), count
+                ) { function.vector($0, $1) }
+            }
         }
     }
 }

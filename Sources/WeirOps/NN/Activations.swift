@@ -11,12 +11,14 @@ extension OpDefinition {
         "T: {float, double, int32, uint8, int16, int8, int64, bfloat16, uint16, half, uint32, uint64, qint8}"
     )
     .shape(ShapeFunctions.unchanged)
+    .elementwise(ReluFunction())
     .gradient { g in [g.op("ReluGrad", g.gradient(), g.outputs[0])] }
     .kernel(["T": .real], gpu: ["T": reluGPUTypes]) { try realActivation($0, ReluFunction(), upper: nil) }
 
     /// `min(max(x, 0), 6)`.
     static let relu6 = OpDefinition("Relu6", "(features: T) -> (activations: T)", realTypes)
         .shape(ShapeFunctions.unchanged)
+        .elementwise(Relu6Function())
         .gradient { g in [g.op("Relu6Grad", g.gradient(), g.outputs[0])] }
         .kernel(["T": .real], gpu: ["T": .floating]) { try realActivation($0, Relu6Function(), upper: 6) }
 
@@ -51,6 +53,7 @@ extension OpDefinition {
     ) -> OpDefinition {
         OpDefinition(name, "(features: T) -> (activations: T)", floatTypes)
             .shape(ShapeFunctions.unchanged)
+            .elementwise(function)
             .gradient(gradient)
             .kernel(["T": .floating], gpu: ["T": gpu]) { try $0.floating("T", ActivationVisitor(function: function)) }
     }

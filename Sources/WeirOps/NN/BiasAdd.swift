@@ -10,6 +10,12 @@ extension OpDefinition {
         "BiasAdd", "(value: T, bias: T) -> (output: T)", numericTypes, "data_format: {'NHWC', 'NCHW'} = 'NHWC'"
     )
     .shape(biasAddShape)
+    .elementwise { attributes in
+        guard attributes.type("T") == .float32, attributes.string("data_format") != "NCHW",
+            let sum = BinaryLoop.modular(Functions.Plus.self, .float32)
+        else { return nil }
+        return .binary(.bias, sum.run)
+    }
     .gradient { g in
         let format: Attributes = ["data_format": .string(g.attributes.string("data_format") ?? "NHWC")]
         return [g.gradient(), g.op("BiasAddGrad", g.gradient(), attributes: format)]

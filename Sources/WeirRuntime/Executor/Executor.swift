@@ -21,12 +21,14 @@ public final class Executor: Sendable {
 
     /// - Parameter kernels: one for each node of the graph.
     /// - Throws: `invalidArgument` when loops are not well formed.
-    public init(_ graph: Graph, kernels: [Kernel], place: KernelPlace) throws {
+    public init(
+        _ graph: Graph, kernels: [Kernel], place: KernelPlace, scheduling: ExecutionOptions.Scheduling = .measured
+    ) throws {
         let frames = try FrameAssignment(graph)
         table = NodeTable(graph, frames, kernels: kernels)
         self.place = place
-        sequential = SequentialPlan(graph, table, frames, isHost: place.device.isHost)
-        choice = EngineChoice(isOpen: sequential != nil && place.pool.threadCount > 1)
+        sequential = scheduling == .parallel ? nil : SequentialPlan(graph, table, frames, isHost: place.device.isHost)
+        choice = EngineChoice(isOpen: scheduling == .measured && sequential != nil && place.pool.threadCount > 1)
     }
 
     /// Runs one step, part of it on the calling thread.

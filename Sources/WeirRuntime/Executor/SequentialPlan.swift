@@ -7,7 +7,7 @@ import WeirTensor
 /// begins. So there are no counts, no queue and no atomics between one node and the next: a value is moved from the slot
 /// where it was made to the kernel that uses it last. A loop is a unit in its parent's order and is run iteration by
 /// iteration in its own.
-struct SequentialPlan {
+final class SequentialPlan: @unchecked Sendable {  // nothing changes after init
     /// Where an input comes from.
     struct Source {
         private var bits: Int32
@@ -42,27 +42,30 @@ struct SequentialPlan {
     }
     /// The graph outside of all loops, or one loop's iteration.
     struct Region {
-        var instructions: [Instruction] = []
+        fileprivate(set) var first = 0
+        fileprivate(set) var count = 0
         /// Where values for the next iteration are kept, and where the next iteration looks for them.
-        var carried: [(kept: Int, current: Int)] = []
+        fileprivate(set) var carried: [(kept: Int, current: Int)] = []
         /// Slots that only the first iteration sees.
-        var entering: [Int] = []
+        fileprivate(set) var entering: [Int] = []
         /// Slots that every iteration sees.
-        var invariant: [Int] = []
+        fileprivate(set) var invariant: [Int] = []
         /// Slots of the loop's results.
-        var exits: [Int] = []
+        fileprivate(set) var exits: [Int] = []
     }
 
-    private(set) var regions: [Region] = []
-    private(set) var sources: [Source] = []
+    let regions: [Region]
+    /// The instructions of all regions, one region after the other.
+    let instructions: UnsafeMutablePointer<Instruction>
+    let sources: UnsafeMutablePointer<Source>
     /// Nodes whose death, by a control edge, is others'.
-    private(set) var controls: [Int32] = []
-    private(set) var slotCount = 0
-    /// Values that are the same in every step.
-    private(set) var constants: [(slot: Int, value: Tensor)] = []
-    private(set) var maximumSourceCount = 1
+    let controls: UnsafeMutablePointer<Int32>
     /// How often each slot is used; what is used by nobody is dropped at once.
-    private(set) var uses: [Int32] = []
+    let uses: UnsafeMutablePointer<Int32>
+    let slotCount: Int
+    /// Values that are the same in every step.
+    let constants: [(slot: Int, value: Tensor)]
+    let maximumSourceCount: Int
 
     /// - Returns: nil when the graph needs more than one thread's patience (a kernel that waits, a transfer), or its
     ///   loops are of a form that no front end writes.
@@ -79,12 +82,28 @@ struct SequentialPlan {
         var builder = Builder(graph, table, frames, isHost: isHost)
         guard builder.build(orders) else { return nil }
         regions = builder.regions
-        sources = builder.sources
-        controls = builder.controls
+        instructions = SequentialPlan.copy(builder.instructions)
+        sources = SequentialPlan.copy(builder.sources)
+        controls = SequentialPlan.copy(builder.controls)
+        uses = SequentialPlan.copy(builder.uses)
         slotCount = builder.slotCount
         constants = builder.constants
-        uses = builder.uses
         maximumSourceCount = graph.nodes.reduce(1) { max($0, $1.inputs.count) }
+    }
+    deinit {
+        instructions.deallocate()
+        sources.deallocate()
+        controls.deallocate()
+        uses.deallocate()
+    }
+
+    /// Plain values in memory that is read without taking a reference.
+    private static func copy<T: BitwiseCopyable>(_ values: [T]) -> UnsafeMutablePointer<T> {
+        let memory = UnsafeMutablePointer<T>.allocate(capacity: max(values.count, 1))
+        values.withUnsafeBufferPointer { source in
+            if let base = source.baseAddress { memory.initialize(from: base, count: values.count) }
+        }
+        return memory
     }
 }
 
@@ -96,6 +115,7 @@ extension SequentialPlan {
         let frames: FrameAssignment
         let isHost: Bool
         var regions: [Region] = []
+        var instructions: [Instruction] = []
         var sources: [Source] = []
         var controls: [Int32] = []
         var constants: [(slot: Int, value: Tensor)] = []
@@ -130,10 +150,12 @@ extension SequentialPlan {
             regions = [Region](repeating: Region(), count: orders.count)
             findDeath(orders)
             for (region, units) in orders.enumerated() {
+                regions[region].first = instructions.count
+                defer { regions[region].count = instructions.count - regions[region].first }
                 for unit in units {
                     switch unit {
                     case .loop(let child):
-                        regions[region].instructions.append(Instruction(kind: .loop, node: -1, position: Int32(child)))
+                        instructions.append(Instruction(kind: .loop, node: -1, position: Int32(child)))
                     case .node(let id):
                         guard append(id, to: region) else { return false }
                     }
@@ -227,7 +249,7 @@ extension SequentialPlan {
                 controls += node.controlInputs.filter { mayBeDead[$0] }.map(Int32.init)
             }
             instruction.controlCount = Int32(controls.count) - instruction.controlStart
-            regions[region].instructions.append(instruction)
+            instructions.append(instruction)
             return true
         }
     }

@@ -33,19 +33,17 @@ struct SequentialRun: ~Copyable {
     }
 
     private mutating func run(region: Int) -> Bool {
-        plan.regions[region].instructions.withUnsafeBufferPointer { instructions in
-            plan.sources.withUnsafeBufferPointer { sources in
-                for index in instructions.indices {
-                    let instruction = instructions.baseAddress! + index
-                    if instruction.pointee.kind == .loop {
-                        guard runLoop(Int(instruction.pointee.position)) else { return false }
-                    } else {
-                        guard execute(instruction, sources.baseAddress) else { return false }
-                    }
-                }
-                return true
+        var instruction = UnsafePointer(plan.instructions + plan.regions[region].first)
+        let end = instruction + plan.regions[region].count
+        while instruction < end {
+            if instruction.pointee.kind == .loop {
+                guard runLoop(Int(instruction.pointee.position)) else { return false }
+            } else {
+                guard execute(instruction) else { return false }
             }
+            instruction += 1
         }
+        return true
     }
 
     /// Runs a loop until no value is carried into another iteration.
@@ -84,18 +82,16 @@ struct SequentialRun: ~Copyable {
     }
 
     @inline(__always)
-    private mutating func execute(_ instruction: UnsafePointer<SequentialPlan.Instruction>, _ sources: UnsafePointer<SequentialPlan.Source>?) -> Bool {
+    private mutating func execute(_ instruction: UnsafePointer<SequentialPlan.Instruction>) -> Bool {
         let inputCount = Int(instruction.pointee.sourceCount)
-        if inputCount > 0, let sources {
-            let first = sources + Int(instruction.pointee.sourceStart)
-            for index in 0..<inputCount {
-                let source = first[index]
-                if source.isLastUse {
-                    (inputs + index).moveInitialize(from: slots + source.slot, count: 1)
-                    (slots + source.slot).initialize(to: .empty)
-                } else {
-                    (inputs + index).initialize(to: slots[source.slot])
-                }
+        let first = plan.sources + Int(instruction.pointee.sourceStart)
+        for index in 0..<inputCount {
+            let source = first[index]
+            if source.isLastUse {
+                (inputs + index).moveInitialize(from: slots + source.slot, count: 1)
+                (slots + source.slot).initialize(to: .empty)
+            } else {
+                (inputs + index).initialize(to: slots[source.slot])
             }
         }
         if instruction.pointee.mayBeDead || instruction.pointee.kind == .merge {
@@ -116,7 +112,8 @@ struct SequentialRun: ~Copyable {
         }
         let outputs = slots + Int(instruction.pointee.outputStart)
         switch instruction.pointee.kind {
-        case .kernel, .merge:
+        case .merge: merge(instruction, inputCount, outputs)
+        case .kernel:
             guard runKernel(instruction, entry, inputCount, outputs) else { return false }
         case .pass, .enter, .exit:
             outputs[0] = .empty
@@ -142,12 +139,23 @@ struct SequentialRun: ~Copyable {
         case .nothing, .loop: break
         }
         if instruction.pointee.dropsOutputs {
-            let uses = plan.uses
-            for index in 0..<Int(instruction.pointee.outputCount) where uses[Int(instruction.pointee.outputStart) + index] == 0 {
+            for index in 0..<Int(instruction.pointee.outputCount) where plan.uses[Int(instruction.pointee.outputStart) + index] == 0 {
                 outputs[index] = .empty
             }
         }
         return true
+    }
+
+    /// Passes on the input that is alive; there is one.
+    private func merge(_ instruction: UnsafePointer<SequentialPlan.Instruction>, _ inputCount: Int, _ outputs: UnsafeMutablePointer<Slot>) {
+        var taken = 0
+        while taken < inputCount - 1, inputs[taken].isDead || inputs[taken].isEmpty { taken += 1 }
+        outputs.moveUpdate(from: inputs + taken, count: 1)
+        (inputs + taken).initialize(to: .empty)
+        for index in 0..<inputCount { inputs[index] = .empty }
+        if instruction.pointee.outputCount > 1, plan.uses[Int(instruction.pointee.outputStart) + 1] > 0 {
+            outputs[1] = .value(Tensor(Int32(taken)))
+        }
     }
 
     @inline(__always)

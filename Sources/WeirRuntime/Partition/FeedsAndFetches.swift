@@ -85,6 +85,8 @@ public struct FeedsAndFetches: Sendable {
                     name: "_recv_\(source.name)_\(endpoint.index)", op: registry.require("_Recv"),
                     attributes: keyAttributes(feed, device, incarnation, ["tensor_type": .type(dtype)]))
             }
+            // What is declared of the shape helps to prepare the graph; it is never relied on.
+            if let shape = source.attributes.shape("shape") { node.attributes["_output_shapes"] = .shapes([shape]) }
             node.device = try clientDevice(style) ?? source.device
             let id = try graph.add(node)
             replaced[endpoint] = Endpoint(id)

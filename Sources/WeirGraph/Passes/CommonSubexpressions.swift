@@ -1,0 +1,51 @@
+import WeirTensor
+
+/// Computes once what several nodes compute from the same inputs.
+public struct CommonSubexpressions: GraphPass {
+    /// Constants larger than this are not compared.
+    private static let maximumConstant = 1 << 10
+
+    private struct Key: Hashable {
+        let op: String
+        let inputs: [Endpoint]
+        let controls: [NodeID]
+    }
+
+    public init() {}
+
+    public func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph {
+        var graph = graph
+        var first: [Key: [NodeID]] = [:]
+        var standIn = Array(graph.nodes.indices)
+        for id in graph.topologicalOrder() {
+            for position in graph.nodes[id].inputs.indices {
+                graph.nodes[id].inputs[position].node = standIn[graph.nodes[id].inputs[position].node]
+            }
+            graph.nodes[id].controlInputs = graph.nodes[id].controlInputs.reduce(into: []) { controls, control in
+                if !controls.contains(standIn[control]) { controls.append(standIn[control]) }
+            }
+            let node = graph.nodes[id]
+            guard node.isPure else { continue }
+            if let value = node.attributes.tensor("value"), !value.dtype.isBitwise || value.byteCount > CommonSubexpressions.maximumConstant {
+                continue
+            }
+            let key = Key(op: node.op.name, inputs: node.inputs, controls: node.controlInputs.sorted())
+            let like = first[key, default: []].first { other in
+                CommonSubexpressions.meaning(graph.nodes[other].attributes) == CommonSubexpressions.meaning(node.attributes)
+            }
+            if let like { standIn[id] = like } else { first[key, default: []].append(id) }
+        }
+        // Loops' back edges come from nodes that were not yet seen.
+        for id in graph.nodes.indices {
+            for position in graph.nodes[id].inputs.indices {
+                graph.nodes[id].inputs[position].node = standIn[graph.nodes[id].inputs[position].node]
+            }
+        }
+        return try graph.filtered { standIn[$0] == $0 }
+    }
+
+    /// Attributes that say what is computed: not where, or what it was called.
+    private static func meaning(_ attributes: Attributes) -> [String: AttributeValue] {
+        attributes.values.filter { !$0.key.hasPrefix("_") }
+    }
+}

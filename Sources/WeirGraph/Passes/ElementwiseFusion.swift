@@ -1,0 +1,172 @@
+import WeirTensor
+
+/// Makes one node of elementwise ops that feed each other: what lies between them never goes to memory.
+///
+/// Nodes are gathered into groups of one shape, in one branch. No path may leave a group and come back; so each node has
+/// a stage, which grows by one wherever a group is left, and a group keeps to one stage.
+public struct ElementwiseFusion: GraphPass {
+    public init() {}
+
+    public func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph {
+        guard graph.nodes.contains(where: { $0.op.elementwise != nil }) else { return graph }
+        let order = graph.topologicalOrder()
+        guard order.count == graph.nodes.count else { return graph }
+        var finder = ElementwiseGroups(graph, order, environment.registry)
+        return try ElementwiseFusion.replace(finder.gathered(), in: graph)
+    }
+
+    /// One node in the place of each group's last member.
+    private static func replace(_ groups: [[NodeID]], in graph: Graph) throws -> Graph {
+        guard !groups.isEmpty else { return graph }
+        var graph = graph
+        var group = [Int](repeating: -1, count: graph.nodes.count)
+        for (number, members) in groups.enumerated() { for member in members { group[member] = number } }
+        // The members whose values are wanted outside of their group.
+        var outputs = [[NodeID]](repeating: [], count: groups.count)
+        var position = [Int](repeating: -1, count: graph.nodes.count)
+        for (id, node) in graph.nodes.enumerated() {
+            for source in node.inputs.lazy.map(\.node) where group[source] >= 0 && group[source] != group[id] && position[source] < 0 {
+                position[source] = outputs[group[source]].count
+                outputs[group[source]].append(source)
+            }
+        }
+        var fused: [NodeID: Node] = [:]
+        var last = [NodeID](repeating: -1, count: groups.count)
+        for (number, members) in groups.enumerated() {
+            guard let made = try node(for: members, outputs[number], in: graph, { group[$0] == number }) else {
+                for member in members { group[member] = -1 }
+                continue
+            }
+            last[number] = members[members.count - 1]
+            fused[last[number]] = made
+        }
+        for (id, node) in fused { graph.nodes[id] = node }
+        for id in graph.nodes.indices {
+            for index in graph.nodes[id].inputs.indices {
+                let source = graph.nodes[id].inputs[index].node
+                if group[source] >= 0, group[source] != group[id] || last[group[source]] == id {
+                    graph.nodes[id].inputs[index] = Endpoint(last[group[source]], position[source])
+                }
+            }
+            guard graph.nodes[id].controlInputs.contains(where: { group[$0] >= 0 }) else { continue }
+            graph.nodes[id].controlInputs = graph.nodes[id].controlInputs.reduce(into: []) { controls, control in
+                let source = group[control] >= 0 ? last[group[control]] : control
+                if source != id, !controls.contains(source) { controls.append(source) }
+            }
+        }
+        for id in graph.nodes.indices where group[id] >= 0 && last[group[id]] != id {
+            graph.nodes[id].inputs = []
+            graph.nodes[id].controlInputs = []
+        }
+        return try graph.filtered { group[$0] < 0 || last[group[$0]] == $0 }
+    }
+
+    /// - Returns: nil when the members make no program.
+    private static func node(
+        for members: [NodeID], _ outputs: [NodeID], in graph: Graph, _ isMember: (NodeID) -> Bool
+    ) throws -> Node? {
+        var inputs: [Endpoint] = []
+        var places: [Endpoint: Int] = [:]
+        var controls: [NodeID] = []
+        for member in members {
+            for input in graph.nodes[member].inputs where !isMember(input.node) && places[input] == nil {
+                places[input] = inputs.count
+                inputs.append(input)
+            }
+            for control in graph.nodes[member].controlInputs where !isMember(control) && !controls.contains(control) {
+                controls.append(control)
+            }
+        }
+        guard let last = members.last,
+            let program = ElementwiseProgram(members.map { (id: $0, node: graph.nodes[$0]) }, inputs: places, outputs: outputs)
+        else { return nil }
+        func types(_ count: Int) -> AttributeValue { .types([DType](repeating: .float32, count: count)) }
+        var made = try Node(
+            name: graph.nodes[last].name, op: program.definition, inputs: inputs, controlInputs: controls,
+            requestedDevice: graph.nodes[last].requestedDevice, attributes: ["Tin": types(inputs.count), "Tout": types(outputs.count)])
+        made.device = graph.nodes[last].device
+        return made
+    }
+}
+
+/// Finds the groups.
+private struct ElementwiseGroups {
+    private let graph: Graph
+    private let order: [NodeID]
+    private let shapes: [PartialShape]
+    private let branches: BranchSets
+    private var stages: [Int]
+    private var parents: [Int]
+    private var groupShapes: [PartialShape]
+    private let isCandidate: [Bool]
+
+    init(_ graph: Graph, _ order: [NodeID], _ registry: OpRegistry) {
+        self.graph = graph
+        self.order = order
+        let builder = GraphBuilder(extending: graph, registry: registry)
+        shapes = graph.nodes.indices.map { graph.nodes[$0].outputTypes.count == 1 ? builder.shape(Endpoint($0)) : .unknown }
+        branches = BranchSets(graph, order)
+        stages = [Int](repeating: 0, count: graph.nodes.count)
+        parents = Array(graph.nodes.indices)
+        groupShapes = shapes
+        isCandidate = graph.nodes.map { ElementwiseProgram.canHold($0) }
+    }
+
+    private mutating func group(of id: NodeID) -> Int {
+        var root = id
+        while parents[root] != root { root = parents[root] }
+        var next = id
+        while parents[next] != root { (parents[next], next) = (root, parents[next]) }
+        return root
+    }
+
+    /// - Returns: the members of each group worth a node of its own, in the order in which they may run.
+    mutating func gathered() -> [[NodeID]] {
+        for id in order {
+            let node = graph.nodes[id]
+            var joinable: [Int] = []
+            var stage = 0
+            for input in node.inputs where !graph.isBackEdge(from: input.node, to: id) {
+                let source = input.node
+                guard isCandidate[source], isCandidate[id] else {
+                    stage = max(stage, stages[source] + (isCandidate[source] || isCandidate[id] ? 1 : 0))
+                    continue
+                }
+                let group = group(of: source)
+                if branches.numbers[source] == branches.numbers[id], (try? groupShapes[group].merging(shapes[id])) != nil {
+                    joinable.append(group)
+                    stage = max(stage, stages[source])
+                } else {
+                    stage = max(stage, stages[source] + 1)
+                }
+            }
+            for control in node.controlInputs {
+                let isWithin = isCandidate[control] && joinable.contains(group(of: control))
+                let step = isWithin ? 0 : isCandidate[control] || isCandidate[id] ? 1 : 0
+                stage = max(stage, stages[control] + step)
+            }
+            stages[id] = stage
+            guard isCandidate[id] else { continue }
+            // Those that are joined are told apart from those that are left by their stage; a shape that fits each of two
+            // groups may not fit both.
+            for other in joinable where stages[other] == stage {
+                let (mine, theirs) = (group(of: id), group(of: other))
+                guard mine != theirs else { continue }
+                guard let shape = try? groupShapes[mine].merging(groupShapes[theirs]) else {
+                    // It stays out of all of them, one stage on.
+                    parents[id] = id
+                    stages[id] = stage + 1
+                    groupShapes[id] = shapes[id]
+                    break
+                }
+                parents[mine] = theirs
+                groupShapes[theirs] = shape
+                stages[theirs] = stage
+            }
+        }
+        var members: [Int: [NodeID]] = [:]
+        for id in order where isCandidate[id] { members[group(of: id), default: []].append(id) }
+        return members.values.filter { group in group.count { graph.nodes[$0].op.elementwise != nil } > 1 }
+            .sorted { $0[0] < $1[0] }
+    }
+}

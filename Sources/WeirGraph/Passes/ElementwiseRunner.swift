@@ -1,0 +1,204 @@
+import Synchronization
+import WeirDevice
+import WeirTensor
+
+/// Runs an elementwise program for one node.
+final class ElementwiseRunner: Sendable {
+    private let program: ElementwiseProgram
+    private let kernels: [Kernel]
+    private let names: [String]
+    private let last = Mutex<ElementwiseShapes?>(nil)
+
+    init(_ program: ElementwiseProgram, _ request: KernelRequest) throws {
+        self.program = program
+        names = program.members.map(\.node.name)
+        kernels = try program.members.map { member in
+            let node = member.node
+            guard let factory = node.op.kernel(for: request.place.device.type, node.attributes) else {
+                throw Status.notFound("No kernel of '\(node.op.name)' for \(request.place.device.type)")
+            }
+            return try factory.make(
+                KernelRequest(
+                    name: node.name, op: node.op, attributes: node.attributes, inputTypes: node.inputTypes,
+                    outputTypes: node.outputTypes, place: request.place, functions: request.functions))
+        }
+    }
+
+    func run(_ context: borrowing KernelContext) throws {
+        let shapes = shapes(context)
+        guard shapes.isRegular, shapes.count > 0 else { return try runMembers(context) }
+        for index in 0..<context.outputCount {
+            let first = program.firstOutputs[index]
+            if first < index { context.setOutput(index, slot: context.outputs[first]) } else { _ = try context.output(index, .float32, shapes.shape) }
+        }
+        let rowLength = shapes.rowLength
+        // Enough values of a block stay in the first cache together.
+        var block = max(64, min(512, (24 << 10) / 4 / max(program.registerCount + program.outputs.count, 1)) & ~15)
+        if rowLength > 0 { block = rowLength <= block ? block / rowLength * rowLength : block }
+        let grain = max(8192, (1 << 18) / max(program.steps.count, 1))
+        // Parts begin where a row begins.
+        let unit = max(rowLength, 1)
+        let inputs = context.inputs, outputs = context.outputs
+        context.pool.parallelFor(shapes.count / unit, grain: max(1, grain / unit)) { rows in
+            self.run(rows.lowerBound * unit..<rows.upperBound * unit, block, shapes, inputs, outputs)
+        }
+    }
+
+    /// Runs the program for a range of elements, block by block.
+    private func run(
+        _ range: Range<Int>, _ block: Int, _ shapes: ElementwiseShapes, _ inputs: UnsafeMutablePointer<Slot>,
+        _ outputs: UnsafeMutablePointer<Slot>
+    ) {
+        let program = program
+        let blockBytes = block * 4
+        let rowCount = shapes.rows.count
+        withUnsafeTemporaryAllocation(byteCount: (program.registerCount + rowCount + 1) * blockBytes, alignment: 64) { memory in
+            withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer.self, capacity: 2 * program.valueCount) { pointers in
+                guard let space = memory.baseAddress, let current = pointers.baseAddress else { return }
+                let bases = current + program.valueCount
+                func base(_ slot: Slot) -> UnsafeMutableRawPointer {
+                    guard case .value(let tensor) = slot else { preconditionFailure("an input holds no value") }
+                    return UnsafeMutableRawPointer(mutating: tensor.bytes.baseAddress!)
+                }
+                for value in 0..<program.valueCount {
+                    let start = value < program.inputCount ? base(inputs[value]) : space + max(program.registers[value], 0) * blockBytes
+                    (bases + value).initialize(to: start)
+                    (current + value).initialize(to: start)
+                }
+                for (index, value) in program.outputs.enumerated() { bases[value] = base(outputs[index]) }
+                let rowLength = shapes.rowLength
+                let rowsFit = rowLength > 0 && rowLength <= block
+                if rowsFit {
+                    // A short row is written out as often as a block takes it.
+                    for (index, value) in shapes.rows.enumerated() {
+                        let target = space + (program.registerCount + index) * blockBytes
+                        for copy in 0..<block / rowLength { (target + copy * rowLength * 4).copyMemory(from: bases[value], byteCount: rowLength * 4) }
+                        current[value] = target
+                    }
+                }
+                var start = range.lowerBound
+                while start < range.upperBound {
+                    var length = min(block, range.upperBound - start)
+                    if rowLength > 0, !rowsFit {
+                        let column = start % rowLength
+                        length = min(length, rowLength - column)
+                        for value in shapes.rows { current[value] = bases[value] + column * 4 }
+                    }
+                    for value in shapes.moving { current[value] = bases[value] + start * 4 }
+                    runSteps(current, length, shapes)
+                    start += length
+                }
+            }
+        }
+    }
+
+    @inline(__always)
+    private func runSteps(_ values: UnsafeMutablePointer<UnsafeMutableRawPointer>, _ length: Int, _ shapes: ElementwiseShapes) {
+        program.steps.withUnsafeBufferPointer { steps in
+            shapes.steps.withUnsafeBufferPointer { kinds in
+                for index in steps.indices {
+                    let out = values[steps[index].result]
+                    switch steps[index].function.body {
+                    case .unary(let body): body(values[steps[index].left], out, length)
+                    case .binary(let body): body(values[steps[index].left], values[steps[index].right], out, length, kinds[index])
+                    }
+                }
+            }
+        }
+    }
+
+    /// How this call's operands go together; as in the last call when their shapes are the same.
+    private func shapes(_ context: borrowing KernelContext) -> ElementwiseShapes {
+        if let known = last.withLock({ $0 }), known.fits(context) { return known }
+        let made = ElementwiseShapes(program, context)
+        last.withLock { $0 = made }
+        return made
+    }
+
+    /// One op after the other, by its own kernel.
+    private func runMembers(_ context: borrowing KernelContext) throws {
+        var values = [Slot](repeating: .empty, count: program.valueCount)
+        for index in 0..<context.inputCount { values[index] = context.slot(index) }
+        for (position, member) in program.members.enumerated() {
+            guard case .sync(let body) = kernels[position] else { continue }
+            var inputs = member.values.map { values[$0] }
+            var output = Slot.empty
+            do {
+                try inputs.withUnsafeMutableBufferPointer { inputs in
+                    guard let first = inputs.baseAddress else { return }
+                    let call = KernelContext(
+                        inputs: first, inputCount: inputs.count, outputs: &output, outputCount: 1, step: context.step,
+                        place: context.place, frame: context.frame)
+                    try body(call)
+                }
+            } catch {
+                throw Status(error).appending("\n\t [[{{node \(names[position])}}]]")
+            }
+            values[member.result] = output
+        }
+        for (index, value) in program.outputs.enumerated() { context.setOutput(index, slot: values[value]) }
+    }
+}
+
+/// How the operands of a program's steps go together, for inputs of certain shapes.
+final class ElementwiseShapes: Sendable {
+    private let inputs: [Shape]
+    /// Whether every step has an operand of the full shape, and others are of it too, or one element, or a row.
+    let isRegular: Bool
+    let shape: Shape
+    let count: Int
+    /// Elements of a row, where some operand is one; else 0.
+    let rowLength: Int
+    /// Inputs that are rows.
+    let rows: [Int]
+    /// Values that have an element of their own for each of the result: inputs of the full shape, and outputs.
+    let moving: [Int]
+    let steps: [BinaryStep]
+
+    private enum Form { case full, scalar, row }
+
+    init(_ program: ElementwiseProgram, _ context: borrowing KernelContext) {
+        var shapes: [Shape] = []
+        for index in 0..<program.inputCount { shapes.append(context.shape(index)) }
+        inputs = shapes
+        let full = shapes.max { ($0.elementCount, $0.rank) < ($1.elementCount, $1.rank) } ?? .scalar
+        let width = full.rank > 0 ? full[full.rank - 1] : 1
+        var forms: [Form?] = shapes.map { shape in
+            if shape == full { return .full }
+            guard shape.rank <= full.rank else { return nil }
+            if shape.elementCount == 1 { return .scalar }
+            return shape.elementCount == width && shape.rank > 0 && shape[shape.rank - 1] == width ? .row : nil
+        }
+        forms += [Form?](repeating: nil, count: program.valueCount - program.inputCount)
+        var isRegular = true
+        var steps: [BinaryStep] = []
+        for step in program.steps {
+            let (left, right) = (forms[step.left], forms[step.right])
+            var kind = BinaryStep.both
+            switch step.function.operands {
+            case .same: isRegular = isRegular && left == .full && right == .full
+            case .bias:
+                isRegular = isRegular && left == .full && full.rank > 1 && step.right < shapes.count
+                    && shapes[step.right].rank == 1 && shapes[step.right][0] == width
+                if right == .scalar { kind = .rightScalar }
+            case .broadcast:
+                isRegular = isRegular && left != nil && right != nil && (left == .full || right == .full)
+                if left == .scalar { kind = .leftScalar } else if right == .scalar { kind = .rightScalar }
+            }
+            steps.append(kind)
+            forms[step.result] = .full
+        }
+        self.isRegular = isRegular
+        self.steps = steps
+        shape = full
+        count = full.elementCount
+        rows = (0..<program.inputCount).filter { forms[$0] == .row }
+        rowLength = rows.isEmpty ? 0 : width
+        moving = (0..<program.inputCount).filter { forms[$0] == .full } + program.outputs
+    }
+
+    func fits(_ context: borrowing KernelContext) -> Bool {
+        for index in inputs.indices where context.shape(index) != inputs[index] { return false }
+        return true
+    }
+}

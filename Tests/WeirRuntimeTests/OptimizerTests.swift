@@ -1,0 +1,192 @@
+import Testing
+import WeirGraph
+import WeirOps
+import WeirTensor
+
+@testable import WeirRuntime
+
+/// Graphs as they are and graphs as they are made to run, one thread and several: the same bits.
+@Suite("Passes and schedules")
+struct OptimizerTests {
+    /// A graph of random elementwise ops, constants to fold, twins to join, branches and control edges.
+    private struct RandomGraph {
+        let builder = GraphBuilder(registry: .standard)
+        private var generator: SplitMix
+        private var values: [Output] = []
+        let feeds: [(String, Tensor)]
+        private static let shapes: [Shape] = [[4, 6], [4, 6], [4, 6], [6], [], [4, 1], [1, 6]]
+        private static let unary = ["Neg", "Square", "Tanh", "Sigmoid", "Relu", "Exp", "Abs", "Elu", "Identity", "Relu6"]
+        private static let binary = ["AddV2", "Sub", "Mul", "Maximum", "Minimum", "SquaredDifference", "RealDiv", "Add"]
+
+        init(seed: UInt64, size: Int) {
+            var generator = SplitMix(seed: seed)
+            var feeds: [(String, Tensor)] = []
+            let switchOn = builder.add("Placeholder", name: "on", attributes: ["dtype": .type(.bool), "shape": .shape(.scalar)])[0]
+            feeds.append(("on:0", Tensor(Bool.random(using: &generator))))
+            for number in 0..<3 {
+                let shape = RandomGraph.shapes.randomElement(using: &generator) ?? [4, 6]
+                let declared: PartialShape = Bool.random(using: &generator) ? PartialShape(shape) : .unknown
+                let x = builder.add("Placeholder", name: "x\(number)", attributes: ["dtype": .type(.float32), "shape": .shape(declared)])[0]
+                values.append(x)
+                let numbers = (0..<shape.elementCount).map { _ in Float.random(in: -2...2, using: &generator) }
+                feeds.append((x.name, Tensor(numbers, shape: shape)))
+            }
+            for _ in 0..<3 {
+                let shape = RandomGraph.shapes.randomElement(using: &generator) ?? []
+                let numbers = (0..<shape.elementCount).map { _ in Float.random(in: -2...2, using: &generator) }
+                values.append(builder.constant(Tensor(numbers, shape: shape)))
+            }
+            self.feeds = feeds
+            self.generator = generator
+            for _ in 0..<size { grow(switchOn) }
+        }
+
+        private mutating func pick() -> Output { values.randomElement(using: &generator) ?? values[0] }
+
+        private mutating func grow(_ switchOn: Output) {
+            switch Int.random(in: 0..<12, using: &generator) {
+            case 0..<4: values.append(builder.add(RandomGraph.unary.randomElement(using: &generator) ?? "Neg", [pick()])[0])
+            case 4..<9: values.append(builder.add(RandomGraph.binary.randomElement(using: &generator) ?? "Mul", [pick(), pick()])[0])
+            case 9:
+                let x = pick()
+                values.append(builder.add("AddN", [x, x, x])[0])
+            case 10:
+                // Both ways of a branch, and what comes of it.
+                let branch = builder.add("Switch", [pick(), switchOn])
+                let one = builder.add("Tanh", [builder.add("Mul", [branch[1], pick()])[0]])[0]
+                let other = builder.add("AddV2", [builder.add("Neg", [branch[0]])[0], pick()])[0]
+                values.append(builder.add("Merge", [other, one])[0])
+            default:
+                let (a, b) = (pick(), pick())
+                let both = builder.add("NoOp", controls: [a.operation, b.operation])
+                values.append(builder.add("Identity", [a], controls: [both])[0])
+            }
+        }
+        /// Some values, the last among them. Those of shapes that do not broadcast fail alike.
+        var fetches: [String] { [values[values.count - 1], values[values.count / 2], values[values.count * 3 / 4]].map(\.name) }
+    }
+
+    /// What each fetch comes to by itself, or the code of its failure.
+    private func outcome(_ random: RandomGraph, _ options: ExecutionOptions, steps: Int = 2) throws -> [String] {
+        var runtime = RuntimeOptions()
+        runtime.execution = options
+        let session = try DirectSession(random.builder.graph(), registry: .standard, options: runtime)
+        return try random.fetches.map { fetch in
+            var last = ""
+            for _ in 0..<steps {
+                do {
+                    let tensor = try session.run(feeds: random.feeds, fetches: [fetch])[0]
+                    last = "\(tensor.shape) \(try tensor.array(of: Float.self).map(\.bitPattern))"
+                } catch let status as Status {
+                    last = "\(status.code)"
+                }
+            }
+            return last
+        }
+    }
+
+    private static let variants: [(name: String, options: ExecutionOptions)] = {
+        func options(_ passes: [any GraphPass], _ scheduling: ExecutionOptions.Scheduling) -> ExecutionOptions {
+            var options = ExecutionOptions()
+            options.optimizer = GraphOptimizer(passes: passes)
+            options.scheduling = scheduling
+            return options
+        }
+        let all = GraphOptimizer.standard.passes
+        return [
+            ("folding", options([ConstantFolding()], .sequential)),
+            ("common subexpressions", options([CommonSubexpressions()], .sequential)),
+            ("control edges", options([ControlEdges()], .sequential)),
+            ("fusion", options([ElementwiseFusion()], .sequential)),
+            ("all, one thread", options(all, .sequential)),
+            ("all, several threads", options(all, .parallel)),
+            ("none, one thread", options([], .sequential)),
+            ("all, as measured", ExecutionOptions()),
+        ]
+    }()
+
+    @Test("every pass and every schedule gives the bits of the plain graph", arguments: 0..<40 as Range<UInt64>)
+    func equality(_ seed: UInt64) throws {
+        let random = RandomGraph(seed: seed, size: 12 + Int(seed) * 2)
+        var plain = ExecutionOptions()
+        plain.optimizer = .none
+        plain.scheduling = .parallel
+        let expected = try outcome(random, plain)
+        for variant in OptimizerTests.variants {
+            let found = try outcome(random, variant.options)
+            #expect(found == expected, "\(variant.name), seed \(seed)")
+        }
+    }
+
+    @Test("large arrays with rows and scalars are computed alike, in blocks and on several threads")
+    func largeArrays() throws {
+        for (rows, columns) in [(1, 5), (3, 700), (513, 33), (2000, 130), (7, 4096)] {
+            let b = GraphBuilder(registry: .standard)
+            let x = b.add("Placeholder", name: "x", attributes: ["dtype": .type(.float32), "shape": .shape([nil, columns])])[0]
+            let bias = b.add("Placeholder", name: "bias", attributes: ["dtype": .type(.float32), "shape": .shape([columns])])[0]
+            let sum = b.add("BiasAdd", [x, bias])[0]
+            let y = b.add("Relu", [sum])[0]
+            let z = b.add("Mul", [b.add("Tanh", [y])[0], b.add("AddV2", [sum, b.scalar(0.5, .float32)])[0]])[0]
+            let w = b.add("Mul", [z, bias])[0]
+            let feeds = [
+                ("x:0", Tensor((0..<rows * columns).map { Float($0 % 977) / 300 - 1.5 }, shape: Shape(rows, columns))),
+                ("bias:0", Tensor((0..<columns).map { Float($0 % 31) / 10 - 1.5 })),
+            ]
+            func run(_ optimizer: GraphOptimizer) throws -> [[UInt32]] {
+                var options = RuntimeOptions()
+                options.execution.optimizer = optimizer
+                let session = try DirectSession(b.graph(), registry: .standard, options: options)
+                return try session.run(feeds: feeds, fetches: [y.name, w.name]).map { try $0.array(of: Float.self).map(\.bitPattern) }
+            }
+            let (plain, fused) = (try run(.none), try run(.standard))
+            #expect(plain == fused, "\(rows) x \(columns)")
+        }
+    }
+
+    @Test("elementwise ops become one node, and shapes that do not fit name the op that fails")
+    func fusion() throws {
+        let b = GraphBuilder(registry: .standard)
+        func placeholder(_ name: String) -> Output { b.add("Placeholder", name: name, attributes: ["dtype": .type(.float32)])[0] }
+        let (x, y) = (placeholder("x"), placeholder("y"))
+        let sum = b.add("AddV2", [b.add("Tanh", [x])[0], y], name: "sum")[0]
+        let z = b.add("Neg", [sum], name: "last")[0]
+        let devices = LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0), options: RuntimeOptions())
+        let optimized = try GraphOptimizer.standard.run(b.graph(), PassEnvironment(registry: .standard, place: devices.client))
+        #expect(optimized.nodes.map(\.op.name).sorted() == ["Placeholder", "Placeholder", "_FusedElementwise"])
+        let session = try DirectSession(b.graph(), registry: .standard)
+        let good = try session.run(feeds: [("x:0", Tensor([0, 0] as [Float])), ("y:0", Tensor([1, 2] as [Float]))], fetches: [z.name])
+        #expect(try good[0].array(of: Float.self) == [-1, -2])
+        do {
+            _ = try session.run(feeds: [("x:0", Tensor([0, 0] as [Float])), ("y:0", Tensor([1, 2, 3] as [Float]))], fetches: [z.name])
+            Issue.record("shapes that do not broadcast must fail")
+        } catch let status as Status {
+            #expect(status.code == .invalidArgument && status.message.contains("{{node sum}}"))
+        }
+    }
+
+    @Test("what follows from constants is computed once, and twins are one")
+    func folding() throws {
+        let b = GraphBuilder(registry: .standard)
+        let x = b.add("Placeholder", name: "x", attributes: ["dtype": .type(.int32)])[0]
+        let six = b.add("Mul", [b.scalar(2, .int32), b.scalar(3, .int32)])[0]
+        let first = b.add("AddV2", [x, six])[0], second = b.add("AddV2", [x, six])[0]
+        let product = b.add("Mul", [first, second])[0]
+        let devices = LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0), options: RuntimeOptions())
+        let optimized = try GraphOptimizer.standard.run(b.graph(), PassEnvironment(registry: .standard, place: devices.client))
+        #expect(optimized.nodes.map(\.op.name).sorted() == ["AddV2", "Const", "Mul", "Placeholder"])
+        let session = try DirectSession(b.graph(), registry: .standard)
+        #expect(try session.run(feeds: [("x:0", Tensor(Int32(1)))], fetches: [product.name])[0].scalar(of: Int32.self) == 49)
+    }
+}
+
+private struct SplitMix: RandomNumberGenerator {
+    private var state: UInt64
+    init(seed: UInt64) { state = seed }
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+        return z ^ (z >> 31)
+    }
+}
