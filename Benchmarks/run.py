@@ -221,7 +221,7 @@ def picture(rows, machine):
     values = [row[system] for row in rows for system in bars if row[system]]
     low = math.floor(math.log10(min(values) * 0.8))  # room for the shortest bar to be seen
     high = max(low + 1, math.ceil(math.log10(max(values))))
-    width, left, right, top, group = 860, 100, 740, 76, 44
+    width, left, right, top, group = 860, 120, 750, 76, 44
     bottom = top + group * len(rows)
     parts = [f'<rect width="{width}" height="{bottom + 50}" rx="6" fill="#fff"/>']
 
@@ -248,7 +248,8 @@ def picture(rows, machine):
                 ratio = f", {row['ratio']:.2f}×" if system == "weir" and row["ratio"] else ""
                 text(place(value) + 6, y + 11, quantity(value, "us") + ratio)
             if system == "weir":
-                text(left - 10, y + 3, row["work"].replace("null", "cluster null"), 'text-anchor="end" font-weight="bold"')
+                label = row["work"].replace("null", "cluster null")
+                text(left - 10, y + 3, label, 'text-anchor="end" font-weight="bold"')
     return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{bottom + 50}" font-size="12.5" '
             f'viewBox="0 0 {width} {bottom + 50}" font-family="Helvetica, Arial, sans-serif" role="img">\n'
             "<title>Time of one step in TensorFlow and in Weir</title>\n" + "\n".join(parts) + "\n</svg>\n")
@@ -285,7 +286,10 @@ def main():
         say("no PyTorch in that interpreter: going on without")
     options.torch = torch is not None
     models = re.findall(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())  # one for each core
-    machine = {"model": models[0] if models else platform.machine(), "cores": len(models) or os.cpu_count()}
+    machine = {"model": models[0] if models else platform.machine(), "cores": len(models) or os.cpu_count(),
+               "load": os.getloadavg()[0]}
+    if machine["load"] > 0.5:  # TensorFlow's pools suffer more from a neighbour, which would flatter Weir
+        say(f"this machine is busy (load {machine['load']:.1f}): do not quote the ratios of this run")
     bounds, results = measure_bounds(), Results()
     for number in range(options.rounds):
         say(f"round {number + 1} of {options.rounds}")

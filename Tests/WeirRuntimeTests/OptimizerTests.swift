@@ -164,6 +164,45 @@ struct OptimizerTests {
         }
     }
 
+    @Test("a value that another device needs is not held up by what comes back from there")
+    func roundTrip() throws {
+        let b = GraphBuilder(registry: .standard)
+        let x = b.add("Placeholder", name: "x", attributes: ["dtype": .type(.float32)])[0]
+        let y = b.device("/cpu:0") { b.add("Square", [b.add("Neg", [x])[0]])[0] }
+        let back = b.device("/cpu:1") { b.add("Exp", [b.add("Neg", [y])[0]])[0] }
+        let z = b.device("/cpu:0") { b.add("AddV2", [y, back])[0] }
+        var options = RuntimeOptions()
+        options.cpuCount = 2
+        let session = try DirectSession(b.graph(), registry: .standard, options: options)
+        #expect(try session.run(feeds: [("x:0", Tensor(Float(0)))], fetches: [z.name])[0].scalar(of: Float.self) == 1)
+    }
+
+    @Test("a value that does not come round in a loop is dead in the iterations that follow")
+    func halfDeadLoop() throws {
+        let b = GraphBuilder(registry: .standard)
+        func enter(_ value: Output, constant: Bool = false) -> Output {
+            b.add("Enter", [value], attributes: ["frame_name": "half", "is_constant": .bool(constant)])[0]
+        }
+        let (i, v) = (enter(b.scalar(0, .int32)), enter(b.scalar(1, .float32)))
+        let bound = enter(b.scalar(5, .int32), constant: true), one = enter(b.scalar(1, .int32), constant: true)
+        let half = enter(b.scalar(0.5, .float32), constant: true)
+        let mergeI = b.add("Merge", [i, i]), mergeV = b.add("Merge", [v, v])
+        let condition = b.add("LoopCond", [b.add("Less", [mergeI[0], bound])[0]])[0]
+        let switchI = b.add("Switch", [mergeI[0], condition]), switchV = b.add("Switch", [mergeV[0], condition])
+        // From the third iteration on the value is not carried any further.
+        let stays = b.add("Switch", [b.add("Mul", [switchV[1], half])[0], b.add("Less", [switchI[1], enter(b.scalar(2, .int32), constant: true)])[0]])
+        b.replaceInput(1, of: mergeI, with: b.add("NextIteration", [b.add("AddV2", [switchI[1], one])[0]])[0])
+        b.replaceInput(1, of: mergeV, with: b.add("NextIteration", [b.add("Neg", [stays[1]])[0]])[0])
+        let count = b.add("Exit", [switchI[0]])[0]
+        for scheduling in [ExecutionOptions.Scheduling.sequential, .parallel] {
+            var options = RuntimeOptions()
+            options.execution.scheduling = scheduling
+            let session = try DirectSession(b.graph(), registry: .standard, options: options)
+            let targets = [mergeV.name]
+            #expect(try session.run(fetches: [count.name], targets: targets)[0].scalar(of: Int32.self) == 5)
+        }
+    }
+
     @Test("what follows from constants is computed once, and twins are one")
     func folding() throws {
         let b = GraphBuilder(registry: .standard)

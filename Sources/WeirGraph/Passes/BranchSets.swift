@@ -1,15 +1,19 @@
-/// Which branches each node is in: nodes of equal sets are dead together or alive together.
+/// What each node's turn depends on: branches that must be taken, and whatever may make a step wait (messages, queues,
+/// calls). Nodes of equal sets are alive together, and none is held up by what does not hold up the others: to wait for
+/// more than it needs may be to wait for ever, when what is waited for needs the node.
 struct BranchSets {
     private enum Branch: Hashable {
         case taken(Endpoint, output: Int)
-        case after(exit: NodeID)
+        case after(NodeID)
     }
     /// By node, a number that stands for its set; 0 is the empty one.
     private(set) var numbers: [Int]
 
     init(_ graph: Graph, _ order: [NodeID]) {
         numbers = [Int](repeating: 0, count: graph.nodes.count)
-        guard graph.nodes.contains(where: { BranchSets.isSwitch($0) || $0.op.name.hasSuffix("Exit") }) else { return }
+        guard graph.nodes.contains(where: { BranchSets.isSwitch($0) || $0.op.name.hasSuffix("Exit") || BranchSets.mayWait($0) }) else {
+            return
+        }
         var sets: [Set<Branch>] = [[]]
         var known: [Set<Branch>: Int] = [[]: 0]
         func number(_ set: Set<Branch>) -> Int {
@@ -28,7 +32,7 @@ struct BranchSets {
             }
             var set: Set<Branch> = []
             if node.op.name.hasSuffix("Exit") {
-                set = [.after(exit: id)]
+                set = [.after(id)]
             } else if node.op.name == "Merge" || node.op.name == "RefMerge" {
                 // Alive when one input is: in those branches only that all inputs are in.
                 let inputs = node.inputs.filter { !graph.isBackEdge(from: $0.node, to: id) }.map(branches)
@@ -37,9 +41,21 @@ struct BranchSets {
                 for input in node.inputs { set.formUnion(branches(input)) }
                 for control in node.controlInputs { set.formUnion(sets[numbers[control]]) }
             }
+            if BranchSets.mayWait(node) { set.insert(.after(id)) }
             if !set.isEmpty { numbers[id] = number(set) }
         }
     }
+
+    /// Whether a node may wait for something else than its inputs: a message (also a fed tensor, which in a partial run
+    /// comes when the client has seen what it fetched before), a queue, whatever a function does.
+    private static func mayWait(_ node: Node) -> Bool {
+        if node.isReceive || node.op.function != nil { return true }
+        return waiting.contains { node.op.name.contains($0) }
+    }
+    private static let waiting = [
+        "Queue", "Barrier", "Stage", "Unstage", "TakeGradient", "TakeMany", "Call", "If", "While", "Case", "Collective", "Mutex",
+        "SymbolicGradient",
+    ]
 
     private static func isSwitch(_ node: Node) -> Bool { node.op.name.hasSuffix("Switch") || node.op.name == "_SwitchN" }
 }

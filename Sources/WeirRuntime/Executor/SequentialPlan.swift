@@ -178,9 +178,9 @@ extension SequentialPlan {
                         return mayBeDead[source] || name.hasSuffix("Switch") || name == "_SwitchN" || FrameAssignment.isExit(graph.nodes[source])
                     }
                     if table.entries[id].kind == .merge {
-                        mayBeDead[id] = node.inputs.allSatisfy {
-                            !graph.nodes[$0.node].op.name.hasSuffix("NextIteration") && dies($0.node)
-                        }
+                        // In a loop a value need not come round although the loop goes on.
+                        mayBeDead[id] = node.inputs.contains { graph.nodes[$0.node].op.name.hasSuffix("NextIteration") }
+                            || node.inputs.allSatisfy { dies($0.node) }
                     } else if table.entries[id].kind != .controlTrigger {
                         mayBeDead[id] = node.inputs.contains { dies($0.node) } || node.controlInputs.contains { dies($0) }
                     }
