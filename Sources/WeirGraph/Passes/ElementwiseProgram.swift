@@ -77,7 +77,8 @@ final class ElementwiseProgram: Sendable {
         // An input that is merely passed on is no program's result.
         guard wanted.count == outputs.count, wanted.allSatisfy({ $0 >= inputs.count }) else { return nil }
         self.outputs = wanted
-        firstOutputs = wanted.map { value in wanted.firstIndex(of: value) ?? 0 }
+        let first = Dictionary(wanted.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
+        firstOutputs = wanted.map { first[$0] ?? 0 }
         self.members = members
         valueCount = next
         self.steps = ElementwiseProgram.ordered(steps, inputCount: inputs.count, outputs: wanted)

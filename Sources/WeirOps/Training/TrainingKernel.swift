@@ -61,7 +61,7 @@ struct TrainingInputs: Sendable {
             throw mismatch(name, tensors[0], tensor)
         }
     }
-    private func mismatch(_ name: String, _ variable: Tensor, _ other: Tensor) -> Status {
+    fileprivate func mismatch(_ name: String, _ variable: Tensor, _ other: Tensor) -> Status {
         .invalidArgument("var and \(name) do not have the same shape\(variable.shape) \(other.shape)")
     }
 
@@ -107,12 +107,20 @@ private struct TrainingVisitor<R: UpdateRule>: FloatingVisitor {
             throw Status.internalError("\(request.op.name) has \(inputs.variables.count) variables")
         }
         return .sync { [flags, check] context in
-            var cells: [ReferenceCell] = []
-            for variable in inputs.variables { cells.append(try variable.cell(context, inputs.dtype)) }
             let h = try inputs.hyperParameters(context, E.self, flags)
             try check.require(h)
             let gradient = context.input(inputs.gradient)
             let pool = context.pool
+            if inputs.variables.count == 1, inputs.indices == nil, R.covers(h) {
+                // Plain gradient descent: the commonest update, often of the smallest variables.
+                try inputs.variables[0].cell(context, inputs.dtype).modify { variable in
+                    guard gradient.shape == variable.shape else { throw inputs.mismatch(inputs.gradientName, variable, gradient) }
+                    UpdateLoop<R, E>(variable, gradient, h).runDense(gradient.elementCount, pool)
+                }
+                return inputs.variables[0].passOn(context)
+            }
+            var cells: [ReferenceCell] = []
+            for variable in inputs.variables { cells.append(try variable.cell(context, inputs.dtype)) }
             if let index = inputs.indices {
                 let indices = context.input(index)
                 try ReferenceCell.modify(cells) { tensors in

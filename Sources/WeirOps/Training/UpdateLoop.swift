@@ -24,6 +24,16 @@ struct UpdateLoop<R: UpdateRule, E: FloatingElement> {
         self.h = prepared
     }
 
+    /// As above, of a rule without slots.
+    init(_ variable: Tensor, _ gradient: Tensor, _ h: HyperParameters<E.Compute>) {
+        v = variable.mutableBytes.baseAddress!.assumingMemoryBound(to: E.self)
+        (a, b, c) = (v, v, v)
+        self.gradient = UnsafePointer(gradient.mutableBytes.baseAddress!.assumingMemoryBound(to: E.self))
+        var prepared = h
+        R.prepare(&prepared)
+        self.h = prepared
+    }
+
     /// Updates all elements, of which the gradient has as many.
     func runDense(_ count: Int, _ pool: ComputePool) {
         pool.parallelFor(count, grain: 64 << 10) { run($0.lowerBound, from: $0.lowerBound, $0.count) }
