@@ -1,3 +1,4 @@
+import Logging
 import WeirDevice
 public import WeirGraph
 public import WeirTensor
@@ -47,7 +48,14 @@ public final class DirectSession: Sendable {
         self.options = options
         self.devices = devices ?? LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0), options: options)
         let placer = Placer(devices: self.devices.placementDevices, allowsSoftPlacement: options.allowsSoftPlacement)
-        state = Mutex(State(graph: graph, placed: try placer.place(graph)))
+        let placed = try placer.place(graph)
+        state = Mutex(State(graph: graph, placed: placed))
+        logPlacement(placed)
+    }
+
+    private func logPlacement(_ placed: Graph) {
+        guard options.logsPlacement, !placed.nodes.isEmpty else { return }
+        Logger(label: "weir.session").info("\(PlacementReport(placed))")
     }
 
     /// The graph with its devices.
@@ -56,7 +64,7 @@ public final class DirectSession: Sendable {
     /// Takes a graph that has grown; plans made before go on to hold.
     /// - Throws: `invalidArgument` when a new node cannot be placed.
     public func extend(to graph: Graph) throws {
-        try state.withLock { (state: inout State) throws in
+        let placed = try state.withLock { (state: inout State) throws -> Graph in
             var graph = graph
             for (id, node) in state.placed.nodes.enumerated() where id < graph.nodes.count && node.op.isStateful {
                 graph.nodes[id].device = node.device
@@ -64,7 +72,9 @@ public final class DirectSession: Sendable {
             let placer = Placer(devices: devices.placementDevices, allowsSoftPlacement: options.allowsSoftPlacement)
             state.placed = try placer.place(graph)
             state.graph = graph
+            return state.placed
         }
+        logPlacement(placed)
     }
 
     /// Runs a step and waits for it on the calling thread, which takes part in the work.

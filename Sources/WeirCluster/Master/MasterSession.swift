@@ -62,7 +62,11 @@ final class MasterSession: Sendable {
         clientDevice = client
         let placed = try placer.place(graph)
         state = Mutex(State(graph: graph, placed: placed))
-        if configuration.logsPlacement { logger.info("\(PlacementReport(placed))") }
+        logPlacement(placed)
+    }
+
+    private func logPlacement(_ placed: Graph) {
+        if configuration.logsPlacement, !placed.nodes.isEmpty { logger.info("\(PlacementReport(placed))") }
     }
 
     private static func placer(_ tasks: [SessionTask], _ localTask: DeviceName, _ configuration: SessionConfiguration) throws -> Placer {
@@ -84,7 +88,7 @@ final class MasterSession: Sendable {
 
     /// - Returns: the new version.
     func extend(_ definition: GraphDefinition, version: Int) throws -> Int {
-        try state.withLock { (state: inout State) throws -> Int in
+        let (newVersion, placed) = try state.withLock { (state: inout State) throws -> (Int, Graph) in
             try MasterSession.checkOpen(state)
             guard version == state.version else {
                 throw Status.aborted("Current version is \(state.version) but caller expected \(version).")
@@ -96,8 +100,10 @@ final class MasterSession: Sendable {
             state.placed = try MasterSession.placer(tasks, localTask, configuration).place(unplaced)
             state.graph = graph
             state.version += 1
-            return state.version
+            return (state.version, state.placed)
         }
+        logPlacement(placed)
+        return newVersion
     }
 
     private static func checkOpen(_ state: State) throws(Status) {

@@ -22,7 +22,7 @@ public final class ComputePool: Sendable {
     deinit { queue.close() }
 
     /// Runs a job on one of the threads, some time soon.
-    public func submit(_ job: @escaping Job) { queue.push(job) }
+    public func submit(_ job: @escaping Job) { queue.push(Queue.Entry(run: job, isShare: false)) }
 
     /// Runs `body` over ranges that together cover `0..<count`, on several threads when there is work for them.
     ///
@@ -38,7 +38,7 @@ public final class ComputePool: Sendable {
         }
         withoutActuallyEscaping(body) { escaping in
             let share = Share(count: count, parts: parts, body: escaping)
-            for _ in 1..<parts { queue.push { share.work() } }
+            for _ in 1..<parts { queue.push(Queue.Entry(run: { share.work() }, isShare: true)) }
             share.work()
             share.wait()
         }
@@ -51,7 +51,11 @@ public final class ComputePool: Sendable {
             &thread, nil,
             { argument in
                 let queue = Unmanaged<Queue>.fromOpaque(argument!).takeRetainedValue()
-                while let job = queue.pop() { job() }
+                var looksOut = false
+                while let job = queue.pop(looksOut: looksOut) {
+                    job.run()
+                    looksOut = job.isShare
+                }
                 return nil
             }, box.toOpaque())
         precondition(failed == 0, "cannot start a thread: error \(failed)")
@@ -62,12 +66,17 @@ public final class ComputePool: Sendable {
     private final class Queue: @unchecked Sendable {  // everything below is guarded by `mutex`
         private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
         private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-        private var jobs: [Job?] = []
+        struct Entry {
+            let run: Job
+            /// Whether it is part of a `parallelFor`, which is likely to be followed by another.
+            let isShare: Bool
+        }
+        private var jobs: [Entry?] = []
         private var head = 0
         private var sleeping = 0
         private var isClosed = false
-        /// A thread that has run out of work looks for more for this long before it sleeps: steps come one after the
-        /// other, and waking a thread takes longer than most kernels.
+        /// A thread that has done its share of a kernel looks out for this long before it sleeps: kernels come one after
+        /// the other, and waking a thread takes longer than most of them.
         private static let patience: Duration = .microseconds(150)
         private let maximumSpinners: Int
         private let spinners = Atomic<Int>(0)
@@ -85,7 +94,7 @@ public final class ComputePool: Sendable {
             condition.deallocate()
             mutex.deallocate()
         }
-        func push(_ job: @escaping Job) {
+        func push(_ job: Entry) {
             pthread_mutex_lock(mutex)
             jobs.append(job)
             // A thread that looks out for work takes it without being woken.
@@ -94,8 +103,8 @@ public final class ComputePool: Sendable {
             pthread_mutex_unlock(mutex)
             if wake { pthread_cond_signal(condition) }
         }
-        func pop() -> Job? {
-            lookOut()
+        func pop(looksOut: Bool) -> Entry? {
+            if looksOut { lookOut() }
             pthread_mutex_lock(mutex)
             defer { pthread_mutex_unlock(mutex) }
             while head == jobs.count {

@@ -163,6 +163,7 @@ struct SequentialRun: ~Copyable {
         _ instruction: UnsafePointer<SequentialPlan.Instruction>, _ entry: UnsafeMutablePointer<NodeTable.Entry>, _ inputCount: Int,
         _ outputs: UnsafeMutablePointer<Slot>
     ) -> Bool {
+        guard !step.cancellation.isCancelled else { return fail(instruction, .cancelled("Step was cancelled")) }
         let outputCount = Int(instruction.pointee.outputCount)
         let context = KernelContext(
             inputs: inputs, inputCount: inputCount, outputs: outputs, outputCount: outputCount, step: step, place: place,
