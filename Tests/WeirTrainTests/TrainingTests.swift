@@ -1,3 +1,4 @@
+import Synchronization
 import Testing
 import WeirCluster
 import WeirTensor
@@ -41,6 +42,29 @@ struct TrainingTests {
                 #expect(first.updatesByWorker[0] > 0)
                 #expect(try await second.trainAccuracy > 0.3)
             }
+        }
+    }
+
+    @Test("when a worker is lost, training goes on with backups, and ends naming it without", arguments: [2, 3])
+    func lostWorker(_ required: Int) async throws {
+        try await TestCluster.with([("ps", 1), ("worker", 3)]) { cluster in
+            var options = try options(.sync, steps: 150)
+            options.requiredReplicas = required
+            let leaving = Mutex<Task<Void, Never>?>(nil)
+            let trainer = Trainer(options, cluster: cluster.spec) { event in
+                guard case .step(let step) = event, step.step >= 10 else { return }
+                leaving.withLock { leaving in
+                    if leaving == nil { leaving = Task { await cluster.server("worker", 2).stop() } }
+                }
+            }
+            if required == 2 {
+                let report = try await trainer.run()
+                #expect(report.stepCount == 150 && report.updatesByWorker[2] < report.updatesByWorker[0])
+            } else {
+                let error = await #expect(throws: Status.self) { try await trainer.run() }
+                #expect(error?.message.contains("/job:worker/replica:0/task:2") == true)
+            }
+            await leaving.withLock { $0 }?.value
         }
     }
 

@@ -64,10 +64,10 @@ extension Trainer {
         let start = ContinuousClock.now
         try await withThrowingTaskGroup(of: Void.self) { group in
             for client in clients {
-                group.addTask { try await self.runWorker(client, board) }
+                group.addTask { try await self.runUntilLost(client, board) }
                 if client.number == 0, client.replica.sync != nil { group.addTask { try await self.runChief(client) } }
             }
-            try await group.waitForAll()
+            for try await _ in group {}
         }
         let elapsed = (ContinuousClock.now - start).components
         let seconds = Double(elapsed.seconds) + Double(elapsed.attoseconds) * 1e-18
@@ -113,6 +113,19 @@ extension Trainer {
             try await Task.sleep(for: .milliseconds(50))
             waited += .milliseconds(50)
         }
+    }
+
+    /// One worker's loop, which ends too when the worker is lost: its server may be asked in vain for long.
+    private func runUntilLost(_ client: Client, _ board: Scoreboard) async throws {
+        let work = Task { try await runWorker(client, board) }
+        board.whenLost(client.number) { work.cancel() }
+        do {
+            try await withTaskCancellationHandler {
+                try await work.value
+            } onCancel: {
+                work.cancel()
+            }
+        } catch where board.isLost(client.number) && client.number != 0 {}
     }
 
     /// One worker's loop, until enough updates are done.

@@ -9,6 +9,7 @@ final class Scoreboard: Sendable {
         var losses: [(step: Int, loss: Float)] = []
         var updates: [Int]
         var lost: Set<Int> = []
+        var onLoss: [Int: @Sendable () -> Void] = [:]
         var bytesPerStep: [Int: Int] = [:]
     }
     private let state: Mutex<State>
@@ -43,8 +44,17 @@ final class Scoreboard: Sendable {
     /// - Returns: how many workers are left.
     func lost(_ worker: Int, _ reason: String) -> Int {
         let (isNew, left) = state.withLock { state in (state.lost.insert(worker).inserted, workerCount - state.lost.count) }
+        if isNew { state.withLock { $0.onLoss.removeValue(forKey: worker) }?() }
         if isNew { onEvent(.notice("worker \(worker) is lost: \(reason); \(left) of \(workerCount) workers left")) }
         return left
+    }
+    /// Has `action` called when the worker is lost; at once when it is already.
+    func whenLost(_ worker: Int, _ action: @escaping @Sendable () -> Void) {
+        let isLost = state.withLock { state -> Bool in
+            if !state.lost.contains(worker) { state.onLoss[worker] = action }
+            return state.lost.contains(worker)
+        }
+        if isLost { action() }
     }
     func notice(_ text: String) { onEvent(.notice(text)) }
     func isLost(_ worker: Int) -> Bool { state.withLock { $0.lost.contains(worker) } }

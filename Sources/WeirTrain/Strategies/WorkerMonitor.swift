@@ -17,7 +17,8 @@ struct WorkerMonitor: Sendable {
                     if let reason = await WorkerMonitor.watch(name, task.address) { try onLoss(name, reason) }
                 }
             }
-            try await group.waitForAll()
+            // Not `waitForAll`, which would wait for the watches of those that are alive before it throws.
+            for try await _ in group {}
             // Everybody is lost, or the watch was cancelled.
             try Task.checkCancellation()
         }
