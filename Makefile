@@ -5,7 +5,7 @@ FLAGS := -c release -Xswiftc -enable-testing
 WEIR := .build/release/weir
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: run test build deps check bench clean
+.PHONY: run test build deps bench count growth clean
 
 ## Trains the example network on a cluster of one parameter server and two workers, on this machine.
 run: build
@@ -13,7 +13,7 @@ run: build
 
 ## Builds everything and runs all tests.
 test: deps
-	$(SWIFT) build $(FLAGS) --build-tests
+	$(SWIFT) build $(FLAGS) --product weirPackageTests
 	$(SWIFT) test $(FLAGS) --skip-build --parallel
 
 ## Leaves the binary at .build/release/weir.
@@ -27,6 +27,16 @@ deps:
 
 clean:
 	rm -rf .build
+
+## Counts instructions and allocations of the benchmark cases, and compares them with Benchmarks/thresholds.json.
+count: deps
+	@command -v valgrind > /dev/null || { echo "installing valgrind"; $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq valgrind; }
+	$(SWIFT) build $(FLAGS) --product count-cases
+	python3 Benchmarks/count.py
+
+## Measures and draws how costs grow with nodes, workers, sizes, clients and steps (ten minutes).
+growth: build
+	python3 Benchmarks/growth.py --weir $(WEIR)
 
 ## Times Weir and its peers on the same graphs; installs TensorFlow into .build/bench-venv when it is not there.
 bench: build

@@ -24,6 +24,7 @@ let package = Package(
     products: [
         .library(name: "Weir", targets: ["Weir"]),
         .library(name: "WeirTesting", targets: ["WeirTesting"]),
+        .library(name: "BenchmarkCases", targets: ["BenchmarkCases"]),
         .executable(name: "weir", targets: ["weir"]),
     ],
     dependencies: [
@@ -96,6 +97,13 @@ let package = Package(
             dependencies: ["Weir", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             path: "Sources/weir-cli",
             swiftSettings: settings),
+        // What `Benchmarks/count.py` counts; the package there also runs them by the clock.
+        .target(
+            name: "BenchmarkCases", dependencies: ["Weir", "WeirCluster"], path: "Benchmarks/Sources/BenchmarkCases", swiftSettings: settings),
+        // Names of functions are enough for valgrind, which does not get through clang's debug information.
+        .executableTarget(
+            name: "count-cases", dependencies: ["BenchmarkCases"], path: "Benchmarks/Sources/count-cases", swiftSettings: settings,
+            linkerSettings: [.unsafeFlags(["-Xlinker", "--strip-debug"], .when(platforms: [.linux]))]),
         .testTarget(name: "WeirTensorTests", dependencies: ["WeirTensor"], swiftSettings: settings),
         .testTarget(name: "WeirGraphTests", dependencies: ["WeirGraph", "WeirTesting", "WeirOps", "WeirTensor"], swiftSettings: settings),
         .testTarget(name: "WeirWireTests", dependencies: ["WeirWire", "WeirProto", "WeirGraph", "WeirTensor"], swiftSettings: settings),

@@ -82,6 +82,14 @@ public final class HostAllocator: Allocator {
         free(pointer)
     }
 
+    /// Calls `body` with memory that is its own until it returns, for loops that need more than the kilobyte that
+    /// `withUnsafeTemporaryAllocation` takes from the stack, and no more than the stack could give.
+    public func withScratch<R>(_ byteCount: Int, _ body: (UnsafeMutableRawPointer) throws -> R) rethrows -> R {
+        guard let memory = try? allocate(byteCount) else { fatalError("out of memory: \(byteCount) bytes") }
+        defer { deallocate(memory, byteCount) }
+        return try body(memory)
+    }
+
     /// A pointer on its way in or out of the lock.
     private struct Sent: @unchecked Sendable {
         let pointer: UnsafeMutableRawPointer?

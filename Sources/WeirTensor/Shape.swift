@@ -32,6 +32,12 @@ public struct Shape: Sendable {
         for dimension in dimensions { elementCount *= dimension }
     }
     public init(_ dimensions: Int...) { self.init(dimensions[...]) }
+    /// A vector's shape, of our own making; without the array that the above makes.
+    public init(_ dimension: Int) {
+        rank = 1
+        elementCount = dimension
+        inline.0 = dimension
+    }
 
     /// A shape from a file or a peer.
     /// - Throws: `invalidArgument` when a dimension is negative, there are over 254, or the element count overflows.
@@ -88,7 +94,7 @@ public struct Shape: Sendable {
     }
 
     /// The product of the dimensions in `range`.
-    public func count(_ range: some RangeExpression<Int>) -> Int {
+    @inlinable public func count(_ range: some RangeExpression<Int>) -> Int {
         var product = 1
         for index in range.relative(to: 0..<rank) { product &*= self[index] }
         return product

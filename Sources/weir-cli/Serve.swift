@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import Weir
 
 /// How the cluster is given, for every command that needs one.
@@ -39,8 +40,9 @@ struct Serve: AsyncParsableCommand {
         }
         options.tensorTransport = transport
         let server = try await Server(definition, options: options)
+        let end = try EndRequest(input: untilInputEnds ? STDIN_FILENO : nil)
         Terminal.line("serving \(server.target) as \(server.task)")
-        await EndRequest.wait(watchingInput: untilInputEnds)
+        await end.wait()
         await server.stop()
     }
 }

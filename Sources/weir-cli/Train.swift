@@ -45,12 +45,13 @@ struct Train: AsyncParsableCommand {
         let trainer = Trainer(options, cluster: spec) { reporter.event($0) }
         let cleanup = local
         // Ctrl-C ends training and the servers we started.
+        let end = try EndRequest()
         let training = Task { () throws -> TrainingReport in
             if let task { return try await trainer.run(asWorker: task) }
             return try await trainer.run()
         }
         let watch = Task {
-            await EndRequest.wait(watchingInput: false)
+            await end.wait()
             training.cancel()
         }
         let result = await training.result

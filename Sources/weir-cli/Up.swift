@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import Weir
 
 struct Up: AsyncParsableCommand {
@@ -10,12 +11,13 @@ struct Up: AsyncParsableCommand {
     @Option(help: "Simulated GPUs in each server.") var simulateGpus = 0
 
     func run() async throws {
+        let end = try EndRequest(input: STDIN_FILENO)
         let cluster = try LocalCluster(jobs, serverArguments: simulateGpus > 0 ? ["--simulate-gpus", "\(simulateGpus)"] : [])
         let targets = cluster.spec.tasks.map { "\"/job:\($0.job)/task:\($0.task)\":\"grpc://\($0.address)\"" }
         let processes = cluster.processes.map { "\"\($0.name)\":\($0.pid)" }
         Terminal.line(
             "{\"cluster\":\(cluster.spec.json),\"targets\":{\(targets.joined(separator: ","))},\"pids\":{\(processes.joined(separator: ","))}}")
-        await EndRequest.wait(watchingInput: true)
+        await end.wait()
         cluster.end()
     }
 }

@@ -44,7 +44,7 @@ struct OptimizerTests {
         private mutating func pick() -> Output { values.randomElement(using: &generator) ?? values[0] }
 
         private mutating func grow(_ switchOn: Output) {
-            switch Int.random(in: 0..<12, using: &generator) {
+            switch Int.random(in: 0..<14, using: &generator) {
             case 0..<4: values.append(builder.add(RandomGraph.unary.randomElement(using: &generator) ?? "Neg", [pick()])[0])
             case 4..<9: values.append(builder.add(RandomGraph.binary.randomElement(using: &generator) ?? "Mul", [pick(), pick()])[0])
             case 9:
@@ -56,11 +56,33 @@ struct OptimizerTests {
                 let one = builder.add("Tanh", [builder.add("Mul", [branch[1], pick()])[0]])[0]
                 let other = builder.add("AddV2", [builder.add("Neg", [branch[0]])[0], pick()])[0]
                 values.append(builder.add("Merge", [other, one])[0])
+            case 11, 12:
+                growProduct()
             default:
                 let (a, b) = (pick(), pick())
                 let both = builder.add("NoOp", controls: [a.operation, b.operation])
                 values.append(builder.add("Identity", [a], controls: [both])[0])
             }
+        }
+        /// A product, and what may be done together with it. Nothing is known beforehand to fail.
+        private mutating func growProduct() {
+            func weights(_ shape: Shape) -> Output {
+                let numbers = (0..<shape.elementCount).map { _ in Float.random(in: -1...1, using: &generator) }
+                return builder.constant(Tensor(numbers, shape: shape))
+            }
+            let operands = values.filter { $0.shape.rank == nil || ($0.shape.rank == 2 && $0.shape[0] == 4 && $0.shape[1] == 6) }
+            guard let operand = operands.randomElement(using: &generator) else { return }
+            let transposed = Bool.random(using: &generator)
+            let product = builder.add("MatMul", [operand, weights([6, 6])], attributes: ["transpose_b": .bool(transposed)])[0]
+            if Bool.random(using: &generator) { values.append(product) }
+            var sum = builder.add("BiasAdd", [product, weights([6])])[0]
+            switch Int.random(in: 0..<4, using: &generator) {
+            case 0: sum = builder.add("AddV2", [builder.add("Identity", [product])[0], pick()])[0]
+            case 1: sum = builder.add("AddV2", [pick(), product])[0]
+            case 2: sum = builder.add(["Elu", "Relu", "Tanh", "LeakyRelu"].randomElement(using: &generator) ?? "Elu", [sum])[0]
+            default: break
+            }
+            values.append(sum)
         }
         /// Some values, the last among them. Those of shapes that do not broadcast fail alike.
         var fetches: [String] { [values[values.count - 1], values[values.count / 2], values[values.count * 3 / 4]].map(\.name) }
@@ -97,6 +119,8 @@ struct OptimizerTests {
             ("folding", options([ConstantFolding()], .sequential)),
             ("common subexpressions", options([CommonSubexpressions()], .sequential)),
             ("control edges", options([ControlEdges()], .sequential)),
+            ("identities", options([Identities()], .sequential)),
+            ("products", options([Identities(), ProductFusion()], .sequential)),
             ("fusion", options([ElementwiseFusion()], .sequential)),
             ("all, one thread", options(all, .sequential)),
             ("all, several threads", options(all, .parallel)),
@@ -140,6 +164,68 @@ struct OptimizerTests {
             }
             let (plain, fused) = (try run(.none), try run(.standard))
             #expect(plain == fused, "\(rows) x \(columns)")
+        }
+    }
+
+    @Test("a product and what follows it are one node, of the same bits at every size", arguments: [false, true])
+    func products(_ transposed: Bool) throws {
+        for (rows, columns, depth) in [(1, 1, 1), (5, 3, 7), (32, 20, 10), (3, 40, 33), (64, 130, 40), (156, 512, 32), (70, 515, 300)] {
+            let b = GraphBuilder(registry: .standard)
+            func placeholder(_ name: String) -> Output { b.add("Placeholder", name: name, attributes: ["dtype": .type(.float32)])[0] }
+            let (x, y, bias, other) = (placeholder("x"), placeholder("y"), placeholder("bias"), placeholder("other"))
+            func product() -> Output {
+                b.add("MatMul", [x, y], attributes: ["transpose_a": .bool(transposed), "transpose_b": .bool(!transposed)])[0]
+            }
+            var results = [b.add("AddV2", [other, product()])[0], b.add("AddV2", [product(), bias])[0], b.add("BiasAdd", [product(), bias])[0]]
+            for activation in ["Relu", "Relu6", "Elu", "LeakyRelu", "Tanh", "Sigmoid"] {
+                results.append(b.add(activation, [b.add("BiasAdd", [product(), bias])[0]])[0])
+            }
+            func numbers(_ count: Int, _ step: Int) -> [Float] { (0..<count).map { Float($0 * step % 1009) / 400 - 1.25 } }
+            let feeds = [
+                ("x:0", Tensor(numbers(rows * depth, 17), shape: transposed ? [depth, rows] : [rows, depth])),
+                ("y:0", Tensor(numbers(depth * columns, 29), shape: transposed ? [depth, columns] : [columns, depth])),
+                ("bias:0", Tensor(numbers(columns, 5))), ("other:0", Tensor(numbers(rows * columns, 7), shape: [rows, columns])),
+            ]
+            func run(_ passes: [any GraphPass]) throws -> [[UInt32]] {
+                var options = RuntimeOptions()
+                options.execution.optimizer = GraphOptimizer(passes: passes)
+                let session = try DirectSession(b.graph(), registry: .standard, options: options)
+                // One by one: fetched together, products of the same operands would be one.
+                return try results.map { try session.run(feeds: feeds, fetches: [$0.name])[0].array(of: Float.self).map(\.bitPattern) }
+            }
+            let (plain, fused) = (try run([]), try run([ProductFusion()]))
+            for (index, result) in results.enumerated() {
+                #expect(plain[index] == fused[index], "\(rows) x \(columns) x \(depth), \(result.name)")
+            }
+        }
+    }
+
+    @Test("a product's sum may be larger than the product, and the sum keeps what others hold")
+    func productSums() throws {
+        let b = GraphBuilder(registry: .standard)
+        func placeholder(_ name: String) -> Output { b.add("Placeholder", name: name, attributes: ["dtype": .type(.float32)])[0] }
+        let (x, other) = (placeholder("x"), placeholder("other"))
+        let sum = b.add("AddV2", [b.add("MatMul", [x, x], attributes: ["transpose_b": true])[0], other])[0]
+        let devices = LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0), options: RuntimeOptions())
+        let optimized = try GraphOptimizer.standard.run(b.graph(), PassEnvironment(registry: .standard, place: devices.client))
+        #expect(optimized.nodes.map(\.op.name).sorted() == ["Placeholder", "Placeholder", "_FusedMatMul"])
+        let session = try DirectSession(b.graph(), registry: .standard)
+        let small = Tensor([1, 2] as [Float], shape: [2, 1])
+        let wide = try session.run(feeds: [("x:0", small), ("other:0", Tensor([10, 20, 30] as [Float], shape: [3, 1, 1]))], fetches: [sum.name])[0]
+        #expect(wide.shape == [3, 2, 2])
+        #expect(try wide.array(of: Float.self) == [11, 12, 12, 14, 21, 22, 22, 24, 31, 32, 32, 34])
+        // Large enough to be added in place, were it not the client's.
+        let ones = Tensor([Float](repeating: 1, count: 100 * 100), shape: [100, 100])
+        for _ in 0..<2 {
+            let result = try session.run(feeds: [("x:0", ones), ("other:0", ones)], fetches: [sum.name])[0]
+            #expect(try result.array(of: Float.self).allSatisfy { $0 == 101 })
+        }
+        #expect(try ones.array(of: Float.self).allSatisfy { $0 == 1 })
+        do {
+            _ = try session.run(feeds: [("x:0", small), ("other:0", Tensor([1, 2, 3] as [Float]))], fetches: [sum.name])
+            Issue.record("shapes that do not broadcast must fail")
+        } catch let status as Status {
+            #expect(status.code == .invalidArgument && status.message.contains("Incompatible shapes"))
         }
     }
 

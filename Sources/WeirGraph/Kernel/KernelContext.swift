@@ -42,6 +42,9 @@ public struct KernelContext: ~Copyable {
     // The same without taking a reference, so that the memory can still be reused for an output.
     @inlinable public func shape(_ index: Int) -> Shape { input(index).shape }
     @inlinable public func dtype(_ index: Int) -> DType { input(index).dtype }
+    // For the hottest kernels: without a copy of the shape.
+    @inlinable public func rank(_ index: Int) -> Int { input(index).rank }
+    @inlinable public func dimension(_ index: Int, _ axis: Int) -> Int { input(index).dimension(axis) }
     @inlinable public func elements<E>(_ index: Int, _ type: E.Type = E.self) -> UnsafeBufferPointer<E> {
         input(index).elements(type)
     }

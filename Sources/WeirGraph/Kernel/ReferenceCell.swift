@@ -52,28 +52,40 @@ public final class ReferenceCell: Sendable {
     /// Changes several variables' elements as one step; locks in one order for all, so that two such cannot deadlock.
     public static func modify<R>(_ cells: [ReferenceCell], _ body: ([Tensor]) throws -> R) throws -> R {
         if cells.count == 1 { return try cells[0].modify { try body([$0]) } }
-        let order = cells.indices.sorted { ObjectIdentifier(cells[$0]) < ObjectIdentifier(cells[$1]) }
-        var tensors = [Tensor?](repeating: nil, count: cells.count)
-        func lock(_ position: Int) throws -> R {
-            guard position < order.count else { return try body(tensors.compactMap { $0 }) }
-            let index = order[position]
-            // One variable given twice is locked once.
-            if position > 0, cells[order[position - 1]] === cells[index] {
-                tensors[index] = tensors[order[position - 1]]
-                return try lock(position + 1)
-            }
-            return try cells[index].update { value in
-                guard var tensor = value else {
-                    throw Status.failedPrecondition("Attempting to use uninitialized value \(cells[index].name)")
+        return try withUnsafeTemporaryAllocation(of: Int.self, capacity: cells.count) { order in
+            for index in 0..<cells.count {
+                var place = index
+                while place > 0, ObjectIdentifier(cells[order[place - 1]]) > ObjectIdentifier(cells[index]) {
+                    order[place] = order[place - 1]
+                    place -= 1
                 }
-                value = nil
-                defer { value = tensor }
-                if !tensor.isUniquelyReferenced() { tensor = try tensor.copied() }
-                tensors[index] = tensor
-                defer { tensors[index] = nil }
-                return try lock(position + 1)
+                order[place] = index
             }
+            var tensors = [Tensor](repeating: ReferenceCell.nothing, count: cells.count)
+            func lock(_ position: Int) throws -> R {
+                guard position < order.count else { return try body(tensors) }
+                let index = order[position]
+                // One variable given twice is locked once.
+                if position > 0, cells[order[position - 1]] === cells[index] {
+                    tensors[index] = tensors[order[position - 1]]
+                    defer { tensors[index] = ReferenceCell.nothing }
+                    return try lock(position + 1)
+                }
+                return try cells[index].update { value in
+                    guard var tensor = value else {
+                        throw Status.failedPrecondition("Attempting to use uninitialized value \(cells[index].name)")
+                    }
+                    value = nil
+                    defer { value = tensor }
+                    if !tensor.isUniquelyReferenced() { tensor = try tensor.copied() }
+                    tensors[index] = tensor
+                    defer { tensors[index] = ReferenceCell.nothing }
+                    return try lock(position + 1)
+                }
+            }
+            return try lock(0)
         }
-        return try lock(0)
     }
+    /// Holds a variable's place while it is not locked.
+    private static let nothing = Tensor(Int32(0))
 }

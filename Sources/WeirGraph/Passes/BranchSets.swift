@@ -5,13 +5,27 @@ struct BranchSets {
     private enum Branch: Hashable {
         case taken(Endpoint, output: Int)
         case after(NodeID)
+        /// Everything that node's turn depends on, where that is too much to list.
+        case all(NodeID)
+
+        var isAll: Bool { if case .all = self { true } else { false } }
     }
+    /// Longer sets are not told apart by what is in them, lest a large graph with many messages take forever.
+    private static let maximumCount = 32
     /// By node, a number that stands for its set; 0 is the empty one.
     private(set) var numbers: [Int]
 
     init(_ graph: Graph, _ order: [NodeID]) {
         numbers = [Int](repeating: 0, count: graph.nodes.count)
-        guard graph.nodes.contains(where: { BranchSets.isSwitch($0) || $0.op.name.hasSuffix("Exit") || BranchSets.mayWait($0) }) else {
+        var waiting: [String: Bool] = [:]
+        let waits = graph.nodes.map { node in
+            if node.isReceive || node.op.function != nil { return true }
+            if let known = waiting[node.op.name] { return known }
+            let found = BranchSets.waiting.contains { node.op.name.contains($0) }
+            waiting[node.op.name] = found
+            return found
+        }
+        guard waits.contains(true) || graph.nodes.contains(where: { BranchSets.isSwitch($0) || $0.op.name.hasSuffix("Exit") }) else {
             return
         }
         var sets: [Set<Branch>] = [[]]
@@ -30,6 +44,15 @@ struct BranchSets {
                 guard BranchSets.isSwitch(source), source.inputs.count == 2 else { return set }
                 return set.union([.taken(source.inputs[1], output: input.index)])
             }
+            // Most nodes depend on nothing more than what each of their inputs does.
+            if !waits[id], node.op.name != "Merge", node.op.name != "RefMerge", !node.op.name.hasSuffix("Exit"),
+                let first = node.inputs.first?.node ?? node.controlInputs.first,
+                node.inputs.allSatisfy({ numbers[$0.node] == numbers[first] && !BranchSets.isSwitch(graph.nodes[$0.node]) }),
+                node.controlInputs.allSatisfy({ numbers[$0] == numbers[first] })
+            {
+                numbers[id] = numbers[first]
+                continue
+            }
             var set: Set<Branch> = []
             if node.op.name.hasSuffix("Exit") {
                 set = [.after(id)]
@@ -37,21 +60,21 @@ struct BranchSets {
                 // Alive when one input is: in those branches only that all inputs are in.
                 let inputs = node.inputs.filter { !graph.isBackEdge(from: $0.node, to: id) }.map(branches)
                 set = inputs.dropFirst().reduce(inputs.first ?? []) { $0.intersection($1) }
+                // What two of them have in common cannot be told of sets that are not listed.
+                if inputs.contains(where: { $0.contains(where: \.isAll) }) { set = [.all(id)] }
             } else {
                 for input in node.inputs { set.formUnion(branches(input)) }
                 for control in node.controlInputs { set.formUnion(sets[numbers[control]]) }
             }
-            if BranchSets.mayWait(node) { set.insert(.after(id)) }
+            if waits[id] { set.insert(.after(id)) }
+            if set.count > BranchSets.maximumCount { set = [.all(id)] }
             if !set.isEmpty { numbers[id] = number(set) }
         }
     }
 
-    /// Whether a node may wait for something else than its inputs: a message (also a fed tensor, which in a partial run
-    /// comes when the client has seen what it fetched before), a queue, whatever a function does.
-    private static func mayWait(_ node: Node) -> Bool {
-        if node.isReceive || node.op.function != nil { return true }
-        return waiting.contains { node.op.name.contains($0) }
-    }
+    /// Ops that may wait for something else than their inputs, by a part of their names: a queue, what a function does.
+    /// So may whoever receives: a message, or a fed tensor, which in a partial run comes when the client has seen what
+    /// it fetched before.
     private static let waiting = [
         "Queue", "Barrier", "Stage", "Unstage", "TakeGradient", "TakeMany", "Call", "If", "While", "Case", "Collective", "Mutex",
         "SymbolicGradient",

@@ -52,9 +52,9 @@ final class ElementwiseRunner: Sendable {
         let program = program
         let blockBytes = block * 4
         let rowCount = shapes.rows.count
-        withUnsafeTemporaryAllocation(byteCount: (program.registerCount + rowCount + 1) * blockBytes, alignment: 64) { memory in
+        HostAllocator.shared.withScratch((program.registerCount + rowCount + 1) * blockBytes) { space in
             withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer.self, capacity: 2 * program.valueCount) { pointers in
-                guard let space = memory.baseAddress, let current = pointers.baseAddress else { return }
+                guard let current = pointers.baseAddress else { return }
                 let bases = current + program.valueCount
                 func base(_ slot: Slot) -> UnsafeMutableRawPointer {
                     guard case .value(let tensor) = slot else { preconditionFailure("an input holds no value") }

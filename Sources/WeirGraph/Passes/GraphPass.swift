@@ -20,7 +20,7 @@ public struct GraphOptimizer: Sendable {
     public var passes: [any GraphPass]
 
     public static let standard = GraphOptimizer(passes: [
-        ConstantFolding(), CommonSubexpressions(), ControlEdges(), ElementwiseFusion(),
+        ConstantFolding(), Identities(), CommonSubexpressions(), ControlEdges(), ProductFusion(), ElementwiseFusion(),
     ])
     public static let none = GraphOptimizer(passes: [])
 

@@ -1,14 +1,19 @@
+import WeirDevice
 import WeirGraph
 import WeirTensor
 
 extension OpDefinition {
-    /// The product of two matrices, and what is done to it: a bias, an activation.
+    /// The product of two matrices, and what is done to it: a bias, an activation, a sum.
     static let fusedMatMul = OpDefinition(
         "_FusedMatMul", "(a: T, b: T, args: num_args * T) -> (product: T)", "transpose_a: bool = false",
         "transpose_b: bool = false", "T: {bfloat16, half, float}", "num_args: int >= 0", "fused_ops: list(string) = []",
         "epsilon: float = 9.99999975e-05", "leakyrelu_alpha: float = 0.200000003"
     )
-    .shape(matMulShape)
+    .shape { c in
+        try matMulShape(&c)
+        // A summand of unknown shape may be larger than the product.
+        if c.attributes.strings("fused_ops")?.contains(ByteString("Add")) == true { c.setOutput(0, .unknown) }
+    }
     .kernel(
         ["T": DTypeSet(.bfloat16, .float16, .float32)], gpu: ["T": DTypeSet(.bfloat16, .float16, .float32)],
         make: fusedMatMulKernel)
@@ -23,8 +28,19 @@ extension OpDefinition {
     }
     switch try request.type("T") {
     case .float32:
+        if epilogue.isSum { return productAndSum(a, b) }
+        switch epilogue.activationAfterBias {
+        case let function as IdentityFunction: return productAndBias(a, b, function)
+        case let function as ReluFunction: return productAndBias(a, b, function)
+        case let function as Relu6Function: return productAndBias(a, b, function)
+        case let function as EluFunction: return productAndBias(a, b, function)
+        case let function as LeakyReluFunction: return productAndBias(a, b, function)
+        case let function as TanhFunction: return productAndBias(a, b, function)
+        case let function as SigmoidFunction: return productAndBias(a, b, function)
+        default: break
+        }
         return .sync { context in
-            let product = try matMulSizes(context.shape(0), context.shape(1), a, b)
+            let product = try context.matMulSizes(a, b)
             let output = try context.output(0, .float32, Shape(matrix: product.rows, product.columns))
             product.run(
                 context.elements(0, Float.self).start, context.elements(1, Float.self).start,
@@ -37,11 +53,68 @@ extension OpDefinition {
     }
 }
 
+/// `activation(a · b + bias)`.
+private func productAndBias<A: Activation>(_ a: Bool, _ b: Bool, _ activation: A) -> Kernel {
+    .sync { context in
+        let product = try context.matMulSizes(a, b)
+        guard context.rank(2) == 1 else { throw Status.invalidArgument("Biases must be 1D: \(context.shape(2))") }
+        guard context.dimension(2, 0) == product.columns else {
+            throw Status.invalidArgument(
+                "Must provide as many biases as the last dimension of the input tensor: \(context.shape(2)) vs. "
+                    + "[\(product.rows),\(product.columns)]")
+        }
+        let finish = BiasFinish(bias: context.elements(2, Float.self).start, activation: activation)
+        let output = try context.output(0, .float32, Shape(matrix: product.rows, product.columns))
+        product.run(
+            context.elements(0, Float.self).start, context.elements(1, Float.self).start,
+            output.mutableElements(Float.self).start, context.pool, finish)
+    }
+}
+
+/// `a · b + c`, in the memory of `c` where nobody else holds that.
+private func productAndSum(_ a: Bool, _ b: Bool) -> Kernel {
+    .sync { context in
+        let product = try context.matMulSizes(a, b)
+        let shape = try Shape(matrix: product.rows, product.columns)
+        let (left, right) = (context.elements(0, Float.self).start, context.elements(1, Float.self).start)
+        if product.canAccumulate, context.shape(2) == shape {
+            let summand = context.elements(2, Float.self).start
+            let output = try context.output(0, .float32, shape, reusing: 2).mutableElements(Float.self).start
+            if summand != UnsafePointer(output) { output.update(from: summand, count: shape.elementCount) }
+            return product.accumulate(left, right, output, context.pool)
+        }
+        let result = try Tensor(.float32, shape)
+        product.run(left, right, result.mutableElements(Float.self).start, context.pool)
+        try context.apply(.plus, to: context.slot(2), .value(result))
+    }
+}
+
+extension BinaryLoop {
+    fileprivate static let plus = BinaryLoop(vector: Functions.Plus.self)
+}
+
+extension KernelContext {
+    /// Applies a loop of floats to two values that are not this call's inputs, giving output 0.
+    fileprivate func apply(_ loop: BinaryLoop, to left: Slot, _ right: Slot) throws {
+        try withUnsafeTemporaryAllocation(of: Slot.self, capacity: 3) { slots in
+            slots.initializeElement(at: 0, to: left)
+            slots.initializeElement(at: 1, to: right)
+            slots.initializeElement(at: 2, to: .empty)
+            defer { slots.deinitialize() }
+            let call = KernelContext(
+                inputs: slots.start, inputCount: 2, outputs: slots.start + 2, outputCount: 1, step: step, place: place,
+                frame: frame)
+            try call.apply(loop, .float32)
+            setOutput(0, slot: slots[2])
+        }
+    }
+}
+
 private func fusedWidened<E: FloatingElement>(
     _ type: E.Type, _ a: Bool, _ b: Bool, _ epilogue: FusedEpilogue, _ arguments: Range<Int>
 ) -> Kernel where E.Compute == Float {
     .sync { context in
-        let product = try matMulSizes(context.shape(0), context.shape(1), a, b)
+        let product = try context.matMulSizes(a, b)
         let output = try context.output(0, E.dtype, Shape(matrix: product.rows, product.columns))
         let (left, right) = (try context.input(0).widened(from: E.self), try context.input(1).widened(from: E.self))
         let wide = try Tensor(.float32, output.shape)

@@ -70,6 +70,21 @@ let matrixTypes: DTypeSet = [.floating, .complex, .unsignedInteger, DTypeSet(.in
     }
 }
 
+extension KernelContext {
+    /// The sizes of the product of the first two inputs.
+    func matMulSizes(_ transposesA: Bool, _ transposesB: Bool) throws -> MatrixProduct {
+        if rank(0) == 2, rank(1) == 2 {
+            let (rows, depth) = (dimension(0, transposesA ? 1 : 0), dimension(0, transposesA ? 0 : 1))
+            let (other, columns) = (dimension(1, transposesB ? 1 : 0), dimension(1, transposesB ? 0 : 1))
+            if depth == other {
+                return MatrixProduct(
+                    rows: rows, columns: columns, depth: depth, transposesA: transposesA, transposesB: transposesB)
+            }
+        }
+        return try WeirOps.matMulSizes(shape(0), shape(1), transposesA, transposesB)
+    }
+}
+
 /// The sizes of the product of two matrices of these shapes.
 func matMulSizes(_ a: Shape, _ b: Shape, _ transposesA: Bool, _ transposesB: Bool) throws -> MatrixProduct {
     guard a.rank == b.rank else {
@@ -88,7 +103,7 @@ func matMulSizes(_ a: Shape, _ b: Shape, _ transposesA: Bool, _ transposesB: Boo
 
 private func matMul<E: MatrixElement>(_ type: E.Type, _ dtype: DType, _ a: Bool, _ b: Bool) -> Kernel {
     .sync { context in
-        let product = try matMulSizes(context.shape(0), context.shape(1), a, b)
+        let product = try context.matMulSizes(a, b)
         let output = try context.output(0, dtype, Shape(matrix: product.rows, product.columns))
         product.run(
             context.elements(0, E.self).start, context.elements(1, E.self).start, output.mutableElements(E.self).start,
@@ -98,7 +113,7 @@ private func matMul<E: MatrixElement>(_ type: E.Type, _ dtype: DType, _ a: Bool,
 
 private func matMulWidened<E: FloatingElement>(_ type: E.Type, _ a: Bool, _ b: Bool) -> Kernel where E.Compute == Float {
     .sync { context in
-        let product = try matMulSizes(context.shape(0), context.shape(1), a, b)
+        let product = try context.matMulSizes(a, b)
         let output = try context.output(0, E.dtype, Shape(matrix: product.rows, product.columns))
         let (left, right) = (try context.input(0).widened(from: E.self), try context.input(1).widened(from: E.self))
         let wide = try Tensor(.float32, output.shape)

@@ -64,13 +64,17 @@ extension Float: MatrixElement {
         _ rows: Int, _ columns: Int, _ depth: Int, _ a: MatrixOperand<Float>, _ b: MatrixOperand<Float>,
         _ c: UnsafeMutablePointer<Float>, stride: Int
     ) {
-        // Below this a call into oneDNN costs more than the product.
-        if rows &* columns &* depth <= 8192, max(rows, columns, depth) <= 8192 {
-            return smallProduct(rows, columns, depth, a, b, c, stride: stride)
+        if isSmallProduct(rows, columns, depth) {
+            return smallProduct(rows, columns, depth, a, b, c, stride: stride, PlainFinish())
         }
         let done = OneDNN.multiply(
             rows, columns, depth, a.base, a.stride, transposed: a.isTransposed, b.base, b.stride,
             transposed: b.isTransposed, c, stride)
         if !done { blockedProduct(rows, columns, depth, a, b, c, stride: stride) }
+    }
+    /// Whether a call into oneDNN would cost more than the product.
+    @inline(__always)
+    static func isSmallProduct(_ rows: Int, _ columns: Int, _ depth: Int) -> Bool {
+        max(rows, columns, depth) <= 8192 && rows &* columns &* depth <= 8192
     }
 }

@@ -17,11 +17,11 @@ struct MatrixProduct {
 
     private var work: Double { Double(rows) * Double(columns) * Double(depth) }
 
-    private func left<E>(_ a: UnsafePointer<E>) -> MatrixOperand<E> {
+    func left<E>(_ a: UnsafePointer<E>) -> MatrixOperand<E> {
         MatrixOperand(
             base: a, stride: transposesA ? rows : depth, isTransposed: transposesA, isConjugated: transposesA && conjugates)
     }
-    private func right<E>(_ b: UnsafePointer<E>) -> MatrixOperand<E> {
+    func right<E>(_ b: UnsafePointer<E>) -> MatrixOperand<E> {
         MatrixOperand(
             base: b, stride: transposesB ? depth : columns, isTransposed: transposesB, isConjugated: transposesB && conjugates)
     }
@@ -32,10 +32,29 @@ struct MatrixProduct {
     ) {
         guard rows > 0, columns > 0 else { return }
         guard depth > 0 else { return c.update(repeating: .zero, count: rows * columns) }
-        let (a, b) = (left(a), right(b))
-        guard work >= 2 * MatrixProduct.grain, pool.threadCount > 1 else {
-            return E.multiply(rows, columns, depth, a, b, c, stride: columns)
+        forEachStrip(a, b, pool) { strip in
+            E.multiply(
+                strip.rows, strip.columns, depth, strip.a, strip.b, c + strip.row * columns + strip.column, stride: columns)
         }
+    }
+
+    /// A part of the result that one thread computes: rows or columns of it, and the operands for them.
+    struct Strip<E> {
+        var row = 0
+        var column = 0
+        var rows: Int
+        var columns: Int
+        var a: MatrixOperand<E>
+        var b: MatrixOperand<E>
+    }
+
+    /// Divides the product among threads when it is large.
+    @inline(__always)
+    func forEachStrip<E>(
+        _ a: UnsafePointer<E>, _ b: UnsafePointer<E>, _ pool: ComputePool, _ body: (Strip<E>) -> Void
+    ) {
+        let whole = Strip(rows: rows, columns: columns, a: left(a), b: right(b))
+        guard work >= 2 * MatrixProduct.grain, pool.threadCount > 1 else { return body(whole) }
         // Strips of 32 rows or columns, whichever there are more of.
         let byRow = rows >= columns
         let length = byRow ? rows : columns
@@ -43,11 +62,17 @@ struct MatrixProduct {
         let grain = Int((MatrixProduct.grain / work * Double(strips)).rounded(.up))
         pool.parallelFor(strips, grain: grain) { range in
             let start = range.lowerBound * 32, count = min(range.upperBound * 32, length) - start
+            var strip = whole
             if byRow {
-                E.multiply(count, columns, depth, a.from(row: start, column: 0), b, c + start * columns, stride: columns)
+                strip.row = start
+                strip.rows = count
+                strip.a = whole.a.from(row: start, column: 0)
             } else {
-                E.multiply(rows, count, depth, a, b.from(row: 0, column: start), c + start, stride: columns)
+                strip.column = start
+                strip.columns = count
+                strip.b = whole.b.from(row: 0, column: start)
             }
+            body(strip)
         }
     }
 

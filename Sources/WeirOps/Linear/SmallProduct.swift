@@ -1,64 +1,81 @@
-#if canImport(Glibc)
-    import Glibc
-#endif
+import WeirTensor
 
 private typealias Lanes = SIMD16<Float>
+private typealias Sums = (Lanes, Lanes, Lanes, Lanes)
 
 /// `c = a · b` of floats where the product is so small that a library call would cost more: panels of 16 columns, four
-/// rows at a time in registers.
-func smallProduct(
+/// rows at a time in registers, where they also are finished.
+func smallProduct<F: ProductFinish>(
     _ rows: Int, _ columns: Int, _ depth: Int, _ a: MatrixOperand<Float>, _ b: MatrixOperand<Float>,
-    _ c: UnsafeMutablePointer<Float>, stride: Int
+    _ c: UnsafeMutablePointer<Float>, stride: Int, _ finish: F
 ) {
     let (rowStep, depthStep) = a.isTransposed ? (1, a.stride) : (a.stride, 1)
     // A row or column times a matrix whose rows are the vector's: plain sums of products, nothing to be copied.
     if rows == 1, b.isTransposed, depthStep == 1 {
         for column in 0..<columns { c[column] = dotProduct(a.base, b.base + column * b.stride, depth) }
-        return
+        return finish.run(c, 1, columns, stride: stride, column: 0)
     }
-    withUnsafeTemporaryAllocation(of: Float.self, capacity: 16 * depth) { buffer in
-        guard let packed = buffer.baseAddress else { return }
+    // Rows of `b` are read where they lie, 16 columns at a time, also those that are shorter: what is read beyond their
+    // end is not stored. Only where that would be beyond the matrix, the last rows are copied; and all of a transpose.
+    let lastColumns = columns & 15
+    let copied = b.isTransposed ? depth : lastColumns == 0 ? 0 : min(depth, (16 - lastColumns + b.stride - 1) / b.stride)
+    withPanel(copied) { panel in
         for column in Swift.stride(from: 0, to: columns, by: 16) {
-            let width = min(16, columns - column)
-            var panel = UnsafePointer(packed), panelStride = 16
-            if !b.isTransposed, width == 16 {
-                panel = b.base + column
-                panelStride = b.stride
-            } else {
-                packPanel(b.from(row: 0, column: column), depth, width, packed)
-            }
-            var row = 0
-            while row + 4 <= rows {
-                let sums = fourRows(depth, a.base + row * rowStep, rowStep, depthStep, panel, panelStride)
-                let target = c + row * stride + column
-                store(sums.0, target, width)
-                store(sums.1, target + stride, width)
-                store(sums.2, target + 2 * stride, width)
-                store(sums.3, target + 3 * stride, width)
-                row += 4
+            let width = min(16, columns &- column)
+            let tail = b.isTransposed || width < 16 ? copied : 0
+            if tail > 0 { pack(b.from(row: depth &- tail, column: column), tail, width, panel) }
+            let head = depth &- tail
+            let source = b.base + column
+            let prepared = finish.prepare(column, width)
+            var (row, left, target) = (0, a.base, c + column)
+            while row &+ 4 <= rows {
+                var sums = (Lanes.zero, Lanes.zero, Lanes.zero, Lanes.zero)
+                fourRows(&sums, head, left, rowStep, depthStep, source, b.stride)
+                fourRows(&sums, tail, left + head &* depthStep, rowStep, depthStep, panel, 16)
+                store(finish.apply(sums.0, prepared), target, width)
+                store(finish.apply(sums.1, prepared), target + stride, width)
+                store(finish.apply(sums.2, prepared), target + 2 &* stride, width)
+                store(finish.apply(sums.3, prepared), target + 3 &* stride, width)
+                row &+= 4
+                left += 4 &* rowStep
+                target += 4 &* stride
             }
             while row < rows {
-                store(oneRow(depth, a.base + row * rowStep, depthStep, panel, panelStride), c + row * stride + column, width)
-                row += 1
+                var sum = Lanes.zero
+                oneRow(&sum, head, left, depthStep, source, b.stride)
+                oneRow(&sum, tail, left + head &* depthStep, depthStep, panel, 16)
+                store(finish.apply(sum, prepared), target, width)
+                row &+= 1
+                left += rowStep
+                target += stride
             }
         }
     }
 }
 
+/// Memory for `depth` rows of 16 columns: the stack's while it is little.
+@inline(__always)
+private func withPanel(_ depth: Int, _ body: (UnsafeMutablePointer<Float>) -> Void) {
+    if depth <= 16 {
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: 256) { body($0.start) }
+    } else {
+        HostAllocator.shared.withScratch(64 &* depth) { body($0.assumingMemoryBound(to: Float.self)) }
+    }
+}
+
 /// Copies up to 16 columns side by side, filled up with zeros.
-private func packPanel(_ b: MatrixOperand<Float>, _ depth: Int, _ width: Int, _ packed: UnsafeMutablePointer<Float>) {
-    let (rowStep, columnStep) = b.isTransposed ? (1, b.stride) : (b.stride, 1)
+private func pack(_ b: MatrixOperand<Float>, _ depth: Int, _ width: Int, _ packed: UnsafeMutablePointer<Float>) {
     if width < 16 {
         for index in 0..<depth { UnsafeMutableRawPointer(packed + index &* 16).storeBytes(of: Lanes.zero, as: Lanes.self) }
     }
     if b.isTransposed {
         for column in 0..<width {
-            let source = b.base + column &* columnStep
+            let source = b.base + column &* b.stride
             for index in 0..<depth { packed[index &* 16 &+ column] = source[index] }
         }
     } else {
         for index in 0..<depth {
-            let source = b.base + index &* rowStep, target = packed + index &* 16
+            let source = b.base + index &* b.stride, target = packed + index &* 16
             for column in 0..<width { target[column] = source[column] }
         }
     }
@@ -66,9 +83,9 @@ private func packPanel(_ b: MatrixOperand<Float>, _ depth: Int, _ width: Int, _ 
 
 @inline(__always)
 private func fourRows(
-    _ depth: Int, _ a: UnsafePointer<Float>, _ rowStep: Int, _ depthStep: Int, _ panel: UnsafePointer<Float>, _ stride: Int
-) -> (Lanes, Lanes, Lanes, Lanes) {
-    var sums = (Lanes.zero, Lanes.zero, Lanes.zero, Lanes.zero)
+    _ sums: inout Sums, _ depth: Int, _ a: UnsafePointer<Float>, _ rowStep: Int, _ depthStep: Int,
+    _ panel: UnsafePointer<Float>, _ stride: Int
+) {
     var (a, panel) = (a, UnsafeRawPointer(panel))
     for _ in 0..<depth {
         let b = panel.loadUnaligned(as: Lanes.self)
@@ -79,21 +96,18 @@ private func fourRows(
         a += depthStep
         panel += 4 &* stride
     }
-    return sums
 }
 
 @inline(__always)
 private func oneRow(
-    _ depth: Int, _ a: UnsafePointer<Float>, _ depthStep: Int, _ panel: UnsafePointer<Float>, _ stride: Int
-) -> Lanes {
-    var sum = Lanes.zero
+    _ sum: inout Lanes, _ depth: Int, _ a: UnsafePointer<Float>, _ depthStep: Int, _ panel: UnsafePointer<Float>, _ stride: Int
+) {
     var (a, panel) = (a, UnsafeRawPointer(panel))
     for _ in 0..<depth {
         sum = sum.addingProduct(Lanes(repeating: a[0]), panel.loadUnaligned(as: Lanes.self))
         a += depthStep
         panel += 4 &* stride
     }
-    return sum
 }
 
 @inline(__always)
@@ -101,7 +115,23 @@ private func store(_ sum: Lanes, _ target: UnsafeMutablePointer<Float>, _ width:
     if width == 16 {
         UnsafeMutableRawPointer(target).storeBytes(of: sum, as: Lanes.self)
     } else {
-        withUnsafeBytes(of: sum) { _ = memcpy(target, $0.baseAddress!, width &* 4) }
+        // By halves: a call of memcpy for each row costs more than the row.
+        var (target, rest, width) = (UnsafeMutableRawPointer(target), sum.lowHalf, width)
+        if width >= 8 {
+            target.storeBytes(of: rest, as: SIMD8<Float>.self)
+            (target, rest, width) = (target + 32, sum.highHalf, width &- 8)
+        }
+        var quarter = rest.lowHalf
+        if width >= 4 {
+            target.storeBytes(of: quarter, as: SIMD4<Float>.self)
+            (target, quarter, width) = (target + 16, rest.highHalf, width &- 4)
+        }
+        var pair = quarter.lowHalf
+        if width >= 2 {
+            target.storeBytes(of: pair, as: SIMD2<Float>.self)
+            (target, pair, width) = (target + 8, quarter.highHalf, width &- 2)
+        }
+        if width == 1 { target.storeBytes(of: pair.x, as: Float.self) }
     }
 }
 

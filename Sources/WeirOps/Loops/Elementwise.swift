@@ -232,8 +232,7 @@ private struct NarrowRows {
         let (full, other) = isLeftFull ? (x, y) : (y, x)
         let together = NarrowRows.blockLength / length
         pool.parallelFor(rowCount, grain: max(1, loop.grain / length)) { rows in
-            withUnsafeTemporaryAllocation(byteCount: together * length * size, alignment: 64) { space in
-                guard let block = space.baseAddress else { return }
+            HostAllocator.shared.withScratch(together * length * size) { block in
                 if repeatsRow {
                     for row in 0..<together { (block + row * length * size).copyMemory(from: other, byteCount: length * size) }
                 }

@@ -133,8 +133,8 @@ private enum RowReduction<R: Reducer> {
         }
         // Several narrow rows at once make a row worth a vector loop.
         let width = together * length
-        withUnsafeTemporaryAllocation(of: R.Accumulator.self, capacity: width) { wide in
-            guard let wide = wide.baseAddress else { return }
+        HostAllocator.shared.withScratch(width * MemoryLayout<R.Accumulator>.stride) { memory in
+            let wide = memory.assumingMemoryBound(to: R.Accumulator.self)
             for index in 0..<width { wide[index] = R.identity }
             let full = rowCount / together
             for group in 0..<full { combine(x + group * width, wide, width) }
@@ -319,9 +319,7 @@ struct Reduction {
     }
 
     private func withAccumulators(_ loops: ReduceLoops, _ count: Int, _ body: (UnsafeMutableRawPointer) -> Void) {
-        withUnsafeTemporaryAllocation(byteCount: max(1, count) * loops.accumulatorSize, alignment: 64) { space in
-            if let base = space.baseAddress { body(base) }
-        }
+        HostAllocator.shared.withScratch(max(1, count) * loops.accumulatorSize, body)
     }
 
     /// Offsets of the positions along the dimensions that are kept, or along those that are reduced.

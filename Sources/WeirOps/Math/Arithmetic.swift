@@ -79,26 +79,26 @@ extension OpDefinition {
 extension Functions {
     enum Plus: NumericBinary {
         static func apply<E: NumericElement>(_ x: E, _ y: E) -> E { .plus(x, y) }
-        static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> { x + y }
+        @inline(__always) static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> { x + y }
     }
     enum Minus: NumericBinary {
         static func apply<E: NumericElement>(_ x: E, _ y: E) -> E { .minus(x, y) }
-        static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> { x - y }
+        @inline(__always) static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> { x - y }
     }
     enum Times: NumericBinary {
         static func apply<E: NumericElement>(_ x: E, _ y: E) -> E { .times(x, y) }
-        static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> { x * y }
+        @inline(__always) static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> { x * y }
     }
     enum TimesNoNaN: NumericBinary {
         static func apply<E: NumericElement>(_ x: E, _ y: E) -> E { y == .zero ? .zero : .times(x, y) }
-        static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> {
+        @inline(__always) static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> {
             (x * y).replacing(with: 0, where: y .== 0)
         }
     }
     /// Of complex numbers the square of the difference's magnitude.
     enum SquaredDifference: NumericBinary {
         static func apply<E: NumericElement>(_ x: E, _ y: E) -> E { E.minus(x, y).squaredMagnitude }
-        static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> { (x - y) * (x - y) }
+        @inline(__always) static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> { (x - y) * (x - y) }
     }
 }
 

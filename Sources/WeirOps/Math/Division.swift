@@ -107,11 +107,11 @@ private enum OfRounding<F: RoundingBinary, E: FloatingElement>: BinaryFunction {
 extension Functions {
     enum Over: NumericBinary {
         static func apply<E: NumericElement>(_ x: E, _ y: E) -> E { .over(x, y) }
-        static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> { x / y }
+        @inline(__always) static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> { x / y }
     }
     enum OverNoNaN: NumericBinary {
         static func apply<E: NumericElement>(_ x: E, _ y: E) -> E { y == .zero ? .zero : .over(x, y) }
-        static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> {
+        @inline(__always) static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> {
             (x / y).replacing(with: 0, where: y .== 0)
         }
     }

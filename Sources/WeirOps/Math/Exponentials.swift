@@ -45,30 +45,30 @@ extension OpDefinition {
 extension Functions {
     enum Exp: FloatingFunction, VectorUnary {
         static func apply<S: MathScalar>(_ x: S) -> S { S.exp(x) }
-        static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> { VectorMath.exp(x) }
+        @inline(__always) static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> { VectorMath.exp(x) }
     }
     enum Expm1: FloatingFunction, VectorUnary {
         static func apply<S: MathScalar>(_ x: S) -> S { S.expm1(x) }
-        static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> { VectorMath.expm1(x) }
+        @inline(__always) static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> { VectorMath.expm1(x) }
     }
     enum Log: FloatingFunction, VectorUnary {
         static func apply<S: MathScalar>(_ x: S) -> S { S.log(x) }
-        static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> { VectorMath.log(x) }
+        @inline(__always) static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> { VectorMath.log(x) }
     }
     enum Log1p: FloatingFunction, VectorUnary {
         static func apply<S: MathScalar>(_ x: S) -> S { S.log1p(x) }
-        static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> { VectorMath.log1p(x) }
+        @inline(__always) static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> { VectorMath.log1p(x) }
     }
     enum Tanh: FloatingFunction, VectorUnary {
         static func apply<S: MathScalar>(_ x: S) -> S { S.tanh(x) }
-        static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> { VectorMath.tanh(x) }
+        @inline(__always) static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> { VectorMath.tanh(x) }
     }
     enum Sigmoid: FloatingFunction, VectorUnary {
         static func apply<S: MathScalar>(_ x: S) -> S {
             let small = S.exp(-x.magnitude)
             return x < 0 ? small / (1 + small) : 1 / (1 + small)
         }
-        static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> { VectorMath.sigmoid(x) }
+        @inline(__always) static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> { VectorMath.sigmoid(x) }
     }
 }
 

@@ -76,13 +76,13 @@ extension OpDefinition {
 extension Functions {
     enum Greatest: RealBinary {
         static func apply<E: RealElement>(_ x: E, _ y: E) -> E { x > y || x != x ? x : y }
-        static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> {
+        @inline(__always) static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> {
             y.replacing(with: x, where: (x .> y) .| (x .!= x))
         }
     }
     enum Least: RealBinary {
         static func apply<E: RealElement>(_ x: E, _ y: E) -> E { x < y || x != x ? x : y }
-        static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> {
+        @inline(__always) static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> {
             y.replacing(with: x, where: (x .< y) .| (x .!= x))
         }
     }

@@ -46,21 +46,21 @@ extension Functions {
     enum Square: FloatingFunction, VectorUnary, IntegerFunction {
         static func apply<S: MathScalar>(_ x: S) -> S { x * x }
         static func apply<E: IntegerElement>(_ x: E) -> E { x &* x }
-        static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> { x * x }
+        @inline(__always) static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> { x * x }
     }
     enum Sqrt: FloatingFunction, VectorUnary {
         static func apply<S: MathScalar>(_ x: S) -> S { x.squareRoot() }
-        static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> { x.squareRoot() }
+        @inline(__always) static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> { x.squareRoot() }
     }
     enum Rsqrt: FloatingFunction, VectorUnary {
         static func apply<S: MathScalar>(_ x: S) -> S { 1 / x.squareRoot() }
-        static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> { 1 / x.squareRoot() }
+        @inline(__always) static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> { 1 / x.squareRoot() }
     }
     enum Reciprocal: FloatingFunction, VectorUnary, IntegerFunction {
         static func apply<S: MathScalar>(_ x: S) -> S { 1 / x }
         /// What a GPU gives: 0 for all but the units, and for 0 whatever it pleases.
         static func apply<E: IntegerElement>(_ x: E) -> E { x == 0 ? 0 : E.one.dividedReportingOverflow(by: x).partialValue }
-        static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> { 1 / x }
+        @inline(__always) static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> { 1 / x }
     }
 }
 

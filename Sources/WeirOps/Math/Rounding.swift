@@ -51,16 +51,16 @@ extension OpDefinition {
 extension Functions {
     enum Floor: FloatingFunction, VectorUnary {
         static func apply<S: MathScalar>(_ x: S) -> S { x.rounded(.down) }
-        static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> { x.rounded(.down) }
+        @inline(__always) static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> { x.rounded(.down) }
     }
     enum Ceil: FloatingFunction, VectorUnary {
         static func apply<S: MathScalar>(_ x: S) -> S { x.rounded(.up) }
-        static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> { x.rounded(.up) }
+        @inline(__always) static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> { x.rounded(.up) }
     }
     enum Round: FloatingFunction, VectorUnary, IntegerFunction {
         static func apply<S: MathScalar>(_ x: S) -> S { x.rounded(.toNearestOrEven) }
         static func apply<E: IntegerElement>(_ x: E) -> E { x }
-        static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> { x.rounded(.toNearestOrEven) }
+        @inline(__always) static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> { x.rounded(.toNearestOrEven) }
     }
     enum IsNaN: FloatingPredicate { static func apply<S: MathScalar>(_ x: S) -> Bool { x.isNaN } }
     enum IsInfinite: FloatingPredicate { static func apply<S: MathScalar>(_ x: S) -> Bool { x.isInfinite } }

@@ -31,17 +31,17 @@ extension Functions {
     enum Abs: FloatingFunction, VectorUnary, IntegerFunction {
         static func apply<S: MathScalar>(_ x: S) -> S { x.magnitude }
         static func apply<E: IntegerElement>(_ x: E) -> E { x < 0 ? 0 &- x : x }
-        static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> { VectorMath.absolute(x) }
+        @inline(__always) static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> { VectorMath.absolute(x) }
     }
     enum Negate: FloatingFunction, VectorUnary, IntegerFunction {
         static func apply<S: MathScalar>(_ x: S) -> S { -x }
         static func apply<E: IntegerElement>(_ x: E) -> E { 0 &- x }
-        static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> { -x }
+        @inline(__always) static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> { -x }
     }
     enum Sign: FloatingFunction, VectorUnary, IntegerFunction {
         static func apply<S: MathScalar>(_ x: S) -> S { x > 0 ? 1 : x < 0 ? -1 : x.isNaN ? x : 0 }
         static func apply<E: IntegerElement>(_ x: E) -> E { x > 0 ? 1 : x < 0 ? 0 &- 1 : 0 }
-        static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> {
+        @inline(__always) static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> {
             let zeroOrNaN = x.replacing(with: 0, where: x .== 0)
             return zeroOrNaN.replacing(with: 1, where: x .> 0).replacing(with: -1, where: x .< 0)
         }

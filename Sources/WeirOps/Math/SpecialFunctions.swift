@@ -80,7 +80,7 @@ extension OpDefinition {
 extension Functions {
     enum Erf: FloatingFunction, VectorUnary {
         static func apply<S: MathScalar>(_ x: S) -> S { S.erf(x) }
-        static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> { VectorMath.erf(x) }
+        @inline(__always) static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> { VectorMath.erf(x) }
     }
     enum Erfc: FloatingFunction { static func apply<S: MathScalar>(_ x: S) -> S { S.erfc(x) } }
     enum Lgamma: FloatingFunction { static func apply<S: MathScalar>(_ x: S) -> S { S.lgamma(x) } }

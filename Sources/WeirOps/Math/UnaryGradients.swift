@@ -56,17 +56,17 @@ extension OpDefinition {
 extension Functions {
     enum SigmoidGradient: FloatingBinary, VectorBinary, ComplexBinary {
         static func apply<S: MathScalar>(_ y: S, _ dy: S) -> S { dy * y * (1 - y) }
-        static func apply(_ y: SIMD8<Float>, _ dy: SIMD8<Float>) -> SIMD8<Float> { dy * (y * (1 - y)) }
+        @inline(__always) static func apply(_ y: SIMD8<Float>, _ dy: SIMD8<Float>) -> SIMD8<Float> { dy * (y * (1 - y)) }
         static func apply(_ y: Complex128, _ dy: Complex128) -> Complex128 { dy * y * (Complex128(1) - y) }
     }
     enum TanhGradient: FloatingBinary, VectorBinary, ComplexBinary {
         static func apply<S: MathScalar>(_ y: S, _ dy: S) -> S { dy * (1 - y * y) }
-        static func apply(_ y: SIMD8<Float>, _ dy: SIMD8<Float>) -> SIMD8<Float> { dy * (1 - y * y) }
+        @inline(__always) static func apply(_ y: SIMD8<Float>, _ dy: SIMD8<Float>) -> SIMD8<Float> { dy * (1 - y * y) }
         static func apply(_ y: Complex128, _ dy: Complex128) -> Complex128 { dy * (Complex128(1) - y * y) }
     }
     enum SqrtGradient: FloatingBinary, VectorBinary, ComplexBinary {
         static func apply<S: MathScalar>(_ y: S, _ dy: S) -> S { dy == 0 ? 0 : 0.5 * dy / y }
-        static func apply(_ y: SIMD8<Float>, _ dy: SIMD8<Float>) -> SIMD8<Float> {
+        @inline(__always) static func apply(_ y: SIMD8<Float>, _ dy: SIMD8<Float>) -> SIMD8<Float> {
             (0.5 * dy / y).replacing(with: 0, where: dy .== 0)
         }
         static func apply(_ y: Complex128, _ dy: Complex128) -> Complex128 {
@@ -75,7 +75,7 @@ extension Functions {
     }
     enum RsqrtGradient: FloatingBinary, VectorBinary, ComplexBinary {
         static func apply<S: MathScalar>(_ y: S, _ dy: S) -> S { dy == 0 ? 0 : -0.5 * (dy * y) * (y * y) }
-        static func apply(_ y: SIMD8<Float>, _ dy: SIMD8<Float>) -> SIMD8<Float> {
+        @inline(__always) static func apply(_ y: SIMD8<Float>, _ dy: SIMD8<Float>) -> SIMD8<Float> {
             (-0.5 * (dy * y) * (y * y)).replacing(with: 0, where: dy .== 0)
         }
         static func apply(_ y: Complex128, _ dy: Complex128) -> Complex128 {
@@ -85,7 +85,7 @@ extension Functions {
     }
     enum ReciprocalGradient: FloatingBinary, VectorBinary, ComplexBinary {
         static func apply<S: MathScalar>(_ y: S, _ dy: S) -> S { dy == 0 ? 0 : -(y * y) * dy }
-        static func apply(_ y: SIMD8<Float>, _ dy: SIMD8<Float>) -> SIMD8<Float> {
+        @inline(__always) static func apply(_ y: SIMD8<Float>, _ dy: SIMD8<Float>) -> SIMD8<Float> {
             (-(y * y) * dy).replacing(with: 0, where: dy .== 0)
         }
         static func apply(_ y: Complex128, _ dy: Complex128) -> Complex128 {

@@ -29,20 +29,20 @@ private typealias V = VectorMath.Vector
 
 struct ReluFunction: Activation, ActivationGradient {
     var grain: Int { cheapGrain }
-    func vector(_ x: VectorMath.Vector) -> VectorMath.Vector { x.replacing(with: 0, where: x .<= 0) }
+    @inline(__always) func vector(_ x: VectorMath.Vector) -> VectorMath.Vector { x.replacing(with: 0, where: x .<= 0) }
     func scalar(_ x: Double) -> Double { x <= 0 ? 0 : x }
     // A product, not a choice: an infinite gradient of a negative value is NaN.
-    func vector(_ g: VectorMath.Vector, _ x: VectorMath.Vector) -> VectorMath.Vector { g * V.zero.replacing(with: 1, where: x .> 0) }
+    @inline(__always) func vector(_ g: VectorMath.Vector, _ x: VectorMath.Vector) -> VectorMath.Vector { g * V.zero.replacing(with: 1, where: x .> 0) }
     func scalar(_ g: Double, _ x: Double) -> Double { g * (x > 0 ? 1 : 0) }
 }
 
 struct Relu6Function: Activation, ActivationGradient {
     var grain: Int { cheapGrain }
-    func vector(_ x: VectorMath.Vector) -> VectorMath.Vector {
+    @inline(__always) func vector(_ x: VectorMath.Vector) -> VectorMath.Vector {
         x.replacing(with: 0, where: x .<= 0).replacing(with: 6, where: x .> 6)
     }
     func scalar(_ x: Double) -> Double { x <= 0 ? 0 : x > 6 ? 6 : x }
-    func vector(_ g: VectorMath.Vector, _ x: VectorMath.Vector) -> VectorMath.Vector {
+    @inline(__always) func vector(_ g: VectorMath.Vector, _ x: VectorMath.Vector) -> VectorMath.Vector {
         g * V.zero.replacing(with: 1, where: (x .> 0) .& (x .< 6))
     }
     func scalar(_ g: Double, _ x: Double) -> Double { g * (x > 0 && x < 6 ? 1 : 0) }
@@ -51,18 +51,18 @@ struct Relu6Function: Activation, ActivationGradient {
 struct LeakyReluFunction: Activation, ActivationGradient {
     var alpha: Float
     var grain: Int { cheapGrain }
-    func vector(_ x: VectorMath.Vector) -> VectorMath.Vector { (x * alpha).replacing(with: x, where: x .> 0) }
+    @inline(__always) func vector(_ x: VectorMath.Vector) -> VectorMath.Vector { (x * alpha).replacing(with: x, where: x .> 0) }
     func scalar(_ x: Double) -> Double { x > 0 ? x : x * Double(alpha) }
-    func vector(_ g: VectorMath.Vector, _ x: VectorMath.Vector) -> VectorMath.Vector { (g * alpha).replacing(with: g, where: x .> 0) }
+    @inline(__always) func vector(_ g: VectorMath.Vector, _ x: VectorMath.Vector) -> VectorMath.Vector { (g * alpha).replacing(with: g, where: x .> 0) }
     func scalar(_ g: Double, _ x: Double) -> Double { x > 0 ? g : g * Double(alpha) }
 }
 
 /// The gradient takes the function's output.
 struct EluFunction: Activation, ActivationGradient {
     var grain: Int { activationGrain }
-    func vector(_ x: VectorMath.Vector) -> VectorMath.Vector { x.replacing(with: VectorMath.expm1(x), where: x .< 0) }
+    @inline(__always) func vector(_ x: VectorMath.Vector) -> VectorMath.Vector { x.replacing(with: VectorMath.expm1(x), where: x .< 0) }
     func scalar(_ x: Double) -> Double { x < 0 ? Double.expm1(x) : x }
-    func vector(_ g: VectorMath.Vector, _ y: VectorMath.Vector) -> VectorMath.Vector { g.replacing(with: (y + 1) * g, where: y .< 0) }
+    @inline(__always) func vector(_ g: VectorMath.Vector, _ y: VectorMath.Vector) -> VectorMath.Vector { g.replacing(with: (y + 1) * g, where: y .< 0) }
     func scalar(_ g: Double, _ y: Double) -> Double { y < 0 ? (y + 1) * g : g }
 }
 
@@ -71,11 +71,11 @@ struct SeluFunction: Activation, ActivationGradient {
     var grain: Int { activationGrain }
     private static let scale = 1.0507009873554804934193349852946
     private static let scaleAlpha = 1.7580993408473768599402175208123
-    func vector(_ x: VectorMath.Vector) -> VectorMath.Vector {
+    @inline(__always) func vector(_ x: VectorMath.Vector) -> VectorMath.Vector {
         (x * Float(Self.scale)).replacing(with: VectorMath.expm1(x) * Float(Self.scaleAlpha), where: x .< 0)
     }
     func scalar(_ x: Double) -> Double { x < 0 ? Self.scaleAlpha * Double.expm1(x) : Self.scale * x }
-    func vector(_ g: VectorMath.Vector, _ y: VectorMath.Vector) -> VectorMath.Vector {
+    @inline(__always) func vector(_ g: VectorMath.Vector, _ y: VectorMath.Vector) -> VectorMath.Vector {
         (g * Float(Self.scale)).replacing(with: g * (y + Float(Self.scaleAlpha)), where: y .< 0)
     }
     func scalar(_ g: Double, _ y: Double) -> Double { y < 0 ? g * (y + Self.scaleAlpha) : g * Self.scale }
@@ -87,7 +87,7 @@ struct SoftplusFunction: Activation, ActivationGradient {
     // log of the smallest number that changes 1, and 2 more.
     private static let floatLimit: Float = 13.942385
     private static let doubleLimit = 34.043653
-    func vector(_ x: VectorMath.Vector) -> VectorMath.Vector {
+    @inline(__always) func vector(_ x: VectorMath.Vector) -> VectorMath.Vector {
         let exponential = VectorMath.exp(x)
         return VectorMath.log1p(exponential)
             .replacing(with: exponential, where: x .< -Self.floatLimit).replacing(with: x, where: x .> Self.floatLimit)
@@ -96,16 +96,16 @@ struct SoftplusFunction: Activation, ActivationGradient {
         if x > Self.doubleLimit { return x }
         return x < -Self.doubleLimit ? Double.exp(x) : Double.log1p(Double.exp(x))
     }
-    func vector(_ g: VectorMath.Vector, _ x: VectorMath.Vector) -> VectorMath.Vector { g / (VectorMath.exp(-x) + 1) }
+    @inline(__always) func vector(_ g: VectorMath.Vector, _ x: VectorMath.Vector) -> VectorMath.Vector { g / (VectorMath.exp(-x) + 1) }
     func scalar(_ g: Double, _ x: Double) -> Double { g / (Double.exp(-x) + 1) }
 }
 
 /// `x / (|x| + 1)`.
 struct SoftsignFunction: Activation, ActivationGradient {
     var grain: Int { cheapGrain }
-    func vector(_ x: VectorMath.Vector) -> VectorMath.Vector { x / (VectorMath.absolute(x) + 1) }
+    @inline(__always) func vector(_ x: VectorMath.Vector) -> VectorMath.Vector { x / (VectorMath.absolute(x) + 1) }
     func scalar(_ x: Double) -> Double { x / (abs(x) + 1) }
-    func vector(_ g: VectorMath.Vector, _ x: VectorMath.Vector) -> VectorMath.Vector {
+    @inline(__always) func vector(_ g: VectorMath.Vector, _ x: VectorMath.Vector) -> VectorMath.Vector {
         let sum = VectorMath.absolute(x) + 1
         return g / (sum * sum)
     }
@@ -114,16 +114,16 @@ struct SoftsignFunction: Activation, ActivationGradient {
 
 /// Those that only fused ops have; the others' ops are mathematics.
 struct TanhFunction: Activation {
-    func vector(_ x: VectorMath.Vector) -> VectorMath.Vector { VectorMath.tanh(x) }
+    @inline(__always) func vector(_ x: VectorMath.Vector) -> VectorMath.Vector { VectorMath.tanh(x) }
     func scalar(_ x: Double) -> Double { Double.tanh(x) }
 }
 struct SigmoidFunction: Activation {
-    func vector(_ x: VectorMath.Vector) -> VectorMath.Vector { VectorMath.sigmoid(x) }
+    @inline(__always) func vector(_ x: VectorMath.Vector) -> VectorMath.Vector { VectorMath.sigmoid(x) }
     func scalar(_ x: Double) -> Double { 1 / (1 + Double.exp(-x)) }
 }
 /// `x · Φ(x)`, with Φ's approximation by a hyperbolic tangent.
 struct ApproximateGeluFunction: Activation {
-    func vector(_ x: VectorMath.Vector) -> VectorMath.Vector {
+    @inline(__always) func vector(_ x: VectorMath.Vector) -> VectorMath.Vector {
         let inner = (x * x * x * 0.044715 + x) * 0.7978845608028654
         return x * 0.5 * (VectorMath.tanh(inner) + 1)
     }
@@ -131,7 +131,7 @@ struct ApproximateGeluFunction: Activation {
 }
 /// `x · Φ(x)`.
 struct GeluFunction: Activation {
-    func vector(_ x: VectorMath.Vector) -> VectorMath.Vector {
+    @inline(__always) func vector(_ x: VectorMath.Vector) -> VectorMath.Vector {
         var result = V.zero
         for lane in 0..<V.scalarCount { result[lane] = 0.5 * x[lane] * (1 + Float.erf(x[lane] * 0.70710678)) }
         return result

@@ -42,6 +42,16 @@ struct FusedEpilogue: Sendable {
         }
     }
 
+    /// Whether another tensor is added, and nothing else done.
+    var isSum: Bool { if steps.count == 1, case .add = steps[0] { true } else { false } }
+    /// The activation that follows a bias, where there is no more to it; nil for anything else.
+    var activationAfterBias: (any Activation)? {
+        guard case .biasAdd = steps[0] else { return nil }
+        if steps.count == 1 { return IdentityFunction() }
+        if steps.count == 2, case .activation(let function) = steps[1] { return function }
+        return nil
+    }
+
     private mutating func append(_ step: Step, _ arguments: Int) {
         steps.append(step)
         argumentCount += arguments

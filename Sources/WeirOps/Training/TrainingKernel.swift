@@ -120,6 +120,7 @@ private struct TrainingVisitor<R: UpdateRule>: FloatingVisitor {
                 return inputs.variables[0].passOn(context)
             }
             var cells: [ReferenceCell] = []
+            cells.reserveCapacity(inputs.variables.count)
             for variable in inputs.variables { cells.append(try variable.cell(context, inputs.dtype)) }
             if let index = inputs.indices {
                 let indices = context.input(index)

@@ -2,6 +2,18 @@ import Synchronization
 import WeirGraph
 import WeirTensor
 
+/// A kernel that does not wait, as an object: calling it takes no reference to it.
+final class KernelBody {
+    private let body: Kernel.Synchronous
+    private init(_ body: @escaping Kernel.Synchronous) { self.body = body }
+
+    static func retained(_ kernel: Kernel) -> Unmanaged<KernelBody>? {
+        guard case .sync(let body) = kernel else { return nil }
+        return .passRetained(KernelBody(body))
+    }
+    func run(_ context: borrowing KernelContext) throws { try body(context) }
+}
+
 /// A device's part of a graph as flat arrays: all that the executor asks of a node, next to each other.
 final class NodeTable: @unchecked Sendable {  // not changed after init; `costs` is atomic
     enum Kind: UInt8 {
@@ -12,6 +24,8 @@ final class NodeTable: @unchecked Sendable {  // not changed after init; `costs`
     }
     struct Entry {
         var kernel: Kernel
+        /// The same of a kernel that does not wait, kept alive by the table.
+        var body: Unmanaged<KernelBody>?
         var kind: Kind
         /// Whether some input may hold a reference where the kernel wants a value.
         var dereferences: Bool
@@ -101,7 +115,7 @@ final class NodeTable: @unchecked Sendable {  // not changed after init; `costs`
             if kind == .result { results = max(results, min(position, 1 << 20) + 1) }
             entries.advanced(by: id).initialize(
                 to: Entry(
-                    kernel: kernels[id], kind: kind,
+                    kernel: kernels[id], body: KernelBody.retained(kernels[id]), kind: kind,
                     dereferences: zip(node.inputTypes, node.inputs).contains {
                         !$0.isReference && graph.nodes[$1.node].outputTypes[$1.index].isReference
                     },
@@ -146,6 +160,7 @@ final class NodeTable: @unchecked Sendable {  // not changed after init; `costs`
     }
 
     deinit {
+        for id in 0..<count { entries[id].body?.release() }
         entries.deinitialize(count: count)
         entries.deallocate()
         edges.deallocate()

@@ -169,11 +169,11 @@ struct SequentialRun: ~Copyable {
             inputs: inputs, inputCount: inputCount, outputs: outputs, outputCount: outputCount, step: step, place: place,
             frame: frame)
         let start = step.trace == nil ? 0 : StepClock.now()
-        guard case .sync(let body) = entry.pointee.kernel else {
+        guard let body = entry.pointee.body else {
             return fail(instruction, .internalError("a kernel that waits in a step of one thread"))
         }
         do {
-            try body(context)
+            try body._withUnsafeGuaranteedRef { try $0.run(context) }
         } catch {
             for index in 0..<outputCount { outputs[index] = .empty }
             return fail(instruction, Status(error))

@@ -1,0 +1,42 @@
+import Weir
+
+extension DirectSession {
+    /// A session whose every step costs the same: one thread for kernels, and one way of going through the nodes, which
+    /// is otherwise chosen by time.
+    static func onOneThread(
+        _ graph: Graph, scheduling: ExecutionOptions.Scheduling = .sequential, optimizer: GraphOptimizer = .standard
+    ) throws -> DirectSession {
+        let name = DeviceName(job: "localhost", replica: 0, task: 0, type: "CPU", index: 0)
+        let place = KernelPlace(
+            device: CPUDevice(name: name, incarnation: 1), resources: ResourceTable(defaultContainer: "localhost"),
+            pool: oneThread)
+        var options = RuntimeOptions()
+        options.execution.scheduling = scheduling
+        options.execution.optimizer = optimizer
+        return try DirectSession(graph, registry: .standard, devices: LocalDevices(places: [place]), options: options)
+    }
+    private static let oneThread = ComputePool(threadCount: 1)
+
+    /// The step that computes one tensor, compiled.
+    func step(feeding feeds: [(Output, Tensor)], fetching fetch: Output) throws -> () throws -> Void {
+        let plan = try plan(feeds: feeds.map(\.0.name), fetches: [fetch.name], targets: [])
+        let values = feeds.map(\.1)
+        return { keep(try self.run(plan, values)) }
+    }
+}
+
+extension GraphBuilder {
+    func placeholder(_ shape: Shape) -> Output {
+        add("Placeholder", name: "x", attributes: ["dtype": .type(.float32), "shape": .shape(PartialShape(shape))])[0]
+    }
+}
+
+extension Tensor {
+    /// Values between -1 and 1, always the same.
+    static func sample(_ shape: Shape) throws(Status) -> Tensor {
+        let tensor = try Tensor(.float32, shape)
+        let elements = tensor.mutableElements(Float.self)
+        for index in elements.indices { elements[index] = Float(index % 17) / 8 - 1 }
+        return tensor
+    }
+}

@@ -1,0 +1,44 @@
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+import Weir
+
+extension Case {
+    /// Whole training steps of networks that TensorFlow wrote, in this process.
+    static let steps: [Case] = [step("iris", 50), step("iris_adam", 50), step("lstm", 1, warmUp: 1)]
+
+    /// Where the graphs lie: beside this package's sources.
+    private static let folder: String = {
+        let names = #filePath.split(separator: "/", omittingEmptySubsequences: false)
+        return names.dropLast(3).joined(separator: "/") + "/peers/graphs"
+    }()
+
+    private struct Workload: Decodable {
+        var feeds: [String: String]
+        var fetches: [String]
+        var targets: [String]
+        var `init`: String
+    }
+
+    private static func step(_ name: String, _ iterations: Int, warmUp: Int = 6) -> Case {
+        Case("step/\(name)", iterations: iterations, warmUp: warmUp) {
+            let path = "\(folder)/\(name)"
+            guard let description = FileManager.default.contents(atPath: path + ".json") else {
+                throw Status.notFound("\(path).json: no such file")
+            }
+            let workload = try JSONDecoder().decode(Workload.self, from: description)
+            let graph = try Graph(
+                GraphDefinition(contentsOf: path + ".pb"), registry: .standard, allowingInternalNames: false)
+            let session = try DirectSession.onOneThread(graph)
+            _ = try session.run(targets: [workload.`init`])
+            let feeds = try workload.feeds.sorted { $0.key < $1.key }.map { feed in
+                (name: feed.key, value: try NumpyFile.tensor(contentsOf: "\(folder)/\(feed.value)"))
+            }
+            let plan = try session.plan(feeds: feeds.map(\.name), fetches: workload.fetches, targets: workload.targets)
+            let values = feeds.map(\.value)
+            return { keep(try session.run(plan, values)) }
+        }
+    }
+}

@@ -1,0 +1,50 @@
+import Weir
+
+extension Case {
+    /// Messages made and read.
+    static let wire: [Case] = [("4B", 1, 500), ("4KB", 1 << 10, 200), ("1MB", 256 << 10, 5)].flatMap(tensorMessages) + [
+        Case("wire/graph-encode/1000", iterations: 2, parts: 1000) {
+            let definition = thousandNodes
+            return { keep(try definition.serialized()) }
+        },
+        Case("wire/graph-decode/1000", iterations: 2, parts: 1000) {
+            let bytes = try thousandNodes.serialized()
+            return { keep(try GraphDefinition(serialized: bytes)) }
+        },
+        Case("wire/graph-resolve/1000", iterations: 2, parts: 1000) {
+            let definition = thousandNodes
+            return { keep(try Graph(definition, registry: .standard)) }
+        },
+    ]
+
+    /// As a `TensorProto`, and as the answer to RecvTensor, of which only the head is made.
+    private static func tensorMessages(_ label: String, _ count: Int, _ iterations: Int) -> [Case] {
+        [
+            Case("wire/tensor-encode/\(label)", iterations: iterations) {
+                let tensor = try Tensor.sample([count])
+                return { keep(try tensor.serialized()) }
+            },
+            Case("wire/tensor-decode/\(label)", iterations: iterations) {
+                let bytes = try Tensor.sample([count]).serialized()
+                return { keep(try Tensor(serialized: bytes)) }
+            },
+            Case("wire/receive-encode/\(label)", iterations: iterations) {
+                let tensor = try Tensor.sample([count])
+                return { keep(try ReceiveTensorCoder.encode(tensor, sendStartMicros: 1 << 50)) }
+            },
+            Case("wire/receive-decode/\(label)", iterations: iterations) {
+                let bytes = try ReceiveTensorCoder.encode(try .sample([count]), sendStartMicros: 1 << 50).contiguous
+                return { keep(try ReceiveTensorCoder.decode(bytes)) }
+            },
+        ]
+    }
+
+    private static let thousandNodes = GraphDefinition(
+        nodes: [NodeDefinition(name: "scope/node_0", op: "Placeholder", attributes: ["dtype": .type(.float32)])]
+            + (1..<1000).map { number in
+                NodeDefinition(
+                    name: "scope/node_\(number)", op: "AddV2",
+                    inputs: ["scope/node_\(number - 1)", "scope/node_\(number / 2)"],
+                    device: "/job:worker/task:\(number % 2)", attributes: ["T": .type(.float32)])
+            })
+}

@@ -1,0 +1,112 @@
+import WeirDevice
+import WeirTensor
+
+/// What is done to a product's elements before they are stored: 16 neighbours of one row at a time, in registers where
+/// the product is small, else strip by strip while they lie in the cache.
+protocol ProductFinish: Sendable {
+    /// What `apply` needs for the `width` columns from `column` on.
+    func prepare(_ column: Int, _ width: Int) -> SIMD16<Float>
+    func apply(_ sums: SIMD16<Float>, _ prepared: SIMD16<Float>) -> SIMD16<Float>
+}
+
+/// Nothing.
+struct PlainFinish: ProductFinish {
+    @inline(__always) func prepare(_ column: Int, _ width: Int) -> SIMD16<Float> { .zero }
+    @inline(__always) func apply(_ sums: SIMD16<Float>, _ prepared: SIMD16<Float>) -> SIMD16<Float> { sums }
+}
+
+/// Adds a vector to each row, and applies a function to the sums.
+struct BiasFinish<A: Activation>: ProductFinish, @unchecked Sendable {  // the bias is only read
+    let bias: UnsafePointer<Float>
+    let activation: A
+
+    @inline(__always)
+    func prepare(_ column: Int, _ width: Int) -> SIMD16<Float> {
+        if width == 16 { return UnsafeRawPointer(bias + column).loadUnaligned(as: SIMD16<Float>.self) }
+        var lanes = SIMD16<Float>.zero
+        for lane in 0..<width { lanes[lane] = bias[column &+ lane] }
+        return lanes
+    }
+    @inline(__always)
+    func apply(_ sums: SIMD16<Float>, _ prepared: SIMD16<Float>) -> SIMD16<Float> {
+        let values = sums + prepared
+        return SIMD16(lowHalf: activation.vector(values.lowHalf), highHalf: activation.vector(values.highHalf))
+    }
+}
+
+/// The function that changes nothing.
+struct IdentityFunction: Activation {
+    @inline(__always) func vector(_ x: VectorMath.Vector) -> VectorMath.Vector { x }
+    func scalar(_ x: Double) -> Double { x }
+}
+
+extension ProductFinish {
+    /// Finishes a block that has been computed: `rows` rows of `columns` elements, the first of them in column `column`.
+    func run(_ block: UnsafeMutablePointer<Float>, _ rows: Int, _ columns: Int, stride: Int, column: Int) {
+        for start in Swift.stride(from: 0, to: columns, by: 16) {
+            let width = min(16, columns &- start)
+            let prepared = prepare(column &+ start, width)
+            var target = UnsafeMutableRawPointer(block + start)
+            for _ in 0..<rows {
+                if width == 16 {
+                    target.storeBytes(of: apply(target.loadUnaligned(as: SIMD16<Float>.self), prepared), as: SIMD16<Float>.self)
+                } else {
+                    let values = target.assumingMemoryBound(to: Float.self)
+                    var lanes = SIMD16<Float>.zero
+                    for lane in 0..<width { lanes[lane] = values[lane] }
+                    lanes = apply(lanes, prepared)
+                    for lane in 0..<width { values[lane] = lanes[lane] }
+                }
+                target += 4 &* stride
+            }
+        }
+    }
+}
+
+extension MatrixProduct {
+    /// `c = finish(a · b)`, on several threads when it is large.
+    func run(
+        _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>, _ pool: ComputePool,
+        _ finish: some ProductFinish
+    ) {
+        guard rows > 0, columns > 0 else { return }
+        guard depth > 0 else {
+            c.update(repeating: 0, count: rows * columns)
+            return finish.run(c, rows, columns, stride: columns, column: 0)
+        }
+        if Float.isSmallProduct(rows, columns, depth) {
+            return smallProduct(rows, columns, depth, left(a), right(b), c, stride: columns, finish)
+        }
+        forEachStrip(a, b, pool) { strip in
+            let target = c + strip.row * columns + strip.column
+            Float.multiply(strip.rows, strip.columns, depth, strip.a, strip.b, target, stride: columns)
+            finish.run(target, strip.rows, strip.columns, stride: columns, column: strip.column)
+        }
+    }
+
+    /// Whether `accumulate` gives the same bits as adding the product when it is there: oneDNN sums a deeper one in
+    /// several parts, each of which would be added by itself.
+    var canAccumulate: Bool {
+        rows > 0 && columns > 0 && depth > 0 && depth <= 128 && !Float.isSmallProduct(rows, columns, depth)
+    }
+
+    /// Adds the product to what is in `c`.
+    func accumulate(
+        _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>, _ pool: ComputePool
+    ) {
+        forEachStrip(a, b, pool) { strip in
+            let target = c + strip.row * columns + strip.column
+            let done = OneDNN.multiply(
+                strip.rows, strip.columns, depth, strip.a.base, strip.a.stride, transposed: strip.a.isTransposed, strip.b.base,
+                strip.b.stride, transposed: strip.b.isTransposed, target, columns, adding: true)
+            if done { return }
+            HostAllocator.shared.withScratch(4 * strip.rows * strip.columns) { memory in
+                let sums = memory.assumingMemoryBound(to: Float.self)
+                Float.multiply(strip.rows, strip.columns, depth, strip.a, strip.b, sums, stride: strip.columns)
+                for row in 0..<strip.rows {
+                    for column in 0..<strip.columns { target[row * columns + column] += sums[row * strip.columns + column] }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+import Glibc
+import Weir
+
+// The memory of each process concerned as steps go on and on: training in this process, then a null step through a
+// worker and a parameter server.
+extension BenchGrowth {
+    func measureSteps() async throws {
+        let training = try IrisTraining()
+        try await reportMemory(over: steps, of: [("in process", getpid())]) { try training.step($0) }
+        try await measureServedSteps()
+    }
+
+    private func measureServedSteps() async throws {
+        let cluster = try LocalCluster("ps=1,worker=1")
+        defer { cluster.end() }
+        let builder = GraphBuilder(registry: .standard)
+        let (variable, add) = builder.device("/job:ps/task:0") { () -> (Variable, Operation) in
+            let variable = builder.variable("v") { builder.filled([4], with: 0) }
+            return (variable, variable.assignAdd(builder.constant(Tensor([1, 1, 1, 1] as [Float]))))
+        }
+        let sum = builder.device("/job:worker/task:0") {
+            builder.controlDependencies([add]) { variable.read().sum() }
+        }
+        let session = try await Session(builder.graph(), target: cluster.target(job: "worker", task: 0))
+        try await session.run(variable.initializer)
+        let servers = cluster.processes.map { ($0.name, $0.pid) }
+        try await reportMemory(over: steps / 10, of: [("client", getpid())] + servers) { number in
+            let found = try await session.run(sum).scalar(of: Float.self)
+            // Exact up to 2^24, which is 4 million steps.
+            guard number > 4_000_000 || found == Float(4 * number) else {
+                throw Status.internalError("a step was lost or repeated: expected \(4 * number), found \(found)")
+            }
+        }
+        try await session.close()
+    }
+
+    /// Runs steps, numbered from 1, and prints what processes have resident after a thousandth, a hundredth, a tenth
+    /// and all of them.
+    private func reportMemory(
+        over count: Int, of processes: [(name: String, pid: pid_t)], _ step: (Int) async throws -> Void
+    ) async throws {
+        let marks = [1000, 100, 10, 1].map { count / $0 }
+        var done = 0
+        var watch = Stopwatch()
+        for mark in marks {
+            for number in (done + 1)...mark { try await step(number) }
+            let mean = watch.lap() / Double(mark - done)
+            for (name, pid) in processes {
+                report(["kind": name, "n": mark, "rss_kb": try residentKilobytes(of: pid), "step_us": mean])
+            }
+            done = mark
+        }
+    }
+}
+
+/// The network that `weir train` trains, on the irises, in this process.
+private final class IrisTraining {
+    private let session: DirectSession
+    private let plan: DirectSession.Plan
+    private let batches: [[Tensor]]
+
+    init() throws {
+        let table = try Table.iris()
+        let builder = GraphBuilder(registry: .standard)
+        let model = DenseNetwork(inputCount: table.featureCount, classCount: table.classes.count, seed: 1)
+        let network = model.build(builder)
+        let features = builder.placeholder(.float32, shape: [nil, table.featureCount], name: "features")
+        let labels = builder.placeholder(.int32, shape: [nil], name: "labels")
+        let loss = network.loss(network.logits(features), labels: labels)
+        let flows = builder.gradients(of: [loss], with: network.parameters.map(\.value))
+        let gradients = zip(network.parameters, flows).compactMap { variable, flow in flow.map { (variable, $0) } }
+        let update = builder.apply(GradientDescent(learningRate: 0.01), gradients)
+        let initialize = builder.group(network.parameters.map(\.initializer), name: "initialize")
+        session = try DirectSession(builder.graph(), registry: .standard)
+        _ = try session.run(targets: [initialize.name])
+        plan = try session.plan(
+            feeds: [features.name, labels.name], fetches: [loss.name], targets: [update.operation.name])
+        batches = stride(from: 0, to: table.rowCount, by: 30).map { first in
+            let rows = table.rows(Array(first..<min(first + 30, table.rowCount)))
+            return [rows.featureTensor, rows.labelTensor]
+        }
+    }
+
+    /// - Throws: `internalError` when the loss is no number any more.
+    func step(_ number: Int) throws {
+        let loss = try session.run(plan, batches[number % batches.count])[0].scalar(of: Float.self)
+        guard loss.isFinite else { throw Status.internalError("step \(number): expected a finite loss, found \(loss)") }
+    }
+}
+
+/// The memory that a process has resident.
+/// - Throws: `notFound` when there is no such process, or its `status` does not say.
+private func residentKilobytes(of pid: pid_t) throws -> Int {
+    let path = "/proc/\(pid)/status"
+    guard let file = fopen(path, "r") else {
+        throw Status.notFound("cannot read \(path): \(String(cString: strerror(errno)))")
+    }
+    defer { fclose(file) }
+    var bytes = [UInt8](repeating: 0, count: 1 << 14)
+    let count = fread(&bytes, 1, bytes.count, file)
+    let lines = String(decoding: bytes.prefix(count), as: UTF8.self).split(separator: "\n")
+    guard let line = lines.first(where: { $0.hasPrefix("VmRSS:") }),
+        let kilobytes = line.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap({ Int($0) })
+    else { throw Status.notFound("expected a line VmRSS in \(path), found \(lines.count) lines without it") }
+    return kilobytes
+}

@@ -1,0 +1,66 @@
+import ArgumentParser
+import Weir
+
+/// How cost grows with what is asked for: each series is one kind of work at growing sizes.
+struct BenchGrowth: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bench-growth",
+        abstract: "Time one kind of work at growing sizes, as JSON lines.",
+        discussion: """
+            nodes: graphs of 10 to 100,000 nodes, in this process. workers: clusters of 1 to 16 on this machine. \
+            sizes: 4 bytes to 1 GiB read from a parameter server. clients: 1 to 64 at once on one server. steps: the \
+            memory of each process over 1,000,000 steps.
+            """)
+
+    /// What grows.
+    enum Growing: String, CaseIterable, ExpressibleByArgument {
+        case nodes, workers, sizes, clients, steps
+    }
+
+    @Argument(help: "nodes, workers, sizes, clients or steps.") var what: Growing
+    @Option(help: "Leave out sizes above this: nodes, workers, bytes or clients.") var largest: Int?
+    @Option(help: "Seconds to measure each size for.") var seconds = 1.0
+    @Option(help: "Steps in this process; a tenth of them go through servers.") var steps = 1_000_000
+
+    func validate() throws {
+        guard seconds > 0, seconds <= 3600 else {
+            throw ValidationError("--seconds must be above 0 and at most 3600, found \(seconds)")
+        }
+        guard steps >= 10_000 else {
+            throw ValidationError("--steps must be at least 10000, below which memory says nothing; found \(steps)")
+        }
+    }
+
+    func run() async throws {
+        switch what {
+        case .nodes: try await measureNodes()
+        case .workers: try await measureWorkers()
+        case .sizes: try await measureSizes()
+        case .clients: try await measureClients()
+        case .steps: try await measureSteps()
+        }
+    }
+
+    /// The sizes that were asked for.
+    /// - Throws: `invalidArgument` when none is left.
+    func chosen(_ sizes: [Int]) throws -> [Int] {
+        let chosen = sizes.filter { $0 <= largest ?? .max }
+        guard !chosen.isEmpty else {
+            throw Status.invalidArgument(
+                "--largest must be at least \(sizes.min() ?? 0) for \(what.rawValue), found \(largest ?? 0)")
+        }
+        return chosen
+    }
+}
+
+extension LocalCluster {
+    /// What a session is opened at to have a task's server for its master.
+    /// - Throws: `notFound` when there is no such task.
+    func target(job: String, task: Int) throws -> Session.Target {
+        guard let address = spec.address(job: job, task: task) else {
+            let names = spec.taskNames.joined(separator: ", ")
+            throw Status.notFound("expected a task /job:\(job)/task:\(task) in the cluster, found \(names)")
+        }
+        return .address("grpc://\(address)")
+    }
+}
