@@ -20,6 +20,8 @@ SIZES = {0.001: ("1 KB", 1024), 1: ("1 MB", 1 << 20), 16: ("16 MB", 16 << 20), 1
 CLUSTER = {"start": "s", "ps memory": "MB", "null": "us"}
 CLUSTER |= {f"{what} {label}": "MB/s" for label, _ in SIZES.values() for what in ("pull", "push")}
 CLUSTER["fan 16 MB"] = "MB/s"
+# Multiplications and additions of matrix products and convolutions in one step, in 10⁹: no step is faster than they are.
+GFLOP = {"mnist_mlp": 0.41, "big_mlp": 12.9, "lenet": 4.7, "lstm": 0.505, "autoenc": 0.37}
 # How many times faster than TensorFlow Weir means to be.
 GOALS = {"iris": 15, "iris_adam": 13.2, "mnist_mlp": 1.9, "big_mlp": 2.0, "lenet": 2.3, "lstm": 5.2, "autoenc": 2.2,
          "chain": 14.2, "wide": 16.3, "null": 2.35}
@@ -93,6 +95,21 @@ def find_tensorflow(given):
     return None, None
 
 
+def find_torch(python, installs):
+    """The version of PyTorch that the interpreter has; installs it if that is asked for."""
+    version = module_version(python, "torch")
+    if not version and installs:
+        say("installing torch; a very large download")
+        try:
+            output(python, "-m", "pip", "install", "--quiet", "torch", limit=3600)
+            version = module_version(python, "torch")
+        except Failed as error:
+            say(f"that failed: {error}")
+    if not version:
+        say("no PyTorch in that interpreter: going on without")
+    return version
+
+
 def measure_bounds():
     """What this machine gives at best, by limits.c: loopback TCP by message size, memory copy, shared memory."""
     say("bounds of this machine")
@@ -104,6 +121,12 @@ def measure_bounds():
         say(f"  none: {error}")
         return {"tcp": {}}
     bounds = {"tcp": {}}
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            output("cc", "-O2", PEERS / "gemm.c", "-ldnnl", "-o", f"{folder}/gemm")
+            bounds["gflop_per_s"] = float(output(f"{folder}/gemm", os.cpu_count()).split()[-2])
+    except Failed as error:
+        say(f"  no rate of matrix products: {error}")
     for words in map(str.split, text.splitlines()):
         if words[0] == "tcp":
             p50, p99, rate = float(words[4][:-2]), float(words[6][:-2]), float(words[7])
@@ -174,12 +197,13 @@ def run_round(number, options, results):
             results.add("cluster", system, cluster_values, options.python, PEERS / "cluster.py", *arguments)
 
 
-def table_rows(options, results, tcp):
+def table_rows(options, results, bounds):
     """One row a workload and a measurement of cluster.py. TCP's rate in its bound is that of one blocking request at a
     time, which a transport that sends while it receives can pass."""
-    rows = []
+    rows, tcp, rate = [], bounds["tcp"], bounds.get("gflop_per_s")
     for name in [name for name in WORKLOADS if name in options.only]:
-        rows.append({"work": name, "unit": "us", "failure": results.failures.get(name)}
+        bound = GFLOP[name] / rate * 1e6 if rate and name in GFLOP else None
+        rows.append({"work": name, "unit": "us", "failure": results.failures.get(name), "bound": bound}
                     | {system: results.value(name, system) for system in NAMES}
                     | {f"{system}_min": results.value(name, system, "min_us", min) for system in NAMES})
     for name, unit in CLUSTER.items() if "cluster" in options.only and options.python else []:
@@ -217,11 +241,12 @@ def print_table(rows, torch):
 def picture(rows, machine):
     """The step times as an SVG: a group of bars for each workload, on a logarithmic axis."""
     rows = [row for row in rows if row["unit"] == "us" and row["weir"]]
-    bars = {"tensorflow": "#9aa0a6", "weir": "#1f6feb"}
-    values = [row[system] for row in rows for system in bars if row[system]]
+    bars = {"tensorflow": "#9aa0a6", "torch": "#d9a441", "weir": "#1f6feb"}
+    bars = {system: color for system, color in bars.items() if any(row.get(system) for row in rows)}
+    values = [row[system] for row in rows for system in bars if row.get(system)]
     low = math.floor(math.log10(min(values) * 0.8))  # room for the shortest bar to be seen
     high = max(low + 1, math.ceil(math.log10(max(values))))
-    width, left, right, top, group = 860, 120, 750, 76, 44
+    width, left, right, top, group = 860, 120, 750, 76, 14 + 15 * len(bars)
     bottom = top + group * len(rows)
     parts = [f'<rect width="{width}" height="{bottom + 50}" rx="6" fill="#fff"/>']
 
@@ -239,17 +264,18 @@ def picture(rows, machine):
         text(place(10 ** power), bottom + 18, f"{10 ** power:,}", 'text-anchor="middle"')
     text((left + right) / 2, bottom + 38, "µs", 'text-anchor="middle"')
     for index, (system, color) in enumerate(bars.items()):
-        parts.append(f'<rect x="{width - 200 + 105 * index}" y="20" width="12" height="12" rx="2" fill="{color}"/>')
-        text(width - 182 + 105 * index, 31, NAMES[system])
+        legend = width + 10 - 105 * (len(bars) - index)
+        parts.append(f'<rect x="{legend}" y="20" width="12" height="12" rx="2" fill="{color}"/>')
+        text(legend + 18, 31, NAMES[system])
         for number, row in enumerate(rows):
             y = top + group * number + 15 * index
-            if value := row[system]:
+            if value := row.get(system):
                 parts.append(f'<rect x="{left}" y="{y}" width="{place(value) - left:.1f}" height="13" fill="{color}"/>')
                 ratio = f", {row['ratio']:.2f}×" if system == "weir" and row["ratio"] else ""
                 text(place(value) + 6, y + 11, quantity(value, "us") + ratio)
             if system == "weir":
                 label = row["work"].replace("null", "cluster null")
-                text(left - 10, y + 3, label, 'text-anchor="end" font-weight="bold"')
+                text(left - 10, y - 15 * index + 7.5 * len(bars) + 3, label, 'text-anchor="end" font-weight="bold"')
     return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{bottom + 50}" font-size="12.5" '
             f'viewBox="0 0 {width} {bottom + 50}" font-family="Helvetica, Arial, sans-serif" role="img">\n'
             "<title>Time of one step in TensorFlow and in Weir</title>\n" + "\n".join(parts) + "\n</svg>\n")
@@ -265,7 +291,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--weir", type=Path, default=ROOT / ".build/release/weir", help="default: .build/release/weir")
     parser.add_argument("--python", help=f"an interpreter that has tensorflow-cpu {TENSORFLOW}")
-    parser.add_argument("--torch", action="store_true", help="time PyTorch too, if that interpreter has it")
+    parser.add_argument("--torch", action="store_true", help="install PyTorch (3 GB) where it is not; where it is, it is timed")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.5, help="for Weir, each workload and round; peers take 3")
     everything = ",".join([*WORKLOADS, "cluster"])
@@ -281,9 +307,7 @@ def main():
         parser.error(f"{options.weir}: no such program; run `make build`")
 
     options.python, tensorflow = find_tensorflow(options.python)
-    torch = module_version(options.python, "torch") if options.torch and options.python else None
-    if options.torch and not torch:
-        say("no PyTorch in that interpreter: going on without")
+    torch = find_torch(options.python, options.torch) if options.python else None
     options.torch = torch is not None
     models = re.findall(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())  # one for each core
     machine = {"model": models[0] if models else platform.machine(), "cores": len(models) or os.cpu_count(),
@@ -295,7 +319,7 @@ def main():
         say(f"round {number + 1} of {options.rounds}")
         run_round(number, options, results)
 
-    rows = table_rows(options, results, bounds["tcp"])
+    rows = table_rows(options, results, bounds)
     print_table(rows, options.torch)
     for work, reason in results.failures.items():
         print(f"FAIL {work}: {reason}")

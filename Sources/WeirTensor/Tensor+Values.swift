@@ -9,8 +9,7 @@ extension Tensor {
         precondition(shape.elementCount == values.count, "\(values.count) values for shape \(shape)")
         // Host memory for a literal: the machine has it, or nothing can go on.
         guard let tensor = try? Tensor(E.dtype, shape) else { fatalError("out of memory for \(shape)") }
-        let elements = tensor.mutableElements(E.self)
-        for (index, value) in values.enumerated() { elements[index] = value }
+        values.withUnsafeBufferPointer { _ = tensor.mutableElements(E.self).update(fromContentsOf: $0) }
         self = tensor
     }
     public init(_ text: String) { self.init(ByteString(text)) }

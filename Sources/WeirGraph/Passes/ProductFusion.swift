@@ -99,9 +99,9 @@ private struct ProductChains {
         case "BiasAdd" where position == 0 && sum.attributes.string("data_format") != "NCHW": break
         case "Add", "AddV2":
             let shape = builder.shape(other)
-            // A vector as long as a row is a bias; what surely has another shape than the product is neither.
+            // A vector as long as a row is a bias; of what may be one or may not, the kernel finds out.
             if shape.rank == 1, let length = shape[0], length > 1, builder.shape(Endpoint(product))[1] == length { break }
-            guard shape.rank == nil || shape.rank == 2 else { return nil }
+            guard [1, 2].contains(shape.rank ?? 2) else { return nil }
             return Chain(members: [product, next], operations: ["Add"], argument: other)
         default: return nil
         }

@@ -83,6 +83,11 @@ private func productAndSum(_ a: Bool, _ b: Bool) -> Kernel {
             if summand != UnsafePointer(output) { output.update(from: summand, count: shape.elementCount) }
             return product.accumulate(left, right, output, context.pool)
         }
+        if context.rank(2) == 1, context.dimension(2, 0) == product.columns {
+            let finish = BiasFinish(bias: context.elements(2, Float.self).start, activation: IdentityFunction())
+            let output = try context.output(0, .float32, shape)
+            return product.run(left, right, output.mutableElements(Float.self).start, context.pool, finish)
+        }
         let result = try Tensor(.float32, shape)
         product.run(left, right, result.mutableElements(Float.self).start, context.pool)
         try context.apply(.plus, to: context.slot(2), .value(result))

@@ -75,6 +75,6 @@ extension Float: MatrixElement {
     /// Whether a call into oneDNN would cost more than the product.
     @inline(__always)
     static func isSmallProduct(_ rows: Int, _ columns: Int, _ depth: Int) -> Bool {
-        max(rows, columns, depth) <= 8192 && rows &* columns &* depth <= 8192
+        max(rows, columns, depth) <= 8192 && rows &* columns &* depth <= 16384
     }
 }

@@ -22,10 +22,7 @@ struct BiasFinish<A: Activation>: ProductFinish, @unchecked Sendable {  // the b
 
     @inline(__always)
     func prepare(_ column: Int, _ width: Int) -> SIMD16<Float> {
-        if width == 16 { return UnsafeRawPointer(bias + column).loadUnaligned(as: SIMD16<Float>.self) }
-        var lanes = SIMD16<Float>.zero
-        for lane in 0..<width { lanes[lane] = bias[column &+ lane] }
-        return lanes
+        SIMD16(bias + column, width)
     }
     @inline(__always)
     func apply(_ sums: SIMD16<Float>, _ prepared: SIMD16<Float>) -> SIMD16<Float> {
@@ -46,18 +43,10 @@ extension ProductFinish {
         for start in Swift.stride(from: 0, to: columns, by: 16) {
             let width = min(16, columns &- start)
             let prepared = prepare(column &+ start, width)
-            var target = UnsafeMutableRawPointer(block + start)
+            var target = block + start
             for _ in 0..<rows {
-                if width == 16 {
-                    target.storeBytes(of: apply(target.loadUnaligned(as: SIMD16<Float>.self), prepared), as: SIMD16<Float>.self)
-                } else {
-                    let values = target.assumingMemoryBound(to: Float.self)
-                    var lanes = SIMD16<Float>.zero
-                    for lane in 0..<width { lanes[lane] = values[lane] }
-                    lanes = apply(lanes, prepared)
-                    for lane in 0..<width { values[lane] = lanes[lane] }
-                }
-                target += 4 &* stride
+                apply(SIMD16(target, width), prepared).store(target, width)
+                target += stride
             }
         }
     }

@@ -111,20 +111,23 @@ private func oneRow(
 }
 
 @inline(__always)
-private func store(_ sum: Lanes, _ target: UnsafeMutablePointer<Float>, _ width: Int) {
-    if width == 16 {
-        UnsafeMutableRawPointer(target).storeBytes(of: sum, as: Lanes.self)
-    } else {
-        // By halves: a call of memcpy for each row costs more than the row.
-        var (target, rest, width) = (UnsafeMutableRawPointer(target), sum.lowHalf, width)
+private func store(_ sum: Lanes, _ target: UnsafeMutablePointer<Float>, _ width: Int) { sum.store(target, width) }
+
+extension SIMD16<Float> {
+    /// Writes the first `width` lanes, by halves: a call of memcpy for each row would cost more than the row.
+    @inline(__always)
+    func store(_ target: UnsafeMutablePointer<Float>, _ width: Int) {
+        var (target, width) = (UnsafeMutableRawPointer(target), width)
+        guard width < 16 else { return target.storeBytes(of: self, as: SIMD16<Float>.self) }
+        var half = lowHalf
         if width >= 8 {
-            target.storeBytes(of: rest, as: SIMD8<Float>.self)
-            (target, rest, width) = (target + 32, sum.highHalf, width &- 8)
+            target.storeBytes(of: half, as: SIMD8<Float>.self)
+            (target, half, width) = (target + 32, highHalf, width &- 8)
         }
-        var quarter = rest.lowHalf
+        var quarter = half.lowHalf
         if width >= 4 {
             target.storeBytes(of: quarter, as: SIMD4<Float>.self)
-            (target, quarter, width) = (target + 16, rest.highHalf, width &- 4)
+            (target, quarter, width) = (target + 16, half.highHalf, width &- 4)
         }
         var pair = quarter.lowHalf
         if width >= 2 {
@@ -132,6 +135,41 @@ private func store(_ sum: Lanes, _ target: UnsafeMutablePointer<Float>, _ width:
             (target, pair, width) = (target + 8, quarter.highHalf, width &- 2)
         }
         if width == 1 { target.storeBytes(of: pair.x, as: Float.self) }
+    }
+
+    /// Reads `width` lanes; the rest are zero.
+    @inline(__always)
+    init(_ source: UnsafePointer<Float>, _ width: Int) {
+        var (source, width) = (UnsafeRawPointer(source), width)
+        guard width < 16 else {
+            self = source.loadUnaligned(as: SIMD16<Float>.self)
+            return
+        }
+        var (low, high) = (SIMD8<Float>.zero, SIMD8<Float>.zero)
+        let isLong = width >= 8
+        if isLong {
+            low = source.loadUnaligned(as: SIMD8<Float>.self)
+            (source, width) = (source + 32, width &- 8)
+        }
+        var rest = SIMD8<Float>.zero
+        var quarter = SIMD4<Float>.zero
+        let isHalf = width >= 4
+        if isHalf {
+            rest.lowHalf = source.loadUnaligned(as: SIMD4<Float>.self)
+            (source, width) = (source + 16, width &- 4)
+        }
+        let isPair = width >= 2
+        if isPair {
+            quarter.lowHalf = source.loadUnaligned(as: SIMD2<Float>.self)
+            (source, width) = (source + 8, width &- 2)
+        }
+        if width == 1 {
+            let last = source.loadUnaligned(as: Float.self)
+            if isPair { quarter.z = last } else { quarter.x = last }
+        }
+        if isHalf { rest.highHalf = quarter } else { rest.lowHalf = quarter }
+        if isLong { high = rest } else { low = rest }
+        self.init(lowHalf: low, highHalf: high)
     }
 }
 
