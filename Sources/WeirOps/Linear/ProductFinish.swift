@@ -73,10 +73,10 @@ extension MatrixProduct {
         }
     }
 
-    /// Whether `accumulate` gives the same bits as adding the product when it is there: oneDNN sums a deeper one in
-    /// several parts, each of which would be added by itself.
+    /// Whether `accumulate` gives the same bits as adding the product when it is there: oneDNN sums a deeper one, or one by
+    /// a vector, in several parts, each of which would be added by itself.
     var canAccumulate: Bool {
-        rows > 0 && columns > 0 && depth > 0 && depth <= 128 && !Float.isSmallProduct(rows, columns, depth)
+        rows > 1 && columns > 1 && depth > 0 && depth <= 128 && !Float.isSmallProduct(rows, columns, depth)
     }
 
     /// Adds the product to what is in `c`.
@@ -85,7 +85,8 @@ extension MatrixProduct {
     ) {
         forEachStrip(a, b, pool) { strip in
             let target = c + strip.row * columns + strip.column
-            let done = OneDNN.multiply(
+            let isWhole = strip.rows > 1 && strip.columns > 1 && !Float.isSmallProduct(strip.rows, strip.columns, depth)
+            let done = isWhole && OneDNN.multiply(
                 strip.rows, strip.columns, depth, strip.a.base, strip.a.stride, transposed: strip.a.isTransposed, strip.b.base,
                 strip.b.stride, transposed: strip.b.isTransposed, target, columns, adding: true)
             if done { return }
