@@ -7,9 +7,9 @@ import WeirTensor
 
 /// Waits until this process is asked to end: by a signal, or by the end of what it reads.
 ///
-/// A signal that has come once has its usual effect again: a second Ctrl-C ends a process that takes too long to stop.
+/// The second signal has its usual effect, whatever ended the wait: a second Ctrl-C ends a process that takes too long to
+/// stop.
 public struct EndRequest: Sendable {
-    private let signals: [Int32]
     private let watched: Int32?
     /// SIGINT, as from Ctrl-C, and SIGTERM.
     public static let usualSignals: [Int32] = [SIGINT, SIGTERM]
@@ -20,12 +20,17 @@ public struct EndRequest: Sendable {
     ///   started it, however that ends. What is read there is dropped.
     /// - Throws: `resourceExhausted` when the process has no file descriptor left.
     public init(signals: [Int32] = EndRequest.usualSignals, input: Int32? = nil) throws {
-        self.signals = signals
         watched = input
         try EndRequest.openPipe()
+        hasSignalCome = false
         for number in signals {
             signal(number) { number in
-                // The first bytes are all that counts; a full pipe has been heard.
+                guard !hasSignalCome else {
+                    signal(number, SIG_DFL)
+                    raise(number)
+                    return
+                }
+                hasSignalCome = true
                 let before = errno
                 var byte = UInt8(truncatingIfNeeded: number)
                 _ = write(pipeEnds.write, &byte, 1)
@@ -39,7 +44,7 @@ public struct EndRequest: Sendable {
         // A thread of its own that waits in the kernel, not a Dispatch source: those of a signal and of an input that end
         // together crash libdispatch now and then.
         await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
-            let box = Unmanaged.passRetained(Waiter(signals, watched, continuation))
+            let box = Unmanaged.passRetained(Waiter(watched, continuation))
             var thread = pthread_t()
             let failed = pthread_create(
                 &thread, nil,
@@ -75,12 +80,10 @@ public struct EndRequest: Sendable {
     }
 
     private final class Waiter: Sendable {
-        private let signals: [Int32]
         private let watched: Int32?
         private let continuation: CheckedContinuation<Void, Never>
 
-        init(_ signals: [Int32], _ watched: Int32?, _ continuation: CheckedContinuation<Void, Never>) {
-            self.signals = signals
+        init(_ watched: Int32?, _ continuation: CheckedContinuation<Void, Never>) {
             self.watched = watched
             self.continuation = continuation
         }
@@ -93,20 +96,18 @@ public struct EndRequest: Sendable {
             while true {
                 guard poll(&awaited, nfds_t(awaited.count), -1) > 0 else {
                     if errno == EINTR { continue }
-                    break
-                }
-                if awaited[0].revents != 0, read(pipeEnds.read, &bytes, bytes.count) > 0 {
-                    for number in signals { signal(number, SIG_DFL) }
                     return
                 }
+                if awaited[0].revents != 0, read(pipeEnds.read, &bytes, bytes.count) > 0 { return }
                 if awaited.count > 1, awaited[1].revents != 0 {
                     let count = read(awaited[1].fd, &bytes, bytes.count)
-                    if count == 0 || (count < 0 && errno != EINTR && errno != EAGAIN) { break }
+                    if count == 0 || (count < 0 && errno != EINTR && errno != EAGAIN) { return }
                 }
             }
         }
     }
 }
 
-// What a signal handler may touch: two numbers, set before any handler is.
+// What a signal handler may touch: plain values, set before any handler is.
 private nonisolated(unsafe) var pipeEnds: (read: Int32, write: Int32) = (-1, -1)
+private nonisolated(unsafe) var hasSignalCome = false

@@ -11,8 +11,9 @@ struct Up: AsyncParsableCommand {
     @Option(help: "Simulated GPUs in each server.") var simulateGpus = 0
 
     func run() async throws {
-        let end = try EndRequest(input: STDIN_FILENO)
         let cluster = try LocalCluster(jobs, serverArguments: simulateGpus > 0 ? ["--simulate-gpus", "\(simulateGpus)"] : [])
+        // Not before: until all servers are up, Ctrl-C ends us, and they end with us.
+        let end = try EndRequest(input: STDIN_FILENO)
         let targets = cluster.spec.tasks.map { "\"/job:\($0.job)/task:\($0.task)\":\"grpc://\($0.address)\"" }
         let processes = cluster.processes.map { "\"\($0.name)\":\($0.pid)" }
         Terminal.line(
