@@ -83,7 +83,8 @@ public final class HostAllocator: Allocator {
     }
 
     /// Calls `body` with memory that is its own until it returns, for loops that need more than the kilobyte that
-    /// `withUnsafeTemporaryAllocation` takes from the stack, and no more than the stack could give.
+    /// `withUnsafeTemporaryAllocation` takes from the stack. As there, the process ends where so little is not to be had:
+    /// what grows with the input is `allocate`d.
     public func withScratch<R>(_ byteCount: Int, _ body: (UnsafeMutableRawPointer) throws -> R) rethrows -> R {
         guard let memory = try? allocate(byteCount) else { fatalError("out of memory: \(byteCount) bytes") }
         defer { deallocate(memory, byteCount) }

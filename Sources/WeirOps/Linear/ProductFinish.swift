@@ -90,11 +90,17 @@ extension MatrixProduct {
                 strip.rows, strip.columns, depth, strip.a.base, strip.a.stride, transposed: strip.a.isTransposed, strip.b.base,
                 strip.b.stride, transposed: strip.b.isTransposed, target, columns, adding: true)
             if done { return }
-            HostAllocator.shared.withScratch(4 * strip.rows * strip.columns) { memory in
+            // Few rows at a time: whoever comes here for want of memory does not need more of it.
+            let height = min(strip.rows, max(1, 65536 / strip.columns))
+            HostAllocator.shared.withScratch(4 * height * strip.columns) { memory in
                 let sums = memory.assumingMemoryBound(to: Float.self)
-                Float.multiply(strip.rows, strip.columns, depth, strip.a, strip.b, sums, stride: strip.columns)
-                for row in 0..<strip.rows {
-                    for column in 0..<strip.columns { target[row * columns + column] += sums[row * strip.columns + column] }
+                for start in Swift.stride(from: 0, to: strip.rows, by: height) {
+                    let count = min(height, strip.rows - start)
+                    Float.multiply(count, strip.columns, depth, strip.a.from(row: start, column: 0), strip.b, sums, stride: strip.columns)
+                    for row in 0..<count {
+                        let place = target + (start + row) * columns
+                        for column in 0..<strip.columns { place[column] += sums[row * strip.columns + column] }
+                    }
                 }
             }
         }

@@ -185,14 +185,17 @@ struct Reduction {
     /// The widest row of accumulators, which stays in the first-level cache.
     private static let widest = 2048
 
-    func run(_ loops: ReduceLoops, _ x: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, on pool: ComputePool) {
+    /// - Throws: `resourceExhausted` when there is no memory for what is combined in blocks.
+    func run(
+        _ loops: ReduceLoops, _ x: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, on pool: ComputePool
+    ) throws(Status) {
         guard resultCount > 0 else { return }
         if reducedCount == 0 || groups.isEmpty || !groups.contains(where: \.isReduced) {
             runTrivial(loops, x, out)
         } else if groups[groups.count - 1].isReduced {
-            runInner(loops, x, out, pool)
+            try runInner(loops, x, out, pool)
         } else {
-            runOuter(loops, x, out, pool)
+            try runOuter(loops, x, out, pool)
         }
     }
 
@@ -209,7 +212,9 @@ struct Reduction {
     }
 
     /// The last dimension is reduced: rows become single accumulators.
-    private func runInner(_ loops: ReduceLoops, _ x: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, _ pool: ComputePool) {
+    private func runInner(
+        _ loops: ReduceLoops, _ x: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, _ pool: ComputePool
+    ) throws(Status) {
         let length = groups[groups.count - 1].size
         let size = loops.elementSize
         if groups.count > 2 { return runInnerStrided(loops, x, out, pool) }
@@ -226,20 +231,21 @@ struct Reduction {
             }
         }
         // Long rows: each block of a row has an accumulator, which are combined in order.
-        withAccumulators(loops, resultCount * blocks) { accumulators in
-            pool.parallelFor(resultCount * blocks, grain: 2) { range in
-                for task in range {
-                    let (row, start) = (task / blocks, task % blocks * Reduction.blockLength)
-                    loops.reduceRows(
-                        x + (row * length + start) * size, 1, min(Reduction.blockLength, length - start),
-                        accumulators + task * loops.accumulatorSize)
-                }
+        let byteCount = resultCount * blocks * loops.accumulatorSize
+        let accumulators = try HostAllocator.shared.allocate(byteCount)
+        defer { HostAllocator.shared.deallocate(accumulators, byteCount) }
+        pool.parallelFor(resultCount * blocks, grain: 2) { range in
+            for task in range {
+                let (row, start) = (task / blocks, task % blocks * Reduction.blockLength)
+                loops.reduceRows(
+                    x + (row * length + start) * size, 1, min(Reduction.blockLength, length - start),
+                    accumulators + task * loops.accumulatorSize)
             }
-            for row in 0..<resultCount {
-                let first = accumulators + row * blocks * loops.accumulatorSize
-                for block in 1..<blocks { loops.merge(first + block * loops.accumulatorSize, first, 1) }
-                loops.finish(first, out + row * size, 1, length)
-            }
+        }
+        for row in 0..<resultCount {
+            let first = accumulators + row * blocks * loops.accumulatorSize
+            for block in 1..<blocks { loops.merge(first + block * loops.accumulatorSize, first, 1) }
+            loops.finish(first, out + row * size, 1, length)
         }
     }
 
@@ -264,7 +270,9 @@ struct Reduction {
     }
 
     /// The last dimension is kept: rows are combined into rows of accumulators.
-    private func runOuter(_ loops: ReduceLoops, _ x: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, _ pool: ComputePool) {
+    private func runOuter(
+        _ loops: ReduceLoops, _ x: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, _ pool: ComputePool
+    ) throws(Status) {
         let length = groups[groups.count - 1].size
         let last = groups.count - 2
         // What is reduced last steps evenly; what is reduced before it, if anything, by its own offsets.
@@ -301,20 +309,21 @@ struct Reduction {
                 }
             }
         }
-        withAccumulators(loops, tasks * blocks * width) { accumulators in
-            pool.parallelFor(tasks * blocks, grain: 1) { range in
-                for task in range {
-                    let (place, block) = (task / blocks, task % blocks)
-                    _ = combine(place / columns, place % columns, block, accumulators + task * width * accumulatorSize)
-                }
+        let byteCount = tasks * blocks * width * loops.accumulatorSize
+        let accumulators = try HostAllocator.shared.allocate(byteCount)
+        defer { HostAllocator.shared.deallocate(accumulators, byteCount) }
+        pool.parallelFor(tasks * blocks, grain: 1) { range in
+            for task in range {
+                let (place, block) = (task / blocks, task % blocks)
+                _ = combine(place / columns, place % columns, block, accumulators + task * width * accumulatorSize)
             }
-            for task in 0..<tasks {
-                let (index, column) = (task / columns, task % columns)
-                let first = accumulators + task * blocks * width * accumulatorSize
-                let count = min(width, length - column * width)
-                for block in 1..<blocks { loops.merge(first + block * width * accumulatorSize, first, count) }
-                loops.finish(first, out + (index * length + column * width) * size, count, reducedCount)
-            }
+        }
+        for task in 0..<tasks {
+            let (index, column) = (task / columns, task % columns)
+            let first = accumulators + task * blocks * width * accumulatorSize
+            let count = min(width, length - column * width)
+            for block in 1..<blocks { loops.merge(first + block * width * accumulatorSize, first, count) }
+            loops.finish(first, out + (index * length + column * width) * size, count, reducedCount)
         }
     }
 

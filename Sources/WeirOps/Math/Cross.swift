@@ -38,7 +38,7 @@ extension OpDefinition {
                 let count = context.shape(0).elementCount
                 let x = context.firstByte(0)
                 let out = try context.output(0, type, .scalar).mutableFirstByte
-                Reduction(Shape(count), [true]).run(loops, x, out, on: context.pool)
+                try Reduction(Shape(count), [true]).run(loops, x, out, on: context.pool)
             }
         }
 }

@@ -89,7 +89,7 @@ private func reductionKernel(_ loops: ReduceLoops, _ dtype: DType, keepDimension
         }
         let x = context.firstByte(0)
         let out = try context.output(0, dtype, result).mutableFirstByte
-        reduction.run(loops, x, out, on: context.pool)
+        try reduction.run(loops, x, out, on: context.pool)
     }
 }
 
