@@ -9,7 +9,6 @@ let settings: [SwiftSetting] = [
     .unsafeFlags(["-enforce-exclusivity=unchecked"]),
 ]
 
-// Links are internal to Weir: everything here is built with `-Xswiftc -enable-testing`, as Weir itself is.
 let package = Package(
     name: "weir-benchmarks",
     platforms: [.macOS(.v15)],

@@ -2,7 +2,7 @@
     import Glibc
 #endif
 import Weir
-@testable import WeirCluster
+import WeirCluster
 
 extension Case {
     /// The messages of a step between two tasks: heads, and whole frames through a pair of sockets, written and read by

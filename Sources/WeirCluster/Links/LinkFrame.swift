@@ -1,13 +1,13 @@
 import WeirGraph
-import WeirTensor
+package import WeirTensor
 import WeirWire
 
 /// One message of a link: a small head with its meaning, and perhaps a tensor's bytes.
 ///
 /// On the wire: kind (1 byte), 3 zero bytes, length of the head (4), call (8), length of the payload (8), all little
 /// endian; then the head, then the payload.
-struct LinkFrame {
-    enum Kind: UInt8 {
+package struct LinkFrame {
+    package enum Kind: UInt8 {
         /// Who connects: the first frame of each socket.
         case hello = 1
         case runGraph, runGraphReply, receiveTensor, tensor, failure, cancel, cleanUp
@@ -16,10 +16,17 @@ struct LinkFrame {
     /// More than any head needs: lists of tensors travel in them, tensors of a layer's size do not.
     static let maximumHeadByteCount = 1 << 30
 
-    var kind: Kind
-    var call: UInt64
-    var head: [UInt8] = []
-    var payload: Tensor?
+    package var kind: Kind
+    package var call: UInt64
+    package var head: [UInt8]
+    package var payload: Tensor?
+
+    package init(kind: Kind, call: UInt64, head: [UInt8] = [], payload: Tensor? = nil) {
+        self.kind = kind
+        self.call = call
+        self.head = head
+        self.payload = payload
+    }
 
     var header: [UInt8] {
         var writer = LinkWriter()

@@ -1,11 +1,11 @@
-import WeirGraph
-import WeirTensor
-import WeirWire
+package import WeirGraph
+package import WeirTensor
+package import WeirWire
 
 // Heads of the messages of a step.
 
 extension RunGraph {
-    func linkHead() throws(Status) -> [UInt8] {
+    package func linkHead() throws(Status) -> [UInt8] {
         var writer = LinkWriter()
         writer.text(session)
         writer.bool(hasSession)
@@ -19,7 +19,7 @@ extension RunGraph {
         for key in receives { writer.text(key) }
         return writer.bytes
     }
-    init(linkHead bytes: [UInt8], variants: VariantDecoders) throws(Status) {
+    package init(linkHead bytes: [UInt8], variants: VariantDecoders) throws(Status) {
         var reader = LinkReader(bytes)
         let session = try reader.text()
         let hasSession = try reader.bool()
@@ -34,26 +34,26 @@ extension RunGraph {
 }
 
 extension RunGraphReply {
-    func linkHead() throws(Status) -> [UInt8] {
+    package func linkHead() throws(Status) -> [UInt8] {
         var writer = LinkWriter()
         try writer.tensors(received)
         return writer.bytes
     }
-    init(linkHead bytes: [UInt8], variants: VariantDecoders) throws(Status) {
+    package init(linkHead bytes: [UInt8], variants: VariantDecoders) throws(Status) {
         var reader = LinkReader(bytes)
         self.init(received: try reader.tensors(variants))
     }
 }
 
 extension ReceiveTensor {
-    var linkHead: [UInt8] {
+    package var linkHead: [UInt8] {
         var writer = LinkWriter()
         writer.integer(step)
         writer.text(key.text)
         writer.integer(requestID)
         return writer.bytes
     }
-    init(linkHead bytes: [UInt8]) throws(Status) {
+    package init(linkHead bytes: [UInt8]) throws(Status) {
         var reader = LinkReader(bytes)
         let step = try reader.integer()
         let key = RendezvousKey(try reader.text())
@@ -78,20 +78,20 @@ extension Status {
 }
 
 /// What is said of a tensor before its bytes, so that they can be read into the memory where they will stay.
-struct LinkTensor {
+package struct LinkTensor {
     var isDead: Bool
     var dtype: DType
     var shape: Shape
     /// Not empty for types that are no plain bytes: the tensor itself.
     var encoded: [UInt8]
 
-    init(_ delivery: Delivery) throws(Status) {
+    package init(_ delivery: Delivery) throws(Status) {
         isDead = delivery.isDead
         dtype = delivery.tensor.dtype
         shape = delivery.tensor.shape
         encoded = dtype.isBitwise ? [] : try ReceiveTensorCoder.encode(delivery.tensor).contiguous
     }
-    var head: [UInt8] {
+    package var head: [UInt8] {
         var writer = LinkWriter()
         writer.bool(isDead)
         writer.byte(dtype.rawValue)
@@ -100,7 +100,7 @@ struct LinkTensor {
         writer.blob(encoded)
         return writer.bytes
     }
-    init(head bytes: [UInt8]) throws(Status) {
+    package init(head bytes: [UInt8]) throws(Status) {
         var reader = LinkReader(bytes)
         isDead = try reader.bool()
         let number = try reader.byte()

@@ -1,17 +1,17 @@
 import Glibc
 import Synchronization
-import WeirTensor
+package import WeirTensor
 
 /// A connected socket that carries frames: whole ones, one after the other, from any thread.
 ///
 /// Reading and writing block, each on a thread that has nothing else to do: that is the fastest way there is from one
 /// process to another, and costs a thread a peer.
-final class LinkSocket: Sendable {
+package final class LinkSocket: Sendable {
     private let descriptor: Int32
     private let writing = Mutex<Void>(())
     private let isClosed = Atomic<Bool>(false)
 
-    init(descriptor: Int32) {
+    package init(descriptor: Int32) {
         self.descriptor = descriptor
         var yes: Int32 = 1
         setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &yes, socklen_t(MemoryLayout<Int32>.size))
@@ -44,7 +44,7 @@ final class LinkSocket: Sendable {
 
     /// Writes a frame: head and payload are gathered from where they lie.
     /// - Throws: `unavailable` when the peer is gone.
-    func send(_ frame: LinkFrame) throws(Status) {
+    package func send(_ frame: LinkFrame) throws(Status) {
         let small = frame.header + frame.head
         let failed = writing.withLock { _ -> Bool in
             small.withUnsafeBytes { first in
@@ -88,7 +88,7 @@ final class LinkSocket: Sendable {
     /// Reads the next frame; a tensor's bytes go straight into its memory.
     /// - Returns: nil when the connection has ended.
     /// - Throws: `dataLoss` when what comes is no frame.
-    func receive() throws(Status) -> LinkFrame? {
+    package func receive() throws(Status) -> LinkFrame? {
         guard let header = read(LinkFrame.headerByteCount) else { return nil }
         var reader = LinkReader(header)
         let number = try reader.byte()
