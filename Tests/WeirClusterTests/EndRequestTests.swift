@@ -10,7 +10,7 @@ struct EndRequestTests {
         for _ in 0..<50 {
             let request = try EndRequest(signals: [SIGUSR1])
             // Sent before anybody waits: it is not lost.
-            kill(getpid(), SIGUSR1)
+            raiseAndHandle(SIGUSR1)
             await request.wait()
         }
     }
@@ -25,8 +25,20 @@ struct EndRequestTests {
             #expect(write(ends[1], "text", 4) == 4)
             async let end: Void = request.wait()
             close(ends[1])
-            if signalled { kill(getpid(), SIGUSR1) }
+            if signalled { raiseAndHandle(SIGUSR1) }
             await end
         }
+    }
+
+    /// Returns when the signal has been handled. One sent with `kill` goes to another thread, since Dispatch's block signals,
+    /// and may be handled a round later: as the second of that round, which ends the process.
+    private func raiseAndHandle(_ number: Int32) {
+        var signals = sigset_t()
+        var before = sigset_t()
+        sigemptyset(&signals)
+        sigaddset(&signals, number)
+        pthread_sigmask(SIG_UNBLOCK, &signals, &before)
+        raise(number)
+        pthread_sigmask(SIG_SETMASK, &before, nil)
     }
 }
