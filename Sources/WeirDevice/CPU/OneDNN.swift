@@ -10,26 +10,6 @@ import WeirTensor
 /// has more than the calling thread; whoever has work for several divides it with a `ComputePool`, and calls in from
 /// each of its threads. Everything here may be called from many threads at once.
 public enum OneDNN {
-    /// `c = op(a) · op(b)`, all row-major, where `op` transposes what is said to be transposed.
-    ///
-    /// - Parameters:
-    ///   - a: `rows × depth`, or `depth × rows` when transposed, each row `aStride` elements from the last; so `b`
-    ///     (`depth × columns`) and `c` (`rows × columns`). No size may be zero.
-    ///   - adding: adds the product to what is in `c`.
-    /// - Returns: false when oneDNN could not do it, for want of memory; `c` is then undefined, or, with `adding`, as it was.
-    public static func multiply(
-        _ rows: Int, _ columns: Int, _ depth: Int, _ a: UnsafePointer<Float>, _ aStride: Int, transposed aTransposed: Bool,
-        _ b: UnsafePointer<Float>, _ bStride: Int, transposed bTransposed: Bool,
-        _ c: UnsafeMutablePointer<Float>, _ cStride: Int, adding: Bool = false
-    ) -> Bool {
-        keepToThisThread()
-        let (plain, transposed) = (CChar(UInt8(ascii: "N")), CChar(UInt8(ascii: "T")))
-        let status = dnnl_sgemm(
-            aTransposed ? transposed : plain, bTransposed ? transposed : plain, Int64(rows), Int64(columns), Int64(depth),
-            1, a, Int64(aStride), b, Int64(bStride), adding ? 1 : 0, c, Int64(cStride))
-        return status == dnnl_success
-    }
-
     /// `omp_set_num_threads`, which counts for the calling thread only; nil when oneDNN is built without OpenMP.
     private static let setThreadCount: (@convention(c) (Int32) -> Void)? =
         dlsym(nil, "omp_set_num_threads").map { unsafeBitCast($0, to: (@convention(c) (Int32) -> Void).self) }
