@@ -118,6 +118,7 @@ struct OptimizerTests {
         return [
             ("folding", options([ConstantFolding()], .sequential)),
             ("common subexpressions", options([CommonSubexpressions()], .sequential)),
+            ("unused values", options([UnusedValues()], .sequential)),
             ("control edges", options([ControlEdges()], .sequential)),
             ("identities", options([Identities()], .sequential)),
             ("products", options([Identities(), ProductFusion()], .sequential)),

@@ -80,5 +80,5 @@ struct BranchSets {
         "SymbolicGradient",
     ]
 
-    private static func isSwitch(_ node: Node) -> Bool { node.op.name.hasSuffix("Switch") || node.op.name == "_SwitchN" }
+    static func isSwitch(_ node: Node) -> Bool { node.op.name.hasSuffix("Switch") || node.op.name == "_SwitchN" }
 }

@@ -20,7 +20,8 @@ public struct GraphOptimizer: Sendable {
     public var passes: [any GraphPass]
 
     public static let standard = GraphOptimizer(passes: [
-        ConstantFolding(), Identities(), CommonSubexpressions(), ControlEdges(), ProductFusion(), ElementwiseFusion(),
+        ConstantFolding(), Identities(), CommonSubexpressions(), UnusedValues(), ControlEdges(), Identities(), ProductFusion(),
+        ElementwiseFusion(),
     ])
     public static let none = GraphOptimizer(passes: [])
 

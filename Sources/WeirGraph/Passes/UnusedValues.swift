@@ -1,0 +1,41 @@
+/// Does not compute what nobody uses: where others only wait for a node, they wait for what it would have waited for.
+///
+/// Gradients are full of it. A front end groups all of an op's gradients, so that none is used before all are there, also
+/// that of the network's input, which is as much work as that of the first layer's weights. TensorFlow's optimizer drops
+/// these too, and with them whatever errors they would have had.
+public struct UnusedValues: GraphPass {
+    /// What is waited for because it may fail.
+    private static let checks: Set<String> = ["CheckNumerics", "CheckNumericsV2", "EnsureShape"]
+
+    public init() {}
+
+    public func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph {
+        guard let noOp = environment.registry["NoOp"] else { return graph }
+        var graph = graph
+        var valueUsers = [Int](repeating: 0, count: graph.nodes.count)
+        var isAwaited = [Bool](repeating: false, count: graph.nodes.count)
+        for node in graph.nodes {
+            for input in node.inputs { valueUsers[input.node] += 1 }
+            for control in node.controlInputs { isAwaited[control] = true }
+        }
+        for id in graph.topologicalOrder().reversed() where valueUsers[id] == 0 && isAwaited[id] {
+            let node = graph.nodes[id]
+            guard node.isPure, !node.inputs.isEmpty, !UnusedValues.checks.contains(node.op.name) else { continue }
+            // That a branch is not taken is known to whoever uses a Switch's value, not to who waits for the Switch.
+            let isInBranch = node.inputs.contains {
+                let source = graph.nodes[$0.node]
+                return BranchSets.isSwitch(source) || source.op.name.hasSuffix("Exit")
+            }
+            guard !isInBranch else { continue }
+            var controls: [NodeID] = []
+            for source in node.inputs.map(\.node) + node.controlInputs where !controls.contains(source) { controls.append(source) }
+            for input in node.inputs { valueUsers[input.node] -= 1 }
+            for control in controls { isAwaited[control] = true }
+            var waiting = try Node(
+                name: node.name, op: noOp, controlInputs: controls, requestedDevice: node.requestedDevice)
+            waiting.device = node.device
+            graph.nodes[id] = waiting
+        }
+        return graph
+    }
+}
