@@ -230,6 +230,42 @@ struct OptimizerTests {
         }
     }
 
+    @Test("what is only waited for is not computed, unless it may fail or a branch depends on it")
+    func unusedValues() throws {
+        let b = GraphBuilder(registry: .standard)
+        func placeholder(_ name: String, _ type: DType = .float32) -> Output {
+            b.add("Placeholder", name: name, attributes: ["dtype": .type(type)])[0]
+        }
+        let (x, on) = (placeholder("x"), placeholder("on", .bool))
+        func after(_ operations: Operation...) -> Output {
+            b.add("Identity", [b.add("Neg", [x])[0]], controls: [b.add("NoOp", controls: operations)])[0]
+        }
+        let unused = b.add("MatMul", [b.add("Tanh", [x])[0], x])
+        let check = b.add("CheckNumerics", [x], attributes: ["message": .string("x is not finite")])
+        let branch = b.add("Neg", [b.add("Switch", [x, on])[1]])
+        let fetches = [after(unused), after(check), after(branch)].map(\.name)
+        let graph = try b.graph()
+
+        let devices = LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0), options: RuntimeOptions())
+        let optimized = try GraphOptimizer.standard.run(graph, PassEnvironment(registry: .standard, place: devices.client))
+        let names = optimized.nodes.map(\.op.name)
+        #expect(!names.contains("MatMul") && !names.contains("Tanh") && names.contains("CheckNumerics"))
+
+        for optimizer in [GraphOptimizer.none, .standard] {
+            var options = RuntimeOptions()
+            options.execution.optimizer = optimizer
+            let session = try DirectSession(graph, registry: .standard, options: options)
+            func run(_ fetch: String, _ value: Float, on: Bool = true) throws -> Float {
+                let feeds = [("x:0", Tensor([value], shape: [1, 1])), ("on:0", Tensor(on))]
+                return try session.run(feeds: feeds, fetches: [fetch])[0].array(of: Float.self)[0]
+            }
+            #expect(try fetches.map { try run($0, 3) } == [-3, -3, -3])
+            #expect(try run(fetches[0], .infinity) == -.infinity)
+            #expect(throws: Status.self) { try run(fetches[1], .infinity) }
+            #expect(throws: Status.self) { try run(fetches[2], 3, on: false) }
+        }
+    }
+
     @Test("elementwise ops become one node, and shapes that do not fit name the op that fails")
     func fusion() throws {
         let b = GraphBuilder(registry: .standard)
