@@ -25,12 +25,16 @@ public struct ElementwiseFunction: Sendable {
     }
     public let body: Body
     public let operands: Operands
+    /// Whether an element takes about as long as an exponential function does, not an addition.
+    public let isExpensive: Bool
 
-    public static func unary(_ body: @escaping Unary) -> ElementwiseFunction {
-        ElementwiseFunction(body: .unary(body), operands: .same)
+    public static func unary(isExpensive: Bool = false, _ body: @escaping Unary) -> ElementwiseFunction {
+        ElementwiseFunction(body: .unary(body), operands: .same, isExpensive: isExpensive)
     }
     /// Of more than two operands it is applied to the first two, then to that and the third, and so on.
-    public static func binary(_ operands: Operands = .broadcast, _ body: @escaping Binary) -> ElementwiseFunction {
-        ElementwiseFunction(body: .binary(body), operands: operands)
+    public static func binary(
+        _ operands: Operands = .broadcast, isExpensive: Bool = false, _ body: @escaping Binary
+    ) -> ElementwiseFunction {
+        ElementwiseFunction(body: .binary(body), operands: operands, isExpensive: isExpensive)
     }
 }

@@ -30,6 +30,8 @@ final class ElementwiseProgram: Sendable {
     /// For values that are no inputs or outputs: the part of the working memory where they lie.
     let registers: [Int]
     let registerCount: Int
+    /// How many elements are worth a thread's trouble: 10 to 20 µs of work.
+    let grain: Int
 
     /// Whether a node can be part of a program.
     static func canHold(_ node: Node) -> Bool {
@@ -81,6 +83,7 @@ final class ElementwiseProgram: Sendable {
         firstOutputs = wanted.map { first[$0] ?? 0 }
         self.members = members
         valueCount = next
+        grain = (1 << 18) / max(1, steps.reduce(0) { $0 + ($1.function.isExpensive ? 32 : 1) })
         self.steps = ElementwiseProgram.ordered(steps, inputCount: inputs.count, outputs: wanted)
         (registers, registerCount) = ElementwiseProgram.allocate(self.steps, valueCount: next, inputCount: inputs.count, outputs: wanted)
     }

@@ -35,7 +35,7 @@ final class ElementwiseRunner: Sendable {
         // Enough values of a block stay in the first cache together.
         var block = max(64, min(512, (24 << 10) / 4 / max(program.registerCount + program.outputs.count, 1)) & ~15)
         if rowLength > 0 { block = rowLength <= block ? block / rowLength * rowLength : block }
-        let grain = max(8192, (1 << 18) / max(program.steps.count, 1))
+        let grain = max(1024, program.grain)
         // Parts begin where a row begins.
         let unit = max(rowLength, 1)
         let inputs = context.inputs, outputs = context.outputs

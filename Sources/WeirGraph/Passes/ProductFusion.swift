@@ -2,8 +2,6 @@ import WeirTensor
 
 /// Makes one node of a matrix product and what is done to it next: a bias and an activation, or a sum.
 public struct ProductFusion: GraphPass {
-    private static let activations: Set<String> = ["Relu", "Relu6", "Elu", "LeakyRelu", "Tanh", "Sigmoid"]
-
     public init() {}
 
     public func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph {
@@ -12,70 +10,49 @@ public struct ProductFusion: GraphPass {
         }
         let order = graph.topologicalOrder()
         guard order.count == graph.nodes.count else { return graph }
-        let chains = ProductChains(graph, order, environment.registry)
-        var graph = graph
-        var isMember = [Bool](repeating: false, count: graph.nodes.count)
-        var isLast = isMember
-        for id in order where graph.nodes[id].op.name == "MatMul" {
+        var chains = ProductChains(graph, order, environment.registry)
+        var isDropped = [Bool](repeating: false, count: graph.nodes.count)
+        for id in order where !isDropped[id] && chains.graph.nodes[id].op.name == "MatMul" {
+            guard let chain = chains.chain(from: id) else { continue }
             // The sum of two products is one node with one of them.
-            guard let chain = chains.chain(from: id), !chain.members.contains(where: { isMember[$0] }) else { continue }
-            let last = chain.members[chain.members.count - 1]
-            graph.nodes[last] = try ProductFusion.node(chain, fused, in: graph)
-            for member in chain.members { isMember[member] = true }
-            isLast[last] = true
+            try chains.fuse(chain, fused)
+            for member in chain.members.dropLast() { isDropped[member] = true }
         }
-        return try graph.filtered { !isMember[$0] || isLast[$0] }
+        return try chains.graph.filtered { !isDropped[$0] }
     }
-
-    private static func node(_ chain: ProductChains.Chain, _ op: OpDefinition, in graph: Graph) throws -> Node {
-        let product = graph.nodes[chain.members[0]], last = graph.nodes[chain.members[chain.members.count - 1]]
-        var controls: [NodeID] = []
-        for member in chain.members {
-            for control in graph.nodes[member].controlInputs where !chain.members.contains(control) && !controls.contains(control) {
-                controls.append(control)
-            }
-        }
-        var attributes: Attributes = [
-            "T": .type(.float32), "num_args": .int(1),
-            "fused_ops": .strings(chain.operations.map { ByteString($0) }),
-            "transpose_a": .bool(product.attributes.bool("transpose_a") ?? false),
-            "transpose_b": .bool(product.attributes.bool("transpose_b") ?? false),
-        ]
-        if let alpha = last.attributes.float("alpha") { attributes["leakyrelu_alpha"] = .float(alpha) }
-        var node = try Node(
-            name: last.name, op: op, inputs: product.inputs + [chain.argument], controlInputs: controls,
-            requestedDevice: last.requestedDevice, attributes: attributes)
-        node.device = last.device
-        return node
-    }
-
-    fileprivate static func isActivation(_ node: Node) -> Bool { activations.contains(node.op.name) }
 }
 
-/// Finds what may be done together with a product.
+/// Finds what may be done together with a product, and does it.
 private struct ProductChains {
     struct Chain {
         /// From the product to the node whose result it is.
         var members: [NodeID]
         /// As `fused_ops` calls them.
-        var operations: [String]
+        var operations: [String] = []
         /// The bias, or the other summand.
         var argument: Endpoint
     }
 
-    private let graph: Graph
+    private static let activations: Set<String> = ["Relu", "Relu6", "Elu", "LeakyRelu", "Tanh", "Sigmoid"]
+    /// How many nodes are looked at to find out that one does not come after another.
+    private static let maximumVisits = 256
+
+    private(set) var graph: Graph
     private let builder: GraphBuilder
     private let branches: BranchSets
-    /// By node, who uses its values and waits for it; more than two do not matter.
+    /// By node, who uses its values, and who waits for it.
     private var users: [[NodeID]]
+    private var waiters: [[NodeID]]
 
     init(_ graph: Graph, _ order: [NodeID], _ registry: OpRegistry) {
         self.graph = graph
         builder = GraphBuilder(extending: graph, registry: registry)
         branches = BranchSets(graph, order)
         users = [[NodeID]](repeating: [], count: graph.nodes.count)
+        waiters = users
         for (id, node) in graph.nodes.enumerated() {
-            for source in node.inputs.map(\.node) + node.controlInputs where users[source].count < 2 { users[source].append(id) }
+            for source in node.inputs { users[source.node].append(id) }
+            for source in node.controlInputs { waiters[source].append(id) }
         }
     }
 
@@ -90,24 +67,91 @@ private struct ProductChains {
 
     func chain(from product: NodeID) -> Chain? {
         let node = graph.nodes[product]
-        guard node.isPure, node.attributes.type("T") == .float32, let next = user(of: product) else { return nil }
+        guard node.isPure, node.attributes.type("T") == .float32, var next = user(of: product) else { return nil }
+        var members = [product]
+        // An Identity that waits for more than the product: all of a front end's gradients wait for each other so.
+        while graph.nodes[next].op.name == "Identity", let user = user(of: next) {
+            members.append(next)
+            next = user
+        }
         let sum = graph.nodes[next]
-        guard sum.inputs.count == 2, let position = sum.inputs.firstIndex(of: Endpoint(product)) else { return nil }
+        guard sum.inputs.count == 2, let last = members.last, let position = sum.inputs.firstIndex(of: Endpoint(last)) else { return nil }
+        members.append(next)
         let other = sum.inputs[1 - position]
         guard !graph.nodes[other.node].outputTypes[other.index].isReference else { return nil }
+        var chain = Chain(members: members, argument: other)
         switch sum.op.name {
-        case "BiasAdd" where position == 0 && sum.attributes.string("data_format") != "NCHW": break
+        case "BiasAdd" where position == 0 && sum.attributes.string("data_format") != "NCHW": chain.operations = ["BiasAdd"]
         case "Add", "AddV2":
             let shape = builder.shape(other)
             // A vector as long as a row is a bias; of what may be one or may not, the kernel finds out.
-            if shape.rank == 1, let length = shape[0], length > 1, builder.shape(Endpoint(product))[1] == length { break }
-            guard [1, 2].contains(shape.rank ?? 2) else { return nil }
-            return Chain(members: [product, next], operations: ["Add"], argument: other)
+            if shape.rank == 1, let length = shape[0], length > 1, builder.shape(Endpoint(product))[1] == length {
+                chain.operations = ["BiasAdd"]
+            } else {
+                guard [1, 2].contains(shape.rank ?? 2) else { return nil }
+                chain.operations = ["Add"]
+            }
         default: return nil
         }
-        guard let last = user(of: next), ProductFusion.isActivation(graph.nodes[last]) else {
-            return Chain(members: [product, next], operations: ["BiasAdd"], argument: other)
+        if chain.operations == ["BiasAdd"], let activation = user(of: next), ProductChains.activations.contains(graph.nodes[activation].op.name) {
+            chain.members.append(activation)
+            chain.operations.append(graph.nodes[activation].op.name)
         }
-        return Chain(members: [product, next, last], operations: ["BiasAdd", graph.nodes[last].op.name], argument: other)
+        return mayWait(chain) ? chain : nil
+    }
+
+    /// Whether those who waited for a part of the chain may wait for all of it: not if that waits for them.
+    private func mayWait(_ chain: Chain) -> Bool {
+        let waiting = Set(chain.members.dropLast().flatMap { waiters[$0] }).subtracting(chain.members)
+        guard !waiting.isEmpty else { return true }
+        var pending = [chain.argument.node] + chain.members.dropFirst().flatMap { graph.nodes[$0].controlInputs }
+        var seen = Set(pending), next = 0
+        while next < pending.count {
+            let id = pending[next]
+            next += 1
+            if waiting.contains(id) { return false }
+            for source in graph.nodes[id].inputs.map(\.node) + graph.nodes[id].controlInputs {
+                guard !graph.isBackEdge(from: source, to: id), seen.insert(source).inserted else { continue }
+                guard seen.count <= ProductChains.maximumVisits else { return false }
+                pending.append(source)
+            }
+        }
+        return true
+    }
+
+    /// Puts one node in the place of the chain's last.
+    mutating func fuse(_ chain: Chain, _ op: OpDefinition) throws {
+        let product = graph.nodes[chain.members[0]], id = chain.members[chain.members.count - 1], last = graph.nodes[id]
+        var controls: [NodeID] = []
+        for member in chain.members {
+            for control in graph.nodes[member].controlInputs {
+                waiters[control].removeAll { $0 == member }
+                if !chain.members.contains(control), !controls.contains(control) { controls.append(control) }
+            }
+            for input in graph.nodes[member].inputs { users[input.node].removeAll { $0 == member } }
+        }
+        var attributes: Attributes = [
+            "T": .type(.float32), "num_args": .int(1),
+            "fused_ops": .strings(chain.operations.map { ByteString($0) }),
+            "transpose_a": .bool(product.attributes.bool("transpose_a") ?? false),
+            "transpose_b": .bool(product.attributes.bool("transpose_b") ?? false),
+        ]
+        if let alpha = last.attributes.float("alpha") { attributes["leakyrelu_alpha"] = .float(alpha) }
+        var node = try Node(
+            name: last.name, op: op, inputs: product.inputs + [chain.argument], controlInputs: controls,
+            requestedDevice: last.requestedDevice, attributes: attributes)
+        node.device = last.device
+        graph.nodes[id] = node
+        for input in node.inputs { users[input.node].append(id) }
+        for control in controls { waiters[control].append(id) }
+        // Whoever waited for a part of it waits for all of it.
+        for member in chain.members.dropLast() {
+            for waiter in waiters[member] where waiter != id {
+                graph.nodes[waiter].controlInputs.removeAll { $0 == member || $0 == id }
+                graph.nodes[waiter].controlInputs.append(id)
+                if !waiters[id].contains(waiter) { waiters[id].append(waiter) }
+            }
+            waiters[member] = []
+        }
     }
 }

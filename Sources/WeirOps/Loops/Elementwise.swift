@@ -101,13 +101,13 @@ extension OpDefinition {
     func elementwise(_ operands: ElementwiseFunction.Operands = .broadcast, binary loop: @escaping @Sendable (DType) -> BinaryLoop?) -> OpDefinition {
         elementwise { attributes in
             guard attributes.type("T") == .float32, let loop = loop(.float32), loop.isInPlace, loop.check == nil else { return nil }
-            return .binary(operands, loop.run)
+            return .binary(operands, isExpensive: loop.grain <= Grain.expensive, loop.run)
         }
     }
     func elementwise(unary loop: @escaping @Sendable (DType) -> UnaryLoop?) -> OpDefinition {
         elementwise { attributes in
             guard attributes.type("T") == .float32, let loop = loop(.float32), loop.isInPlace else { return nil }
-            return .unary(loop.run)
+            return .unary(isExpensive: loop.grain <= Grain.expensive, loop.run)
         }
     }
 }

@@ -60,7 +60,7 @@ extension OpDefinition {
     func elementwise(_ function: some Activation) -> OpDefinition {
         elementwise { attributes in
             guard attributes.type("T") == .float32 else { return nil }
-            return .unary { x, out, count in
+            return .unary(isExpensive: function.grain <= activationGrain) { x, out, count in
                 VectorMath.map(x.assumingMemoryBound(to: Float.self), out.assumingMemoryBound(to: Float.self), count) { function.vector($0) }
             }
         }
