@@ -35,7 +35,7 @@ struct MatMulTests {
         return try s.run(s.add(op, inputs, attributes)[0]).floats
     }
 
-    @Test("every size has the bits of its rows, and of one thread", arguments: [1, 15, 16, 33, 100])
+    @Test("several threads give the bits of one, at every size", arguments: [1, 15, 16, 33, 100])
     func sameBits(_ rows: Int) throws {
         for (columns, depth) in [(512, 64), (512, 300), (1024, 700), (1536, 257), (600, 300)] {
             let operands = Operands(rows, columns, depth)
@@ -70,7 +70,7 @@ struct MatMulTests {
         }
     }
 
-    @Test("a sum is added once, in place or not", arguments: [1, 3])
+    @Test("a sum is added once, at every size and on several threads", arguments: [1, 3])
     func sums(_ threads: Int) throws {
         for (rows, columns, depth) in [(40, 512, 100), (40, 1024, 128), (20, 8192, 16), (40, 1024, 600), (3, 512, 20)] {
             let operands = Operands(rows, columns, depth)

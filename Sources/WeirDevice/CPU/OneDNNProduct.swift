@@ -15,7 +15,7 @@ extension OneDNN {
         _ b: UnsafePointer<Float>, _ bStride: Int, transposed bTransposed: Bool,
         _ c: UnsafeMutablePointer<Float>, _ cStride: Int, adding: Bool = false
     ) -> Bool {
-        guard !bTransposed, bStride % 512 == 0, !Processor.hasAVX512 else {
+        guard !bTransposed, bStride % 512 == 0, !hasWideVectors else {
             return sgemm(
                 rows, columns, depth, a, aStride, aTransposed, b, bStride, bTransposed, c, cStride, adding: adding)
         }
@@ -23,31 +23,34 @@ extension OneDNN {
         // cache, and a product takes up to twice the time; copied block by block to where they are not, they cost a tenth
         // of it. A product of few rows is over before the copies are. Either way the sums are taken in the same order.
         // What is added to is done in one go, lest half of it be added when memory runs out.
-        let copies = rows >= 16 && (!adding || columns <= 4096)
-        let width = copies && !adding ? min(columns, 512) : columns, stride = width + 16
-        return HostAllocator.shared.withScratch(copies ? 4 * min(depth, blockDepth) * stride : 4) { memory in
-            let block = memory.assumingMemoryBound(to: Float.self)
-            for column in Swift.stride(from: 0, to: columns, by: width) {
-                let count = min(width, columns - column)
-                for start in Swift.stride(from: 0, to: depth, by: blockDepth) {
-                    let length = min(blockDepth, depth - start)
-                    let source = b + start * bStride + column
-                    if copies {
-                        for row in 0..<length { (block + row * stride).update(from: source + row * bStride, count: count) }
-                    }
-                    let done = sgemm(
-                        rows, count, length, a + start * (aTransposed ? aStride : 1), aStride, aTransposed,
-                        copies ? UnsafePointer(block) : source, copies ? stride : bStride, false, c + column, cStride,
-                        adding: adding || start > 0)
-                    if !done { return false }
+        let width = adding ? columns : min(columns, 512), stride = width + 16
+        let byteCount = 4 * min(depth, blockDepth) * stride
+        let block = rows >= 16 && width <= 4096 ? try? HostAllocator.shared.allocate(byteCount) : nil
+        defer { if let block { HostAllocator.shared.deallocate(block, byteCount) } }
+        let copy = block?.assumingMemoryBound(to: Float.self)
+        for column in Swift.stride(from: 0, to: columns, by: width) {
+            let count = min(width, columns - column)
+            for start in Swift.stride(from: 0, to: depth, by: blockDepth) {
+                let length = min(blockDepth, depth - start)
+                let source = b + start * bStride + column
+                if let copy {
+                    for row in 0..<length { (copy + row * stride).update(from: source + row * bStride, count: count) }
                 }
+                let done = sgemm(
+                    rows, count, length, a + start * (aTransposed ? aStride : 1), aStride, aTransposed,
+                    copy.map { UnsafePointer($0) } ?? source, copy == nil ? bStride : stride, false, c + column, cStride,
+                    adding: adding || start > 0)
+                if !done { return false }
             }
-            return true
         }
+        return true
     }
 
     /// As deep as oneDNN's own blocks for AVX2.
     private static let blockDepth = 256
+
+    /// Whether oneDNN's kernels here are those of AVX-512, which copy both operands themselves and are three times as fast.
+    public static let hasWideVectors = dnnl_get_effective_cpu_isa().rawValue & 0x20 != 0
 
     private static func sgemm(
         _ rows: Int, _ columns: Int, _ depth: Int, _ a: UnsafePointer<Float>, _ aStride: Int, _ aTransposed: Bool,

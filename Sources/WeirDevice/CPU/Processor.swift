@@ -30,9 +30,6 @@ public enum Processor {
         #endif
     }()
 
-    /// Whether vectors of 512 bits are computed with.
-    public static let hasAVX512 = field("flags")?.split(separator: " ").contains("avx512f") ?? false
-
     private static func field(_ name: String, in path: String = "/proc/cpuinfo") -> String? {
         guard let file = fopen(path, "r") else { return nil }
         defer { fclose(file) }
