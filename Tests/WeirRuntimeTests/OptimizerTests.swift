@@ -201,6 +201,47 @@ struct OptimizerTests {
         }
     }
 
+    @Test("a convolution with its bias and activation is one node, of the same bits", arguments: ["NHWC", "NCHW"])
+    func convolutions(_ format: String) throws {
+        let isLast = format == "NHWC"
+        // Batch, side, channels in, channels out, side of the filter: few and many images at a time, one image too large.
+        for (batch, side, ins, outs, window) in [(1, 5, 1, 3, 3), (6, 20, 3, 32, 5), (7, 9, 5, 20, 1), (12, 24, 8, 40, 3), (2, 64, 2, 17, 3)] {
+            let b = GraphBuilder(registry: .standard)
+            func placeholder(_ name: String, _ shape: Shape) -> Output {
+                b.add("Placeholder", name: name, attributes: ["dtype": .type(.float32), "shape": .shape(PartialShape(shape))])[0]
+            }
+            let inputShape = isLast ? Shape([batch, side, side, ins]) : [batch, ins, side, side], filterShape = Shape([window, window, ins, outs])
+            let (x, filter, bias) = (placeholder("x", inputShape), placeholder("filter", filterShape), placeholder("bias", [outs]))
+            func convolution() -> Output {
+                b.add(
+                    "Conv2D", [x, filter],
+                    attributes: ["strides": .ints([1, 1, 1, 1]), "padding": .string("SAME"), "data_format": .string(ByteString(format))])[0]
+            }
+            func biased() -> Output { convolution().biasAdd(bias, channelsFirst: !isLast) }
+            var results = [biased()]
+            if isLast { results.append(b.add("AddV2", [convolution(), bias])[0]) }
+            for activation in ["Relu", "Relu6", "Elu", "LeakyRelu", "Tanh", "Sigmoid"] { results.append(b.add(activation, [biased()])[0]) }
+            func numbers(_ shape: Shape, _ step: Int) -> Tensor {
+                Tensor((0..<shape.elementCount).map { Float($0 * step % 1009) / 400 - 1.25 }, shape: shape)
+            }
+            let feeds = [("x:0", numbers(inputShape, 17)), ("filter:0", numbers(filterShape, 29)), ("bias:0", numbers([outs], 5))]
+            let devices = LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0), options: RuntimeOptions())
+            let environment = PassEnvironment(registry: .standard, place: devices.client)
+            let optimized = try GraphOptimizer(passes: [ProductFusion()]).run(b.graph(), environment)
+            #expect(optimized.nodes.filter { $0.op.name == "_FusedConv2D" }.count == results.count && optimized.nodes.count == results.count + 3)
+            func run(_ passes: [any GraphPass]) throws -> [[UInt32]] {
+                var options = RuntimeOptions()
+                options.execution.optimizer = GraphOptimizer(passes: passes)
+                let session = try DirectSession(b.graph(), registry: .standard, options: options)
+                return try results.map { try session.run(feeds: feeds, fetches: [$0.name])[0].array(of: Float.self).map(\.bitPattern) }
+            }
+            let (plain, fused) = (try run([]), try run([ProductFusion()]))
+            for (index, result) in results.enumerated() {
+                #expect(plain[index] == fused[index], "\(batch) x \(side) x \(ins) -> \(outs), \(result.name)")
+            }
+        }
+    }
+
     @Test("a product's sum may be larger than the product, and the sum keeps what others hold")
     func productSums() throws {
         let b = GraphBuilder(registry: .standard)

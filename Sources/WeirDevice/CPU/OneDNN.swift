@@ -106,9 +106,12 @@ final class OneDNNPrimitive: @unchecked Sendable {  // the handle is never chang
         var index: Int32
         var layout: dnnl_memory_desc_t
         var memory: UnsafeMutableRawPointer
+        /// Bytes from where it lies to where that of the next repetition does.
+        var step = 0
     }
 
-    func run(_ arguments: [Argument]) throws(Status) {
+    /// - Parameter finish: called with the number of each repetition that has been done.
+    func run(_ arguments: [Argument], repetitions: Int = 1, finish: (Int) -> Void = { _ in }) throws(Status) {
         OneDNN.keepToThisThread()
         var stream: dnnl_stream_t?
         try OneDNN.check(dnnl_stream_create(&stream, engine, UInt32(dnnl_stream_default_flags.rawValue)), "making a stream")
@@ -129,7 +132,16 @@ final class OneDNNPrimitive: @unchecked Sendable {  // the handle is never chang
             try OneDNN.check(dnnl_memory_create(&memory, &layout, engine, argument.memory), "describing memory")
             memories.append(dnnl_exec_arg_t(arg: argument.index, memory: memory))
         }
-        try OneDNN.check(dnnl_primitive_execute(handle, stream, Int32(memories.count), memories), implementation)
-        try OneDNN.check(dnnl_stream_wait(stream), implementation)
+        for repetition in 0..<repetitions {
+            if repetition > 0 {
+                for (argument, memory) in zip(arguments, memories) where argument.step > 0 {
+                    let place = argument.memory + repetition * argument.step
+                    try OneDNN.check(dnnl_memory_set_data_handle(memory.memory, place), "describing memory")
+                }
+            }
+            try OneDNN.check(dnnl_primitive_execute(handle, stream, Int32(memories.count), memories), implementation)
+            try OneDNN.check(dnnl_stream_wait(stream), implementation)
+            finish(repetition)
+        }
     }
 }

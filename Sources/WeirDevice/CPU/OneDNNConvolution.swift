@@ -52,13 +52,18 @@ extension OneDNN {
     ///
     /// The filter lies as TensorFlow's does: `[spatial…, input channels of a group, output channels]`. No size may be
     /// zero.
+    /// - Parameters:
+    ///   - repetitions: as many convolutions by the same filter, of images that lie one after another. A filter's gradient
+    ///     is that of one convolution.
+    ///   - finish: called with the number of each that has been done, while its result lies in the cache.
     /// - Returns: false, having done nothing, when oneDNN has no fast way to do it.
     public static func convolution(
         _ result: ConvolutionResult, _ shape: ConvolutionShape, input: UnsafeMutablePointer<Float>,
-        filter: UnsafeMutablePointer<Float>, output: UnsafeMutablePointer<Float>
+        filter: UnsafeMutablePointer<Float>, output: UnsafeMutablePointer<Float>, repetitions: Int = 1,
+        finish: (Int) -> Void = { _ in }
     ) throws(Status) -> Bool {
         guard let convolution = OneDNNConvolution.cached(result, shape) else { return false }
-        try convolution.run(input, filter, output)
+        try convolution.run(input, filter, output, repetitions, finish)
         return true
     }
 }
@@ -93,6 +98,8 @@ final class OneDNNConvolution: Sendable {
     private let reorder: OneDNNPrimitive?
     private let layouts: Layouts
     private let packedSize: Int
+    private let inputSize: Int
+    private let outputSize: Int
 
     fileprivate struct Layouts: @unchecked Sendable {  // plain values
         var input: dnnl_memory_desc_t
@@ -117,13 +124,16 @@ final class OneDNNConvolution: Sendable {
             reorder = try OneDNNPrimitive(reordering: layouts.filter, to: packed)
         }
         packedSize = dnnl_memory_desc_get_size(&layouts.packedFilter)
+        inputSize = dnnl_memory_desc_get_size(&layouts.input)
+        outputSize = dnnl_memory_desc_get_size(&layouts.output)
         self.result = result
         self.convolution = convolution
         self.layouts = layouts
     }
 
     func run(
-        _ input: UnsafeMutablePointer<Float>, _ filter: UnsafeMutablePointer<Float>, _ output: UnsafeMutablePointer<Float>
+        _ input: UnsafeMutablePointer<Float>, _ filter: UnsafeMutablePointer<Float>, _ output: UnsafeMutablePointer<Float>,
+        _ repetitions: Int, _ finish: (Int) -> Void
     ) throws(Status) {
         var packed = UnsafeMutableRawPointer(filter)
         if reorder != nil { packed = try HostAllocator.shared.allocate(packedSize) }
@@ -133,13 +143,18 @@ final class OneDNNConvolution: Sendable {
         let other = OneDNNPrimitive.Argument(
             index: result == .filterGradient ? DNNL_ARG_FROM : DNNL_ARG_TO, layout: layouts.packedFilter, memory: packed)
         if result != .filterGradient { try reorder?.run([plain, other]) }
-        try convolution.run([
-            .init(index: result == .inputGradient ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, layout: layouts.input, memory: input),
+        let arguments = [
+            OneDNNPrimitive.Argument(
+                index: result == .inputGradient ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, layout: layouts.input, memory: input,
+                step: inputSize),
             .init(
                 index: result == .filterGradient ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, layout: layouts.packedFilter,
                 memory: packed),
-            .init(index: result == .output ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, layout: layouts.output, memory: output),
-        ])
+            .init(
+                index: result == .output ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, layout: layouts.output, memory: output,
+                step: outputSize),
+        ]
+        try convolution.run(arguments, repetitions: repetitions, finish: finish)
         if result == .filterGradient { try reorder?.run([plain, other]) }
     }
 

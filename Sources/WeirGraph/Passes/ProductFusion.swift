@@ -1,21 +1,22 @@
 import WeirTensor
 
-/// Makes one node of a matrix product and what is done to it next: a bias and an activation, or a sum.
+/// Makes one node of a matrix product or convolution and what is done to it next: a bias and an activation, or, to a product,
+/// a sum.
 public struct ProductFusion: GraphPass {
     public init() {}
 
     public func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph {
-        guard let fused = environment.registry["_FusedMatMul"], graph.nodes.contains(where: { $0.op.name == "MatMul" }) else {
-            return graph
-        }
+        let registry = environment.registry
+        let fused = ["MatMul": registry["_FusedMatMul"], "Conv2D": registry["_FusedConv2D"]].compactMapValues { $0 }
+        guard graph.nodes.contains(where: { fused[$0.op.name] != nil }) else { return graph }
         let order = graph.topologicalOrder()
         guard order.count == graph.nodes.count else { return graph }
-        var chains = ProductChains(graph, order, environment.registry)
+        var chains = ProductChains(graph, order, registry)
         var isDropped = [Bool](repeating: false, count: graph.nodes.count)
-        for id in order where !isDropped[id] && chains.graph.nodes[id].op.name == "MatMul" {
-            guard let chain = chains.chain(from: id) else { continue }
+        for id in order where !isDropped[id] {
+            guard let op = fused[chains.graph.nodes[id].op.name], let chain = chains.chain(from: id) else { continue }
             // The sum of two products is one node with one of them.
-            try chains.fuse(chain, fused)
+            try chains.fuse(chain, op)
             for member in chain.members.dropLast() { isDropped[member] = true }
         }
         return try chains.graph.filtered { !isDropped[$0] }
@@ -81,14 +82,15 @@ private struct ProductChains {
         guard !graph.nodes[other.node].outputTypes[other.index].isReference else { return nil }
         var chain = Chain(members: members, argument: other)
         switch sum.op.name {
-        case "BiasAdd" where position == 0 && sum.attributes.string("data_format") != "NCHW": chain.operations = ["BiasAdd"]
+        case "BiasAdd" where position == 0 && format(sum) == format(node): chain.operations = ["BiasAdd"]
         case "Add", "AddV2":
             let shape = builder.shape(other)
             // A vector as long as a row is a bias; of what may be one or may not, the kernel finds out.
-            if shape.rank == 1, let length = shape[0], length > 1, builder.shape(Endpoint(product))[1] == length {
+            let result = builder.shape(Endpoint(product)), isProduct = node.op.name == "MatMul"
+            if shape.rank == 1, let length = shape[0], length > 1, format(node) == "NHWC", result[isProduct ? 1 : 3] == length {
                 chain.operations = ["BiasAdd"]
             } else {
-                guard [1, 2].contains(shape.rank ?? 2) else { return nil }
+                guard isProduct, [1, 2].contains(shape.rank ?? 2) else { return nil }
                 chain.operations = ["Add"]
             }
         default: return nil
@@ -99,6 +101,9 @@ private struct ProductChains {
         }
         return mayWait(chain) ? chain : nil
     }
+
+    /// Where the channels are that a bias is added to.
+    private func format(_ node: Node) -> String { node.attributes.string("data_format") ?? "NHWC" }
 
     /// Whether those who waited for a part of the chain may wait for all of it: not if that waits for them.
     private func mayWait(_ chain: Chain) -> Bool {
@@ -130,12 +135,12 @@ private struct ProductChains {
             }
             for input in graph.nodes[member].inputs { users[input.node].removeAll { $0 == member } }
         }
-        var attributes: Attributes = [
-            "T": .type(.float32), "num_args": .int(1),
-            "fused_ops": .strings(chain.operations.map { ByteString($0) }),
-            "transpose_a": .bool(product.attributes.bool("transpose_a") ?? false),
-            "transpose_b": .bool(product.attributes.bool("transpose_b") ?? false),
-        ]
+        // What the product or convolution has itself is called the same there.
+        var attributes = Attributes(product.attributes.values.filter { op.schema.attribute($0.key) != nil })
+        attributes["T"] = .type(.float32)
+        attributes["num_args"] = .int(1)
+        attributes["fused_ops"] = .strings(chain.operations.map { ByteString($0) })
+        if op.schema.attribute("TArgs") != nil { attributes["TArgs"] = .types([.float32]) }
         if let alpha = last.attributes.float("alpha") { attributes["leakyrelu_alpha"] = .float(alpha) }
         var node = try Node(
             name: last.name, op: op, inputs: product.inputs + [chain.argument], controlInputs: controls,

@@ -63,31 +63,88 @@ func runConvolution<E: ConvolutionElement>(
         }
         return
     }
-    let parts = min(pool.threadCount, shape.batch, max(1, Int(shape.work * Double(shape.batch) / MatrixProduct.grain)))
-    guard parts > 1 else { return try E.convolve(result, shape, arrays) }
+    guard shape.parts(pool) > 1 else { return try E.convolve(result, shape, arrays) }
 
     // Each part of the batch on its own; a filter's gradient is the sum of the parts'.
     let size = result == .filterGradient ? shape.filterCount : 0
-    let partial = try Tensor(E.dtype, Shape(validating: [parts - 1, size]))
+    let partial = try Tensor(E.dtype, Shape(validating: [shape.parts(pool) - 1, size]))
     defer { keepAlive(partial) }
     let partials = ConvolutionArrays(partial, partial, partial, E.self).filter
-    let failure = Mutex<Status?>(nil)
-    pool.parallelFor(parts, grain: 1) { range in
-        for part in range {
-            let start = shape.batch * part / parts, end = shape.batch * (part + 1) / parts
-            var share = arrays.from(start, shape)
-            if part > 0, size > 0 { share.filter = partials + (part - 1) * size }
-            do {
-                try E.convolve(result, shape.with(batch: end - start), share)
-            } catch {
-                let status = Status(error)
-                failure.withLock { $0 = status }
+    try shape.forEachPart(pool) { part, start, shape in
+        var share = arrays.from(start, shape)
+        if part > 0, size > 0 { share.filter = partials + (part - 1) * size }
+        try E.convolve(result, shape, share)
+    }
+    guard size > 0 else { return }
+    for part in 0..<shape.parts(pool) - 1 {
+        for index in 0..<size { arrays.filter[index] = E.plus(arrays.filter[index], partials[part * size + index]) }
+    }
+}
+
+/// Convolves, and finishes the result a few images at a time, while they lie in the cache.
+func runConvolution(
+    _ shape: ConvolutionShape, _ input: Tensor, _ filter: Tensor, _ output: Tensor, _ pool: ComputePool,
+    _ finish: some ProductFinish
+) throws {
+    defer { keepAlive((input, filter, output)) }
+    let arrays = ConvolutionArrays(input, filter, output, Float.self)
+    let channels = shape.outputChannels, imageSize = channels * shape.output.volume
+    func finishImages(_ count: Int, _ images: UnsafeMutablePointer<Float>) {
+        finish.run(images, count * shape.output.volume, channels, stride: channels, column: 0)
+    }
+    guard shape.inputCount > 0, shape.outputCount > 0, shape.filterCount > 0 else {
+        arrays.output.update(repeating: 0, count: shape.outputCount)
+        return finishImages(shape.batch, arrays.output)
+    }
+    try shape.forEachPart(pool) { _, start, shape in
+        let share = arrays.from(start, shape)
+        // The filter is brought into oneDNN's layout once for all of them.
+        let count = shape.batch.largestDivisor(upTo: convolutionBlock / imageSize)
+        let done = try OneDNN.convolution(
+            .output, shape.with(batch: count), input: share.input, filter: share.filter, output: share.output,
+            repetitions: shape.batch / count
+        ) { finishImages(count, share.output + $0 * count * imageSize) }
+        if done { return }
+        try convolveByProducts(.output, shape, share)
+        finishImages(shape.batch, share.output)
+    }
+}
+
+/// Elements of a result that are finished at once: 256 KB, half of what a core's cache holds or less.
+private let convolutionBlock = 1 << 16
+
+extension Int {
+    /// The largest divisor that is no larger than a limit, or 1.
+    fileprivate func largestDivisor(upTo limit: Int) -> Int {
+        if self <= limit { return self }
+        return stride(from: limit, to: 1, by: -1).first { self % $0 == 0 } ?? 1
+    }
+}
+
+extension ConvolutionShape {
+    /// How many threads share the batch.
+    fileprivate func parts(_ pool: ComputePool) -> Int {
+        min(pool.threadCount, batch, max(1, Int(work * Double(batch) / MatrixProduct.grain)))
+    }
+
+    /// Calls `body` with each part's number, its first image and its shape, on several threads when the work is large.
+    fileprivate func forEachPart(
+        _ pool: ComputePool, _ body: (_ part: Int, _ start: Int, _ shape: ConvolutionShape) throws -> Void
+    ) throws {
+        let parts = parts(pool)
+        guard parts > 1 else { return try body(0, 0, self) }
+        let failure = Mutex<Status?>(nil)
+        pool.parallelFor(parts, grain: 1) { range in
+            for part in range {
+                let start = batch * part / parts, end = batch * (part + 1) / parts
+                do {
+                    try body(part, start, with(batch: end - start))
+                } catch {
+                    let status = Status(error)
+                    failure.withLock { $0 = status }
+                }
             }
         }
-    }
-    if let status = failure.withLock({ $0 }) { throw status }
-    guard size > 0 else { return }
-    for part in 0..<parts - 1 {
-        for index in 0..<size { arrays.filter[index] = E.plus(arrays.filter[index], partials[part * size + index]) }
+        if let status = failure.withLock({ $0 }) { throw status }
     }
 }

@@ -1,3 +1,4 @@
+import WeirDevice
 import WeirGraph
 import WeirTensor
 
@@ -41,7 +42,11 @@ private func fusedConvolutionKernel(_ request: KernelRequest, isDepthwise: Bool)
     }
     let fused = FusedConvolution(attributes: attributes, isDepthwise: isDepthwise, epilogue: epilogue, arguments: arguments)
     switch type {
-    case .float32: return .sync { try fused.run($0, Float.self) }
+    case .float32:
+        if let activation = epilogue.activationAfterBias, !attributes.channelsFirst, arguments.count == 1 {
+            return fused.convolutionAndBias(activation)
+        }
+        return .sync { try fused.run($0, Float.self) }
     case .float64: return .sync { try fused.run($0, Double.self) }
     case .float16: return .sync { try fused.runWidened($0, Float16.self) }
     case .bfloat16: return .sync { try fused.runWidened($0, BFloat16.self) }
@@ -55,21 +60,40 @@ private struct FusedConvolution: Sendable {
     let epilogue: FusedEpilogue
     let arguments: Range<Int>
 
+    /// `activation(convolution + bias)`.
+    func convolutionAndBias<A: Activation>(_ activation: A) -> Kernel {
+        let bias = arguments.lowerBound
+        return .sync { context in
+            let (shape, output) = try prepare(context, Float.self)
+            guard context.rank(bias) == 1 else { throw Status.invalidArgument("bias must be 1-dimensional: \(context.shape(bias))") }
+            guard context.dimension(bias, 0) == shape.outputChannels else {
+                throw Status.invalidArgument(
+                    "bias depth must be equal to output depth \(shape.outputChannels), found \(context.shape(bias))")
+            }
+            let finish = BiasFinish(bias: context.elements(bias, Float.self).start, activation: activation)
+            try runConvolution(shape, context.input(0), context.input(1), output, context.pool, finish)
+        }
+    }
+
+    /// The sizes, and a tensor for the result.
+    private func prepare<E: FloatingElement>(
+        _ context: borrowing KernelContext, _ type: E.Type
+    ) throws -> (shape: ConvolutionShape, output: Tensor) {
+        let input = context.shape(0), filter = context.shape(1)
+        let shape = try attributes.plan(input, isDepthwise ? attributes.grouped(filter, input, op: nil) : filter)
+        return (shape, try context.output(0, E.dtype, shape.outputShape()))
+    }
+
     func run<E: ConvolutionElement & FloatingElement>(_ context: borrowing KernelContext, _ type: E.Type) throws {
-        let input = context.input(0), filter = context.input(1)
-        let grouped = isDepthwise ? try attributes.grouped(filter.shape, input.shape, op: nil) : filter.shape
-        let shape = try attributes.plan(input.shape, grouped)
-        let output = try context.output(0, E.dtype, shape.outputShape())
-        try runConvolution(.output, shape, input, filter, output, E.self, context.pool)
+        let (shape, output) = try prepare(context, E.self)
+        try runConvolution(.output, shape, context.input(0), context.input(1), output, E.self, context.pool)
         try epilogue.apply(
             output, context.inputTensors(arguments), channelsFirst: attributes.channelsFirst, E.self, context.pool)
     }
 
     func runWidened<E: FloatingElement>(_ context: borrowing KernelContext, _ type: E.Type) throws where E.Compute == Float {
         let input = context.input(0), filter = context.input(1)
-        let grouped = isDepthwise ? try attributes.grouped(filter.shape, input.shape, op: nil) : filter.shape
-        let shape = try attributes.plan(input.shape, grouped)
-        let output = try context.output(0, E.dtype, shape.outputShape())
+        let (shape, output) = try prepare(context, E.self)
         let wide = try Tensor(.float32, output.shape)
         try runConvolution(
             .output, shape, input.widened(from: E.self), filter.widened(from: E.self), wide, Float.self, context.pool)

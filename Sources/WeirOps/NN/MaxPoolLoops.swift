@@ -24,30 +24,47 @@ func maxPoolWindows<E: RealElement>(
     }
 }
 
-/// Where in its image the largest element of each window lies, as the number of its pixel, and -1 for empty windows.
-/// Calls `body` for each window with these numbers, one a channel.
+/// The largest elements of one window, one a channel.
+struct WindowMaxima<E> {
+    /// Which window of its image.
+    var number: Int
+    /// The corners of what it covers.
+    var from: SIMD3<Int>
+    var to: SIMD3<Int>
+    var best: UnsafePointer<E>
+    /// Where in the image they lie, as the number of the pixel; -1 when the window covers none.
+    var pixels: UnsafePointer<Int32>
+}
+
+/// Calls `body` with the largest elements of each window of an image.
 @inline(__always)
-func forEachMaximum<E: RealElement>(
-    _ shape: PoolShape, _ source: UnsafePointer<E>, _ body: (_ number: Int, _ best: UnsafePointer<E>, _ pixels: UnsafePointer<Int32>) -> Void
-) {
+func forEachMaximum<E: RealElement>(_ shape: PoolShape, _ source: UnsafePointer<E>, _ body: (WindowMaxima<E>) -> Void) {
     let channels = shape.channels
     withUnsafeTemporaryAllocation(of: E.self, capacity: channels) { best in
         withUnsafeTemporaryAllocation(of: Int32.self, capacity: channels) { pixels in
+            let (best, pixels) = (best.start, pixels.start)
             shape.forEachWindow { number, from, to in
-                for channel in 0..<channels {
-                    best[channel] = .lowest
-                    pixels[channel] = -1
-                }
+                var isFirst = true
                 shape.forEachPixel(from, to) { pixel in
                     let values = source + pixel &* channels
                     let mark = Int32(truncatingIfNeeded: pixel)
-                    for channel in 0..<channels {
-                        let isBetter = best[channel] < values[channel] || pixels[channel] < 0
-                        best[channel] = isBetter ? values[channel] : best[channel]
-                        pixels[channel] = isBetter ? mark : pixels[channel]
+                    if isFirst {
+                        isFirst = false
+                        best.update(from: values, count: channels)
+                        pixels.update(repeating: mark, count: channels)
+                    } else {
+                        for channel in 0..<channels {
+                            let isBetter = best[channel] < values[channel]
+                            best[channel] = isBetter ? values[channel] : best[channel]
+                            pixels[channel] = isBetter ? mark : pixels[channel]
+                        }
                     }
                 }
-                body(number, UnsafePointer(best.start), UnsafePointer(pixels.start))
+                if isFirst {
+                    best.update(repeating: .lowest, count: channels)
+                    pixels.update(repeating: -1, count: channels)
+                }
+                body(WindowMaxima(number: number, from: from, to: to, best: best, pixels: pixels))
             }
         }
     }
@@ -64,10 +81,15 @@ func maxPoolGradient<E: RealElement>(
         for image in images {
             let target = result + image * inputSize, flow = gradient + image * outputSize
             target.update(repeating: .zero, count: inputSize)
-            forEachMaximum(shape, input + image * inputSize) { number, _, pixels in
-                for channel in 0..<channels where pixels[channel] >= 0 {
-                    let place = Int(pixels[channel]) &* channels &+ channel
-                    target[place] = E.plus(target[place], flow[number &* channels &+ channel])
+            forEachMaximum(shape, input + image * inputSize) { window in
+                let pixels = window.pixels, terms = flow + window.number &* channels
+                // All of its pixels in turn, which vectors can do, in place of one write a channel where its maximum lies.
+                shape.forEachPixel(window.from, window.to) { pixel in
+                    let (place, mark) = (target + pixel &* channels, Int32(truncatingIfNeeded: pixel))
+                    for channel in 0..<channels {
+                        let sum = E.plus(place[channel], terms[channel])
+                        place[channel] = pixels[channel] == mark ? sum : place[channel]
+                    }
                 }
             }
         }
@@ -84,10 +106,10 @@ func maxPoolGather<E: RealElement>(
     pool.parallelFor(shape.batch, grain: shape.grain) { images in
         for image in images {
             let source = values + image * inputSize, target = result + image * outputSize
-            forEachMaximum(shape, input + image * inputSize) { number, _, pixels in
+            forEachMaximum(shape, input + image * inputSize) { window in
                 for channel in 0..<channels {
-                    let pixel = Int(pixels[channel])
-                    target[number &* channels &+ channel] = pixel < 0 ? .zero : source[pixel &* channels &+ channel]
+                    let pixel = Int(window.pixels[channel])
+                    target[window.number &* channels &+ channel] = pixel < 0 ? .zero : source[pixel &* channels &+ channel]
                 }
             }
         }

@@ -63,11 +63,11 @@ private struct ArgmaxVisitor: RealVisitor {
             context.pool.parallelFor(shape.batch, grain: shape.grain) { images in
                 for image in images {
                     let offset = includesBatch ? image * inputSize : 0
-                    forEachMaximum(shape, input + image * inputSize) { number, best, pixels in
+                    forEachMaximum(shape, input + image * inputSize) { window in
                         for channel in 0..<channels {
-                            let place = image &* outputSize &+ number &* channels &+ channel
-                            let index = offset &+ Int(pixels[channel]) &* channels &+ channel
-                            largest[place] = best[channel]
+                            let place = image &* outputSize &+ window.number &* channels &+ channel
+                            let index = offset &+ Int(window.pixels[channel]) &* channels &+ channel
+                            largest[place] = window.best[channel]
                             if indexType == .int32 {
                                 argmax.mutableElements(Int32.self)[place] = Int32(truncatingIfNeeded: index)
                             } else {
