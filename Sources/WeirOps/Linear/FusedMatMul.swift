@@ -29,16 +29,7 @@ extension OpDefinition {
     switch try request.type("T") {
     case .float32:
         if epilogue.isSum { return productAndSum(a, b) }
-        switch epilogue.activationAfterBias {
-        case let function as IdentityFunction: return productAndBias(a, b, function)
-        case let function as ReluFunction: return productAndBias(a, b, function)
-        case let function as Relu6Function: return productAndBias(a, b, function)
-        case let function as EluFunction: return productAndBias(a, b, function)
-        case let function as LeakyReluFunction: return productAndBias(a, b, function)
-        case let function as TanhFunction: return productAndBias(a, b, function)
-        case let function as SigmoidFunction: return productAndBias(a, b, function)
-        default: break
-        }
+        if let kernel = epilogue.afterBias(ProductAndBias(transposesA: a, transposesB: b)) { return kernel }
         return .sync { context in
             let product = try context.matMulSizes(a, b)
             let output = try context.output(0, .float32, Shape(matrix: product.rows, product.columns))
@@ -54,20 +45,26 @@ extension OpDefinition {
 }
 
 /// `activation(a · b + bias)`.
-private func productAndBias<A: Activation>(_ a: Bool, _ b: Bool, _ activation: A) -> Kernel {
-    .sync { context in
-        let product = try context.matMulSizes(a, b)
-        guard context.rank(2) == 1 else { throw Status.invalidArgument("Biases must be 1D: \(context.shape(2))") }
-        guard context.dimension(2, 0) == product.columns else {
-            throw Status.invalidArgument(
-                "Must provide as many biases as the last dimension of the input tensor: \(context.shape(2)) vs. "
-                    + "[\(product.rows),\(product.columns)]")
+private struct ProductAndBias: ActivationKernelMaker {
+    let transposesA: Bool
+    let transposesB: Bool
+
+    func kernel<A: Activation>(_ activation: A) -> Kernel {
+        let (a, b) = (transposesA, transposesB)
+        return .sync { context in
+            let product = try context.matMulSizes(a, b)
+            guard context.rank(2) == 1 else { throw Status.invalidArgument("Biases must be 1D: \(context.shape(2))") }
+            guard context.dimension(2, 0) == product.columns else {
+                throw Status.invalidArgument(
+                    "Must provide as many biases as the last dimension of the input tensor: \(context.shape(2)) vs. "
+                        + "[\(product.rows),\(product.columns)]")
+            }
+            let finish = BiasFinish(bias: context.elements(2, Float.self).start, activation: activation)
+            let output = try context.output(0, .float32, Shape(matrix: product.rows, product.columns))
+            product.run(
+                context.elements(0, Float.self).start, context.elements(1, Float.self).start,
+                output.mutableElements(Float.self).start, context.pool, finish)
         }
-        let finish = BiasFinish(bias: context.elements(2, Float.self).start, activation: activation)
-        let output = try context.output(0, .float32, Shape(matrix: product.rows, product.columns))
-        product.run(
-            context.elements(0, Float.self).start, context.elements(1, Float.self).start,
-            output.mutableElements(Float.self).start, context.pool, finish)
     }
 }
 

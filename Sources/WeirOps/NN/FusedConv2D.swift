@@ -43,8 +43,8 @@ private func fusedConvolutionKernel(_ request: KernelRequest, isDepthwise: Bool)
     let fused = FusedConvolution(attributes: attributes, isDepthwise: isDepthwise, epilogue: epilogue, arguments: arguments)
     switch type {
     case .float32:
-        if let activation = epilogue.activationAfterBias, !attributes.channelsFirst, arguments.count == 1 {
-            return fused.convolutionAndBias(activation)
+        if !attributes.channelsFirst, arguments.count == 1, let kernel = epilogue.afterBias(ConvolutionAndBias(fused: fused)) {
+            return kernel
         }
         return .sync { try fused.run($0, Float.self) }
     case .float64: return .sync { try fused.run($0, Double.self) }
@@ -54,17 +54,14 @@ private func fusedConvolutionKernel(_ request: KernelRequest, isDepthwise: Bool)
     }
 }
 
-private struct FusedConvolution: Sendable {
-    let attributes: ConvolutionAttributes
-    let isDepthwise: Bool
-    let epilogue: FusedEpilogue
-    let arguments: Range<Int>
+/// `activation(convolution + bias)`, of floats, the channels last.
+private struct ConvolutionAndBias: ActivationKernelMaker {
+    let fused: FusedConvolution
 
-    /// `activation(convolution + bias)`.
-    func convolutionAndBias<A: Activation>(_ activation: A) -> Kernel {
-        let bias = arguments.lowerBound
+    func kernel<A: Activation>(_ activation: A) -> Kernel {
+        let (fused, bias) = (fused, fused.arguments.lowerBound)
         return .sync { context in
-            let (shape, output) = try prepare(context, Float.self)
+            let (shape, output) = try fused.prepare(context, Float.self)
             guard context.rank(bias) == 1 else { throw Status.invalidArgument("bias must be 1-dimensional: \(context.shape(bias))") }
             guard context.dimension(bias, 0) == shape.outputChannels else {
                 throw Status.invalidArgument(
@@ -74,9 +71,16 @@ private struct FusedConvolution: Sendable {
             try runConvolution(shape, context.input(0), context.input(1), output, context.pool, finish)
         }
     }
+}
+
+private struct FusedConvolution: Sendable {
+    let attributes: ConvolutionAttributes
+    let isDepthwise: Bool
+    let epilogue: FusedEpilogue
+    let arguments: Range<Int>
 
     /// The sizes, and a tensor for the result.
-    private func prepare<E: FloatingElement>(
+    fileprivate func prepare<E: FloatingElement>(
         _ context: borrowing KernelContext, _ type: E.Type
     ) throws -> (shape: ConvolutionShape, output: Tensor) {
         let input = context.shape(0), filter = context.shape(1)

@@ -2,6 +2,11 @@ import WeirDevice
 import WeirGraph
 import WeirTensor
 
+/// Makes a kernel for an activation.
+protocol ActivationKernelMaker {
+    func kernel<A: Activation>(_ activation: A) -> Kernel
+}
+
 /// What a fused op does to a product or convolution afterwards: its attribute `fused_ops`, in order.
 struct FusedEpilogue: Sendable {
     private enum Step: Sendable {
@@ -44,12 +49,22 @@ struct FusedEpilogue: Sendable {
 
     /// Whether another tensor is added, and nothing else done.
     var isSum: Bool { if steps.count == 1, case .add = steps[0] { true } else { false } }
-    /// The activation that follows a bias, where there is no more to it; nil for anything else.
-    var activationAfterBias: (any Activation)? {
+    /// What `maker` makes of the activation that follows a bias, compiled for each that graphs are fused with; nil where
+    /// there is more to it, or no such activation.
+    @inline(__always)
+    func afterBias(_ maker: some ActivationKernelMaker) -> Kernel? {
         guard case .biasAdd = steps[0] else { return nil }
-        if steps.count == 1 { return IdentityFunction() }
-        if steps.count == 2, case .activation(let function) = steps[1] { return function }
-        return nil
+        if steps.count == 1 { return maker.kernel(IdentityFunction()) }
+        guard steps.count == 2, case .activation(let function) = steps[1] else { return nil }
+        switch function {
+        case let function as ReluFunction: return maker.kernel(function)
+        case let function as Relu6Function: return maker.kernel(function)
+        case let function as EluFunction: return maker.kernel(function)
+        case let function as LeakyReluFunction: return maker.kernel(function)
+        case let function as TanhFunction: return maker.kernel(function)
+        case let function as SigmoidFunction: return maker.kernel(function)
+        default: return nil
+        }
     }
 
     private mutating func append(_ step: Step, _ arguments: Int) {

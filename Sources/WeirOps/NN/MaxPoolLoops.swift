@@ -53,11 +53,9 @@ func forEachMaximum<E: RealElement>(_ shape: PoolShape, _ source: UnsafePointer<
                         best.update(from: values, count: channels)
                         pixels.update(repeating: mark, count: channels)
                     } else {
-                        for channel in 0..<channels {
-                            let isBetter = best[channel] < values[channel]
-                            best[channel] = isBetter ? values[channel] : best[channel]
-                            pixels[channel] = isBetter ? mark : pixels[channel]
-                        }
+                        // Two loops: of one, the compiler makes a store under a mask, which takes twenty times as long.
+                        for channel in 0..<channels { pixels[channel] = best[channel] < values[channel] ? mark : pixels[channel] }
+                        for channel in 0..<channels { best[channel] = values[channel] > best[channel] ? values[channel] : best[channel] }
                     }
                 }
                 if isFirst {
