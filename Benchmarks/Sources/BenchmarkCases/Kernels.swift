@@ -19,9 +19,17 @@ extension Case {
             kernel("Conv2D", "8x8x1-3x3x4", 100, [[1, 8, 8, 1], [3, 3, 1, 4]], convolution),
             kernel("Conv2D", "28x28x1-5x5x32", 5, [[1, 28, 28, 1], [5, 5, 1, 32]], convolution),
             kernel("Conv2D", "14x14x32-5x5x64", 1, [[1, 14, 14, 32], [5, 5, 32, 64]], convolution),
+            kernel("_FusedConv2D", "28x28x1-5x5x32-Relu", 5, [[1, 28, 28, 1], [5, 5, 1, 32], [32]], fusedConvolution),
+            kernel("MaxPool", "28x28x32-2x2", 20, [[1, 28, 28, 32]], pooling),
+            kernel("MaxPoolGrad", "28x28x32-2x2", 20, [[1, 28, 28, 32], [1, 14, 14, 32], [1, 14, 14, 32]], pooling),
         ]
 
     private static let convolution: Attributes = ["strides": .ints([1, 1, 1, 1]), "padding": "SAME"]
+    private static let fusedConvolution: Attributes = [
+        "strides": .ints([1, 1, 1, 1]), "padding": "SAME", "num_args": .int(1), "TArgs": .types([.float32]),
+        "fused_ops": .strings(["BiasAdd", "Relu"]),
+    ]
+    private static let pooling: Attributes = ["ksize": .ints([1, 2, 2, 1]), "strides": .ints([1, 2, 2, 1]), "padding": "VALID"]
 
     /// A case each for vectors of three sizes: what a step costs, what a layer costs, what memory costs.
     private static func bySize(_ make: (_ label: String, _ iterations: Int, _ count: Int) -> Case) -> [Case] {
