@@ -168,6 +168,19 @@ struct OptimizerTests {
         }
     }
 
+    /// Each of some results with products and convolutions fused, and in the plain graph.
+    private func expectSameBits(_ builder: GraphBuilder, _ results: [Output], _ feeds: [(String, Tensor)], _ label: String) throws {
+        func run(_ passes: [any GraphPass]) throws -> [[UInt32]] {
+            var options = RuntimeOptions()
+            options.execution.optimizer = GraphOptimizer(passes: passes)
+            let session = try DirectSession(builder.graph(), registry: .standard, options: options)
+            // One by one: fetched together, products of the same operands would be one.
+            return try results.map { try session.run(feeds: feeds, fetches: [$0.name])[0].array(of: Float.self).map(\.bitPattern) }
+        }
+        let (plain, fused) = (try run([]), try run([ProductFusion()]))
+        for (index, result) in results.enumerated() { #expect(plain[index] == fused[index], "\(label), \(result.name)") }
+    }
+
     @Test("a product and what follows it are one node, of the same bits at every size", arguments: [false, true])
     func products(_ transposed: Bool) throws {
         for (rows, columns, depth) in [(1, 1, 1), (5, 3, 7), (32, 20, 10), (3, 40, 33), (64, 130, 40), (156, 512, 32), (70, 515, 300)] {
@@ -187,17 +200,7 @@ struct OptimizerTests {
                 ("y:0", Tensor(numbers(depth * columns, 29), shape: transposed ? [depth, columns] : [columns, depth])),
                 ("bias:0", Tensor(numbers(columns, 5))), ("other:0", Tensor(numbers(rows * columns, 7), shape: [rows, columns])),
             ]
-            func run(_ passes: [any GraphPass]) throws -> [[UInt32]] {
-                var options = RuntimeOptions()
-                options.execution.optimizer = GraphOptimizer(passes: passes)
-                let session = try DirectSession(b.graph(), registry: .standard, options: options)
-                // One by one: fetched together, products of the same operands would be one.
-                return try results.map { try session.run(feeds: feeds, fetches: [$0.name])[0].array(of: Float.self).map(\.bitPattern) }
-            }
-            let (plain, fused) = (try run([]), try run([ProductFusion()]))
-            for (index, result) in results.enumerated() {
-                #expect(plain[index] == fused[index], "\(rows) x \(columns) x \(depth), \(result.name)")
-            }
+            try expectSameBits(b, results, feeds, "\(rows) x \(columns) x \(depth)")
         }
     }
 
@@ -229,16 +232,7 @@ struct OptimizerTests {
             let environment = PassEnvironment(registry: .standard, place: devices.client)
             let optimized = try GraphOptimizer(passes: [ProductFusion()]).run(b.graph(), environment)
             #expect(optimized.nodes.filter { $0.op.name == "_FusedConv2D" }.count == results.count && optimized.nodes.count == results.count + 3)
-            func run(_ passes: [any GraphPass]) throws -> [[UInt32]] {
-                var options = RuntimeOptions()
-                options.execution.optimizer = GraphOptimizer(passes: passes)
-                let session = try DirectSession(b.graph(), registry: .standard, options: options)
-                return try results.map { try session.run(feeds: feeds, fetches: [$0.name])[0].array(of: Float.self).map(\.bitPattern) }
-            }
-            let (plain, fused) = (try run([]), try run([ProductFusion()]))
-            for (index, result) in results.enumerated() {
-                #expect(plain[index] == fused[index], "\(batch) x \(side) x \(ins) -> \(outs), \(result.name)")
-            }
+            try expectSameBits(b, results, feeds, "\(batch) x \(side) x \(ins) -> \(outs)")
         }
     }
 
