@@ -65,10 +65,11 @@ let package = Package(
             ],
             swiftSettings: settings),
         // 5
+        .systemLibrary(name: "CLinux"),
         .target(
             name: "WeirCluster",
             dependencies: [
-                "WeirRuntime", "WeirOps", "WeirWire", "WeirProto", "WeirGraph", "WeirDevice", "WeirTensor",
+                "WeirRuntime", "WeirOps", "WeirWire", "WeirProto", "WeirGraph", "WeirDevice", "WeirTensor", "CLinux",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "GRPCCore", package: "grpc-swift-2"),
                 .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
@@ -115,7 +116,7 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "WeirClusterTests", dependencies: [
-                "WeirCluster", "WeirTesting", "WeirOps", "WeirWire", "WeirProto", "WeirGraph", "WeirTensor",
+                "WeirCluster", "WeirTesting", "WeirOps", "WeirWire", "WeirProto", "WeirGraph", "WeirTensor", "CLinux",
                 .product(name: "GRPCCore", package: "grpc-swift-2"),
                 .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
             ],

@@ -10,8 +10,10 @@ public import WeirWire
 public struct ServerOptions: Sendable {
     /// How Weir tasks move tensors and step messages among themselves.
     public enum TensorTransport: String, Sendable {
-        /// Over their own links, with gRPC for peers that have none.
+        /// Over their own links: through shared memory on one host, over TCP to others, with gRPC for peers that have none.
         case links
+        /// Over links that are TCP even on one host.
+        case tcp
         /// Over gRPC always, as TensorFlow does.
         case grpc
     }
@@ -58,7 +60,7 @@ public final class Server: Sendable {
         let logger = logger
         let variants = VariantDecoders.standard
         let pool = ComputeDispatch.pool
-        let table = LinkTable(usesLinks: options.tensorTransport == .links, variants: variants)
+        let table = LinkTable(transport: options.tensorTransport, variants: variants)
         linkTable = table
         let worker = Worker(
             cluster: definition.cluster, task: definition.taskName,
@@ -71,7 +73,8 @@ public final class Server: Sendable {
             })
         self.worker = worker
         master = Master(worker: worker, registry: registry, defaults: options.defaults, logger: logger)
-        links = options.tensorTransport == .links ? try LinkListener(host: options.host, worker: worker, variants: variants) : nil
+        links = options.tensorTransport == .grpc ? nil : try LinkListener(
+            host: options.host, sharesMemory: options.tensorTransport == .links, worker: worker, variants: variants)
         var services: [any RPCService] = [
             MasterService(master: master, variants: variants, dispatch: pool),
             WorkerService(worker: worker, variants: variants, dispatch: pool),

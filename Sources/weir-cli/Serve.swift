@@ -23,7 +23,7 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "This server's job.") var job: String?
     @Option(help: "This server's task in the job.") var task: Int?
     @Option(help: "Listen here instead of at the port of its own entry; 0 takes any free one.") var port: Int?
-    @Option(help: "How Weir tasks move tensors among themselves: over their own links, or grpc.") var `protocol` = "links"
+    @Option(help: "How Weir tasks move tensors among themselves: links (shared memory on one host, else TCP), tcp, or grpc.") var `protocol` = "links"
     @Option(help: "CPU devices.") var cpus = 1
     @Option(help: "Simulated GPUs.") var simulateGpus = 0
     @Flag(help: "Let nodes go to another device of their task when theirs has no kernel for them.") var allowSoftPlacement = false
@@ -36,7 +36,7 @@ struct Serve: AsyncParsableCommand {
         options.runtime.simulatedGPUCount = simulateGpus
         options.runtime.allowsSoftPlacement = allowSoftPlacement
         guard let transport = ServerOptions.TensorTransport(rawValue: self.protocol) else {
-            throw Status.invalidArgument("--protocol must be links or grpc, found '\(self.protocol)'")
+            throw Status.invalidArgument("--protocol must be links, tcp or grpc, found '\(self.protocol)'")
         }
         options.tensorTransport = transport
         let server = try await Server(definition, options: options)

@@ -8,7 +8,7 @@ import WeirTesting
 
 @Suite("Clusters", .serialized)
 struct ClusterTests {
-    private static let transports: [ServerOptions.TensorTransport] = [.links, .grpc]
+    private static let transports: [ServerOptions.TensorTransport] = [.links, .tcp, .grpc]
     private func options(_ transport: ServerOptions.TensorTransport) -> ServerOptions {
         var options = ServerOptions()
         options.tensorTransport = transport
@@ -18,7 +18,7 @@ struct ClusterTests {
         b.add("VariableV2", name: name, attributes: ["dtype": .type(.float32), "shape": .shape([count])])[0]
     }
 
-    @Test("a step over three tasks gives the same result over links and over gRPC", arguments: transports)
+    @Test("a step over three tasks gives the same result over links, through memory and over TCP, and over gRPC", arguments: transports)
     func threeTasks(_ transport: ServerOptions.TensorTransport) async throws {
         try await TestCluster.with([("ps", 1), ("worker", 2)], options: options(transport)) { cluster in
             let b = GraphBuilder(registry: .standard)

@@ -97,8 +97,9 @@ struct SameNumbersTests {
 
     @Test("over links and over gRPC")
     func overTheNetwork() async throws {
-        let (links, grpc) = (try await losses(.links), try await losses(.grpc))
+        let (links, tcp, grpc) = (try await losses(.links), try await losses(.tcp), try await losses(.grpc))
         #expect(links == grpc)
+        #expect(tcp == grpc)
         #expect(isClose(links, try losses(threads: 2, ExecutionOptions())))
     }
 }

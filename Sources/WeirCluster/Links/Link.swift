@@ -2,19 +2,24 @@ import WeirDevice
 import WeirTensor
 
 /// The two sockets between two tasks: one for messages, one for large tensors, so that a small message never waits
-/// behind a layer of a model.
+/// behind a layer of a model. On one host a large tensor's bytes go through memory that both share.
 final class Link: Sendable {
     /// Tensors from this size on go the other way.
     static let bulkByteCount = 64 << 10
 
     private let control: LinkSocket
     private let bulk: LinkSocket
+    /// Large tensors' bytes, from and to a peer on this host.
+    private let incoming: SharedRing?
+    private let outgoing: SharedRing?
     /// Writes large tensors one after the other, so that no kernel's thread waits for the network.
     private let bulkWriter = ComputePool(threadCount: 1)
 
-    init(control: LinkSocket, bulk: LinkSocket) {
+    init(control: LinkSocket, bulk: LinkSocket, incoming: SharedRing? = nil, outgoing: SharedRing? = nil) {
         self.control = control
         self.bulk = bulk
+        self.incoming = incoming
+        self.outgoing = outgoing
     }
 
     /// - Parameters:
@@ -24,8 +29,8 @@ final class Link: Sendable {
         let ended = Once<Void> { result in
             if case .failure(let status) = result { onEnd(status) }
         }
-        for (socket, other) in [(control, bulk), (bulk, control)] {
-            socket.start(onFrame) { reason in
+        for (socket, ring, other) in [(control, nil, bulk), (bulk, incoming, control)] {
+            socket.start(through: ring, onFrame) { reason in
                 other.close()
                 ended.finish(.failure(reason ?? .unavailable("The peer closed the link")))
             }
@@ -35,7 +40,7 @@ final class Link: Sendable {
     /// Sends a frame; a large tensor's from another thread.
     func send(_ frame: LinkFrame) throws(Status) {
         guard let payload = frame.payload, payload.byteCount >= Link.bulkByteCount else { return try control.send(frame) }
-        bulkWriter.submit { [bulk] in try? bulk.send(frame) }
+        bulkWriter.submit { [bulk, outgoing] in try? bulk.send(frame, through: outgoing) }
     }
 
     func close() {

@@ -21,19 +21,22 @@ final class LinkClient: Sendable {
 
     /// Connects both sockets.
     /// - Throws: `unavailable` when the peer cannot be reached. Blocks.
-    init(host: String, port: Int, secret: UInt64, task: DeviceName, variants: VariantDecoders) throws {
+    init(host: String, offer: LinkService.Offer, task: DeviceName, variants: VariantDecoders) throws(Status) {
         self.task = task
         self.variants = variants
         let id = UInt64.random(in: 1 ... .max)
-        let sockets = try (0..<2).map { lane -> LinkSocket in
-            let socket = try LinkSocket.connect(host: host, port: port)
+        func connect(lane: UInt8) throws(Status) -> (socket: LinkSocket, isLocal: Bool) {
+            let made = try offer.address.connect(host: host)
             var hello = LinkWriter()
-            hello.fixed64(secret)
-            hello.byte(UInt8(lane))
-            try socket.send(LinkFrame(kind: .hello, call: id, head: hello.bytes))
-            return socket
+            hello.fixed64(offer.secret)
+            hello.byte(lane)
+            hello.bool(made.isLocal)
+            try made.socket.send(LinkFrame(kind: .hello, call: id, head: hello.bytes))
+            return made
         }
-        link = Link(control: sockets[0], bulk: sockets[1])
+        let control = try connect(lane: 0)
+        let bulk = try connect(lane: 1)
+        link = Link(control: control.socket, bulk: bulk.socket, incoming: bulk.isLocal ? try bulk.socket.offerRing() : nil)
     }
 
     /// - Parameter onEnd: called once, when the link has ended; every call under way has failed by then.

@@ -9,70 +9,85 @@ import WeirWire
 ///
 /// A peer learns the port and a secret over gRPC, so a link admits just whom the gRPC port admits.
 final class LinkListener: Sendable {
-    let port: Int
+    let address: LinkAddress
     /// What a peer must say first.
     let secret: UInt64 = .random(in: 1 ... .max)
-    private let descriptor: Int32
+    private let descriptors: [Int32]
     private let worker: Worker
     private let variants: VariantDecoders
+    private struct Half {
+        var lane: UInt8
+        var socket: LinkSocket
+        var ring: SharedRing?
+    }
     private struct State {
         var isStopped = false
         /// Sockets whose other half is still to come.
-        var halves: [UInt64: (lane: UInt8, socket: LinkSocket)] = [:]
+        var halves: [UInt64: Half] = [:]
         var links: [UInt64: LinkServer] = [:]
     }
     private let state = Mutex(State())
 
+    /// - Parameter sharesMemory: whether tasks of this host get links through memory; without, they go over TCP too.
     /// - Throws: `unavailable` when no port can be listened on.
-    init(host: String, worker: Worker, variants: VariantDecoders) throws {
+    init(host: String, sharesMemory: Bool, worker: Worker, variants: VariantDecoders) throws(Status) {
         self.worker = worker
         self.variants = variants
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = host == "127.0.0.1" || host == "localhost" ? UInt32(0x7F00_0001).bigEndian : 0
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let descriptor = descriptor
-        let bound = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-                bind(descriptor, generic, length) == 0 && listen(descriptor, 128) == 0 && getsockname(descriptor, generic, &length) == 0
+        let port = try LinkAddress.listen(host: host)
+        var name = ""
+        var descriptors = [port.descriptor]
+        if sharesMemory {
+            name = "weir-\(String(UInt64.random(in: 0 ... .max), radix: 36))"
+            do throws(Status) {
+                descriptors.append(try LinkAddress.listen(name: name))
+            } catch {
+                close(port.descriptor)
+                throw error
             }
         }
-        port = Int(UInt16(bigEndian: address.sin_port))
-        guard descriptor >= 0, bound else {
-            throw Status.unavailable("Cannot listen for links: \(String(cString: strerror(errno)))")
-        }
-        LinkThread.run { [weak self] in
-            while true {
-                let accepted = accept(descriptor, nil, nil)
-                if accepted < 0 {
-                    if errno == EINTR || errno == ECONNABORTED { continue }
-                    break
-                }
-                _ = fcntl(accepted, F_SETFD, FD_CLOEXEC)
-                let socket = LinkSocket(descriptor: accepted)
-                guard let self, !self.state.withLock({ $0.isStopped }) else { break }
-                // A peer that connects and says nothing holds up nobody else.
-                LinkThread.run { [weak self] in self?.admit(socket) }
+        address = LinkAddress(port: port.port, name: name)
+        self.descriptors = descriptors
+        for descriptor in descriptors { LinkThread.run { [weak self] in LinkListener.accept(descriptor) { self } } }
+    }
+
+    /// Takes connections until the listener is stopped.
+    private static func accept(_ descriptor: Int32, for listener: () -> LinkListener?) {
+        while true {
+            let accepted = Glibc.accept(descriptor, nil, nil)
+            if accepted < 0 {
+                if errno == EINTR || errno == ECONNABORTED { continue }
+                break
             }
-            Glibc.close(descriptor)
+            _ = fcntl(accepted, F_SETFD, FD_CLOEXEC)
+            let socket = LinkSocket(descriptor: accepted)
+            guard let listener = listener(), !listener.state.withLock({ $0.isStopped }) else { break }
+            // A peer that connects and says nothing holds up nobody else.
+            LinkThread.run { [weak listener] in listener?.admit(socket) }
         }
+        close(descriptor)
     }
 
     private func admit(_ socket: LinkSocket) {
         guard let frame = try? socket.receive(), frame.kind == .hello else { return socket.close() }
         var reader = LinkReader(frame.head)
-        guard let said = try? reader.fixed64(), said == secret, let lane = try? reader.byte(), lane < 2 else { return socket.close() }
-        let id = frame.call
-        let pair = state.withLock { state -> (LinkSocket, LinkSocket)? in
-            guard let half = state.halves.removeValue(forKey: id) else {
-                state.halves[id] = (lane, socket)
-                return nil
-            }
-            return lane == 0 ? (socket, half.socket) : (half.socket, socket)
+        guard let said = try? reader.fixed64(), said == secret, let lane = try? reader.byte(), lane < 2,
+            let isLocal = try? reader.bool()
+        else { return socket.close() }
+        var half = Half(lane: lane, socket: socket)
+        if lane == 1, isLocal {
+            guard let ring = try? socket.takeRing() else { return socket.close() }
+            half.ring = ring
         }
-        guard let pair else { return }
-        let server = LinkServer(Link(control: pair.0, bulk: pair.1), worker: worker, variants: variants)
+        let id = frame.call
+        let other = state.withLock { state -> Half? in
+            if let other = state.halves.removeValue(forKey: id) { return other }
+            state.halves[id] = half
+            return nil
+        }
+        guard let other else { return }
+        let (control, bulk) = lane == 0 ? (half, other) : (other, half)
+        let server = LinkServer(
+            Link(control: control.socket, bulk: bulk.socket, outgoing: bulk.ring), worker: worker, variants: variants)
         let isStopped = state.withLock { state -> Bool in
             state.links[id] = server
             return state.isStopped
@@ -82,7 +97,7 @@ final class LinkListener: Sendable {
     }
 
     func stop() {
-        shutdown(descriptor, Int32(SHUT_RDWR))
+        for descriptor in descriptors { shutdown(descriptor, Int32(SHUT_RDWR)) }
         let (links, halves) = state.withLock { state in
             state.isStopped = true
             return (Array(state.links.values), state.halves.values.map(\.socket))

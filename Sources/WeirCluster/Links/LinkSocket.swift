@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Synchronization
 package import WeirTensor
@@ -20,38 +21,33 @@ package final class LinkSocket: Sendable {
     }
     deinit { Glibc.close(descriptor) }
 
-    /// Connects to `host:port`.
-    /// - Throws: `unavailable` when nobody listens there.
-    static func connect(host: String, port: Int) throws -> LinkSocket {
-        var hints = addrinfo()
-        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-        var found: UnsafeMutablePointer<addrinfo>?
-        guard getaddrinfo(host, "\(port)", &hints, &found) == 0 else { throw Status.unavailable("\(host) is not known") }
-        defer { freeaddrinfo(found) }
-        var reason = "no address"
-        var next = found
-        while let address = next?.pointee {
-            next = address.ai_next
-            let descriptor = socket(address.ai_family, address.ai_socktype | Int32(SOCK_CLOEXEC.rawValue), address.ai_protocol)
-            guard descriptor >= 0 else { continue }
-            if Glibc.connect(descriptor, address.ai_addr, address.ai_addrlen) == 0 { return LinkSocket(descriptor: descriptor) }
-            reason = String(cString: strerror(errno))
-            Glibc.close(descriptor)
-        }
-        throw Status.unavailable("\(host):\(port): \(reason)")
+    /// Gives the peer memory, over a socket of this host, in which to send what is large.
+    /// - Throws: `resourceExhausted` when there is none, `unavailable` when the peer is gone.
+    package func offerRing() throws(Status) -> SharedRing {
+        let ring = try SharedRing()
+        guard linux_send_descriptor(descriptor, ring.descriptor) == 1 else { throw .unavailable("The link to the peer broke") }
+        return ring
     }
+    /// Takes what the peer gives with `offerRing`.
+    /// - Throws: `dataLoss` when it gives something else.
+    package func takeRing() throws(Status) -> SharedRing { try SharedRing(from: linux_receive_descriptor(descriptor)) }
+
+    /// False once either end has closed.
+    private var isAlive: Bool { linux_is_connected(descriptor) == 1 }
 
     /// Writes a frame: head and payload are gathered from where they lie.
+    /// - Parameter ring: where the payload goes, if not after the head. The peer must expect it there.
     /// - Throws: `unavailable` when the peer is gone.
-    package func send(_ frame: LinkFrame) throws(Status) {
+    package func send(_ frame: LinkFrame, through ring: SharedRing? = nil) throws(Status) {
         let small = frame.header + frame.head
-        let failed = writing.withLock { _ -> Bool in
+        let isSent = writing.withLock { _ -> Bool in
             small.withUnsafeBytes { first in
-                guard let payload = frame.payload, payload.byteCount > 0 else { return !write([first]) }
-                return !write([first, payload.bytes])
+                guard let payload = frame.payload, payload.byteCount > 0 else { return write([first]) }
+                guard let ring else { return write([first, payload.bytes]) }
+                return write([first]) && ring.write(payload.bytes, while: { isAlive })
             }
         }
-        if failed {
+        if !isSent {
             close()
             throw .unavailable("The link to the peer broke")
         }
@@ -85,9 +81,10 @@ package final class LinkSocket: Sendable {
     }
 
     /// Reads the next frame; a tensor's bytes go straight into its memory.
+    /// - Parameter ring: where the peer puts payloads, if not after the head.
     /// - Returns: nil when the connection has ended.
     /// - Throws: `dataLoss` when what comes is no frame.
-    package func receive() throws(Status) -> LinkFrame? {
+    package func receive(through ring: SharedRing? = nil) throws(Status) -> LinkFrame? {
         guard let header = read(LinkFrame.headerByteCount) else { return nil }
         var reader = LinkReader(header)
         let number = try reader.byte()
@@ -107,7 +104,7 @@ package final class LinkSocket: Sendable {
                 throw .dataLoss("A link's tensor of \(expected) bytes comes with \(payloadCount)")
             }
             let tensor = try Tensor(description.dtype, description.shape)
-            guard read(into: tensor.mutableBytes) else { return nil }
+            guard ring?.read(into: tensor.mutableBytes, while: { isAlive }) ?? read(into: tensor.mutableBytes) else { return nil }
             frame.payload = tensor
         } else if payloadCount != 0 {
             throw .dataLoss("A link's message of kind \(kind) comes with \(payloadCount) bytes of payload")
@@ -143,36 +140,19 @@ package final class LinkSocket: Sendable {
 
     /// Reads frames on a thread of their own until the connection ends.
     /// - Parameter onEnd: told why, when it was not a clean end.
-    func start(_ onFrame: @escaping @Sendable (LinkFrame) -> Void, onEnd: @escaping @Sendable (Status?) -> Void) {
+    func start(
+        through ring: SharedRing? = nil, _ onFrame: @escaping @Sendable (LinkFrame) -> Void,
+        onEnd: @escaping @Sendable (Status?) -> Void
+    ) {
         LinkThread.run { [self] in
             var reason: Status?
             do throws(Status) {
-                while let frame = try receive() { onFrame(frame) }
+                while let frame = try receive(through: ring) { onFrame(frame) }
             } catch {
                 reason = error
             }
             close()
             onEnd(reason)
         }
-    }
-}
-
-/// Threads for reading and writing sockets.
-enum LinkThread {
-    private final class Body: Sendable {
-        let run: @Sendable () -> Void
-        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-    }
-    static func run(_ body: @escaping @Sendable () -> Void) {
-        let argument = Unmanaged.passRetained(Body(body)).toOpaque()
-        var thread = pthread_t()
-        let failure = pthread_create(
-            &thread, nil,
-            { argument in
-                if let argument { Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run() }
-                return nil
-            }, argument)
-        precondition(failure == 0, "cannot start a thread: \(String(cString: strerror(failure)))")
-        pthread_detach(thread)
     }
 }

@@ -7,26 +7,28 @@ import WeirWire
 
 /// The links of this task to others.
 final class LinkTable: Sendable {
-    private let usesLinks: Bool
+    private let transport: ServerOptions.TensorTransport
     private let variants: VariantDecoders
     private let workers = Mutex<[LinkWorker]>([])
 
-    init(usesLinks: Bool, variants: VariantDecoders) {
-        self.usesLinks = usesLinks
+    init(transport: ServerOptions.TensorTransport, variants: VariantDecoders) {
+        self.transport = transport
         self.variants = variants
     }
 
     /// The endpoint of a task: with a link where there can be one.
     func worker(_ remote: RemoteWorker, task: DeviceName, address: String, connection: GRPCConnection) -> any WorkerEndpoint {
-        guard usesLinks else { return remote }
+        guard transport != .grpc else { return remote }
         let host = String(address[..<(address.lastIndex(of: ":") ?? address.endIndex)])
-        let made = LinkWorker(remote) { [variants] in
-            guard let offer = try await LinkService.ask(connection) else { return nil }
+        let made = LinkWorker(remote) { [transport, variants] in
+            guard var offer = try await LinkService.ask(connection) else { return nil }
+            if transport == .tcp { offer.address.name = "" }
+            let chosen = offer
             // Connecting blocks; not on a thread of Swift's tasks.
             return try await withCheckedThrowingContinuation { continuation in
                 LinkThread.run {
                     continuation.resume(with: Result {
-                        try LinkClient(host: host, port: offer.port, secret: offer.secret, task: task, variants: variants)
+                        try LinkClient(host: host, offer: chosen, task: task, variants: variants)
                     })
                 }
             }
@@ -49,10 +51,10 @@ struct LinkService: RPCService {
     let listener: LinkListener
     static let method = MethodDescriptor(fullyQualifiedService: "weir.LinkService", method: "Open", type: .unary)
     /// Peers of another version of the frames do without links.
-    static let version: UInt32 = 1
+    static let version: UInt32 = 2
 
     struct Offer: Sendable {
-        var port: Int
+        var address: LinkAddress
         var secret: UInt64
     }
 
@@ -60,7 +62,8 @@ struct LinkService: RPCService {
         table.unary(LinkService.method, BytesCoding(), BytesCoding()) { (_: [UInt8]) in
             var writer = LinkWriter()
             writer.fixed32(LinkService.version)
-            writer.fixed32(UInt32(listener.port))
+            writer.fixed32(UInt32(listener.address.port))
+            writer.text(listener.address.name)
             writer.fixed64(listener.secret)
             return writer.bytes
         }
@@ -73,7 +76,8 @@ struct LinkService: RPCService {
             let reply: [UInt8] = try await connection.call(method, [UInt8](), BytesCoding(), BytesCoding())
             var reader = LinkReader(reply)
             guard try reader.fixed32() == version else { return nil }
-            return Offer(port: Int(try reader.fixed32()), secret: try reader.fixed64())
+            let address = LinkAddress(port: Int(try reader.fixed32()), name: try reader.text())
+            return Offer(address: address, secret: try reader.fixed64())
         } catch {
             if Status(error).code == .unimplemented { return nil }
             throw error
