@@ -18,6 +18,16 @@ let settings: [SwiftSetting] = [
     let kernelSettings = settings
 #endif
 
+// On Linux `weir` has Swift's libraries inside: it needs no Swift where it runs, and starts sooner. Of Foundation only its
+// essentials are linked. If this fails for names of CoreFoundation and ICU, something has come to use the rest of it, which
+// would more than double the binary: often `contains(_:)` of one string in another, where `firstRange(of:)` is the
+// standard library's own.
+let wholeBinary: [LinkerSetting] = [
+    .unsafeFlags(
+        ["-static-stdlib", "-Xlinker", "--no-export-dynamic", "-l_FoundationCollections", "-l_FoundationCShims"],
+        .when(platforms: [.linux])),
+]
+
 let package = Package(
     name: "weir",
     platforms: [.macOS(.v15)],
@@ -97,7 +107,8 @@ let package = Package(
             name: "weir",
             dependencies: ["Weir", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             path: "Sources/weir-cli",
-            swiftSettings: settings),
+            swiftSettings: settings,
+            linkerSettings: wholeBinary),
         // What `Benchmarks/count.py` counts; the package there also runs them by the clock.
         .target(
             name: "BenchmarkCases", dependencies: ["Weir", "WeirCluster"], path: "Benchmarks/Sources/BenchmarkCases", swiftSettings: settings),

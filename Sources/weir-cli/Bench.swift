@@ -26,7 +26,7 @@ struct Bench: ParsableCommand {
     }
 
     private func run(_ path: String) throws {
-        let folder = path.contains("/") ? String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]) : "."
+        let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
         guard let data = FileManager.default.contents(atPath: path) else { throw Status.notFound("\(path): no such file") }
         let workload: Workload
         do {

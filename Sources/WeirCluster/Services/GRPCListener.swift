@@ -22,7 +22,7 @@ final class GRPCListener: Sendable {
         self.host = host == "localhost" ? "127.0.0.1" : host
         self.port = port
         let address: SocketAddress =
-            self.host.contains(":") ? .ipv6(host: self.host, port: port) : .ipv4(host: self.host, port: port)
+            self.host.contains(":" as Character) ? .ipv6(host: self.host, port: port) : .ipv4(host: self.host, port: port)
         transport = HTTP2ServerTransport.Posix(address: address, transportSecurity: .plaintext, config: options.server)
         table = RPCTable(services)
     }
@@ -81,6 +81,6 @@ final class GRPCListener: Sendable {
     private static func reason(_ error: any Error) -> String {
         let cause = (error as? RuntimeError)?.cause ?? error
         let text = String(describing: cause).split(whereSeparator: \.isNewline).joined(separator: " ")
-        return text.contains("Address already in use") ? "the address is already in use" : text
+        return text.firstRange(of: "Address already in use") != nil ? "the address is already in use" : text
     }
 }

@@ -28,7 +28,7 @@ extension OpDefinition {
             }
             .kernel(
                 ["T": .numericOrBool], gpu: ["T": [.floatingOrComplex, DTypeSet(.bool)]],
-                hostMemory: signature.contains("k:") ? ["k"] : [], make: matrixSetDiagKernel)
+                hostMemory: signature.firstRange(of: "k:") == nil ? [] : ["k"], make: matrixSetDiagKernel)
     }
 }
 

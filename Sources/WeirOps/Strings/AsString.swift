@@ -77,7 +77,7 @@ private struct NumberFormat: Sendable {
         guard !(isScientific && isShortest) else {
             throw Status.invalidArgument("Cannot select both scientific and shortest notation")
         }
-        guard fill.isEmpty || " +-0#".contains(fill) else {
+        guard fill.allSatisfy({ " +-0#".contains($0) }) else {
             throw Status.invalidArgument("Fill argument not supported: \"\(fill)\"")
         }
         guard width <= Self.widest, precision <= Self.widest else {

@@ -179,7 +179,8 @@ extension OpDefinition {
         _ name: String, _ signature: String, _ attributes: String..., rule: R.Type, gpu: Bool = true,
         check: HyperCheck = .none
     ) -> OpDefinition {
-        let isSparse = signature.contains("indices: Tindices"), isHandle = signature.contains(": resource")
+        let isSparse = signature.firstRange(of: "indices: Tindices") != nil
+        let isHandle = signature.firstRange(of: ": resource") != nil
         let definition = OpDefinition(
             name, signature,
             attributes: ["T: \(StateTypes.numbers)"] + (isSparse ? ["Tindices: {int32, int64}"] : [])

@@ -61,7 +61,7 @@ extension OpDefinition {
 }
 
 private func accumulator(_ name: String, _ signature: String, isSparse: Bool) -> OpDefinition {
-    let isOld = signature.contains("Ref")
+    let isOld = signature.firstRange(of: "Ref") != nil
     return OpDefinition(
         name, signature, "dtype: \(StateTypes.numbers)", "shape: shape", "container: string = ''",
         "shared_name: string = ''", "reduction_type: {'MEAN', 'SUM'} = 'MEAN'"
