@@ -22,8 +22,10 @@ public struct DeviceName: Sendable, Hashable {
     public init(_ text: String) throws(Status) {
         self.init()
         if text.isEmpty || text == "/" { return }
-        let malformed = Status.invalidArgument(
-            "Malformed device specification '\(text)'; expected parts such as /job:worker/replica:0/task:1/device:GPU:0")
+        var malformed: Status {
+            .invalidArgument(
+                "Malformed device specification '\(text)'; expected parts such as /job:worker/replica:0/task:1/device:GPU:0")
+        }
         guard text.hasPrefix("/") else { throw malformed }
         for part in text.dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
             let fields = part.split(separator: ":", omittingEmptySubsequences: false)

@@ -24,9 +24,8 @@ final class RemoteRendezvous: Rendezvous {
     func receive(_ key: RendezvousKey, _ done: @escaping Completion<Delivery>) {
         if key.text.hasPrefix(ownPrefix) { return local.receive(key, done) }
         do {
-            let source = try key.fields().source
             let request = ReceiveTensor(step: step, key: key, requestID: Int.random(in: 1 ... .max))
-            try peers.worker(source).receiveTensor(request, cancellation: cancellation, done)
+            try peers.worker(sending: key).receiveTensor(request, cancellation: cancellation, done)
         } catch {
             done(.failure(Status(error)))
         }

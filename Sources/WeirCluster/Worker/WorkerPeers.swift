@@ -10,7 +10,9 @@ public final class WorkerPeers: Sendable {
     public let cluster: ClusterSpec
     public let task: DeviceName
     private let connect: Connect
+    /// By task, and by what keys call the devices of the tasks.
     private let endpoints: Mutex<[String: any WorkerEndpoint]>
+    private let sources = Mutex<[Substring: any WorkerEndpoint]>([:])
     private unowned let own: Worker
 
     init(cluster: ClusterSpec, task: DeviceName, own: Worker, connect: @escaping Connect) {
@@ -36,6 +38,17 @@ public final class WorkerPeers: Sendable {
             endpoints[key] = made
             return made
         }
+    }
+
+    /// The worker that has the tensor of a key.
+    /// - Throws: `invalidArgument` when the key is malformed, or the cluster has no such task.
+    func worker(sending key: RendezvousKey) throws -> any WorkerEndpoint {
+        // A step asks for the same devices' tensors again and again, and parsing a key takes longer than sending it.
+        let source = key.source
+        if let known = sources.withLock({ $0[source] }) { return known }
+        let found = try worker(key.fields().source)
+        sources.withLock { $0[Substring(String(source))] = found }
+        return found
     }
 
     /// Another view of the cluster from the same process, as one session has it.

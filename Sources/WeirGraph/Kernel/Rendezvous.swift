@@ -40,14 +40,24 @@ public struct RendezvousKey: Sendable, Hashable, CustomStringConvertible {
         hash = text.hashValue
     }
     public init(source: String, incarnation: UInt64, destination: String, tensor: String, frame: FrameIteration = .root) {
+        let beginning = RendezvousKey.beginning(source: source, incarnation: incarnation)
+        self.init("\(beginning)\(destination);\(tensor);\(frame.frame):\(frame.iteration)")
+    }
+    /// What all keys of a device that sends begin with.
+    public static func beginning(source: String, incarnation: UInt64) -> String {
         let digits = String(incarnation, radix: 16)
-        let padded = String(repeating: "0", count: 16 - digits.count) + digits
-        self.init("\(source);\(padded);\(destination);\(tensor);\(frame.frame):\(frame.iteration)")
+        return "\(source);\(String(repeating: "0", count: 16 - digits.count))\(digits);"
     }
 
     public static func == (a: RendezvousKey, b: RendezvousKey) -> Bool { a.hash == b.hash && a.text == b.text }
     public func hash(into hasher: inout Hasher) { hasher.combine(hash) }
     public var description: String { text }
+
+    /// The text up to the first separator: the device that sends, as the key calls it.
+    public var source: Substring {
+        let bytes = text.utf8
+        return text[..<(bytes.firstIndex(of: UInt8(ascii: ";")) ?? bytes.endIndex)]
+    }
 
     /// The fields of a key from a peer.
     public struct Fields: Sendable {
