@@ -44,7 +44,7 @@ struct OptimizerTests {
         private mutating func pick() -> Output { values.randomElement(using: &generator) ?? values[0] }
 
         private mutating func grow(_ switchOn: Output) {
-            switch Int.random(in: 0..<14, using: &generator) {
+            switch Int.random(in: 0..<15, using: &generator) {
             case 0..<4: values.append(builder.add(RandomGraph.unary.randomElement(using: &generator) ?? "Neg", [pick()])[0])
             case 4..<9: values.append(builder.add(RandomGraph.binary.randomElement(using: &generator) ?? "Mul", [pick(), pick()])[0])
             case 9:
@@ -58,10 +58,27 @@ struct OptimizerTests {
                 values.append(builder.add("Merge", [other, one])[0])
             case 11, 12:
                 growProduct()
+            case 13:
+                growNothing()
             default:
                 let (a, b) = (pick(), pick())
                 let both = builder.add("NoOp", controls: [a.operation, b.operation])
                 values.append(builder.add("Identity", [a], controls: [both])[0])
+            }
+        }
+        /// What changes nothing, or nearly: adding 0 makes 0 of -0.
+        private mutating func growNothing() {
+            let x = pick()
+            let axes = builder.constant(Tensor([Int32](), shape: [0]))
+            switch Int.random(in: 0..<8, using: &generator) {
+            case 0: values.append(builder.add("Mul", Bool.random(using: &generator) ? [x, builder.scalar(1, .float32)] : [builder.scalar(1, .float32), x])[0])
+            case 1: values.append(builder.add("Sub", [x, builder.scalar(0, .float32)])[0])
+            case 2: values.append(builder.add("AddV2", [builder.add("Mul", [x, builder.constant(Tensor(Float(-0.0)))])[0], builder.scalar(0, .float32)])[0])
+            case 3: values.append(builder.add("RealDiv", [x, builder.scalar(1, .float32)])[0])
+            case 4: values.append(builder.add("Neg", [builder.add("Neg", [x])[0]])[0])
+            case 5: values.append(builder.add(["Sum", "Max", "Mean", "Prod"].randomElement(using: &generator) ?? "Sum", [x, axes])[0])
+            case 6: values.append(builder.add("Sub", [builder.add("Mul", [x, builder.constant(Tensor(Float(-0.0)))])[0], builder.constant(Tensor(Float(-0.0)))])[0])
+            default: values.append(builder.add("AddN", [x])[0])
             }
         }
         /// A product, and what may be done together with it. Nothing is known beforehand to fail.
@@ -118,6 +135,7 @@ struct OptimizerTests {
         return [
             ("folding", options([ConstantFolding()], .sequential)),
             ("common subexpressions", options([CommonSubexpressions()], .sequential)),
+            ("simplification", options([ArithmeticSimplification()], .sequential)),
             ("unused values", options([UnusedValues()], .sequential)),
             ("control edges", options([ControlEdges()], .sequential)),
             ("identities", options([Identities()], .sequential)),
@@ -298,6 +316,53 @@ struct OptimizerTests {
             #expect(try run(fetches[0], .infinity) == -.infinity)
             #expect(throws: Status.self) { try run(fetches[1], .infinity) }
             #expect(throws: Status.self) { try run(fetches[2], 3, on: false) }
+        }
+    }
+
+    @Test("arithmetic that changes nothing is left out, and what changes a bit stays")
+    func simplification() throws {
+        let b = GraphBuilder(registry: .standard)
+        func placeholder(_ name: String, _ type: DType = .float32) -> Output {
+            b.add("Placeholder", name: name, attributes: ["dtype": .type(type)])[0]
+        }
+        func integers(_ values: Int32...) -> Output { b.constant(Tensor(values)) }
+        func transposed(_ x: Output, _ order: Int32...) -> Output { b.add("Transpose", [x, b.constant(Tensor(order))])[0] }
+        let (x, n, p) = (placeholder("x"), placeholder("n", .int32), placeholder("p", .bool))
+        let one = b.scalar(1, .float32), zero = b.scalar(0, .float32), minusZero = b.constant(Tensor(Float(-0.0)))
+        let same: [(Output, of: Output)] = [
+            (b.add("Mul", [one, x])[0], x), (b.add("RealDiv", [x, one])[0], x), (b.add("Sub", [x, zero])[0], x),
+            (b.add("Neg", [b.add("Neg", [x])[0]])[0], x), (b.add("AddV2", [b.scalar(0, .int32), n])[0], n),
+            (b.add("FloorDiv", [n, b.scalar(1, .int32)])[0], n), (b.add("LogicalAnd", [p, b.constant(Tensor(true))])[0], p),
+            (b.add("LogicalNot", [b.add("LogicalNot", [p])[0]])[0], p), (b.add("Sum", [x, b.constant(Tensor([Int32](), shape: [0]))])[0], x),
+            (b.add("Cast", [x], attributes: ["DstT": .type(.float32)])[0], x), (b.add("Tile", [x, integers(1, 1, 1)])[0], x),
+            (b.add("Pad", [x, b.constant(Tensor([Int32](repeating: 0, count: 6), shape: [3, 2]))])[0], x),
+            (transposed(transposed(x, 1, 2, 0), 2, 0, 1), x),
+        ]
+        let kept = [
+            b.add("AddV2", [x, zero])[0], b.add("Sub", [x, minusZero])[0], b.add("Sub", [zero, x])[0], b.add("RealDiv", [one, x])[0],
+            b.add("Mul", [x, b.constant(Tensor([1] as [Float], shape: [1, 1, 1, 1]))])[0], transposed(transposed(x, 1, 2, 0), 1, 2, 0),
+            b.add("Reshape", [b.add("Reshape", [x, integers(-1)])[0], integers(2, -1)])[0],
+        ]
+        let devices = LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0), options: RuntimeOptions())
+        let environment = PassEnvironment(registry: .standard, place: devices.client)
+        let graph = try b.graph()
+        let simplified = try GraphOptimizer(passes: [ArithmeticSimplification(), Identities()]).run(graph, environment)
+        for (output, _) in same { #expect(!simplified.nodes.contains { $0.name == output.operation.name }, "\(output)") }
+        for output in kept { #expect(simplified.nodes.contains { $0.name == output.operation.name }, "\(output)") }
+        let reshape = try #require(simplified.nodes.first { $0.name == kept.last?.operation.name })
+        #expect(simplified.nodes[reshape.inputs[0].node].name == "x")
+
+        let feeds = [
+            ("x:0", Tensor([1, -0.0, .infinity, .nan, -3, 5] as [Float], shape: [1, 2, 3])), ("n:0", Tensor([7, -2] as [Int32])), ("p:0", Tensor([true, false])),
+        ]
+        for optimizer in [GraphOptimizer.none, .standard] {
+            var options = RuntimeOptions()
+            options.execution.optimizer = optimizer
+            let session = try DirectSession(graph, registry: .standard, options: options)
+            for (output, source) in same {
+                let value = try session.run(feeds: feeds, fetches: [output.name])[0]
+                #expect(value == feeds.first { $0.0 == source.name }?.1, "\(output)")
+            }
         }
     }
 

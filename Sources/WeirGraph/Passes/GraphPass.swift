@@ -20,8 +20,8 @@ public struct GraphOptimizer: Sendable {
     public var passes: [any GraphPass]
 
     public static let standard = GraphOptimizer(passes: [
-        ConstantFolding(), Identities(), CommonSubexpressions(), UnusedValues(), ControlEdges(), Identities(), ProductFusion(),
-        ElementwiseFusion(),
+        ConstantFolding(), Identities(), ArithmeticSimplification(), CommonSubexpressions(), UnusedValues(), ControlEdges(),
+        Identities(), ProductFusion(), ElementwiseFusion(),
     ])
     public static let none = GraphOptimizer(passes: [])
 

@@ -144,6 +144,10 @@ enum VectorMath {
     @inline(__always) static func absolute(_ x: Vector) -> Vector {
         unsafeBitCast(unsafeBitCast(x, to: Bits.self) & 0x7FFF_FFFF, to: Vector.self)
     }
+    /// With the other sign, zeros too: Swift's `-` of vectors is `0 - x`.
+    @inline(__always) static func negated(_ x: Vector) -> Vector {
+        unsafeBitCast(unsafeBitCast(x, to: Bits.self) ^ Bits(repeating: Int32.min), to: Vector.self)
+    }
     @inline(__always) private static func withSign(of x: Vector, _ magnitude: Vector) -> Vector {
         let sign = unsafeBitCast(x, to: Bits.self) & Bits(repeating: Int32.min)
         return unsafeBitCast(unsafeBitCast(magnitude, to: Bits.self) | sign, to: Vector.self)

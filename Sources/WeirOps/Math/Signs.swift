@@ -36,7 +36,7 @@ extension Functions {
     enum Negate: FloatingFunction, VectorUnary, IntegerFunction {
         static func apply<S: MathScalar>(_ x: S) -> S { -x }
         static func apply<E: IntegerElement>(_ x: E) -> E { 0 &- x }
-        @inline(__always) static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> { -x }
+        @inline(__always) static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> { VectorMath.negated(x) }
     }
     enum Sign: FloatingFunction, VectorUnary, IntegerFunction {
         static func apply<S: MathScalar>(_ x: S) -> S { x > 0 ? 1 : x < 0 ? -1 : x.isNaN ? x : 0 }
