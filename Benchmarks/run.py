@@ -199,8 +199,8 @@ def run_round(number, options, results):
 
 
 def table_rows(options, results, bounds):
-    """One row a workload and a measurement of cluster.py. TCP's rate in its bound is that of one blocking request at a
-    time, which a transport that sends while it receives can pass."""
+    """One row a workload and a measurement of cluster.py. A tensor's bound is copying memory, which two processes that
+    copy at the same time can pass."""
     rows, tcp, rate = [], bounds["tcp"], bounds.get("gflop_per_s")
     for name in [name for name in WORKLOADS if name in options.only]:
         bound = GFLOP[name] / rate * 1e6 if rate and name in GFLOP else None
@@ -208,8 +208,9 @@ def table_rows(options, results, bounds):
                     | {system: results.value(name, system) for system in NAMES}
                     | {f"{system}_min": results.value(name, system, "min_us", min) for system in NAMES})
     for name, unit in CLUSTER.items() if "cluster" in options.only and options.python else []:
-        size = next((size for label, size in SIZES.values() if name.endswith(" " + label)), None)
-        bound = tcp.get(8, {}).get("p50_us") if name == "null" else tcp.get(size, {}).get("mb_per_s")
+        bound = tcp.get(8, {}).get("p50_us") if name == "null" else None
+        if name.endswith((" 16 MB", " 100 MB")):  # below that the step costs more than the tensor
+            bound = bounds.get("memcpy_mb_per_s")
         rows.append({"work": name, "unit": unit, "failure": results.failures.get("cluster"), "bound": bound}
                     | {system: results.value("cluster", system, name) for system in ("tensorflow", "weir")})
     for row in rows:
