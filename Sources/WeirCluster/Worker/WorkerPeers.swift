@@ -10,9 +10,11 @@ public final class WorkerPeers: Sendable {
     public let cluster: ClusterSpec
     public let task: DeviceName
     private let connect: Connect
-    /// By task, and by what keys call the devices of the tasks.
     private let endpoints: Mutex<[String: any WorkerEndpoint]>
+    /// By what keys call the devices of the tasks.
     private let sources = Mutex<[Substring: any WorkerEndpoint]>([:])
+    /// More than any cluster has; a client's graph may name devices without end.
+    private static let maximumSources = 10_000
     private unowned let own: Worker
 
     init(cluster: ClusterSpec, task: DeviceName, own: Worker, connect: @escaping Connect) {
@@ -47,7 +49,10 @@ public final class WorkerPeers: Sendable {
         let source = key.source
         if let known = sources.withLock({ $0[source] }) { return known }
         let found = try worker(key.fields().source)
-        sources.withLock { $0[Substring(String(source))] = found }
+        sources.withLock { sources in
+            // The key's own text is not kept for it.
+            if sources.count < WorkerPeers.maximumSources { sources[Substring(String(source))] = found }
+        }
         return found
     }
 
