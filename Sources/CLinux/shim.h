@@ -73,7 +73,8 @@ static inline int linux_receive_descriptor(int socket) {
     int descriptor = -1;
     struct iovec part = {&byte, 1};
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    // Room for one: with more, what else is sent would stay open.
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = CMSG_LEN(sizeof(int))};
     if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC) != 1) return -1;
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
     if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS && header->cmsg_len == CMSG_LEN(sizeof(int)))

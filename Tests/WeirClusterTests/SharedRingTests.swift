@@ -77,6 +77,25 @@ struct SharedRingTests {
         #expect(throws: Status.self) { try there.takeRing() }
     }
 
+    @Test("who has not said who it is may say nothing else, and no tensor is too large to be refused")
+    func greetings() throws {
+        var descriptors: [Int32] = [-1, -1]
+        #expect(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &descriptors) == 0)
+        let (here, there) = (LinkSocket(descriptor: descriptors[0]), LinkSocket(descriptor: descriptors[1]))
+        try here.send(LinkFrame(kind: .cancel, call: 1))
+        #expect(throws: Status.self) { try there.receive(greets: true) }
+        try here.send(LinkFrame(kind: .hello, call: 1, head: [1, 2]))
+        #expect(try there.receive(greets: true)?.head == [1, 2])
+        var head = LinkWriter()
+        head.bool(false)
+        head.byte(DType.float64.rawValue)
+        head.byte(1)
+        head.integer(1 << 60)
+        head.blob([])
+        try here.send(LinkFrame(kind: .tensor, call: 1, head: head.bytes))
+        #expect(throws: Status.self) { try there.receive() }
+    }
+
     @Test("a frame's large payload goes through the ring, its head through the socket")
     func frames() throws {
         var descriptors: [Int32] = [-1, -1]

@@ -343,6 +343,10 @@ struct OptimizerTests {
             b.add("Mul", [x, b.constant(Tensor([1] as [Float], shape: [1, 1, 1, 1]))])[0], transposed(transposed(x, 1, 2, 0), 1, 2, 0),
             b.add("Reshape", [b.add("Reshape", [x, integers(-1)])[0], integers(2, -1)])[0],
         ]
+        // What 0 beside -1 stands for depends on the shape before; a variable is read when the node that takes it runs.
+        let rows = b.add("Reshape", [b.add("Reshape", [x, integers(-1, 3)])[0], integers(0, -1)])[0]
+        let variable = b.add("VariableV2", attributes: ["dtype": .type(.float32), "shape": .shape([2])])[0]
+        let read = b.add("Neg", [b.add("Neg", [variable])[0]])[0]
         let devices = LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0), options: RuntimeOptions())
         let environment = PassEnvironment(registry: .standard, place: devices.client)
         let graph = try b.graph()
@@ -351,6 +355,11 @@ struct OptimizerTests {
         for output in kept { #expect(simplified.nodes.contains { $0.name == output.operation.name }, "\(output)") }
         let reshape = try #require(simplified.nodes.first { $0.name == kept.last?.operation.name })
         #expect(simplified.nodes[reshape.inputs[0].node].name == "x")
+
+        for (output, op) in [(rows, "Reshape"), (read, "Neg")] {
+            let node = try #require(simplified.nodes.first { $0.name == output.operation.name })
+            #expect(simplified.nodes[node.inputs[0].node].op.name == op)
+        }
 
         let feeds = [
             ("x:0", Tensor([1, -0.0, .infinity, .nan, -3, 5] as [Float], shape: [1, 2, 3])), ("n:0", Tensor([7, -2] as [Int32])), ("p:0", Tensor([true, false])),

@@ -68,7 +68,7 @@ final class LinkListener: Sendable {
     }
 
     private func admit(_ socket: LinkSocket) {
-        guard let frame = try? socket.receive(), frame.kind == .hello else { return socket.close() }
+        guard let frame = try? socket.receive(greets: true) else { return socket.close() }
         var reader = LinkReader(frame.head)
         guard let said = try? reader.fixed64(), said == secret, let lane = try? reader.byte(), lane < 2,
             let isLocal = try? reader.bool()
@@ -81,6 +81,8 @@ final class LinkListener: Sendable {
         let id = frame.call
         let other = state.withLock { state -> Half? in
             if let other = state.halves.removeValue(forKey: id) { return other }
+            // Of a peer that gave up, or is gone, the other half never comes.
+            state.halves = state.halves.filter { $0.value.socket.isAlive }
             state.halves[id] = half
             return nil
         }

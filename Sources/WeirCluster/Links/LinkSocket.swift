@@ -33,7 +33,7 @@ package final class LinkSocket: Sendable {
     package func takeRing() throws(Status) -> SharedRing { try SharedRing(from: linux_receive_descriptor(descriptor)) }
 
     /// False once either end has closed.
-    private var isAlive: Bool { linux_is_connected(descriptor) == 1 }
+    var isAlive: Bool { linux_is_connected(descriptor) == 1 }
 
     /// Writes a frame: head and payload are gathered from where they lie.
     /// - Parameter ring: where the payload goes, if not after the head. The peer must expect it there.
@@ -81,10 +81,12 @@ package final class LinkSocket: Sendable {
     }
 
     /// Reads the next frame; a tensor's bytes go straight into its memory.
-    /// - Parameter ring: where the peer puts payloads, if not after the head.
+    /// - Parameters:
+    ///   - ring: where the peer puts payloads, if not after the head.
+    ///   - greets: whether the peer has still to say who it is, and may say nothing else.
     /// - Returns: nil when the connection has ended.
     /// - Throws: `dataLoss` when what comes is no frame.
-    package func receive(through ring: SharedRing? = nil) throws(Status) -> LinkFrame? {
+    package func receive(through ring: SharedRing? = nil, greets: Bool = false) throws(Status) -> LinkFrame? {
         guard let header = read(LinkFrame.headerByteCount) else { return nil }
         var reader = LinkReader(header)
         let number = try reader.byte()
@@ -93,13 +95,15 @@ package final class LinkSocket: Sendable {
         let headCount = Int(try reader.fixed32())
         var frame = LinkFrame(kind: kind, call: try reader.fixed64())
         let payloadCount = try reader.fixed64()
+        guard !greets || (kind == .hello && headCount <= 64) else { throw .dataLoss("A link begins with another message than a greeting") }
         guard headCount <= LinkFrame.maximumHeadByteCount else { throw .dataLoss("A link's message has a head of \(headCount) bytes") }
         guard let head = read(headCount) else { return nil }
         frame.head = head
         if kind == .tensor {
             let description = try LinkTensor(head: head)
             guard description.dtype.isBitwise else { return frame }
-            let expected = description.shape.elementCount * description.dtype.byteCount
+            let (expected, overflows) = description.shape.elementCount.multipliedReportingOverflow(by: description.dtype.byteCount)
+            guard !overflows, expected < 1 << 56 else { throw .resourceExhausted("A link's tensor of shape \(description.shape)") }
             guard payloadCount == UInt64(expected) else {
                 throw .dataLoss("A link's tensor of \(expected) bytes comes with \(payloadCount)")
             }

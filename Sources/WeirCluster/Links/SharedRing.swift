@@ -115,10 +115,7 @@ package final class SharedRing: Sendable {
             offset += Int(part)
             count &+= part
             published.count.pointee.store(count, ordering: .sequentiallyConsistent)
-            if published.isAwaited.pointee.load(ordering: .sequentiallyConsistent) != 0 {
-                published.isAwaited.pointee.store(0, ordering: .relaxed)
-                linux_futex_wake(published.count)
-            }
+            if published.isAwaited.pointee.load(ordering: .sequentiallyConsistent) != 0 { linux_futex_wake(published.count) }
         }
         return true
     }
@@ -130,6 +127,8 @@ package final class SharedRing: Sendable {
             if now != value { return now }
             linux_pause()
         }
+        // Taken back by who has set it: the other end could take back the next one.
+        defer { progress.isAwaited.pointee.store(0, ordering: .relaxed) }
         while true {
             progress.isAwaited.pointee.store(1, ordering: .sequentiallyConsistent)
             var now = progress.count.pointee.load(ordering: .sequentiallyConsistent)

@@ -49,6 +49,7 @@ public final class WorkerPeers: Sendable {
         let source = key.source
         if let known = sources.withLock({ $0[source] }) { return known }
         let found = try worker(key.fields().source)
+        if found === own { return found }
         sources.withLock { sources in
             // The key's own text is not kept for it.
             if sources.count < WorkerPeers.maximumSources { sources[Substring(String(source))] = found }

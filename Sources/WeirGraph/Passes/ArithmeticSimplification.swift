@@ -58,7 +58,9 @@ public struct ArithmeticSimplification: GraphPass {
         /// The pure node of one of these ops that makes the first input.
         func before(_ names: Set<String>) -> Node? {
             guard let input = node.inputs.first, names.contains(graph.nodes[input.node].op.name), graph.nodes[input.node].isPure else { return nil }
-            return graph.nodes[input.node]
+            let inner = graph.nodes[input.node]
+            // A variable is read when the node that takes it runs.
+            return graph.nodes[inner.inputs[0].node].outputTypes[inner.inputs[0].index].isReference ? nil : inner
         }
 
         if let neutral = neutrals[node.op.name], node.inputs.count == 2 {
@@ -77,17 +79,21 @@ public struct ArithmeticSimplification: GraphPass {
         case "Cast": return node.inputTypes[0].dtype == node.outputTypes[0].dtype ? first() : nil
         case "AddN": return node.inputs.count == 1 ? first() : nil
         case "Tile": return integers(1)?.allSatisfy { $0 == 1 } == true ? first(leavingOut: 1) : nil
-        case "Pad", "PadV2", "MirrorPad": return integers(1)?.allSatisfy { $0 == 0 } == true ? first(leavingOut: 1) : nil
+        case "Pad", "MirrorPad": return integers(1)?.allSatisfy { $0 == 0 } == true ? first(leavingOut: 1) : nil
         case "ReverseV2": return constant(1)?.elementCount == 0 ? first(leavingOut: 1) : nil
         case "Reshape":
-            return before(["Reshape"]).map { Step(input: $0.inputs[0], keepsNode: true, leftOut: [node.inputs[0].node]) }
+            // With -1, a 0 beside it depends on the shape before; and a shape that is computed may be of a branch not taken.
+            guard let inner = before(["Reshape"]), let shape = integers(1), !(shape.contains(0) && shape.contains(-1)),
+                graph.nodes[inner.inputs[1].node].op.name == "Const"
+            else { return nil }
+            return Step(input: inner.inputs[0], keepsNode: true, leftOut: [node.inputs[0].node, inner.inputs[1].node])
         case "Transpose":
             guard let inner = before(["Transpose"]), let outer = integers(1) else { return nil }
             let source = graph.nodes[inner.inputs[1].node]
             guard source.op.name == "Const", let order = try? source.attributes.tensor("value")?.integers(), order.count == outer.count,
                 outer.indices.allSatisfy({ order.indices.contains(outer[$0]) && order[outer[$0]] == $0 })
             else { return nil }
-            return Step(input: inner.inputs[0], leftOut: [node.inputs[0].node, node.inputs[1].node])
+            return Step(input: inner.inputs[0], leftOut: [node.inputs[0].node, node.inputs[1].node, inner.inputs[1].node])
         default: return nil
         }
     }
