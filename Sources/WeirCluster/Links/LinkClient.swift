@@ -92,6 +92,8 @@ final class LinkClient: Sendable {
             // The link has ended; if its end has not yet failed this call, it is failed here.
             finish(number, failure: explained(error))
         }
+        // A cancellation that came before the call was noted found nothing to cancel.
+        if cancellation.isCancelled { cancel(number) }
     }
 
     /// A run is ended by the peer, which answers; a tensor is not waited for any longer.

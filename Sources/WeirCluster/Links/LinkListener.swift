@@ -56,7 +56,10 @@ final class LinkListener: Sendable {
             let accepted = Glibc.accept(descriptor, nil, nil)
             if accepted < 0 {
                 if errno == EINTR || errno == ECONNABORTED { continue }
-                break
+                // Out of descriptors or memory: whoever has them may give some back.
+                guard [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(errno), listener()?.state.withLock({ $0.isStopped }) == false else { break }
+                usleep(100_000)
+                continue
             }
             _ = fcntl(accepted, F_SETFD, FD_CLOEXEC)
             let socket = LinkSocket(descriptor: accepted)
