@@ -50,7 +50,7 @@ final class LinkClient: Sendable {
 
     func runGraph(_ request: RunGraph, cancellation: Cancellation, _ done: @escaping Completion<RunGraphReply>) {
         do throws(Status) {
-            try call(.runGraph, try request.linkHead(), .run(done), cancellation)
+            try call(.runGraph, try LinkFrame.checked(request.linkHead()), .run(done), cancellation)
         } catch {
             done(.failure(error))
         }

@@ -28,6 +28,16 @@ package struct LinkFrame {
         self.payload = payload
     }
 
+    /// A head that the peer will take.
+    /// - Throws: `resourceExhausted` when it is too large.
+    static func checked(_ head: [UInt8]) throws(Status) -> [UInt8] {
+        guard head.count <= maximumHeadByteCount else {
+            throw .resourceExhausted(
+                "Feeds or fetches of \(head.count) bytes in one message; a link takes \(maximumHeadByteCount) bytes, --protocol grpc more")
+        }
+        return head
+    }
+
     var header: [UInt8] {
         var writer = LinkWriter()
         writer.byte(kind.rawValue)

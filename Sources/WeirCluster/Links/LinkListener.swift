@@ -160,7 +160,7 @@ final class LinkServer: Sendable {
                 worker.devices.client.pool.submit { [self] in
                     worker.runGraph(request, cancellation: cancellation) { [self] result in
                         do throws(Status) {
-                            end(call, LinkFrame(kind: .runGraphReply, call: call, head: try result.get().linkHead()))
+                            end(call, LinkFrame(kind: .runGraphReply, call: call, head: try LinkFrame.checked(result.get().linkHead())))
                         } catch {
                             fail(call, error)
                         }
