@@ -1,5 +1,5 @@
 import Glibc
-public import WeirTensor
+import WeirTensor
 
 extension ClusterSpec {
     /// A cluster on this machine, each task at a port that is free now.

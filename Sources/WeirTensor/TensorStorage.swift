@@ -54,7 +54,8 @@ final class TensorStorage: ManagedBuffer<TensorStorage.Header, TensorStorage.Blo
 
     private static func byteCount(_ dtype: DType, _ shape: Shape) throws(Status) -> Int {
         let (byteCount, overflow) = shape.elementCount.multipliedReportingOverflow(by: dtype.byteCount)
-        guard !overflow else { throw .invalidArgument("A \(dtype) tensor of shape \(shape) is too large") }
+        // No machine has more, and what is added to sizes from here on cannot overflow.
+        guard !overflow, byteCount < 1 << 56 else { throw .invalidArgument("A \(dtype) tensor of shape \(shape) is too large") }
         return byteCount
     }
 

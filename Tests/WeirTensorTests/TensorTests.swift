@@ -38,6 +38,8 @@ struct TensorTests {
     func shapes() {
         #expect(throws: Status.self) { try Shape(validating: [1 << 40, 1 << 40]) }
         #expect(throws: Status.self) { try Shape(validating: [-1]) }
+        #expect(throws: Status.self) { try Tensor(.float64, [1 << 60 - 1]) }
+        #expect(throws: Status.self) { try Tensor(.float64, [1 << 60]) }
         #expect(throws: Status.self) { try Shape(validating: [Int](repeating: 1, count: 255)) }
         #expect(throws: Never.self) { try Shape(validating: [Int](repeating: 1, count: 254)) }
     }

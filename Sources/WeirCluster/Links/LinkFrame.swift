@@ -33,7 +33,7 @@ package struct LinkFrame {
     static func checked(_ head: [UInt8]) throws(Status) -> [UInt8] {
         guard head.count <= maximumHeadByteCount else {
             throw .resourceExhausted(
-                "Feeds or fetches of \(head.count) bytes in one message; a link takes \(maximumHeadByteCount) bytes, --protocol grpc more")
+                "Feeds or fetches of \(head.count) bytes in one message; links take \(maximumHeadByteCount), servers with --protocol grpc twice as much")
         }
         return head
     }

@@ -12,7 +12,9 @@ final class LinkListener: Sendable {
     let address: LinkAddress
     /// What a peer must say first.
     let secret: UInt64 = .random(in: 1 ... .max)
-    private let descriptors: [Int32]
+    /// How many may have connected and not yet said who they are, and for how long. Each takes a thread.
+    private static let maximumStrangers = 256
+    private static let patienceMilliseconds = 10_000
     private let worker: Worker
     private let variants: VariantDecoders
     private struct Half {
@@ -22,6 +24,9 @@ final class LinkListener: Sendable {
     }
     private struct State {
         var isStopped = false
+        /// Open for connections; closed by the threads that take these.
+        var listening: [Int32] = []
+        var strangers = 0
         /// Sockets whose other half is still to come.
         var halves: [UInt64: Half] = [:]
         var links: [UInt64: LinkServer] = [:]
@@ -46,8 +51,15 @@ final class LinkListener: Sendable {
             }
         }
         address = LinkAddress(port: port.port, name: name)
-        self.descriptors = descriptors
-        for descriptor in descriptors { LinkThread.run { [weak self] in LinkListener.accept(descriptor) { self } } }
+        state.withLock { $0.listening = descriptors }
+        for descriptor in descriptors {
+            do throws(Status) {
+                try LinkThread.run { [weak self] in LinkListener.accept(descriptor) { self } }
+            } catch {
+                stop()
+                throw error
+            }
+        }
     }
 
     /// Takes connections until the listener is stopped.
@@ -63,24 +75,47 @@ final class LinkListener: Sendable {
             }
             _ = fcntl(accepted, F_SETFD, FD_CLOEXEC)
             let socket = LinkSocket(descriptor: accepted)
-            guard let listener = listener(), !listener.state.withLock({ $0.isStopped }) else { break }
-            // A peer that connects and says nothing holds up nobody else.
-            LinkThread.run { [weak listener] in listener?.admit(socket) }
+            guard let listener = listener(), listener.letIn(socket) else { break }
         }
+        listener()?.state.withLock { state in state.listening.removeAll { $0 == descriptor } }
         close(descriptor)
+    }
+
+    /// Hears who has connected, on a thread of its own: who says nothing holds up nobody else.
+    /// - Returns: false when the listener has been stopped.
+    private func letIn(_ socket: LinkSocket) -> Bool {
+        let isWelcome = state.withLock { state -> Bool? in
+            guard !state.isStopped else { return nil }
+            guard state.strangers < LinkListener.maximumStrangers else { return false }
+            state.strangers += 1
+            return true
+        }
+        guard isWelcome == true else { return isWelcome != nil }
+        do throws(Status) {
+            try LinkThread.run { [self] in
+                socket.wait(atMost: LinkListener.patienceMilliseconds)
+                admit(socket)
+                state.withLock { $0.strangers -= 1 }
+            }
+        } catch {
+            state.withLock { $0.strangers -= 1 }
+        }
+        return true
     }
 
     private func admit(_ socket: LinkSocket) {
         guard let frame = try? socket.receive(greets: true) else { return socket.close() }
         var reader = LinkReader(frame.head)
         guard let said = try? reader.fixed64(), said == secret, let lane = try? reader.byte(), lane < 2,
-            let isLocal = try? reader.bool()
+            let sharesMemory = try? reader.bool()
         else { return socket.close() }
         var half = Half(lane: lane, socket: socket)
-        if lane == 1, isLocal {
+        if lane == 1, sharesMemory {
             guard let ring = try? socket.takeRing() else { return socket.close() }
             half.ring = ring
         }
+        // From here on it may be silent for as long as it likes.
+        socket.wait(atMost: 0)
         let id = frame.call
         let other = state.withLock { state -> Half? in
             if let other = state.halves.removeValue(forKey: id) { return other }
@@ -102,9 +137,10 @@ final class LinkListener: Sendable {
     }
 
     func stop() {
-        for descriptor in descriptors { shutdown(descriptor, Int32(SHUT_RDWR)) }
         let (links, halves) = state.withLock { state in
             state.isStopped = true
+            // Under the lock: once closed, the number may be another file's.
+            for descriptor in state.listening { shutdown(descriptor, Int32(SHUT_RDWR)) }
             return (Array(state.links.values), state.halves.values.map(\.socket))
         }
         for link in links { link.close() }

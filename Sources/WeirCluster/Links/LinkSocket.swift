@@ -5,10 +5,10 @@ package import WeirTensor
 
 /// A connected socket that carries frames: whole ones, one after the other, from any thread.
 ///
-/// Reading and writing block, each on a thread that has nothing else to do: that is the fastest way there is from one
-/// process to another, and costs a thread a peer.
+/// Reading and writing block: that is the fastest way there is from one process to another. Each socket is read by a thread
+/// that does nothing else; what is large is written by another, what is small by whoever has it.
 package final class LinkSocket: Sendable {
-    private let descriptor: Int32
+    let descriptor: Int32
     private let writing = Mutex<Void>(())
     private let isClosed = Atomic<Bool>(false)
 
@@ -21,16 +21,20 @@ package final class LinkSocket: Sendable {
     }
     deinit { Glibc.close(descriptor) }
 
-    /// Gives the peer memory, over a socket of this host, in which to send what is large.
-    /// - Throws: `resourceExhausted` when there is none, `unavailable` when the peer is gone.
-    package func offerRing() throws(Status) -> SharedRing {
-        let ring = try SharedRing()
-        guard linux_send_descriptor(descriptor, ring.descriptor) == 1 else { throw .unavailable("The link to the peer broke") }
-        return ring
+    /// Reading fails after so long without a byte; 0 is for ever.
+    func wait(atMost milliseconds: Int) {
+        var limit = timeval(tv_sec: milliseconds / 1000, tv_usec: milliseconds % 1000 * 1000)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     }
-    /// Takes what the peer gives with `offerRing`.
+
+    /// Gives the peer, over a socket of this host, memory in which to send what is large.
+    /// - Throws: `unavailable` when the peer is gone.
+    func offer(_ ring: SharedRing) throws(Status) {
+        guard linux_send_descriptor(descriptor, ring.descriptor) == 1 else { throw .unavailable("The link to the peer broke") }
+    }
+    /// Takes what the peer gives with `offer`.
     /// - Throws: `dataLoss` when it gives something else.
-    package func takeRing() throws(Status) -> SharedRing { try SharedRing(from: linux_receive_descriptor(descriptor)) }
+    func takeRing() throws(Status) -> SharedRing { try SharedRing(from: linux_receive_descriptor(descriptor)) }
 
     /// False once either end has closed.
     var isAlive: Bool { linux_is_connected(descriptor) == 1 }
@@ -103,9 +107,8 @@ package final class LinkSocket: Sendable {
             let description = try LinkTensor(head: head)
             guard description.dtype.isBitwise else { return frame }
             let (expected, overflows) = description.shape.elementCount.multipliedReportingOverflow(by: description.dtype.byteCount)
-            guard !overflows, expected < 1 << 56 else { throw .resourceExhausted("A link's tensor of shape \(description.shape)") }
-            guard payloadCount == UInt64(expected) else {
-                throw .dataLoss("A link's tensor of \(expected) bytes comes with \(payloadCount)")
+            guard !overflows, payloadCount == UInt64(expected) else {
+                throw .dataLoss("A link's \(description.dtype) tensor of shape \(description.shape) comes with \(payloadCount) bytes")
             }
             let tensor = try Tensor(description.dtype, description.shape)
             guard ring?.read(into: tensor.mutableBytes, while: { isAlive }) ?? read(into: tensor.mutableBytes) else { return nil }
@@ -148,15 +151,21 @@ package final class LinkSocket: Sendable {
         through ring: SharedRing? = nil, _ onFrame: @escaping @Sendable (LinkFrame) -> Void,
         onEnd: @escaping @Sendable (Status?) -> Void
     ) {
-        LinkThread.run { [self] in
-            var reason: Status?
-            do throws(Status) {
-                while let frame = try receive(through: ring) { onFrame(frame) }
-            } catch {
-                reason = error
-            }
+        @Sendable func end(_ reason: Status?) {
             close()
             onEnd(reason)
+        }
+        do throws(Status) {
+            try LinkThread.run { [self] in
+                do throws(Status) {
+                    while let frame = try receive(through: ring) { onFrame(frame) }
+                    end(nil)
+                } catch {
+                    end(error)
+                }
+            }
+        } catch {
+            end(error)
         }
     }
 }

@@ -26,10 +26,14 @@ final class LinkTable: Sendable {
             let chosen = offer
             // Connecting blocks; not on a thread of Swift's tasks.
             return try await withCheckedThrowingContinuation { continuation in
-                LinkThread.run {
-                    continuation.resume(with: Result {
-                        try LinkClient(host: host, offer: chosen, task: task, variants: variants)
-                    })
+                do {
+                    try LinkThread.run {
+                        continuation.resume(with: Result {
+                            try LinkClient(host: host, offer: chosen, task: task, variants: variants)
+                        })
+                    }
+                } catch {
+                    continuation.resume(throwing: error)
                 }
             }
         }

@@ -1,4 +1,5 @@
 import Glibc
+import WeirTensor
 
 /// Threads for reading and writing sockets.
 enum LinkThread {
@@ -6,16 +7,20 @@ enum LinkThread {
         let run: @Sendable () -> Void
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }
     }
-    static func run(_ body: @escaping @Sendable () -> Void) {
-        let argument = Unmanaged.passRetained(Body(body)).toOpaque()
+    /// - Throws: `resourceExhausted` when the system has no thread left; peers may have taken them.
+    static func run(_ body: @escaping @Sendable () -> Void) throws(Status) {
+        let retained = Unmanaged.passRetained(Body(body))
         var thread = pthread_t()
         let failure = pthread_create(
             &thread, nil,
             { argument in
                 if let argument { Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run() }
                 return nil
-            }, argument)
-        precondition(failure == 0, "cannot start a thread: \(String(cString: strerror(failure)))")
+            }, retained.toOpaque())
+        guard failure == 0 else {
+            retained.release()
+            throw .resourceExhausted("Cannot start a thread for a link: \(String(cString: strerror(failure)))")
+        }
         pthread_detach(thread)
     }
 }

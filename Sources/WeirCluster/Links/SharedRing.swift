@@ -15,7 +15,8 @@ package final class SharedRing: Sendable {
     /// Where in the memory the bytes begin; what both ends know of each other is before.
     private static let start = 4096
     private static let byteCount = start + Int(capacity)
-    /// How often an end looks before it sleeps: some 50 µs, about what the other takes for a chunk.
+    /// How often an end looks before it sleeps: here some 50 µs, about what the other takes for a chunk. How long a pause
+    /// takes is the processor's affair; too short costs wake-ups, too long a core.
     private static let looks = 2000
 
     /// How many bytes one end has dealt with, modulo 2³², and whether the other sleeps until there are more. On cache

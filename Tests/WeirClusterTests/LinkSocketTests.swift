@@ -1,0 +1,103 @@
+import CLinux
+import Glibc
+import Testing
+import WeirGraph
+import WeirTensor
+
+@testable import WeirCluster
+
+@Suite("Sockets of links")
+struct LinkSocketTests {
+    private func pair() throws -> (here: LinkSocket, there: LinkSocket) {
+        var descriptors: [Int32] = [-1, -1]
+        try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &descriptors) == 0)
+        return (LinkSocket(descriptor: descriptors[0]), LinkSocket(descriptor: descriptors[1]))
+    }
+
+    @Test("only memory whose size nobody can change is taken from a peer")
+    func otherMemory() throws {
+        let (here, there) = try pair()
+        let ring = try SharedRing()
+        try here.offer(ring)
+        #expect(try there.takeRing().descriptor != ring.descriptor)
+
+        let file = open("/dev/zero", O_RDWR)
+        defer { close(file) }
+        #expect(linux_send_descriptor(here.descriptor, file) == 1)
+        #expect(throws: Status.self) { try there.takeRing() }
+
+        let other = linux_make_sealed_memory("too small", 4096)
+        defer { close(other) }
+        #expect(linux_send_descriptor(here.descriptor, other) == 1)
+        #expect(throws: Status.self) { try there.takeRing() }
+
+        // A frame where a descriptor should be.
+        try here.send(LinkFrame(kind: .hello, call: 1))
+        #expect(throws: Status.self) { try there.takeRing() }
+    }
+
+    @Test("who has not said who it is may say nothing else, and no tensor is too large to be refused")
+    func greetings() throws {
+        let (here, there) = try pair()
+        try here.send(LinkFrame(kind: .cancel, call: 1))
+        #expect(throws: Status.self) { try there.receive(greets: true) }
+        try here.send(LinkFrame(kind: .hello, call: 1, head: [1, 2]))
+        #expect(try there.receive(greets: true)?.head == [1, 2])
+        var head = LinkWriter()
+        head.bool(false)
+        head.byte(DType.float64.rawValue)
+        head.byte(1)
+        head.integer(1 << 60)
+        head.blob([])
+        try here.send(LinkFrame(kind: .tensor, call: 1, head: head.bytes))
+        #expect(throws: Status.self) { try there.receive() }
+    }
+
+    @Test("who says nothing is not waited for any longer than was said")
+    func silence() throws {
+        let (here, there) = try pair()
+        there.wait(atMost: 20)
+        #expect(try there.receive(greets: true) == nil)
+        #expect(here.isAlive)
+    }
+
+    @Test("feeds that no peer would take are refused, and say what to do")
+    func heads() throws {
+        let count = LinkFrame.maximumHeadByteCount + 1
+        // Never touched, so not there: only its size counts.
+        let large = [UInt8](unsafeUninitializedCapacity: count) { _, initialized in initialized = count }
+        #expect(throws: Status.self) { try LinkFrame.checked(large) }
+        #expect(try LinkFrame.checked([1]) == [1])
+    }
+
+    @Test("a frame's large payload goes through the ring, its head through the socket")
+    func frames() throws {
+        let (here, there) = try pair()
+        let reader = try SharedRing(), writer = try SharedRing(from: dup(reader.descriptor))
+        let values = (0..<1_000_000).map(Float.init)
+        let delivery = Delivery(Tensor(values))
+        let head = try LinkTensor(delivery).head
+        try LinkThread.run {
+            #expect(throws: Never.self) {
+                try here.send(LinkFrame(kind: .tensor, call: 3, head: head, payload: delivery.tensor), through: writer)
+            }
+        }
+        let found = try #require(try there.receive(through: reader))
+        #expect(found.call == 3)
+        #expect(try found.payload?.array(of: Float.self) == values)
+    }
+
+    @Test("a peer of this host is reached by its name, and one whose name is unknown here by its port")
+    func addresses() throws {
+        let name = "weir-test-\(UInt64.random(in: 0 ... .max))"
+        let local = try LinkAddress.listen(name: name)
+        let (remote, port) = try LinkAddress.listen(host: "127.0.0.1")
+        defer {
+            close(local)
+            close(remote)
+        }
+        #expect(try LinkAddress(port: port, name: name).connect(host: "127.0.0.1").isLocal)
+        #expect(try !LinkAddress(port: port, name: name + "x").connect(host: "127.0.0.1").isLocal)
+        #expect(try !LinkAddress(port: port, name: "").connect(host: "127.0.0.1").isLocal)
+    }
+}
