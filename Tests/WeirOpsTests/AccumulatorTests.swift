@@ -114,7 +114,7 @@ import WeirTensor
         let s = try TinySession()
         let accumulator = GradientAccumulator(
             name: "q", dtype: .float32, shape: .unknown, isSparse: false, takesMean: false)
-        let pool = ComputePool(threadCount: 4)
+        let pool = try ComputePool(threadCount: 4)
         pool.parallelFor(200, grain: 1) { range in
             for _ in range {
                 try? accumulator.apply(.dense(Tensor([1, 2] as [Float])), localStep: 0, pool)

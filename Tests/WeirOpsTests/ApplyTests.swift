@@ -95,7 +95,7 @@ struct UpdateCase: Sendable, CustomTestStringConvertible {
 
     @Test func `large variables are updated by several threads, block by block`() throws {
         let count = 140_003
-        let pool = ComputePool(threadCount: 4)
+        let pool = try ComputePool(threadCount: 4)
         var h = HyperParameters<Float>()
         (h.lr, h.rho, h.momentum, h.epsilon, h.beta1, h.beta2) = (0.1, 0.8, 0.9, 0.01, 0.6, 0.95)
         func compare<R: UpdateRule>(_ rule: R.Type) {
@@ -131,8 +131,8 @@ struct UpdateCase: Sendable, CustomTestStringConvertible {
         let indices = (0..<4000).map { $0 * 37 % 123 }
         let gradient = Tensor([Float](repeating: 1, count: indices.count * width), shape: [indices.count, width])
         let variable = try Tensor.zeros(.float32, [rows, width])
-        UpdateLoop<GradientDescent, Float>([variable], gradient, h)
-            .runSparse(indices, width: width, ComputePool(threadCount: 4))
+        let pool = try ComputePool(threadCount: 4)
+        UpdateLoop<GradientDescent, Float>([variable], gradient, h).runSparse(indices, width: width, pool)
         var counts = [Float](repeating: 0, count: rows)
         for index in indices { counts[index] -= 1 }
         #expect(variable.floats == counts.flatMap { [Float](repeating: $0, count: width) })

@@ -276,7 +276,7 @@ private struct OneNode {
         var outputSlots = [Slot](repeating: .empty, count: node.outputTypes.count)
         let step = StepContext(id: 1, rendezvous: NoRendezvous())
         let place = KernelPlace(
-            device: place.device, resources: place.resources, pool: ComputePool(threadCount: threads))
+            device: place.device, resources: place.resources, pool: try ComputePool(threadCount: threads))
         try inputSlots.withUnsafeMutableBufferPointer { ins in
             try outputSlots.withUnsafeMutableBufferPointer { outs in
                 // A kernel without inputs never looks at this address.

@@ -22,7 +22,7 @@ final class TinySession {
     init(_ ops: [OpDefinition] = [], threads: Int = 1) throws {
         builder = GraphBuilder(registry: OpRegistry([.tinyConst, .tinyPlaceholder] + stateOps + trainingOps + ops))
         let device = CPUDevice(name: try DeviceName("/job:localhost/replica:0/task:0/device:CPU:0"))
-        place = KernelPlace(device: device, resources: resources, pool: ComputePool(threadCount: threads))
+        place = KernelPlace(device: device, resources: resources, pool: try ComputePool(threadCount: threads))
     }
 
     /// A value of which the graph knows only the type.

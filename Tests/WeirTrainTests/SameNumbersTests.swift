@@ -48,7 +48,8 @@ struct SameNumbersTests {
         let training = try Training(onCluster: false)
         let name = DeviceName(job: "localhost", replica: 0, task: 0, type: "CPU", index: 0)
         let place = KernelPlace(
-            device: CPUDevice(name: name), resources: ResourceTable(defaultContainer: "localhost"), pool: ComputePool(threadCount: threads))
+            device: CPUDevice(name: name), resources: ResourceTable(defaultContainer: "localhost"),
+            pool: try ComputePool(threadCount: threads))
         var options = RuntimeOptions()
         options.execution = execution
         let session = try DirectSession(training.graph, registry: .standard, devices: LocalDevices(places: [place]), options: options)

@@ -9,13 +9,13 @@ extension DirectSession {
         let name = DeviceName(job: "localhost", replica: 0, task: 0, type: "CPU", index: 0)
         let place = KernelPlace(
             device: CPUDevice(name: name, incarnation: 1), resources: ResourceTable(defaultContainer: "localhost"),
-            pool: oneThread)
+            pool: try oneThread.get())
         var options = RuntimeOptions()
         options.execution.scheduling = scheduling
         options.execution.optimizer = optimizer
         return try DirectSession(graph, registry: .standard, devices: LocalDevices(places: [place]), options: options)
     }
-    private static let oneThread = ComputePool(threadCount: 1)
+    private static let oneThread = Result { try ComputePool(threadCount: 1) }
 
     /// The step that computes one tensor, compiled.
     func step(feeding feeds: [(Output, Tensor)], fetching fetch: Output) throws -> () throws -> Void {

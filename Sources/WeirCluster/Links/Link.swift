@@ -13,9 +13,13 @@ final class Link: Sendable {
     private let incoming: SharedRing?
     private let outgoing: SharedRing?
     /// Writes large tensors one after the other, so that no kernel's thread waits for the network.
-    private let bulkWriter = ComputePool(threadCount: 1)
+    private let bulkWriter: ComputePool
 
-    init(control: LinkSocket, bulk: LinkSocket, incoming: SharedRing? = nil, outgoing: SharedRing? = nil) {
+    /// - Throws: `resourceExhausted` when the system has no thread left to write large tensors.
+    init(
+        control: LinkSocket, bulk: LinkSocket, incoming: SharedRing? = nil, outgoing: SharedRing? = nil
+    ) throws(Status) {
+        bulkWriter = try ComputePool(threadCount: 1)
         self.control = control
         self.bulk = bulk
         self.incoming = incoming

@@ -20,7 +20,7 @@ final class LinkClient: Sendable {
     private let state = Mutex(State())
 
     /// Connects both sockets.
-    /// - Throws: `unavailable` when the peer cannot be reached. Blocks.
+    /// - Throws: `unavailable` when the peer cannot be reached, `resourceExhausted` without a thread for it. Blocks.
     init(host: String, offer: LinkService.Offer, task: DeviceName, variants: VariantDecoders) throws(Status) {
         self.task = task
         self.variants = variants
@@ -39,7 +39,7 @@ final class LinkClient: Sendable {
         }
         let control = try connect(lane: 0)
         let bulk = try connect(lane: 1)
-        link = Link(control: control.socket, bulk: bulk.socket, incoming: bulk.ring)
+        link = try Link(control: control.socket, bulk: bulk.socket, incoming: bulk.ring)
     }
 
     /// - Parameter onEnd: called once, when the link has ended; every call under way has failed by then.

@@ -126,8 +126,12 @@ final class LinkListener: Sendable {
         }
         guard let other else { return }
         let (control, bulk) = lane == 0 ? (half, other) : (other, half)
-        let server = LinkServer(
-            Link(control: control.socket, bulk: bulk.socket, outgoing: bulk.ring), worker: worker, variants: variants)
+        guard let link = try? Link(control: control.socket, bulk: bulk.socket, outgoing: bulk.ring) else {
+            // No thread left for it. The peer sees both ends closed and asks over gRPC.
+            control.socket.close()
+            return bulk.socket.close()
+        }
+        let server = LinkServer(link, worker: worker, variants: variants)
         let isStopped = state.withLock { state -> Bool in
             state.links[id] = server
             return state.isStopped

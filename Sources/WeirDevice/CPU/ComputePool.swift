@@ -2,22 +2,36 @@
     import Glibc
 #endif
 import Synchronization
+public import WeirTensor
 
 /// Threads that run kernels: as many as there are cores, never those of Swift's cooperative pool, which stays free for
 /// messages. Work is taken first come, first served.
 public final class ComputePool: Sendable {
     public typealias Job = @Sendable () -> Void
 
-    /// The pool of this process, made when first used.
-    public static let shared = ComputePool(threadCount: Processor.coreCount)
+    /// The pool of this process, made when first used: with a server's devices, before anybody can connect to it.
+    public static let shared: ComputePool = {
+        do throws(Status) {
+            return try ComputePool(threadCount: Processor.coreCount)
+        } catch {
+            fatalError(error.message)
+        }
+    }()
 
+    /// How many threads there are: where the system has fewer left than were asked for, those that it had.
     public let threadCount: Int
     private let queue: Queue
 
-    public init(threadCount: Int) {
-        self.threadCount = max(1, threadCount)
-        queue = Queue(maximumSpinners: self.threadCount - 1)
-        for _ in 0..<self.threadCount { startThread(queue) }
+    /// - Throws: `resourceExhausted` when the system has not one thread left.
+    public init(threadCount: Int) throws(Status) {
+        queue = Queue(maximumSpinners: max(1, threadCount) - 1)
+        var (started, failure) = (0, Int32(0))
+        while started < max(1, threadCount), failure == 0 {
+            failure = ComputePool.startThread(queue)
+            if failure == 0 { started += 1 }
+        }
+        self.threadCount = started
+        if started == 0 { throw .resourceExhausted("Cannot start a thread for kernels: \(String(cString: strerror(failure)))") }
     }
     deinit { queue.close() }
 
@@ -44,10 +58,11 @@ public final class ComputePool: Sendable {
         }
     }
 
-    private func startThread(_ queue: Queue) {
+    /// - Returns: zero, or what kept it from starting.
+    private static func startThread(_ queue: Queue) -> Int32 {
         let box = Unmanaged.passRetained(queue)
         var thread = pthread_t()
-        let failed = pthread_create(
+        let failure = pthread_create(
             &thread, nil,
             { argument in
                 let queue = Unmanaged<Queue>.fromOpaque(argument!).takeRetainedValue()
@@ -58,8 +73,8 @@ public final class ComputePool: Sendable {
                 }
                 return nil
             }, box.toOpaque())
-        precondition(failed == 0, "cannot start a thread: error \(failed)")
-        pthread_detach(thread)
+        if failure == 0 { pthread_detach(thread) } else { box.release() }
+        return failure
     }
 
     /// Jobs waiting for a thread.

@@ -11,9 +11,9 @@ struct MatrixProduct {
     /// Whether transposition also conjugates, as that of batched products does.
     var conjugates = false
 
-    /// Multiplications that are worth a thread's trouble: 15 to 20 µs of oneDNN on one core. Less is not only the cost of
+    /// Multiplications that are worth a thread's trouble: 8 to 20 µs of oneDNN on one core. Less is not only the cost of
     /// handing over: what another core computed lies in its cache, and the next kernel has to fetch it from there.
-    static let grain = (OneDNN.hasWideVectors ? 2.0 : 0.75) * 1024 * 1024
+    static let grain = (OneDNN.hasWideVectors ? 1.0 : 0.75) * 1024 * 1024
 
     private var work: Double { Double(rows) * Double(columns) * Double(depth) }
 

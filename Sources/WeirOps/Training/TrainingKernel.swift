@@ -39,8 +39,9 @@ struct TrainingInputs: Sendable {
     ) throws -> HyperParameters<E.Compute> {
         var h = flags
         for (name, index) in scalars {
-            let shape = context.shape(index)
-            guard shape.rank == 0 else { throw Status.invalidArgument("\(name.label) is not a scalar: \(shape)") }
+            guard context.rank(index) == 0 else {
+                throw Status.invalidArgument("\(name.label) is not a scalar: \(context.shape(index))")
+            }
             if name == .globalStep {
                 h.set(name, E.Compute(context.elements(index, Int64.self)[0]))
             } else {

@@ -125,6 +125,7 @@ extension SequentialPlan {
         private var mayBeDead: [Bool]
         private var isConstant: [Bool]
         private var isControlSource: [Bool]
+        private var consumers: [[NodeID]]
         /// The position in `sources` of each slot's last use so far.
         private var lastUse: [Int] = []
 
@@ -136,6 +137,7 @@ extension SequentialPlan {
             mayBeDead = [Bool](repeating: false, count: graph.nodes.count)
             isConstant = mayBeDead
             isControlSource = mayBeDead
+            consumers = [[NodeID]](repeating: [], count: graph.nodes.count)
         }
 
         mutating func build(_ orders: [[RegionOrder.Unit]]) -> Bool {
@@ -144,6 +146,7 @@ extension SequentialPlan {
                 slotCount += node.outputTypes.count
                 for control in node.controlInputs { isControlSource[control] = true }
             }
+            for (id, node) in graph.nodes.enumerated() { for input in node.inputs { consumers[input.node].append(id) } }
             uses = [Int32](repeating: 0, count: slotCount)
             for node in graph.nodes { for input in node.inputs { uses[firstSlot[input.node] + input.index] += 1 } }
             lastUse = [Int](repeating: -1, count: slotCount)
@@ -188,6 +191,12 @@ extension SequentialPlan {
             }
         }
 
+        /// Whether a constant's value can lie in its slot all along, rather than be put there in every step or iteration.
+        private func staysInPlace(_ id: NodeID) -> Bool {
+            // One that dies with a branch may, where those who take it can die in its place.
+            !mayBeDead[id] || consumers[id].allSatisfy { table.entries[$0].kind == .ordinary } && !isControlSource[id]
+        }
+
         private mutating func append(_ id: NodeID, to region: Int) -> Bool {
             let node = graph.nodes[id]
             let entry = table.entries[id]
@@ -225,7 +234,7 @@ extension SequentialPlan {
                     instruction.kind = .nothing
                 } else if node.op.name == "Identity" || node.op.name == "StopGradient" {
                     instruction.kind = .pass
-                } else if region == 0, node.op.name == "Const", !mayBeDead[id], isHost, let value = node.attributes.tensor("value") {
+                } else if node.op.name == "Const", isHost, staysInPlace(id), let value = node.attributes.tensor("value") {
                     constants.append((firstSlot[id], value))
                     isConstant[id] = true
                     return true
@@ -246,7 +255,9 @@ extension SequentialPlan {
             }
             instruction.controlStart = Int32(controls.count)
             if entry.kind != .merge {
-                controls += node.controlInputs.filter { mayBeDead[$0] }.map(Int32.init)
+                // What a constant waited for, those who take it wait for: they are dead when it would have been.
+                let inherited = node.inputs.filter { isConstant[$0.node] }.flatMap { graph.nodes[$0.node].controlInputs }
+                controls += (node.controlInputs + inherited).filter { mayBeDead[$0] }.map(Int32.init)
             }
             instruction.controlCount = Int32(controls.count) - instruction.controlStart
             instructions.append(instruction)

@@ -7,6 +7,8 @@ struct SequentialRun: ~Copyable {
     private let table: NodeTable
     private let place: KernelPlace
     private let step: StepContext
+    /// The step's, which keeps it alive: asked before every kernel, without taking a reference.
+    private let cancellation: Unmanaged<Cancellation>
     private let call: CallFrame?
     private let memory: SequentialMemory
     private let slots: UnsafeMutablePointer<Slot>
@@ -20,6 +22,7 @@ struct SequentialRun: ~Copyable {
         self.table = table
         self.place = place
         self.step = step
+        cancellation = .passUnretained(step.cancellation)
         self.call = call
         self.memory = memory
         slots = memory.slots
@@ -55,7 +58,7 @@ struct SequentialRun: ~Copyable {
         for exit in plan.regions[region].exits { slots[exit] = .dead }
         while true {
             guard run(region: region) else { return false }
-            guard !step.cancellation.isCancelled else {
+            guard !cancellation._withUnsafeGuaranteedRef({ $0.isCancelled }) else {
                 failure = .cancelled("Loop execution was cancelled.")
                 return false
             }
@@ -163,7 +166,7 @@ struct SequentialRun: ~Copyable {
         _ instruction: UnsafePointer<SequentialPlan.Instruction>, _ entry: UnsafeMutablePointer<NodeTable.Entry>, _ inputCount: Int,
         _ outputs: UnsafeMutablePointer<Slot>
     ) -> Bool {
-        guard !step.cancellation.isCancelled else { return fail(instruction, .cancelled("Step was cancelled")) }
+        guard !cancellation._withUnsafeGuaranteedRef({ $0.isCancelled }) else { return fail(instruction, .cancelled("Step was cancelled")) }
         let outputCount = Int(instruction.pointee.outputCount)
         let context = KernelContext(
             inputs: inputs, inputCount: inputCount, outputs: outputs, outputCount: outputCount, step: step, place: place,

@@ -1,0 +1,95 @@
+import COneDNN
+import Synchronization
+import WeirTensor
+
+/// A product of matrices that oneDNN has compiled for its sizes.
+///
+/// `dnnl_sgemm` for AVX-512 copies both operands first. Where the second is transposed, that takes up to twice the time of
+/// the product itself (32 × 80 × 512: 34 µs on a core; compiled for the sizes, 13).
+final class OneDNNMatMul: Sendable {
+    struct Sizes: Hashable {
+        var rows: Int
+        var columns: Int
+        var depth: Int
+        var aStride: Int
+        var aTransposed: Bool
+        var bStride: Int
+        var bTransposed: Bool
+    }
+    /// From so many multiplications on, finding the compiled product takes less than it saves.
+    static let leastWork = 1 << 18
+
+    /// Those made so far; nil for sizes that oneDNN is not asked for again.
+    private static let cache = Mutex<[Sizes: OneDNNMatMul?]>([:])
+    /// Beyond this many the cache starts anew: a graph has tens.
+    private static let cacheLimit = 1024
+
+    private let sizes: Sizes
+    private let product: OneDNNPrimitive
+    private let layouts: Layouts
+    private struct Layouts: @unchecked Sendable {  // plain values
+        var a: dnnl_memory_desc_t
+        var b: dnnl_memory_desc_t
+        var c: dnnl_memory_desc_t
+    }
+
+    /// - Returns: nil when oneDNN has no fast way to do it.
+    static func cached(_ sizes: Sizes) -> OneDNNMatMul? {
+        if let known = cache.withLock({ $0[sizes] }) { return known }
+        // Made outside of the lock, as this takes milliseconds: at worst two threads make the same.
+        let made = OneDNNMatMul(sizes)
+        cache.withLock { cache in
+            if cache.count >= cacheLimit { cache = [:] }
+            cache[sizes] = .some(made)
+        }
+        return made
+    }
+
+    private init?(_ sizes: Sizes) {
+        func layout(_ rows: Int, _ columns: Int, _ stride: Int, _ isTransposed: Bool) -> dnnl_memory_desc_t? {
+            var layout = dnnl_memory_desc_t()
+            let strides = isTransposed ? [1, Int64(stride)] : [Int64(stride), 1]
+            let status = dnnl_memory_desc_init_by_strides(&layout, 2, [Int64(rows), Int64(columns)], dnnl_f32, strides)
+            return status == dnnl_success ? layout : nil
+        }
+        guard let a = layout(sizes.rows, sizes.depth, sizes.aStride, sizes.aTransposed),
+            let b = layout(sizes.depth, sizes.columns, sizes.bStride, sizes.bTransposed),
+            // It takes no result whose rows do not follow each other.
+            let c = layout(sizes.rows, sizes.columns, sizes.columns, false)
+        else { return nil }
+        layouts = Layouts(a: a, b: b, c: c)
+        var (first, second, result, description) = (a, b, c, dnnl_matmul_desc_t())
+        guard dnnl_matmul_desc_init(&description, &first, &second, nil, &result) == dnnl_success,
+            let product = try? OneDNNPrimitive(&description), !product.implementation.hasPrefix("ref"),
+            // That is `dnnl_sgemm` in another dress.
+            !product.implementation.hasPrefix("gemm")
+        else { return nil }
+        self.sizes = sizes
+        self.product = product
+    }
+
+    /// - Parameter cStride: the result's rows may lie further apart than they are long; then it is copied there.
+    /// - Returns: false when memory ran out; `c` is then undefined.
+    func run(
+        _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>, stride cStride: Int
+    ) -> Bool {
+        guard cStride != sizes.columns else { return run(a, b, c) }
+        let byteCount = 4 * sizes.rows * sizes.columns
+        guard let memory = try? HostAllocator.shared.allocate(byteCount) else { return false }
+        defer { HostAllocator.shared.deallocate(memory, byteCount) }
+        let result = memory.assumingMemoryBound(to: Float.self)
+        guard run(a, b, result) else { return false }
+        for row in 0..<sizes.rows { (c + row * cStride).update(from: result + row * sizes.columns, count: sizes.columns) }
+        return true
+    }
+
+    private func run(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>) -> Bool {
+        let arguments = [
+            OneDNNPrimitive.Argument(
+                index: DNNL_ARG_SRC, layout: layouts.a, memory: UnsafeMutableRawPointer(mutating: a)),
+            .init(index: DNNL_ARG_WEIGHTS, layout: layouts.b, memory: UnsafeMutableRawPointer(mutating: b)),
+            .init(index: DNNL_ARG_DST, layout: layouts.c, memory: UnsafeMutableRawPointer(c)),
+        ]
+        return (try? product.run(arguments)) != nil
+    }
+}
