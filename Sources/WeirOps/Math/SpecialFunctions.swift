@@ -7,7 +7,7 @@ import WeirTensor
 extension OpDefinition {
     /// The error function.
     static let erf = unary("Erf", MathTypes.floating, cpu: .floating, gpu: .floating) {
-        .floating(vector: Functions.Erf.self, $0)
+        .floating(vector: Functions.Erf.self, $0, grain: Grain.expensive)
     }
     .gradient { g in [erfGradient(g, 2 / Double.pi.squareRoot())] }
 
