@@ -30,18 +30,27 @@ struct MatMulTests {
         var attributes: Attributes = ["transpose_a": .bool(transposed.a), "transpose_b": .bool(transposed.b)]
         if op == "_FusedMatMul" {
             inputs.append(s.feed(operands.c, [rows, columns]))
-            attributes = ["num_args": .int(1), "fused_ops": .strings(["Add"])]
+            attributes = [
+                "transpose_a": .bool(transposed.a), "transpose_b": .bool(transposed.b), "num_args": .int(1),
+                "fused_ops": .strings(["Add"]),
+            ]
         }
         return try s.run(s.add(op, inputs, attributes)[0]).floats
     }
 
+    private static let ways: [(a: Bool, b: Bool)] = [(false, false), (true, false), (false, true), (true, true)]
+
     @Test("several threads give the bits of one, at every size", arguments: [1, 15, 16, 33, 100])
     func sameBits(_ rows: Int) throws {
-        for (columns, depth) in [(512, 64), (512, 300), (1024, 700), (1536, 257), (600, 300)] {
+        for (columns, depth) in [(512, 64), (512, 300), (1024, 700), (1536, 257), (600, 300), (156, 512), (200, 3136)] {
             let operands = Operands(rows, columns, depth)
-            let one = try product("MatMul", operands, rows, columns, depth, threads: 1)
-            let three = try product("MatMul", operands, rows, columns, depth, threads: 3)
-            #expect(one == three, "\(rows) x \(columns) x \(depth)")
+            for transposed in MatMulTests.ways {
+                let one = try product("MatMul", operands, rows, columns, depth, threads: 1, transposed: transposed)
+                for threads in [2, 3] {
+                    let several = try product("MatMul", operands, rows, columns, depth, threads: threads, transposed: transposed)
+                    #expect(one == several, "\(rows) x \(columns) x \(depth), \(transposed)")
+                }
+            }
         }
     }
 
@@ -49,8 +58,7 @@ struct MatMulTests {
     func exactness() throws {
         for (rows, columns, depth) in [(3, 512, 600), (40, 1024, 600), (40, 512, 100), (70, 130, 90), (5, 7, 9)] {
             let operands = Operands(rows, columns, depth)
-            let ways: [(a: Bool, b: Bool)] = [(false, false), (true, false), (false, true), (true, true)]
-            for transposed in ways {
+            for transposed in MatMulTests.ways {
                 let found = try product("MatMul", operands, rows, columns, depth, threads: 2, transposed: transposed)
                 var worst = 0.0
                 for row in stride(from: 0, to: rows, by: max(1, rows / 7)) {
@@ -74,9 +82,13 @@ struct MatMulTests {
     func sums(_ threads: Int) throws {
         for (rows, columns, depth) in [(40, 512, 100), (40, 1024, 128), (20, 8192, 16), (40, 1024, 600), (3, 512, 20)] {
             let operands = Operands(rows, columns, depth)
-            let plain = try product("MatMul", operands, rows, columns, depth, threads: 1)
-            let found = try product("_FusedMatMul", operands, rows, columns, depth, threads: threads)
-            #expect(zip(zip(plain, operands.c).map { $0 + $1 }, found).allSatisfy(==), "\(rows) x \(columns) x \(depth)")
+            for transposed in MatMulTests.ways {
+                let plain = try product("MatMul", operands, rows, columns, depth, threads: 1, transposed: transposed)
+                let found = try product("_FusedMatMul", operands, rows, columns, depth, threads: threads, transposed: transposed)
+                #expect(
+                    zip(zip(plain, operands.c).map { $0 + $1 }, found).allSatisfy(==),
+                    "\(rows) x \(columns) x \(depth), \(transposed)")
+            }
         }
     }
 }

@@ -68,18 +68,27 @@ final class OneDNNMatMul: Sendable {
         self.product = product
     }
 
-    /// - Parameter cStride: the result's rows may lie further apart than they are long; then it is copied there.
-    /// - Returns: false when memory ran out; `c` is then undefined.
+    /// - Parameters:
+    ///   - cStride: the result's rows may lie further apart than they are long; then it is copied there.
+    ///   - adding: adds the product to what is in `c`, as a sum of its own: the bits are those of a product and an addition.
+    /// - Returns: false when memory ran out; `c` is then undefined, or, with `adding`, as it was.
     func run(
-        _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>, stride cStride: Int
+        _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>, stride cStride: Int, adding: Bool
     ) -> Bool {
-        guard cStride != sizes.columns else { return run(a, b, c) }
+        guard adding || cStride != sizes.columns else { return run(a, b, c) }
         let byteCount = 4 * sizes.rows * sizes.columns
         guard let memory = try? HostAllocator.shared.allocate(byteCount) else { return false }
         defer { HostAllocator.shared.deallocate(memory, byteCount) }
         let result = memory.assumingMemoryBound(to: Float.self)
         guard run(a, b, result) else { return false }
-        for row in 0..<sizes.rows { (c + row * cStride).update(from: result + row * sizes.columns, count: sizes.columns) }
+        for row in 0..<sizes.rows {
+            let (to, from) = (c + row * cStride, result + row * sizes.columns)
+            if adding {
+                for column in 0..<sizes.columns { to[column] += from[column] }
+            } else {
+                to.update(from: from, count: sizes.columns)
+            }
+        }
         return true
     }
 

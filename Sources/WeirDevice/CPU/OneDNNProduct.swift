@@ -15,13 +15,13 @@ extension OneDNN {
         _ b: UnsafePointer<Float>, _ bStride: Int, transposed bTransposed: Bool,
         _ c: UnsafeMutablePointer<Float>, _ cStride: Int, adding: Bool = false
     ) -> Bool {
-        if bTransposed, !adding, hasWideVectors, rows * columns * depth >= OneDNNMatMul.leastWork,
+        if bTransposed, hasWideVectors, rows &* columns &* depth >= OneDNNMatMul.leastWork,
             let product = OneDNNMatMul.cached(
                 .init(
                     rows: rows, columns: columns, depth: depth, aStride: aStride, aTransposed: aTransposed, bStride: bStride,
                     bTransposed: bTransposed))
         {
-            return product.run(a, b, c, stride: cStride)
+            return product.run(a, b, c, stride: cStride, adding: adding)
         }
         guard !bTransposed, bStride % 512 == 0, !hasWideVectors else {
             return sgemm(
