@@ -282,6 +282,42 @@ struct OptimizerTests {
         }
     }
 
+    @Test("a constant of a branch is dead in the iterations that do not take it, and so is what is made of it alone")
+    func constantsOfBranches() throws {
+        let b = GraphBuilder(registry: .standard)
+        func enter(_ value: Output, constant: Bool = false) -> Output {
+            b.add("Enter", [value], attributes: ["frame_name": "branches", "is_constant": .bool(constant)])[0]
+        }
+        let (i, total) = (enter(b.scalar(0, .int32)), enter(b.scalar(0, .float32)))
+        let bound = enter(b.scalar(7, .int32), constant: true), three = enter(b.scalar(3, .int32), constant: true)
+        let mergeI = b.add("Merge", [i, i]), mergeTotal = b.add("Merge", [total, total])
+        let condition = b.add("LoopCond", [b.add("Less", [mergeI[0], bound])[0]])[0]
+        let switchI = b.add("Switch", [mergeI[0], condition]), switchTotal = b.add("Switch", [mergeTotal[0], condition])
+        let branches = b.add("Switch", [switchI[1], b.add("Less", [switchI[1], three])[0]])
+        func constant<E: TensorElement>(_ value: E, after pivot: Operation) -> Output {
+            let made = b.add("Const", attributes: ["dtype": .type(E.dtype), "value": .tensor(Tensor(value))])
+            b.addControl(pivot, to: made)
+            return made[0]
+        }
+        let (no, yes) = (b.add("Identity", [branches[0]]), b.add("Identity", [branches[1]]))
+        let ten = constant(Float(10), after: yes)
+        let chosen = b.add("Merge", [b.add("Neg", [constant(Float(1), after: no)])[0], b.add("AddV2", [ten, ten])[0]])
+        let one = constant(Int32(1), after: b.add("Identity", [switchI[1]]))
+        b.replaceInput(1, of: mergeI, with: b.add("NextIteration", [b.add("AddV2", [switchI[1], one])[0]])[0])
+        let sum = b.add("AddV2", [switchTotal[1], chosen[0]])[0]
+        b.replaceInput(1, of: mergeTotal, with: b.add("NextIteration", [sum])[0])
+        let result = b.add("Exit", [switchTotal[0]])[0]
+        for scheduling in [ExecutionOptions.Scheduling.sequential, .parallel] {
+            for optimizer in [GraphOptimizer.none, .standard] {
+                var options = RuntimeOptions()
+                options.execution.scheduling = scheduling
+                options.execution.optimizer = optimizer
+                let session = try DirectSession(b.graph(), registry: .standard, options: options)
+                for _ in 0..<2 { #expect(try session.run(fetches: [result.name])[0].scalar(of: Float.self) == 3 * 20 - 4) }
+            }
+        }
+    }
+
     @Test("what follows from constants is computed once, and twins are one")
     func folding() throws {
         let b = GraphBuilder(registry: .standard)
