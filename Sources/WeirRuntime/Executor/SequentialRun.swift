@@ -30,6 +30,8 @@ struct SequentialRun: ~Copyable {
         isDead = memory.isDead
     }
 
+    private var isCancelled: Bool { cancellation._withUnsafeGuaranteedRef { $0.isCancelled } }
+
     mutating func run() -> Status? {
         if !run(region: 0) { memory.clear(plan) }
         return failure
@@ -58,7 +60,7 @@ struct SequentialRun: ~Copyable {
         for exit in plan.regions[region].exits { slots[exit] = .dead }
         while true {
             guard run(region: region) else { return false }
-            guard !cancellation._withUnsafeGuaranteedRef({ $0.isCancelled }) else {
+            guard !isCancelled else {
                 failure = .cancelled("Loop execution was cancelled.")
                 return false
             }
@@ -166,7 +168,7 @@ struct SequentialRun: ~Copyable {
         _ instruction: UnsafePointer<SequentialPlan.Instruction>, _ entry: UnsafeMutablePointer<NodeTable.Entry>, _ inputCount: Int,
         _ outputs: UnsafeMutablePointer<Slot>
     ) -> Bool {
-        guard !cancellation._withUnsafeGuaranteedRef({ $0.isCancelled }) else { return fail(instruction, .cancelled("Step was cancelled")) }
+        guard !isCancelled else { return fail(instruction, .cancelled("Step was cancelled")) }
         let outputCount = Int(instruction.pointee.outputCount)
         let context = KernelContext(
             inputs: inputs, inputCount: inputCount, outputs: outputs, outputCount: outputCount, step: step, place: place,
