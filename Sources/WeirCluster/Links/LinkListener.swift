@@ -127,7 +127,7 @@ final class LinkListener: Sendable {
         guard let other else { return }
         let (control, bulk) = lane == 0 ? (half, other) : (other, half)
         guard let link = try? Link(control: control.socket, bulk: bulk.socket, outgoing: bulk.ring) else {
-            // No thread left for it. The peer sees both ends closed and asks over gRPC.
+            // No thread left for it. The peer's link ends, with the calls that it has sent; its next ones go over gRPC.
             control.socket.close()
             return bulk.socket.close()
         }

@@ -9,7 +9,8 @@ public import WeirTensor
 public final class ComputePool: Sendable {
     public typealias Job = @Sendable () -> Void
 
-    /// The pool of this process, made when first used: with a server's devices, before anybody can connect to it.
+    /// The pool of this process, made when first used: with a server's devices, before anybody can connect to it and take
+    /// threads. A process that cannot have one thread for its kernels ends there, saying so.
     public static let shared: ComputePool = {
         do throws(Status) {
             return try ComputePool(threadCount: Processor.coreCount)
@@ -31,7 +32,9 @@ public final class ComputePool: Sendable {
             if failure == 0 { started += 1 }
         }
         self.threadCount = started
-        if started == 0 { throw .resourceExhausted("Cannot start a thread for kernels: \(String(cString: strerror(failure)))") }
+        guard started == 0 else { return }
+        throw .resourceExhausted(
+            "Cannot start a thread for kernels: \(String(cString: strerror(failure))); is the limit on processes (ulimit -u) too low?")
     }
     deinit { queue.close() }
 

@@ -1,5 +1,4 @@
 import COneDNN
-import Synchronization
 public import WeirTensor
 
 /// The sizes of a convolution. Of the three spatial dimensions (depth, height, width) the first is 1 for images.
@@ -74,22 +73,11 @@ final class OneDNNConvolution: Sendable {
         let result: ConvolutionResult
         let shape: ConvolutionShape
     }
-    /// Those made so far; nil for shapes that oneDNN is not asked for again.
-    private static let cache = Mutex<[Key: OneDNNConvolution?]>([:])
-    /// Beyond this many shapes the cache starts anew: a graph has tens.
-    private static let cacheLimit = 1024
+    private static let cache = OneDNNCache<Key, OneDNNConvolution>()
 
     static func cached(_ result: ConvolutionResult, _ shape: ConvolutionShape) -> OneDNNConvolution? {
         guard shape.isModest else { return nil }
-        let key = Key(result: result, shape: shape)
-        if let known = cache.withLock({ $0[key] }) { return known }
-        // Made outside of the lock, as this takes milliseconds: at worst two threads make the same.
-        let made = try? OneDNNConvolution(result, shape)
-        cache.withLock { cache in
-            if cache.count >= cacheLimit { cache = [:] }
-            cache[key] = .some(made)
-        }
-        return made
+        return cache.value(Key(result: result, shape: shape)) { try? OneDNNConvolution($0.result, $0.shape) }
     }
 
     private let result: ConvolutionResult

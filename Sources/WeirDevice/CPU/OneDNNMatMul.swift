@@ -1,13 +1,12 @@
 import COneDNN
-import Synchronization
 import WeirTensor
 
 /// A product of matrices that oneDNN has compiled for its sizes.
 ///
-/// `dnnl_sgemm` for AVX-512 copies both operands first. Where the second is transposed, that takes up to twice the time of
-/// the product itself (32 × 80 × 512: 34 µs on a core; compiled for the sizes, 13).
+/// `dnnl_sgemm` for AVX-512 copies both operands first. Where the second is transposed and there are few rows or columns, it
+/// takes two to three times as long as it need (32 × 80 × 512: 34 µs on a core; compiled for the sizes, 13).
 final class OneDNNMatMul: Sendable {
-    struct Sizes: Hashable {
+    struct Sizes: Hashable, Sendable {
         var rows: Int
         var columns: Int
         var depth: Int
@@ -19,10 +18,7 @@ final class OneDNNMatMul: Sendable {
     /// From so many multiplications on, finding the compiled product takes less than it saves.
     static let leastWork = 1 << 18
 
-    /// Those made so far; nil for sizes that oneDNN is not asked for again.
-    private static let cache = Mutex<[Sizes: OneDNNMatMul?]>([:])
-    /// Beyond this many the cache starts anew: a graph has tens.
-    private static let cacheLimit = 1024
+    private static let cache = OneDNNCache<Sizes, OneDNNMatMul>()
 
     private let sizes: Sizes
     private let product: OneDNNPrimitive
@@ -35,14 +31,9 @@ final class OneDNNMatMul: Sendable {
 
     /// - Returns: nil when oneDNN has no fast way to do it.
     static func cached(_ sizes: Sizes) -> OneDNNMatMul? {
-        if let known = cache.withLock({ $0[sizes] }) { return known }
-        // Made outside of the lock, as this takes milliseconds: at worst two threads make the same.
-        let made = OneDNNMatMul(sizes)
-        cache.withLock { cache in
-            if cache.count >= cacheLimit { cache = [:] }
-            cache[sizes] = .some(made)
-        }
-        return made
+        // oneDNN counts some of them in 32 bits.
+        guard max(sizes.rows, sizes.columns, sizes.depth, sizes.aStride, sizes.bStride) < 1 << 24 else { return nil }
+        return cache.value(sizes) { OneDNNMatMul($0) }
     }
 
     private init?(_ sizes: Sizes) {
