@@ -81,5 +81,5 @@ extension LoweredGraph {
 
 extension Node {
     /// Whether its front end wants it to be Switch and Merge, rather than a kernel that calls functions.
-    var isToBeLowered: Bool { attributes.bool("_lower_using_switch_merge") == true }
+    var isToBeLowered: Bool { attributes.bool(ControlFlow.lowers) == true }
 }

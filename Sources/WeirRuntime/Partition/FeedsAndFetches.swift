@@ -125,7 +125,20 @@ public struct FeedsAndFetches: Sendable {
         }
         roots += targets.compactMap { graph.index[FeedsAndFetches.nodeName($0)] }
         let reached = graph.ancestors(of: roots)
-        return try graph.filtered { reached[$0] }
+        let result = try graph.filtered { reached[$0] }
+        try checkFrames(result)
+        return result
+    }
+
+    /// - Throws: `invalidArgument` when a fetched value is one of a loop's iterations.
+    private func checkFrames(_ graph: Graph) throws {
+        guard graph.nodes.contains(where: FrameAssignment.isEnter) else { return }
+        let frames = try FrameAssignment(graph)
+        for (fetch, node) in zip(fetches, graph.nodes.indices.filter { graph.nodes[$0].isFetch }) where frames.frameOfNode[node] != 0 {
+            throw Status.invalidArgument(
+                "\(fetch) is inside the loop '\(frames.frames[frames.frameOfNode[node]].name)' and has a value in every iteration: "
+                    + "it cannot be fetched. Fetch what the loop gives when it ends")
+        }
     }
 
     private func clientDevice(_ style: Style) throws -> DeviceName? {
@@ -149,6 +162,9 @@ public struct FeedsAndFetches: Sendable {
 }
 
 extension Node {
+    /// Whether it takes a tensor out to the client.
+    fileprivate var isFetch: Bool { isResult || (isSend && attributes.bool("client_terminated") == true) }
+
     /// Where the result of a call comes from, when the body of its function took its place.
     fileprivate func origin(of index: Int) -> Endpoint? {
         attributes.bool(Lowering.attribute) == true && inputs.indices.contains(index) ? inputs[index] : nil

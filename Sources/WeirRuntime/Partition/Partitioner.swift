@@ -70,7 +70,7 @@ public struct Partitioner {
             let isReference = !isControl && sourceNode.outputTypes[source.index].isReference
             if !isReference, let known = receives[crossing] { return known }
             let result = try transfer(
-                sourceNode, sent: Endpoint(newID[source.node], source.index),
+                sourceNode.name, from: sourceNode.device, sent: Endpoint(newID[source.node], source.index),
                 dtype: isControl ? nil : sourceNode.outputTypes[source.index].dtype,
                 fromHost: !isControl && isInHostMemory(sourceNode, output: source.index), in: partOfNode[source.node], to: to,
                 onHost: onHost, in: partOfNode[destination], loop: loop)
@@ -87,7 +87,7 @@ public struct Partitioner {
             all.device = graph.nodes[group.sources[0]].device
             let source = partOfNode[group.sources[0]]
             let result = try transfer(
-                all, sent: Endpoint(try parts[source]!.add(all)), dtype: nil, fromHost: false, in: source, to: group.destination,
+                graph.nodes[group.sources[0]].name, from: all.device, sent: Endpoint(try parts[source]!.add(all)), dtype: nil, fromHost: false, in: source, to: group.destination,
                 onHost: false, in: partOfNode[destination], loop: loop)
             gathered[group] = result
             return result
@@ -95,25 +95,26 @@ public struct Partitioner {
 
         /// Adds a send and a receive.
         /// - Parameters:
+        ///   - name: of the node that what is sent comes from.
         ///   - dtype: nil for a control edge.
         ///   - loop: the Merge that releases the receive in each iteration, where it is in a loop.
         /// - Returns: the node of the destination's part that stands for what was sent.
         func transfer(
-            _ sourceNode: Node, sent: Endpoint, dtype: DType?, fromHost: Bool, in sourcePart: String, to: DeviceName, onHost: Bool,
+            _ name: String, from: DeviceName?, sent: Endpoint, dtype: DType?, fromHost: Bool, in sourcePart: String, to: DeviceName, onHost: Bool,
             in targetPart: String, loop: NodeID?
         ) throws -> NodeID {
-            guard let from = sourceNode.device else { throw Status.internalError("Missing device name in: \(sourceNode.name)") }
+            guard let from else { throw Status.internalError("Missing device name in: \(name)") }
             var sent = sent
             if dtype == nil {
                 // A control edge travels as an empty tensor.
                 var signal = try Node(
-                    name: fresh("\(sourceNode.name)/ctrl"), op: registry.require("Const"), controlInputs: [sent.node],
+                    name: fresh("\(name)/ctrl"), op: registry.require("Const"), controlInputs: [sent.node],
                     attributes: ["dtype": .type(.float32), "value": .tensor(Tensor([Float]()))])
                 signal.device = from
                 sent = Endpoint(try parts[sourcePart]!.add(signal))
             }
             let attributes: Attributes = [
-                "tensor_name": .string("edge_\(edge)_\(sourceNode.name)"), "send_device": .string(from.description),
+                "tensor_name": .string("edge_\(edge)_\(name)"), "send_device": .string(from.description),
                 "recv_device": .string(to.description),
                 "send_device_incarnation": .int(Int(bitPattern: UInt(try incarnation(from)))), "client_terminated": false,
             ]
@@ -121,20 +122,20 @@ public struct Partitioner {
             var sendAttributes = attributes
             sendAttributes["T"] = .type(dtype ?? .float32)
             var send = try Node(
-                name: fresh(sourceNode.name), op: registry.require(fromHost ? "_HostSend" : "_Send"), inputs: [sent],
+                name: fresh(name), op: registry.require(fromHost ? "_HostSend" : "_Send"), inputs: [sent],
                 attributes: sendAttributes)
             send.device = from
-            let sendID = try parts[sourcePart]!.add(send)
+            try parts[sourcePart]!.add(send)
             var receiveAttributes = attributes
             receiveAttributes["tensor_type"] = .type(dtype ?? .float32)
             var receive = try Node(
-                name: fresh(sourceNode.name), op: registry.require(onHost ? "_HostRecv" : "_Recv"), attributes: receiveAttributes)
+                name: fresh(name), op: registry.require(onHost ? "_HostRecv" : "_Recv"), attributes: receiveAttributes)
             receive.device = to
             if let loop { receive.controlInputs.append(newID[loop]) }
             let result = try parts[targetPart]!.add(receive)
             guard dtype == nil else { return result }
             var identity = try Node(
-                name: fresh(sourceNode.name), op: registry.require("Identity"), inputs: [Endpoint(result)],
+                name: fresh(name), op: registry.require("Identity"), inputs: [Endpoint(result)],
                 attributes: ["T": .type(.float32)])
             identity.device = to
             return try parts[targetPart]!.add(identity)
