@@ -201,7 +201,7 @@ extension OpSchema {
             func remaining() -> Int {
                 let later = inputs[(index + 1)...].reduce(0) { sum, next in
                     if case .list(let name) = next.type { return sum + (result.types(name)?.count ?? 0) }
-                    if let name = next.countAttribute { return sum + (result.int(name) ?? 0) }
+                    if let name = next.countAttribute { return sum + min(max(0, result.int(name) ?? 0), OpSchema.maximumPortCount) }
                     return sum + 1
                 }
                 return max(0, types.count - position - later)
@@ -209,7 +209,7 @@ extension OpSchema {
             switch argument.type {
             case .list(let name):
                 let count = result.types(name)?.count ?? remaining()
-                let end = min(position + count, types.count)
+                let end = position + max(0, min(count, types.count - position))
                 if result[name] == nil { result[name] = .types(types[position..<end].map(\.dtype)) }
                 position = end
             case .fixed, .attribute:
@@ -221,7 +221,7 @@ extension OpSchema {
                 if case .attribute(let name) = argument.type, result[name] == nil, position < types.count, count > 0 {
                     result[name] = .type(types[position].dtype)
                 }
-                position += count
+                position += max(0, min(count, types.count - position))
             }
         }
         return result

@@ -1,3 +1,4 @@
+import WeirDevice
 import WeirGraph
 import WeirTensor
 import Synchronization
@@ -13,11 +14,12 @@ final class FunctionTable: FunctionInstantiator {
     private let kernels: KernelStore
     private let registry: OpRegistry
     private let options: ExecutionOptions
+    private let tables: FunctionTables
     private let bodies = Mutex<[String: FunctionBody]>([:])
 
     init(
         library: FunctionLibrary, place: KernelPlace, devices: LocalDevices, kernels: KernelStore, registry: OpRegistry,
-        options: ExecutionOptions
+        options: ExecutionOptions, tables: FunctionTables
     ) {
         self.library = library
         self.place = place
@@ -25,6 +27,16 @@ final class FunctionTable: FunctionInstantiator {
         self.kernels = kernels
         self.registry = registry
         self.options = options
+        self.tables = tables
+    }
+
+    /// Lets go of what was made ready: bodies may hold each other.
+    func close() {
+        let known = bodies.withLock { bodies in
+            defer { bodies = [:] }
+            return bodies.values
+        }
+        for body in known { body.close() }
     }
 
     func instantiate(_ reference: FunctionReference) throws -> any CallableFunction {
@@ -32,9 +44,11 @@ final class FunctionTable: FunctionInstantiator {
             throw Status.notFound("Function \(reference.name) is not defined.")
         }
         let key = reference.attributes.isEmpty ? reference.name : "\(reference.name) \(reference.attributes.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" })"
+        if let known = bodies.withLock({ $0[key] }) { return known }
+        try tables.count(reference)
+        let body = FunctionBody(definition, attributes: Attributes(reference.attributes), key: key, table: self)
         return bodies.withLock { bodies in
             if let known = bodies[key] { return known }
-            let body = FunctionBody(definition, attributes: Attributes(reference.attributes), key: key, table: self)
             bodies[key] = body
             return body
         }
@@ -55,7 +69,9 @@ final class FunctionTable: FunctionInstantiator {
         }
         let placer = Placer(devices: devices.placementDevices, allowsSoftPlacement: true)
         graph = try ControlLoops.add(to: placer.place(graph), registry: registry)
-        return (try LocalGraph(graph, devices: devices, kernels: kernels.scoped(to: key), registry: registry, options: options), results)
+        return (
+            try LocalGraph(graph, devices: devices, kernels: kernels.scoped(to: key), registry: registry, options: options, within: tables),
+            results)
     }
 }
 
@@ -74,7 +90,31 @@ final class FunctionBody: CallableFunction {
         self.table = table
     }
 
+    /// Lets go of the compiled body, which may hold this one; a later call makes another.
+    func close() {
+        let dropped = compiled.withLock { compiled in
+            defer { compiled = nil }
+            return compiled
+        }
+        withExtendedLifetime(dropped) {}
+    }
+
     func call(_ arguments: [Tensor], in step: StepContext, _ done: @escaping Completion<[Tensor]>) {
+        do throws(Status) {
+            let inner = try step.beginCall(of: definition.name, LocalRendezvous())
+            do throws(Status) {
+                // A call runs on its caller's stack.
+                try ThreadStack.withRoom { run(arguments, inner, done) }
+            } catch {
+                inner.endCall()
+                throw error
+            }
+        } catch {
+            done(.failure(error))
+        }
+    }
+
+    private func run(_ arguments: [Tensor], _ step: StepContext, _ done: @escaping Completion<[Tensor]>) {
         let body = compiled.withLock { compiled in
             if let compiled { return compiled }
             let result: Result<(graph: LocalGraph, results: Int), Status>
@@ -83,16 +123,15 @@ final class FunctionBody: CallableFunction {
             return result
         }
         switch body {
-        case .failure(let status): done(.failure(status))
+        case .failure(let status):
+            step.endCall()
+            done(.failure(status))
         case .success(let (graph, results)):
             let call = CallFrame(arguments: arguments, resultCount: results)
-            // A step within the step: its own rendezvous, so that two calls of one function do not meet.
-            let inner = StepContext(
-                id: step.id, rendezvous: LocalRendezvous(), cancellation: step.cancellation, sessionHandle: step.sessionHandle,
-                trace: step.trace, resources: step.resources)
-            let token = step.cancellation.register { inner.rendezvous.abort(.cancelled("Function call was cancelled").derived) }
-            graph.run(inner, call: call) { result in
+            let token = step.cancellation.register { step.rendezvous.abort(.cancelled("Function call was cancelled").derived) }
+            graph.run(step, call: call) { result in
                 if let token { step.cancellation.deregister(token) }
+                step.endCall()
                 done(result.flatMap { _ in Result { () throws(Status) -> [Tensor] in try call.results() } })
             }
         }
