@@ -1,7 +1,8 @@
+import CLinux
 #if canImport(Glibc)
     import Glibc
 #endif
-import WeirTensor
+public import WeirTensor
 
 /// The stack of the running thread, for what may go deep: functions that call themselves.
 public enum ThreadStack {
@@ -27,7 +28,7 @@ public enum ThreadStack {
     /// The lowest address at which work may still begin, on this thread.
     private static var limit: UInt {
         if let known = pthread_getspecific(key) { return UInt(bitPattern: known) }
-        let found = lowestAddress() + UInt(reserve)
+        let found = UInt(linux_lowest_stack_address()) + UInt(reserve)
         pthread_setspecific(key, UnsafeMutableRawPointer(bitPattern: found))
         return found
     }
@@ -38,16 +39,6 @@ public enum ThreadStack {
         precondition(failure == 0, "no thread-local storage left")
         return key
     }()
-
-    /// Where this thread's stack ends.
-    private static func lowestAddress() -> UInt {
-        var attributes = pthread_attr_t()
-        guard pthread_getattr_np(pthread_self(), &attributes) == 0 else { return 0 }
-        defer { pthread_attr_destroy(&attributes) }
-        var (base, size) = (UnsafeMutableRawPointer?.none, 0)
-        guard pthread_attr_getstack(&attributes, &base, &size) == 0 else { return 0 }
-        return UInt(bitPattern: base)
-    }
 
     /// What the other thread runs.
     private final class Work {

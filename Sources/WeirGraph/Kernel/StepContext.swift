@@ -1,5 +1,5 @@
 import Synchronization
-import WeirTensor
+public import WeirTensor
 
 /// What a running step offers its kernels, wherever on this task they run.
 public final class StepContext: Sendable {
