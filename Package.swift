@@ -50,8 +50,7 @@ let package = Package(
         .target(name: "WeirTensor", swiftSettings: kernelSettings),
         // 1
         .systemLibrary(name: "COneDNN", pkgConfig: nil, providers: [.apt(["libdnnl-dev"])]),
-        .systemLibrary(name: "CLinux"),
-        .target(name: "WeirDevice", dependencies: ["WeirTensor", "COneDNN", "CLinux"], swiftSettings: kernelSettings),
+        .target(name: "WeirDevice", dependencies: ["WeirTensor", "COneDNN"], swiftSettings: kernelSettings),
         // 2
         .target(name: "WeirGraph", dependencies: ["WeirTensor", "WeirDevice"], swiftSettings: settings),
         // 3
@@ -76,6 +75,7 @@ let package = Package(
             ],
             swiftSettings: settings),
         // 5
+        .systemLibrary(name: "CLinux"),
         .target(
             name: "WeirCluster",
             dependencies: [

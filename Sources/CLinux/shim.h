@@ -1,11 +1,10 @@
-// Calls of Linux that Swift's Glibc module does not show, because they are macros or GNU's: sealed memory, futexes,
-// descriptors sent through sockets, and where a thread's stack ends.
+// Calls of Linux that Swift's Glibc module does not show, because they are macros or GNU's: sealed memory, futexes, and
+// descriptors sent through sockets.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/memfd.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -87,18 +86,4 @@ static inline int linux_receive_descriptor(int socket) {
 static inline int linux_is_connected(int socket) {
     struct pollfd state = {socket, linux_pollrdhup, 0};
     return poll(&state, 1, 0) == 0;
-}
-
-// Declared in <pthread.h> for GNU programs only.
-extern int pthread_getattr_np(pthread_t, pthread_attr_t *);
-
-// The lowest address of the running thread's stack; 0 when the system does not say.
-static inline unsigned long linux_lowest_stack_address(void) {
-    pthread_attr_t attributes;
-    void *base = 0;
-    size_t size;
-    if (pthread_getattr_np(pthread_self(), &attributes) != 0) return 0;
-    if (pthread_attr_getstack(&attributes, &base, &size) != 0) base = 0;
-    pthread_attr_destroy(&attributes);
-    return (unsigned long)base;
 }
