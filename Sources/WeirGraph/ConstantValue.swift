@@ -36,7 +36,9 @@ struct ConstantValue {
         let node = builder.node(endpoint.node)
         let shapeOfFirst = node.inputs.first.map { builder.shape($0) }
         switch node.op.name {
-        case "Const": return node.attributes.tensor("value")
+        case "Const":
+            guard let value = node.attributes.tensor("value"), value.dtype == node.outputTypes[0].dtype else { return nil }
+            return value
         case "Identity", "StopGradient", "PreventGradient": return input(node, 0)
         case "Shape":
             guard let shape = shapeOfFirst?.known else { return nil }
