@@ -1,3 +1,4 @@
+import WeirDevice
 import WeirGraph
 import WeirTensor
 import Synchronization
@@ -13,12 +14,13 @@ final class FunctionTable: FunctionInstantiator {
     private let kernels: KernelStore
     private let registry: OpRegistry
     private let options: ExecutionOptions
+    private let tables: FunctionTables
     /// By the function's name, one body for each set of attributes it is called with.
     private let bodies = Mutex<[String: [FunctionBody]]>([:])
 
     init(
         library: FunctionLibrary, place: KernelPlace, devices: LocalDevices, kernels: KernelStore, registry: OpRegistry,
-        options: ExecutionOptions
+        options: ExecutionOptions, tables: FunctionTables
     ) {
         self.library = library
         self.place = place
@@ -26,15 +28,28 @@ final class FunctionTable: FunctionInstantiator {
         self.kernels = kernels
         self.registry = registry
         self.options = options
+        self.tables = tables
+    }
+
+    /// Lets go of what was made ready: bodies may hold each other.
+    func close() {
+        let known = bodies.withLock { bodies in
+            defer { bodies = [:] }
+            return bodies.values.flatMap { $0 }
+        }
+        for body in known { body.close() }
     }
 
     func instantiate(_ reference: FunctionReference) throws -> any CallableFunction {
         guard let definition = library[reference.name] else {
             throw Status.notFound("Function \(reference.name) is not defined.")
         }
+        @Sendable func known(_ bodies: [String: [FunctionBody]]) -> FunctionBody? { bodies[reference.name]?.first { $0.reference == reference } }
+        if let body = bodies.withLock({ known($0) }) { return body }
+        try tables.count(reference)
+        let body = FunctionBody(definition, reference: reference, table: self)
         return bodies.withLock { bodies in
-            if let known = bodies[reference.name]?.first(where: { $0.reference == reference }) { return known }
-            let body = FunctionBody(definition, reference: reference, table: self)
+            if let known = known(bodies) { return known }
             bodies[reference.name, default: []].append(body)
             return body
         }
@@ -44,7 +59,7 @@ final class FunctionTable: FunctionInstantiator {
     func compile(_ definition: FunctionDefinition, _ reference: FunctionReference) throws -> (graph: LocalGraph, results: Int) {
         var graph = try definition.body(Attributes(reference.attributes), registry: registry, library: library)
         graph = try Lowering(registry: registry).run(graph, within: definition.name)
-        let results = graph.nodes.count (where: \.isResult)
+        let results = graph.nodes.count(where: \.isResult)
         for id in graph.nodes.indices where graph.nodes[id].device == nil && graph.nodes[id].requestedDevice.isEmpty {
             if graph.nodes[id].op.function != nil || graph.nodes[id].op.kernel(for: place.device.type, graph.nodes[id].attributes) != nil {
                 graph.nodes[id].device = place.device.name
@@ -52,7 +67,9 @@ final class FunctionTable: FunctionInstantiator {
         }
         let placer = Placer(devices: devices.placementDevices, allowsSoftPlacement: true)
         graph = try ControlLoops.add(to: placer.place(graph), registry: registry)
-        return (try LocalGraph(graph, devices: devices, kernels: kernels.scoped(to: reference), registry: registry, options: options), results)
+        return (
+            try LocalGraph(graph, devices: devices, kernels: kernels.scoped(to: reference), registry: registry, options: options, within: tables),
+            results)
     }
 }
 
@@ -69,7 +86,31 @@ final class FunctionBody: CallableFunction {
         self.table = table
     }
 
+    /// Lets go of the compiled body, which may hold this one; a later call makes another.
+    func close() {
+        let dropped = compiled.withLock { compiled in
+            defer { compiled = nil }
+            return compiled
+        }
+        withExtendedLifetime(dropped) {}
+    }
+
     func call(_ arguments: [Tensor], in step: StepContext, _ done: @escaping Completion<[Tensor]>) {
+        do throws(Status) {
+            let inner = try step.beginCall(of: definition.name, LocalRendezvous())
+            do throws(Status) {
+                // A call runs on its caller's stack.
+                try ThreadStack.withRoom { run(arguments, inner, done) }
+            } catch {
+                inner.endCall()
+                throw error
+            }
+        } catch {
+            done(.failure(error))
+        }
+    }
+
+    private func run(_ arguments: [Tensor], _ step: StepContext, _ done: @escaping Completion<[Tensor]>) {
         let body = compiled.withLock { compiled in
             if let compiled { return compiled }
             let result: Result<(graph: LocalGraph, results: Int), Status>
@@ -78,16 +119,15 @@ final class FunctionBody: CallableFunction {
             return result
         }
         switch body {
-        case .failure(let status): done(.failure(status))
+        case .failure(let status):
+            step.endCall()
+            done(.failure(status))
         case .success(let (graph, results)):
             let call = CallFrame(arguments: arguments, resultCount: results)
-            // A step within the step: its own rendezvous, so that two calls of one function do not meet.
-            let inner = StepContext(
-                id: step.id, rendezvous: LocalRendezvous(), cancellation: step.cancellation, sessionHandle: step.sessionHandle,
-                trace: step.trace, resources: step.resources)
-            let token = step.cancellation.register { inner.rendezvous.abort(.cancelled("Function call was cancelled").derived) }
-            graph.run(inner, call: call) { result in
+            let token = step.cancellation.register { step.rendezvous.abort(.cancelled("Function call was cancelled").derived) }
+            graph.run(step, call: call) { result in
                 if let token { step.cancellation.deregister(token) }
+                step.endCall()
                 done(result.flatMap { _ in Result { () throws(Status) -> [Tensor] in try call.results() } })
             }
         }
