@@ -3,12 +3,13 @@ import os, re
 from contextlib import contextmanager
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 
 import servers
 
-tf.disable_v2_behavior()
-tf.logging.set_verbosity(tf.logging.FATAL)
+with servers.quietly():
+    import tensorflow.compat.v1 as tf
+    tf.disable_v2_behavior()
+    tf.logging.set_verbosity(tf.logging.FATAL)
 
 PS, WORKER0, WORKER1 = "/job:ps/task:0", "/job:worker/task:0", "/job:worker/task:1"
 # A step that takes longer hangs: none of these has more than milliseconds of work, but the machine may be busy.

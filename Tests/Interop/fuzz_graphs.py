@@ -33,7 +33,7 @@ class Finding:
     @property
     def group(self):
         """The same for findings that look alike."""
-        words = re.sub(r"'[^']*'|/job:\S+|\[.*|\d+", "#", self.text.split("\n")[0])
+        words = re.sub(r"'[^']*'|/job:\S+|\{\{node [^}]*\}\}|(?<=operation )\w+|\[.*|\d+", "#", self.text.split("\n")[0])
         return f"{self.kind}: {words}" if self.kind in ("ERROR", "CODE") else self.kind
 
 
@@ -107,6 +107,10 @@ class Trial:
             try:
                 session.run(inits)
             except tf.errors.OpError as error:
+                if re.search("(?i)data inputs?.* control inputs?", str(error)):
+                    # TensorFlow's client sends such nodes when it takes gradients of loops that wait for something.
+                    self.options.unusable["the client's graph is refused by TensorFlow's servers, too"] += 1
+                    return None
                 return self.finding("HANG" if type(error).__name__.startswith("Deadline") else "ERROR", error, "init", cluster)
             for number, (step, right) in enumerate(zip(steps, wanted)):
                 if right.error is not None and "culprit" not in str(right.error):
@@ -186,7 +190,7 @@ def smaller(options, clusters, seed, first, seconds=60):
             return False
         if finding is not None and finding.kind in ("HANG", "SERVER DIED"):
             clusters.drop(trial.cluster_name)
-        return finding is not None and finding.kind == first.found.kind
+        return finding is not None and finding.group == first.found.group
     if isinstance(first.found.step, int):
         for fewer in ([first.found.step], steps[:first.found.step + 1]):
             if still(kept, fewer):
@@ -264,8 +268,7 @@ def main():
     print(f"seed {first}", flush=True)
 
     sys.path.insert(0, str(HERE))
-    import tensorflow.compat.v1 as tf  # before the fork, and no session before it
-    import cases
+    import cases  # and TensorFlow: before the fork, and no session before it
     folder = tempfile.mkdtemp(prefix="weir-fuzz-")
     clusters = Clusters(str(options.weir), folder, options.servers, servers.TensorFlowServers())
     found, graphs, steps, end = [], 0, 0, time.monotonic() + options.seconds

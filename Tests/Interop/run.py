@@ -89,9 +89,9 @@ def main():
         parser.error(f"{options.weir}: no such program; run `make build`")
 
     sys.path[:0] = [str(HERE), str(HERE / "topics")]
+    from cases import CASES
     for topic in TOPICS:
         importlib.import_module(topic)
-    from cases import CASES
     chosen = [case for case in CASES if case.is_for(options.servers)
               and (not options.only or any(word in case.full_name for word in options.only))]
     if options.list:

@@ -3,13 +3,26 @@
 Every server ends with the process that started it, also when that is killed: Weir's when their standard input ends,
 TensorFlow's with the process that forked them.
 """
-import ctypes, json, os, random, signal, socket, subprocess, time
+import contextlib, ctypes, json, os, random, signal, socket, subprocess, time
 
 # Prints less and finds no GPU: before TensorFlow is imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 os.environ.setdefault("SWIFT_BACKTRACE", "enable=no")
 
+
+
+@contextlib.contextmanager
+def quietly():
+    """Standard error goes nowhere: importing TensorFlow writes there whatever it is told."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def free_port():
