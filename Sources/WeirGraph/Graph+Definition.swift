@@ -8,7 +8,10 @@ extension Graph {
     /// - Throws: `invalidArgument` or `notFound` naming the node, what was expected and what was found.
     public init(_ definition: GraphDefinition, registry: OpRegistry, allowingInternalNames: Bool = true) throws(Status) {
         self.init(library: definition.library, versions: definition.versions)
-        try extend(with: definition, registry: registry, allowingInternalNames: allowingInternalNames)
+        // The library is there: comparing each of its functions with itself takes long, and is done for every body.
+        var nodes = definition
+        nodes.library = FunctionLibrary()
+        try extend(with: nodes, registry: registry, allowingInternalNames: allowingInternalNames)
     }
 
     /// Adds the nodes and functions of a definition, which may use nodes that are here already.

@@ -115,6 +115,9 @@ extension Attributes {
             case .function(var reference):
                 reference.attributes = try reference.attributes.mapValues(replace)
                 return .function(reference)
+            case .functions(let references):
+                return .functions(
+                    try references.map { FunctionReference($0.name, attributes: try $0.attributes.mapValues(replace)) })
             default: return value
             }
         }

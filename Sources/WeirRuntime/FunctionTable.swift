@@ -35,7 +35,7 @@ final class FunctionTable: FunctionInstantiator {
     func close() {
         let known = bodies.withLock { bodies in
             defer { bodies = [:] }
-            return bodies.values.flatMap { $0 }
+            return bodies.values.joined().map { $0 }
         }
         for body in known { body.close() }
     }
@@ -44,12 +44,14 @@ final class FunctionTable: FunctionInstantiator {
         guard let definition = library[reference.name] else {
             throw Status.notFound("Function \(reference.name) is not defined.")
         }
-        @Sendable func known(_ bodies: [String: [FunctionBody]]) -> FunctionBody? { bodies[reference.name]?.first { $0.reference == reference } }
-        if let body = bodies.withLock({ known($0) }) { return body }
+        func known(_ bodies: [String: [FunctionBody]]) -> FunctionBody? {
+            bodies[reference.name]?.first { $0.reference == reference }
+        }
+        if let known = bodies.withLock({ known($0) }) { return known }
         try tables.count(reference)
-        let body = FunctionBody(definition, reference: reference, table: self)
         return bodies.withLock { bodies in
             if let known = known(bodies) { return known }
+            let body = FunctionBody(definition, reference: reference, table: self)
             bodies[reference.name, default: []].append(body)
             return body
         }
@@ -59,7 +61,7 @@ final class FunctionTable: FunctionInstantiator {
     func compile(_ definition: FunctionDefinition, _ reference: FunctionReference) throws -> (graph: LocalGraph, results: Int) {
         var graph = try definition.body(Attributes(reference.attributes), registry: registry, library: library)
         graph = try Lowering(registry: registry).run(graph, within: definition.name)
-        let results = graph.nodes.count(where: \.isResult)
+        let results = graph.nodes.count (where: \.isResult)
         for id in graph.nodes.indices where graph.nodes[id].device == nil && graph.nodes[id].requestedDevice.isEmpty {
             if graph.nodes[id].op.function != nil || graph.nodes[id].op.kernel(for: place.device.type, graph.nodes[id].attributes) != nil {
                 graph.nodes[id].device = place.device.name
@@ -68,7 +70,8 @@ final class FunctionTable: FunctionInstantiator {
         let placer = Placer(devices: devices.placementDevices, allowsSoftPlacement: true)
         graph = try ControlLoops.add(to: placer.place(graph), registry: registry)
         return (
-            try LocalGraph(graph, devices: devices, kernels: kernels.scoped(to: reference), registry: registry, options: options, within: tables),
+            try LocalGraph(
+                graph, devices: devices, kernels: kernels.scoped(to: reference), registry: registry, options: options, within: tables),
             results)
     }
 }

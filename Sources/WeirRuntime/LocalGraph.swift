@@ -12,7 +12,8 @@ public final class LocalGraph: Sendable {
     }
     public let parts: [Part]
     /// The functions that it calls; nil where a graph that calls this one, a body, has them.
-    private let functions: FunctionTables?
+    let functions: FunctionTables?
+    private let callsFunctions: Bool
 
     /// Cuts the graph by device, has each part optimized, and makes every kernel.
     ///
@@ -31,7 +32,8 @@ public final class LocalGraph: Sendable {
     ) throws {
         try LocalGraph.checkCallFrame(graph)
         let tables = outer ?? FunctionTables()
-        functions = outer == nil && !graph.library.isEmpty ? tables : nil
+        functions = outer == nil ? tables : nil
+        callsFunctions = outer == nil && !graph.library.isEmpty
         let partitioner = Partitioner(
             registry: registry, suffix: "G", by: { $0.description },
             incarnation: { name in
@@ -45,19 +47,25 @@ public final class LocalGraph: Sendable {
         } else {
             pieces = try partitioner.partition(graph)
         }
-        parts = try pieces.map { piece in
-            let name = try DeviceName(piece.name)
-            guard let place = devices[name] else {
-                throw Status.invalidArgument("Node '\(piece.graph.nodes[0].name)' is placed on \(name), which is not a device of this task")
+        do {
+            parts = try pieces.map { piece in
+                let name = try DeviceName(piece.name)
+                guard let place = devices[name] else {
+                    throw Status.invalidArgument("Node '\(piece.graph.nodes[0].name)' is placed on \(name), which is not a device of this task")
+                }
+                let functions = tables.table(at: name) {
+                    FunctionTable(
+                        library: graph.library, place: place, devices: devices, kernels: kernels, registry: registry, options: options,
+                        tables: tables)
+                }
+                let ready = try options.optimizer.run(piece.graph, PassEnvironment(registry: registry, place: place))
+                let made = try ready.nodes.map { try LocalGraph.kernel($0, place, functions, kernels, graph.library) }
+                return Part(device: name, graph: piece.graph, executor: try Executor(ready, kernels: made, place: place, scheduling: options.scheduling))
             }
-            let functions = tables.table(at: name) {
-                FunctionTable(
-                    library: graph.library, place: place, devices: devices, kernels: kernels, registry: registry, options: options,
-                    tables: tables)
-            }
-            let ready = try options.optimizer.run(piece.graph, PassEnvironment(registry: registry, place: place))
-            let made = try ready.nodes.map { try LocalGraph.kernel($0, place, functions, kernels, graph.library) }
-            return Part(device: name, graph: piece.graph, executor: try Executor(ready, kernels: made, place: place, scheduling: options.scheduling))
+        } catch {
+            // What was made of them holds them, and nobody else will close them.
+            if outer == nil { tables.close() }
+            throw error
         }
     }
 
@@ -113,7 +121,7 @@ public final class LocalGraph: Sendable {
         guard !parts.isEmpty else { return done(.success(())) }
         var done = done
         // What the functions are made of is there for as long as the step runs.
-        if functions != nil { done = { [done, self] result in withExtendedLifetime(self) { done(result) } } }
+        if callsFunctions { done = { [done, self] result in withExtendedLifetime(self) { done(result) } } }
         if parts.count == 1 { return parts[0].executor.run(step, call: call, done) }
         let gathering = Gathering(parts.count, done)
         // The last part runs on this thread, the others meanwhile on the pool's.

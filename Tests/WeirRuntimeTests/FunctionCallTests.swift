@@ -155,6 +155,30 @@ struct FunctionCallTests {
         #expect(throws: Status.self) { try make([1 << 40]) }
     }
 
+    @Test("what was made ready for a graph goes when the graph goes, though it calls itself", arguments: [true, false])
+    func release(_ isRun: Bool) throws {
+        weak var tables: FunctionTables?
+        weak var table: FunctionTable?
+        do {
+            let b = GraphBuilder(registry: .standard)
+            b.addFunction(function("f", [call("f", as: "f", "x")], returns: "call_f:y:0"))
+            _ = b.add("f", [b.scalar(1, .float32)])
+            let devices = LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0))
+            var graph = try b.graph()
+            for id in graph.nodes.indices { graph.nodes[id].device = devices.client.device.name }
+            let made = try LocalGraph(graph, devices: devices, kernels: KernelStore(), registry: .standard)
+            tables = made.functions
+            table = made.functions?.table(at: devices.client.device.name) { preconditionFailure("it is there") }
+            #expect(tables != nil && table != nil)
+            if isRun {
+                let ended = Waiting<Void>()
+                made.run(StepContext(id: 1, rendezvous: LocalRendezvous())) { ended.finish($0) }
+                _ = ended.wait()
+            }
+        }
+        #expect(tables == nil && table == nil)
+    }
+
     @Test("a device has one table of functions, and more functions than any program has are refused")
     func tables() throws {
         let tables = FunctionTables()
