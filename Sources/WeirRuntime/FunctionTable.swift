@@ -86,11 +86,18 @@ final class FunctionBody: CallableFunction {
         case .failure(let status): done(.failure(status))
         case .success(let (graph, results)):
             let call = CallFrame(arguments: arguments, resultCount: results)
-            // A step within the step: its own rendezvous, so that two calls of one function do not meet.
+            // A step within the step: its own rendezvous, so that two calls of one function do not meet, and its own
+            // cancellation, so that a failure in the body ends the step only once the step has heard of it; else all that
+            // is cancelled by it would fail first, and the cause be taken for fallout.
             let inner = StepContext(
-                id: step.id, rendezvous: LocalRendezvous(), cancellation: step.cancellation, sessionHandle: step.sessionHandle,
-                trace: step.trace, resources: step.resources)
-            let token = step.cancellation.register { inner.rendezvous.abort(.cancelled("Function call was cancelled").derived) }
+                id: step.id, rendezvous: LocalRendezvous(), sessionHandle: step.sessionHandle, trace: step.trace,
+                resources: step.resources)
+            let stop: @Sendable () -> Void = {
+                inner.cancellation.cancel()
+                inner.rendezvous.abort(.cancelled("Function call was cancelled").derived)
+            }
+            let token = step.cancellation.register(stop)
+            if token == nil { stop() }
             graph.run(inner, call: call) { result in
                 if let token { step.cancellation.deregister(token) }
                 done(result.flatMap { _ in Result { () throws(Status) -> [Tensor] in try call.results() } })

@@ -38,8 +38,24 @@ public final class ComputePool: Sendable {
     }
     deinit { queue.close() }
 
+    /// Set in the threads of pools.
+    private static let mark: pthread_key_t = {
+        var key = pthread_key_t()
+        precondition(pthread_key_create(&key, nil) == 0, "no room left for a thread's own values")
+        return key
+    }()
+    /// Whether the calling thread is a pool's, and so may run kernels for as long as they take. Costs next to nothing.
+    public static var isOnItsThread: Bool { pthread_getspecific(mark) != nil }
+
     /// Runs a job on one of the threads, some time soon.
     public func submit(_ job: @escaping Job) { queue.push(Queue.Entry(run: job, isShare: false)) }
+
+    /// Runs a body on one of the threads and gives what it gives: for tasks of Swift's, whose threads are not for work.
+    public func result<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
+        try await withCheckedThrowingContinuation { continuation in
+            submit { continuation.resume(with: Result(catching: body)) }
+        }
+    }
 
     /// Runs `body` over ranges that together cover `0..<count`, on several threads when there is work for them.
     ///
@@ -69,6 +85,7 @@ public final class ComputePool: Sendable {
             &thread, nil,
             { argument in
                 let queue = Unmanaged<Queue>.fromOpaque(argument!).takeRetainedValue()
+                pthread_setspecific(ComputePool.mark, argument)
                 var looksOut = false
                 while let job = queue.pop(looksOut: looksOut) {
                     job.run()
