@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Synchronization
 import WeirDevice
@@ -146,7 +147,7 @@ final class LinkListener: Sendable {
     }
 
     func stop() {
-        let (links, halves) = state.withLock { state in
+        let (links, halves) = state.withLock { state -> ([LinkServer], [LinkSocket]) in
             state.isStopped = true
             // Under the lock: once closed, the number may be another file's.
             for descriptor in state.listening { shutdown(descriptor, Int32(SHUT_RDWR)) }

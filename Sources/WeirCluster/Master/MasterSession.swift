@@ -1,5 +1,6 @@
 import Logging
 import Synchronization
+import WeirDevice
 import WeirGraph
 import WeirRuntime
 import WeirTensor

@@ -68,7 +68,7 @@ final class StepCoordinator: Sendable {
     private func giveUp() {
         let outcome = state.withLock { state -> Result<[RunGraphReply], Status>? in
             state.givesUp = true
-            return outcome(&state)
+            return settled(&state)
         }
         if let outcome { done(outcome) }
     }
@@ -86,7 +86,7 @@ final class StepCoordinator: Sendable {
                 waits = status.isDerived && state.failures.isEmpty && state.timer == nil
                 state.failures.append((plan.parts[index].task, status))
             }
-            return (outcome(&state), ends, waits)
+            return (settled(&state), ends, waits)
         }
         if let outcome {
             cancellation.deregister(token)
@@ -108,7 +108,7 @@ final class StepCoordinator: Sendable {
     }
 
     /// What the step came to, if that is known by now. Under the lock.
-    private func outcome(_ state: inout State) -> Result<[RunGraphReply], Status>? {
+    private func settled(_ state: inout State) -> Result<[RunGraphReply], Status>? {
         guard !state.isDone else { return nil }
         let silent = plan.parts.indices.filter { !state.hasEnded[$0] }.map { plan.parts[$0] }
         guard silent.isEmpty || (state.givesUp && silent.allSatisfy { !($0.worker is Worker) }) else { return nil }
