@@ -3,9 +3,10 @@ SWIFT ?= swift
 # One configuration everywhere: optimised, with testing enabled, so that tests and the binary share one build.
 FLAGS := -c release -Xswiftc -enable-testing
 WEIR := .build/release/weir
+SANITIZERS ?= address thread
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: run test build deps bench count growth clean
+.PHONY: run test build deps sanitize bench count growth clean
 
 ## Trains the example network on a cluster of one parameter server and two workers, on this machine.
 run: build
@@ -15,6 +16,12 @@ run: build
 test: deps
 	$(SWIFT) build $(FLAGS) --product weirPackageTests
 	$(SWIFT) test $(FLAGS) --skip-build --parallel
+
+## All tests in debug builds, with assertions and checks of exclusive access, under each sanitizer (an hour the first time).
+sanitize: deps
+	for kind in $(SANITIZERS); do \
+		$(SWIFT) test --scratch-path .build-$$kind --sanitize=$$kind --parallel || exit 1; \
+	done
 
 ## Leaves the binary at .build/release/weir.
 build: deps

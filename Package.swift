@@ -6,8 +6,8 @@ let settings: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("InternalImportsByDefault"),
-    // What the compiler proves exclusive stays proven; checks at run time cost a tenth of a small step.
-    .unsafeFlags(["-enforce-exclusivity=unchecked"]),
+    // What the compiler proves exclusive stays proven; checks at run time cost a tenth of a small step. `make sanitize` has them.
+    .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
 ]
 
 // Kernels are compiled for the vector units every x86 server since 2013 has (AVX2, FMA, F16C); `weir` checks the

@@ -200,6 +200,7 @@ private struct BranchGradients {
         (isStateful ? "" : "Stateless") + (g.attributes["branches"] != nil ? "Case" : "If")
     }
     private func setFunctions(_ functions: [FunctionReference], _ attributes: inout Attributes) {
+        if firstInput != 0 { attributes[ControlFlow.lowers] = true }
         if firstInput == 0 {
             attributes["f"] = .function(functions[0])
         } else if g.attributes["branches"] != nil {

@@ -14,7 +14,16 @@ extension Graph {
     /// Adds the nodes and functions of a definition, which may use nodes that are here already.
     /// - Throws: as the initializer does; the graph is then unchanged.
     public mutating func extend(with definition: GraphDefinition, registry: OpRegistry, allowingInternalNames: Bool = true) throws(Status) {
+        try definition.versions.check()
+        guard nodes.isEmpty || definition.nodes.isEmpty || definition.versions.producer == versions.producer else {
+            throw .invalidArgument(
+                "Can't extend GraphDef at version \(versions.producer) with graph at version \(definition.versions.producer)")
+        }
         var copy = self
+        copy.versions = GraphVersions(
+            producer: nodes.isEmpty ? definition.versions.producer : versions.producer,
+            minimumConsumer: max(versions.minimumConsumer, definition.versions.minimumConsumer),
+            badConsumers: versions.badConsumers + definition.versions.badConsumers.filter { !versions.badConsumers.contains($0) })
         try copy.library.merge(definition.library)
         let first = copy.nodes.count
         copy.nodes.reserveCapacity(first + definition.nodes.count)
@@ -118,9 +127,20 @@ extension Graph {
                 if pending[consumer] == 0 { ready.append(consumer) }
             }
         }
-        if done < nodes.count, let bad = nodes.indices.first(where: { pending[$0] > 0 }) {
-            throw .invalidArgument("Graph is invalid, contains a cycle with \(nodes.count - done) nodes, including: \(nodes[bad].name)")
+        guard done < nodes.count else { return }
+        // What only comes after a cycle is none of it.
+        var waiting = consumers.map { $0.count(where: { pending[$0] > 0 }) }
+        var ends = nodes.indices.filter { pending[$0] > 0 && waiting[$0] == 0 }
+        while let id = ends.popLast() {
+            pending[id] = 0
+            for source in nodes[id].inputs.map(\.node) + nodes[id].controlInputs where pending[source] > 0 && !isBackEdge(source) {
+                waiting[source] -= 1
+                if waiting[source] == 0 { ends.append(source) }
+            }
         }
+        let cycle = nodes.indices.filter { pending[$0] > 0 }
+        let names = cycle.prefix(4).map { nodes[$0].name }.joined(separator: ", ")
+        throw .invalidArgument("Graph is invalid, contains a cycle with \(cycle.count) nodes, including: \(names)")
     }
 
     /// The graph as it travels. Inputs are named; data inputs come before control inputs.

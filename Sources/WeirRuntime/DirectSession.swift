@@ -49,7 +49,7 @@ public final class DirectSession: Sendable {
         self.options = options
         self.devices = devices ?? LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0), options: options)
         let placer = Placer(devices: self.devices.placementDevices, allowsSoftPlacement: options.allowsSoftPlacement)
-        let placed = try placer.place(graph)
+        let placed = try placer.place(Lowering(registry: registry).run(graph))
         state = Mutex(State(graph: graph, placed: placed))
         logPlacement(placed)
     }
@@ -66,12 +66,10 @@ public final class DirectSession: Sendable {
     /// - Throws: `invalidArgument` when a new node cannot be placed.
     public func extend(to graph: Graph) throws {
         let placed = try state.withLock { (state: inout State) throws -> Graph in
-            var graph = graph
-            for (id, node) in state.placed.nodes.enumerated() where id < graph.nodes.count && node.op.isStateful {
-                graph.nodes[id].device = node.device
-            }
+            var lowered = try Lowering(registry: registry).run(graph)
+            lowered.keepDevices(of: state.placed)
             let placer = Placer(devices: devices.placementDevices, allowsSoftPlacement: options.allowsSoftPlacement)
-            state.placed = try placer.place(graph)
+            state.placed = try placer.place(lowered)
             state.graph = graph
             return state.placed
         }
@@ -159,7 +157,7 @@ public final class DirectSession: Sendable {
             if let outer { cancellation?.deregister(outer) }
             timer?.cancel()
             step.resources.clearAll()
-            done(result.flatMap { _ in Result { () throws(Status) -> [Tensor] in try call.results() } })
+            done(result.flatMap { _ in Result { () throws(Status) -> [Tensor] in try call.results(areSnapshots: true) } })
         }
     }
 

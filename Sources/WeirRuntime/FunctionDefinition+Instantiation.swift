@@ -2,6 +2,17 @@ import WeirGraph
 import WeirTensor
 
 extension FunctionDefinition {
+    /// The body as a graph, without the nodes that neither a result nor an effect needs.
+    /// - Throws: `invalidArgument` or `notFound` when the body refers to what is not there.
+    func body(_ attributes: Attributes, registry: OpRegistry, library: FunctionLibrary) throws -> Graph {
+        let graph = try Graph(instantiated(attributes, registry: registry, library: library), registry: registry)
+        let controls = Set(controlReturns.values)
+        let reached = graph.ancestors(of: graph.nodes.indices.filter { id in
+            graph.nodes[id].op.isStateful || graph.nodes[id].isResult || controls.contains(graph.nodes[id].name)
+        })
+        return try graph.filtered { reached[$0] || graph.nodes[$0].isArgument }
+    }
+
     /// The body as a graph with `_Arg` and `_Retval` nodes, attribute placeholders filled in.
     /// - Throws: `invalidArgument` when the body refers to what is not there.
     func instantiated(_ attributes: Attributes, registry: OpRegistry, library: FunctionLibrary) throws -> GraphDefinition {

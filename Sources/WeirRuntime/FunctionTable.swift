@@ -13,7 +13,8 @@ final class FunctionTable: FunctionInstantiator {
     private let kernels: KernelStore
     private let registry: OpRegistry
     private let options: ExecutionOptions
-    private let bodies = Mutex<[String: FunctionBody]>([:])
+    /// By the function's name, one body for each set of attributes it is called with.
+    private let bodies = Mutex<[String: [FunctionBody]]>([:])
 
     init(
         library: FunctionLibrary, place: KernelPlace, devices: LocalDevices, kernels: KernelStore, registry: OpRegistry,
@@ -31,23 +32,19 @@ final class FunctionTable: FunctionInstantiator {
         guard let definition = library[reference.name] else {
             throw Status.notFound("Function \(reference.name) is not defined.")
         }
-        let key = reference.attributes.isEmpty ? reference.name : "\(reference.name) \(reference.attributes.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" })"
         return bodies.withLock { bodies in
-            if let known = bodies[key] { return known }
-            let body = FunctionBody(definition, attributes: Attributes(reference.attributes), key: key, table: self)
-            bodies[key] = body
+            if let known = bodies[reference.name]?.first(where: { $0.reference == reference }) { return known }
+            let body = FunctionBody(definition, reference: reference, table: self)
+            bodies[reference.name, default: []].append(body)
             return body
         }
     }
 
     /// A function's body as a graph on this task's devices.
-    func compile(_ definition: FunctionDefinition, _ attributes: Attributes, key: String) throws -> (graph: LocalGraph, results: Int) {
-        var graph = try Graph(try definition.instantiated(attributes, registry: registry, library: library), registry: registry)
-        let reached = graph.ancestors(of: graph.nodes.indices.filter { id in
-            graph.nodes[id].op.isStateful || graph.nodes[id].op.name == "_Retval" || definition.controlReturns.values.contains(graph.nodes[id].name)
-        })
-        graph = try graph.filtered { reached[$0] || graph.nodes[$0].op.name == "_Arg" }
-        let results = graph.nodes.count { $0.op.name == "_Retval" }
+    func compile(_ definition: FunctionDefinition, _ reference: FunctionReference) throws -> (graph: LocalGraph, results: Int) {
+        var graph = try definition.body(Attributes(reference.attributes), registry: registry, library: library)
+        graph = try Lowering(registry: registry).run(graph, within: definition.name)
+        let results = graph.nodes.count (where: \.isResult)
         for id in graph.nodes.indices where graph.nodes[id].device == nil && graph.nodes[id].requestedDevice.isEmpty {
             if graph.nodes[id].op.function != nil || graph.nodes[id].op.kernel(for: place.device.type, graph.nodes[id].attributes) != nil {
                 graph.nodes[id].device = place.device.name
@@ -55,22 +52,20 @@ final class FunctionTable: FunctionInstantiator {
         }
         let placer = Placer(devices: devices.placementDevices, allowsSoftPlacement: true)
         graph = try ControlLoops.add(to: placer.place(graph), registry: registry)
-        return (try LocalGraph(graph, devices: devices, kernels: kernels.scoped(to: key), registry: registry, options: options), results)
+        return (try LocalGraph(graph, devices: devices, kernels: kernels.scoped(to: reference), registry: registry, options: options), results)
     }
 }
 
 /// One function with its attributes filled in; compiled at its first call.
 final class FunctionBody: CallableFunction {
     private let definition: FunctionDefinition
-    private let attributes: Attributes
-    private let key: String
+    let reference: FunctionReference
     private let table: FunctionTable
     private let compiled = Mutex<Result<(graph: LocalGraph, results: Int), Status>?>(nil)
 
-    init(_ definition: FunctionDefinition, attributes: Attributes, key: String, table: FunctionTable) {
+    init(_ definition: FunctionDefinition, reference: FunctionReference, table: FunctionTable) {
         self.definition = definition
-        self.attributes = attributes
-        self.key = key
+        self.reference = reference
         self.table = table
     }
 
@@ -78,7 +73,7 @@ final class FunctionBody: CallableFunction {
         let body = compiled.withLock { compiled in
             if let compiled { return compiled }
             let result: Result<(graph: LocalGraph, results: Int), Status>
-            do { result = .success(try table.compile(definition, attributes, key: key)) } catch { result = .failure(Status(error)) }
+            do { result = .success(try table.compile(definition, reference)) } catch { result = .failure(Status(error)) }
             compiled = result
             return result
         }

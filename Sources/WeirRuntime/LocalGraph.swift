@@ -39,12 +39,14 @@ public final class LocalGraph: Sendable {
             let functions = FunctionTable(
                 library: graph.library, place: place, devices: devices, kernels: kernels, registry: registry, options: options)
             let ready = try options.optimizer.run(piece.graph, PassEnvironment(registry: registry, place: place))
-            let made = try ready.nodes.map { try LocalGraph.kernel($0, place, functions, kernels) }
+            let made = try ready.nodes.map { try LocalGraph.kernel($0, place, functions, kernels, graph.library) }
             return Part(device: name, graph: piece.graph, executor: try Executor(ready, kernels: made, place: place, scheduling: options.scheduling))
         }
     }
 
-    private static func kernel(_ node: Node, _ place: KernelPlace, _ functions: FunctionTable, _ store: KernelStore) throws -> Kernel {
+    private static func kernel(
+        _ node: Node, _ place: KernelPlace, _ functions: FunctionTable, _ store: KernelStore, _ library: FunctionLibrary
+    ) throws -> Kernel {
         let request = KernelRequest(
             name: node.name, op: node.op, attributes: node.attributes, inputTypes: node.inputTypes, outputTypes: node.outputTypes,
             place: place, functions: functions)
@@ -64,7 +66,7 @@ public final class LocalGraph: Sendable {
                     + "\t.  Registered:\(kernels.isEmpty ? "  <no registered kernels>" : "\n" + kernels)\n")
         }
         do {
-            return try store.kernel(request, factory)
+            return try store.kernel(request, factory, library: library)
         } catch {
             let status = Status(error)
             throw status.appending("\n\t [[{{node \(node.name)}}]]")

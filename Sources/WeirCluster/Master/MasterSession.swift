@@ -66,7 +66,7 @@ final class MasterSession: Sendable {
             throw Status.internalError("Task \(localTask) has no CPU device for clients' tensors")
         }
         clientDevice = client
-        let placed = try placer.place(graph)
+        let placed = try placer.place(Lowering(registry: registry).run(graph))
         state = Mutex(State(graph: graph, placed: placed))
         logPlacement(placed)
     }
@@ -101,8 +101,8 @@ final class MasterSession: Sendable {
             }
             var graph = state.graph
             try graph.extend(with: definition, registry: registry, allowingInternalNames: false)
-            var unplaced = graph
-            for (id, node) in state.placed.nodes.enumerated() where node.op.isStateful { unplaced.nodes[id].device = node.device }
+            var unplaced = try Lowering(registry: registry).run(graph)
+            unplaced.keepDevices(of: state.placed)
             state.placed = try MasterSession.placer(tasks, localTask, configuration).place(unplaced)
             state.graph = graph
             state.version += 1

@@ -36,6 +36,16 @@ extension TFNodeExecStats {
         scheduledMicros = allStartMicros
         // Viewers take the op from the text before the parenthesis, and what is in it for names of inputs.
         timelineLabel = "\(time.node) = \(time.op)()"
+        // What a node holds when it is done. What a kernel took and gave back meanwhile is not recorded.
+        let byteCount = Int64(clamping: time.outputBytes.reduce(0) { $0 &+ $1 })
+        if byteCount > 0 {
+            var used = TFAllocatorMemoryUsed()
+            used.allocatorName = "cpu"
+            used.totalBytes = byteCount
+            used.peakBytes = byteCount
+            used.liveBytes = byteCount
+            memory = [used]
+        }
         output = time.outputTypes.indices.map { index in
             var description = TFTensorDescription()
             description.dtype = TFDataType(time.outputTypes[index])

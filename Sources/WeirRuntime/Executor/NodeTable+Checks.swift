@@ -48,7 +48,7 @@ extension NodeTable {
 
     /// A failure with the name of the node where it arose.
     func naming(_ node: Int32, _ status: Status) -> Status {
-        let name = "[[{{node \(names[Int(node)])}}]]"
+        let name = "[[{{node \(messageNames[Int(node)])}}]]"
         return status.message.contains(name) ? status : status.appending("\n\t \(name)")
     }
 

@@ -147,7 +147,13 @@ final class Run: @unchecked Sendable {  // see the fields
             for index in 0..<outputCount { outputs[index] = .empty }
             return fail(item.node, status)
         }
-        propagate(item, entry, outputs, isDead: false, &ready)
+        propagate(item, entry, outputs, isDead: isDead(entry, outputs), &ready)
+    }
+
+    /// Whether a node that ran is dead all the same: a receive of what was dead where it was sent. Who waits for it by a
+    /// control edge is then dead as who takes its value is.
+    private func isDead(_ entry: UnsafeMutablePointer<NodeTable.Entry>, _ outputs: UnsafeMutablePointer<Slot>) -> Bool {
+        entry.pointee.kind == .transfer && entry.pointee.outputCount == 1 && outputs[0].isDead
     }
 
     // This thread is itself an activity, so the count cannot reach zero here.
@@ -183,7 +189,7 @@ final class Run: @unchecked Sendable {  // see the fields
                 guard accept(result, item.node, outputs, count), !hasFailed.load(ordering: .relaxed) else { return }
                 if let status = table.check(item.node, outputs, count) { return fail(item.node, status) }
                 if start != 0 { record(item.node, start, outputs, count) }
-                propagate(item, entry, outputs, isDead: false, &ready)
+                propagate(item, entry, outputs, isDead: isDead(entry, outputs), &ready)
             }
             process(&ready)
         }
