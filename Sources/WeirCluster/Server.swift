@@ -101,6 +101,12 @@ public final class Server: Sendable {
         return try await Server(definition, options: options, registry: registry)
     }
 
+    /// How many tasks' endpoints are open, for tests of what is left behind.
+    var openWorkerCount: Int { linkTable.count }
+
+    /// Ends its links as the end of its process would, for tests.
+    func breakLinks() { links?.stop() }
+
     /// Returns when the server has been stopped.
     public func join() async { await listener.wait() }
 

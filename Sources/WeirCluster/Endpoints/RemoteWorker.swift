@@ -152,6 +152,11 @@ final class RemoteWorker: WorkerEndpoint {
             return try await connection.call(
                 method, request, serializer, deserializer, waitsForReady: waitsForReady)
         } catch {
+            var error = error
+            // What another task is said to have died of is passed on as it is.
+            if error.code == .unavailable, error.message.firstRange(of: "Task /job:") == nil {
+                error.message = "Task \(task) has ended or cannot be reached: \(error.message)"
+            }
             let explained = error.appending(
                 "\nAdditional GRPC error information from remote target \(task) while calling "
                     + "/\(method.fullyQualifiedMethod):\n:\(connection.address) answered \(error.code)")

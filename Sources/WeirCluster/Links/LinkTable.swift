@@ -42,6 +42,9 @@ final class LinkTable: Sendable {
         return made
     }
 
+    /// How many endpoints are open, for tests of what is left behind.
+    var count: Int { workers.withLock { $0.count } }
+
     func close() {
         for worker in workers.withLock({ Array($0.values) }) { worker.close() }
     }

@@ -11,7 +11,7 @@ public final class Master: MasterEndpoint {
     private let registry: OpRegistry
     private let logger: Logger
     /// A client that ends without a word leaves its session behind; those that nobody has used for longest make room for
-    /// new ones ([decision 10](../../../docs/decisions/0010-what-is-forgotten.md)).
+    /// new ones ([decision 12](../../../docs/decisions/0012-what-is-forgotten.md)).
     private let sessions: Mutex<RecentTable<String, OpenSession>>
     private struct OpenSession {
         let session: MasterSession

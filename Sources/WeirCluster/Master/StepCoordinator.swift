@@ -18,8 +18,7 @@ final class StepCoordinator: Sendable {
     /// How long parts have to end once they are told to. Those of this process are waited for however long they take.
     static let patience = Duration.seconds(5)
     /// How long the cause of a failure is waited for when only its fallout has come so far.
-    static let causeDelay = Duration.seconds(2)
-
+    private let causeDelay: Duration
     private let plan: StepPlan
     private let cancellation: Cancellation
     /// Fired when a part fails, so that the others do not wait for what will never come.
@@ -28,8 +27,11 @@ final class StepCoordinator: Sendable {
     private let start = ContinuousClock.now
     private let done: Completion<[RunGraphReply]>
 
-    init(_ plan: StepPlan, cancellation: Cancellation, _ done: @escaping Completion<[RunGraphReply]>) {
+    init(
+        _ plan: StepPlan, cancellation: Cancellation, causeDelay: Duration = .seconds(2), _ done: @escaping Completion<[RunGraphReply]>
+    ) {
         self.plan = plan
+        self.causeDelay = causeDelay
         self.cancellation = cancellation
         state = Mutex(State(hasEnded: [Bool](repeating: false, count: plan.parts.count), left: plan.parts.count))
         self.done = done
@@ -98,7 +100,7 @@ final class StepCoordinator: Sendable {
 
     /// Fallout says that something failed elsewhere, which will be told by whoever it happened to; but not for ever.
     private func awaitCause() {
-        let timer = Deadline(StepCoordinator.causeDelay) { [weak self] in self?.end(within: StepCoordinator.patience) }
+        let timer = Deadline(causeDelay) { [weak self] in self?.end(within: StepCoordinator.patience) }
         let isNeeded = state.withLock { state -> Bool in
             guard !state.isDone, state.timer == nil else { return false }
             state.timer = timer

@@ -22,6 +22,7 @@ final class DrainGate: Sendable {
     private let state = Mutex(State())
     /// As `isClosed` in the state, to be asked without the lock.
     private let closing = Atomic<Bool>(false)
+    private let calls = Atomic<Int>(0)
 
     private static let beginning: Set<String> = [
         MasterMethod.createSession, MasterMethod.partialRunSetup, MasterMethod.runStep, MasterMethod.makeCallable,
@@ -45,8 +46,23 @@ final class DrainGate: Sendable {
         waiter?.resume()
     }
 
-    /// - Throws: `unavailable` for a call that would begin something.
+    /// Calls that wait for an answer, each of which takes memory. TensorFlow's tasks ask for thousands of tensors at once.
+    static let maximumCalls = 100_000
+
+    /// - Throws: `unavailable` for a call that would begin something; `resourceExhausted` for one too many.
     func enter(_ method: String) throws(RPCError) {
+        guard calls.wrappingAdd(1, ordering: .relaxed).newValue <= DrainGate.maximumCalls else {
+            calls.wrappingSubtract(1, ordering: .relaxed)
+            throw RPCError(code: .resourceExhausted, message: "The server answers no more than \(DrainGate.maximumCalls) calls at a time")
+        }
+        do throws(RPCError) {
+            try admit(method)
+        } catch {
+            calls.wrappingSubtract(1, ordering: .relaxed)
+            throw error
+        }
+    }
+    private func admit(_ method: String) throws(RPCError) {
         guard DrainGate.watched.contains(method) else { return }
         let isAdmitted = state.withLock { state -> Bool in
             guard !state.isClosed || !DrainGate.beginning.contains(method) else { return false }
@@ -58,6 +74,7 @@ final class DrainGate: Sendable {
 
     /// For every call that was let in.
     func leave(_ method: String) {
+        calls.wrappingSubtract(1, ordering: .relaxed)
         if DrainGate.watched.contains(method) { end() }
     }
 
