@@ -1,3 +1,4 @@
+import Glibc
 import GRPCCore
 import GRPCNIOTransportHTTP2Posix
 
@@ -15,14 +16,27 @@ extension TransportOptions {
             // its clients name `identity` first.
             config.compression.enabledAlgorithms = .all
             config.connection.flushCoalescing = flushDelay.map { .init(maxFlushDelay: $0, maxBytes: 64 << 10) }
+            // A client whose machine is gone has its calls cancelled.
+            config.channelDebuggingCallbacks.onAcceptTCPConnection = client.channelDebuggingCallbacks.onCreateTCPConnection
         }
     }
+    /// In seconds, as the system counts.
+    private var silence: Int32 { Int32(clamping: max(6, lossDelay.milliseconds / 1000)) }
 
     var client: HTTP2ClientTransport.Posix.Config {
         .defaults { config in
             config.http2 = .init(maxFrameSize: frameByteCount, targetWindowSize: windowByteCount, authority: nil)
             config.backoff = .init(initial: initialBackoff, max: maximumBackoff, multiplier: 1.6, jitter: 0.2)
             config.connection.flushCoalescing = flushDelay.map { .init(maxFlushDelay: $0, maxBytes: 64 << 10) }
+            // The system's probes, not HTTP/2's pings: TensorFlow's servers break off a connection that is pinged more
+            // often than every five minutes.
+            config.channelDebuggingCallbacks.onCreateTCPConnection = { [silence] channel in
+                channel.setOption(.socketOption(.so_keepalive), value: 1)
+                    .flatMap { channel.setOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: silence / 3) }
+                    .flatMap { channel.setOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: silence / 6) }
+                    .flatMap { channel.setOption(.tcpOption(.init(rawValue: TCP_KEEPCNT)), value: 4) }
+                    .flatMap { channel.setOption(.tcpOption(.init(rawValue: TCP_USER_TIMEOUT)), value: silence * 1000) }
+            }
         }
     }
 
