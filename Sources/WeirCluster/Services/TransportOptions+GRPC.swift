@@ -31,13 +31,21 @@ extension TransportOptions {
             // The system's probes, not HTTP/2's pings: TensorFlow's servers break off a connection that is pinged more
             // often than every five minutes.
             config.channelDebuggingCallbacks.onCreateTCPConnection = { [silence] channel in
-                channel.setOption(.socketOption(.so_keepalive), value: 1)
-                    .flatMap { channel.setOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: silence / 3) }
-                    .flatMap { channel.setOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: silence / 6) }
-                    .flatMap { channel.setOption(.tcpOption(.init(rawValue: TCP_KEEPCNT)), value: 4) }
-                    .flatMap { channel.setOption(.tcpOption(.init(rawValue: TCP_USER_TIMEOUT)), value: silence * 1000) }
+                TransportOptions.probe(channel, silence: silence)
             }
         }
+    }
+
+    /// Lets the system find out that a connection's other end is gone after so many seconds of silence.
+    private static func probe(_ channel: any Channel, silence: Int32) -> EventLoopFuture<Void> {
+        let options: [(CInt, CInt)] = [
+            (TCP_KEEPIDLE, silence / 3), (TCP_KEEPINTVL, silence / 6), (TCP_KEEPCNT, 4), (TCP_USER_TIMEOUT, silence * 1000),
+        ]
+        var result: EventLoopFuture<Void> = channel.setOption(.socketOption(.so_keepalive), value: 1)
+        for (name, value) in options {
+            result = result.flatMap { channel.setOption(.tcpOption(.init(rawValue: name)), value: value) }
+        }
+        return result
     }
 
     /// - Parameter waitsForReady: whether the call waits for the peer to be there, rather than failing at once.
