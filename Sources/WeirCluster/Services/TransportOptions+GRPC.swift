@@ -30,22 +30,16 @@ extension TransportOptions {
             config.connection.flushCoalescing = flushDelay.map { .init(maxFlushDelay: $0, maxBytes: 64 << 10) }
             // The system's probes, not HTTP/2's pings: TensorFlow's servers break off a connection that is pinged more
             // often than every five minutes.
+            // Step by step: as one expression it takes the compiler longer than it has on a busy machine.
             config.channelDebuggingCallbacks.onCreateTCPConnection = { [silence] channel in
-                TransportOptions.probe(channel, silence: silence)
+                let (idle, interval, count, timeout) = (silence / 3, silence / 6, Int32(4), silence * 1000)
+                let alive = channel.setOption(.socketOption(.so_keepalive), value: 1)
+                let first = alive.flatMap { channel.setOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: idle) }
+                let second = first.flatMap { channel.setOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: interval) }
+                let third = second.flatMap { channel.setOption(.tcpOption(.init(rawValue: TCP_KEEPCNT)), value: count) }
+                return third.flatMap { channel.setOption(.tcpOption(.init(rawValue: TCP_USER_TIMEOUT)), value: timeout) }
             }
         }
-    }
-
-    /// Lets the system find out that a connection's other end is gone after so many seconds of silence.
-    private static func probe(_ channel: any Channel, silence: Int32) -> EventLoopFuture<Void> {
-        let options: [(CInt, CInt)] = [
-            (TCP_KEEPIDLE, silence / 3), (TCP_KEEPINTVL, silence / 6), (TCP_KEEPCNT, 4), (TCP_USER_TIMEOUT, silence * 1000),
-        ]
-        var result: EventLoopFuture<Void> = channel.setOption(.socketOption(.so_keepalive), value: 1)
-        for (name, value) in options {
-            result = result.flatMap { channel.setOption(.tcpOption(.init(rawValue: name)), value: value) }
-        }
-        return result
     }
 
     /// - Parameter waitsForReady: whether the call waits for the peer to be there, rather than failing at once.
