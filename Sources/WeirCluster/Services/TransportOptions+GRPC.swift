@@ -32,7 +32,7 @@ extension TransportOptions {
             // often than every five minutes.
             // Step by step: as one expression it takes the compiler longer than it has on a busy machine.
             config.channelDebuggingCallbacks.onCreateTCPConnection = { [silence] channel in
-                let (idle, interval, count, timeout) = (silence / 3, silence / 6, Int32(4), silence * 1000)
+                let (idle, interval, count, timeout) = (Int(silence) / 3, Int(silence) / 6, 4, Int(silence) * 1000)
                 let alive = channel.setOption(.socketOption(.so_keepalive), value: 1)
                 let first = alive.flatMap { channel.setOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: idle) }
                 let second = first.flatMap { channel.setOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: interval) }
