@@ -98,6 +98,11 @@ final class Run: @unchecked Sendable {  // see the fields
         func clearInputs() { for index in 0..<inputCount { inputs[index] = .empty } }
 
         if hasFailed.load(ordering: .relaxed) { return clearInputs() }
+        // A loop without a condition has nothing else that would end it.
+        if step.cancellation.isCancelled {
+            clearInputs()
+            return fail(item.node, .cancelled("Step was cancelled"))
+        }
         if item.isDead, entry.pointee.kind != .transfer, entry.pointee.kind != .controlTrigger {
             clearInputs()
             for index in 0..<outputCount { outputs[index] = .dead }
