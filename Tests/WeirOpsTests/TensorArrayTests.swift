@@ -149,7 +149,7 @@ private func message(_ body: () throws -> Void) -> String {
     @Test func `Zeros like a list have its shapes`() throws {
         let zeros = try TensorList(try zeroVariant(like: Variant(list([5, nil], shape: [nil]))))
         #expect(zeros.elements == [number(0), nil] && zeros.elementShape == [nil])
-        let outer = TensorList(elementDType: .variant, elementShape: .scalar, elements: [Tensor(Variant(list([2])))])
+        let outer = TensorList(elementDType: .variant, elementShape: .scalar, elements: [Tensor(try Variant(list([2])))])
         let inner = try TensorList(
             scalar: try #require(try TensorList(try zeroVariant(like: Variant(outer))).elements[0]))
         #expect(inner.elements == [number(0)])

@@ -58,7 +58,7 @@ struct EmptyTensorTests {
             Case("MaxPool", [(.float32, images)], [], windows), Case("AvgPool", [(.float32, images)], [], windows),
             Case("MaxPool", [(.float32, [1 << 31 - 1, 0, 1, 1 << 20])], [], ["ksize": .ints([1, 1, 1, 1]), "strides": .ints([1, 1, 1, 1]), "padding": "SAME", "data_format": "NHWC"]),
             Case("Conv2D", [(.float32, images), (.float32, [1, 1, 1, 0])], [], ["strides": .ints([1, 1, 1, 1]), "padding": "SAME"]),
-            Case("Conv2D", [(.float32, [1 << 31 - 1, 4, 4, 1]), (.float32, [1, 1, 1, 0])], [], ["strides": .ints([1, 1, 1, 1]), "padding": "SAME"]),
+            Case("Conv2D", [(.float32, [1 << 20, 1, 1, 1]), (.float32, [1, 1, 1, 0])], [], ["strides": .ints([1, 1, 1, 1]), "padding": "SAME"]),
             Case("LRN", [(.float32, images)]), Case("ReduceJoin", [(.string, rows)], [Tensor([Int32(1), 0])]), Case("ReduceJoin", [(.string, columns)], [both]),
             Case("Select", [(.bool, rows), (.float32, rows), (.float32, rows)]), Case("Cast", [(.float32, rows)], [], ["DstT": .type(.int32)]),
             Case("MatrixDiag", [(.float32, rows)]), Case("MatrixDiag", [(.float32, columns)]), Case("MatrixDiagPart", [(.float32, middle)]), Case("MatrixBandPart", [(.float32, middle)], [Tensor(Int64(0)), Tensor(Int64(0))]),

@@ -89,30 +89,30 @@ struct FunctionCallTests {
     }
 
     @Test("more calls than can ever end stop at the deadline, and others are served meanwhile")
-    func deadline() throws {
+    func deadline() async throws {
         let (tree, fetch) = try doublingTree()
         let plan = try tree.plan(feeds: [], fetches: [fetch], targets: [])
         let b = GraphBuilder(registry: .standard)
         let sum = b.add("AddV2", [b.scalar(1, .float32), b.scalar(2, .float32)])[0]
         let other = try DirectSession(b.graph(), registry: .standard)
-        let ended = Waiting<[Tensor]>()
-        // As many as would hold every thread.
-        let endless = (0..<ComputePool.shared.threadCount + 1).map { _ in Waiting<[Tensor]>() }
-        for waiting in endless {
-            ComputePool.shared.submit { tree.start(plan, [], timeout: .seconds(2)) { waiting.finish($0) } }
-        }
-        ComputePool.shared.submit {
-            ended.finish(Result { () throws(Status) -> [Tensor] in
-                do { return try other.run(fetches: [sum.name]) } catch { throw Status(error) }
-            })
-        }
-        #expect(try ended.wait().get()[0].scalar(of: Float.self) == 3)
-        for waiting in endless {
-            guard case .failure(let status) = waiting.wait() else {
-                Issue.record("2^40 calls cannot have ended")
-                continue
+        let otherPlan = try other.plan(feeds: [], fetches: [sum.name], targets: [])
+        @Sendable func result(_ session: DirectSession, _ plan: DirectSession.Plan, timeout: Duration?) async -> Result<[Tensor], Status> {
+            await withCheckedContinuation { continuation in
+                ComputePool.shared.submit { session.start(plan, [], timeout: timeout) { continuation.resume(returning: $0) } }
             }
-            #expect([.deadlineExceeded, .cancelled].contains(status.code))
+        }
+        await withTaskGroup(of: Result<[Tensor], Status>.self) { group in
+            // As many as would hold every thread.
+            for _ in 0...ComputePool.shared.threadCount { group.addTask { await result(tree, plan, timeout: .seconds(2)) } }
+            let served = await result(other, otherPlan, timeout: nil)
+            #expect((try? served.get()[0].scalar(of: Float.self)) == 3)
+            for await ended in group {
+                guard case .failure(let status) = ended else {
+                    Issue.record("2^40 calls cannot have ended")
+                    continue
+                }
+                #expect([.deadlineExceeded, .cancelled].contains(status.code))
+            }
         }
     }
 
