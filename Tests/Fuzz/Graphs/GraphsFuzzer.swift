@@ -1,0 +1,131 @@
+import ArgumentParser
+import Weir
+import WeirTesting
+
+/// Random graphs on random clusters, compared with the same graph in one process as it is.
+struct GraphsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: GraphsFuzzer.name, abstract: "Random graphs spread over tasks and devices against one process that runs them as they are.")
+    @OptionGroup var options: FuzzOptions
+
+    func run() async throws { try await fuzz(GraphsFuzzer.self, options) }
+}
+
+struct GraphsFuzzer: FuzzKind {
+    static let name = "graphs"
+    static let patience = Duration.seconds(20)
+
+    private let session: FuzzSession
+    private var running: (block: Int, layout: ClusterLayout, cluster: TestCluster)?
+    /// Cases that one cluster serves.
+    private static let blockSize = 50
+
+    init(_ session: FuzzSession) async throws { self.session = session }
+
+    private func layout(_ number: Int) -> (Int, ClusterLayout) {
+        let block = number / GraphsFuzzer.blockSize
+        var random = SplitMix64(seed: session.seed &+ 0x5EED, case: block)
+        return (block, ClusterLayout(&random))
+    }
+
+    private mutating func cluster(_ number: Int) async throws -> (ClusterLayout, TestCluster) {
+        let (block, layout) = layout(number)
+        if let running, running.block == block { return (layout, running.cluster) }
+        await stop()
+        let cluster = try await TestCluster([("worker", layout.tasks)], options: layout.options)
+        running = (block, layout, cluster)
+        return (layout, cluster)
+    }
+    private mutating func stop() async {
+        if let running { await running.cluster.stop() }
+        running = nil
+    }
+    mutating func finish() async throws { await stop() }
+
+    func describe(_ number: Int, _ random: inout SplitMix64) async throws -> String {
+        let (_, layout) = layout(number)
+        let made = try? GraphCase(random, devices: layout.devices, prefix: "c\(number)_")
+        return "graph on \(layout.words): \(made?.words ?? "not built")"
+    }
+
+    mutating func run(_ number: Int, _ random: inout SplitMix64) async throws -> Bool {
+        let (layout, cluster) = try await cluster(number)
+        let made: GraphCase
+        do {
+            made = try GraphCase(random, devices: layout.devices, prefix: "c\(number)_")
+        } catch {
+            // The generator knows its ops: what does not build is a fault, of its own or of the builder.
+            session.report(number, group: "does not build: \(Status(error).code)", "\(error)")
+            return false
+        }
+        var choice = SplitMix64(seed: random.next())
+        let oracle = DirectRunner(made, .none, choice.chance(50) ? .sequential : .parallel, devices: nil)
+        let others: [any GraphRunner] = [
+            DirectRunner(made, .standard, choice.pick([.sequential, .parallel, .measured]), devices: layout),
+            ClusterRunner(made, cluster, master: choice.below(layout.tasks), viaWire: choice.chance(30), optimizes: choice.chance(80)),
+        ]
+        let truth = await steps(of: made, oracle)
+        for other in others {
+            let found = await steps(of: made, other)
+            session.counter.beat += 1
+            if let wrong = GraphComparison(made, layout).difference(truth, found) {
+                session.report(number, group: "\(other.name): \(wrong.kind)", wrong.text)
+                if wrong.kind.hasPrefix("hangs") { await stop() }
+            }
+        }
+        return truth.contains { if case .success = $0.result { true } else { false } }
+    }
+
+    struct Ran {
+        var step: GraphCase.Step
+        var result: Result<[Tensor], Status>
+    }
+
+    /// What all steps gave, up to the first that went wrong without being meant to.
+    private func steps(of made: GraphCase, _ runner: any GraphRunner) async -> [Ran] {
+        var all: [Ran] = []
+        do throws(Status) {
+            try await runner.open()
+            if let start = made.initialization { _ = try await runner.run(start).get() }
+        } catch {
+            all.append(Ran(step: GraphCase.Step(name: "opening", fetches: []), result: .failure(error)))
+            await runner.close()
+            return all
+        }
+        for index in made.order {
+            session.counter.beat += 1
+            let result = await runner.run(made.steps[index])
+            all.append(Ran(step: made.steps[index], result: result))
+            if case .failure = result, !made.steps[index].fails { break }
+        }
+        await runner.close()
+        return all
+    }
+}
+
+/// A cluster to run graphs on.
+struct ClusterLayout {
+    let tasks: Int
+    let cpus: Int
+    let gpus: Int
+    let transport: ServerOptions.TensorTransport
+
+    init(_ random: inout SplitMix64) {
+        tasks = random.pick([1, 2, 2, 3, 3])
+        let pair = random.pick([(1, 0), (2, 0), (1, 1), (1, 1)])
+        (cpus, gpus) = pair
+        transport = random.pick([.links, .links, .tcp, .grpc])
+    }
+
+    var options: ServerOptions {
+        var options = ServerOptions()
+        options.runtime.cpuCount = cpus
+        options.runtime.simulatedGPUCount = gpus
+        options.runtime.allowsSoftPlacement = true
+        options.tensorTransport = transport
+        return options
+    }
+    private var local: [String] { (0..<cpus).map { "/device:CPU:\($0)" } + (0..<gpus).map { "/device:GPU:\($0)" } }
+    var devices: [String] { (0..<tasks).flatMap { task in local.map { "/job:worker/replica:0/task:\(task)\($0)" } } }
+    var words: String { "\(tasks) tasks of \(cpus) CPUs, \(gpus) GPUs over \(transport.rawValue)" }
+}
