@@ -98,6 +98,7 @@ final class ChildProcess {
     private func take(_ line: String, _ found: inout [Finding]) {
         if let finding = Finding(line: line) { return found.append(finding) }
         if line.hasPrefix("FOLDER\t") { return folder = String(line.dropFirst(7)) }
+        if line.hasPrefix("NOTE\t") { return Console.line(String(line.dropFirst(5))) }
         if line.hasPrefix("CASE\t") { return explanations.append(line) }
         lastWords.append(line)
         if lastWords.count > 400 { lastWords.removeFirst(200) }

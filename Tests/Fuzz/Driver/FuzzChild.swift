@@ -26,6 +26,7 @@ struct FuzzChild {
                 Console.line("CASE\t\(number)\t" + (try await fuzzer.describe(number, &copy)))
             }
             counter.begun = number
+            if !Kind.overlaps { counter.oldest = number }
             if try await fuzzer.run(number, &random) { counter.accepted += 1 }
             counter.done += 1
             number += options.stride

@@ -5,6 +5,8 @@ protocol FuzzKind {
     static var patience: Duration { get }
     /// The most resident memory the process may come to, in bytes.
     static var memoryLimit: Int { get }
+    /// Whether a case may still be under way when the next begins. Such kinds set `CaseCounter.oldest` themselves.
+    static var overlaps: Bool { get }
 
     init(_ session: FuzzSession) async throws
     /// Runs a case; what it finds it hands to `report`.
@@ -19,6 +21,7 @@ protocol FuzzKind {
 extension FuzzKind {
     static var patience: Duration { .seconds(5) }
     static var memoryLimit: Int { 3 << 30 }
+    static var overlaps: Bool { false }
     mutating func finish() async throws {}
 }
 

@@ -23,7 +23,11 @@ final class KernelRunner {
         case stuck
     }
 
+    /// Told of every kernel before it runs.
+    var onRun: ((Node, [Slot]) -> Void)?
+
     func run(_ node: Node, _ inputs: [Slot]) -> Outcome {
+        onRun?(node, inputs)
         let kernel: Kernel
         do {
             guard let factory = node.op.kernel(for: "CPU", node.attributes) else { throw Status.notFound("no kernel") }

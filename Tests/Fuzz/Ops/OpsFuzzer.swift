@@ -6,10 +6,11 @@ struct OpsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: OpsFuzzer.name, abstract: "Every op with random shapes, values, attributes and types.")
     @OptionGroup var options: FuzzOptions
     @Option(help: "Only this op.") var op: String?
+    @Flag(help: "Say at the end how many cases of each op computed something: what is always refused is not tested.") var rates = false
 
     func run() async throws {
-        if let op { OpsFuzzer.only.set(op) }
-        try await fuzz(OpsFuzzer.self, options, extra: op.map { ["--op", $0] } ?? [])
+        OpsFuzzer.choice.set(op, rates)
+        try await fuzz(OpsFuzzer.self, options, extra: (op.map { ["--op", $0] } ?? []) + (rates ? ["--rates"] : []))
     }
 }
 
@@ -18,9 +19,13 @@ struct OpsFuzzer: FuzzKind {
     /// Set once, before cases run.
     final class Choice: @unchecked Sendable {
         private(set) var op: String?
-        func set(_ name: String) { op = name }
+        private(set) var showsRates = false
+        func set(_ op: String?, _ showsRates: Bool) {
+            self.op = op
+            self.showsRates = showsRates
+        }
     }
-    static let only = Choice()
+    static let choice = Choice()
     /// Ends the process, as its name says.
     private static let excluded: Set<String> = ["Abort"]
 
@@ -29,25 +34,43 @@ struct OpsFuzzer: FuzzKind {
     private let families: [String: ResourceFamily]
     private let device = CPUDevice(name: DeviceName(job: "localhost", replica: 0, task: 0, type: "CPU", index: 0))
     private let graphs = OpInGraph()
+    /// Runs and successes by op, and what was said most lately against it.
+    private var rates: [(runs: Int, successes: Int, refusal: String)]
 
     init(_ session: FuzzSession) async throws {
         self.session = session
         let all = OpRegistry.standard.definitions.filter { !OpsFuzzer.excluded.contains($0.name) && !$0.kernels.isEmpty }
         families = ResourceFamily.all(all)
-        ops = OpsFuzzer.only.op.map { name in all.filter { $0.name == name } } ?? all
+        ops = OpsFuzzer.choice.op.map { name in all.filter { $0.name == name } } ?? all
+        rates = ops.map { _ in (0, 0, "") }
         guard !ops.isEmpty else { throw FuzzFailure("no such op") }
     }
 
-    func run(_ number: Int, _ random: inout SplitMix64) async throws -> Bool {
-        let op = ops[number % ops.count]
+    mutating func finish() async throws {
+        guard OpsFuzzer.choice.showsRates else { return }
+        for (op, rate) in zip(ops, rates).sorted(by: { $0.1.successes * max(1, $1.1.runs) < $1.1.successes * max(1, $0.1.runs) }) {
+            Console.line("NOTE\t\(op.name): \(rate.successes) of \(rate.runs); \(rate.refusal.prefix(150))")
+        }
+    }
+
+    mutating func run(_ number: Int, _ random: inout SplitMix64) async throws -> Bool {
+        let index = number % ops.count
+        rates[index].runs += 1
+        let isAccepted = run(number, ops[index], &random)
+        if isAccepted { rates[index].successes += 1 }
+        return isAccepted
+    }
+
+    private mutating func run(_ number: Int, _ op: OpDefinition, _ random: inout SplitMix64) -> Bool {
         var made = OpCase(op, &random)
         guard let node = made.node else { return false }
         let runner = KernelRunner(device: device)
         defer { runner.clear() }
+        if session.explains { runner.onRun = { Console.line("CASE\t\(number)\t" + OpsFuzzer.words($0, $1)) } }
         guard let inputs = made.inputs(runner, families) else { return false }
-        if session.explains { Console.line("CASE\t\(number)\t" + OpsFuzzer.words(node, inputs)) }
         // In a graph first: there the sizes are seen by more than the kernel.
         let isInGraph = random.chance(25)
+        if isInGraph { runner.onRun?(node, inputs) }
         let inGraph = isInGraph ? graphs.run(node, inputs, runner.place) : nil
         switch runner.run(node, inputs) {
         case .outputs(let outputs):
@@ -58,6 +81,7 @@ struct OpsFuzzer: FuzzKind {
             }
             return true
         case .refused(let status):
+            rates[number % ops.count].refusal = status.message
             if status.message.isEmpty { session.report(number, group: "\(op.name): refuses without a word", OpsFuzzer.words(node, inputs)) }
             return false
         case .waits: return true

@@ -19,29 +19,34 @@ struct ResourceFamily {
 
     /// The families by the name of an op that uses them.
     static func all(_ ops: [OpDefinition]) -> [String: ResourceFamily] {
+        struct Member {
+            var op: OpDefinition
+            var family: String
+            /// Resources and the older handles do not mix.
+            var kinds: Set<String>
+        }
         func family(_ op: OpDefinition) -> String {
-            if op.name.hasPrefix("OrderedMap") || op.name.hasPrefix("Map") || op.name.hasPrefix("Stage") || op.name.hasPrefix("Unstage") { return "Stage" }
-            if op.name.hasPrefix("Tensor"), op.name.firstRange(of: "List") != nil { return "TensorList" }
+            if ["OrderedMap", "Map", "Stage", "Unstage"].contains(where: op.name.hasPrefix) { return "Stage" }
             return words.first { op.name.firstRange(of: $0) != nil } ?? "Variable"
         }
-        func kinds(_ arguments: [OpSchema.Argument]) -> Set<String> {
-            Set(arguments.filter(isHandle).map { argument in
+        func member(_ op: OpDefinition, _ arguments: [OpSchema.Argument]) -> Member? {
+            let handles = arguments.filter(isHandle)
+            guard !handles.isEmpty else { return nil }
+            let kinds = handles.map { argument in
                 if case .fixed(let type) = argument.type { return type.name }
                 return ""
-            })
+            }
+            return Member(op: op, family: family(op), kinds: Set(kinds))
         }
-        let users = ops.filter { $0.schema.inputs.contains(where: isHandle) }
-        let makers = ops.filter { $0.schema.outputs.contains(where: isHandle) && !$0.schema.inputs.contains(where: isHandle) }
+        let users = ops.compactMap { member($0, $0.schema.inputs) }
+        let makers = ops.compactMap { $0.schema.inputs.contains(where: isHandle) ? nil : member($0, $0.schema.outputs) }
         var result: [String: ResourceFamily] = [:]
-        for op in users {
-            // Resources and the older handles do not mix.
-            let wanted = kinds(op.schema.inputs)
-            func suits(_ other: Set<String>) -> Bool { !wanted.isDisjoint(with: other) }
-            let own = family(op)
-            let mine = makers.filter { family($0) == own && suits(kinds($0.schema.outputs)) }
-            result[op.name] = ResourceFamily(
-                makers: mine.isEmpty ? makers.filter { suits(kinds($0.schema.outputs)) } : mine,
-                users: users.filter { family($0) == own && suits(kinds($0.schema.inputs)) })
+        for user in users {
+            let suiting = makers.filter { !$0.kinds.isDisjoint(with: user.kinds) }
+            let mine = suiting.filter { $0.family == user.family }
+            result[user.op.name] = ResourceFamily(
+                makers: (mine.isEmpty ? suiting : mine).map(\.op),
+                users: users.filter { $0.family == user.family && !$0.kinds.isDisjoint(with: user.kinds) }.map(\.op))
         }
         return result
     }
