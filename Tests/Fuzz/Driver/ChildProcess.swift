@@ -11,6 +11,8 @@ final class ChildProcess {
     private(set) var lastWords: [String] = []
     private(set) var folder: String?
     private(set) var explanations: [String] = []
+    /// What part of a case it was at last, where kinds say that.
+    private(set) var phase = ""
 
     init(_ arguments: [String], backtrace: Bool) throws {
         counter = try CaseCounter()
@@ -98,6 +100,7 @@ final class ChildProcess {
     private func take(_ line: String, _ found: inout [Finding]) {
         if let finding = Finding(line: line) { return found.append(finding) }
         if line.hasPrefix("FOLDER\t") { return folder = String(line.dropFirst(7)) }
+        if line.hasPrefix("PHASE\t") { return phase = String(line.dropFirst(6)) }
         if line.hasPrefix("NOTE\t") { return Console.line(String(line.dropFirst(5))) }
         if line.hasPrefix("CASE\t") { return explanations.append(line) }
         lastWords.append(line)

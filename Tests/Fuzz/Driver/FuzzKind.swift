@@ -36,6 +36,9 @@ struct FuzzSession {
     /// How many requests may be under way at once.
     let window: Int
 
+    /// Says what part of a case begins, while one is looked into.
+    func enter(_ phase: String) { if explains { Console.line("PHASE\t\(phase)") } }
+
     /// Tells the process that watches about something that is wrong but did not end this one.
     func report(_ number: Int, group: String, _ text: String) {
         let line = text.split(separator: "\n", omittingEmptySubsequences: true).joined(separator: " | ")

@@ -120,7 +120,8 @@ struct FuzzWatch<Kind: FuzzKind> {
             if case .failure(let how)? = end {
                 let explanation = child.explanations.last ?? "CASE\t\(number)\t?"
                 let text = explanation.split(separator: "\t", maxSplits: 2).last.map(String.init) ?? ""
-                note(Finding(number, "\(text.prefix { $0 != " " }): \(how)", "\(text) \(FuzzWatch.trace(child.lastWords, options.backtrace))"))
+                let phase = child.phase.isEmpty ? "" : " in \(child.phase)"
+                note(Finding(number, "\(text.prefix { $0 != " " }): \(how)\(phase)", "\(text.prefix(800)) \(FuzzWatch.trace(child.lastWords, options.backtrace))"))
                 isExplained = true
             }
             child.close()

@@ -52,6 +52,9 @@ struct GraphCase {
         var start: Step?
         if !maker.initializers.isEmpty { start = Step(name: "init", fetches: [], targets: maker.initializers.map(\.name)) }
         initialization = start
+        // What is fed cannot be fetched.
+        items.removeFirst(feeds.count - 2)
+        guard !items.isEmpty else { throw FuzzFailure("nothing but feeds") }
         steps = GraphCase.steps(items, failures, &maker.random)
         var order: [Int] = []
         for _ in 0..<maker.random.int(4...12) { order.append(maker.random.below(steps.count)) }

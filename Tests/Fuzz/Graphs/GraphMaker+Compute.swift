@@ -48,6 +48,7 @@ extension GraphMaker {
                 let made = add("Pack", mates.map(\.output), ["axis": 0], controls: controls)
                 return result(made, [mates.count] + item.shape, nil, mates)
             }
+            guard mates.count > 1 else { return [] }
             let axis = random.below(item.shape.count)
             let made = add("ConcatV2", mates.map(\.output) + [constant(Tensor(Int32(axis)), anchor: anchor).output], ["N": .int(mates.count)], controls: controls)
             var shape = item.shape

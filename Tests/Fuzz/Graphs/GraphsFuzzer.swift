@@ -53,6 +53,8 @@ struct GraphsFuzzer: FuzzKind {
         let made: GraphCase
         do {
             made = try GraphCase(random, devices: layout.devices, prefix: "c\(number)_")
+        } catch is FuzzFailure {
+            return false
         } catch {
             // The generator knows its ops: what does not build is a fault, of its own or of the builder.
             session.report(number, group: "does not build: \(Status(error).code)", "\(error)")
@@ -64,8 +66,10 @@ struct GraphsFuzzer: FuzzKind {
             DirectRunner(made, .standard, choice.pick([.sequential, .parallel, .measured]), devices: layout),
             ClusterRunner(made, cluster, master: choice.below(layout.tasks), viaWire: choice.chance(30), optimizes: choice.chance(80)),
         ]
+        session.enter("one process as it is, \(oracle.name)")
         let truth = await steps(of: made, oracle)
         for other in others {
+            session.enter(other.name)
             let found = await steps(of: made, other)
             session.counter.beat += 1
             if let wrong = GraphComparison(made, layout).difference(truth, found) {
