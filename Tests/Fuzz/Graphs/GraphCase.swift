@@ -17,8 +17,8 @@ struct GraphCase {
     /// Which steps are run, in order.
     let order: [Int]
 
-    init(_ random: SplitMix64, devices: [String], prefix: String) throws {
-        let maker = GraphMaker(random, devices: devices, prefix: prefix)
+    init(_ random: SplitMix64, devices: [String], prefix: String, omits: Set<String> = []) throws {
+        let maker = GraphMaker(random, devices: devices, prefix: prefix, omits: omits)
         var items: [Item] = []
         var feeds: [(String, Tensor)] = []
         for index in 0..<maker.random.int(2...5) {
@@ -35,7 +35,7 @@ struct GraphCase {
         feeds.append((zero[0].name, Tensor(Int32(0))))
         feeds.append((far[0].name, Tensor([Int32(1_000_003)])))
         maker.grow(&items, maker.random.int(5...30), anchor: nil)
-        if maker.random.chance(60) {
+        if maker.random.chance(60), !omits.contains("state") {
             for _ in 0..<maker.random.int(1...3) {
                 switch maker.random.below(3) {
                 case 0: items += maker.referenceVariable(items)
@@ -46,7 +46,7 @@ struct GraphCase {
             }
         }
         var failures: [Item] = []
-        if maker.random.chance(30) { failures = (0..<maker.random.int(1...2)).compactMap { _ in maker.failure(items, zero: zeroItem, far: farItem) } }
+        if maker.random.chance(30), !omits.contains("failures") { failures = (0..<maker.random.int(1...2)).compactMap { _ in maker.failure(items, zero: zeroItem, far: farItem) } }
         graph = try maker.root.graph()
         self.feeds = feeds
         var start: Step?

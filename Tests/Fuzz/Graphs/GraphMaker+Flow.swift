@@ -75,7 +75,9 @@ extension GraphMaker {
         for index in variables.indices {
             let next: Output = index == 0
                 ? add("AddV2", [bodies[0][0], one.output])[0] : value(like: variables[index], from: inner, anchor: bodies[0]).output
-            let back = add("NextIteration", [next], device: homes[index])
+            // What does not come from the loop's variables would go round for ever: it waits for them.
+            let held = add("Identity", [next], controls: [bodies[0]])
+            let back = add("NextIteration", [held[0]], device: homes[index])
             builder.replaceInput(1, of: merges[index], with: back[0])
             let exit = add("Exit", [switches[index][0]], device: homes[index])
             results.append(Item(output: exit[0], dtype: variables[index].dtype, shape: variables[index].shape, isPure: pureInside))

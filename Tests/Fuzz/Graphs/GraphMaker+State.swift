@@ -106,25 +106,27 @@ extension GraphMaker {
         let pure = items.filter(\.isPure)
         counter += 1
         let name = "fail\(counter)"
+        // A GPU's kernels say nothing of indices out of range and the like.
+        let processor = random.pick(homes.filter { $0.firstRange(of: "CPU") != nil })
         let made: Item
         switch random.below(4) {
         case 0:
             let value = any(pure) { $0.dtype == .int32 && $0.count > 0 } ?? zero
-            made = Item(output: add("FloorDiv", [value.output, zero.output], name: name)[0], dtype: .int32, shape: value.shape)
+            made = Item(output: add("FloorDiv", [value.output, zero.output], name: name, device: processor)[0], dtype: .int32, shape: value.shape)
         case 1:
             guard let value = any(pure, where: { $0.shape.first.map { $0 > 0 } == true }) else { return nil }
             let axis = constant(Tensor(Int32(0)), anchor: nil)
             made = Item(
-                output: add("GatherV2", [value.output, far.output, axis.output], name: name)[0], dtype: value.dtype, shape: Array(value.shape.dropFirst()))
+                output: add("GatherV2", [value.output, far.output, axis.output], name: name, device: processor)[0], dtype: value.dtype, shape: Array(value.shape.dropFirst()))
         case 2:
             guard let value = any(pure, where: { $0.dtype == .float32 && $0.count > 0 }) else { return nil }
             let float = add("Cast", [zero.output], ["DstT": .type(.float32)])
             let infinite = add("Log", [float[0]])
             let sum = add("AddV2", [infinite[0], add("ZerosLike", [value.output])[0]])
-            made = Item(output: add("CheckNumerics", [sum[0]], ["message": "found by the fuzzer"], name: name)[0], dtype: .float32, shape: value.shape)
+            made = Item(output: add("CheckNumerics", [sum[0]], ["message": "found by the fuzzer"], name: name, device: processor)[0], dtype: .float32, shape: value.shape)
         default:
             guard let value = any(pure, where: { $0.count > 1 }) else { return nil }
-            made = Item(output: add("Reshape", [value.output, far.output], name: name)[0], dtype: value.dtype, shape: [])
+            made = Item(output: add("Reshape", [value.output, far.output], name: name, device: processor)[0], dtype: value.dtype, shape: [])
         }
         // What comes after it, elsewhere, and is not to be blamed.
         var last = made.output

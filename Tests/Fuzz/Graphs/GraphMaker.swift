@@ -29,6 +29,8 @@ final class GraphMaker {
     var depth = 0
     /// Whether nodes of functions name devices.
     let placesFunctions: Bool
+    /// Kinds of nodes that are left out: to look past what is known.
+    let omits: Set<String>
     /// Run once before any step.
     var initializers: [Operation] = []
     /// What touched state last.
@@ -38,15 +40,16 @@ final class GraphMaker {
 
     static let dtypes: [DType] = [.float32, .float32, .float32, .int32, .int32, .float64, .int64, .bool, .float16, .bfloat16, .complex64, .string]
 
-    init(_ random: SplitMix64, devices: [String], prefix: String) {
+    init(_ random: SplitMix64, devices: [String], prefix: String, omits: Set<String>) {
         self.random = random
+        self.omits = omits
         self.devices = devices
         self.prefix = prefix
         root = GraphBuilder(registry: .standard)
         builder = root
-        placesFunctions = self.random.chance(40)
+        placesFunctions = self.random.chance(40) && !omits.contains("placed-functions")
         // Sizes from which tensors go other ways between tasks.
-        if self.random.chance(10) { maximumCount = 40_000 }
+        if self.random.chance(10), !omits.contains("large") { maximumCount = 40_000 }
     }
 
     /// Where what keeps state may be: somewhere for certain.
@@ -103,9 +106,9 @@ final class GraphMaker {
             let roll = random.below(100)
             let made: [Item]
             switch roll {
-            case 0..<5 where depth < 3: made = conditional(items, anchor: anchor)
-            case 5..<9 where depth < 2: made = loop(items, anchor: anchor)
-            case 9..<17 where depth < 3: made = call(items, anchor: anchor)
+            case 0..<5 where depth < 3 && !omits.contains("conditionals"): made = conditional(items, anchor: anchor)
+            case 5..<9 where depth < 2 && !omits.contains("loops"): made = loop(items, anchor: anchor)
+            case 9..<17 where depth < 3 && !omits.contains("calls"): made = call(items, anchor: anchor)
             case 17..<21: made = [constant(tensor(random.pick(GraphMaker.dtypes), shape()), anchor: anchor)]
             case 21..<24: made = [fill(items, anchor: anchor)].compactMap { $0 }
             default: made = compute(items, anchor: anchor)

@@ -8,12 +8,25 @@ struct GraphsCommand: AsyncParsableCommand {
         commandName: GraphsFuzzer.name, abstract: "Random graphs spread over tasks and devices against one process that runs them as they are.")
     @OptionGroup var options: FuzzOptions
 
-    func run() async throws { try await fuzz(GraphsFuzzer.self, options) }
+    @Option(help: "Leave out conditionals, loops, calls, placed-functions, state, failures or gpus: to look past what is known.")
+    var without: [String] = []
+
+    func run() async throws {
+        GraphsFuzzer.choice.set(without)
+        try await fuzz(GraphsFuzzer.self, options, extra: without.flatMap { ["--without", $0] })
+    }
 }
 
 struct GraphsFuzzer: FuzzKind {
     static let name = "graphs"
     static let patience = Duration.seconds(20)
+
+    /// Set once, before cases run.
+    final class Choice: @unchecked Sendable {
+        private(set) var omits: Set<String> = []
+        func set(_ names: [String]) { omits = Set(names) }
+    }
+    static let choice = Choice()
 
     private let session: FuzzSession
     private var running: (block: Int, layout: ClusterLayout, cluster: TestCluster)?
@@ -44,7 +57,7 @@ struct GraphsFuzzer: FuzzKind {
 
     func describe(_ number: Int, _ random: inout SplitMix64) async throws -> String {
         let (_, layout) = layout(number)
-        let made = try? GraphCase(random, devices: layout.devices, prefix: "c\(number)_")
+        let made = try? GraphCase(random, devices: layout.devices, prefix: "c\(number)_", omits: GraphsFuzzer.choice.omits)
         return "graph on \(layout.words): \(made?.words ?? "not built")"
     }
 
@@ -52,7 +65,7 @@ struct GraphsFuzzer: FuzzKind {
         let (layout, cluster) = try await cluster(number)
         let made: GraphCase
         do {
-            made = try GraphCase(random, devices: layout.devices, prefix: "c\(number)_")
+            made = try GraphCase(random, devices: layout.devices, prefix: "c\(number)_", omits: GraphsFuzzer.choice.omits)
         } catch is FuzzFailure {
             return false
         } catch {
@@ -117,7 +130,7 @@ struct ClusterLayout {
     init(_ random: inout SplitMix64) {
         tasks = random.pick([1, 2, 2, 3, 3])
         let pair = random.pick([(1, 0), (2, 0), (1, 1), (1, 1)])
-        (cpus, gpus) = pair
+        (cpus, gpus) = GraphsFuzzer.choice.omits.contains("gpus") ? (2, 0) : pair
         transport = random.pick([.links, .links, .tcp, .grpc])
     }
 
