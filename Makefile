@@ -5,7 +5,7 @@ FLAGS := -c release -Xswiftc -enable-testing
 WEIR := .build/release/weir
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: run test build deps bench count growth clean
+.PHONY: run test build deps bench count growth fuzz fuzz-short clean
 
 ## Trains the example network on a cluster of one parameter server and two workers, on this machine.
 run: build
@@ -41,3 +41,15 @@ growth: build
 ## Times Weir and its peers on the same graphs; installs TensorFlow into .build/bench-venv when it is not there.
 bench: build
 	python3 Benchmarks/run.py --weir $(WEIR)
+
+## Random cases against every door, for as long as asked: make fuzz SECONDS=3600 SEED=7. Prints seeds and what it finds.
+SECONDS ?= 600
+FUZZ = .build/release/weir-fuzz
+fuzz: deps
+	$(SWIFT) build $(FLAGS) --product weir-fuzz
+	$(FUZZ) all --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
+## What decides of a change: 100,000 cases altogether, and two minutes of random graphs on random clusters.
+fuzz-short: deps
+	$(SWIFT) build $(FLAGS) --product weir-fuzz
+	$(FUZZ) all --cases 100000 --graph-seconds 120 $(if $(SEED),--seed $(SEED))

@@ -5,5 +5,7 @@ import ArgumentParser
 struct Fuzz: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "weir-fuzz", abstract: "Random cases against every door of Weir; each can be made again from its seed and number.",
-        subcommands: [GraphsCommand.self, OpsCommand.self, DefinitionsCommand.self, MessagesCommand.self, HeadersCommand.self, LinksCommand.self, FilesCommand.self])
+        subcommands: [
+            AllCommand.self, GraphsCommand.self, OpsCommand.self, DefinitionsCommand.self, MessagesCommand.self, HeadersCommand.self, LinksCommand.self, FilesCommand.self,
+        ])
 }

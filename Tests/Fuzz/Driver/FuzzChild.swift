@@ -60,6 +60,21 @@ struct FuzzChild {
     }
 }
 
+/// How long a process has had a processor.
+enum ProcessorTime {
+    static func seconds(_ process: pid_t) -> Double {
+        guard let file = fopen("/proc/\(process)/stat", "r") else { return 0 }
+        defer { fclose(file) }
+        var line = [CChar](repeating: 0, count: 1024)
+        guard fgets(&line, Int32(line.count), file) != nil else { return 0 }
+        // The name may have spaces: what is counted comes after its parenthesis.
+        let text = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+        let fields = text[(text.lastIndex(of: ")") ?? text.startIndex)...].split(separator: " ")
+        guard fields.count > 13, let user = Double(fields[12]), let system = Double(fields[13]) else { return 0 }
+        return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
+    }
+}
+
 /// What the system says of a process's memory, in bytes.
 struct ProcessMemory {
     let virtual: Int

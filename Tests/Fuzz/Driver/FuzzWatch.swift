@@ -17,8 +17,25 @@ struct FuzzWatch<Kind: FuzzKind> {
     private struct Job {
         var child: ChildProcess
         var seen = -1
-        var since = ContinuousClock.now
+        var patience = StallClock()
         var first: Int
+    }
+
+    /// When a process last did something. One that has had a processor for most of the time since then is stalled sooner
+    /// than one that waits, perhaps only for others to let it run.
+    private struct StallClock {
+        private var since = ContinuousClock.now
+        private var used = 0.0
+        mutating func restart(_ process: pid_t) {
+            since = .now
+            used = ProcessorTime.seconds(process)
+        }
+        func isOver(_ process: pid_t, isStarting: Bool, extra: Duration = .zero) -> Bool {
+            let waited = ContinuousClock.now - since
+            let limit: Duration = Kind.patience + extra + (isStarting ? .seconds(30) : .zero)
+            guard waited > limit else { return false }
+            return waited > limit * 3 || ProcessorTime.seconds(process) - used > 0.6 * (Kind.patience / .seconds(1))
+        }
     }
 
     /// - Returns: how many findings there were.
@@ -44,11 +61,11 @@ struct FuzzWatch<Kind: FuzzKind> {
                 let beat = counter.begun &+ counter.beat &+ counter.done
                 if beat != job.seen {
                     jobs[index].seen = beat
-                    jobs[index].since = .now
+                    jobs[index].patience.restart(job.child.process)
                 }
                 var end = job.child.poll()
                 var verdict: String?
-                if end == nil, ContinuousClock.now - jobs[index].since > Kind.patience + (counter.begun < 0 ? .seconds(20) : .zero) {
+                if end == nil, jobs[index].patience.isOver(job.child.process, isStarting: counter.begun < 0) {
                     end = job.child.kill()
                     verdict = "stalls: over \(Kind.patience)"
                 } else if end == nil, let memory = ProcessMemory(job.child.process), memory.resident > Kind.memoryLimit {
@@ -102,13 +119,12 @@ struct FuzzWatch<Kind: FuzzKind> {
                 [Kind.name, "--child", "--explain", "--seed", "\(seed)", "--from", "\(number)", "--cases", "1", "--window", "1"] + extra,
                 backtrace: options.backtrace)
             var end: ChildProcess.End?
-            let since = ContinuousClock.now
+            let clock = StallClock()
             while end == nil {
                 usleep(5000)
                 end = child.poll()
                 _ = child.findings()
-                let limit = Kind.patience + (options.backtrace ? .seconds(120) : .seconds(1)) + (child.counter.begun < 0 ? .seconds(20) : .zero)
-                if end == nil, ContinuousClock.now - since > limit {
+                if end == nil, clock.isOver(child.process, isStarting: child.counter.begun < 0, extra: options.backtrace ? .seconds(120) : .seconds(1)) {
                     _ = child.kill()
                     end = .failure("stalls: over \(Kind.patience)")
                 } else if end == nil, let memory = ProcessMemory(child.process), memory.resident > Kind.memoryLimit {

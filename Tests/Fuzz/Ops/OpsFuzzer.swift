@@ -16,6 +16,8 @@ struct OpsCommand: AsyncParsableCommand {
 
 struct OpsFuzzer: FuzzKind {
     static let name = "ops"
+    /// Inputs are small, and outputs that follow from them too; what is larger comes from a number that was believed.
+    static let memoryLimit = 1 << 30
     /// Set once, before cases run.
     final class Choice: @unchecked Sendable {
         private(set) var op: String?
