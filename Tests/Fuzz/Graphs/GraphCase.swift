@@ -17,6 +17,14 @@ struct GraphCase {
     /// Which steps are run, in order.
     let order: [Int]
 
+    init(graph: Graph, feeds: [(String, Tensor)], initialization: Step?, steps: [Step], order: [Int]) {
+        self.graph = graph
+        self.feeds = feeds
+        self.initialization = initialization
+        self.steps = steps
+        self.order = order
+    }
+
     init(_ random: SplitMix64, devices: [String], prefix: String, omits: Set<String> = []) throws {
         let maker = GraphMaker(random, devices: devices, prefix: prefix, omits: omits)
         var items: [Item] = []

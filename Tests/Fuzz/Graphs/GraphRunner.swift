@@ -12,7 +12,7 @@ protocol GraphRunner: AnyObject {
 
 enum StepPatience {
     /// A step that takes longer hangs: none of them computes much.
-    static let limit = Duration.seconds(10)
+    static var limit: Duration { GraphsFuzzer.choice.reduces ? .seconds(3) : .seconds(10) }
 }
 
 /// One process, without messages.

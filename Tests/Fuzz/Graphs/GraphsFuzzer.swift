@@ -10,10 +10,11 @@ struct GraphsCommand: AsyncParsableCommand {
 
     @Option(help: "Leave out conditionals, loops, calls, placed-functions, state, failures or gpus: to look past what is known.")
     var without: [String] = []
+    @Flag(help: "Make cases that go wrong smaller, as long as they go wrong in the same way; with --cases 1.") var reduce = false
 
     func run() async throws {
-        GraphsFuzzer.choice.set(without)
-        try await fuzz(GraphsFuzzer.self, options, extra: without.flatMap { ["--without", $0] })
+        GraphsFuzzer.choice.set(without, reduce)
+        try await fuzz(GraphsFuzzer.self, options, extra: without.flatMap { ["--without", $0] } + (reduce ? ["--reduce"] : []))
     }
 }
 
@@ -24,7 +25,11 @@ struct GraphsFuzzer: FuzzKind {
     /// Set once, before cases run.
     final class Choice: @unchecked Sendable {
         private(set) var omits: Set<String> = []
-        func set(_ names: [String]) { omits = Set(names) }
+        private(set) var reduces = false
+        func set(_ omits: [String], _ reduces: Bool) {
+            self.omits = Set(omits)
+            self.reduces = reduces
+        }
     }
     static let choice = Choice()
 
@@ -74,23 +79,46 @@ struct GraphsFuzzer: FuzzKind {
             return false
         }
         var choice = SplitMix64(seed: random.next())
-        let oracle = DirectRunner(made, .none, choice.chance(50) ? .sequential : .parallel, devices: nil)
-        let others: [any GraphRunner] = [
-            DirectRunner(made, .standard, choice.pick([.sequential, .parallel, .measured]), devices: layout),
-            ClusterRunner(made, cluster, master: choice.below(layout.tasks), viaWire: choice.chance(30), optimizes: choice.chance(80)),
+        let scheduling: ExecutionOptions.Scheduling = choice.chance(50) ? .sequential : .parallel
+        let oracle = { (made: GraphCase) in DirectRunner(made, .none, scheduling, devices: nil) }
+        let local = choice.pick([ExecutionOptions.Scheduling.sequential, .parallel, .measured])
+        let (master, viaWire, optimizes) = (choice.below(layout.tasks), choice.chance(30), choice.chance(80))
+        let others: [(GraphCase) -> any GraphRunner] = [
+            { DirectRunner($0, .standard, local, devices: layout) },
+            { ClusterRunner($0, cluster, master: master, viaWire: viaWire, optimizes: optimizes) },
         ]
-        session.enter("one process as it is, \(oracle.name)")
-        let truth = await steps(of: made, oracle)
+        session.enter("one process as it is, \(scheduling)")
+        let truth = await steps(of: made, oracle(made))
         for other in others {
-            session.enter(other.name)
-            let found = await steps(of: made, other)
+            let runner = other(made)
+            session.enter(runner.name)
+            let found = await steps(of: made, runner)
             session.counter.beat += 1
-            if let wrong = GraphComparison(made, layout).difference(truth, found) {
-                session.report(number, group: "\(other.name): \(wrong.kind)", wrong.text)
-                if wrong.kind.hasPrefix("hangs") { await stop() }
-            }
+            guard let wrong = GraphComparison(made, layout).difference(truth, found) else { continue }
+            session.report(number, group: "\(runner.name): \(wrong.kind)", wrong.text)
+            if GraphsFuzzer.choice.reduces { await reduce(made, wrong.kind, layout, oracle, other) }
+            if wrong.kind.hasPrefix("hangs") { await stop() }
         }
         return truth.contains { if case .success = $0.result { true } else { false } }
+    }
+
+    private func reduce(
+        _ made: GraphCase, _ kind: String, _ layout: ClusterLayout, _ oracle: @escaping (GraphCase) -> DirectRunner, _ other: @escaping (GraphCase) -> any GraphRunner
+    ) async {
+        let reducer = GraphReducer(kind: kind) { next in
+            let truth = await steps(of: next, oracle(next))
+            // What is wrong must be so beside a case that is right.
+            guard truth.allSatisfy({ ran in if case .failure(let status) = ran.result { ran.step.fails && status.code != .deadlineExceeded } else { true } })
+            else { return nil }
+            return GraphComparison(next, layout).difference(truth, await steps(of: next, other(next)))?.kind
+        } values: { next, names in
+            let step = GraphCase.Step(name: "values", fetches: names)
+            let ran = await steps(of: next.with(order: [next.steps.count], steps: next.steps + [step]), oracle(next))
+            if case .success(let tensors)? = ran.last?.result, ran.last?.step.name == "values" { return tensors }
+            return nil
+        }
+        let small = await reducer.reduce(made)
+        for line in small.words.split(separator: "\n") { Console.line("NOTE\t\(line)") }
     }
 
     struct Ran {
