@@ -11,7 +11,7 @@ VENV := .build/tensorflow-venv
 PYTHON := $(VENV)/bin/python
 FUZZ_SECONDS ?= 120
 
-.PHONY: run test interop sanitize build deps bench count growth clean
+.PHONY: run test interop fuzz fuzz-short sanitize build deps bench count growth clean
 
 ## Trains the example network on a cluster of one parameter server and two workers, on this machine.
 run: build
@@ -67,3 +67,15 @@ growth: build
 ## Times Weir and its peers on the same graphs; installs TensorFlow into .build/tensorflow-venv when it is not there.
 bench: build
 	python3 Benchmarks/run.py --weir $(WEIR)
+
+## Random cases against every door, for as long as asked: make fuzz SECONDS=3600 SEED=7. Prints seeds and what it finds.
+SECONDS ?= 600
+FUZZ = .build/release/weir-fuzz
+fuzz: deps
+	$(SWIFT) build $(FLAGS) --product weir-fuzz
+	$(FUZZ) all --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
+## What decides of a change: 100,000 cases altogether, and two minutes of random graphs on random clusters.
+fuzz-short: deps
+	$(SWIFT) build $(FLAGS) --product weir-fuzz
+	$(FUZZ) all --cases 100000 --graph-seconds 120 $(if $(SEED),--seed $(SEED))

@@ -118,6 +118,14 @@ let package = Package(
         .executableTarget(
             name: "count-cases", dependencies: ["BenchmarkCases"], path: "Benchmarks/Sources/count-cases", swiftSettings: settings,
             linkerSettings: [.unsafeFlags(["-Xlinker", "--strip-debug"], .when(platforms: [.linux]))]),
+        // Random cases against every door, in processes that watch each other; `make fuzz`.
+        .executableTarget(
+            name: "weir-fuzz", dependencies: [
+                "Weir", "WeirTesting", "WeirCluster", "WeirRuntime", "WeirOps", "WeirWire", "WeirProto", "WeirGraph", "WeirDevice", "WeirTensor",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
+            path: "Tests/Fuzz", swiftSettings: settings, linkerSettings: wholeBinary),
         .testTarget(name: "WeirTensorTests", dependencies: ["WeirTensor"], swiftSettings: settings),
         .testTarget(name: "WeirGraphTests", dependencies: ["WeirGraph", "WeirTesting", "WeirOps", "WeirTensor"], swiftSettings: settings),
         .testTarget(name: "WeirWireTests", dependencies: ["WeirWire", "WeirProto", "WeirGraph", "WeirTensor"], swiftSettings: settings),
