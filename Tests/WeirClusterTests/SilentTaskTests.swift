@@ -14,7 +14,7 @@ struct SilentTaskTests {
         let listener = GRPCListener(host: "127.0.0.1", port: 0, services: [WorkerService(worker: fake)])
         let port = try await listener.start()
         let own = try ClusterSpec.onLoopback([("worker", 1)]).tasks[0].address
-        let spec = ClusterSpec(["ps": ["127.0.0.1:\(port)"], "worker": [own]])
+        let spec = try ClusterSpec(["ps": ["127.0.0.1:\(port)"], "worker": [own]])
         var options = ServerOptions()
         options.host = "127.0.0.1"
         options.gracePeriod = .zero

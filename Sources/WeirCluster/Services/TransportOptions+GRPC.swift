@@ -21,7 +21,7 @@ extension TransportOptions {
         }
     }
     /// In seconds, as the system counts.
-    private var silence: Int32 { Int32(clamping: max(6, lossDelay.milliseconds / 1000)) }
+    private var silence: Int { Int(min(max(6, lossDelay.milliseconds / 1000), 86_400)) }
 
     var client: HTTP2ClientTransport.Posix.Config {
         .defaults { config in
@@ -30,12 +30,13 @@ extension TransportOptions {
             config.connection.flushCoalescing = flushDelay.map { .init(maxFlushDelay: $0, maxBytes: 64 << 10) }
             // The system's probes, not HTTP/2's pings: TensorFlow's servers break off a connection that is pinged more
             // often than every five minutes.
-            config.channelDebuggingCallbacks.onCreateTCPConnection = { [silence] channel in
-                channel.setOption(.socketOption(.so_keepalive), value: 1)
-                    .flatMap { channel.setOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: silence / 3) }
-                    .flatMap { channel.setOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: silence / 6) }
-                    .flatMap { channel.setOption(.tcpOption(.init(rawValue: TCP_KEEPCNT)), value: 4) }
-                    .flatMap { channel.setOption(.tcpOption(.init(rawValue: TCP_USER_TIMEOUT)), value: silence * 1000) }
+            let (idle, interval, timeout) = (silence / 3, silence / 6, silence * 1000)
+            config.channelDebuggingCallbacks.onCreateTCPConnection = { channel in
+                _ = channel.setOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: idle)
+                _ = channel.setOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: interval)
+                _ = channel.setOption(.tcpOption(.init(rawValue: TCP_KEEPCNT)), value: 4)
+                _ = channel.setOption(.tcpOption(.init(rawValue: TCP_USER_TIMEOUT)), value: timeout)
+                return channel.setOption(.socketOption(.so_keepalive), value: 1)
             }
         }
     }
