@@ -48,7 +48,7 @@ struct SilentTaskTests {
             let session = try await Session(graph, target: overWire ? .address(server.target) : .server(server))
             async let waiting: Status? = {
                 do {
-                    _ = try await session.run(there, options: timeout(2000))
+                    _ = try await session.run(there, options: timeout(5000))
                     return nil
                 } catch {
                     return Status(error)
