@@ -6,7 +6,7 @@ import WeirTensor
 
 @testable import WeirCluster
 
-@Suite("Compiled steps", .timeLimit(.minutes(2)))
+@Suite("Compiled steps", .timeLimit(.minutes(5)))
 struct PlanCacheTests {
     private let worker = FakeWorker()
     private let task = DeviceName(job: "ps", replica: 0, task: 0)

@@ -7,7 +7,7 @@ import WeirTesting
 @testable import WeirCluster
 
 /// A task that has stopped, or is cut off, as its peers see it: it has said what it has, and then says no more.
-@Suite("Tasks that do not answer", .timeLimit(.minutes(2)))
+@Suite("Tasks that do not answer", .timeLimit(.minutes(5)))
 struct SilentTaskTests {
     /// Runs a body with a worker's server and a parameter server that answers as the fake does.
     private func withSilent(_ fake: FakeWorker, _ body: (Server) async throws -> Void) async throws {
