@@ -147,7 +147,7 @@ public final class DirectSession: Sendable {
         let outer = cancellation?.register { stop(.cancelled("Step was cancelled")) }
         let timer = timeout.map { duration in
             Task {
-                guard (try? await Task.sleep(for: duration)) != nil else { return }
+                guard (try? await Task.sleep(for: duration.bounded)) != nil else { return }
                 stop(.deadlineExceeded("Deadline Exceeded: the step did not end within \(duration)"))
             }
         }

@@ -1,3 +1,4 @@
+import WeirDevice
 import WeirGraph
 import WeirTensor
 import Synchronization
@@ -8,17 +9,18 @@ import Synchronization
 /// where it can run. Each (function, attributes) is made once, when first called for: functions may call themselves.
 final class FunctionTable: FunctionInstantiator {
     private let library: FunctionLibrary
-    private let place: KernelPlace
+    fileprivate let place: KernelPlace
     private let devices: LocalDevices
     private let kernels: KernelStore
     private let registry: OpRegistry
     private let options: ExecutionOptions
+    private let tables: FunctionTables
     /// By the function's name, one body for each set of attributes it is called with.
     private let bodies = Mutex<[String: [FunctionBody]]>([:])
 
     init(
         library: FunctionLibrary, place: KernelPlace, devices: LocalDevices, kernels: KernelStore, registry: OpRegistry,
-        options: ExecutionOptions
+        options: ExecutionOptions, tables: FunctionTables
     ) {
         self.library = library
         self.place = place
@@ -26,14 +28,29 @@ final class FunctionTable: FunctionInstantiator {
         self.kernels = kernels
         self.registry = registry
         self.options = options
+        self.tables = tables
+    }
+
+    /// Lets go of what was made ready: bodies may hold each other.
+    func close() {
+        let known = bodies.withLock { bodies in
+            defer { bodies = [:] }
+            return bodies.values.joined().map { $0 }
+        }
+        for body in known { body.close() }
     }
 
     func instantiate(_ reference: FunctionReference) throws -> any CallableFunction {
         guard let definition = library[reference.name] else {
             throw Status.notFound("Function \(reference.name) is not defined.")
         }
+        func known(_ bodies: [String: [FunctionBody]]) -> FunctionBody? {
+            bodies[reference.name]?.first { $0.reference == reference }
+        }
+        if let known = bodies.withLock({ known($0) }) { return known }
+        try tables.count(reference)
         return bodies.withLock { bodies in
-            if let known = bodies[reference.name]?.first(where: { $0.reference == reference }) { return known }
+            if let known = known(bodies) { return known }
             let body = FunctionBody(definition, reference: reference, table: self)
             bodies[reference.name, default: []].append(body)
             return body
@@ -52,7 +69,10 @@ final class FunctionTable: FunctionInstantiator {
         }
         let placer = Placer(devices: devices.placementDevices, allowsSoftPlacement: true)
         graph = try ControlLoops.add(to: placer.place(graph), registry: registry)
-        return (try LocalGraph(graph, devices: devices, kernels: kernels.scoped(to: reference), registry: registry, options: options), results)
+        return (
+            try LocalGraph(
+                graph, devices: devices, kernels: kernels.scoped(to: reference), registry: registry, options: options, within: tables),
+            results)
     }
 }
 
@@ -69,7 +89,31 @@ final class FunctionBody: CallableFunction {
         self.table = table
     }
 
+    /// Lets go of the compiled body, which may hold this one; a later call makes another.
+    func close() {
+        let dropped = compiled.withLock { compiled in
+            defer { compiled = nil }
+            return compiled
+        }
+        withExtendedLifetime(dropped) {}
+    }
+
     func call(_ arguments: [Tensor], in step: StepContext, _ done: @escaping Completion<[Tensor]>) {
+        do throws(Status) {
+            let inner = try step.beginCall(of: definition.name, LocalRendezvous())
+            do throws(Status) {
+                // A call runs on its caller's stack.
+                try ThreadStack.withRoom { run(arguments, inner, calledIn: step, done) }
+            } catch {
+                inner.endCall()
+                throw error
+            }
+        } catch {
+            done(.failure(error))
+        }
+    }
+
+    private func run(_ arguments: [Tensor], _ step: StepContext, calledIn caller: StepContext, _ done: @escaping Completion<[Tensor]>) {
         let body = compiled.withLock { compiled in
             if let compiled { return compiled }
             let result: Result<(graph: LocalGraph, results: Int), Status>
@@ -78,23 +122,24 @@ final class FunctionBody: CallableFunction {
             return result
         }
         switch body {
-        case .failure(let status): done(.failure(status))
+        case .failure(let status):
+            step.endCall()
+            done(.failure(status))
         case .success(let (graph, results)):
             let call = CallFrame(arguments: arguments, resultCount: results)
-            // A step within the step: its own rendezvous, so that two calls of one function do not meet, and its own
-            // cancellation, so that a failure in the body ends the step only once the step has heard of it; else all that
-            // is cancelled by it would fail first, and the cause be taken for fallout.
-            let inner = StepContext(
-                id: step.id, rendezvous: LocalRendezvous(), sessionHandle: step.sessionHandle, trace: step.trace,
-                resources: step.resources)
+            // A call has a cancellation of its own, so that a failure in the body ends the step only once the step has heard
+            // of it; else all that is cancelled by it would fail first, and the cause be taken for fallout.
             let stop: @Sendable () -> Void = {
-                inner.cancellation.cancel()
-                inner.rendezvous.abort(.cancelled("Function call was cancelled").derived)
+                step.cancellation.cancel()
+                step.rendezvous.abort(.cancelled("Function call was cancelled").derived)
             }
-            let token = step.cancellation.register(stop)
+            // A cancellation goes down from call to call on one stack, which every so often must be a new one.
+            let pool = table.place.pool
+            let token = caller.cancellation.register { if step.callDepth % 64 == 0 { pool.submit(stop) } else { stop() } }
             if token == nil { stop() }
-            graph.run(inner, call: call) { result in
-                if let token { step.cancellation.deregister(token) }
+            graph.run(step, call: call) { result in
+                if let token { caller.cancellation.deregister(token) }
+                step.endCall()
                 done(result.flatMap { _ in Result { () throws(Status) -> [Tensor] in try call.results() } })
             }
         }

@@ -29,6 +29,13 @@ struct Serve: AsyncParsableCommand {
     @Flag(help: "Let nodes go to another device of their task when theirs has no kernel for them.") var allowSoftPlacement = false
     @Flag(help: "End when standard input ends: for servers started by another program.") var untilInputEnds = false
 
+    func validate() throws {
+        try require("--task", task, in: OptionRange.task)
+        try require("--port", port, in: OptionRange.port)
+        try require("--cpus", cpus, in: OptionRange.cpus)
+        try require("--simulate-gpus", simulateGpus, in: OptionRange.simulatedGPUs)
+    }
+
     func run() async throws {
         let definition = try ServerDefinition(try cluster.spec(), job: job, task: task, port: port)
         var options = ServerOptions()

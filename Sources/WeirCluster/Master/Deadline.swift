@@ -1,4 +1,5 @@
 import Synchronization
+import WeirTensor
 
 /// Does something after a while, unless it is stopped before.
 final class Deadline: Sendable {
@@ -6,6 +7,7 @@ final class Deadline: Sendable {
     private let task = Mutex<Task<Void, Never>?>(nil)
 
     init(_ duration: Duration, _ action: @escaping @Sendable () -> Void) {
+        let duration = duration.bounded
         let timer = Task { [weak self] in
             guard (try? await Task.sleep(for: duration)) != nil else { return }
             self?.fired.store(true, ordering: .releasing)
@@ -41,7 +43,7 @@ final class StepDeadline: Sendable {
 func withDeadline(_ duration: Duration, _ operation: @escaping @Sendable () async -> Void) async {
     await withTaskGroup(of: Void.self) { group in
         group.addTask { await operation() }
-        group.addTask { try? await Task.sleep(for: duration) }
+        group.addTask { try? await Task.sleep(for: duration.bounded) }
         await group.next()
         group.cancelAll()
     }

@@ -30,6 +30,7 @@ extension TransportOptions {
             config.connection.flushCoalescing = flushDelay.map { .init(maxFlushDelay: $0, maxBytes: 64 << 10) }
             // The system's probes, not HTTP/2's pings: TensorFlow's servers break off a connection that is pinged more
             // often than every five minutes.
+            // One by one: as one expression it takes the compiler longer than it has.
             let (idle, interval, timeout) = (silence / 3, silence / 6, silence * 1000)
             config.channelDebuggingCallbacks.onCreateTCPConnection = { channel in
                 _ = channel.setOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: idle)

@@ -72,7 +72,7 @@ final class Run: @unchecked Sendable {  // see the fields
 
     /// Hands nodes that take long to other threads, all but the last one left to this thread.
     private func share(_ ready: inout [Ready], from start: Int) {
-        guard executor.place.pool.threadCount > 1 else { return }
+        guard executor.place.pool.threadCount > 1, !executor.place.pool.isCrowded else { return }
         var index = start
         while index < ready.count, ready.count > 1 {
             guard table.costs[Int(ready[index].node)].load(ordering: .relaxed) >= Run.expensive else {
