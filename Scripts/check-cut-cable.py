@@ -7,10 +7,11 @@ Three network namespaces: a worker's with the client, a parameter server's, and 
 every packet. A step with a deadline ends by it and one without within a minute, both naming the task that is gone; steps
 that do not need it go on as before. Needs root, iproute2 and TensorFlow; without one of them it says so and checks nothing.
 """
-import json, os, subprocess, sys, tempfile, threading, time
+import importlib.util, json, os, signal, subprocess, sys, threading, time
 
 WEIR = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else ".build/release/weir")
 TRANSPORT = sys.argv[2] if len(sys.argv) > 2 else "links"
+os.environ["TF_CPP_MIN_LOG_LEVEL"], os.environ["CUDA_VISIBLE_DEVICES"] = "2", ""
 TAG = "weir%d" % os.getpid()
 CLUSTER = {"ps": ["10.77.1.2:7203", "10.77.2.2:7201"], "worker": ["10.77.1.2:7202"]}
 
@@ -25,7 +26,6 @@ def inside(space, *command, **options):
 
 def client():
     """Runs in the worker's namespace; asks on its output for the cable to be cut, and goes on when told on its input."""
-    os.environ["TF_CPP_MIN_LOG_LEVEL"], os.environ["CUDA_VISIBLE_DEVICES"] = "2", ""
     import tensorflow.compat.v1 as tf
 
     tf.disable_v2_behavior()
@@ -80,19 +80,22 @@ def client():
 
 def main():
     try:
-        import tensorflow  # noqa: F401
+        if not importlib.util.find_spec("tensorflow"):
+            raise ImportError("no TensorFlow here")
         ip("netns", "add", TAG + "a")
     except (ImportError, OSError, subprocess.CalledProcessError) as error:
         return print("skipped: %s" % error)
     started = []
+    # Ended from outside, it leaves nothing behind either.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         for space in "rb":
             ip("netns", "add", TAG + space)
         for space, net in (("a", "10.77.1"), ("b", "10.77.2")):
-            ip("link", "add", "cable", "netns", TAG + space, "type", "veth", "peer", "name", space, "netns", TAG + "r")
+            ip("link", "add", "cable", "netns", TAG + space, "type", "veth", "peer", "name", "to-" + space, "netns", TAG + "r")
             ip("-n", TAG + space, "addr", "add", net + ".2/24", "dev", "cable")
-            ip("-n", TAG + "r", "addr", "add", net + ".1/24", "dev", space)
-            for owner, link in ((space, "cable"), (space, "lo"), ("r", space)):
+            ip("-n", TAG + "r", "addr", "add", net + ".1/24", "dev", "to-" + space)
+            for owner, link in ((space, "cable"), (space, "lo"), ("r", "to-" + space)):
                 ip("-n", TAG + owner, "link", "set", link, "up")
             ip("-n", TAG + space, "route", "add", "default", "via", net + ".1")
         inside("r", "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward").wait()

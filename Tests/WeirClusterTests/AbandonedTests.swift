@@ -48,7 +48,7 @@ struct AbandonedTests {
             // The same servers, as another job's tasks.
             let addresses = cluster.spec.tasks.map(\.address)
             var configuration = SessionConfiguration()
-            configuration.cluster = ClusterSpec(["view": addresses])
+            configuration.cluster = try ClusterSpec(["view": addresses])
             let own = try #require(cluster.spec.address(job: "worker", task: 0))
             for _ in 0..<30 {
                 let request = CreateSession(graph: graph.definition, configuration: configuration, target: "grpc://\(own)")

@@ -35,8 +35,9 @@ struct DrainTests {
         try await session.run(put)
         #expect(try await session.run(back).scalar(of: Float.self) == 7)
 
+        while ps.worker.steps.begunCount > 0 { await Task.yield() }
         async let running = session.run(back)
-        while ps.worker.steps.count == 0 { await Task.yield() }
+        while ps.worker.steps.begunCount == 0 { await Task.yield() }
         let stopped = Event<Void>()
         let stopping = Task {
             await ps.stop()
@@ -80,7 +81,7 @@ struct DrainTests {
                 return Status(error)
             }
         }()
-        while ps.worker.steps.count == 0 { await Task.yield() }
+        while ps.worker.steps.begunCount == 0 { await Task.yield() }
         // As when its process dies: nobody says goodbye.
         ps.breakLinks()
         let status = await result

@@ -15,7 +15,9 @@ struct KernelThreadTests {
     private final class Turns: Sendable {
         let pool = Atomic<Int>(0)
         let others = Atomic<Int>(0)
-        func note() { (ComputePool.isOnItsThread ? pool : others).wrappingAdd(1, ordering: .relaxed) }
+        func note() {
+            if ComputePool.isOnItsThread { pool.wrappingAdd(1, ordering: .relaxed) } else { others.wrappingAdd(1, ordering: .relaxed) }
+        }
     }
     private func probe(_ name: String, _ turns: Turns, isStateful: Bool) -> OpDefinition {
         let op = OpDefinition(name, "(x: float) -> (y: float)").shape { c in c.setOutput(0, c.input(0)) }.noGradient()

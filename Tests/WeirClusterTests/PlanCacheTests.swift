@@ -6,7 +6,7 @@ import WeirTensor
 
 @testable import WeirCluster
 
-@Suite("Compiled steps", .timeLimit(.minutes(2)))
+@Suite("Compiled steps", .timeLimit(.minutes(5)))
 struct PlanCacheTests {
     private let worker = FakeWorker()
     private let task = DeviceName(job: "ps", replica: 0, task: 0)
@@ -21,7 +21,7 @@ struct PlanCacheTests {
     @Test("a step is compiled once, whoever asks meanwhile waits for the same, and a failure is tried again")
     func once() async throws {
         let cache = PlanCache(), compiled = Mutex(0), gate = Event<Void>()
-        @Sendable func compile() async throws -> StepPlan {
+        let compile: @Sendable () async throws -> StepPlan = {
             let number = compiled.withLock { count in
                 count += 1
                 return count

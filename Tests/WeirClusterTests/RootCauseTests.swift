@@ -7,7 +7,7 @@ import WeirTesting
 @testable import WeirCluster
 
 /// Of a step that fails on one task while others wait for what will not come, the client is told why it failed.
-@Suite("Causes", .serialized, .timeLimit(.minutes(2)))
+@Suite("Causes", .serialized, .timeLimit(.minutes(5)))
 struct RootCauseTests {
     private static let transports: [ServerOptions.TensorTransport] = [.links, .tcp, .grpc]
 

@@ -7,14 +7,14 @@ import WeirTesting
 @testable import WeirCluster
 
 /// A task that has stopped, or is cut off, as its peers see it: it has said what it has, and then says no more.
-@Suite("Tasks that do not answer", .timeLimit(.minutes(2)))
+@Suite("Tasks that do not answer", .timeLimit(.minutes(5)))
 struct SilentTaskTests {
     /// Runs a body with a worker's server and a parameter server that answers as the fake does.
     private func withSilent(_ fake: FakeWorker, _ body: (Server) async throws -> Void) async throws {
         let listener = GRPCListener(host: "127.0.0.1", port: 0, services: [WorkerService(worker: fake)])
         let port = try await listener.start()
         let own = try ClusterSpec.onLoopback([("worker", 1)]).tasks[0].address
-        let spec = ClusterSpec(["ps": ["127.0.0.1:\(port)"], "worker": [own]])
+        let spec = try ClusterSpec(["ps": ["127.0.0.1:\(port)"], "worker": [own]])
         var options = ServerOptions()
         options.host = "127.0.0.1"
         options.gracePeriod = .zero
@@ -48,7 +48,7 @@ struct SilentTaskTests {
             let session = try await Session(graph, target: overWire ? .address(server.target) : .server(server))
             async let waiting: Status? = {
                 do {
-                    _ = try await session.run(there, options: timeout(2000))
+                    _ = try await session.run(there, options: timeout(5000))
                     return nil
                 } catch {
                     return Status(error)

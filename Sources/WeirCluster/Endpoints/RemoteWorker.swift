@@ -74,7 +74,10 @@ final class RemoteWorker: WorkerEndpoint {
     func runGraph(_ request: RunGraph, cancellation: Cancellation, _ done: @escaping Completion<RunGraphReply>) {
         var request = request
         if request.requestID == 0 { request.requestID = .random(in: 1 ... .max) }
-        start(cancellation, dispatching(done)) { [request] in
+        let (task, begin) = (task, ContinuousClock.now)
+        start(
+            cancellation, cancelled: { .cancelled("RunGraph", at: task, after: .now - begin) }, dispatching(done)
+        ) { [request] in
             let reply: TFRunGraphResponse = try await self.call(WorkerMethod.runGraph, TFRunGraphRequest(request))
             do throws(WeirTensor.Status) {
                 return try RunGraphReply(reply, variants: self.variants)
@@ -91,7 +94,7 @@ final class RemoteWorker: WorkerEndpoint {
         if request.requestID == 0 { request.requestID = .random(in: 1 ... .max) }
         let (resets, task, begin) = (resets, task, ContinuousClock.now)
         start(
-            cancellation, lingers: { !resets.take() }, cancelled: { .receiveCancelled(from: task, after: .now - begin) },
+            cancellation, lingers: { !resets.take() }, cancelled: { .cancelled("RecvTensor", at: task, after: .now - begin) },
             dispatching(done)
         ) { [request] in
             let received = try await self.call(

@@ -118,7 +118,7 @@ final class LinkClient: Sendable {
             return call
         }
         guard let received else { return }
-        finish(number, failure: Status.receiveCancelled(from: task, after: .now - received.start))
+        finish(number, failure: .cancelled("RecvTensor", at: task, after: .now - received.start))
     }
 
     private func take(_ number: UInt64) -> Pending? {
@@ -176,9 +176,9 @@ final class LinkClient: Sendable {
 }
 
 extension Status {
-    /// What a wait for another task's tensor ends with when the step ends: never the cause of that.
-    static func receiveCancelled(from task: DeviceName, after time: Duration) -> Status {
+    /// What a call of another task ends with when its step ends: never the cause of that.
+    static func cancelled(_ call: String, at task: DeviceName, after time: Duration) -> Status {
         let silence = time < .seconds(1) ? "" : ": Task \(task) has not answered for \(StepCoordinator.seconds(time))"
-        return Status.cancelled("RecvTensor was cancelled\(silence)").derived
+        return Status.cancelled("\(call) was cancelled\(silence)").derived
     }
 }

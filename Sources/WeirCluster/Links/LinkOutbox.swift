@@ -5,7 +5,7 @@ import Synchronization
 /// As long as nothing waits, whoever has a message writes it: that is the fastest. Once the system's buffer is full the
 /// rest waits here, what comes later waits behind it, and one thread writes what has gathered, together. A peer that has
 /// stopped reading so costs memory, up to a bound, and nobody's time.
-struct LinkOutbox: ~Copyable {
+struct LinkOutbox: Sendable {
     /// What is done with a message that could not be written at once.
     enum Verdict {
         /// Somebody is to begin writing.

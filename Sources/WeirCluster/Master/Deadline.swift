@@ -27,7 +27,7 @@ final class StepDeadline: Sendable {
     init(_ timeout: Duration) { self.timeout = timeout }
 
     /// What is left of a time for answers to come and go.
-    static func margin(_ timeout: Duration) -> Duration { min(timeout / 10, .milliseconds(250)) }
+    static func margin(_ timeout: Duration) -> Duration { min(timeout / 10, .milliseconds(500)) }
 
     /// To be called before the step runs.
     func start(_ coordinator: StepCoordinator) {

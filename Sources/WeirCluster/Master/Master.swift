@@ -91,7 +91,7 @@ public final class Master: MasterEndpoint {
         let open = OpenSession(session: session, peers: peers === worker.peers ? nil : peers)
         let abandoned = sessions.withLock { $0.insert(handle, open, weight: max(1, graph.nodes.count)) { $0.session.isBusy } }
         for session in abandoned {
-            logger.info("session \(session.session.handle) is closed: more are open than are kept, and it was used longest ago")
+            logger.debug("session \(session.session.handle) is closed: more are open than are kept, and it was used longest ago")
             Task.detached { await session.close() }
         }
         return handle

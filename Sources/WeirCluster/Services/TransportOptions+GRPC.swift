@@ -21,7 +21,7 @@ extension TransportOptions {
         }
     }
     /// In seconds, as the system counts.
-    private var silence: Int32 { Int32(clamping: max(6, lossDelay.milliseconds / 1000)) }
+    private var silence: Int { Int(min(max(6, lossDelay.milliseconds / 1000), 86_400)) }
 
     var client: HTTP2ClientTransport.Posix.Config {
         .defaults { config in
@@ -30,14 +30,14 @@ extension TransportOptions {
             config.connection.flushCoalescing = flushDelay.map { .init(maxFlushDelay: $0, maxBytes: 64 << 10) }
             // The system's probes, not HTTP/2's pings: TensorFlow's servers break off a connection that is pinged more
             // often than every five minutes.
-            // Step by step: as one expression it takes the compiler longer than it has on a busy machine.
-            config.channelDebuggingCallbacks.onCreateTCPConnection = { [silence] channel in
-                let (idle, interval, count, timeout) = (Int(silence) / 3, Int(silence) / 6, 4, Int(silence) * 1000)
-                let alive = channel.setOption(.socketOption(.so_keepalive), value: 1)
-                let first = alive.flatMap { channel.setOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: idle) }
-                let second = first.flatMap { channel.setOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: interval) }
-                let third = second.flatMap { channel.setOption(.tcpOption(.init(rawValue: TCP_KEEPCNT)), value: count) }
-                return third.flatMap { channel.setOption(.tcpOption(.init(rawValue: TCP_USER_TIMEOUT)), value: timeout) }
+            // One by one: as one expression it takes the compiler longer than it has.
+            let (idle, interval, timeout) = (silence / 3, silence / 6, silence * 1000)
+            config.channelDebuggingCallbacks.onCreateTCPConnection = { channel in
+                _ = channel.setOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: idle)
+                _ = channel.setOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: interval)
+                _ = channel.setOption(.tcpOption(.init(rawValue: TCP_KEEPCNT)), value: 4)
+                _ = channel.setOption(.tcpOption(.init(rawValue: TCP_USER_TIMEOUT)), value: timeout)
+                return channel.setOption(.socketOption(.so_keepalive), value: 1)
             }
         }
     }

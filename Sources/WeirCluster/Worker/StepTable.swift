@@ -69,6 +69,8 @@ final class StepTable: Sendable {
     }
 
     var count: Int { steps.withLock { $0.count } }
+    /// Of those, the steps of which a part has run here.
+    var begunCount: Int { steps.withLock { $0.values.count { $0.hasRun.load(ordering: .relaxed) } } }
 
     /// Whether a part of a step may begin: while the server stops, only one of a step that has begun.
     func admits(_ id: Int) -> Bool {
