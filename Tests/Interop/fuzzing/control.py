@@ -148,7 +148,7 @@ def make_function(s, arguments):
         return made
     if plain:
         name = f"defun_{s.path.replace('.', '_')}"
-        return defun.Defun(*[dtype for dtype, _, _ in arguments], func_name=name, noinline=noinline)(body), exact, name
+        return defun.Defun(*[dtype for dtype, _, _ in arguments], func_name=name, noinline=noinline)(body), exact, f"{'noinline ' if noinline else ''}{name}"
     version = s.choices.choice(s.program.versions)
 
     def with_version(*tensors):
@@ -156,4 +156,4 @@ def make_function(s, arguments):
             return body(*tensors)
     attributes = {"experimental_attributes": {"_noinline": True}} if noinline else {}
     made = tf.function(with_version, autograph=False, **attributes)
-    return made, exact, f"function {s.path}"
+    return made, exact, f"{'noinline ' if noinline else ''}function {s.path}"

@@ -218,3 +218,16 @@ def loops_in_loops(cluster, depth, version):
         y = level(depth, tf.placeholder_with_default(tf.constant(0.0), []))
     with session(cluster, seconds=40) as s:
         expect(s.run(y), 2.0 ** depth)
+
+
+@case(ps=1, worker=2)
+def who_fetches_one_output_of_a_call_has_the_others_computed(cluster):
+    w = variable(0.0)
+    updated = w.assign_add(1.0).read_value()
+    with tf.device(WORKER0):
+        fetch = tf.function(lambda a: (a * 2.0, tf.fill([2], 3.0)))(updated)[1]
+    with session(cluster) as s:
+        s.run(w.initializer)
+        for step in range(1, 4):
+            expect(s.run(fetch), [3.0, 3.0], f"step {step}")
+            expect(s.run(w.read_value()), float(step), f"updates after step {step}")
