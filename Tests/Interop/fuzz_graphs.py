@@ -8,6 +8,7 @@ that makes it again (`--seed S --count 1`); exit status 1 when there was one.
 """
 import argparse
 import collections
+import concurrent.futures
 import os
 import random
 import re
@@ -79,6 +80,7 @@ class Trial:
         self.statement_count = choices.randint(6, 34)
         self.isolated = choices.random() < 0.6
         self.optimized = choices.random() < 0.7
+        self.at_once = choices.choice([1, 1, 3])  # steps, where there is no state that orders them
 
     def run(self, hang_seconds=HANG_SECONDS):
         """The first finding, or None; keeps the program for showing it."""
@@ -108,11 +110,14 @@ class Trial:
                     self.options.unusable["the client's graph is refused by TensorFlow's servers, too"] += 1
                     return None
                 return Finding(*self.kind_of(error, cluster), "init")
-            for number, (step, right) in enumerate(zip(steps, wanted)):
-                found.append(step.run(session))
-                self.ran += 1
-                if found[-1].code == "DeadlineExceeded":
-                    return Finding(*self.kind_of(found[-1].error, cluster), number)
+            at_once = 1 if program.uses_state else self.at_once
+            with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+                for number, outcome in enumerate(pool.map(lambda step: step.run(session), steps)):
+                    found.append(outcome)
+                    self.ran += 1
+                    if outcome.code == "DeadlineExceeded":
+                        pool.shutdown(cancel_futures=True)
+                        return Finding(*self.kind_of(outcome.error, cluster), number)
         if dead := cluster.dead_tasks():
             return Finding("SERVER DIED", ", ".join(dead), None)
         finding = self.compared(steps, found, wanted, cluster)
@@ -251,7 +256,8 @@ def report(options, clusters, trial):
         steps = small.kept_steps if small.kept_steps is not None else range(len(small.steps))
         print(f"  smaller: --keep {','.join(map(str, kept))} --steps {','.join(map(str, steps))}: {small.found.kind} in step "
               f"{small.found.step}: {small.found.text[:300]}")
-        print(f"  master {small.master}, isolated {small.isolated}, optimized {small.optimized}")
+        print(f"  master {small.master}, isolated {small.isolated}, optimized {small.optimized}, "
+              f"{1 if small.program.uses_state else small.at_once} steps at once")
         for line in small.program.text:
             print(f"    {line}")
         for number, step in enumerate(small.steps):
