@@ -26,7 +26,7 @@ test: deps
 interop: build $(VENV)/installed
 	$(PYTHON) Tests/Interop/schemas.py --weir $(WEIR)
 	$(PYTHON) Tests/Interop/run.py --weir $(WEIR)
-	$(PYTHON) Tests/Interop/fuzz_graphs.py --weir $(WEIR) --seconds $(FUZZ_SECONDS)
+	$(PYTHON) Tests/Interop/fuzz_graphs.py --weir $(WEIR) --seconds $(FUZZ_SECONDS) --findings 3
 
 $(VENV)/installed:
 	@python3 -c 'import ensurepip' 2> /dev/null || \

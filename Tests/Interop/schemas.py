@@ -7,7 +7,6 @@ that Weir does not have are left out of what TensorFlow allows. Exit status 1 wh
 import argparse
 import concurrent.futures
 import math
-import os
 import re
 import subprocess
 import sys
@@ -98,8 +97,9 @@ def differences(ours, theirs):
             if one[what] != other[what]:
                 yield f"attribute {name}: {what} {one[what]}, TensorFlow's {other[what]}"
         if one["allowed"] != other["allowed"]:
-            more, less = (one["allowed"] or set()) - (other["allowed"] or set()), (other["allowed"] or set()) - (one["allowed"] or set())
-            yield f"attribute {name}: allows {sorted(more)} more and {sorted(less)} less than TensorFlow's"
+            ours_only = sorted((one["allowed"] or set()) - (other["allowed"] or set()))
+            theirs_only = sorted((other["allowed"] or set()) - (one["allowed"] or set()))
+            yield f"attribute {name}: allows {ours_only} more and {theirs_only} less than TensorFlow's"
         if not same_default(one["default"], other["default"]):
             yield f"attribute {name}: default {one['default']}, TensorFlow's {other['default']}"
 

@@ -3,7 +3,7 @@ import tensorflow.compat.v1 as tf
 from tensorflow.python.framework import function as defun
 
 from cases import control_flow
-from fuzzing.program import FLOATS, INTS, Block, Statement
+from fuzzing.program import INTS, Block, Statement
 
 DEEPEST = 3
 
@@ -148,7 +148,8 @@ def make_function(s, arguments):
         return made
     if plain:
         name = f"defun_{s.path.replace('.', '_')}"
-        return defun.Defun(*[dtype for dtype, _, _ in arguments], func_name=name, noinline=noinline)(body), exact, name
+        made = defun.Defun(*[dtype for dtype, _, _ in arguments], func_name=name, noinline=noinline)(body)
+        return made, exact, f"{'noinline ' if noinline else ''}{name}"
     version = s.choices.choice(s.program.versions)
 
     def with_version(*tensors):
@@ -156,4 +157,4 @@ def make_function(s, arguments):
             return body(*tensors)
     attributes = {"experimental_attributes": {"_noinline": True}} if noinline else {}
     made = tf.function(with_version, autograph=False, **attributes)
-    return made, exact, f"function {s.path}"
+    return made, exact, f"{'noinline ' if noinline else ''}function {s.path}"

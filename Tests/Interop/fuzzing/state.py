@@ -6,8 +6,6 @@ import tensorflow.compat.v1 as tf
 from cases import control_flow
 from fuzzing.program import FLOATS, INTS
 
-DEVICES_OF_STATE = 10  # bits of what an exact variable takes
-
 
 class Variable:
     def __init__(self, name, variable, exact, device):
@@ -86,7 +84,7 @@ def read(s, v=None):
         return
     with s.program.after_state(), tf.device(v.device):
         value = fresh_read(v)
-    made = copied(s, v, value, "read")
+    copied(s, v, value, "read")
     if v.dtype in FLOATS and not v.exact:
         s.program.differentiable.append(value)
 

@@ -1,8 +1,7 @@
 """The kinds of statements: each takes a `Statement` and adds the values it makes."""
-import numpy as np
 import tensorflow.compat.v1 as tf
 
-from fuzzing.program import EXACT_BITS, FLOATS, INTS, LARGEST, Block
+from fuzzing.program import FLOATS, INTS, LARGEST
 from fuzzing import control, state
 
 
@@ -37,7 +36,7 @@ def placeholder(s):
 
 def unknown_shape(s):
     """A placeholder of unknown size, through an op, into a tensor of a size that is known again."""
-    dtype, smooth = s.choices.choice([tf.float32, tf.int32, tf.float64]), False
+    dtype = s.choices.choice([tf.float32, tf.int32, tf.float64])
     with s.device():
         tensor = tf.placeholder(dtype, [None, 3])
     fed = s.add(tensor, 4, 4, "placeholder")

@@ -4,7 +4,7 @@ import random
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from fuzzing.program import FLOATS, INTS
+from fuzzing.program import INTS
 
 
 class Step:

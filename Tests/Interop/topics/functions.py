@@ -218,3 +218,35 @@ def loops_in_loops(cluster, depth, version):
         y = level(depth, tf.placeholder_with_default(tf.constant(0.0), []))
     with session(cluster, seconds=40) as s:
         expect(s.run(y), 2.0 ** depth)
+
+
+@case(ps=1, worker=2)
+def who_fetches_one_output_of_a_call_has_the_others_computed(cluster):
+    w = variable(0.0)
+    updated = w.assign_add(1.0).read_value()
+    with tf.device(WORKER0):
+        fetch = tf.function(lambda a: (a * 2.0, tf.fill([2], 3.0)))(updated)[1]
+    with session(cluster) as s:
+        s.run(w.initializer)
+        for step in range(1, 4):
+            expect(s.run(fetch), [3.0, 3.0], f"step {step}")
+            expect(s.run(w.read_value()), float(step), f"updates after step {step}")
+
+
+@case(worker=2, cpus=2, each={f"{'in a row' if in_a_row else 'beside each other'}, body on {body or 'no device'}":
+                             dict(in_a_row=in_a_row, body=body)
+                             for in_a_row in (True, False) for body in (None, "/job:worker/task:0/cpu:0", WORKER1)})
+def two_calls_of_a_function_with_a_loop_are_two_loops(cluster, in_a_row, body):
+    """Both have the frame that the function's body names, which must not make them one."""
+    @function.Defun(tf.float32)
+    def grow(x):
+        with tf.device("/job:worker/task:0/cpu:0"):
+            return tf.while_loop(lambda i, a, b: i < 4, lambda i, a, b: (i + 1, on(body, lambda: a * 2.0), b), [0, x, x])[1]
+    x = tf.placeholder(tf.float32, [])
+    with tf.device("/job:worker/task:0/cpu:1"):
+        once = grow(x)
+        twice = grow(once if in_a_row else x + 1.0)
+        fetches = [once * 1.5, twice]
+    with session(cluster, task=1) as s:
+        for _ in range(3):
+            expect(s.run(fetches, {x: 1.0}), [24.0, 256.0 if in_a_row else 32.0])

@@ -2,7 +2,7 @@
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from cases import PS, WORKER0, case, expect, expect_error, on, session
+from cases import PS, WORKER0, case, expect, expect_error, session
 
 
 def run_to_the_end(s, fetch):

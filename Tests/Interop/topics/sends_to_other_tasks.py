@@ -53,6 +53,18 @@ def outputs_of_one_op_go_to_two_tasks(cluster, make, numbers, values):
         expect(s.run(there), values, "to both")
 
 
+@case(ps=1, worker=["weir", "tensorflow"])
+def a_worker_of_tensorflow_sends_to_other_tasks_than_before(cluster):
+    """It keeps its send ops by name for the whole session: a master must not use a name for another one."""
+    x = tf.placeholder(tf.float32, [])
+    with tf.device(WORKER1):
+        a, b = x + 1.0, x * 2.0
+    fetches = {"0": on(WORKER0, lambda: a * b), "p": on(PS, lambda: a - b), "p again": on(PS, lambda: b + 0.5)}
+    with session(cluster) as s:
+        for step, (where, value) in enumerate((("0", 24.0), ("p", -2.0), ("p again", 6.5), ("0", 24.0), ("p", -2.0))):
+            expect(s.run(fetches[where], {x: 3.0}), value, f"step {step}, to {where}")
+
+
 @case(localhost=1, gpus=2)
 def two_gpus_of_one_task_read_the_same_value(cluster):
     with tf.device("/cpu:0"):

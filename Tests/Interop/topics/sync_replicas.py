@@ -3,7 +3,7 @@ import threading
 
 import tensorflow.compat.v1 as tf
 
-from cases import case, expect, on, session
+from cases import case, expect
 
 VARIABLES = {f"{kind} variables{', an embedding' if embedding else ''}": dict(resource=kind == "resource", embedding=embedding)
              for kind in ("reference", "resource") for embedding in (False, True)}

@@ -3,8 +3,6 @@ import importlib.util
 import json
 from pathlib import Path
 
-import tensorflow.compat.v1 as tf
-
 from cases import case, expect, session
 
 PEERS = Path(__file__).resolve().parents[3] / "Benchmarks/peers"
