@@ -150,7 +150,8 @@ struct SpreadGraphTests {
             }
         } _: { session in
             guard let end else { return }
-            #expect(try await session.run(end).array(of: Float.self) == [1, 2, 3])
+            let values = try await session.run(end)
+            #expect(try values.array(of: Float.self) == [1, 2, 3])
         }
     }
 }
