@@ -17,6 +17,8 @@ final class MasterSession: Sendable {
     private let registry: OpRegistry
     private let logger: Logger
     private let plans = PlanCache()
+    /// Numbers the nodes that cuts add.
+    private let cutNumber = Atomic<Int>(0)
     private struct State {
         var graph: Graph
         var placed: Graph
@@ -146,6 +148,7 @@ final class MasterSession: Sendable {
         let incarnations = Dictionary(devices.map { ($0.name, $0.incarnation) }, uniquingKeysWith: { a, _ in a })
         let partitioner = Partitioner(
             registry: registry, suffix: "S", by: { $0.taskName.description },
+            numberedBy: { [self] in cutNumber.wrappingAdd(1, ordering: .relaxed).oldValue },
             incarnation: { name in
                 guard let incarnation = incarnations[name] else { throw Status.internalError("unknown device \(name)") }
                 return incarnation

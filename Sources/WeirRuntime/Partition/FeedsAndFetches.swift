@@ -108,16 +108,15 @@ public struct FeedsAndFetches: Sendable {
         for (index, fetch) in fetches.enumerated() {
             let (endpoint, source) = try resolve(fetch, in: graph, missing: fetch)
             let dtype = source.outputTypes[endpoint.index].dtype
-            let origin = source.origin(of: endpoint.index) ?? endpoint
             var node: Node
             switch style {
             case .call:
                 node = try Node(
-                    name: "_retval_\(source.name)_\(endpoint.index)_\(index)", op: registry.require("_Retval"), inputs: [origin],
+                    name: "_retval_\(source.name)_\(endpoint.index)_\(index)", op: registry.require("_Retval"), inputs: [endpoint],
                     attributes: ["T": .type(dtype), "index": .int(index)])
             case .rendezvous(let device, let incarnation):
                 node = try Node(
-                    name: "_send_\(source.name)_\(endpoint.index)", op: registry.require("_Send"), inputs: [origin],
+                    name: "_send_\(source.name)_\(endpoint.index)", op: registry.require("_Send"), inputs: [endpoint],
                     attributes: keyAttributes(fetch, device, incarnation, ["T": .type(dtype)]))
             }
             node.device = try clientDevice(style) ?? source.device

@@ -13,13 +13,18 @@ public struct Partitioner {
     private let registry: OpRegistry
     /// `S` in the master, `G` in the worker: keeps the names of new nodes apart.
     private let suffix: String
+    /// A number for the next new node; nil counts from zero in each cut.
+    private let number: (() -> Int)?
 
+    /// - Parameter number: gives each number once, for cuts whose parts meet in one session of a worker of TensorFlow's:
+    ///   it keeps sends by name as long as the session lives.
     public init(
         registry: OpRegistry, suffix: String, by part: @escaping @Sendable (DeviceName) -> String,
-        incarnation: @escaping (DeviceName) throws -> UInt64
+        numberedBy number: (() -> Int)? = nil, incarnation: @escaping (DeviceName) throws -> UInt64
     ) {
         self.registry = registry
         self.suffix = suffix
+        self.number = number
         self.part = part
         self.incarnation = incarnation
     }
@@ -55,7 +60,7 @@ public struct Partitioner {
         var edge = 0
         func fresh(_ prefix: String) -> String {
             defer { counter += 1 }
-            return "\(prefix)_\(suffix)\(counter)"
+            return "\(prefix)_\(suffix)\(number?() ?? counter)"
         }
         var receives: [Crossing: NodeID] = [:]
         let gathers = ControlGathers(graph, partOfNode)

@@ -157,10 +157,10 @@ def partitioned_variables_and_embeddings_over_three_servers(cluster):
 
 
 @case(ps=1, worker=1, seconds=120)
-def ten_thousand_control_edges_to_one_task(cluster):
+def four_thousand_control_edges_to_one_task(cluster):
     with tf.device(WORKER0):
         x = tf.placeholder(tf.float32, [])
-        many = [tf.negative(x + float(number)) for number in range(10_000)]
+        many = [tf.negative(x + float(number)) for number in range(4_000)]
     with tf.device(PS), tf.control_dependencies(many):
         y = tf.constant(7.0)
     with session(cluster, seconds=60) as s:
