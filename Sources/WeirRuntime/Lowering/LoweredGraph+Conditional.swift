@@ -6,7 +6,7 @@ extension LoweredGraph {
     /// - Parameter branches: what runs when the condition is true, and when it is not.
     mutating func lowerConditional(_ item: Item, _ branches: [FunctionReference]) throws {
         let node = graph.nodes[item.node]
-        guard node.isToBeLowered, branches.count == 2, let condition = node.inputs.first else { return }
+        guard lowers(node, branches), branches.count == 2, let condition = node.inputs.first else { return }
         var predicate = condition
         if dtype(predicate) != .bool {
             predicate = Endpoint(
@@ -21,7 +21,7 @@ extension LoweredGraph {
 
     mutating func lowerSelection(_ item: Item, _ branches: [FunctionReference]) throws {
         let node = graph.nodes[item.node]
-        guard node.isToBeLowered, !branches.isEmpty, let index = node.inputs.first else { return }
+        guard lowers(node, branches), !branches.isEmpty, let index = node.inputs.first else { return }
         try lower(item, index, Array(node.inputs.dropFirst()), branches) { graph, name, input, selector in
             let id = try graph.add(
                 name, "_SwitchN", [input, selector], device: node.requestedDevice,
@@ -79,7 +79,10 @@ extension LoweredGraph {
     }
 }
 
-extension Node {
-    /// Whether its front end wants it to be Switch and Merge, rather than a kernel that calls functions.
-    var isToBeLowered: Bool { attributes.bool(ControlFlow.lowers) == true }
+extension LoweredGraph {
+    /// Whether a node is to be primitive ops, rather than a kernel that calls functions: when its front end wants it, or when
+    /// its functions name tasks, whose devices no kernel could reach.
+    func lowers(_ node: Node, _ functions: [FunctionReference]) -> Bool {
+        node.attributes.bool(ControlFlow.lowers) == true || functions.contains { sizes.namesTasks($0.name) }
+    }
 }

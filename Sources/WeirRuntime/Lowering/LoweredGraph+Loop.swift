@@ -5,7 +5,7 @@ import WeirTensor
 extension LoweredGraph {
     mutating func lowerLoop(_ item: Item, _ condition: FunctionReference, _ body: FunctionReference) throws {
         let node = graph.nodes[item.node]
-        guard node.isToBeLowered else { return }
+        guard lowers(node, [condition, body]) else { return }
         let isInvariant = node.inputs.indices.map { dtype(node.inputs[$0]) == .resource && handsOn($0, body) }
         // Without a value that changes nothing tells one iteration from the next.
         guard let first = isInvariant.firstIndex(of: false) else { return }

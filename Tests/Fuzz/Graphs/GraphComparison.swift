@@ -29,11 +29,13 @@ struct GraphComparison {
             case (.failure(let status), .success):
                 return WrongOutput(kind: "does not fail: \(GraphComparison.kind(status))", text: "\(place): expected \(status)")
             case (.failure(let a), .failure(let b)):
-                guard a.code == b.code else {
+                // The value of a branch that was not taken: TensorFlow's sessions in one process and its masters call it differently.
+                let isDead = a.message.firstRange(of: "does not have value") != nil && b.message.firstRange(of: "was not valid") != nil
+                guard a.code == b.code || isDead else {
                     let kind = b.code == .deadlineExceeded ? "hangs in failing step" : "error \(b.code) for \(a.code)"
                     return WrongOutput(kind: kind, text: "\(place): \(b) instead of \(a)")
                 }
-                if expected.step.fails, b.message.firstRange(of: "fail") == nil {
+                if !isDead, expected.step.fails, b.message.firstRange(of: "fail") == nil {
                     return WrongOutput(kind: "error does not name its node", text: "\(place): \(b) instead of \(a)")
                 }
             }
