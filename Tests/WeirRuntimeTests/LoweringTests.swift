@@ -134,6 +134,32 @@ struct LoweringTests {
         #expect(try session.run(fetches: [kept.name])[0].scalar(of: Float.self) == -1)
     }
 
+    @Test("each call of a function with a loop of primitive ops has a loop of its own")
+    func loops() throws {
+        let b = GraphBuilder(registry: .standard)
+        let int: Attributes = ["T": .type(.int32)]
+        func enter(_ name: String, _ input: String) -> NodeDefinition {
+            node(name, "Enter", [input], ["T": .type(.int32), "frame_name": "loop"])
+        }
+        // Adds one until it is a multiple of five.
+        b.addFunction(
+            function(
+                "up", [("x", .int32)],
+                [
+                    enter("enter", "x"), node("merge", "Merge", ["enter:output:0", "next:output:0"], ["T": .type(.int32), "N": 2]),
+                    constant("five", Tensor(Int32(5)), ["^merge"]), constant("zero", Tensor(Int32(0)), ["^merge"]),
+                    node("rest", "FloorMod", ["merge:output:0", "five:output:0"], int), node("more", "NotEqual", ["rest:z:0", "zero:output:0"], int),
+                    node("cond", "LoopCond", ["more:z:0"], [:]), node("switch", "Switch", ["merge:output:0", "cond:output:0"], int),
+                    constant("one", Tensor(Int32(1)), ["^switch"]), node("add", "AddV2", ["switch:output_true:0", "one:output:0"], int),
+                    node("next", "NextIteration", ["add:z:0"], int), node("exit", "Exit", ["switch:output_false:0"], int),
+                ], returns: [("y", .int32, "exit:output:0")]))
+        let x = b.placeholder(.int32, shape: [], name: "x")
+        let first = b.add("up", [x], name: "first")[0]
+        let second = b.add("up", [b.add("AddV2", [first, b.constant(Tensor(Int32(1)))])[0]], name: "second")[0]
+        let session = try DirectSession(b.graph(), registry: .standard)
+        #expect(try session.run(feeds: [("x:0", Tensor(Int32(2)))], fetches: [first.name, second.name]).map { try $0.scalar(of: Int32.self) } == [5, 10])
+    }
+
     @Test("a function that names tasks is put in the place of its call though it would rather stay one")
     func tasks() throws {
         let b = GraphBuilder(registry: .standard)

@@ -38,8 +38,13 @@ extension LoweredGraph {
             copy.controlInputs = []
             copy.requestedDevice = node.requestedDevice.isEmpty ? device : outer.overridden(by: try DeviceName(node.requestedDevice)).description
             if case .strings(let groups)? = node.attributes["_class"] {
-                copy.attributes["_class"] = .strings(groups.map { LoweredGraph.renamed($0, prefix, in: body.graph) })
+                let renamed = groups.map { LoweredGraph.renamed($0, prefix, in: body.graph) }
+                copy.attributes["_class"] = .strings(renamed)
+                // It goes with a node of the body, wherever that was asked to be.
+                if node.requestedDevice.isEmpty, renamed != groups { copy.requestedDevice = "" }
             }
+            // Each call has loops of its own.
+            if let frame = node.attributes.string("frame_name") { copy.attributes["frame_name"] = .string("\(prefix)/\(frame)") }
             ids[id] = try graph.add(copy)
         }
         func resolve(_ input: Endpoint) throws -> Endpoint {
