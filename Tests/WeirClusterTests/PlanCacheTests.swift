@@ -10,12 +10,13 @@ import WeirTensor
 struct PlanCacheTests {
     private let worker = FakeWorker()
     private let task = DeviceName(job: "ps", replica: 0, task: 0)
+    private static let graph = Result { try GraphBuilder(registry: .standard).graph() }
 
     private func key(_ number: Int) -> StepPlan.Key { StepPlan.Key(feeds: [], fetches: ["n\(number):0"], targets: []) }
     private func plan(_ number: Int) throws -> StepPlan {
         let part = StepPlan.Part(task: task, worker: worker, handle: "\(number)", isClient: false)
         return StepPlan(
-            parts: [part], graph: try GraphBuilder(registry: .standard).graph(), feedKeys: [:], fetchKeys: [:], feedTypes: [:], session: "s")
+            parts: [part], graph: try PlanCacheTests.graph.get(), feedKeys: [:], fetchKeys: [:], feedTypes: [:], session: "s")
     }
 
     @Test("a step is compiled once, whoever asks meanwhile waits for the same, and a failure is tried again")
