@@ -67,7 +67,8 @@ final class FakeWorker: WorkerEndpoint {
     let onRunGraph: Part
     let onReceive: Receive
     let registered = Mutex<[RegisterGraph]>([])
-    let deregistered = Mutex<[String]>([])
+    /// Graphs that are forgotten, by handle.
+    let deregistered = Event<String>()
     /// Waited for by every registration.
     let onRegister: @Sendable () async throws -> Void
 
@@ -89,7 +90,7 @@ final class FakeWorker: WorkerEndpoint {
         return "0000000000000001"
     }
     func deregisterGraph(_ handle: String, session: String) async throws {
-        deregistered.withLock { $0.append(handle) }
+        deregistered.happen(handle)
         throw Status.aborted("Graph handle is not found: \(handle). Possibly, this worker just restarted.")
     }
     func runGraph(_ request: RunGraph, cancellation: Cancellation, _ done: @escaping Completion<RunGraphReply>) {
