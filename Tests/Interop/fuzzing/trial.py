@@ -4,11 +4,10 @@ import os
 import random
 import re
 
+import servers
+from cases import first_lines  # this imports TensorFlow, quietly: so it comes first
 import numpy as np
 import tensorflow.compat.v1 as tf
-
-import servers
-from cases import first_lines
 from fuzzing.program import Program
 from fuzzing.steps import depends_on_rounding, difference, make_steps
 
