@@ -156,9 +156,9 @@ private func message(_ body: () throws -> Void) -> String {
     }
 
     @Test func `A list survives the wire`() throws {
-        for shape in [PartialShape.unknown, .scalar, [3], [nil, 0, 1 << 40]] {
-            // Elements are scalars; of other shapes there is none.
-            var original = list(shape.isCompatible(with: PartialShape.scalar) ? [1, nil, 2, nil] : [nil, nil], shape: shape)
+        for shape in [PartialShape.unknown, .scalar, [1], [nil], [3], [nil, 0, 1 << 40]] {
+            // Elements are vectors of one number; of other shapes there is none.
+            var original = list(shape.isCompatible(with: number(1).shape) ? [1, nil, 2, nil] : [nil, nil], shape: shape)
             original.maximumCount = 9
             let (metadata, tensors) = try #require(original.encoded)
             let copy = try TensorList(
