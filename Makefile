@@ -6,7 +6,12 @@ WEIR := .build/release/weir
 SANITIZERS ?= address thread
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: run test build deps sanitize bench count growth clean
+# TensorFlow, for what compares with it; `make bench` uses it, too.
+VENV := .build/tensorflow-venv
+PYTHON := $(VENV)/bin/python
+FUZZ_SECONDS ?= 120
+
+.PHONY: run test interop fuzz fuzz-short sanitize build deps bench count growth clean
 
 ## Trains the example network on a cluster of one parameter server and two workers, on this machine.
 run: build
@@ -16,6 +21,20 @@ run: build
 test: deps
 	$(SWIFT) build $(FLAGS) --product weirPackageTests
 	$(SWIFT) test $(FLAGS) --skip-build --parallel
+
+## Compares Weir with TensorFlow: schemas, clusters of both kinds of servers, and random graphs with a seed it prints.
+interop: build $(VENV)/installed
+	$(PYTHON) Tests/Interop/schemas.py --weir $(WEIR)
+	$(PYTHON) Tests/Interop/run.py --weir $(WEIR)
+	$(PYTHON) Tests/Interop/fuzz_graphs.py --weir $(WEIR) --seconds $(FUZZ_SECONDS) --findings 3
+
+$(VENV)/installed:
+	@python3 -c 'import ensurepip' 2> /dev/null || \
+		{ echo "installing python3-venv"; $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq python3-venv; }
+	@echo "installing tensorflow-cpu into $(VENV); a large download"
+	python3 -m venv --clear $(VENV)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check tensorflow-cpu==2.21.0
+	touch $@
 
 ## All tests in debug builds, with assertions and checks of exclusive access, under each sanitizer (an hour the first time).
 sanitize: deps
@@ -45,6 +64,18 @@ count: deps
 growth: build
 	python3 Benchmarks/growth.py --weir $(WEIR)
 
-## Times Weir and its peers on the same graphs; installs TensorFlow into .build/bench-venv when it is not there.
+## Times Weir and its peers on the same graphs; installs TensorFlow into .build/tensorflow-venv when it is not there.
 bench: build
 	python3 Benchmarks/run.py --weir $(WEIR)
+
+## Random cases against every door, for as long as asked: make fuzz SECONDS=3600 SEED=7. Prints seeds and what it finds.
+SECONDS ?= 600
+FUZZ = .build/release/weir-fuzz
+fuzz: deps
+	$(SWIFT) build $(FLAGS) --product weir-fuzz
+	$(FUZZ) all --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
+## What decides of a change: 100,000 cases altogether, and two minutes of random graphs on random clusters.
+fuzz-short: deps
+	$(SWIFT) build $(FLAGS) --product weir-fuzz
+	$(FUZZ) all --cases 100000 --graph-seconds 120 $(if $(SEED),--seed $(SEED))

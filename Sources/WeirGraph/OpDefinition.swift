@@ -73,6 +73,7 @@ public final class OpDefinition: @unchecked Sendable {  // changed only by the c
         parsed = Mutex(function.schema)
         self.function = function
         isStateful = function.isStateful
+        gradient = { g in try ControlFlow.callGradient(g) }
     }
 
     /// Inputs, outputs and attributes; read from their notation when first asked for.

@@ -16,7 +16,8 @@ public final class DirectSession: Sendable {
     private struct State {
         var graph: Graph
         var placed: Graph
-        var plans: [PlanKey: Plan] = [:]
+        /// Clients may ask for other tensors in every step; what is not asked for any more is compiled again.
+        var plans = RecentTable<PlanKey, Plan>(capacity: 1000, weight: 4_000_000)
     }
     private let state: Mutex<State>
     private static let stepNumber = Atomic<Int>(1)
@@ -93,7 +94,7 @@ public final class DirectSession: Sendable {
     /// - Throws: what is wrong with the feeds, fetches and targets, or with a kernel's attributes.
     public func plan(feeds: [String], fetches: [String], targets: [String]) throws -> Plan {
         let key = PlanKey(feeds: feeds, fetches: fetches, targets: targets)
-        let (known, placed) = state.withLock { ($0.plans[key], $0.placed) }
+        let (known, placed) = state.withLock { ($0.plans.use(key), $0.placed) }
         if let known { return known }
         let step = FeedsAndFetches(feeds: feeds, fetches: fetches, targets: targets)
         var graph = try step.rewrite(placed, style: .call, registry: registry)
@@ -109,11 +110,14 @@ public final class DirectSession: Sendable {
             graph: try LocalGraph(graph, devices: devices, kernels: kernels, registry: registry, options: options.execution),
             fetchCount: fetches.count,
             feedTypes: feedTypes, feeds: feeds)
-        return state.withLock { state in
-            if let known = state.plans[key] { return known }
-            state.plans[key] = plan
-            return plan
+        let nodeCount = graph.nodes.count
+        let (kept, gone) = state.withLock { state -> (Plan, [Plan]) in
+            if let known = state.plans.use(key) { return (known, []) }
+            return (plan, state.plans.insert(key, plan, weight: nodeCount))
         }
+        // Ends outside the lock.
+        withExtendedLifetime(gone) {}
+        return kept
     }
 
     /// Runs a compiled step and waits for it.

@@ -9,7 +9,7 @@ import Synchronization
 /// where it can run. Each (function, attributes) is made once, when first called for: functions may call themselves.
 final class FunctionTable: FunctionInstantiator {
     private let library: FunctionLibrary
-    private let place: KernelPlace
+    fileprivate let place: KernelPlace
     private let devices: LocalDevices
     private let kernels: KernelStore
     private let registry: OpRegistry
@@ -103,7 +103,7 @@ final class FunctionBody: CallableFunction {
             let inner = try step.beginCall(of: definition.name, LocalRendezvous())
             do throws(Status) {
                 // A call runs on its caller's stack.
-                try ThreadStack.withRoom { run(arguments, inner, done) }
+                try ThreadStack.withRoom { run(arguments, inner, calledIn: step, done) }
             } catch {
                 inner.endCall()
                 throw error
@@ -113,7 +113,7 @@ final class FunctionBody: CallableFunction {
         }
     }
 
-    private func run(_ arguments: [Tensor], _ step: StepContext, _ done: @escaping Completion<[Tensor]>) {
+    private func run(_ arguments: [Tensor], _ step: StepContext, calledIn caller: StepContext, _ done: @escaping Completion<[Tensor]>) {
         let body = compiled.withLock { compiled in
             if let compiled { return compiled }
             let result: Result<(graph: LocalGraph, results: Int), Status>
@@ -127,9 +127,18 @@ final class FunctionBody: CallableFunction {
             done(.failure(status))
         case .success(let (graph, results)):
             let call = CallFrame(arguments: arguments, resultCount: results)
-            let token = step.cancellation.register { step.rendezvous.abort(.cancelled("Function call was cancelled").derived) }
+            // A call has a cancellation of its own, so that a failure in the body ends the step only once the step has heard
+            // of it; else all that is cancelled by it would fail first, and the cause be taken for fallout.
+            let stop: @Sendable () -> Void = {
+                step.cancellation.cancel()
+                step.rendezvous.abort(.cancelled("Function call was cancelled").derived)
+            }
+            // A cancellation goes down from call to call on one stack, which every so often must be a new one.
+            let pool = table.place.pool
+            let token = caller.cancellation.register { if step.callDepth % 64 == 0 { pool.submit(stop) } else { stop() } }
+            if token == nil { stop() }
             graph.run(step, call: call) { result in
-                if let token { step.cancellation.deregister(token) }
+                if let token { caller.cancellation.deregister(token) }
                 step.endCall()
                 done(result.flatMap { _ in Result { () throws(Status) -> [Tensor] in try call.results() } })
             }

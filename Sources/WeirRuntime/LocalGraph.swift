@@ -75,8 +75,8 @@ public final class LocalGraph: Sendable {
     private static func checkCallFrame(_ graph: Graph) throws(Status) {
         var seen: [Bool: [Int: NodeID]] = [:]
         for (id, node) in graph.nodes.enumerated() {
-            let isArgument = node.op.name == "_Arg" || node.op.name == "_DeviceArg"
-            guard isArgument || node.op.name == "_Retval" || node.op.name == "_DeviceRetval" else { continue }
+            let isArgument = node.isArgument
+            guard isArgument || node.isResult else { continue }
             let index = node.attributes.int("index") ?? 0
             guard (0..<OpSchema.maximumPortCount).contains(index) else {
                 throw .invalidArgument("\(node.op.name) node '\(node.name)': attribute 'index' must be below \(OpSchema.maximumPortCount), found \(index)")

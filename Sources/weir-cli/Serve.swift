@@ -17,7 +17,7 @@ struct ClusterArguments: ParsableArguments {
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run a server: one task of a cluster, with a master and a worker service.",
-        discussion: "It listens at its own entry's port. SIGTERM lets running steps end, then exits.")
+        discussion: "It listens at its own entry's port. SIGTERM lets running steps end, for five seconds at most, then exits.")
 
     @OptionGroup var cluster: ClusterArguments
     @Option(help: "This server's job.") var job: String?

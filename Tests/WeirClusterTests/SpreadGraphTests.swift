@@ -132,4 +132,26 @@ struct SpreadGraphTests {
             for sum in [7, 13, 19] as [Float] { #expect(try await session.run(end).scalar(of: Float.self) == sum) }
         }
     }
+
+    @Test("a list of tensors is one on every task", arguments: transports)
+    func lists(_ transport: ServerOptions.TensorTransport) async throws {
+        var end: Output?
+        try await onCluster(transport) { b in
+            let list = b.device(Self.tasks[0]) {
+                b.add(
+                    "TensorListFromTensor", [b.constant(Tensor([1, 2, 3] as [Float])), b.constant(Tensor([Int32]()))],
+                    attributes: ["element_dtype": .type(.float32), "shape_type": .type(.int32)])[0]
+            }
+            end = b.device(Self.tasks[2]) {
+                let zeros = b.add("ZerosLike", [list])[0]
+                let sum = b.add("AddN", [zeros, list])[0]
+                return b.add(
+                    "TensorListStack", [sum, b.constant(Tensor([Int32]()))], attributes: ["element_dtype": .type(.float32)])[0]
+            }
+        } _: { session in
+            guard let end else { return }
+            let values = try await session.run(end)
+            #expect(try values.array(of: Float.self) == [1, 2, 3])
+        }
+    }
 }

@@ -134,10 +134,25 @@ struct LoweringTests {
         #expect(try session.run(fetches: [kept.name])[0].scalar(of: Float.self) == -1)
     }
 
+    @Test("a function that names tasks is put in the place of its call though it would rather stay one")
+    func tasks() throws {
+        let b = GraphBuilder(registry: .standard)
+        b.addFunction(
+            function(
+                "there", [("x", .float32)], [node("n", "Neg", ["x"], device: "/job:localhost/task:0/cpu:0")], returns: [("y", .float32, "n:y:0")],
+                attributes: ["_noinline": true]))
+        let end = b.add("there", [b.constant(Tensor(Float(1)))], name: "call")[0]
+        let session = try DirectSession(b.graph(), registry: .standard)
+        #expect(!ops(session).contains("there"))
+        #expect(try session.run(fetches: [end.name])[0].scalar(of: Float.self) == -1)
+    }
+
     @Test("the gradient of a function is built where a graph asks for it by op")
     func gradient() throws {
         let b = GraphBuilder(registry: .standard)
-        b.addFunction(function("square", [("x", .float32)], [node("s", "Square", ["x"])], returns: [("y", .float32, "s:y:0")]))
+        b.addFunction(function("inner", [("x", .float32)], [node("s", "Square", ["x"])], returns: [("y", .float32, "s:y:0")]))
+        b.addFunction(
+            function("square", [("x", .float32)], [node("call", "inner", ["x"], [:])], returns: [("y", .float32, "call:y:0")], attributes: ["_noinline": true]))
         let x = b.placeholder(.float32, shape: [], name: "x")
         let types: AttributeValue = .types([.float32, .float32])
         let gradient = b.add(

@@ -19,6 +19,26 @@ final class Deadline: Sendable {
     func stop() { task.withLock { $0 }?.cancel() }
 }
 
+/// Ends a step a little before its time is over, so that its client is told which task it waited for: when the time is
+/// over the client's own side says so, and no more than that.
+final class StepDeadline: Sendable {
+    private let timeout: Duration
+    private let deadline = Mutex<Deadline?>(nil)
+    init(_ timeout: Duration) { self.timeout = timeout }
+
+    /// What is left of a time for answers to come and go.
+    static func margin(_ timeout: Duration) -> Duration { min(timeout / 10, .milliseconds(500)) }
+
+    /// To be called before the step runs.
+    func start(_ coordinator: StepCoordinator) {
+        let margin = StepDeadline.margin(timeout)
+        let timer = Deadline(max(timeout - margin, .zero)) { [weak coordinator] in coordinator?.end(within: margin / 2) }
+        deadline.withLock { $0 = timer }
+    }
+    var hasFired: Bool { deadline.withLock { $0 }?.hasFired == true }
+    func stop() { deadline.withLock { $0 }?.stop() }
+}
+
 /// Waits for an operation, but no longer than this; then it is cancelled and left to end by itself.
 func withDeadline(_ duration: Duration, _ operation: @escaping @Sendable () async -> Void) async {
     await withTaskGroup(of: Void.self) { group in

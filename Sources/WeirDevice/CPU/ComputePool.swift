@@ -43,11 +43,27 @@ public final class ComputePool: Sendable {
     }
     deinit { queue.close() }
 
+    /// Set in the threads of pools.
+    private static let mark: pthread_key_t = {
+        var key = pthread_key_t()
+        precondition(pthread_key_create(&key, nil) == 0, "no room left for a thread's own values")
+        return key
+    }()
+    /// Whether the calling thread is a pool's, and so may run kernels for as long as they take. Costs next to nothing.
+    public static var isOnItsThread: Bool { pthread_getspecific(mark) != nil }
+
     /// Runs a job on one of the threads, some time soon.
     public func submit(_ job: @escaping Job) { queue.push(Queue.Entry(run: job, isShare: false)) }
 
     /// Whether so many jobs wait already that what can be done by the thread that has it should not be handed on.
     public var isCrowded: Bool { queue.waitingCount >= 1024 }
+
+    /// Runs a body on one of the threads and gives what it gives: for tasks of Swift's, whose threads are not for work.
+    public func result<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
+        try await withCheckedThrowingContinuation { continuation in
+            submit { continuation.resume(with: Result(catching: body)) }
+        }
+    }
 
     /// Runs `body` over ranges that together cover `0..<count`, on several threads when there is work for them.
     ///
@@ -76,6 +92,7 @@ public final class ComputePool: Sendable {
         let failure = pthread_create(
             &thread, nil,
             { argument in
+                pthread_setspecific(ComputePool.mark, argument)
                 let start = Unmanaged<ThreadStart>.fromOpaque(argument!).takeRetainedValue()
                 start.body(start.queue)
                 return nil

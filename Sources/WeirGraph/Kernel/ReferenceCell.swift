@@ -46,9 +46,13 @@ public final class ReferenceCell: Sendable {
     /// - Parameters:
     ///   - value: becomes the variable's own when nobody else holds it, and is copied otherwise.
     ///   - check: looks at the present value first; what it throws leaves that in place.
-    /// - Throws: what `check` throws; `resourceExhausted` when memory for a copy is not to be had.
+    /// - Throws: what `check` throws; `invalidArgument` for a value of another type; `resourceExhausted` when memory for a
+    ///   copy is not to be had.
     public func assign(_ value: consuming Tensor, in allocator: any Allocator, check: (Tensor?) throws -> Void) throws {
         var value = value
+        guard value.dtype == dtype else {
+            throw Status.invalidArgument("Variable '\(name)' is of type \(dtype); it cannot be given a \(value.dtype)")
+        }
         guard showsUpdates else {
             value = try value.snapshot()
             return try update { old in

@@ -16,7 +16,7 @@ public final class StepContext: Sendable {
     /// The step that this is a function's call in; nil for a step itself.
     private let whole: StepContext?
     /// How many calls of functions, each within the other, this is in.
-    private let callDepth: Int
+    public let callDepth: Int
     private let liveCalls = Atomic<Int>(0)
     private let counter = Atomic<Int>(0)
 
@@ -42,7 +42,7 @@ public final class StepContext: Sendable {
     private init(callIn caller: StepContext, _ rendezvous: any Rendezvous) {
         id = caller.id
         self.rendezvous = rendezvous
-        cancellation = caller.cancellation
+        cancellation = Cancellation()
         sessionHandle = caller.sessionHandle
         trace = caller.trace
         resources = caller.resources
@@ -51,7 +51,8 @@ public final class StepContext: Sendable {
     }
 
     /// Begins a function's call: a step within this step, with a rendezvous of its own, so that two calls of one function
-    /// do not meet. `endCall` must follow, on what this returns.
+    /// do not meet, and a cancellation of its own, which whoever makes the call ties to this step's. `endCall` must follow,
+    /// on what this returns.
     /// - Throws: `cancelled` when the step is; `resourceExhausted` when there are too many calls, one in the other or at once.
     public func beginCall(of function: String, _ rendezvous: any Rendezvous) throws(Status) -> StepContext {
         guard !cancellation.isCancelled else { throw .cancelled("Function call was cancelled").derived }

@@ -98,6 +98,11 @@ final class Run: @unchecked Sendable {  // see the fields
         func clearInputs() { for index in 0..<inputCount { inputs[index] = .empty } }
 
         if hasFailed.load(ordering: .relaxed) { return clearInputs() }
+        // A loop without a condition has nothing else that would end it.
+        if step.cancellation.isCancelled {
+            clearInputs()
+            return fail(item.node, .cancelled("Step was cancelled"))
+        }
         if item.isDead, entry.pointee.kind != .transfer, entry.pointee.kind != .controlTrigger {
             clearInputs()
             for index in 0..<outputCount { outputs[index] = .dead }
@@ -234,12 +239,17 @@ final class Run: @unchecked Sendable {  // see the fields
         }
     }
 
-    /// Keeps the first failure, which ends the step: whoever waits in it is told to stop.
+    /// Keeps the first failure, which ends the step: whoever waits in it is told to stop. One that is no fallout takes the
+    /// place of one that is: whoever is told to stop may say so before the cause does, which comes from a function's body,
+    /// or from a kernel that has still to return.
     private func fail(_ node: Int32, _ status: Status) {
         var status = table.naming(node, status)
         if step.cancellation.isCancelled, status.code == .cancelled || status.code == .aborted { status.isDerived = true }
         let isFirst = failure.withLock { failure -> Bool in
-            guard failure == nil else { return false }
+            if let known = failure {
+                if known.isDerived, !status.isDerived { failure = status }
+                return false
+            }
             failure = status
             return true
         }

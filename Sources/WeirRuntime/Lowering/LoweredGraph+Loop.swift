@@ -33,7 +33,7 @@ extension LoweredGraph {
 
         let conditionGate = try add("\(name)/cond_gate", "NoOp", [], controls: [current[first].node], device: device, [:])
         let test = try inlineOrCall(
-            condition, current, gate: conditionGate, device: device, prefix: "\(name)/cond", callers: item.callers)
+            condition, try inEachIteration(current, isInvariant, conditionGate, "\(name)/cond"), gate: conditionGate, device: device, prefix: "\(name)/cond", callers: item.callers)
         guard test.outputs.count == 1 else {
             throw Status.invalidArgument(
                 "Expected a single scalar return value from WhileOp cond, got \(test.outputs.count) tensors. [[{{node \(name)}}]]")
@@ -53,6 +53,7 @@ extension LoweredGraph {
                 try add("\(name)/exit_\(index)", "Exit", [Endpoint(id, 0)], device: device, ["T": types[index]]))
         }
         let bodyGate = try add("\(name)/body_gate", "Identity", [taken[first]], device: device, ["T": types[first]])
+        taken = try inEachIteration(taken, isInvariant, bodyGate, "\(name)/body")
         let next = try inlineOrCall(body, taken, gate: bodyGate, device: device, prefix: "\(name)/body", callers: item.callers)
         guard next.outputs.count == current.count, zip(next.outputs, node.inputs).allSatisfy({ dtype($0) == dtype($1) }) else {
             throw Status.invalidArgument(
@@ -66,6 +67,14 @@ extension LoweredGraph {
         // A handle is there before the loop is over; those who wait for the loop wait for the others.
         result.effects = current.indices.filter { !isInvariant[$0] }.map { result.outputs[$0].node }
         try replace(item.node, with: result)
+    }
+
+    /// Invariants that wait for a gate: where a variable is read on another device than the loop's, that is what tells the
+    /// device of each iteration.
+    private mutating func inEachIteration(_ values: [Endpoint], _ isInvariant: [Bool], _ gate: NodeID, _ prefix: String) throws -> [Endpoint] {
+        try values.enumerated().map { index, value in
+            isInvariant[index] ? Endpoint(try identity("\(prefix)/invariant_\(index)", value, controls: [gate])) : value
+        }
     }
 
     /// Whether a function's result of this number is its argument of this number.

@@ -24,11 +24,12 @@ extension OpDefinition {
         return .sync { context in
             context.setOutput(0, slot: context.slot(0))
             if times >= 0 {
-                let call = calls.withLock { count -> Int in
-                    count = min(count + 1, times + 1)
-                    return count
+                let isOver = calls.withLock { count -> Bool in
+                    guard count < times else { return true }
+                    count += 1
+                    return false
                 }
-                if call > times { return }
+                if isOver { return }
             }
             let values = (1..<context.inputCount).map { "[\(context.input($0).summarizedValue(limit))]" }
             TextStream.error.write(message + values.joined() + "\n")

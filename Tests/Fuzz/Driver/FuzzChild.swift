@@ -1,0 +1,93 @@
+import Glibc
+
+/// The fuzzing process: runs cases one after the other and counts them where the process that watches can see it.
+struct FuzzChild {
+    let options: FuzzOptions
+    static let counterDescriptor: Int32 = 3
+
+    func run<Kind: FuzzKind>(_ kind: Kind.Type) async throws {
+        let counter = try CaseCounter(inherited: FuzzChild.counterDescriptor)
+        FuzzChild.endWithParent()
+        var folder = Array("\(FuzzFiles.temporary)/weir-fuzz-XXXXXX".utf8CString)
+        guard mkdtemp(&folder) != nil, chdir(folder) == 0 else { throw FuzzFailure("no temporary folder") }
+        let path = String(decoding: folder.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+        Console.line("FOLDER\t\(path)")
+        FuzzChild.limitMemory(Kind.memoryLimit)
+        let session = FuzzSession(
+            seed: options.seed ?? 0, folder: path, counter: counter, explains: options.explain, window: options.window)
+        var fuzzer = try await Kind(session)
+        let end = options.seconds.map { ContinuousClock.now + .seconds($0) }
+        var number = options.from
+        var left = options.cases ?? Int.max
+        while left > 0, end.map({ ContinuousClock.now < $0 }) ?? true {
+            var random = SplitMix64(seed: session.seed, case: number)
+            if options.explain {
+                var copy = random
+                Console.line("CASE\t\(number)\t" + (try await fuzzer.describe(number, &copy)))
+            }
+            counter.begun = number
+            if !Kind.overlaps { counter.oldest = number }
+            if try await fuzzer.run(number, &random) { counter.accepted += 1 }
+            counter.done += 1
+            number += options.stride
+            left -= 1
+        }
+        counter.beat += 1
+        try await fuzzer.finish()
+    }
+
+    /// A process that nobody watches any more ends.
+    private static func endWithParent() {
+        let parent = getppid()
+        var thread = pthread_t()
+        let argument = UnsafeMutableRawPointer(bitPattern: Int(parent))
+        _ = pthread_create(&thread, nil, { argument in
+            let parent = pid_t(Int(bitPattern: argument))
+            while getppid() == parent { sleep(1) }
+            _exit(1)
+        }, argument)
+    }
+
+    /// Memory that is asked for beyond what any case needs is refused by the system, so that a size from a case that is
+    /// believed shows at once, and the machine stays usable.
+    private static func limitMemory(_ limit: Int) {
+        guard let used = ProcessMemory(getpid())?.virtual else { return }
+        let most = UInt(used + limit)
+        var limits = rlimit(rlim_cur: most, rlim_max: most)
+        setrlimit(__rlimit_resource_t(UInt32(RLIMIT_AS.rawValue)), &limits)
+        limits = rlimit(rlim_cur: 0, rlim_max: 0)
+        setrlimit(__rlimit_resource_t(UInt32(RLIMIT_CORE.rawValue)), &limits)
+    }
+}
+
+/// How long a process has had a processor.
+enum ProcessorTime {
+    static func seconds(_ process: pid_t) -> Double {
+        guard let file = fopen("/proc/\(process)/stat", "r") else { return 0 }
+        defer { fclose(file) }
+        var line = [CChar](repeating: 0, count: 1024)
+        guard fgets(&line, Int32(line.count), file) != nil else { return 0 }
+        // The name may have spaces: what is counted comes after its parenthesis.
+        let text = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+        let fields = text[(text.lastIndex(of: ")") ?? text.startIndex)...].split(separator: " ")
+        guard fields.count > 13, let user = Double(fields[12]), let system = Double(fields[13]) else { return 0 }
+        return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
+    }
+}
+
+/// What the system says of a process's memory, in bytes.
+struct ProcessMemory {
+    let virtual: Int
+    let resident: Int
+
+    init?(_ process: pid_t) {
+        guard let file = fopen("/proc/\(process)/statm", "r") else { return nil }
+        defer { fclose(file) }
+        var line = [CChar](repeating: 0, count: 256)
+        guard fgets(&line, Int32(line.count), file) != nil else { return nil }
+        let numbers = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self).split(separator: " ").compactMap { Int($0) }
+        guard numbers.count > 2 else { return nil }
+        virtual = numbers[0] * Int(getpagesize())
+        resident = numbers[1] * Int(getpagesize())
+    }
+}

@@ -1,0 +1,121 @@
+import Weir
+
+/// Makes a case that goes wrong smaller, as long as it goes wrong in the same way.
+struct GraphReducer {
+    /// What is wrong with a case, in a word; nil when nothing is.
+    let verdict: (GraphCase) async -> String?
+    /// Values of tensors of a case, as it should be; nil when they cannot be had.
+    let values: (GraphCase, [String]) async -> [Tensor]?
+    private let kind: String
+
+    init(kind: String, verdict: @escaping (GraphCase) async -> String?, values: @escaping (GraphCase, [String]) async -> [Tensor]?) {
+        self.kind = kind
+        self.verdict = verdict
+        self.values = values
+    }
+
+    func reduce(_ made: GraphCase) async -> GraphCase {
+        var best = made
+        func keeps(_ next: GraphCase?) async -> Bool {
+            guard let next, await verdict(next) == kind else { return false }
+            best = next
+            return true
+        }
+        // Fewer runs, then fewer fetches.
+        var index = 0
+        while index < best.order.count, best.order.count > 1 {
+            var order = best.order
+            order.remove(at: index)
+            if !(await keeps(best.with(order: order))) { index += 1 }
+        }
+        for step in Set(best.order) {
+            for name in best.steps[step].fetches + best.steps[step].targets {
+                var steps = best.steps
+                steps[step].fetches.removeAll { $0 == name }
+                steps[step].targets.removeAll { $0 == name }
+                if !(steps[step].fetches.isEmpty && steps[step].targets.isEmpty) { _ = await keeps(best.with(steps: steps)) }
+            }
+        }
+        _ = await keeps(best.pruned())
+        var isSmaller = true
+        while isSmaller {
+            isSmaller = false
+            let nodes = best.graph.nodes.map(\.name)
+            for name in nodes.reversed() where best.graph.node(named: name) != nil {
+                if await keeps(await fed(best, name)) { isSmaller = true }
+            }
+            for name in nodes where best.graph.node(named: name) != nil {
+                for variant in best.simplified(name) { if await keeps(variant) { isSmaller = true } }
+            }
+            if await keeps(best.pruned()), best.graph.nodes.count < nodes.count { isSmaller = true }
+        }
+        return best
+    }
+
+    /// The case with a node's outputs fed, so that what comes before it is not needed.
+    private func fed(_ made: GraphCase, _ name: String) async -> GraphCase? {
+        guard let node = made.graph.node(named: name), !node.inputs.isEmpty, node.outputTypes.count == 1, !node.outputTypes[0].isReference,
+            node.outputTypes[0].dtype.isBitwise || node.outputTypes[0].dtype == .string,
+            let value = await values(made, ["\(name):0"])?.first
+        else { return nil }
+        var definition = made.graph.definition
+        guard let index = definition.nodes.firstIndex(where: { $0.name == name }) else { return nil }
+        definition.nodes[index] = NodeDefinition(
+            name: name, op: "Placeholder", device: definition.nodes[index].device, attributes: ["dtype": .type(value.dtype), "shape": .shape(.unknown)])
+        return made.with(definition: definition, feeds: made.feeds + [("\(name):0", value)])?.pruned()
+    }
+}
+
+extension GraphCase {
+    func with(order: [Int]? = nil, steps: [Step]? = nil, feeds: [(String, Tensor)]? = nil) -> GraphCase {
+        GraphCase(graph: graph, feeds: feeds ?? self.feeds, initialization: initialization, steps: steps ?? self.steps, order: order ?? self.order)
+    }
+    func with(definition: GraphDefinition, feeds: [(String, Tensor)]? = nil) -> GraphCase? {
+        guard let graph = try? Graph(definition, registry: .standard) else { return nil }
+        return GraphCase(graph: graph, feeds: feeds ?? self.feeds, initialization: initialization, steps: steps, order: order)
+    }
+
+    /// Without what no step that is run needs.
+    func pruned() -> GraphCase? {
+        var roots: [NodeID] = []
+        var steps = Set(order).map { self.steps[$0] }
+        if let initialization { steps.append(initialization) }
+        for step in steps {
+            for name in step.fetches + step.targets {
+                if let reference = InputReference(name), let id = graph.index[reference.node] { roots.append(id) }
+            }
+        }
+        let needed = graph.ancestors(of: roots)
+        guard var smaller = try? graph.filtered({ needed[$0] }) else { return nil }
+        smaller.library = graph.library.reachable(from: smaller)
+        let left = feeds.filter { feed in InputReference(feed.0).map { smaller.index[$0.node] != nil } ?? false }
+        return GraphCase(graph: smaller, feeds: left, initialization: initialization, steps: self.steps, order: order)
+    }
+
+    /// The case with one thing less about a node: a control edge, its device, or the node itself where it hands on its input.
+    func simplified(_ name: String) -> [GraphCase] {
+        var definition = graph.definition
+        guard let index = definition.nodes.firstIndex(where: { $0.name == name }) else { return [] }
+        var cases: [GraphCase] = []
+        let node = definition.nodes[index]
+        for input in node.inputs where input.hasPrefix("^") {
+            definition.nodes[index].inputs.removeAll { $0 == input }
+            if let next = with(definition: definition)?.pruned() { cases.append(next) }
+            definition.nodes[index] = node
+        }
+        let data = node.inputs.filter { !$0.hasPrefix("^") }
+        if data.count >= 1, node.op != "Merge", node.op != "NextIteration", let source = data.first, graph.node(named: name)?.outputTypes.count == 1 {
+            // Users take the first input instead; where the types differ it does not build.
+            for position in definition.nodes.indices {
+                definition.nodes[position].inputs = definition.nodes[position].inputs.map { $0 == name ? source : $0 }
+            }
+            if let next = with(definition: definition)?.pruned() { cases.append(next) }
+            definition = graph.definition
+        }
+        if let first = definition.nodes.first(where: { !$0.device.isEmpty })?.device, node.device != first {
+            definition.nodes[index].device = first
+            if let next = with(definition: definition) { cases.append(next) }
+        }
+        return cases
+    }
+}

@@ -1,0 +1,114 @@
+import Glibc
+import Synchronization
+import Weir
+
+/// Makes and runs one kernel at a time, as an executor does, with resources that last for one case.
+final class KernelRunner {
+    let place: KernelPlace
+    private let step: StepContext
+    /// How long a kernel that waits for others is let wait.
+    private static let waitMilliseconds = 2
+
+    init(device: any Device) {
+        place = KernelPlace(device: device, resources: ResourceTable(defaultContainer: "localhost"))
+        step = StepContext(id: 1, rendezvous: LocalRendezvous())
+    }
+
+    enum Outcome {
+        case outputs([Slot])
+        case refused(Status)
+        /// It waits for something that does not come; it was cancelled.
+        case waits
+        /// It was cancelled and did not end.
+        case stuck
+    }
+
+    /// Told of every kernel before it runs.
+    var onRun: ((Node, [Slot]) -> Void)?
+
+    func run(_ node: Node, _ inputs: [Slot]) -> Outcome {
+        onRun?(node, inputs)
+        let kernel: Kernel
+        do {
+            guard let factory = node.op.kernel(for: "CPU", node.attributes) else { throw Status.notFound("no kernel") }
+            kernel = try factory.make(KernelRequest(
+                name: node.name, op: node.op, attributes: node.attributes, inputTypes: node.inputTypes, outputTypes: node.outputTypes,
+                place: place, functions: NoFunctions()))
+        } catch { return .refused(Status(error)) }
+        var slots = inputs
+        var outputs = [Slot](repeating: .empty, count: node.outputTypes.count)
+        // Both arrays have room for one at least, so that there is an address.
+        slots.append(.empty)
+        outputs.append(.empty)
+        return slots.withUnsafeMutableBufferPointer { slots in
+            outputs.withUnsafeMutableBufferPointer { outputs -> Outcome in
+                guard let first = slots.baseAddress, let target = outputs.baseAddress else { return .stuck }
+                let context = KernelContext(
+                    inputs: first, inputCount: inputs.count, outputs: target, outputCount: node.outputTypes.count, step: step, place: place)
+                switch kernel {
+                case .sync(let body):
+                    do { try body(context) } catch { return .refused(Status(error)) }
+                    return .outputs(Array(outputs.dropLast()))
+                case .async(let body):
+                    let answer = Answer()
+                    body(context) { answer.finish($0) }
+                    if let result = answer.wait(milliseconds: KernelRunner.waitMilliseconds) { return KernelRunner.outcome(result) }
+                    step.cancellation.cancel()
+                    step.rendezvous.abort(.cancelled("the fuzzer waits no longer"))
+                    return answer.wait(milliseconds: 4000) == nil ? .stuck : .waits
+                }
+            }
+        }
+    }
+    private static func outcome(_ result: Result<[Slot], Status>) -> Outcome {
+        switch result {
+        case .success(let slots): .outputs(slots)
+        case .failure(let status): .refused(status)
+        }
+    }
+
+    /// Drops the case's resources.
+    func clear() {
+        step.cancellation.cancel()
+        step.resources.clearAll()
+        place.resources.clearAll()
+    }
+
+    private final class Answer: Sendable {
+        private let result = Mutex<Result<[Slot], Status>?>(nil)
+        private let done = DoneSemaphore()
+        func finish(_ value: Result<[Slot], Status>) {
+            result.withLock { $0 = value }
+            done.signal()
+        }
+        func wait(milliseconds: Int) -> Result<[Slot], Status>? {
+            if let early = result.withLock({ $0 }) { return early }
+            _ = done.wait(milliseconds: milliseconds)
+            return result.withLock { $0 }
+        }
+    }
+}
+
+/// A semaphore that a thread waits on for a time.
+final class DoneSemaphore: @unchecked Sendable {  // the system's semaphore guards itself
+    private let semaphore: UnsafeMutablePointer<sem_t>
+    init() {
+        semaphore = .allocate(capacity: 1)
+        sem_init(semaphore, 0, 0)
+    }
+    deinit {
+        sem_destroy(semaphore)
+        semaphore.deallocate()
+    }
+    func signal() { sem_post(semaphore) }
+    /// - Returns: false when the time passed first.
+    func wait(milliseconds: Int) -> Bool {
+        var limit = timespec()
+        clock_gettime(CLOCK_REALTIME, &limit)
+        let nanoseconds = limit.tv_nsec + milliseconds % 1000 * 1_000_000
+        limit.tv_sec += milliseconds / 1000 + nanoseconds / 1_000_000_000
+        limit.tv_nsec = nanoseconds % 1_000_000_000
+        while sem_timedwait(semaphore, &limit) != 0 { guard errno == EINTR else { return false } }
+        return true
+    }
+}
