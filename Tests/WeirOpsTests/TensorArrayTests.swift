@@ -156,9 +156,9 @@ private func message(_ body: () throws -> Void) -> String {
     }
 
     @Test func `A list survives the wire`() throws {
-        for shape in [PartialShape.unknown, .scalar, [3], [nil, 0, 1 << 40]] {
-            // Elements are scalars, which are of the first two shapes only.
-            var original = list(shape.rank ?? 0 == 0 ? [1, nil, 2, nil] : [nil, nil], shape: shape)
+        for shape in [PartialShape.unknown, .scalar, [1], [nil], [3], [nil, 0, 1 << 40]] {
+            // Elements are vectors of one number; of other shapes there is none.
+            var original = list(shape.isCompatible(with: number(1).shape) ? [1, nil, 2, nil] : [nil, nil], shape: shape)
             original.maximumCount = 9
             let (metadata, tensors) = try #require(original.encoded)
             let copy = try TensorList(
@@ -175,8 +175,15 @@ private func message(_ body: () throws -> Void) -> String {
         #expect(encoded.metadata == [1, 1, 1] + minusOne + [0x12, 11, 0x08] + minusOne + [0x12, 2, 0x08, 2])
     }
 
+    @Test func `A list whose elements are of another shape than it says is refused`() throws {
+        let (metadata, tensors) = try #require(list([1, nil, 2], shape: [4]).encoded)
+        let opaque = OpaqueVariant(name: TensorList.typeName, metadata: metadata, tensors: tensors)
+        #expect(throws: Status.self) { _ = try TensorList(Variant(opaque)) }
+    }
+
     @Test func `Malformed metadata is refused`() throws {
-        let encoded = try #require(list([1, nil, 2], shape: [4]).encoded)
+        let four = Tensor([1, 2, 3, 4] as [Float])
+        let encoded = try #require(TensorList(elementDType: .float32, elementShape: [4], elements: [four, nil, four]).encoded)
         for length in 0..<encoded.metadata.count - 4 {
             let cut = OpaqueVariant(
                 name: TensorList.typeName, metadata: Array(encoded.metadata.prefix(length)), tensors: encoded.tensors)

@@ -51,6 +51,8 @@ public final class ComputePool: Sendable {
     }()
     /// Whether the calling thread is a pool's, and so may run kernels for as long as they take. Costs next to nothing.
     public static var isOnItsThread: Bool { pthread_getspecific(mark) != nil }
+    /// Makes the calling thread count as one.
+    static func markThread() { pthread_setspecific(mark, UnsafeMutableRawPointer(bitPattern: 1)) }
 
     /// Runs a job on one of the threads, some time soon.
     public func submit(_ job: @escaping Job) { queue.push(Queue.Entry(run: job, isShare: false)) }
@@ -92,7 +94,7 @@ public final class ComputePool: Sendable {
         let failure = pthread_create(
             &thread, nil,
             { argument in
-                pthread_setspecific(ComputePool.mark, argument)
+                ComputePool.markThread()
                 let start = Unmanaged<ThreadStart>.fromOpaque(argument!).takeRetainedValue()
                 start.body(start.queue)
                 return nil

@@ -54,6 +54,8 @@ public enum ThreadStack {
     /// What the other thread runs.
     private final class Work {
         let body: () -> Void
+        /// Where kernels may run, they may go on.
+        let runsKernels = ComputePool.isOnItsThread
         init(_ body: @escaping () -> Void) { self.body = body }
     }
 
@@ -67,7 +69,9 @@ public enum ThreadStack {
         let failure = pthread_create(
             &thread, &attributes,
             { argument in
-                Unmanaged<Work>.fromOpaque(argument!).takeRetainedValue().body()
+                let work = Unmanaged<Work>.fromOpaque(argument!).takeRetainedValue()
+                if work.runsKernels { ComputePool.markThread() }
+                work.body()
                 return nil
             }, work.toOpaque())
         guard failure == 0 else {
