@@ -3,9 +3,15 @@ SWIFT ?= swift
 # One configuration everywhere: optimised, with testing enabled, so that tests and the binary share one build.
 FLAGS := -c release -Xswiftc -enable-testing
 WEIR := .build/release/weir
+SANITIZERS ?= address thread
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: run test build deps bench count growth fuzz fuzz-short clean
+# TensorFlow, for what compares with it; `make bench` uses it, too.
+VENV := .build/tensorflow-venv
+PYTHON := $(VENV)/bin/python
+FUZZ_SECONDS ?= 120
+
+.PHONY: run test interop fuzz fuzz-short sanitize build deps bench count growth clean
 
 ## Trains the example network on a cluster of one parameter server and two workers, on this machine.
 run: build
@@ -15,6 +21,26 @@ run: build
 test: deps
 	$(SWIFT) build $(FLAGS) --product weirPackageTests
 	$(SWIFT) test $(FLAGS) --skip-build --parallel
+
+## Compares Weir with TensorFlow: schemas, clusters of both kinds of servers, and random graphs with a seed it prints.
+interop: build $(VENV)/installed
+	$(PYTHON) Tests/Interop/schemas.py --weir $(WEIR)
+	$(PYTHON) Tests/Interop/run.py --weir $(WEIR)
+	$(PYTHON) Tests/Interop/fuzz_graphs.py --weir $(WEIR) --seconds $(FUZZ_SECONDS) --findings 3
+
+$(VENV)/installed:
+	@python3 -c 'import ensurepip' 2> /dev/null || \
+		{ echo "installing python3-venv"; $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq python3-venv; }
+	@echo "installing tensorflow-cpu into $(VENV); a large download"
+	python3 -m venv --clear $(VENV)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check tensorflow-cpu==2.21.0
+	touch $@
+
+## All tests in debug builds, with assertions and checks of exclusive access, under each sanitizer (an hour the first time).
+sanitize: deps
+	for kind in $(SANITIZERS); do \
+		$(SWIFT) test --scratch-path .build-$$kind --sanitize=$$kind --parallel || exit 1; \
+	done
 
 ## Leaves the binary at .build/release/weir.
 build: deps
@@ -38,7 +64,7 @@ count: deps
 growth: build
 	python3 Benchmarks/growth.py --weir $(WEIR)
 
-## Times Weir and its peers on the same graphs; installs TensorFlow into .build/bench-venv when it is not there.
+## Times Weir and its peers on the same graphs; installs TensorFlow into .build/tensorflow-venv when it is not there.
 bench: build
 	python3 Benchmarks/run.py --weir $(WEIR)
 

@@ -6,16 +6,18 @@ let settings: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("InternalImportsByDefault"),
-    // What the compiler proves exclusive stays proven; checks at run time cost a tenth of a small step.
-    .unsafeFlags(["-enforce-exclusivity=unchecked"]),
 ]
+
+// For what runs in every step. What the compiler proves exclusive stays proven; checks at run time cost a tenth of a small
+// step. Debug builds, and so `make sanitize`, have them everywhere.
+let stepSettings = settings + [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))]
 
 // Kernels are compiled for the vector units every x86 server since 2013 has (AVX2, FMA, F16C); `weir` checks the
 // processor before it does anything else and says so when it is older.
 #if arch(x86_64)
-    let kernelSettings = settings + [.unsafeFlags(["-Xcc", "-march=x86-64-v3", "-Xcc", "-fno-math-errno"])]
+    let kernelSettings = stepSettings + [.unsafeFlags(["-Xcc", "-march=x86-64-v3", "-Xcc", "-fno-math-errno"])]
 #else
-    let kernelSettings = settings
+    let kernelSettings = stepSettings
 #endif
 
 // On Linux `weir` has Swift's libraries inside: it needs no Swift where it runs, and starts sooner. Of Foundation only its
@@ -52,7 +54,7 @@ let package = Package(
         .systemLibrary(name: "COneDNN", pkgConfig: nil, providers: [.apt(["libdnnl-dev"])]),
         .target(name: "WeirDevice", dependencies: ["WeirTensor", "COneDNN"], swiftSettings: kernelSettings),
         // 2
-        .target(name: "WeirGraph", dependencies: ["WeirTensor", "WeirDevice"], swiftSettings: settings),
+        .target(name: "WeirGraph", dependencies: ["WeirTensor", "WeirDevice"], swiftSettings: stepSettings),
         // 3
         .target(
             name: "WeirProto",
@@ -73,7 +75,7 @@ let package = Package(
             dependencies: [
                 "WeirGraph", "WeirDevice", "WeirTensor", .product(name: "Logging", package: "swift-log"),
             ],
-            swiftSettings: settings),
+            swiftSettings: stepSettings),
         // 5
         .systemLibrary(name: "CLinux"),
         .target(
@@ -85,7 +87,7 @@ let package = Package(
                 .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
-            swiftSettings: settings),
+            swiftSettings: stepSettings),
         // 6
         .target(
             name: "WeirTrain",

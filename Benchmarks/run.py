@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Times Weir and its peers on the same graphs, in turn in one run, and prints a table.
 
-Needs a built `weir`. TensorFlow is found, or installed into .build/bench-venv; without it only Weir is timed.
+Needs a built `weir`. TensorFlow is found, or installed into .build/tensorflow-venv; without it only Weir is timed.
 Exit status 1: Weir failed, or its losses are not TensorFlow's to 1e-4 relative.
 """
 import argparse, contextlib, datetime, json, math, os, platform, re, signal, statistics, subprocess, sys, tempfile
@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = ROOT / "Benchmarks/peers"
-VENV = ROOT / ".build/bench-venv"
+VENV = ROOT / ".build/tensorflow-venv"  # that of `make interop`
 TENSORFLOW = "2.21.0"
 NAMES = {"tensorflow": "TensorFlow", "torch": "PyTorch", "weir": "Weir"}
 WORKLOADS = ["iris", "iris_adam", "mnist_mlp", "big_mlp", "lenet", "lstm", "autoenc", "chain", "wide"]
@@ -89,6 +89,7 @@ def find_tensorflow(given):
             say(f"installing tensorflow-cpu {TENSORFLOW} into {VENV.relative_to(ROOT)}; a large download")
             output(sys.executable, "-m", "venv", "--clear", VENV)
             output(own, "-m", "pip", "install", "--quiet", f"tensorflow-cpu=={TENSORFLOW}", limit=1800)
+            (VENV / "installed").touch()  # for `make interop`
             return own, module_version(own, "tensorflow")
     except Failed as error:
         say(f"that failed: {error}")

@@ -26,6 +26,8 @@ public struct ServerOptions: Sendable {
     public var defaults = SessionConfiguration()
     /// How long running steps may go on once the server is asked to stop.
     public var gracePeriod: Duration = .seconds(5)
+    /// How many sessions a master keeps that nobody uses: clients that end without closing theirs leave them behind.
+    public var maximumSessions = 1000
     public init() {}
 }
 
@@ -72,7 +74,8 @@ public final class Server: Sendable {
                 return table.worker(remote, task: task, address: address, connection: connections[address])
             })
         self.worker = worker
-        master = Master(worker: worker, registry: registry, defaults: options.defaults, logger: logger)
+        master = Master(
+            worker: worker, registry: registry, defaults: options.defaults, maximumSessions: options.maximumSessions, logger: logger)
         links = options.tensorTransport == .grpc ? nil : try LinkListener(
             host: options.host, sharesMemory: options.tensorTransport == .links, worker: worker, variants: variants)
         var services: [any RPCService] = [
@@ -80,7 +83,7 @@ public final class Server: Sendable {
             WorkerService(worker: worker, variants: variants, dispatch: pool),
         ]
         if let links { services.append(LinkService(listener: links)) }
-        listener = GRPCListener(host: options.host, port: definition.port, services: services, options: options.transport)
+        listener = GRPCListener(host: options.host, port: definition.port, services: services, options: options.transport, gate: worker.gate)
         do {
             port = try await listener.start()
         } catch {
@@ -97,6 +100,12 @@ public final class Server: Sendable {
         let definition = try ServerDefinition(.cluster(ClusterSpec(["localhost": ["127.0.0.1:0"]])), job: "localhost", task: 0)
         return try await Server(definition, options: options, registry: registry)
     }
+
+    /// How many tasks' endpoints are open, for tests of what is left behind.
+    var openWorkerCount: Int { linkTable.count }
+
+    /// Ends its links as the end of its process would, for tests.
+    func breakLinks() { links?.stop() }
 
     /// Returns when the server has been stopped.
     public func join() async { await listener.wait() }

@@ -61,6 +61,9 @@ public struct ServerDefinition: Sendable {
         }
         self.job = job
         self.task = index
+        if let port, !(0...65535).contains(port) {
+            throw .invalidArgument("A port is a number between 0 and 65535, found \(port)")
+        }
         self.port = port ?? address.lastIndex(of: ":").flatMap { Int(address[address.index(after: $0)...]) } ?? 0
     }
 

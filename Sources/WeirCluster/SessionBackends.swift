@@ -13,10 +13,17 @@ struct DirectBackend: SessionBackend {
         fetches: [String], feeds: [NamedTensor], targets: [String], options: RunOptions, _ cancellation: Cancellation
     ) async throws -> RunStepReply {
         let times = options.traces ? StepTimes() : nil
-        let plan = try session.plan(feeds: feeds.map(\.name), fetches: fetches, targets: targets)
-        let tensors: [Tensor] = try await withCheckedThrowingContinuation { continuation in
-            session.devices.client.pool.submit {
-                session.start(plan, feeds.map(\.tensor), trace: times, cancellation: cancellation, timeout: options.timeout) { continuation.resume(with: $0) }
+        let (plan, tensors) = try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<(DirectSession.Plan, [Tensor]), any Error>) in
+            // Compiling runs kernels too, to fold constants.
+            session.devices.client.pool.submit { [session] in
+                do {
+                    let plan = try session.plan(feeds: feeds.map(\.name), fetches: fetches, targets: targets)
+                    session.start(plan, feeds.map(\.tensor), trace: times, cancellation: cancellation, timeout: options.timeout) { result in
+                        continuation.resume(with: result.map { (plan, $0) })
+                    }
+                } catch {
+                    continuation.resume(throwing: error)
+                }
             }
         }
         var reply = RunStepReply(tensors: zip(fetches, tensors).map { NamedTensor($0, $1) })

@@ -173,10 +173,10 @@ extension ControlFlow {
     @TaskLocal static var depth = 0
     private static let maximumDepth = 40
 
-    /// - Throws: `unimplemented` when functions call each other without end.
+    /// - Throws: `resourceExhausted` when functions call each other without end.
     static func requireShallow() throws(Status) {
         guard depth < maximumDepth else {
-            throw .unimplemented("Gradients of functions nested more than \(maximumDepth) deep are not built")
+            throw .resourceExhausted("Gradients of functions nested more than \(maximumDepth) deep are not built")
         }
     }
 

@@ -20,7 +20,9 @@ extension ControlFlow {
 
     /// The gradient of `PartitionedCall` and `StatefulPartitionedCall`.
     public static func callGradient(_ g: GradientContext) throws -> [Output?] {
-        guard let function = g.attributes.function("f") else {
+        // A node's op may be the function itself.
+        let own = g.node.op.function.map { FunctionReference($0.name, attributes: g.attributes.values) }
+        guard let function = own ?? g.attributes.function("f") else {
             throw Status.invalidArgument("Node '\(g.node.name)' (op \(g.node.op.name)) calls no function")
         }
         return try BranchGradients(g, [function], firstInput: 0).build()
@@ -130,7 +132,13 @@ private struct BranchGradients {
         setShapes(
             g.outputs.map(\.shape)
                 + added.map { isCall ? branches[0].body.builder.shape($0.value) : .scalar }, &attributes)
-        let replacement = ControlFlow.supersede(node, with: g.node.op.name, g.inputs, attributes: attributes)
+        var op = g.node.op.name
+        if let function = g.node.op.function {
+            // The other function has a name of its own: it is called by name.
+            op = function.isStateful ? "StatefulPartitionedCall" : "PartitionedCall"
+            attributes["Tin"] = .types(g.inputs.map(\.dtype))
+        }
+        let replacement = ControlFlow.supersede(node, with: op, g.inputs, attributes: attributes)
         return (replacement, places)
     }
 
@@ -200,6 +208,7 @@ private struct BranchGradients {
         (isStateful ? "" : "Stateless") + (g.attributes["branches"] != nil ? "Case" : "If")
     }
     private func setFunctions(_ functions: [FunctionReference], _ attributes: inout Attributes) {
+        if firstInput != 0 { attributes[ControlFlow.lowers] = true }
         if firstInput == 0 {
             attributes["f"] = .function(functions[0])
         } else if g.attributes["branches"] != nil {

@@ -219,7 +219,7 @@ private struct LoopGradient {
                 var attributes: Attributes = [
                     "T": .types(initial.map(\.dtype)), "cond": .function(FunctionReference(testFunction.name)),
                     "body": .function(FunctionReference(function.name)),
-                    "output_shapes": .shapes(body.arguments.map(\.shape)),
+                    "output_shapes": .shapes(body.arguments.map(\.shape)), ControlFlow.lowers: true,
                 ]
                 if let parallel = g.attributes["parallel_iterations"] { attributes["parallel_iterations"] = parallel }
                 let loop = builder.add(

@@ -168,6 +168,10 @@ extension String {
 
 /// What conditionals, loops and their gradients have in common.
 public enum ControlFlow {
+    /// The attribute of a node that is to become Switch and Merge, or a loop of primitive ops, before it is placed: what is
+    /// in its functions may then be anywhere. TensorFlow's front ends set it, too.
+    public static let lowers = "_lower_using_switch_merge"
+
     static func conditional(_ builder: GraphBuilder, _ selector: Output, _ branches: [BranchTrace], isCase: Bool)
         -> [Output]
     {
@@ -192,7 +196,7 @@ public enum ControlFlow {
             let shapes = first.results.indices.map { index in commonShape(branches.map { $0.results[index].shape }) }
             var attributes: Attributes = [
                 "Tin": .types(captures.map(\.dtype)), "Tout": .types(first.results.map(\.dtype)),
-                "output_shapes": .shapes(shapes),
+                "output_shapes": .shapes(shapes), lowers: true,
             ]
             if isCase {
                 attributes["branches"] = .functions(references)
@@ -255,7 +259,7 @@ public enum ControlFlow {
                 attributes: [
                     "T": .types((initial + captures).map(\.dtype)), "cond": .function(FunctionReference(test.name)),
                     "body": .function(FunctionReference(step.name)),
-                    "output_shapes": .shapes(shapes + captures.map(\.shape)),
+                    "output_shapes": .shapes(shapes + captures.map(\.shape)), lowers: true,
                 ], controls: condition.controls + body.controls)
             return identities(node, count: initial.count)
         } catch {

@@ -1,7 +1,7 @@
 public import WeirTensor
 
 /// The functions that nodes of a graph call, and the gradient functions declared for them.
-public struct FunctionLibrary: Sendable {
+public struct FunctionLibrary: Sendable, Equatable {
     public private(set) var functions: [String: FunctionDefinition] = [:]
     /// Function name → name of its gradient function.
     public var gradients: [String: String] = [:]
@@ -67,19 +67,22 @@ public struct FunctionDefinition: Sendable, Equatable {
 extension FunctionLibrary {
     /// Just the functions that the nodes of a graph can call, directly or through others.
     public func reachable(from graph: Graph) -> FunctionLibrary {
-        var result = FunctionLibrary()
+        guard !isEmpty else { return self }
         var names: [String] = []
-        func visit(_ value: AttributeValue) {
-            switch value {
-            case .function(let reference): names.append(reference.name)
-            case .functions(let references): names += references.map(\.name)
-            default: break
-            }
-        }
         for node in graph.nodes {
             if functions[node.op.name] != nil { names.append(node.op.name) }
-            for (_, value) in node.attributes { visit(value) }
+            names += node.attributes.functionNames
         }
+        return reachable(from: names)
+    }
+    /// Just the functions that a node with these attributes can call, directly or through others.
+    public func reachable(from attributes: Attributes) -> FunctionLibrary {
+        isEmpty ? self : reachable(from: attributes.functionNames)
+    }
+
+    private func reachable(from names: [String]) -> FunctionLibrary {
+        var result = FunctionLibrary()
+        var names = names
         while let name = names.popLast() {
             guard result[name] == nil, let function = functions[name] else { continue }
             result.functions[name] = function
@@ -89,9 +92,22 @@ extension FunctionLibrary {
             }
             for node in function.nodes {
                 if functions[node.op] != nil { names.append(node.op) }
-                for (_, value) in node.attributes { visit(value) }
+                names += node.attributes.functionNames
             }
         }
         return result
+    }
+}
+
+extension Attributes {
+    /// The functions that the attributes name.
+    public var functionNames: [String] {
+        values.values.flatMap { value -> [String] in
+            switch value {
+            case .function(let reference): [reference.name]
+            case .functions(let references): references.map(\.name)
+            default: []
+            }
+        }
     }
 }

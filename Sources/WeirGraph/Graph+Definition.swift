@@ -8,15 +8,28 @@ extension Graph {
     /// - Throws: `invalidArgument` or `notFound` naming the node, what was expected and what was found.
     public init(_ definition: GraphDefinition, registry: OpRegistry, allowingInternalNames: Bool = true) throws(Status) {
         self.init(library: definition.library, versions: definition.versions)
-        try extend(with: definition, registry: registry, allowingInternalNames: allowingInternalNames)
+        // The library is there: comparing each of its functions with itself takes long, and is done for every body.
+        var nodes = definition
+        nodes.library = FunctionLibrary()
+        try extend(with: nodes, registry: registry, allowingInternalNames: allowingInternalNames)
     }
 
     /// Adds the nodes and functions of a definition, which may use nodes that are here already.
     /// - Throws: as the initializer does; the graph is then unchanged.
     public mutating func extend(with definition: GraphDefinition, registry: OpRegistry, allowingInternalNames: Bool = true) throws(Status) {
+        try definition.versions.check()
+        guard nodes.isEmpty || definition.nodes.isEmpty || definition.versions.producer == versions.producer else {
+            throw .invalidArgument(
+                "Can't extend GraphDef at version \(versions.producer) with graph at version \(definition.versions.producer)")
+        }
         var copy = self
+        copy.versions = GraphVersions(
+            producer: nodes.isEmpty ? definition.versions.producer : versions.producer,
+            minimumConsumer: max(versions.minimumConsumer, definition.versions.minimumConsumer),
+            badConsumers: versions.badConsumers + definition.versions.badConsumers.filter { !versions.badConsumers.contains($0) })
         try copy.library.merge(definition.library)
         let first = copy.nodes.count
+        var portCount = copy.nodes.reduce(0) { $0 + $1.inputTypes.count + $1.outputTypes.count }
         copy.nodes.reserveCapacity(first + definition.nodes.count)
         for nodeDefinition in definition.nodes {
             try Graph.checkSyntax(nodeDefinition, allowingInternalNames)
@@ -30,6 +43,11 @@ extension Graph {
             }
             var node = try Node(name: nodeDefinition.name, op: op, requestedDevice: nodeDefinition.device, attributes: nodeDefinition.attributes)
             node.preserved = nodeDefinition.preserved
+            portCount += node.inputTypes.count + node.outputTypes.count
+            guard portCount <= Graph.maximumPortCount else {
+                throw .resourceExhausted(
+                    "A graph has at most \(Graph.maximumPortCount) inputs and outputs of nodes; with node '\(node.name)' there are \(portCount)")
+            }
             try copy.add(node)
         }
         // Inputs second: loops make nodes use nodes that come after them.
@@ -40,8 +58,13 @@ extension Graph {
         self = copy
     }
 
+    /// More than any graph has. A number in an attribute makes as many ports as it says: they are not held in by the size
+    /// of the message that the graph came in.
+    public static let maximumPortCount = 1 << 24
+
     private mutating func connect(_ id: NodeID, _ inputs: [String]) throws(Status) {
         let name = nodes[id].name
+        var controls = Set(nodes[id].controlInputs)
         for text in inputs {
             guard let reference = InputReference(text) else {
                 throw .invalidArgument("Node '\(name)': input '\(text)' is not 'name', 'name:index' or '^name'")
@@ -50,7 +73,7 @@ extension Graph {
                 throw .invalidArgument("Node '\(name)': Unknown input node '\(text)'")
             }
             if reference.isControl {
-                if !nodes[id].controlInputs.contains(source) { nodes[id].controlInputs.append(source) }
+                if controls.insert(source).inserted { nodes[id].controlInputs.append(source) }
                 continue
             }
             guard nodes[id].controlInputs.isEmpty else {
@@ -118,9 +141,20 @@ extension Graph {
                 if pending[consumer] == 0 { ready.append(consumer) }
             }
         }
-        if done < nodes.count, let bad = nodes.indices.first(where: { pending[$0] > 0 }) {
-            throw .invalidArgument("Graph is invalid, contains a cycle with \(nodes.count - done) nodes, including: \(nodes[bad].name)")
+        guard done < nodes.count else { return }
+        // What only comes after a cycle is none of it.
+        var waiting = consumers.map { $0.count(where: { pending[$0] > 0 }) }
+        var ends = nodes.indices.filter { pending[$0] > 0 && waiting[$0] == 0 }
+        while let id = ends.popLast() {
+            pending[id] = 0
+            for source in nodes[id].inputs.map(\.node) + nodes[id].controlInputs where pending[source] > 0 && !isBackEdge(source) {
+                waiting[source] -= 1
+                if waiting[source] == 0 { ends.append(source) }
+            }
         }
+        let cycle = nodes.indices.filter { pending[$0] > 0 }
+        let names = cycle.prefix(4).map { nodes[$0].name }.joined(separator: ", ")
+        throw .invalidArgument("Graph is invalid, contains a cycle with \(cycle.count) nodes, including: \(names)")
     }
 
     /// The graph as it travels. Inputs are named; data inputs come before control inputs.

@@ -13,8 +13,9 @@ public final class GraphBuilder: @unchecked Sendable {  // used by one thread at
     private var scopeNames: [String: Int] = [:]
     private var scope = BuildScope()
     private(set) public var failure: Status?
-    /// Constants folded while inferring shapes, by endpoint.
-    private var constants: [Endpoint: Tensor?] = [:]
+    /// Values found while inferring shapes, and outputs that have none as far as shapes are known.
+    private var constants: [Endpoint: Tensor] = [:]
+    private var unknownConstants = Set<Endpoint>()
     /// Named lists of outputs and operations that users keep with a graph: `trainable_variables`, `losses`…
     public var collections: [String: [Endpoint]] = [:]
 
@@ -89,6 +90,7 @@ public final class GraphBuilder: @unchecked Sendable {  // used by one thread at
         guard shapes[output.endpoint.node].indices.contains(output.endpoint.index) else { return }
         do {
             shapes[output.endpoint.node][output.endpoint.index] = try output.shape.merging(shape)
+            unknownConstants.removeAll()
         } catch { record(error) }
     }
 
@@ -175,10 +177,22 @@ public final class GraphBuilder: @unchecked Sendable {  // used by one thread at
 
     /// The value of an endpoint where it is a constant or follows from constants and known shapes.
     func constant(_ endpoint: Endpoint) -> Tensor? {
-        if let cached = constants[endpoint] { return cached }
-        let value = ConstantValue.of(endpoint, in: self)
-        constants[endpoint] = .some(value)
+        if let known = knownConstant(endpoint) { return known }
+        var search = ConstantValue(self)
+        let value = search.of(endpoint)
+        for (other, value) in search.found {
+            if let value {
+                constants[other] = value
+            } else if !search.isCut || other == endpoint {
+                unknownConstants.insert(other)
+            }
+        }
         return value
+    }
+    /// What an earlier search came to; nil when none did.
+    func knownConstant(_ endpoint: Endpoint) -> Tensor?? {
+        if let value = constants[endpoint] { return .some(value) }
+        return unknownConstants.contains(endpoint) ? .some(nil) : nil
     }
 
     private func placeholderForFailure() -> NodeID {
@@ -201,7 +215,7 @@ extension OpSchema {
             func remaining() -> Int {
                 let later = inputs[(index + 1)...].reduce(0) { sum, next in
                     if case .list(let name) = next.type { return sum + (result.types(name)?.count ?? 0) }
-                    if let name = next.countAttribute { return sum + (result.int(name) ?? 0) }
+                    if let name = next.countAttribute { return sum + min(max(0, result.int(name) ?? 0), OpSchema.maximumPortCount) }
                     return sum + 1
                 }
                 return max(0, types.count - position - later)
@@ -209,7 +223,7 @@ extension OpSchema {
             switch argument.type {
             case .list(let name):
                 let count = result.types(name)?.count ?? remaining()
-                let end = min(position + count, types.count)
+                let end = position + max(0, min(count, types.count - position))
                 if result[name] == nil { result[name] = .types(types[position..<end].map(\.dtype)) }
                 position = end
             case .fixed, .attribute:
@@ -221,7 +235,7 @@ extension OpSchema {
                 if case .attribute(let name) = argument.type, result[name] == nil, position < types.count, count > 0 {
                     result[name] = .type(types[position].dtype)
                 }
-                position += count
+                position += max(0, min(count, types.count - position))
             }
         }
         return result

@@ -1,4 +1,4 @@
-import WeirTensor
+public import WeirTensor
 
 /// A graph as it travels: nodes that name their inputs. TensorFlow's `GraphDef`.
 public struct GraphDefinition: Sendable {
@@ -45,6 +45,25 @@ public struct GraphVersions: Sendable, Equatable {
     public static let current = GraphVersions(producer: 2474)
     /// The oldest producer whose graphs are read.
     public static let minimumProducer = 0
+
+    /// - Throws: `invalidArgument` when whoever wrote the graph does not want it read by this version.
+    public func check() throws(Status) {
+        let version = GraphVersions.current.producer
+        guard producer >= GraphVersions.minimumProducer else {
+            throw .invalidArgument(
+                "GraphDef producer version \(producer) below min producer \(GraphVersions.minimumProducer) supported by Weir "
+                    + "(TensorFlow 2.21.0).  Please regenerate your graph.")
+        }
+        guard minimumConsumer <= version else {
+            throw .invalidArgument(
+                "GraphDef min consumer version \(minimumConsumer) above current version \(version) for Weir (TensorFlow 2.21.0).  "
+                    + "Please upgrade Weir.")
+        }
+        guard !badConsumers.contains(version) else {
+            throw .invalidArgument(
+                "GraphDef disallows consumer version \(version).  Please upgrade Weir: this version is likely buggy.")
+        }
+    }
 }
 
 /// A reference to an output, a control edge, or a function's argument, read from a `NodeDefinition`'s input.

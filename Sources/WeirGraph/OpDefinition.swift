@@ -22,6 +22,10 @@ public final class OpDefinition: @unchecked Sendable {  // changed only by the c
     public let name: String
     /// Whether running it twice may differ from running it once: never folded, shared or pruned as a duplicate.
     public private(set) var isStateful = false
+    /// Whether the kernel of a stateful node belongs to its graph: it keeps nothing from one graph of a session to another.
+    private var isKernelOfGraph = false
+    /// Whether all graphs of a session share one kernel of the node, since what it keeps must go on from step to step.
+    public var keepsKernel: Bool { isStateful && !isKernelOfGraph }
     /// Whether reference inputs may be uninitialized variables.
     public private(set) var allowsUninitializedInput = false
     public private(set) var isCommutative = false
@@ -30,6 +34,10 @@ public final class OpDefinition: @unchecked Sendable {  // changed only by the c
     public private(set) var gradient: Gradient?
     public private(set) var hasNoGradient = false
     public private(set) var kernels: [KernelFactory] = []
+    /// How a node of the op calls functions of the library that its attributes name; nil when it does not, or only as data.
+    public private(set) var functionCall: FunctionCall?
+    /// Whether the op makes of a live input an output that is dead: a Switch, some of whose outputs are of branches not taken.
+    public private(set) var givesDead = false
     /// What the op does to floats, element by element, for a node with these attributes; nil when it is no such op.
     public private(set) var elementwise: (@Sendable (Attributes) -> ElementwiseFunction?)?
     /// The graph function that a node of this op calls, for ops that are functions of a library.
@@ -65,6 +73,7 @@ public final class OpDefinition: @unchecked Sendable {  // changed only by the c
         parsed = Mutex(function.schema)
         self.function = function
         isStateful = function.isStateful
+        gradient = { g in try ControlFlow.callGradient(g) }
     }
 
     /// Inputs, outputs and attributes; read from their notation when first asked for.
@@ -78,9 +87,29 @@ public final class OpDefinition: @unchecked Sendable {  // changed only by the c
     }
 }
 
+/// How a node calls functions, by the attributes that name them.
+public enum FunctionCall: Sendable {
+    /// One, with the node's inputs.
+    case call(String)
+    /// The gradient of one.
+    case gradient(String)
+    /// One of two, by the first input: when it is true, when it is not.
+    case conditional([String])
+    /// One of a list, by the first input.
+    case selection(String)
+    /// One as long as another gives true.
+    case loop(condition: String, body: String)
+}
+
 extension OpDefinition {
     public func stateful() -> OpDefinition {
         isStateful = true
+        return self
+    }
+    /// Stateful by what it does, not by what its kernel keeps: a transfer, a call.
+    public func statefulWithoutMemory() -> OpDefinition {
+        isStateful = true
+        isKernelOfGraph = true
         return self
     }
     public func allowingUninitializedInput() -> OpDefinition {
@@ -93,6 +122,16 @@ extension OpDefinition {
     }
     public func aggregate() -> OpDefinition {
         isAggregate = true
+        return self
+    }
+    /// Says which attributes name functions that a node calls.
+    public func calling(_ call: FunctionCall) -> OpDefinition {
+        functionCall = call
+        return self
+    }
+    /// Says that some outputs are dead while the input is alive.
+    public func branching() -> OpDefinition {
+        givesDead = true
         return self
     }
     public func shape(_ function: @escaping ShapeFunction) -> OpDefinition {

@@ -46,6 +46,9 @@ public struct OpSchema: Sendable {
         case types = "list(type)", shapes = "list(shape)", tensors = "list(tensor)", functions = "list(func)"
     }
 
+    /// The most inputs, and the most outputs, that a node may have.
+    public static let maximumPortCount = 1 << 20
+
     public var inputs: [Argument]
     public var outputs: [Argument]
     public var attributes: [AttributeSpec]
@@ -72,30 +75,53 @@ public struct PortType: Sendable, Hashable, CustomStringConvertible {
 }
 
 extension OpSchema {
+    /// How many ports an argument comes to with these attributes.
+    /// - Throws: `invalidArgument` when the attribute that decides it is missing or no such number.
+    private func count(_ argument: Argument, _ attributes: Attributes) throws(Status) -> Int {
+        if case .list(let name) = argument.type {
+            guard let types = attributes.types(name) else { throw OpSchema.missing(name, argument) }
+            return types.count
+        }
+        guard let name = argument.countAttribute else { return 1 }
+        guard let count = attributes.int(name) else { throw OpSchema.missing(name, argument) }
+        guard (0...OpSchema.maximumPortCount).contains(count) else {
+            throw .invalidArgument(
+                "attribute '\(name)', the number of '\(argument.name)', must be between 0 and \(OpSchema.maximumPortCount), found \(count)")
+        }
+        return count
+    }
+    private static func missing(_ name: String, _ argument: Argument) -> Status {
+        .invalidArgument("attribute '\(name)', which decides '\(argument.name)', is missing")
+    }
+
+    /// How many ports `arguments` come to with these attributes.
+    /// - Throws: `invalidArgument` when an attribute that decides them is missing, or there are more than a node may have.
+    public func portCount(_ arguments: [Argument], _ attributes: Attributes) throws(Status) -> Int {
+        var total = 0
+        for argument in arguments { total += try count(argument, attributes) }
+        guard total <= OpSchema.maximumPortCount else {
+            throw .invalidArgument("a node has at most \(OpSchema.maximumPortCount) inputs and as many outputs, found \(total)")
+        }
+        return total
+    }
+
     /// The types of the ports that `arguments` come to with these attributes.
-    /// - Throws: `invalidArgument` when an attribute that decides them is missing.
+    /// - Throws: as `portCount` does.
     public func ports(_ arguments: [Argument], _ attributes: Attributes) throws(Status) -> [PortType] {
         var ports: [PortType] = []
+        // Before there are any: a number takes no room.
+        ports.reserveCapacity(try portCount(arguments, attributes))
         for argument in arguments {
-            func missing(_ name: String) -> Status { .invalidArgument("attribute '\(name)', which decides '\(argument.name)', is missing") }
             switch argument.type {
             case .list(let name):
-                guard let types = attributes.types(name) else { throw missing(name) }
-                ports += types.map { PortType($0, isReference: argument.isReference) }
-            case .fixed, .attribute:
-                let dtype: DType
-                switch argument.type {
-                case .fixed(let fixed): dtype = fixed
-                case .attribute(let name), .list(let name):
-                    guard let type = attributes.type(name) else { throw missing(name) }
-                    dtype = type
-                }
-                var count = 1
-                if let name = argument.countAttribute {
-                    guard let value = attributes.int(name), (0...1 << 20).contains(value) else { throw missing(name) }
-                    count = value
-                }
-                ports += [PortType](repeating: PortType(dtype, isReference: argument.isReference), count: count)
+                ports += (attributes.types(name) ?? []).map { PortType($0, isReference: argument.isReference) }
+            case .fixed(let dtype):
+                let port = PortType(dtype, isReference: argument.isReference)
+                ports += repeatElement(port, count: try count(argument, attributes))
+            case .attribute(let name):
+                guard let dtype = attributes.type(name) else { throw OpSchema.missing(name, argument) }
+                let port = PortType(dtype, isReference: argument.isReference)
+                ports += repeatElement(port, count: try count(argument, attributes))
             }
         }
         return ports
@@ -106,7 +132,7 @@ extension OpSchema {
         var start = 0
         var ranges: [Range<Int>] = []
         for argument in arguments {
-            let count = try ports([argument], attributes).count
+            let count = try count(argument, attributes)
             ranges.append(start..<start + count)
             start += count
         }

@@ -16,7 +16,8 @@ public final class DirectSession: Sendable {
     private struct State {
         var graph: Graph
         var placed: Graph
-        var plans: [PlanKey: Plan] = [:]
+        /// Clients may ask for other tensors in every step; what is not asked for any more is compiled again.
+        var plans = RecentTable<PlanKey, Plan>(capacity: 1000, weight: 4_000_000)
     }
     private let state: Mutex<State>
     private static let stepNumber = Atomic<Int>(1)
@@ -48,7 +49,7 @@ public final class DirectSession: Sendable {
         self.options = options
         self.devices = devices ?? LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0), options: options)
         let placer = Placer(devices: self.devices.placementDevices, allowsSoftPlacement: options.allowsSoftPlacement)
-        let placed = try placer.place(graph)
+        let placed = try placer.place(Lowering(registry: registry).run(graph))
         state = Mutex(State(graph: graph, placed: placed))
         logPlacement(placed)
     }
@@ -65,12 +66,10 @@ public final class DirectSession: Sendable {
     /// - Throws: `invalidArgument` when a new node cannot be placed.
     public func extend(to graph: Graph) throws {
         let placed = try state.withLock { (state: inout State) throws -> Graph in
-            var graph = graph
-            for (id, node) in state.placed.nodes.enumerated() where id < graph.nodes.count && node.op.isStateful {
-                graph.nodes[id].device = node.device
-            }
+            var lowered = try Lowering(registry: registry).run(graph)
+            lowered.keepDevices(of: state.placed)
             let placer = Placer(devices: devices.placementDevices, allowsSoftPlacement: options.allowsSoftPlacement)
-            state.placed = try placer.place(graph)
+            state.placed = try placer.place(lowered)
             state.graph = graph
             return state.placed
         }
@@ -95,7 +94,7 @@ public final class DirectSession: Sendable {
     /// - Throws: what is wrong with the feeds, fetches and targets, or with a kernel's attributes.
     public func plan(feeds: [String], fetches: [String], targets: [String]) throws -> Plan {
         let key = PlanKey(feeds: feeds, fetches: fetches, targets: targets)
-        let (known, placed) = state.withLock { ($0.plans[key], $0.placed) }
+        let (known, placed) = state.withLock { ($0.plans.use(key), $0.placed) }
         if let known { return known }
         let step = FeedsAndFetches(feeds: feeds, fetches: fetches, targets: targets)
         var graph = try step.rewrite(placed, style: .call, registry: registry)
@@ -111,11 +110,14 @@ public final class DirectSession: Sendable {
             graph: try LocalGraph(graph, devices: devices, kernels: kernels, registry: registry, options: options.execution),
             fetchCount: fetches.count,
             feedTypes: feedTypes, feeds: feeds)
-        return state.withLock { state in
-            if let known = state.plans[key] { return known }
-            state.plans[key] = plan
-            return plan
+        let nodeCount = graph.nodes.count
+        let (kept, gone) = state.withLock { state -> (Plan, [Plan]) in
+            if let known = state.plans.use(key) { return (known, []) }
+            return (plan, state.plans.insert(key, plan, weight: nodeCount))
         }
+        // Ends outside the lock.
+        withExtendedLifetime(gone) {}
+        return kept
     }
 
     /// Runs a compiled step and waits for it.
@@ -145,7 +147,7 @@ public final class DirectSession: Sendable {
         let outer = cancellation?.register { stop(.cancelled("Step was cancelled")) }
         let timer = timeout.map { duration in
             Task {
-                guard (try? await Task.sleep(for: duration)) != nil else { return }
+                guard (try? await Task.sleep(for: duration.bounded)) != nil else { return }
                 stop(.deadlineExceeded("Deadline Exceeded: the step did not end within \(duration)"))
             }
         }
@@ -155,7 +157,7 @@ public final class DirectSession: Sendable {
             if let outer { cancellation?.deregister(outer) }
             timer?.cancel()
             step.resources.clearAll()
-            done(result.flatMap { _ in Result { () throws(Status) -> [Tensor] in try call.results() } })
+            done(result.flatMap { _ in Result { () throws(Status) -> [Tensor] in try call.results(areSnapshots: true) } })
         }
     }
 

@@ -2,26 +2,36 @@ import WeirGraph
 import WeirTensor
 
 extension FunctionDefinition {
+    /// The body as a graph, without the nodes that neither a result nor an effect needs.
+    /// - Throws: `invalidArgument` or `notFound` when the body refers to what is not there.
+    func body(_ attributes: Attributes, registry: OpRegistry, library: FunctionLibrary) throws -> Graph {
+        let graph = try Graph(instantiated(attributes, registry: registry, library: library), registry: registry)
+        let controls = Set(controlReturns.values)
+        let reached = graph.ancestors(of: graph.nodes.indices.filter { id in
+            graph.nodes[id].op.isStateful || graph.nodes[id].isResult || controls.contains(graph.nodes[id].name)
+        })
+        return try graph.filtered { reached[$0] || graph.nodes[$0].isArgument }
+    }
+
     /// The body as a graph with `_Arg` and `_Retval` nodes, attribute placeholders filled in.
     /// - Throws: `invalidArgument` when the body refers to what is not there.
     func instantiated(_ attributes: Attributes, registry: OpRegistry, library: FunctionLibrary) throws -> GraphDefinition {
         var values = attributes
         for spec in attributeSpecs where values[spec.name] == nil { values[spec.name] = spec.defaultValue }
         var result = GraphDefinition(library: library)
-        // Name of an argument, or `node:output` → the tensors it stands for.
-        var tensors: [String: [String]] = [:]
+        // Name of an argument, or `node:output` → the tensors it stands for: so many outputs, from this one on, of a node;
+        // or, of an argument that is a list, one each of so many nodes.
+        var tensors: [String: (node: String, outputs: Range<Int>, isArgumentList: Bool)] = [:]
         var index = 0
         for argument in inputs {
             let ports = try schema.ports([argument], values)
-            var names: [String] = []
             for (offset, port) in ports.enumerated() {
                 let name = ports.count == 1 ? "_arg_\(argument.name)" : "_arg_\(argument.name)_\(offset)"
                 result.nodes.append(
                     NodeDefinition(name: name, op: "_Arg", attributes: ["T": .type(port.dtype), "index": .int(index)]))
-                names.append("\(name):0")
                 index += 1
             }
-            tensors[argument.name] = names
+            tensors[argument.name] = ("_arg_\(argument.name)", 0..<ports.count, ports.count != 1)
         }
         var bodyNodes: [(NodeDefinition, OpDefinition)] = []
         for node in nodes {
@@ -30,20 +40,32 @@ extension FunctionDefinition {
             let op = try registry[node.op] ?? library.op(node.op) ?? registry.require(node.op)
             let complete = try op.schema.completing(copy.attributes)
             for (output, range) in zip(op.schema.outputs, try op.schema.ranges(op.schema.outputs, complete)) {
-                tensors["\(node.name):\(output.name)"] = range.map { "\(node.name):\($0)" }
+                tensors["\(node.name):\(output.name)"] = (node.name, range, false)
             }
             bodyNodes.append((copy, op))
         }
+        let nodeNames = Set(nodes.map(\.name))
+        // A word may stand for as many tensors as an attribute says.
+        var tensorsLeft = Graph.maximumPortCount
         func resolve(_ text: String) throws -> [String] {
-            if let all = tensors[text] { return all }
+            func tensor(_ list: (node: String, outputs: Range<Int>, isArgumentList: Bool), _ number: Int) -> String {
+                list.isArgumentList ? "\(list.node)_\(number):0" : "\(list.node):\(number)"
+            }
+            if let all = tensors[text] {
+                tensorsLeft -= all.outputs.count
+                guard tensorsLeft >= 0 else {
+                    throw Status.resourceExhausted("Function '\(name)': its nodes have more than \(Graph.maximumPortCount) inputs")
+                }
+                return all.outputs.map { tensor(all, $0) }
+            }
             let parts = text.split(separator: ":")
             if let number = parts.last.flatMap({ Int($0) }), parts.count >= 2 {
                 let base = parts.dropLast().joined(separator: ":")
-                if let all = tensors[base], all.indices.contains(number) { return [all[number]] }
+                if let all = tensors[base], number >= 0, number < all.outputs.count { return [tensor(all, all.outputs.lowerBound + number)] }
                 // Bodies written as plain graphs use `node:index`.
-                if parts.count == 2, nodes.contains(where: { $0.name == base }) { return [text] }
+                if parts.count == 2, nodeNames.contains(base) { return [text] }
             }
-            if nodes.contains(where: { $0.name == text }) { return ["\(text):0"] }
+            if nodeNames.contains(text) { return ["\(text):0"] }
             throw Status.invalidArgument("Function '\(name)': '\(text)' is neither an argument nor an output of its body")
         }
         let argumentNames = Set(inputs.map(\.name))
@@ -93,6 +115,9 @@ extension Attributes {
             case .function(var reference):
                 reference.attributes = try reference.attributes.mapValues(replace)
                 return .function(reference)
+            case .functions(let references):
+                return .functions(
+                    try references.map { FunctionReference($0.name, attributes: try $0.attributes.mapValues(replace)) })
             default: return value
             }
         }

@@ -1,36 +1,62 @@
 import Synchronization
 import WeirGraph
 
-/// The kernels of stateful nodes of one session, by device and node name: every graph of the session that has the node
-/// uses the same one, so that private queues, random sequences and variables go on from step to step.
+/// The kernels of stateful nodes of one session: every graph of the session that has the node uses the same one, so that
+/// private queues, random sequences and variables go on from step to step.
+///
+/// A node is the same when all is the same that makes its kernel what it is: device, name, op, types, attributes, and the
+/// functions it can call. Kernels that belong to their graph (sends, receives, calls) are made anew for each.
 public final class KernelStore: Sendable {
+    private struct Entry {
+        let op: String
+        let attributes: Attributes
+        let inputTypes: [PortType]
+        let outputTypes: [PortType]
+        let functions: FunctionLibrary
+        let scope: FunctionReference?
+        let kernel: Kernel
+    }
     private final class Kept: Sendable {
-        let kernels = Mutex<[String: Kernel]>([:])
+        /// By device and node name.
+        let entries = Mutex<[String: [Entry]]>([:])
     }
     private let kept: Kept
-    /// Which function's body the nodes are of: bodies may use the same names.
-    private let scope: String
+    /// The function whose body the nodes are of: bodies may use the same names.
+    private let scope: FunctionReference?
 
     public init() {
         kept = Kept()
-        scope = ""
+        scope = nil
     }
-    private init(_ kept: Kept, scope: String) {
+    private init(_ kept: Kept, scope: FunctionReference) {
         self.kept = kept
         self.scope = scope
     }
 
     /// The same store for the nodes of a function's body.
-    func scoped(to function: String) -> KernelStore { KernelStore(kept, scope: "\(function);") }
+    func scoped(to function: FunctionReference) -> KernelStore { KernelStore(kept, scope: function) }
 
-    func kernel(_ request: KernelRequest, _ factory: KernelFactory) throws -> Kernel {
-        guard request.op.isStateful, request.op.function == nil else { return try factory.make(request) }
-        let key = "\(scope)\(request.place.device.name);\(request.op.name);\(request.name)"
-        if let known = kept.kernels.withLock({ $0[key] }) { return known }
+    /// - Parameter library: the functions of the node's graph.
+    func kernel(_ request: KernelRequest, _ factory: KernelFactory, library: FunctionLibrary) throws -> Kernel {
+        guard request.op.keepsKernel, request.op.function == nil else { return try factory.make(request) }
+        let key = "\(request.place.device.name);\(request.name)"
+        // Notes that passes and front ends leave on a node (`_output_shapes`, `_grappler…`) do not make another kernel of it.
+        let attributes = Attributes(request.attributes.values.filter { !$0.key.hasPrefix("_") })
+        let functions = library.reachable(from: request.attributes)
+        func find(_ entries: [Entry]?) -> Kernel? {
+            entries?.first {
+                $0.op == request.op.name && $0.scope == scope && $0.inputTypes == request.inputTypes
+                    && $0.outputTypes == request.outputTypes && $0.attributes == attributes && $0.functions == functions
+            }?.kernel
+        }
+        if let known = kept.entries.withLock({ find($0[key]) }) { return known }
         let made = try factory.make(request)
-        return kept.kernels.withLock { kernels in
-            if let known = kernels[key] { return known }
-            kernels[key] = made
+        return kept.entries.withLock { entries in
+            if let known = find(entries[key]) { return known }
+            entries[key, default: []].append(
+                Entry(
+                    op: request.op.name, attributes: attributes, inputTypes: request.inputTypes, outputTypes: request.outputTypes,
+                    functions: functions, scope: scope, kernel: made))
             return made
         }
     }

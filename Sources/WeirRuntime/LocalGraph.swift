@@ -11,13 +11,29 @@ public final class LocalGraph: Sendable {
         let executor: Executor
     }
     public let parts: [Part]
+    /// The functions that it calls; nil where a graph that calls this one, a body, has them.
+    let functions: FunctionTables?
+    private let callsFunctions: Bool
 
     /// Cuts the graph by device, has each part optimized, and makes every kernel.
     ///
-    /// - Throws: `notFound` when a node's device has no kernel for it; what kernels say of their attributes.
-    public init(
+    /// - Throws: `notFound` when a node's device has no kernel for it; what kernels say of their attributes;
+    ///   `invalidArgument` when two nodes are the same argument or result.
+    public convenience init(
         _ graph: Graph, devices: LocalDevices, kernels: KernelStore, registry: OpRegistry, options: ExecutionOptions = ExecutionOptions()
     ) throws {
+        try self.init(graph, devices: devices, kernels: kernels, registry: registry, options: options, within: nil)
+    }
+
+    /// As above, for the body of a function that a graph with these functions calls.
+    init(
+        _ graph: Graph, devices: LocalDevices, kernels: KernelStore, registry: OpRegistry, options: ExecutionOptions,
+        within outer: FunctionTables?
+    ) throws {
+        try LocalGraph.checkCallFrame(graph)
+        let tables = outer ?? FunctionTables()
+        functions = outer == nil ? tables : nil
+        callsFunctions = outer == nil && !graph.library.isEmpty
         let partitioner = Partitioner(
             registry: registry, suffix: "G", by: { $0.description },
             incarnation: { name in
@@ -31,20 +47,49 @@ public final class LocalGraph: Sendable {
         } else {
             pieces = try partitioner.partition(graph)
         }
-        parts = try pieces.map { piece in
-            let name = try DeviceName(piece.name)
-            guard let place = devices[name] else {
-                throw Status.invalidArgument("Node '\(piece.graph.nodes[0].name)' is placed on \(name), which is not a device of this task")
+        do {
+            parts = try pieces.map { piece in
+                let name = try DeviceName(piece.name)
+                guard let place = devices[name] else {
+                    throw Status.invalidArgument("Node '\(piece.graph.nodes[0].name)' is placed on \(name), which is not a device of this task")
+                }
+                let functions = tables.table(at: name) {
+                    FunctionTable(
+                        library: graph.library, place: place, devices: devices, kernels: kernels, registry: registry, options: options,
+                        tables: tables)
+                }
+                let ready = try options.optimizer.run(piece.graph, PassEnvironment(registry: registry, place: place))
+                let made = try ready.nodes.map { try LocalGraph.kernel($0, place, functions, kernels, graph.library) }
+                return Part(device: name, graph: piece.graph, executor: try Executor(ready, kernels: made, place: place, scheduling: options.scheduling))
             }
-            let functions = FunctionTable(
-                library: graph.library, place: place, devices: devices, kernels: kernels, registry: registry, options: options)
-            let ready = try options.optimizer.run(piece.graph, PassEnvironment(registry: registry, place: place))
-            let made = try ready.nodes.map { try LocalGraph.kernel($0, place, functions, kernels) }
-            return Part(device: name, graph: piece.graph, executor: try Executor(ready, kernels: made, place: place, scheduling: options.scheduling))
+        } catch {
+            // What was made of them holds them, and nobody else will close them.
+            if outer == nil { tables.close() }
+            throw error
         }
     }
 
-    private static func kernel(_ node: Node, _ place: KernelPlace, _ functions: FunctionTable, _ store: KernelStore) throws -> Kernel {
+    deinit { functions?.close() }
+
+    /// Two nodes of one number would write one place, or be given one value under two types.
+    private static func checkCallFrame(_ graph: Graph) throws(Status) {
+        var seen: [Bool: [Int: NodeID]] = [:]
+        for (id, node) in graph.nodes.enumerated() {
+            let isArgument = node.isArgument
+            guard isArgument || node.isResult else { continue }
+            let index = node.attributes.int("index") ?? 0
+            guard (0..<OpSchema.maximumPortCount).contains(index) else {
+                throw .invalidArgument("\(node.op.name) node '\(node.name)': attribute 'index' must be below \(OpSchema.maximumPortCount), found \(index)")
+            }
+            if let other = seen[isArgument, default: [:]].updateValue(id, forKey: index) {
+                throw .invalidArgument("\(node.op.name) nodes '\(graph.nodes[other].name)' and '\(node.name)' have the same index \(index)")
+            }
+        }
+    }
+
+    private static func kernel(
+        _ node: Node, _ place: KernelPlace, _ functions: FunctionTable, _ store: KernelStore, _ library: FunctionLibrary
+    ) throws -> Kernel {
         let request = KernelRequest(
             name: node.name, op: node.op, attributes: node.attributes, inputTypes: node.inputTypes, outputTypes: node.outputTypes,
             place: place, functions: functions)
@@ -64,7 +109,7 @@ public final class LocalGraph: Sendable {
                     + "\t.  Registered:\(kernels.isEmpty ? "  <no registered kernels>" : "\n" + kernels)\n")
         }
         do {
-            return try store.kernel(request, factory)
+            return try store.kernel(request, factory, library: library)
         } catch {
             let status = Status(error)
             throw status.appending("\n\t [[{{node \(node.name)}}]]")
@@ -73,8 +118,11 @@ public final class LocalGraph: Sendable {
 
     /// Runs one step on all devices at once, part of it on the calling thread.
     public func run(_ step: StepContext, call: CallFrame? = nil, _ done: @escaping Completion<Void>) {
-        if parts.count == 1 { return parts[0].executor.run(step, call: call, done) }
         guard !parts.isEmpty else { return done(.success(())) }
+        var done = done
+        // What the functions are made of is there for as long as the step runs.
+        if callsFunctions { done = { [done, self] result in withExtendedLifetime(self) { done(result) } } }
+        if parts.count == 1 { return parts[0].executor.run(step, call: call, done) }
         let gathering = Gathering(parts.count, done)
         // The last part runs on this thread, the others meanwhile on the pool's.
         for part in parts.dropLast() {

@@ -1,12 +1,22 @@
 /// A shape of which the rank or some dimensions may be unknown; what graphs know before a step runs.
 public struct PartialShape: Sendable, Hashable {
-    /// The dimensions, an unknown one as nil; nil altogether when not even the rank is known.
+    /// The dimensions, an unknown one as nil; nil altogether when not even the rank is known. Each is in
+    /// `0...Shape.maximumElementCount`, so that a few of them can be added; their product may be more.
     public let dimensions: [Int?]?
 
     public static let unknown = PartialShape(nil)
     public static let scalar = PartialShape([])
 
-    public init(_ dimensions: [Int?]?) { self.dimensions = dimensions }
+    /// Dimensions may come from a client or be computed from what came; those that no tensor can have are as good as
+    /// unknown.
+    public init(_ dimensions: [Int?]?) {
+        let isPossible = { (dimension: Int?) in dimension.map((0...Shape.maximumElementCount).contains) ?? true }
+        if let dimensions, !dimensions.allSatisfy(isPossible) {
+            self.dimensions = dimensions.map { isPossible($0) ? $0 : nil }
+        } else {
+            self.dimensions = dimensions
+        }
+    }
     public init(_ shape: Shape) { dimensions = shape.dimensions }
     /// All dimensions unknown, but their number known.
     public static func ofRank(_ rank: Int) -> PartialShape { PartialShape([Int?](repeating: nil, count: rank)) }
@@ -22,7 +32,7 @@ public struct PartialShape: Sendable, Hashable {
             guard let dimension else { return nil }
             result.append(dimension)
         }
-        // Dimensions may come from a client; those that no tensor can have are as good as unknown.
+        // Together they may be more than any tensor has.
         return try? Shape(validating: result)
     }
     public var isFullyKnown: Bool { known != nil }

@@ -2,7 +2,9 @@
 ///
 /// A tensor is one pointer: copying it copies no elements. Whoever makes one fills it through `mutableElements`
 /// before handing it on; after that nobody writes to it, save the executor, which gives a dead input's memory to the
-/// output that replaces it (`isUniquelyReferenced`), and variables, which own theirs.
+/// output that replaces it (`isUniquelyReferenced`), and variables, which own theirs. What is read of a reference variable
+/// is the variable's own memory, as in TensorFlow: it shows later updates. Whoever keeps it beyond the step, or hands it out
+/// of the runtime, keeps a `snapshot`.
 // Sendable because of the rule above: memory is written only before it is shared.
 public struct Tensor: @unchecked Sendable {
     @usableFromInline var storage: TensorStorage
@@ -87,6 +89,17 @@ public struct Tensor: @unchecked Sendable {
     public init(_ dtype: DType, _ shape: Shape, over base: UnsafeMutableRawPointer, keeping owner: AnyObject) {
         precondition(dtype.isBitwise)
         storage = .wrap(base, dtype, shape, .foreign(owner))
+    }
+
+    /// Marks memory that a variable updates in place although others may read it.
+    public func beginsUpdatesInPlace() { storage.header.isUpdatedInPlace = true }
+
+    /// A tensor that never changes: itself, or a copy where its memory is a reference variable's.
+    /// - Throws: `resourceExhausted` when the memory for a copy is not to be had.
+    public func snapshot() throws(Status) -> Tensor {
+        let isUpdated: Bool
+        if case .view(let root) = storage.header.owner { isUpdated = root.header.isUpdatedInPlace } else { isUpdated = storage.header.isUpdatedInPlace }
+        return isUpdated ? try copied() : self
     }
 
     /// A copy with memory of its own.

@@ -13,6 +13,8 @@ final class TensorStorage: ManagedBuffer<TensorStorage.Header, TensorStorage.Blo
         @usableFromInline let shape: Shape
         @usableFromInline let dtype: DType
         @usableFromInline let owner: Owner
+        /// Whether a variable updates this memory in place, also while others read it.
+        var isUpdatedInPlace = false
     }
     @usableFromInline enum Owner {
         case tail

@@ -12,10 +12,13 @@ public protocol VariantValue: Sendable {
     static var typeName: String { get }
     /// The metadata bytes and tensors of `VariantTensorDataProto`, or nil when the value cannot leave the process.
     var encoded: (metadata: [UInt8], tensors: [Tensor])? { get }
+    /// How much lies in it; a type that holds tensors keeps this, so that asking costs nothing.
+    var extent: VariantExtent { get }
 }
 
 extension VariantValue {
     public var encoded: (metadata: [UInt8], tensors: [Tensor])? { nil }
+    public var extent: VariantExtent { VariantExtent() }
 }
 
 /// A variant received from a peer whose type this process does not know: kept as it came.
@@ -24,10 +27,12 @@ public struct OpaqueVariant: VariantValue {
     public let name: String
     public let metadata: [UInt8]
     public let tensors: [Tensor]
+    public let extent: VariantExtent
     public init(name: String, metadata: [UInt8], tensors: [Tensor]) {
         self.name = name
         self.metadata = metadata
         self.tensors = tensors
+        extent = VariantExtent(of: tensors)
     }
     public var encoded: (metadata: [UInt8], tensors: [Tensor])? { (metadata, tensors) }
 }

@@ -51,12 +51,13 @@ extension TFDataType {
             "float8_e5m2", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e4m3b11fnuz", "float8_e5m2fnuz", "int4", "uint4",
             "int2", "uint2", "float4_e2m1fn",
         ]
-        let name =
+        let name: String? =
             switch base {
             case 0: "an invalid type"
             case 24..<24 + others.count: others[base - 24]
-            default: UInt8(exactly: base).flatMap(DType.init(rawValue:))?.name ?? "unknown type \(base)"
+            default: UInt8(exactly: base).flatMap(DType.init(rawValue:))?.name
             }
+        guard let name else { return "unknown type \(rawValue)" }
         return rawValue > 100 ? name + "_ref" : name
     }
 }

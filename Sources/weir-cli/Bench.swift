@@ -13,6 +13,8 @@ struct Bench: ParsableCommand {
     @Flag(help: "Print where the time goes, by op.") var profile = false
     @Flag(help: "Run the graphs as they are, without passes that make them faster.") var unoptimized = false
 
+    func validate() throws { try require("--seconds", seconds, in: OptionRange.seconds) }
+
     private struct Workload: Decodable {
         var workload: String
         var feeds: [String: String]

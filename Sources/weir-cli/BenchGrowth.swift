@@ -23,12 +23,10 @@ struct BenchGrowth: AsyncParsableCommand {
     @Option(help: "Steps in this process; a tenth of them go through servers.") var steps = 1_000_000
 
     func validate() throws {
-        guard seconds > 0, seconds <= 3600 else {
-            throw ValidationError("--seconds must be above 0 and at most 3600, found \(seconds)")
-        }
-        guard steps >= 10_000 else {
-            throw ValidationError("--steps must be at least 10000, below which memory says nothing; found \(steps)")
-        }
+        try require("--largest", largest, in: 1...Int(Int32.max))
+        try require("--seconds", seconds, in: OptionRange.seconds)
+        // Below that memory says nothing.
+        try require("--steps", steps, in: 10_000...OptionRange.steps.upperBound)
     }
 
     func run() async throws {

@@ -11,7 +11,7 @@ struct BenchNullStep: AsyncParsableCommand {
     @Option(help: "Steps.") var steps = 2000
 
     func validate() throws {
-        guard steps > 0 else { throw ValidationError("--steps must be at least 1, found \(steps)") }
+        try require("--steps", steps, in: OptionRange.steps)
     }
 
     func run() async throws {

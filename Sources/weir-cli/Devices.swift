@@ -9,6 +9,11 @@ struct Devices: AsyncParsableCommand {
     @Option(help: "Simulated GPUs.") var simulateGpus = 0
     @Flag(help: "Print JSON.") var json = false
 
+    func validate() throws {
+        try require("--cpus", cpus, in: OptionRange.cpus)
+        try require("--simulate-gpus", simulateGpus, in: OptionRange.simulatedGPUs)
+    }
+
     func run() async throws {
         let devices: [DeviceAttributes]
         if target.isEmpty {

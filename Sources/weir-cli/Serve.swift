@@ -17,7 +17,7 @@ struct ClusterArguments: ParsableArguments {
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run a server: one task of a cluster, with a master and a worker service.",
-        discussion: "It listens at its own entry's port. SIGTERM lets running steps end, then exits.")
+        discussion: "It listens at its own entry's port. SIGTERM lets running steps end, for five seconds at most, then exits.")
 
     @OptionGroup var cluster: ClusterArguments
     @Option(help: "This server's job.") var job: String?
@@ -28,6 +28,13 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "Simulated GPUs.") var simulateGpus = 0
     @Flag(help: "Let nodes go to another device of their task when theirs has no kernel for them.") var allowSoftPlacement = false
     @Flag(help: "End when standard input ends: for servers started by another program.") var untilInputEnds = false
+
+    func validate() throws {
+        try require("--task", task, in: OptionRange.task)
+        try require("--port", port, in: OptionRange.port)
+        try require("--cpus", cpus, in: OptionRange.cpus)
+        try require("--simulate-gpus", simulateGpus, in: OptionRange.simulatedGPUs)
+    }
 
     func run() async throws {
         let definition = try ServerDefinition(try cluster.spec(), job: job, task: task, port: port)

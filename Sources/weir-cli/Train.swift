@@ -26,6 +26,14 @@ struct Train: AsyncParsableCommand {
     @Option(help: "Where event files and the loss curve go.") var out = "weir-run"
     @Flag(help: "Print one JSON object a line.") var json = false
 
+    func validate() throws {
+        try require("--task", task, in: OptionRange.task)
+        try require("--steps", steps, in: OptionRange.steps)
+        try require("--batch", batch, in: 1...1_000_000)
+        try require("--learning-rate", learningRate, in: 0...1e6)
+        try require("--required", required, in: 1...OptionRange.task.upperBound)
+    }
+
     func run() async throws {
         let options = try trainingOptions()
         var local: LocalCluster?

@@ -10,6 +10,8 @@ struct Up: AsyncParsableCommand {
     @Argument(help: "Jobs and how many tasks each has.") var jobs = "ps=1,worker=2"
     @Option(help: "Simulated GPUs in each server.") var simulateGpus = 0
 
+    func validate() throws { try require("--simulate-gpus", simulateGpus, in: OptionRange.simulatedGPUs) }
+
     func run() async throws {
         let cluster = try LocalCluster(jobs, serverArguments: simulateGpus > 0 ? ["--simulate-gpus", "\(simulateGpus)"] : [])
         // Not before: until all servers are up, Ctrl-C ends us, and they end with us.

@@ -111,6 +111,9 @@ struct ServerDefinitionTests {
         #expect(definition.taskName == DeviceName(job: "worker", replica: 0, task: 4))
         #expect(definition.port == 3 && definition.host == "c")
         #expect(try ServerDefinition(.cluster(cluster), job: "worker", task: 4, port: 0).port == 0)
+        for port in [-5, 65536, 70000, .max, .min] {
+            #expect(throws: Status.self) { try ServerDefinition(.cluster(cluster), job: "worker", task: 4, port: port) }
+        }
     }
 
     @Test("what there is just one of need not be said")

@@ -67,11 +67,16 @@ final class FakeWorker: WorkerEndpoint {
     let onRunGraph: Part
     let onReceive: Receive
     let registered = Mutex<[RegisterGraph]>([])
+    let deregistered = Mutex<[String]>([])
+    /// Waited for by every registration.
+    let onRegister: @Sendable () async throws -> Void
 
     init(
+        onRegister: @escaping @Sendable () async throws -> Void = {},
         onRunGraph: @escaping Part = { _, _, done in done(.success(RunGraphReply())) },
         onReceive: @escaping Receive = { _, _, done in done(.success(.dead())) }
     ) {
+        self.onRegister = onRegister
         self.onRunGraph = onRunGraph
         self.onReceive = onReceive
     }
@@ -80,9 +85,11 @@ final class FakeWorker: WorkerEndpoint {
     func deleteSession(_ handle: String) async throws {}
     func registerGraph(_ request: RegisterGraph) async throws -> String {
         registered.withLock { $0.append(request) }
+        try await onRegister()
         return "0000000000000001"
     }
     func deregisterGraph(_ handle: String, session: String) async throws {
+        deregistered.withLock { $0.append(handle) }
         throw Status.aborted("Graph handle is not found: \(handle). Possibly, this worker just restarted.")
     }
     func runGraph(_ request: RunGraph, cancellation: Cancellation, _ done: @escaping Completion<RunGraphReply>) {

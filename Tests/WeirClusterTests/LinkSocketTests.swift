@@ -1,6 +1,8 @@
 import CLinux
+import Dispatch
 import Glibc
 import Testing
+import WeirDevice
 import WeirGraph
 import WeirTensor
 
@@ -79,12 +81,65 @@ struct LinkSocketTests {
         let head = try LinkTensor(delivery).head
         try LinkThread.run {
             #expect(throws: Never.self) {
-                try here.send(LinkFrame(kind: .tensor, call: 3, head: head, payload: delivery.tensor), through: writer)
+                try here.sendWaiting(LinkFrame(kind: .tensor, call: 3, head: head, payload: delivery.tensor), through: writer)
             }
         }
         let found = try #require(try there.receive(through: reader))
         #expect(found.call == 3)
         #expect(try found.payload?.array(of: Float.self) == values)
+    }
+
+    @Test("a peer that does not read costs no sender time, and finds everything in order when it reads again")
+    func unread() throws {
+        let (here, there) = try pair()
+        // Many times what the system keeps for a peer, from several threads at once.
+        let pool = try ComputePool(threadCount: 4)
+        let count = 40
+        let sent = (0..<4).map { _ in DispatchGroup() }
+        for (thread, group) in sent.enumerated() {
+            group.enter()
+            pool.submit {
+                for number in 0..<count {
+                    let delivery = Delivery(Tensor([Float](repeating: Float(number), count: 10_000)))
+                    #expect(throws: Never.self) {
+                        let head = try LinkTensor(delivery).head
+                        try here.send(LinkFrame(kind: .tensor, call: UInt64(thread * count + number), head: head, payload: delivery.tensor))
+                    }
+                }
+                group.leave()
+            }
+        }
+        // Nobody has read a byte.
+        for group in sent { group.wait() }
+        var next = [Int](repeating: 0, count: 4)
+        for _ in 0..<4 * count {
+            let frame = try #require(try there.receive())
+            let (thread, number) = Int(frame.call).quotientAndRemainder(dividingBy: count)
+            #expect(next[thread] == number)
+            next[thread] += 1
+            #expect(try frame.payload?.array(of: Float.self) == [Float](repeating: Float(number), count: 10_000))
+        }
+        try here.send(LinkFrame(kind: .cancel, call: 7))
+        #expect(try there.receive()?.call == 7)
+    }
+
+    @Test("a head that is announced and does not come takes no memory")
+    func announced() throws {
+        let (here, there) = try pair()
+        var frame = LinkFrame(kind: .runGraph, call: 1)
+        frame.head = [UInt8](repeating: 1, count: 3 << 20)
+        let whole = frame.head
+        try here.send(frame)
+        #expect(try there.receive()?.head == whole)
+        var header = LinkWriter()
+        header.byte(LinkFrame.Kind.runGraph.rawValue)
+        header.bytes += [0, 0, 0]
+        header.fixed32(UInt32(LinkFrame.maximumHeadByteCount))
+        header.fixed64(1)
+        header.fixed64(0)
+        #expect(write(here.descriptor, header.bytes, header.bytes.count) == header.bytes.count)
+        here.close()
+        #expect(try there.receive() == nil)
     }
 
     @Test("a peer of this host is reached by its name, and one whose name is unknown here by its port")

@@ -177,6 +177,30 @@ import WeirWire
         #expect(read.map(\.start) == [10_000] && read.map(\.end) == [15_000] && read.map(\.op) == ["MatMul"])
     }
 
+    @Test(arguments: [(Int64.min, Int64.min), (.max, .max), (.max, .min), (.min, .max), (-1, 0)])
+    func `times that a peer made up can be added and subtracted`(_ start: Int64, _ duration: Int64) {
+        for isFine in [true, false] {
+            var node = TFNodeExecStats()
+            if isFine {
+                (node.allStartNanos, node.opEndRelNanos) = (start, duration)
+            } else {
+                (node.allStartMicros, node.opEndRelMicros) = (start, duration)
+            }
+            var output = TFNodeOutput()
+            output.tensorDescription.dtype = .dtFloat
+            output.tensorDescription.allocationDescription.requestedBytes = start
+            node.output = [output, output]
+            var device = TFDeviceStepStats()
+            device.nodeStats = [node]
+            var stats = TFStepStats()
+            stats.devStats = [device]
+            let read = NodeTime.all(in: stats)
+            #expect(read.allSatisfy { $0.start >= 0 && $0.end >= $0.start && $0.outputBytes.reduce(0, +) >= 0 })
+            // A start of 0 stands for a peer that records none.
+            #expect(NodeTime.all(in: TFStepStats(read)).map(\.end) == read.map(\.end) || !isFine || start <= 0)
+        }
+    }
+
     // MARK: Options and clusters
 
     @Test func `options that Weir does not read are passed on`() throws {

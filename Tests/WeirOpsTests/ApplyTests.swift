@@ -225,9 +225,8 @@ struct UpdateCase: Sendable, CustomTestStringConvertible {
         #expect(try sparse([], [1], zero) == "var must be at least 1 dimensional")
         #expect(try sparse([2, 3], [1], zero) == "grad must have the same number of dimensions as var")
         #expect(try sparse([2, 0], [1, 0], zero) == "Inner dimension should be greater than zero.")
-        // Dimensions of which only the product with zero is a number.
-        let huge = Shape(0, 1 << 40, 1 << 40)
-        #expect(try sparse(huge, Shape(1, 1 << 40, 0), zero) == "var and grad must match in dimension 2")
+        let huge = Shape(0, 1 << 50)
+        #expect(try sparse(huge, Shape(1, 0), zero) == "var and grad must match in dimension 1")
         let v = try variable(huge)
         try s.run(s.add("ResourceSparseApplyAdagrad", [v, v, zeros([]), zeros(huge), s.feed([Int32]())]))
     }

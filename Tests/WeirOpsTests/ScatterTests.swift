@@ -115,8 +115,7 @@ extension Output {
         #expect(
             try failure { _ = try scalar.after("ScatterAdd", [two, Tensor(Float(1))]) }.message
                 == "params must be at least 1-D, got shape []")
-        // Dimensions of which only the product with zero is a number.
-        let huge = try OneVariable(.zeros(.float32, Shape(0, 1 << 40, 1 << 40)), reference: true)
+        let huge = try OneVariable(.zeros(.float32, Shape(0, 1 << 50)), reference: true)
         #expect(
             try failure { _ = try huge.after("ScatterAdd", [Tensor([0] as [Int32]), Tensor(Float(1))]) }.message
                 == "indices[0] = 0 is not in [0, 0)")

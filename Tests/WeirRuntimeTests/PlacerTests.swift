@@ -97,4 +97,14 @@ struct PlacerTests {
         b.device("/job:ps/task:0") { _ = b.add("NoOp", name: "far", attributes: ["_class": .strings(["loc:@v"])]) }
         #expect(throws: Status.self) { try place(b) }
     }
+
+    @Test("a report of more variables than can be counted in bytes says so much")
+    func hugeVariables() throws {
+        let b = GraphBuilder(registry: .standard)
+        for _ in 0..<20 { _ = b.add("VarHandleOp", attributes: ["dtype": .type(.float64), "shape": .shape([1 << 60])]) }
+        for _ in 0..<20 { _ = b.add("VarHandleOp", attributes: ["dtype": .type(.float64), "shape": .shape([1 << 58])]) }
+        let report = PlacementReport(try place(b))
+        #expect(report.rows.reduce(0) { $0 + $1.opCount } == 40 && report.rows.contains { $0.byteCount == .max })
+        #expect(report.description.contains("\(Int.max)"))
+    }
 }

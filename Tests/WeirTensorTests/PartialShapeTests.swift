@@ -19,4 +19,11 @@ struct PartialShapeTests {
         #expect(try PartialShape([3, 1]).broadcasting([2]) == [3, 2])
         #expect(throws: Status.self) { try PartialShape([3]).broadcasting([2]) }
     }
+
+    @Test("dimensions that no tensor has are as good as unknown, and too many elements are no shape")
+    func impossible() {
+        #expect(PartialShape([2, -3, 1 << 61, .max, 1 << 60]) == [2, nil, nil, nil, 1 << 60])
+        #expect(PartialShape([0, 1 << 40, 1 << 40]).known == nil)
+        #expect(PartialShape([1 << 60, 0]).elementCount == 0)
+    }
 }

@@ -44,6 +44,39 @@ struct TensorTests {
         #expect(throws: Never.self) { try Shape(validating: [Int](repeating: 1, count: 254)) }
     }
 
+    @Test("the dimensions beside a 0 must be countable as well", arguments: [
+        [0, 1 << 40, 1 << 40], [1 << 40, 0, 1 << 40], [1 << 62, 0], [0, -1], [3, -1, 0],
+    ])
+    func emptyShapes(_ dimensions: [Int]) {
+        #expect(throws: Status.self) { try Shape(validating: dimensions) }
+        // Of our own making it does not trap, and no tensor has it, nor any memory.
+        let derived = Shape(dimensions)
+        #expect(derived.elementCount == Shape.impossibleElementCount)
+        #expect(throws: Status.self) { try derived.validated() }
+        for dtype in DType.allCases { #expect(throws: Status.self) { try Tensor(dtype, derived) } }
+    }
+
+    @Test("a tensor without elements may have as many rows as can be counted, and every part of its shape can be")
+    func emptyRows() throws {
+        let tensor = try Tensor(.float64, [1 << 60, 0])
+        #expect(tensor.elementCount == 0 && tensor.shape.count(..<1) == 1 << 60 && tensor.shape.removing(1).elementCount == 1 << 60)
+        #expect(throws: Status.self) { try Tensor(.bool, tensor.shape.removing(1)) }
+        let wide = try Shape(validating: [1 << 20, 0, 1 << 20, 1 << 20])
+        #expect(wide.elementCount == 0 && wide.removing(1).elementCount == 1 << 60)
+        #expect(throws: Status.self) { try wide.inserting(2, at: 0).validated() }
+        #expect(try Shape(matrix: 0, 1 << 60).elementCount == 0)
+        #expect(throws: Status.self) { try Shape(matrix: 0, 1 << 61) }
+    }
+
+    @Test("shapes derived from others that come out too large are no tensor's", arguments: [
+        Shape([1 << 40]) + Shape([1 << 40]), Shape(1 << 40, 2).inserting(1 << 30, at: 0), Shape(1 << 61), Shape(-1), Shape(1 << 40, 1 << 40),
+        Shape([Int](repeating: 1, count: 300)),
+    ])
+    func derivedShapes(_ shape: Shape) {
+        #expect(throws: Status.self) { try shape.validated() }
+        #expect(throws: Status.self) { try Tensor(.int8, shape) }
+    }
+
     @Test("shapes of more than six dimensions are as good as others")
     func manyDimensions() {
         let shape = Shape(1, 2, 3, 4, 5, 6, 7, 8)

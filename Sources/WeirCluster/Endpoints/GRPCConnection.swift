@@ -67,7 +67,7 @@ final class GRPCConnection: Sendable {
             }
             group.addTask {
                 do {
-                    try await Task.sleep(for: timeout)
+                    try await Task.sleep(for: timeout.bounded)
                     return .failure(.deadlineExceeded("Deadline Exceeded"))
                 } catch {
                     return .failure(.cancelled("The call was cancelled").derived)

@@ -1,30 +1,29 @@
 import Synchronization
+import WeirRuntime
 
-/// The connections of a process, one for each address.
+/// The connections of a process, one for each address. Clients may name addresses without end: those used last are kept,
+/// others end with whoever still uses them.
 final class GRPCConnections: Sendable {
     /// Those of clients in this process. They stay: an idle connection costs nothing.
     static let shared = GRPCConnections()
 
     private let options: TransportOptions
-    private let connections = Mutex<[String: GRPCConnection]>([:])
+    private let connections = Mutex(RecentTable<String, GRPCConnection>(capacity: 1000))
 
     init(options: TransportOptions = TransportOptions()) { self.options = options }
 
     subscript(address: String) -> GRPCConnection {
-        connections.withLock { connections in
-            if let known = connections[address] { return known }
+        let (connection, gone) = connections.withLock { connections -> (GRPCConnection, [GRPCConnection]) in
+            if let known = connections.use(address) { return (known, []) }
             let made = GRPCConnection(address: address, options: options)
-            connections[address] = made
-            return made
+            return (made, connections.insert(address, made))
         }
+        withExtendedLifetime(gone) {}
+        return connection
     }
 
     /// Ends all; calls under way fail. Connections asked for later are new ones.
     func close() async {
-        let closing = connections.withLock { connections in
-            defer { connections = [:] }
-            return connections
-        }
-        for connection in closing.values { await connection.close() }
+        for connection in connections.withLock({ $0.removeAll() }) { await connection.close() }
     }
 }

@@ -6,18 +6,19 @@ import WeirTensor
 ///
 /// - Parameter lingers: asked when the cancellation fires: whether the call is left to end by itself. The caller is
 ///   told at once that it was cancelled either way.
+/// - Parameter cancelled: what it is told then.
 func start<T: Sendable>(
-    _ cancellation: Cancellation, lingers: @escaping @Sendable () -> Bool = { false }, _ done: @escaping Completion<T>,
-    _ body: @escaping @Sendable () async throws -> T
+    _ cancellation: Cancellation, lingers: @escaping @Sendable () -> Bool = { false },
+    cancelled: @escaping @Sendable () -> Status = { Status.cancelled("The call was cancelled").derived },
+    _ done: @escaping Completion<T>, _ body: @escaping @Sendable () async throws -> T
 ) {
     let once = Once(done)
     let call = CancellableCall()
-    let cancelled = Status.cancelled("The call was cancelled").derived
     let token = cancellation.register {
         if !lingers() { call.cancel() }
-        once.finish(.failure(cancelled))
+        once.finish(.failure(cancelled()))
     }
-    guard let token else { return once.finish(.failure(cancelled)) }
+    guard let token else { return once.finish(.failure(cancelled())) }
     call.run {
         let result: Result<T, Status>
         do { result = .success(try await body()) } catch { result = .failure(Status(anyError: error)) }

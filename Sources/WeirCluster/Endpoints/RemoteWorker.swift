@@ -74,17 +74,29 @@ final class RemoteWorker: WorkerEndpoint {
     func runGraph(_ request: RunGraph, cancellation: Cancellation, _ done: @escaping Completion<RunGraphReply>) {
         var request = request
         if request.requestID == 0 { request.requestID = .random(in: 1 ... .max) }
-        start(cancellation, dispatching(done)) { [request] in
+        let (task, begin) = (task, ContinuousClock.now)
+        start(
+            cancellation, cancelled: { .cancelled("RunGraph", at: task, after: .now - begin) }, dispatching(done)
+        ) { [request] in
             let reply: TFRunGraphResponse = try await self.call(WorkerMethod.runGraph, TFRunGraphRequest(request))
-            return try RunGraphReply(reply, variants: self.variants)
+            do throws(WeirTensor.Status) {
+                return try RunGraphReply(reply, variants: self.variants)
+            } catch {
+                // A body has no place for the mark of fallout. TensorFlow's workers, which do not send it another way, say
+                // CANCELLED of what was cancelled.
+                throw error.code == .cancelled ? error.derived : error
+            }
         }
     }
 
     func receiveTensor(_ request: ReceiveTensor, cancellation: Cancellation, _ done: @escaping Completion<Delivery>) {
         var request = request
         if request.requestID == 0 { request.requestID = .random(in: 1 ... .max) }
-        let resets = resets
-        start(cancellation, lingers: { !resets.take() }, dispatching(done)) { [request] in
+        let (resets, task, begin) = (resets, task, ContinuousClock.now)
+        start(
+            cancellation, lingers: { !resets.take() }, cancelled: { .cancelled("RecvTensor", at: task, after: .now - begin) },
+            dispatching(done)
+        ) { [request] in
             let received = try await self.call(
                 WorkerMethod.recvTensor, TFRecvTensorRequest(request), ProtobufSerializer(),
                 TensorDeserializer(variants: self.variants))
@@ -143,6 +155,11 @@ final class RemoteWorker: WorkerEndpoint {
             return try await connection.call(
                 method, request, serializer, deserializer, waitsForReady: waitsForReady)
         } catch {
+            var error = error
+            // What another task is said to have died of is passed on as it is.
+            if error.code == .unavailable, error.message.firstRange(of: "Task /job:") == nil {
+                error.message = "Task \(task) has ended or cannot be reached: \(error.message)"
+            }
             let explained = error.appending(
                 "\nAdditional GRPC error information from remote target \(task) while calling "
                     + "/\(method.fullyQualifiedMethod):\n:\(connection.address) answered \(error.code)")

@@ -28,7 +28,7 @@ final class Link: Sendable {
 
     /// - Parameters:
     ///   - onFrame: called on the thread that reads; it must not block.
-    ///   - onEnd: called once, when either socket has ended.
+    ///   - onEnd: called once, when either socket has ended; with `unavailable` unless the peer broke the rules.
     func start(_ onFrame: @escaping @Sendable (LinkFrame) -> Void, onEnd: @escaping @Sendable (Status) -> Void) {
         let ended = Once<Void> { result in
             if case .failure(let status) = result { onEnd(status) }
@@ -36,15 +36,15 @@ final class Link: Sendable {
         for (socket, ring, other) in [(control, nil, bulk), (bulk, incoming, control)] {
             socket.start(through: ring, onFrame) { reason in
                 other.close()
-                ended.finish(.failure(reason ?? .unavailable("The peer closed the link")))
+                ended.finish(.failure(reason ?? .unavailable("its link closed")))
             }
         }
     }
 
-    /// Sends a frame; a large tensor's from another thread.
+    /// Sends a frame, a large tensor's from another thread. Never waits for the peer.
     func send(_ frame: LinkFrame) throws(Status) {
         guard let payload = frame.payload, payload.byteCount >= Link.bulkByteCount else { return try control.send(frame) }
-        bulkWriter.submit { [bulk, outgoing] in try? bulk.send(frame, through: outgoing) }
+        bulkWriter.submit { [bulk, outgoing] in try? bulk.sendWaiting(frame, through: outgoing) }
     }
 
     func close() {

@@ -9,8 +9,16 @@ final class LinkClient: Sendable {
         case run(Completion<RunGraphReply>)
         case receive(Completion<Delivery>)
     }
+    private struct Call {
+        let pending: Pending
+        let cancellation: Cancellation
+        let token: Cancellation.Token
+        let start: ContinuousClock.Instant
+    }
+    /// More than any steps need at a time; a call beyond it fails.
+    private static let maximumCalls = 1_000_000
     private struct State {
-        var calls: [UInt64: (pending: Pending, cancellation: Cancellation, token: Cancellation.Token)] = [:]
+        var calls: [UInt64: Call] = [:]
         var next: UInt64 = 1
         var ended: Status?
     }
@@ -33,7 +41,7 @@ final class LinkClient: Sendable {
             hello.fixed64(offer.secret)
             hello.byte(lane)
             hello.bool(ring != nil)
-            try socket.send(LinkFrame(kind: .hello, call: id, head: hello.bytes))
+            try socket.sendWaiting(LinkFrame(kind: .hello, call: id, head: hello.bytes))
             if let ring { try socket.offer(ring) }
             return (socket, ring)
         }
@@ -80,20 +88,23 @@ final class LinkClient: Sendable {
         }
         let token = cancellation.register { [weak self] in self?.cancel(number) }
         guard let token else { throw Status.cancelled("The call was cancelled before it was sent").derived }
-        let ended = state.withLock { state -> Status? in
+        let refusal = state.withLock { [start = ContinuousClock.now] state -> Status? in
             if let ended = state.ended { return ended }
-            state.calls[number] = (pending, cancellation, token)
+            guard state.calls.count < LinkClient.maximumCalls else {
+                return explained(.resourceExhausted("\(state.calls.count) calls wait for an answer"))
+            }
+            state.calls[number] = Call(pending: pending, cancellation: cancellation, token: token, start: start)
             return nil
         }
-        if let ended {
+        if let refusal {
             cancellation.deregister(token)
-            throw explained(ended)
+            throw refusal
         }
         do throws(Status) {
             try link.send(LinkFrame(kind: kind, call: number, head: head))
         } catch {
             // The link has ended; if its end has not yet failed this call, it is failed here.
-            finish(number, failure: explained(error))
+            finish(number, failure: death(error))
         }
         // A cancellation that came before the call was noted found nothing to cancel.
         if cancellation.isCancelled { cancel(number) }
@@ -102,8 +113,12 @@ final class LinkClient: Sendable {
     /// A run is ended by the peer, which answers; a tensor is not waited for any longer.
     private func cancel(_ number: UInt64) {
         try? link.send(LinkFrame(kind: .cancel, call: number))
-        let isReceive = state.withLock { state in if case .receive? = state.calls[number]?.pending { true } else { false } }
-        if isReceive { finish(number, failure: Status.cancelled("RecvTensor was cancelled").derived) }
+        let received = state.withLock { state -> Call? in
+            guard let call = state.calls[number], case .receive = call.pending else { return nil }
+            return call
+        }
+        guard let received else { return }
+        finish(number, failure: .cancelled("RecvTensor", at: task, after: .now - received.start))
     }
 
     private func take(_ number: UInt64) -> Pending? {
@@ -120,6 +135,11 @@ final class LinkClient: Sendable {
     }
     private func explained(_ status: Status) -> Status {
         status.appending("\nfrom remote target \(task), over its link")
+    }
+    /// What calls fail with when the link has ended: its peer has, unless it was the peer that broke the rules.
+    private func death(_ status: Status) -> Status {
+        guard status.code == .unavailable else { return explained(status) }
+        return .unavailable("Task \(task) has ended or cannot be reached: \(status.message)")
     }
 
     private func handle(_ frame: LinkFrame) {
@@ -146,10 +166,19 @@ final class LinkClient: Sendable {
     }
 
     private func fail(_ status: Status) {
+        let reason = death(status)
         let numbers = state.withLock { state -> [UInt64] in
-            state.ended = status
+            state.ended = reason
             return Array(state.calls.keys)
         }
-        for number in numbers { finish(number, failure: explained(status)) }
+        for number in numbers { finish(number, failure: reason) }
+    }
+}
+
+extension Status {
+    /// What a call of another task ends with when its step ends: never the cause of that.
+    static func cancelled(_ call: String, at task: DeviceName, after time: Duration) -> Status {
+        let silence = time < .seconds(1) ? "" : ": Task \(task) has not answered for \(StepCoordinator.seconds(time))"
+        return Status.cancelled("\(call) was cancelled\(silence)").derived
     }
 }

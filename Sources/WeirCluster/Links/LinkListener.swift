@@ -1,7 +1,9 @@
+import CLinux
 import Glibc
 import Synchronization
 import WeirDevice
 import WeirGraph
+import WeirRuntime
 import WeirTensor
 import WeirWire
 
@@ -15,6 +17,9 @@ final class LinkListener: Sendable {
     /// How many may have connected and not yet said who they are, and for how long. Each takes a thread.
     private static let maximumStrangers = 256
     private static let patienceMilliseconds = 10_000
+    /// How many links there may be, each of which takes threads, and how many sockets whose other half is still to come.
+    private static let maximumLinks = 4096
+    private static let maximumHalves = 1024
     private let worker: Worker
     private let variants: VariantDecoders
     private struct Half {
@@ -28,7 +33,7 @@ final class LinkListener: Sendable {
         var listening: [Int32] = []
         var strangers = 0
         /// Sockets whose other half is still to come.
-        var halves: [UInt64: Half] = [:]
+        var halves = RecentTable<UInt64, Half>(capacity: LinkListener.maximumHalves)
         var links: [UInt64: LinkServer] = [:]
     }
     private let state = Mutex(State())
@@ -117,13 +122,14 @@ final class LinkListener: Sendable {
         // From here on it may be silent for as long as it likes.
         socket.wait(atMost: 0)
         let id = frame.call
-        let other = state.withLock { state -> Half? in
-            if let other = state.halves.removeValue(forKey: id) { return other }
+        let (other, gone) = state.withLock { state -> (Half?, [Half]) in
+            if let other = state.halves.remove(id) {
+                return state.links.count < LinkListener.maximumLinks ? (other, []) : (nil, [other, half])
+            }
             // Of a peer that gave up, or is gone, the other half never comes.
-            state.halves = state.halves.filter { $0.value.socket.isAlive }
-            state.halves[id] = half
-            return nil
+            return (nil, state.halves.insert(id, half))
         }
+        for half in gone { half.socket.close() }
         guard let other else { return }
         let (control, bulk) = lane == 0 ? (half, other) : (other, half)
         guard let link = try? Link(control: control.socket, bulk: bulk.socket, outgoing: bulk.ring) else {
@@ -141,11 +147,11 @@ final class LinkListener: Sendable {
     }
 
     func stop() {
-        let (links, halves) = state.withLock { state in
+        let (links, halves) = state.withLock { state -> ([LinkServer], [LinkSocket]) in
             state.isStopped = true
             // Under the lock: once closed, the number may be another file's.
             for descriptor in state.listening { shutdown(descriptor, Int32(SHUT_RDWR)) }
-            return (Array(state.links.values), state.halves.values.map(\.socket))
+            return (Array(state.links.values), state.halves.removeAll().map(\.socket))
         }
         for link in links { link.close() }
         for socket in halves { socket.close() }
@@ -158,6 +164,8 @@ final class LinkServer: Sendable {
     private let worker: Worker
     private let variants: VariantDecoders
     private let running = Mutex<[UInt64: Cancellation]>([:])
+    /// More than any steps need at a time; a call beyond it fails.
+    private static let maximumCalls = 1_000_000
 
     init(_ link: Link, worker: Worker, variants: VariantDecoders) {
         self.link = link
@@ -178,9 +186,14 @@ final class LinkServer: Sendable {
     }
     func close() { link.close() }
 
-    private func begin(_ call: UInt64) -> Cancellation {
+    private func begin(_ call: UInt64) throws(Status) -> Cancellation {
         let cancellation = Cancellation()
-        running.withLock { $0[call] = cancellation }
+        let isTaken = running.withLock { running -> Bool in
+            guard running.count < LinkServer.maximumCalls else { return false }
+            running[call] = cancellation
+            return true
+        }
+        guard isTaken else { throw .resourceExhausted("\(LinkServer.maximumCalls) calls of one link are under way at \(worker.task)") }
         return cancellation
     }
     private func end(_ call: UInt64, _ frame: LinkFrame) {
@@ -196,7 +209,8 @@ final class LinkServer: Sendable {
             switch frame.kind {
             case .runGraph:
                 let request = try RunGraph(linkHead: frame.head, variants: variants)
-                let cancellation = begin(call)
+                try worker.admit(request)
+                let cancellation = try begin(call)
                 worker.devices.client.pool.submit { [self] in
                     worker.runGraph(request, cancellation: cancellation) { [self] result in
                         do throws(Status) {
@@ -208,7 +222,7 @@ final class LinkServer: Sendable {
                 }
             case .receiveTensor:
                 let request = try ReceiveTensor(linkHead: frame.head)
-                worker.receiveTensor(request, cancellation: begin(call)) { [self] result in
+                worker.receiveTensor(request, cancellation: try begin(call)) { [self] result in
                     do throws(Status) {
                         let delivery = try result.get()
                         let tensor = try LinkTensor(delivery)

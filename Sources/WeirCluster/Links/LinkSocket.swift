@@ -1,21 +1,39 @@
 import CLinux
 import Glibc
 import Synchronization
+import WeirDevice
 package import WeirTensor
 
 /// A connected socket that carries frames: whole ones, one after the other, from any thread.
 ///
-/// Reading and writing block: that is the fastest way there is from one process to another. Each socket is read by a thread
-/// that does nothing else; what is large is written by another, what is small by whoever has it.
+/// Reading blocks: that is the fastest way there is from one process to another. Each socket is read by a thread that does
+/// nothing else. What is large is written by another, which may block; what is small by whoever has it, who may not: what
+/// the system does not take at once is left to a thread that waits for the peer to read.
 package final class LinkSocket: Sendable {
     let descriptor: Int32
-    private let writing = Mutex<Void>(())
+    private let outbox = Mutex(LinkOutbox())
+    /// Writes what has gathered; made when something first does.
+    private let writer = Mutex<ComputePool?>(nil)
     private let isClosed = Atomic<Bool>(false)
+    /// Of a connection that is lost without a word, the system says so after about this long.
+    private static let silenceSeconds: Int32 = 30
 
     package init(descriptor: Int32) {
         self.descriptor = descriptor
         var yes: Int32 = 1
         setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &yes, socklen_t(MemoryLayout<Int32>.size))
+        // A cable that is pulled, or a machine that is gone, is noticed whether something is under way or not. On sockets of
+        // this host these do nothing.
+        yes = 1
+        setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &yes, socklen_t(MemoryLayout<Int32>.size))
+        let intervals: [(option: Int32, value: Int32)] = [
+            (TCP_KEEPIDLE, LinkSocket.silenceSeconds / 3), (TCP_KEEPINTVL, LinkSocket.silenceSeconds / 6), (TCP_KEEPCNT, 4),
+            (TCP_USER_TIMEOUT, LinkSocket.silenceSeconds * 1000),
+        ]
+        for (option, value) in intervals {
+            var value = value
+            setsockopt(descriptor, Int32(IPPROTO_TCP), option, &value, socklen_t(MemoryLayout<Int32>.size))
+        }
         // The system sizes the buffers. With 4 MB, asked for, what one end wrote had left the processors' caches
         // when the other read it, and 1 GB through loopback took a quarter longer.
     }
@@ -39,25 +57,87 @@ package final class LinkSocket: Sendable {
     /// False once either end has closed.
     var isAlive: Bool { linux_is_connected(descriptor) == 1 }
 
-    /// Writes a frame: head and payload are gathered from where they lie.
-    /// - Parameter ring: where the payload goes, if not after the head. The peer must expect it there.
-    /// - Throws: `unavailable` when the peer is gone.
-    package func send(_ frame: LinkFrame, through ring: SharedRing? = nil) throws(Status) {
+    /// Writes a frame: head and payload are gathered from where they lie. Never waits for the peer.
+    /// - Throws: `unavailable` when the peer is gone, or has read nothing for long while much waits for it.
+    package func send(_ frame: LinkFrame) throws(Status) {
         let small = frame.header + frame.head
-        let isSent = writing.withLock { _ -> Bool in
+        let verdict = outbox.withLock { outbox -> LinkOutbox.Verdict? in
             small.withUnsafeBytes { first in
-                guard let payload = frame.payload, payload.byteCount > 0 else { return write([first]) }
-                guard let ring else { return write([first, payload.bytes]) }
-                return write([first]) && ring.write(payload.bytes, while: { isAlive })
+                var parts = [first]
+                if let payload = frame.payload, payload.byteCount > 0 { parts.append(payload.bytes) }
+                if outbox.isIdle {
+                    guard let left = write(parts, waits: false) else { return .full }
+                    if left.isEmpty { return nil }
+                    parts = left
+                }
+                return outbox.add(parts)
             }
         }
-        if !isSent {
+        switch verdict {
+        case nil, .waits: return
+        case .begin: try beginWriting()
+        case .full:
+            let waiting = outbox.withLock { $0.bytes.count }
             close()
-            throw .unavailable("The link to the peer broke")
+            throw .unavailable(waiting == 0 ? "The link broke" : "\(waiting) bytes wait on a link whose peer does not read")
         }
     }
 
-    private func write(_ parts: [UnsafeRawBufferPointer]) -> Bool {
+    /// Has what waits written by a thread for that.
+    private func beginWriting() throws(Status) {
+        let made: Result<ComputePool, Status> = writer.withLock { writer in
+            if let writer { return .success(writer) }
+            return Result { () throws(Status) -> ComputePool in
+                let made = try ComputePool(threadCount: 1)
+                writer = made
+                return made
+            }
+        }
+        do throws(Status) {
+            try made.get().submit { [self] in
+                while let bytes = outbox.withLock({ $0.take() }) {
+                    if !bytes.withUnsafeBytes(writeWaiting) {
+                        outbox.withLock { $0.clear() }
+                        close()
+                    }
+                }
+            }
+        } catch {
+            close()
+            throw error
+        }
+    }
+
+    /// Writes bytes piece by piece, so that it is known whether the peer reads.
+    private func writeWaiting(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            guard write([UnsafeRawBufferPointer(rebasing: rest.prefix(256 << 10))], waits: true) != nil else { return false }
+            rest = rest.dropFirst(256 << 10)
+            outbox.withLock { $0.noteProgress() }
+        }
+        return true
+    }
+
+    /// Writes a frame and waits until the peer has taken all but what the system keeps for it. Not while others send.
+    /// - Parameter ring: where the payload goes, if not after the head. The peer must expect it there.
+    /// - Throws: `unavailable` when the peer is gone.
+    package func sendWaiting(_ frame: LinkFrame, through ring: SharedRing? = nil) throws(Status) {
+        let small = frame.header + frame.head
+        let isSent = small.withUnsafeBytes { first -> Bool in
+            guard let payload = frame.payload, payload.byteCount > 0 else { return write([first], waits: true) != nil }
+            guard let ring else { return write([first, payload.bytes], waits: true) != nil }
+            return write([first], waits: true) != nil && ring.write(payload.bytes, while: { isAlive })
+        }
+        if !isSent {
+            close()
+            throw .unavailable("The link broke")
+        }
+    }
+
+    /// - Parameter waits: whether to wait for a peer that does not read.
+    /// - Returns: what could not be written without that; nil when the connection has ended.
+    private func write(_ parts: [UnsafeRawBufferPointer], waits: Bool) -> [UnsafeRawBufferPointer]? {
         var vectors = parts.map { iovec(iov_base: UnsafeMutableRawPointer(mutating: $0.baseAddress), iov_len: $0.count) }
         var first = 0
         while first < vectors.count {
@@ -65,11 +145,12 @@ package final class LinkSocket: Sendable {
                 var message = msghdr()
                 message.msg_iov = buffer.baseAddress
                 message.msg_iovlen = buffer.count
-                return sendmsg(descriptor, &message, Int32(MSG_NOSIGNAL))
+                return sendmsg(descriptor, &message, Int32(MSG_NOSIGNAL) | (waits ? 0 : Int32(MSG_DONTWAIT)))
             }
             if written < 0 {
                 if errno == EINTR { continue }
-                return false
+                guard !waits, errno == EAGAIN else { return nil }
+                break
             }
             var left = written
             while first < vectors.count, left >= vectors[first].iov_len {
@@ -81,7 +162,7 @@ package final class LinkSocket: Sendable {
                 vectors[first].iov_len -= left
             }
         }
-        return true
+        return vectors[first...].map { UnsafeRawBufferPointer(start: $0.iov_base, count: $0.iov_len) }
     }
 
     /// Reads the next frame; a tensor's bytes go straight into its memory.
@@ -91,7 +172,13 @@ package final class LinkSocket: Sendable {
     /// - Returns: nil when the connection has ended.
     /// - Throws: `dataLoss` when what comes is no frame.
     package func receive(through ring: SharedRing? = nil, greets: Bool = false) throws(Status) -> LinkFrame? {
-        guard let header = read(LinkFrame.headerByteCount) else { return nil }
+        // No byte more than the frame's: a descriptor may come with the next.
+        var input = LinkInput(descriptor, bufferByteCount: 0)
+        return try receive(&input, through: ring, greets: greets)
+    }
+
+    private func receive(_ input: inout LinkInput, through ring: SharedRing?, greets: Bool = false) throws(Status) -> LinkFrame? {
+        guard let header = input.read(LinkFrame.headerByteCount) else { return nil }
         var reader = LinkReader(header)
         let number = try reader.byte()
         guard let kind = LinkFrame.Kind(rawValue: number) else { throw .dataLoss("A link's message is of unknown kind \(number)") }
@@ -101,7 +188,7 @@ package final class LinkSocket: Sendable {
         let payloadCount = try reader.fixed64()
         guard !greets || (kind == .hello && headCount <= 64) else { throw .dataLoss("A link begins with another message than a greeting") }
         guard headCount <= LinkFrame.maximumHeadByteCount else { throw .dataLoss("A link's message has a head of \(headCount) bytes") }
-        guard let head = read(headCount) else { return nil }
+        guard let head = input.read(headCount) else { return nil }
         frame.head = head
         if kind == .tensor {
             let description = try LinkTensor(head: head)
@@ -111,33 +198,12 @@ package final class LinkSocket: Sendable {
                 throw .dataLoss("A link's \(description.dtype) tensor of shape \(description.shape) comes with \(payloadCount) bytes")
             }
             let tensor = try Tensor(description.dtype, description.shape)
-            guard ring?.read(into: tensor.mutableBytes, while: { isAlive }) ?? read(into: tensor.mutableBytes) else { return nil }
+            guard ring?.read(into: tensor.mutableBytes, while: { isAlive }) ?? input.read(into: tensor.mutableBytes) else { return nil }
             frame.payload = tensor
         } else if payloadCount != 0 {
             throw .dataLoss("A link's message of kind \(kind) comes with \(payloadCount) bytes of payload")
         }
         return frame
-    }
-
-    private func read(_ count: Int) -> [UInt8]? {
-        var complete = false
-        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
-            complete = read(into: UnsafeMutableRawBufferPointer(buffer))
-            initialized = complete ? count : 0
-        }
-        return complete ? bytes : nil
-    }
-    private func read(into buffer: UnsafeMutableRawBufferPointer) -> Bool {
-        var position = 0
-        while position < buffer.count {
-            let count = recv(descriptor, buffer.baseAddress.map { $0 + position }, buffer.count - position, Int32(MSG_WAITALL))
-            if count <= 0 {
-                if count < 0, errno == EINTR { continue }
-                return false
-            }
-            position += count
-        }
-        return true
     }
 
     /// Ends both directions; whoever reads is told.
@@ -158,8 +224,9 @@ package final class LinkSocket: Sendable {
         do throws(Status) {
             try LinkThread.run { [self] in
                 do throws(Status) {
-                    while let frame = try receive(through: ring) { onFrame(frame) }
-                    end(nil)
+                    var input = LinkInput(descriptor, bufferByteCount: 64 << 10)
+                    while let frame = try receive(&input, through: ring) { onFrame(frame) }
+                    end(input.failure)
                 } catch {
                     end(error)
                 }

@@ -9,7 +9,7 @@ import WeirWire
 final class LinkTable: Sendable {
     private let transport: ServerOptions.TensorTransport
     private let variants: VariantDecoders
-    private let workers = Mutex<[LinkWorker]>([])
+    private let workers = Mutex<[ObjectIdentifier: LinkWorker]>([:])
 
     init(transport: ServerOptions.TensorTransport, variants: VariantDecoders) {
         self.transport = transport
@@ -37,16 +37,16 @@ final class LinkTable: Sendable {
                 }
             }
         }
-        workers.withLock { $0.append(made) }
+        made.whenClosed { [weak self] worker in self?.workers.withLock { _ = $0.removeValue(forKey: ObjectIdentifier(worker)) } }
+        workers.withLock { $0[ObjectIdentifier(made)] = made }
         return made
     }
 
+    /// How many endpoints are open, for tests of what is left behind.
+    var count: Int { workers.withLock { $0.count } }
+
     func close() {
-        let closing = workers.withLock { workers in
-            defer { workers = [] }
-            return workers
-        }
-        for worker in closing { worker.close() }
+        for worker in workers.withLock({ Array($0.values) }) { worker.close() }
     }
 }
 

@@ -17,6 +17,7 @@ final class LinkWorker: WorkerEndpoint {
     private let remote: RemoteWorker
     private let open: @Sendable () async throws -> LinkClient?
     private let state = Mutex(State.unknown)
+    private let onClose = Mutex<(@Sendable (LinkWorker) -> Void)?>(nil)
 
     /// - Parameter open: makes a link, or gives nil when the peer has none.
     init(_ remote: RemoteWorker, open: @escaping @Sendable () async throws -> LinkClient?) {
@@ -107,5 +108,11 @@ final class LinkWorker: WorkerEndpoint {
             return nil
         }
         link?.close()
+        onClose.withLock { onClose in
+            defer { onClose = nil }
+            return onClose
+        }?(self)
     }
+    /// Has a body called, once, when it is closed.
+    func whenClosed(_ body: @escaping @Sendable (LinkWorker) -> Void) { onClose.withLock { $0 = body } }
 }

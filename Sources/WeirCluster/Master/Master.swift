@@ -10,12 +10,31 @@ public final class Master: MasterEndpoint {
     private let worker: Worker
     private let registry: OpRegistry
     private let logger: Logger
-    private let sessions = Mutex<[String: MasterSession]>([:])
+    /// A client that ends without a word leaves its session behind; those that nobody has used for longest make room for
+    /// new ones ([decision 12](../../../docs/decisions/0012-what-is-forgotten.md)).
+    private let sessions: Mutex<RecentTable<String, OpenSession>>
+    private struct OpenSession {
+        let session: MasterSession
+        /// The session's own view of the cluster, if it has one.
+        let peers: WorkerPeers?
+
+        func close() async {
+            await session.close()
+            peers?.close()
+        }
+    }
+    /// Of the graphs of all sessions together, as they were when these were made.
+    private static let maximumNodeCount = 20_000_000
     private let requests = RecentRequests(capacity: 10_000)
     /// Options of the server that hold where a client says nothing.
     private let defaults: SessionConfiguration
 
-    init(worker: Worker, registry: OpRegistry, defaults: SessionConfiguration = SessionConfiguration(), logger: Logger) {
+    /// - Parameter maximumSessions: how many sessions are kept that nobody uses.
+    init(
+        worker: Worker, registry: OpRegistry, defaults: SessionConfiguration = SessionConfiguration(), maximumSessions: Int = 1000,
+        logger: Logger
+    ) {
+        sessions = Mutex(RecentTable(capacity: maximumSessions, weight: Master.maximumNodeCount))
         self.worker = worker
         self.registry = registry
         self.defaults = defaults
@@ -23,11 +42,14 @@ public final class Master: MasterEndpoint {
     }
 
     private func session(_ handle: String, missing: Status.Code = .aborted) throws(Status) -> MasterSession {
-        guard let found = sessions.withLock({ $0[handle] }) else {
+        guard let found = sessions.withLock({ $0.use(handle) })?.session else {
             throw Status(missing, "Session \(handle) is not found. Possibly, this master has restarted.")
         }
         return found
     }
+
+    /// For tests of what is left behind.
+    var sessionCount: Int { sessions.withLock { $0.count } }
 
     public func createSession(_ request: CreateSession, cancellation: Cancellation) async throws -> String {
         var configuration = request.configuration
@@ -38,6 +60,8 @@ public final class Master: MasterEndpoint {
         }
         let graph = try Graph(request.graph, registry: registry, allowingInternalNames: false)
         let (peers, ownTask) = try view(configuration, target: request.target)
+        var isOpen = false
+        defer { if !isOpen, peers !== worker.peers { peers.close() } }
         let filters = try configuration.deviceFilters.map { try DeviceName($0) }
         let names = peers.cluster.tasks.map { DeviceName(job: $0.job, replica: 0, task: $0.task) }.filter { name in
             name == ownTask || filters.isEmpty || filters.contains { name.isCompatible(with: $0.taskName) }
@@ -48,6 +72,8 @@ public final class Master: MasterEndpoint {
             handle: handle, configuration: configuration, tasks: tasks, localTask: ownTask, graph: graph, registry: registry, logger: logger)
         let incarnation = tasks.first { $0.name == ownTask }?.devices.first?.incarnation ?? 0
         let shared = configuration
+        // What has been made on some tasks, should another fail, goes with it.
+        defer { if !isOpen { Task.detached { await session.close() } } }
         try await withThrowingTaskGroup(of: Void.self) { group in
             for task in tasks {
                 group.addTask {
@@ -61,7 +87,13 @@ public final class Master: MasterEndpoint {
             }
             try await group.waitForAll()
         }
-        sessions.withLock { $0[handle] = session }
+        isOpen = true
+        let open = OpenSession(session: session, peers: peers === worker.peers ? nil : peers)
+        let abandoned = sessions.withLock { $0.insert(handle, open, weight: max(1, graph.nodes.count)) { $0.session.isBusy } }
+        for session in abandoned {
+            logger.debug("session \(session.session.handle) is closed: more are open than are kept, and it was used longest ago")
+            Task.detached { await session.close() }
+        }
         return handle
     }
 
@@ -142,7 +174,7 @@ public final class Master: MasterEndpoint {
     public func releaseCallable(_ handle: String, callable: Int) async throws { try session(handle).releaseCallable(callable) }
 
     public func closeSession(_ handle: String) async throws {
-        guard let session = sessions.withLock({ $0.removeValue(forKey: handle) }) else {
+        guard let session = sessions.withLock({ $0.remove(handle) }) else {
             throw Status.aborted("Session \(handle) is not found. Possibly, this master has restarted.")
         }
         await session.close()
@@ -159,10 +191,7 @@ public final class Master: MasterEndpoint {
     }
 
     public func reset(containers: [String], deviceFilters: [String]) async throws {
-        let closing = sessions.withLock { sessions -> [MasterSession] in
-            defer { sessions = [:] }
-            return Array(sessions.values)
-        }
+        let closing = sessions.withLock { $0.removeAll() }
         let filters = try deviceFilters.map { try DeviceName($0) }
         let peers = worker.peers
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -174,16 +203,17 @@ public final class Master: MasterEndpoint {
             }
             try await group.waitForAll()
         }
-        for session in closing { await session.close() }
+        await close(closing)
     }
 
     /// Closes every session, when the server stops.
-    func closeAll() async {
-        let closing = sessions.withLock { sessions -> [MasterSession] in
-            defer { sessions = [:] }
-            return Array(sessions.values)
+    func closeAll() async { await close(sessions.withLock { $0.removeAll() }) }
+
+    /// All at once: each may have to wait for a task that does not answer.
+    private func close(_ sessions: [OpenSession]) async {
+        await withTaskGroup(of: Void.self) { group in
+            for session in sessions { group.addTask { await session.close() } }
         }
-        for session in closing { await session.close() }
     }
 
     private func hexadecimal(_ value: UInt64) -> String {

@@ -1,5 +1,6 @@
 import Logging
 import Synchronization
+import WeirDevice
 import WeirGraph
 import WeirRuntime
 import WeirTensor
@@ -16,18 +17,25 @@ final class MasterSession: Sendable {
     private let registry: OpRegistry
     private let logger: Logger
     private let plans = PlanCache()
+    /// Numbers the nodes that cuts add.
+    private let cutNumber = Atomic<Int>(0)
     private struct State {
         var graph: Graph
         var placed: Graph
         var version = 0
         var isClosed = false
         var running: [Int: Cancellation] = [:]
-        var callables: [Int: CallableOptions] = [:]
-        var releasedCallables: Set<Int> = []
+        // A client that forgets to release or finish them loses those that it has not used for longest.
+        var callables = RecentTable<Int, CallableOptions>(capacity: 10_000)
         var nextCallable = 0
-        var partialRuns: [String: PartialRun] = [:]
+        var partialRuns = RecentTable<String, PartialRun>(capacity: 1000)
         var nextPartialRun = 0
     }
+    /// Steps that run, or wait for their graph to be prepared: a session that has some is not idle.
+    private let activity = Atomic<Int>(0)
+    var isBusy: Bool { activity.load(ordering: .relaxed) > 0 }
+    /// The tasks that prepare a step's graph now, since when.
+    private let preparing = Mutex<[DeviceName: ContinuousClock.Instant]>([:])
     /// A task that takes part in the session.
     struct SessionTask: Sendable {
         let name: DeviceName
@@ -60,7 +68,7 @@ final class MasterSession: Sendable {
             throw Status.internalError("Task \(localTask) has no CPU device for clients' tensors")
         }
         clientDevice = client
-        let placed = try placer.place(graph)
+        let placed = try placer.place(Lowering(registry: registry).run(graph))
         state = Mutex(State(graph: graph, placed: placed))
         logPlacement(placed)
     }
@@ -95,8 +103,8 @@ final class MasterSession: Sendable {
             }
             var graph = state.graph
             try graph.extend(with: definition, registry: registry, allowingInternalNames: false)
-            var unplaced = graph
-            for (id, node) in state.placed.nodes.enumerated() where node.op.isStateful { unplaced.nodes[id].device = node.device }
+            var unplaced = try Lowering(registry: registry).run(graph)
+            unplaced.keepDevices(of: state.placed)
             state.placed = try MasterSession.placer(tasks, localTask, configuration).place(unplaced)
             state.graph = graph
             state.version += 1
@@ -112,8 +120,24 @@ final class MasterSession: Sendable {
 
     // MARK: Plans
 
-    private func plan(_ key: StepPlan.Key, _ step: FeedsAndFetches, connections: [(from: String, to: String)] = []) async throws -> StepPlan {
-        try await plans.plan(key) { [self] in try await compile(step) }
+    private func plan(
+        _ key: StepPlan.Key, _ step: FeedsAndFetches, until cancellation: Cancellation = Cancellation()
+    ) async throws -> StepPlan {
+        activity.wrappingAdd(1, ordering: .relaxed)
+        defer { activity.wrappingSubtract(1, ordering: .relaxed) }
+        return try await plans.plan(key, until: cancellation) { [self] in try await compile(step) }
+    }
+
+    /// Has a task prepare its part of a step, and notes that it is waited for.
+    private func register(_ request: RegisterGraph, at task: SessionTask) async throws -> String {
+        preparing.withLock { $0[task.name] = $0[task.name] ?? .now }
+        defer { preparing.withLock { $0[task.name] = nil } }
+        return try await task.worker.registerGraph(request)
+    }
+    /// Who is waited for, for a message of a step that waits too long.
+    private var silence: String {
+        preparing.withLock { $0 }.sorted { $0.key.description < $1.key.description }
+            .map { " Task \($0.key) has not answered for \(StepCoordinator.seconds(.now - $0.value))." }.joined()
     }
 
     private func compile(_ step: FeedsAndFetches) async throws -> StepPlan {
@@ -124,6 +148,7 @@ final class MasterSession: Sendable {
         let incarnations = Dictionary(devices.map { ($0.name, $0.incarnation) }, uniquingKeysWith: { a, _ in a })
         let partitioner = Partitioner(
             registry: registry, suffix: "S", by: { $0.taskName.description },
+            numberedBy: { [self] in cutNumber.wrappingAdd(1, ordering: .relaxed).oldValue },
             incarnation: { name in
                 guard let incarnation = incarnations[name] else { throw Status.internalError("unknown device \(name)") }
                 return incarnation
@@ -138,7 +163,7 @@ final class MasterSession: Sendable {
                     var request = RegisterGraph(session: handle, graph: piece.graph.definition, configuration: configuration)
                     request.graph.library = piece.graph.library.reachable(from: piece.graph)
                     request.hasControlFlow = piece.graph.nodes.contains { $0.op.name == "Enter" || $0.op.name == "Switch" }
-                    let graphHandle = try await task.worker.registerGraph(request)
+                    let graphHandle = try await register(request, at: task)
                     return StepPlan.Part(task: task.name, worker: task.worker, handle: graphHandle, isClient: task.name == localTask)
                 }
             }
@@ -155,7 +180,7 @@ final class MasterSession: Sendable {
         }
         return StepPlan(
             parts: parts, graph: graph, feedKeys: keys(step.feeds), fetchKeys: keys(step.fetches),
-            feedTypes: Dictionary(types, uniquingKeysWith: { a, _ in a }))
+            feedTypes: Dictionary(types, uniquingKeysWith: { a, _ in a }), session: handle)
     }
 
     // MARK: Steps
@@ -163,19 +188,34 @@ final class MasterSession: Sendable {
     func runStep(_ request: RunStep, cancellation: Cancellation, _ done: @escaping Completion<RunStepReply>) {
         if !request.partialRunHandle.isEmpty { return runPart(request, cancellation: cancellation, done) }
         let key = StepPlan.Key(feeds: request.feedNames, fetches: request.fetches, targets: request.targets)
-        if let plan = plans.ready(key) { return run(plan, request, cancellation, done) }
+        let timeout = request.options.timeout ?? configuration.operationTimeout
+        if let plan = plans.ready(key) { return run(plan, request, cancellation, timeout: timeout, done) }
+        let start = ContinuousClock.now
+        let waiting = Cancellation()
+        let outer = cancellation.register { waiting.cancel() }
+        let deadline = timeout.map { Deadline($0 - StepDeadline.margin($0)) { waiting.cancel() } }
         Task { [self] in
+            defer {
+                if let outer { cancellation.deregister(outer) }
+                deadline?.stop()
+            }
             do {
                 try state.withLock { state throws(Status) in try MasterSession.checkOpen(state) }
                 let step = FeedsAndFetches(feeds: request.feedNames, fetches: request.fetches, targets: request.targets)
-                run(try await plan(key, step), request, cancellation, done)
+                let plan = try await plan(key, step, until: waiting)
+                // Not on this thread, which is for messages: the part of this process begins where it is called.
+                let left = timeout.map { $0 - (.now - start) }
+                ComputePool.shared.submit { [self] in run(plan, request, cancellation, timeout: left, done) }
             } catch {
-                done(.failure(Status(error)))
+                guard let timeout, deadline?.hasFired == true else { return done(.failure(Status(error))) }
+                done(.failure(.deadlineExceeded("Deadline Exceeded: the step's graph was not ready within \(StepCoordinator.seconds(timeout)).\(silence)")))
             }
         }
     }
 
-    private func run(_ plan: StepPlan, _ request: RunStep, _ outer: Cancellation, _ done: @escaping Completion<RunStepReply>) {
+    private func run(
+        _ plan: StepPlan, _ request: RunStep, _ outer: Cancellation, timeout: Duration?, _ done: @escaping Completion<RunStepReply>
+    ) {
         // Only 57 bits of a step id may be set.
         let step = Int.random(in: 1..<(1 << 56))
         var call = RunGraph(session: handle, graph: "", step: step)
@@ -188,7 +228,7 @@ final class MasterSession: Sendable {
         }
         call.receives = request.fetches.compactMap { plan.fetchKeys[$0] }
         let wantsMetadata = call.recordsTimes || call.recordsPartitionGraphs
-        start(step, plan, call, outer, timeout: request.options.timeout ?? configuration.operationTimeout) { result in
+        start(step, plan, call, outer, timeout: timeout) { result in
             done(result.flatMap { replies in
                 Result { () throws(Status) -> RunStepReply in
                     var reply = RunStepReply(tensors: try MasterSession.pick(request.fetches, plan, replies))
@@ -235,16 +275,19 @@ final class MasterSession: Sendable {
         let isOpen = state.withLock { state -> Bool in
             if state.isClosed { return false }
             state.running[step] = cancellation
+            activity.wrappingAdd(1, ordering: .relaxed)
             return true
         }
         guard isOpen else { return done(.failure(.failedPrecondition("Session is closed."))) }
         let outerToken = outer.register { cancellation.cancel() }
         guard let outerToken else {
             state.withLock { _ = $0.running.removeValue(forKey: step) }
+            activity.wrappingSubtract(1, ordering: .relaxed)
             return done(.failure(.cancelled("RunStep was cancelled")))
         }
-        let deadline = timeout.map { Deadline($0) { cancellation.cancel() } }
+        let deadline = timeout.map { StepDeadline($0) }
         let coordinator = StepCoordinator(plan, cancellation: cancellation) { [self] result in
+            activity.wrappingSubtract(1, ordering: .relaxed)
             outer.deregister(outerToken)
             let isClosed = state.withLock { state -> Bool in
                 state.running[step] = nil
@@ -254,7 +297,8 @@ final class MasterSession: Sendable {
             var result = result
             if case .failure(let status) = result {
                 if deadline?.hasFired == true {
-                    result = .failure(.deadlineExceeded("Deadline Exceeded: step \(step) did not end within \(timeout ?? .zero). \(status.message)"))
+                    result = .failure(.deadlineExceeded(
+                        "Deadline Exceeded: step \(step) did not end within \(StepCoordinator.seconds(timeout ?? .zero)). \(status.message)"))
                 } else if isClosed, status.code == .cancelled || status.code == .aborted {
                     result = .failure(.cancelled("Step was cancelled by an explicit call to `Session::Close()`."))
                 }
@@ -262,6 +306,7 @@ final class MasterSession: Sendable {
             deadline?.stop()
             done(result)
         }
+        deadline?.start(coordinator)
         coordinator.run(call)
     }
 
@@ -282,20 +327,22 @@ final class MasterSession: Sendable {
         let key = StepPlan.Key(feeds: request.feedNames, fetches: request.fetches, targets: request.targets, isPartial: true)
         let step = FeedsAndFetches(feeds: request.feedNames, fetches: request.fetches, targets: request.targets)
         let plan = try await plan(key, step)
-        return state.withLock { state in
+        let (handle, gone) = state.withLock { state -> (String, [PartialRun]) in
             let handle = String(state.nextPartialRun)
             state.nextPartialRun += 1
-            state.partialRuns[handle] = PartialRun(
+            let run = PartialRun(
                 plan: plan, step: Int.random(in: 1..<(1 << 56)), feedsLeft: Set(step.feeds), fetchesLeft: Set(step.fetches))
-            return handle
+            return (handle, state.partialRuns.insert(handle, run))
         }
+        for run in gone { cleanUp(run.step, run.plan) }
+        return handle
     }
 
     private func runPart(_ request: RunStep, cancellation: Cancellation, _ done: @escaping Completion<RunStepReply>) {
         let handle = request.partialRunHandle
         do {
             let (run, isLast) = try state.withLock { (state: inout State) throws -> (PartialRun, Bool) in
-                guard var run = state.partialRuns[handle] else {
+                guard var run = state.partialRuns.use(handle) else {
                     throw Status.invalidArgument("Must run PartialRunSetup before performing partial runs")
                 }
                 for feed in request.feedNames where run.feedsLeft.remove(feed) == nil {
@@ -309,7 +356,8 @@ final class MasterSession: Sendable {
                 }
                 try MasterSession.checkComputable(request.fetches, run.plan.graph, missing: run.feedsLeft)
                 let isLast = run.feedsLeft.isEmpty && run.fetchesLeft.isEmpty
-                state.partialRuns[handle] = isLast ? nil : run
+                state.partialRuns.remove(handle)
+                if !isLast { _ = state.partialRuns.insert(handle, run) }
                 return (run, isLast)
             }
             var call = RunGraph(session: self.handle, graph: "", step: run.step)
@@ -317,11 +365,13 @@ final class MasterSession: Sendable {
             call.isLastPartial = isLast
             call.sends = try sends(run.plan, request.feeds)
             call.receives = request.fetches.compactMap { run.plan.fetchKeys[$0] }
+            activity.wrappingAdd(1, ordering: .relaxed)
             let coordinator = StepCoordinator(run.plan, cancellation: cancellation) { [self] result in
+                activity.wrappingSubtract(1, ordering: .relaxed)
                 var failed = false
                 if case .failure = result { failed = true }
                 if failed || isLast {
-                    state.withLock { _ = $0.partialRuns.removeValue(forKey: handle) }
+                    state.withLock { _ = $0.partialRuns.remove(handle) }
                     cleanUp(run.step, run.plan)
                 }
                 done(result.flatMap { replies in
@@ -364,13 +414,13 @@ final class MasterSession: Sendable {
             FeedsAndFetches(feeds: options.feeds, fetches: options.fetches, targets: options.targets))
         return state.withLock { state in
             defer { state.nextCallable += 1 }
-            state.callables[state.nextCallable] = options
+            _ = state.callables.insert(state.nextCallable, options)
             return state.nextCallable
         }
     }
 
     func runCallable(_ callable: Int, feeds: [Tensor], cancellation: Cancellation, _ done: @escaping Completion<RunStepReply>) {
-        let (options, wasReleased) = state.withLock { ($0.callables[callable], $0.releasedCallables.contains(callable)) }
+        let (options, wasReleased) = state.withLock { ($0.callables.use(callable), (0..<$0.nextCallable).contains(callable)) }
         guard let options else {
             return done(.failure(.invalidArgument(
                 wasReleased ? "Attempted to run callable after handle was released: \(callable)" : "No such callable handle: \(callable)")))
@@ -385,20 +435,19 @@ final class MasterSession: Sendable {
     }
 
     func releaseCallable(_ callable: Int) {
-        state.withLock { state in
-            if state.callables.removeValue(forKey: callable) != nil { state.releasedCallables.insert(callable) }
-        }
+        state.withLock { _ = $0.callables.remove(callable) }
     }
 
     // MARK: The end
 
     /// Cancels what runs and frees what the session has on its tasks.
     func close() async {
-        let running = state.withLock { state -> [Cancellation] in
+        let (running, partialRuns) = state.withLock { state -> ([Cancellation], [PartialRun]) in
             state.isClosed = true
-            return Array(state.running.values)
+            return (Array(state.running.values), state.partialRuns.removeAll())
         }
         for cancellation in running { cancellation.cancel() }
+        for run in partialRuns { cleanUp(run.step, run.plan) }
         await withTaskGroup(of: Void.self) { group in
             for task in tasks {
                 group.addTask { [handle] in

@@ -1,3 +1,4 @@
+import Synchronization
 import WeirGraph
 import WeirTensor
 
@@ -17,13 +18,33 @@ final class StepPlan: Sendable {
     let feedKeys: [String: String]
     let fetchKeys: [String: String]
     let feedTypes: [String: DType]
+    private let session: String
+    private let isEvicted = Atomic<Bool>(false)
 
-    init(parts: [Part], graph: Graph, feedKeys: [String: String], fetchKeys: [String: String], feedTypes: [String: DType]) {
-        self.parts = parts
+    init(
+        parts: [Part], graph: Graph, feedKeys: [String: String], fetchKeys: [String: String], feedTypes: [String: DType],
+        session: String = ""
+    ) {
+        self.session = session
+        // Other tasks first: their messages travel while the part of this process runs on the thread that sends them.
+        self.parts = parts.filter { !$0.isClient } + parts.filter { $0.isClient }
         self.graph = graph
         self.feedKeys = feedKeys
         self.fetchKeys = fetchKeys
         self.feedTypes = feedTypes
+    }
+
+    /// Has the tasks forget the plan's graphs once no step runs it any more. Not needed when the session ends, which takes
+    /// all graphs with it.
+    func deregisterWhenUnused() { isEvicted.store(true, ordering: .releasing) }
+    deinit {
+        guard isEvicted.load(ordering: .acquiring) else { return }
+        for part in parts {
+            Task.detached { [session] in
+                // A task that does not answer keeps them until the session ends.
+                await withDeadline(.seconds(10)) { try? await part.worker.deregisterGraph(part.handle, session: session) }
+            }
+        }
     }
 
     /// What makes two steps of one kind: the same names, in whatever order.

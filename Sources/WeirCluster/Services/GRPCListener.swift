@@ -9,16 +9,18 @@ final class GRPCListener: Sendable {
     private let port: Int
     private let transport: HTTP2ServerTransport.Posix
     private let table: RPCTable
-    private let gate = DrainGate()
+    private let gate: DrainGate
     private let serving = Mutex<Task<Void, any Error>?>(nil)
 
     /// - Parameters:
     ///   - host: the address to listen on; a number, or `localhost`. TensorFlow's servers listen on all.
     ///   - port: 0 lets the system choose one.
+    ///   - gate: what is waited for when it shuts down.
     init(
         host: String = "0.0.0.0", port: Int, services: [any RPCService],
-        options: TransportOptions = TransportOptions()
+        options: TransportOptions = TransportOptions(), gate: DrainGate = DrainGate()
     ) {
+        self.gate = gate
         self.host = host == "localhost" ? "127.0.0.1" : host
         self.port = port
         let address: SocketAddress =

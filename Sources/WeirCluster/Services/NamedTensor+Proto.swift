@@ -32,7 +32,19 @@ extension TFNamedTensorProto {
         tensor = try TFTensorProto(named.tensor, objects: .content)
     }
 
+    /// What a gRPC message may hold, and what of it is left to names and numbers around the tensors.
+    private static let maximumByteCount = Int(Int32.max) - (1 << 20)
+
+    /// - Throws: `resourceExhausted` when the tensors are more than one message can hold.
     static func messages(_ tensors: [NamedTensor]) throws(Status) -> [TFNamedTensorProto] {
+        var byteCount = 0
+        for tensor in tensors where tensor.tensor.dtype.isBitwise { byteCount += tensor.tensor.byteCount }
+        if byteCount > maximumByteCount, let largest = tensors.max(by: { $0.tensor.byteCount < $1.tensor.byteCount }) {
+            throw .resourceExhausted(
+                "The tensors fed or fetched together have \(byteCount) bytes; one gRPC message holds at most \(maximumByteCount). "
+                    + "The largest is '\(largest.name)', \(largest.tensor.dtype)\(largest.tensor.shape), \(largest.tensor.byteCount) bytes. "
+                    + "Feed or fetch less in one step: single tensors, slices of them, or a checkpoint that the task itself reads or writes")
+        }
         var messages: [TFNamedTensorProto] = []
         messages.reserveCapacity(tensors.count)
         for tensor in tensors { messages.append(try TFNamedTensorProto(tensor)) }

@@ -96,13 +96,16 @@ protocol RPCService: Sendable {
 ///
 /// A call whose deadline has passed says that and nothing else, however its cancellation made it end: client and server
 /// count the time apart, and either may be the first to find it over.
-private struct CallDeadline {
-    private let metadata: Metadata
+struct CallDeadline {
+    /// As the client says it; nil when there is none.
+    let timeout: Duration?
     private let start = ContinuousClock.now
     /// The transport begins to count before the call gets here.
     private static let headStart = Duration.milliseconds(100)
 
-    init(_ metadata: Metadata) { self.metadata = metadata }
+    init(_ metadata: Metadata) {
+        timeout = metadata[stringValues: "grpc-timeout"].first { _ in true }.flatMap(CallDeadline.duration)
+    }
 
     func check(_ context: ServerContext) throws(RPCError) {
         guard context.cancellation.isCancelled, let timeout,
@@ -111,20 +114,24 @@ private struct CallDeadline {
         throw RPCError(code: .deadlineExceeded, message: "Deadline Exceeded")
     }
 
-    /// `grpc-timeout`: up to eight digits and a unit.
-    var timeout: Duration? {
-        guard let text = metadata[stringValues: "grpc-timeout"].first(where: { _ in true }),
-            let count = Int64(text.dropLast())
-        else { return nil }
+    /// What a `grpc-timeout` says: up to eight digits and a unit. Anything else is no deadline, as TensorFlow's servers
+    /// take it; one of more than `Duration.longestWait` is as good as none.
+    static func duration(_ text: String) -> Duration? {
+        let digits = text.utf8.dropLast()
+        guard (1...8).contains(digits.count), digits.allSatisfy({ (48...57).contains($0) }), let count = Int64(text.dropLast()) else {
+            return nil
+        }
+        let duration: Duration
         switch text.last {
-        case "H": return .seconds(count * 3600)
-        case "M": return .seconds(count * 60)
-        case "S": return .seconds(count)
-        case "m": return .milliseconds(count)
-        case "u": return .microseconds(count)
-        case "n": return .nanoseconds(count)
+        case "H": duration = .seconds(count * 3600)
+        case "M": duration = .seconds(count * 60)
+        case "S": duration = .seconds(count)
+        case "m": duration = .milliseconds(count)
+        case "u": duration = .microseconds(count)
+        case "n": duration = .nanoseconds(count)
         default: return nil
         }
+        return duration.bounded
     }
 }
 

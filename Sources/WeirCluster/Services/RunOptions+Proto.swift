@@ -8,7 +8,8 @@ extension Duration {
     var milliseconds: Int64 {
         let (seconds, attoseconds) = components
         let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1000)
-        return overflow ? .max : whole + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
+        let (sum, isTooMuch) = whole.addingReportingOverflow((attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
+        return overflow || isTooMuch ? .max : sum
     }
 }
 
@@ -19,7 +20,7 @@ extension RunOptions {
         guard message.debugOptions.debugTensorWatchOpts.isEmpty else {
             throw .unimplemented("Tensors cannot be watched (RunOptions.debug_options): Weir has no tfdbg")
         }
-        if message.timeoutInMs > 0 { timeout = .milliseconds(message.timeoutInMs) }
+        if message.timeoutInMs > 0 { timeout = Duration.milliseconds(message.timeoutInMs).bounded }
         traces = message.traceLevel == .fullTrace
         returnsPartitionGraphs = message.outputPartitionGraphs
     }

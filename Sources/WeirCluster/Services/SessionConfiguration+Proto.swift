@@ -50,7 +50,7 @@ extension SessionConfiguration {
         isolatesState = message.isolateSessionState
         deviceFilters = message.deviceFilters
         if !message.clusterDef.job.isEmpty { cluster = try ClusterSpec(message.clusterDef) }
-        if message.operationTimeoutInMs > 0 { operationTimeout = .milliseconds(message.operationTimeoutInMs) }
+        if message.operationTimeoutInMs > 0 { operationTimeout = Duration.milliseconds(message.operationTimeoutInMs).bounded }
         usesPerSessionThreads = message.usePerSessionThreads
         hasThreadPoolOptions = !message.sessionInterOpThreadPool.isEmpty
         optimizes = message.optimizes

@@ -36,6 +36,16 @@ extension TFNodeExecStats {
         scheduledMicros = allStartMicros
         // Viewers take the op from the text before the parenthesis, and what is in it for names of inputs.
         timelineLabel = "\(time.node) = \(time.op)()"
+        // What a node holds when it is done. What a kernel took and gave back meanwhile is not recorded.
+        let byteCount = Int64(clamping: time.outputBytes.reduce(0) { $0 &+ $1 })
+        if byteCount > 0 {
+            var used = TFAllocatorMemoryUsed()
+            used.allocatorName = "cpu"
+            used.totalBytes = byteCount
+            used.peakBytes = byteCount
+            used.liveBytes = byteCount
+            memory = [used]
+        }
         output = time.outputTypes.indices.map { index in
             var description = TFTensorDescription()
             description.dtype = TFDataType(time.outputTypes[index])
@@ -62,16 +72,22 @@ extension NodeTime {
     private init(_ stats: TFNodeExecStats, device: String) {
         // Peers from before nanoseconds were recorded send microseconds alone.
         let isFine = stats.allStartNanos != 0
-        let start = isFine ? Int(stats.allStartNanos) : Int(stats.allStartMicros) &* 1000
-        let end = start &+ (isFine ? Int(stats.opEndRelNanos) : Int(stats.opEndRelMicros) &* 1000)
+        func nanoseconds(_ nanos: Int64, _ micros: Int64) -> Int {
+            let (product, overflow) = Int(micros).multipliedReportingOverflow(by: 1000)
+            let count = isFine ? Int(nanos) : overflow ? .max : product
+            // Not before 1970, nor long after 2100: so that times can be added and subtracted.
+            return min(max(count, 0), Int.max / 2)
+        }
+        let start = nanoseconds(stats.allStartNanos, stats.allStartMicros)
         self.init(
-            node: stats.nodeName, op: NodeTime.op(inLabel: stats.timelineLabel), device: device, start: start, end: end)
+            node: stats.nodeName, op: NodeTime.op(inLabel: stats.timelineLabel), device: device, start: start,
+            end: start + nanoseconds(stats.opEndRelNanos, stats.opEndRelMicros))
         for output in stats.output {
             let description = output.tensorDescription
             guard let dtype = DType(description.dtype), let shape = try? Shape(description.shape) else { continue }
             outputTypes.append(dtype)
             outputShapes.append(shape)
-            outputBytes.append(Int(description.allocationDescription.requestedBytes))
+            outputBytes.append(min(max(Int(description.allocationDescription.requestedBytes), 0), 1 << 48))
         }
     }
 

@@ -1,3 +1,4 @@
+import Glibc
 import GRPCCore
 import GRPCNIOTransportHTTP2Posix
 
@@ -15,14 +16,29 @@ extension TransportOptions {
             // its clients name `identity` first.
             config.compression.enabledAlgorithms = .all
             config.connection.flushCoalescing = flushDelay.map { .init(maxFlushDelay: $0, maxBytes: 64 << 10) }
+            // A client whose machine is gone has its calls cancelled.
+            config.channelDebuggingCallbacks.onAcceptTCPConnection = client.channelDebuggingCallbacks.onCreateTCPConnection
         }
     }
+    /// In seconds, as the system counts.
+    private var silence: Int { Int(min(max(6, lossDelay.milliseconds / 1000), 86_400)) }
 
     var client: HTTP2ClientTransport.Posix.Config {
         .defaults { config in
             config.http2 = .init(maxFrameSize: frameByteCount, targetWindowSize: windowByteCount, authority: nil)
             config.backoff = .init(initial: initialBackoff, max: maximumBackoff, multiplier: 1.6, jitter: 0.2)
             config.connection.flushCoalescing = flushDelay.map { .init(maxFlushDelay: $0, maxBytes: 64 << 10) }
+            // The system's probes, not HTTP/2's pings: TensorFlow's servers break off a connection that is pinged more
+            // often than every five minutes.
+            // One by one: as one expression it takes the compiler longer than it has.
+            let (idle, interval, timeout) = (silence / 3, silence / 6, silence * 1000)
+            config.channelDebuggingCallbacks.onCreateTCPConnection = { channel in
+                _ = channel.setOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: idle)
+                _ = channel.setOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: interval)
+                _ = channel.setOption(.tcpOption(.init(rawValue: TCP_KEEPCNT)), value: 4)
+                _ = channel.setOption(.tcpOption(.init(rawValue: TCP_USER_TIMEOUT)), value: timeout)
+                return channel.setOption(.socketOption(.so_keepalive), value: 1)
+            }
         }
     }
 

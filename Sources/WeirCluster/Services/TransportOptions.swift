@@ -16,6 +16,9 @@ public struct TransportOptions: Sendable {
     /// How long to wait before connecting again, the first time and at most.
     public var initialBackoff: Duration = .milliseconds(50)
     public var maximumBackoff: Duration = .seconds(1)
+    /// How long a connection may be dead, by a cable that is pulled or a machine that is gone, before its calls fail. A
+    /// process that is stopped still has its connections.
+    public var lossDelay: Duration = .seconds(30)
     /// How often a client asks again when the master is not there, as TensorFlow's does.
     public var retryCount = 10
     /// How long small writes are held back to be sent together. Nil sends at once: a step waits for each message.

@@ -93,6 +93,7 @@ struct WorkerService: RPCService {
     private func runGraph(_ message: TFRunGraphRequest) async throws -> TFRunGraphResponse {
         do {
             let request = try RunGraph(message, variants: variants)
+            try (worker as? Worker)?.admit(request)
             return try TFRunGraphResponse(
                 try await answer(on: dispatch) { worker.runGraph(request, cancellation: $0, $1) })
         } catch where message.storeErrorsInResponseBody {

@@ -12,9 +12,12 @@ public final class Worker: WorkerEndpoint {
     /// The devices under their boot names, with the resources that sessions share.
     public let devices: LocalDevices
     let registry: OpRegistry
-    let steps = StepTable()
+    /// What waits, when this server stops, for steps to end.
+    let gate = DrainGate()
+    let steps: StepTable
     private let requests = RecentRequests(capacity: 100_000)
-    private let sessions = Mutex<[String: WorkerSession]>([:])
+    /// Masters that are gone leave theirs behind.
+    private let sessions = Mutex(RecentTable<String, WorkerSession>(capacity: 10_000))
     private let bootPeers = Mutex<WorkerPeers?>(nil)
     private let cluster: ClusterSpec
     private let connect: WorkerPeers.Connect
@@ -29,6 +32,7 @@ public final class Worker: WorkerEndpoint {
         self.devices = devices
         self.registry = registry
         self.connect = connect
+        steps = StepTable(gate: gate)
         ownSources = devices.places.map {
             RendezvousKey.beginning(source: $0.device.name.description, incarnation: $0.device.incarnation)
         }
@@ -68,31 +72,43 @@ public final class Worker: WorkerEndpoint {
             masterTask: request.masterTask, masterIncarnation: request.masterIncarnation, isIsolated: isIsolated)
         let stale = sessions.withLock { sessions -> [WorkerSession] in
             // The same master with another incarnation has restarted, and forgotten its sessions.
-            let stale = request.masterTask.isEmpty ? [] : sessions.values.filter {
+            var stale = request.masterTask.isEmpty ? [] : sessions.values.filter {
                 $0.masterTask == request.masterTask && $0.masterIncarnation != request.masterIncarnation
             }
-            for old in stale { sessions[old.handle] = nil }
-            if sessions[request.session] == nil { sessions[request.session] = session }
+            for old in stale { sessions.remove(old.handle) }
+            if sessions.use(request.session) == nil {
+                stale += sessions.insert(request.session, session) { $0.isBusy }
+            } else if session.peers !== self.peers {
+                session.peers.close()
+            }
             return stale
         }
-        for old in stale { old.close() }
+        for old in stale { close(old) }
     }
 
     public func deleteSession(_ handle: String) async throws {
-        sessions.withLock { $0.removeValue(forKey: handle) }?.close()
+        if let session = sessions.withLock({ $0.remove(handle) }) { close(session) }
     }
+    private func close(_ session: WorkerSession) {
+        session.close()
+        steps.removeAll(of: session.handle)
+        if session.peers !== peers { session.peers.close() }
+    }
+    /// For tests of what is left behind.
+    var sessionCount: Int { sessions.withLock { $0.count } }
+    func openSession(_ handle: String) -> WorkerSession? { sessions.withLock { $0.peek(handle) } }
 
     /// The session of a handle; masters of TensorFlow 1 have none, and share one that is always there.
     private func session(_ handle: String, isNamed: Bool) throws(Status) -> WorkerSession {
         let key = isNamed ? handle : ""
-        if let found = sessions.withLock({ $0[key] }) { return found }
+        if let found = sessions.withLock({ $0.use(key) }) { return found }
         guard !isNamed else {
             throw .aborted("Session handle is not found: \(handle). Possibly this worker (\"\(task)\") just restarted.")
         }
         let legacy = WorkerSession(handle: "", devices: devices, peers: peers)
         return sessions.withLock { sessions in
-            if let known = sessions[key] { return known }
-            sessions[key] = legacy
+            if let known = sessions.use(key) { return known }
+            _ = sessions.insert(key, legacy)
             return legacy
         }
     }
@@ -114,29 +130,58 @@ public final class Worker: WorkerEndpoint {
         }
         var options = ExecutionOptions()
         if !request.configuration.optimizes { options.optimizer = .none }
-        return session.add(
-            try LocalGraph(graph, devices: session.devices, kernels: session.kernels, registry: registry, options: options))
+        // Preparing a graph runs kernels, to fold constants.
+        let (placed, execution) = (graph, options)
+        let ready = try await devices.client.pool.result {
+            try LocalGraph(placed, devices: session.devices, kernels: session.kernels, registry: self.registry, options: execution)
+        }
+        return session.add(ready, nodeCount: placed.nodes.count)
     }
 
     public func deregisterGraph(_ handle: String, session: String) async throws {
         try self.session(session, isNamed: !session.isEmpty).remove(handle)
     }
 
+    /// For calls from other tasks: while this one stops, no part of a new step begins here.
+    /// - Throws: `unavailable` then.
+    func admit(_ request: RunGraph) throws(Status) {
+        guard steps.admits(request.step) else { throw .unavailable("Task \(task) is shutting down and begins no steps") }
+    }
+
     public func runGraph(_ request: RunGraph, cancellation: Cancellation, _ done: @escaping Completion<RunGraphReply>) {
+        // Kernels run for as long as they take, and Swift's own threads, which are few, are for messages.
+        guard ComputePool.isOnItsThread else {
+            return devices.client.pool.submit { [self] in runGraph(request, cancellation: cancellation, done) }
+        }
         do {
             try requests.note(request.requestID, method: "RunGraph (Worker)")
             let session = try session(request.session, isNamed: request.hasSession)
             let graph = try session.graph(request.graph)
-            let step = steps.step(request.step)
-            for value in request.sends { try step.rendezvous.send(RendezvousKey(value.name), Delivery(value.tensor)) }
+            // Before the step is noted: who has cancelled it may have had it forgotten already.
+            guard !cancellation.isCancelled else { throw Status.cancelled("RunGraph was cancelled before it began").derived }
+            let step = steps.begin(request.step, session: session.handle)
+            session.begin()
+            do {
+                for value in request.sends { try step.rendezvous.send(RendezvousKey(value.name), Delivery(value.tensor)) }
+            } catch {
+                return end(step, session, .failure(Status(error)), done)
+            }
             if request.isPartial {
-                runPartially(request, graph, session, step, cancellation, done)
+                runPartially(request, graph, session, step, cancellation) { [self] in end(step, session, $0, done) }
             } else {
                 run(request, graph, session, step, cancellation, done)
             }
         } catch {
             done(.failure(Status(error)))
         }
+    }
+
+    private func end(
+        _ step: StepTable.Step, _ session: WorkerSession, _ result: Result<RunGraphReply, Status>, _ done: Completion<RunGraphReply>
+    ) {
+        session.end()
+        steps.end(step)
+        done(result)
     }
 
     private func context(
@@ -160,18 +205,21 @@ public final class Worker: WorkerEndpoint {
             cancellation.cancel()
             step.rendezvous.abort(Status.aborted("Step \(step.id) cancelled.  Cancelling rendezvous.").derived)
         }
-        guard let token else { return done(.failure(Status.cancelled("RunGraph was cancelled before it began").derived)) }
-        graph.run(context) { result in
+        guard let token else {
+            return end(step, session, .failure(Status.cancelled("RunGraph was cancelled before it began").derived), done)
+        }
+        graph.run(context) { [self] result in
             outer.deregister(token)
             context.resources.clearAll()
-            done(result.flatMap { _ in
+            let reply = result.flatMap { _ in
                 Result { () throws(Status) -> RunGraphReply in
                     RunGraphReply(
                         received: try request.receives.map { key throws(Status) in try Worker.fetch(key, step) },
                         times: times?.all ?? [],
                         partitionGraphs: request.recordsPartitionGraphs ? graph.parts.map(\.graph.definition) : [])
                 }
-            })
+            }
+            end(step, session, reply, done)
         }
     }
 
@@ -199,24 +247,26 @@ public final class Worker: WorkerEndpoint {
         _ request: RunGraph, _ graph: LocalGraph, _ session: WorkerSession, _ step: StepTable.Step, _ outer: Cancellation,
         _ done: @escaping Completion<RunGraphReply>
     ) {
-        let partial: StepTable.PartialRun
-        if let running = step.partial.withLock({ $0 }) {
-            partial = running
-        } else {
-            partial = StepTable.PartialRun()
-            step.partial.withLock { $0 = partial }
+        let (partial, begins) = step.partialRun()
+        if begins {
             let context = context(session, step, partial.cancellation, nil)
             devices.client.pool.submit { graph.run(context) { partial.finish($0) } }
         }
-        let token = outer.register {
+        let cancel: @Sendable () -> Void = {
             partial.cancellation.cancel()
             step.rendezvous.abort(Status.cancelled("PartialRun was cancelled").derived)
         }
+        let token = outer.register(cancel)
+        if token == nil { cancel() }
         let gathering = Gathering<NamedTensor>(request.receives.count) { result in
             switch result {
             case .failure(let status):
                 if let token { outer.deregister(token) }
-                done(.failure(status))
+                // A value that will not come is the fallout of what ended the run, which says why when it is over.
+                guard status.isDerived else { return done(.failure(status)) }
+                partial.whenFinished { result in
+                    if case .failure(let cause) = result { done(.failure(cause)) } else { done(.failure(status)) }
+                }
             case .success(let tensors):
                 let reply = RunGraphReply(received: tensors)
                 guard request.isLastPartial else {
@@ -263,10 +313,14 @@ public final class Worker: WorkerEndpoint {
         } catch {
             return done(.failure(Status(error)))
         }
-        let once = Once(done)
+        let (step, isEarly) = steps.receive(request.step)
+        let once = Once(!isEarly ? done : { [steps] result in
+            steps.giveUp(step)
+            done(result)
+        })
         let cancelled = Status.cancelled("RecvTensor was cancelled").derived
-        guard let token = cancellation.register({ once.finish(.failure(cancelled)) }) else { return done(.failure(cancelled)) }
-        steps.step(request.step).rendezvous.receive(request.key) { result in
+        guard let token = cancellation.register({ once.finish(.failure(cancelled)) }) else { return once.finish(.failure(cancelled)) }
+        step.rendezvous.receive(request.key) { result in
             cancellation.deregister(token)
             once.finish(result.flatMap { delivery in
                 Result { () throws(Status) -> Delivery in Delivery(try Worker.onHost(delivery), isDead: delivery.isDead) }

@@ -57,6 +57,16 @@ public final class WorkerPeers: Sendable {
         return found
     }
 
+    /// Ends what a session's own view of the cluster has opened. Not to be used afterwards.
+    func close() {
+        let closing = endpoints.withLock { endpoints in
+            defer { endpoints = [:] }
+            return Array(endpoints.values)
+        }
+        for worker in closing { (worker as? LinkWorker)?.close() }
+        sources.withLock { $0 = [:] }
+    }
+
     /// Another view of the cluster from the same process, as one session has it.
     func viewed(as cluster: ClusterSpec, task: DeviceName) -> WorkerPeers {
         WorkerPeers(cluster: cluster, task: task, own: own, connect: connect)

@@ -14,14 +14,16 @@ final class WorkerSession: Sendable {
     /// Whether its resources are its own and go with it.
     let isIsolated: Bool
 
-    final class RegisteredGraph: Sendable {
-        let graph: LocalGraph
-        init(_ graph: LocalGraph) { self.graph = graph }
-    }
     private struct State {
-        var graphs: [String: RegisteredGraph] = [:]
+        /// Weir's masters have graphs forgotten that they do not need; TensorFlow's never do. One that runs is kept alive
+        /// by its step.
+        var graphs = RecentTable<String, LocalGraph>(capacity: 10_000, weight: WorkerSession.maximumNodeCount)
         var counter: UInt64 = 0
     }
+    /// Of all graphs of a session together: some gigabytes.
+    private static let maximumNodeCount = 4_000_000
+    /// Parts of steps that run now.
+    private let runs = Atomic<Int>(0)
     private let state = Mutex(State())
 
     init(
@@ -37,23 +39,31 @@ final class WorkerSession: Sendable {
     }
 
     /// - Returns: a handle, unique in the session.
-    func add(_ graph: LocalGraph) -> String {
-        state.withLock { state in
+    func add(_ graph: LocalGraph, nodeCount: Int) -> String {
+        let (handle, gone) = state.withLock { state in
             state.counter += 1
             let digits = String(state.counter, radix: 16)
             let handle = String(repeating: "0", count: 16 - digits.count) + digits
-            state.graphs[handle] = RegisteredGraph(graph)
-            return handle
+            return (handle, state.graphs.insert(handle, graph, weight: nodeCount))
         }
+        // Their kernels end outside the lock.
+        withExtendedLifetime(gone) {}
+        return handle
     }
     func graph(_ handle: String) throws(Status) -> LocalGraph {
-        guard let found = state.withLock({ $0.graphs[handle] }) else {
+        guard let found = state.withLock({ $0.graphs.use(handle) }) else {
             throw .aborted("Graph handle is not found: \(handle)")
         }
-        return found.graph
+        return found
     }
+    var graphCount: Int { state.withLock { $0.graphs.count } }
+
+    var isBusy: Bool { runs.load(ordering: .relaxed) > 0 }
+    func begin() { runs.wrappingAdd(1, ordering: .relaxed) }
+    func end() { runs.wrappingSubtract(1, ordering: .relaxed) }
+
     func remove(_ handle: String) throws(Status) {
-        guard state.withLock({ $0.graphs.removeValue(forKey: handle) }) != nil else {
+        guard state.withLock({ $0.graphs.remove(handle) }) != nil else {
             throw .aborted("Graph handle is not found: \(handle). Possibly, this worker just restarted.")
         }
     }

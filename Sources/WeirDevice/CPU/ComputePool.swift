@@ -6,6 +6,9 @@ public import WeirTensor
 
 /// Threads that run kernels: as many as there are cores, never those of Swift's cooperative pool, which stays free for
 /// messages. Work is taken first come, first served.
+///
+/// A job that goes on and on (a loop without end, say) keeps its thread. When jobs wait and for a while no thread has
+/// come back for one, another thread is started for them, which ends when the others are back.
 public final class ComputePool: Sendable {
     public typealias Job = @Sendable () -> Void
 
@@ -32,14 +35,35 @@ public final class ComputePool: Sendable {
             if failure == 0 { started += 1 }
         }
         self.threadCount = started
+        // Without this one the pool works too, though jobs may wait for as long as others take.
+        if started > 0 { _ = ComputePool.startThread(queue, Queue.watch) }
         guard started == 0 else { return }
         throw .resourceExhausted(
             "Cannot start a thread for kernels: \(String(cString: strerror(failure))); is the limit on processes (ulimit -u) too low?")
     }
     deinit { queue.close() }
 
+    /// Set in the threads of pools.
+    private static let mark: pthread_key_t = {
+        var key = pthread_key_t()
+        precondition(pthread_key_create(&key, nil) == 0, "no room left for a thread's own values")
+        return key
+    }()
+    /// Whether the calling thread is a pool's, and so may run kernels for as long as they take. Costs next to nothing.
+    public static var isOnItsThread: Bool { pthread_getspecific(mark) != nil }
+
     /// Runs a job on one of the threads, some time soon.
     public func submit(_ job: @escaping Job) { queue.push(Queue.Entry(run: job, isShare: false)) }
+
+    /// Whether so many jobs wait already that what can be done by the thread that has it should not be handed on.
+    public var isCrowded: Bool { queue.waitingCount >= 1024 }
+
+    /// Runs a body on one of the threads and gives what it gives: for tasks of Swift's, whose threads are not for work.
+    public func result<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
+        try await withCheckedThrowingContinuation { continuation in
+            submit { continuation.resume(with: Result(catching: body)) }
+        }
+    }
 
     /// Runs `body` over ranges that together cover `0..<count`, on several threads when there is work for them.
     ///
@@ -62,22 +86,27 @@ public final class ComputePool: Sendable {
     }
 
     /// - Returns: zero, or what kept it from starting.
-    private static func startThread(_ queue: Queue) -> Int32 {
-        let box = Unmanaged.passRetained(queue)
+    private static func startThread(_ queue: Queue, _ body: @escaping (Queue) -> Void = Queue.work) -> Int32 {
+        let start = Unmanaged.passRetained(ThreadStart(queue: queue, body: body))
         var thread = pthread_t()
         let failure = pthread_create(
             &thread, nil,
             { argument in
-                let queue = Unmanaged<Queue>.fromOpaque(argument!).takeRetainedValue()
-                var looksOut = false
-                while let job = queue.pop(looksOut: looksOut) {
-                    job.run()
-                    looksOut = job.isShare
-                }
+                pthread_setspecific(ComputePool.mark, argument)
+                let start = Unmanaged<ThreadStart>.fromOpaque(argument!).takeRetainedValue()
+                start.body(start.queue)
                 return nil
-            }, box.toOpaque())
-        if failure == 0 { pthread_detach(thread) } else { box.release() }
+            }, start.toOpaque())
+        if failure == 0 { pthread_detach(thread) } else { start.release() }
         return failure
+    }
+    private final class ThreadStart {
+        let queue: Queue
+        let body: (Queue) -> Void
+        init(queue: Queue, body: @escaping (Queue) -> Void) {
+            self.queue = queue
+            self.body = body
+        }
     }
 
     /// Jobs waiting for a thread.
@@ -96,6 +125,14 @@ public final class ComputePool: Sendable {
         /// A thread that has done its share of a kernel looks out for this long before it sleeps: kernels come one after
         /// the other, and waking a thread takes longer than most of them.
         private static let patience: Duration = .microseconds(150)
+        /// After this long without a thread that comes for the next job, one is started for it.
+        private static let watchNanoseconds = 100_000_000
+        private static let maximumReliefs = 64
+        private let watchCondition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+        private var isWatching = false
+        /// Jobs taken so far, by any thread and by the pool's own.
+        private var (pops, ownPops) = (0, 0)
+        private var reliefs = 0
         private let maximumSpinners: Int
         private let spinners = Atomic<Int>(0)
         /// How many jobs wait; changed under the lock, looked at without.
@@ -105,8 +142,15 @@ public final class ComputePool: Sendable {
             self.maximumSpinners = maximumSpinners
             pthread_mutex_init(mutex, nil)
             pthread_cond_init(condition, nil)
+            var attributes = pthread_condattr_t()
+            pthread_condattr_init(&attributes)
+            pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+            pthread_cond_init(watchCondition, &attributes)
+            pthread_condattr_destroy(&attributes)
         }
         deinit {
+            pthread_cond_destroy(watchCondition)
+            watchCondition.deallocate()
             pthread_cond_destroy(condition)
             pthread_mutex_destroy(mutex)
             condition.deallocate()
@@ -118,9 +162,77 @@ public final class ComputePool: Sendable {
             // A thread that looks out for work takes it without being woken.
             let count = waiting.wrappingAdd(1, ordering: .releasing).newValue
             let wake = sleeping > 0 && count > spinners.load(ordering: .relaxed)
+            // At most once in the time that it watches for.
+            let watch = sleeping == 0 && !isWatching
+            if watch { isWatching = true }
             pthread_mutex_unlock(mutex)
             if wake { pthread_cond_signal(condition) }
+            if watch { pthread_cond_signal(watchCondition) }
         }
+        var waitingCount: Int { waiting.load(ordering: .relaxed) }
+
+        /// What one of the pool's threads does all its life.
+        static func work(_ queue: Queue) {
+            var looksOut = false
+            while let job = queue.pop(looksOut: looksOut) {
+                job.run()
+                looksOut = job.isShare
+            }
+        }
+        /// What a thread does that was started because no other came: it ends when there is nothing to do, or one of the
+        /// pool's own has come back.
+        private static func relieve(_ queue: Queue) {
+            let before = queue.ownPopCount
+            while let job = queue.popForRelief(unlessOwnPopsExceed: before) { job.run() }
+        }
+        /// Sees to it that jobs do not wait for ever: what the pool's last thread does.
+        static func watch(_ queue: Queue) {
+            pthread_mutex_lock(queue.mutex)
+            defer { pthread_mutex_unlock(queue.mutex) }
+            while !queue.isClosed {
+                guard queue.isWatching else {
+                    pthread_cond_wait(queue.watchCondition, queue.mutex)
+                    continue
+                }
+                let seen = queue.pops
+                queue.waitForWatch()
+                guard queue.head < queue.jobs.count else {
+                    queue.isWatching = false
+                    continue
+                }
+                guard queue.pops == seen, queue.reliefs < maximumReliefs, !queue.isClosed else { continue }
+                queue.reliefs += 1
+                pthread_mutex_unlock(queue.mutex)
+                let failure = ComputePool.startThread(queue, relieve)
+                pthread_mutex_lock(queue.mutex)
+                if failure != 0 { queue.reliefs -= 1 }
+            }
+        }
+        private func waitForWatch() {
+            var end = timespec()
+            clock_gettime(CLOCK_MONOTONIC, &end)
+            end.tv_nsec += Queue.watchNanoseconds
+            if end.tv_nsec >= 1_000_000_000 {
+                end.tv_nsec -= 1_000_000_000
+                end.tv_sec += 1
+            }
+            while !isClosed, pthread_cond_timedwait(watchCondition, mutex, &end) == 0 {}
+        }
+        private var ownPopCount: Int {
+            pthread_mutex_lock(mutex)
+            defer { pthread_mutex_unlock(mutex) }
+            return ownPops
+        }
+        private func popForRelief(unlessOwnPopsExceed before: Int) -> Entry? {
+            pthread_mutex_lock(mutex)
+            defer { pthread_mutex_unlock(mutex) }
+            guard head < jobs.count, ownPops == before else {
+                reliefs -= 1
+                return nil
+            }
+            return takeFirst()
+        }
+
         func pop(looksOut: Bool) -> Entry? {
             if looksOut { lookOut() }
             pthread_mutex_lock(mutex)
@@ -131,6 +243,12 @@ public final class ComputePool: Sendable {
                 pthread_cond_wait(condition, mutex)
                 sleeping -= 1
             }
+            ownPops &+= 1
+            return takeFirst()
+        }
+        /// Called with the lock held, when there is one.
+        private func takeFirst() -> Entry? {
+            pops &+= 1
             waiting.wrappingSubtract(1, ordering: .relaxed)
             let job = jobs[head]
             jobs[head] = nil
@@ -164,6 +282,7 @@ public final class ComputePool: Sendable {
             isClosed = true
             pthread_mutex_unlock(mutex)
             pthread_cond_broadcast(condition)
+            pthread_cond_signal(watchCondition)
         }
     }
 

@@ -57,11 +57,12 @@ struct BranchSets {
             if node.op.name.hasSuffix("Exit") {
                 set = [.after(id)]
             } else if node.op.name == "Merge" || node.op.name == "RefMerge" {
-                // Alive when one input is: in those branches only that all inputs are in.
                 let inputs = node.inputs.filter { !graph.isBackEdge(from: $0.node, to: id) }.map(branches)
                 set = inputs.dropFirst().reduce(inputs.first ?? []) { $0.intersection($1) }
-                // What two of them have in common cannot be told of sets that are not listed.
-                if inputs.contains(where: { $0.contains(where: \.isAll) }) { set = [.all(id)] }
+                // Where its inputs are the two sides of one predicate, and wait for nothing else, it is alive whenever
+                // what they have in common is. Any other Merge may be dead, or late, for reasons of its own.
+                if inputs.count > 1, !BranchSets.areTwoSides(inputs.map { $0.subtracting(set) }) { set.insert(.after(id)) }
+                for control in node.controlInputs { set.formUnion(sets[numbers[control]]) }
             } else {
                 for input in node.inputs { set.formUnion(branches(input)) }
                 for control in node.controlInputs { set.formUnion(sets[numbers[control]]) }
@@ -72,6 +73,14 @@ struct BranchSets {
         }
     }
 
+    /// Whether these are "taken if true" and "taken if false" of one predicate.
+    private static func areTwoSides(_ sets: [Set<Branch>]) -> Bool {
+        guard sets.count == 2, sets.allSatisfy({ $0.count == 1 }), case .taken(let first, let one)? = sets[0].first,
+            case .taken(let second, let other)? = sets[1].first
+        else { return false }
+        return first == second && one != other
+    }
+
     /// Ops that may wait for something else than their inputs, by a part of their names: a queue, what a function does.
     /// So may whoever receives: a message, or a fed tensor, which in a partial run comes when the client has seen what
     /// it fetched before.
@@ -80,5 +89,5 @@ struct BranchSets {
         "SymbolicGradient",
     ]
 
-    static func isSwitch(_ node: Node) -> Bool { node.op.name.hasSuffix("Switch") || node.op.name == "_SwitchN" }
+    static func isSwitch(_ node: Node) -> Bool { node.op.givesDead }
 }

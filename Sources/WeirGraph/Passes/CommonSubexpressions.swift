@@ -9,6 +9,8 @@ public struct CommonSubexpressions: GraphPass {
         let op: String
         let inputs: [Endpoint]
         let controls: [NodeID]
+        /// Of the attributes: constants have no inputs to tell them apart.
+        let attributes: Int
     }
 
     public init() {}
@@ -29,10 +31,11 @@ public struct CommonSubexpressions: GraphPass {
             if let value = node.attributes.tensor("value"), !value.dtype.isBitwise || value.byteCount > CommonSubexpressions.maximumConstant {
                 continue
             }
-            let key = Key(op: node.op.name, inputs: node.inputs, controls: node.controlInputs.sorted())
-            let like = first[key, default: []].first { other in
-                CommonSubexpressions.meaning(graph.nodes[other].attributes) == CommonSubexpressions.meaning(node.attributes)
-            }
+            let meaning = CommonSubexpressions.meaning(node.attributes)
+            let key = Key(
+                op: node.op.name, inputs: node.inputs, controls: node.controlInputs.sorted(),
+                attributes: meaning.reduce(0) { $0 ^ CommonSubexpressions.hash($1.key, $1.value) })
+            let like = first[key, default: []].first { CommonSubexpressions.meaning(graph.nodes[$0].attributes) == meaning }
             if let like { standIn[id] = like } else { first[key, default: []].append(id) }
         }
         // Loops' back edges come from nodes that were not yet seen.
@@ -42,6 +45,25 @@ public struct CommonSubexpressions: GraphPass {
             }
         }
         return try graph.filtered { standIn[$0] == $0 }
+    }
+
+    /// Equal for equal values; for most others different.
+    private static func hash(_ name: String, _ value: AttributeValue) -> Int {
+        var hasher = Hasher()
+        hasher.combine(name)
+        switch value {
+        case .string(let value): hasher.combine(value)
+        case .int(let value): hasher.combine(value)
+        case .bool(let value): hasher.combine(value)
+        case .type(let value): hasher.combine(value)
+        case .ints(let value): hasher.combine(value)
+        case .types(let value): hasher.combine(value)
+        case .tensor(let value):
+            hasher.combine(value.shape)
+            if value.dtype.isBitwise { hasher.combine(bytes: value.bytes) }
+        default: break
+        }
+        return hasher.finalize()
     }
 
     /// Attributes that say what is computed: not where, or what it was called.

@@ -1,9 +1,18 @@
+import WeirDevice
 import WeirTensor
 
 /// Computes ahead of time what follows from constants alone.
+///
+/// What it may take for that has a limit, in memory and time: a graph comes from a client, and nobody has yet asked for
+/// its results. What the limits leave out is computed in the step, with the same bits.
 public struct ConstantFolding: GraphPass {
     /// Larger results than this are computed in the step: memory costs more than time.
     private static let maximumByteCount = 1 << 20
+    /// All results together, and the operands of one node.
+    private static let maximumTotalByteCount = 64 << 20
+    private static let maximumOperandByteCount = 64 << 20
+    private static let maximumTime = Duration.seconds(1)
+    private static let maximumOutputCount = 1000
 
     public init() {}
 
@@ -12,6 +21,8 @@ public struct ConstantFolding: GraphPass {
         var graph = graph
         var values: [Endpoint: Tensor] = [:]
         var replacements: [Endpoint: Endpoint] = [:]
+        let place = ConstantFolding.place(environment)
+        var (bytesLeft, end) = (ConstantFolding.maximumTotalByteCount, ContinuousClock.Instant?.none)
         for id in graph.topologicalOrder() {
             for position in graph.nodes[id].inputs.indices {
                 if let other = replacements[graph.nodes[id].inputs[position]] { graph.nodes[id].inputs[position] = other }
@@ -23,7 +34,14 @@ public struct ConstantFolding: GraphPass {
             }
             guard node.isPure, !node.inputs.isEmpty else { continue }
             let operands = node.inputs.compactMap { values[$0] }
-            guard operands.count == node.inputs.count, let results = ConstantFolding.results(of: node, operands, environment) else { continue }
+            guard operands.count == node.inputs.count, ConstantFolding.areSmall(operands) else { continue }
+            let now = ContinuousClock.now
+            if end == nil { end = now + ConstantFolding.maximumTime }
+            guard let end, now < end else { continue }
+            guard let results = ConstantFolding.results(of: node, operands, environment, place) else { continue }
+            let byteCount = results.reduce(0) { $0 + $1.byteCount }
+            guard byteCount <= bytesLeft else { continue }
+            bytesLeft -= byteCount
             // What held the constants back, in a loop or a branch, holds the result back.
             var controls = node.controlInputs
             for input in node.inputs {
@@ -52,12 +70,31 @@ public struct ConstantFolding: GraphPass {
         return try graph.withoutUnusedConstants()
     }
 
+    private static func areSmall(_ operands: [Tensor]) -> Bool {
+        var byteCount = 0
+        for operand in operands {
+            byteCount += operand.byteCount
+            guard byteCount <= maximumOperandByteCount else { return false }
+        }
+        return true
+    }
+
+    /// Where the nodes are computed: as on the device that they are for, with no more memory for results than are kept.
+    private static func place(_ environment: PassEnvironment) -> KernelPlace {
+        let device = FoldingDevice(environment.place.device, byteCount: 4 * maximumByteCount)
+        return KernelPlace(device: device, resources: environment.place.resources, pool: environment.place.pool)
+    }
+
     /// What the node gives for these operands; nil when that is for the step to find out (errors too).
-    private static func results(of node: Node, _ operands: [Tensor], _ environment: PassEnvironment) -> [Tensor]? {
+    private static func results(
+        of node: Node, _ operands: [Tensor], _ environment: PassEnvironment, _ place: KernelPlace
+    ) -> [Tensor]? {
+        // One result for each output, however many an attribute says there are.
+        guard node.outputTypes.count <= maximumOutputCount, node.outputTypes.allSatisfy(\.dtype.isBitwise) else { return nil }
         guard let factory = node.op.kernel(for: environment.place.device.type, node.attributes) else { return nil }
         let request = KernelRequest(
             name: node.name, op: node.op, attributes: node.attributes, inputTypes: node.inputTypes, outputTypes: node.outputTypes,
-            place: environment.place, functions: NoFunctions())
+            place: place, functions: NoFunctions())
         guard case .sync(let body)? = try? factory.make(request) else { return nil }
         let step = StepContext(id: 0, rendezvous: NoRendezvous())
         var inputs = operands.map { Slot.value($0) }
@@ -67,17 +104,42 @@ public struct ConstantFolding: GraphPass {
                 guard let first = inputs.baseAddress, let target = outputs.baseAddress else { return false }
                 let context = KernelContext(
                     inputs: first, inputCount: inputs.count, outputs: target, outputCount: outputs.count, step: step,
-                    place: environment.place)
+                    place: place)
                 return (try? body(context)) != nil
             }
         }
         guard isDone else { return nil }
         let results = outputs.compactMap(\.tensor)
         guard results.count == outputs.count, zip(results, node.outputTypes).allSatisfy({ $0.dtype == $1.dtype }),
-            results.allSatisfy({ $0.dtype.isBitwise && $0.byteCount <= maximumByteCount })
+            results.allSatisfy({ $0.byteCount <= maximumByteCount })
         else { return nil }
-        return results
+        // What is kept lies in memory of its own: a view would keep all of what it is a view of.
+        var kept: [Tensor] = []
+        for result in results {
+            let isOperand = operands.contains { $0.sharesMemory(with: result) && $0.byteCount == result.byteCount }
+            guard let value = isOperand ? result : try? result.copied() else { return nil }
+            kept.append(value)
+        }
+        return kept
     }
+}
+
+/// A device as another one, with little memory.
+private final class FoldingDevice: Device {
+    private let device: any Device
+    private let memory: CountingAllocator
+
+    init(_ device: any Device, byteCount: Int) {
+        self.device = device
+        memory = CountingAllocator(name: "\(device.name), ahead of time", limit: byteCount)
+    }
+    var name: DeviceName { device.name }
+    var type: String { device.type }
+    var incarnation: UInt64 { device.incarnation }
+    var allocator: any Allocator { memory }
+    var memoryLimit: Int { device.memoryLimit }
+    var hardware: String { device.hardware }
+    func copy(_ tensor: Tensor, from source: any Device) throws(Status) -> Tensor { try device.copy(tensor, from: source) }
 }
 
 /// For kernels that compute values, which hand nothing over.

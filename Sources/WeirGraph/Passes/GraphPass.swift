@@ -36,7 +36,7 @@ public struct GraphOptimizer: Sendable {
 
 extension Graph {
     /// The nodes in an order in which each comes after those that it needs; loops' back edges do not count.
-    func topologicalOrder() -> [NodeID] {
+    public func topologicalOrder() -> [NodeID] {
         var pending = [Int](repeating: 0, count: nodes.count)
         var consumers = [[NodeID]](repeating: [], count: nodes.count)
         for (id, node) in nodes.enumerated() {

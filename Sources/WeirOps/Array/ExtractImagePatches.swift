@@ -82,7 +82,7 @@ private struct ImagePatches {
         guard shape.elementCount > 0 else { return }
         if isSame { output.clearElements() }
         let from = StridedCopy.strides(of: sizes), to = StridedCopy.strides(of: shape.dimensions)
-        let steps = [from[0], from[1] * rows.stride, from[2] * columns.stride, 1]
+        let steps = [from[0], from[1] &* rows.stride, from[2] &* columns.stride, 1]
         // Each place in the window is one copy, of all the patches that lie within the image there.
         for row in 0..<rows.size {
             let y = seen(rows, row, above, height, sizes[1])

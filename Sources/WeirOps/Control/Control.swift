@@ -8,7 +8,7 @@ let controlOps: [OpDefinition] = [
     .sendInternal, .hostSend, .send, .receiveInternal, .hostReceive, .receive,
     .argument, .deviceArgument, .result, .deviceResult,
     .if, .statelessIf, .case, .statelessCase, .while, .statelessWhile, .partitionedCall, .statefulPartitionedCall,
-    .remoteCall, .symbolicGradient,
+    .remoteCall, .symbolicGradient, .toBool,
     .stack, .stackV2, .stackPush, .stackPushV2, .stackPop, .stackPopV2, .stackClose, .stackCloseV2,
     .tensorArrayV3, .tensorArrayV2, .tensorArrayV1,
     .tensorArrayGradV3, .tensorArrayGradWithShape, .tensorArrayGradV2, .tensorArrayGradV1,

@@ -202,8 +202,7 @@ extension NumericElement {
 private struct BatchPlan {
     let product: MatrixProduct
     let shape: Shape
-    private let xOffsets: [Int]
-    private let yOffsets: [Int]
+    private let batch: Broadcast?
 
     init(_ x: Shape, _ y: Shape, _ options: BatchOptions) throws {
         try BatchPlan.checkRanks(x, y, broadcasts: options.broadcasts)
@@ -219,20 +218,21 @@ private struct BatchPlan {
             conjugates: true)
         shape = try Shape(validating: batch + [rows, columns])
         // With nothing to compute the batch may have any size.
-        guard shape.elementCount > 0 else {
-            (xOffsets, yOffsets) = ([], [])
-            return
-        }
-        let broadcast = try Broadcast(Shape(x.dimensions.dropLast(2)), Shape(y.dimensions.dropLast(2)))
+        self.batch = shape.elementCount == 0
+            ? nil : try Broadcast(Shape(x.dimensions.dropLast(2)), Shape(y.dimensions.dropLast(2)))
+    }
+
+    /// Where the matrices of each pair begin. Once there is memory for the products, there is for these.
+    private func offsets() -> (x: [Int], y: [Int]) {
         var (xs, ys) = ([Int](), [Int]())
-        let (xSize, ySize) = (rows * depth, depth * columns)
-        broadcast.forEachRow { _, left, right, count, leftStride, rightStride in
+        let (xSize, ySize) = (product.rows * product.depth, product.depth * product.columns)
+        batch?.forEachRow { _, left, right, count, leftStride, rightStride in
             for index in 0..<count {
                 xs.append((left + index * leftStride) * xSize)
                 ys.append((right + index * rightStride) * ySize)
             }
         }
-        (xOffsets, yOffsets) = (xs, ys)
+        return (xs, ys)
     }
 
     /// The batch dimensions that both are broadcast to.
@@ -265,6 +265,7 @@ private struct BatchPlan {
 
     func run<E: MatrixElement>(_ x: Tensor, _ y: Tensor, _ output: Tensor, _ type: E.Type, _ pool: ComputePool) {
         defer { keepAlive((x, y, output)) }
+        let (xOffsets, yOffsets) = offsets()
         product.run(
             batch: xOffsets, yOffsets, x.elements(E.self).start, y.elements(E.self).start,
             output.mutableElements(E.self).start, pool)

@@ -93,6 +93,7 @@ func runConvolution(
         finish.run(images, count * shape.output.volume, channels, stride: channels, column: 0)
     }
     guard shape.inputCount > 0, shape.outputCount > 0, shape.filterCount > 0 else {
+        guard shape.outputCount > 0 else { return }
         arrays.output.update(repeating: 0, count: shape.outputCount)
         return finishImages(shape.batch, arrays.output)
     }

@@ -96,8 +96,10 @@ struct PoolAttributes: Sendable {
         try checkWindowedShape(shape)
         // With the channels in front, each channel is an image of its own.
         let (batch, channels) = channelsFirst ? (sizes.batch * sizes.channels, 1) : (sizes.batch, sizes.channels)
+        // Of images without elements there may be any number.
+        let isEmpty = channels == 0 || (sizes.spatial.volume == 0 && output.volume == 0)
         let pool = PoolShape(
-            batch: batch, channels: channels, input: sizes.spatial, window: window.spatial, stride: stride.spatial,
+            batch: isEmpty ? 0 : batch, channels: channels, input: sizes.spatial, window: window.spatial, stride: stride.spatial,
             output: output, before: before)
         return (pool, shape)
     }

@@ -23,7 +23,7 @@ extension OpDefinition {
                 do {
                     let queue = try queueInput.find(context)
                     try signature.requireInputs(queue.specification.types)
-                    let components = (1..<context.inputCount).map { context.input($0) }
+                    let components = try (1..<context.inputCount).map { try context.input($0).snapshot() }
                     let elements: [QueueElement]
                     if many {
                         elements = try queue.specification.elements(ofBatch: components)

@@ -167,9 +167,16 @@ extension QueueSpecification {
                         + "\(tensor.dimension(0)), and should have \(count)")
             }
         }
+        // Without elements there may be any number of rows, each of which takes memory.
+        guard count <= QueueSpecification.maximumBatchCount else {
+            throw Status.resourceExhausted(
+                "\(label): at most \(QueueSpecification.maximumBatchCount) elements can be enqueued at once, found \(count)")
+        }
         // Rows of their own memory: one row left in the queue must not keep the whole batch.
         return try (0..<count).map { row in try batch.map { try $0.row(row).copied() } }
     }
+
+    private static let maximumBatchCount = 1 << 24
 
     private func checkPriority(_ shape: Shape) throws {
         guard kind != .priority || shape.rank == 0 else {

@@ -39,7 +39,7 @@ private func join(_ context: borrowing KernelContext, _ keepsDimensions: Bool, _
     let texts = input.elements(ByteString.self)
     let keptPlaces = offsets(kept, input.shape, strides)
     // The first dimension listed is joined first.
-    let joinedPlaces = offsets(axes.reversed(), input.shape, strides)
+    let joinedPlaces = input.elementCount == 0 ? [] : offsets(axes.reversed(), input.shape, strides)
     for (index, start) in keptPlaces.enumerated() {
         var text: [UInt8] = []
         for (place, offset) in joinedPlaces.enumerated() {

@@ -103,15 +103,17 @@ public final class CallFrame: @unchecked Sendable {  // each result is written b
     func set(_ index: Int, _ slot: Slot) { if index < resultCount { slots[index] = slot } }
 
     /// The results, after the step.
+    ///
+    /// - Parameter areSnapshots: whether later updates of reference variables must not show in them.
     /// - Throws: `invalidArgument` when one was never produced or comes from a branch that was not taken.
-    public func results() throws(Status) -> [Tensor] {
+    public func results(areSnapshots: Bool = false) throws(Status) -> [Tensor] {
         var tensors: [Tensor] = []
         tensors.reserveCapacity(resultCount)
         for index in 0..<resultCount {
             guard case .value(let tensor) = slots[index] else {
                 throw .invalidArgument("Retval[\(index)] does not have value")
             }
-            tensors.append(tensor)
+            tensors.append(areSnapshots ? try tensor.snapshot() : tensor)
         }
         return tensors
     }

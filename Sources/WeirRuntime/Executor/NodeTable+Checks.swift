@@ -48,7 +48,9 @@ extension NodeTable {
 
     /// A failure with the name of the node where it arose.
     func naming(_ node: Int32, _ status: Status) -> Status {
-        let name = "[[{{node \(names[Int(node)])}}]]"
+        // Each call of a function that it comes through adds a name; of thousands nobody needs the last.
+        guard status.message.utf8.count < 16 << 10 else { return status }
+        let name = "[[{{node \(messageNames[Int(node)])}}]]"
         return status.message.contains(name) ? status : status.appending("\n\t \(name)")
     }
 

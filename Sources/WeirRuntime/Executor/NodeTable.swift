@@ -14,6 +14,15 @@ final class KernelBody {
     func run(_ context: borrowing KernelContext) throws { try body(context) }
 }
 
+extension Node {
+    /// What messages call a node: one that a cut put there, by the node whose value it carries, which its reader knows.
+    fileprivate var messageName: String {
+        guard isSend || isReceive, let tensor = attributes.string("tensor_name") else { return name }
+        let parts = tensor.split(separator: "_", maxSplits: 2)
+        return parts.count == 3 && parts[0] == "edge" ? String(parts[2]) : tensor
+    }
+}
+
 /// A device's part of a graph as flat arrays: all that the executor asks of a node, next to each other.
 final class NodeTable: @unchecked Sendable {  // not changed after init; `costs` is atomic
     enum Kind: UInt8 {
@@ -71,6 +80,8 @@ final class NodeTable: @unchecked Sendable {  // not changed after init; `costs`
     let roots: [Int32]
     let maximumOutputCount: Int
     let names: [String]
+    /// As messages call the nodes.
+    let messageNames: [String]
     let ops: [String]
     let hasLoops: Bool
     let argumentCount: Int
@@ -83,6 +94,7 @@ final class NodeTable: @unchecked Sendable {  // not changed after init; `costs`
         entries = .allocate(capacity: max(count, 1))
         costs = .allocate(capacity: max(count, 1))
         names = graph.nodes.map(\.name)
+        messageNames = graph.nodes.map(\.messageName)
         ops = graph.nodes.map { $0.op.name }
         hasLoops = assignment.frames.count > 1
         var frames = assignment.frames.map {

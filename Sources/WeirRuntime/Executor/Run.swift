@@ -72,7 +72,7 @@ final class Run: @unchecked Sendable {  // see the fields
 
     /// Hands nodes that take long to other threads, all but the last one left to this thread.
     private func share(_ ready: inout [Ready], from start: Int) {
-        guard executor.place.pool.threadCount > 1 else { return }
+        guard executor.place.pool.threadCount > 1, !executor.place.pool.isCrowded else { return }
         var index = start
         while index < ready.count, ready.count > 1 {
             guard table.costs[Int(ready[index].node)].load(ordering: .relaxed) >= Run.expensive else {
@@ -98,6 +98,11 @@ final class Run: @unchecked Sendable {  // see the fields
         func clearInputs() { for index in 0..<inputCount { inputs[index] = .empty } }
 
         if hasFailed.load(ordering: .relaxed) { return clearInputs() }
+        // A loop without a condition has nothing else that would end it.
+        if step.cancellation.isCancelled {
+            clearInputs()
+            return fail(item.node, .cancelled("Step was cancelled"))
+        }
         if item.isDead, entry.pointee.kind != .transfer, entry.pointee.kind != .controlTrigger {
             clearInputs()
             for index in 0..<outputCount { outputs[index] = .dead }
@@ -147,7 +152,13 @@ final class Run: @unchecked Sendable {  // see the fields
             for index in 0..<outputCount { outputs[index] = .empty }
             return fail(item.node, status)
         }
-        propagate(item, entry, outputs, isDead: false, &ready)
+        propagate(item, entry, outputs, isDead: isDead(entry, outputs), &ready)
+    }
+
+    /// Whether a node that ran is dead all the same: a receive of what was dead where it was sent. Who waits for it by a
+    /// control edge is then dead as who takes its value is.
+    private func isDead(_ entry: UnsafeMutablePointer<NodeTable.Entry>, _ outputs: UnsafeMutablePointer<Slot>) -> Bool {
+        entry.pointee.kind == .transfer && entry.pointee.outputCount == 1 && outputs[0].isDead
     }
 
     // This thread is itself an activity, so the count cannot reach zero here.
@@ -183,7 +194,7 @@ final class Run: @unchecked Sendable {  // see the fields
                 guard accept(result, item.node, outputs, count), !hasFailed.load(ordering: .relaxed) else { return }
                 if let status = table.check(item.node, outputs, count) { return fail(item.node, status) }
                 if start != 0 { record(item.node, start, outputs, count) }
-                propagate(item, entry, outputs, isDead: false, &ready)
+                propagate(item, entry, outputs, isDead: isDead(entry, outputs), &ready)
             }
             process(&ready)
         }
@@ -228,12 +239,17 @@ final class Run: @unchecked Sendable {  // see the fields
         }
     }
 
-    /// Keeps the first failure, which ends the step: whoever waits in it is told to stop.
+    /// Keeps the first failure, which ends the step: whoever waits in it is told to stop. One that is no fallout takes the
+    /// place of one that is: whoever is told to stop may say so before the cause does, which comes from a function's body,
+    /// or from a kernel that has still to return.
     private func fail(_ node: Int32, _ status: Status) {
         var status = table.naming(node, status)
         if step.cancellation.isCancelled, status.code == .cancelled || status.code == .aborted { status.isDerived = true }
         let isFirst = failure.withLock { failure -> Bool in
-            guard failure == nil else { return false }
+            if let known = failure {
+                if known.isDerived, !status.isDerived { failure = status }
+                return false
+            }
             failure = status
             return true
         }

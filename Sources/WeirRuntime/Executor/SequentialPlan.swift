@@ -177,8 +177,7 @@ extension SequentialPlan {
                 for case .node(let id) in units {
                     let node = graph.nodes[id]
                     func dies(_ source: NodeID) -> Bool {
-                        let name = graph.nodes[source].op.name
-                        return mayBeDead[source] || name.hasSuffix("Switch") || name == "_SwitchN" || FrameAssignment.isExit(graph.nodes[source])
+                        mayBeDead[source] || graph.nodes[source].op.givesDead || FrameAssignment.isExit(graph.nodes[source])
                     }
                     if table.entries[id].kind == .merge {
                         // In a loop a value need not come round although the loop goes on.

@@ -5,9 +5,14 @@ import WeirTensor
 /// real one's condition, whose iterations release its receives.
 ///
 /// Done once, before the first cut; parts that come to a worker have it already.
+///
+/// As in TensorFlow the Merge of a control loop is a control input of the nodes that take something from another device;
+/// whoever cuts the graph there gives it to the receive. Parts may so be cut again, by anybody.
 public enum ControlLoops {
-    /// Notes, on nodes inside a loop, the Merge that their receives wait for. Never leaves the partitioner.
-    static let mergeAttribute = "_weir_control_loop"
+    private static let prefix = "_cloop"
+
+    /// Whether a node is the Merge whose every turn releases the receives of its loop on its device.
+    static func isMerge(_ node: Node) -> Bool { node.op.name == "Merge" && node.name.hasPrefix(prefix) }
 
     /// - Throws: `invalidArgument` when a loop that crosses devices has no condition.
     public static func add(to graph: Graph, registry: OpRegistry) throws -> Graph {
@@ -22,20 +27,20 @@ public enum ControlLoops {
             let frame: Int
             let device: DeviceName
         }
-        var loops: [Place: (merge: NodeID, switchNode: NodeID)] = [:]
+        var loops: [Place: NodeID] = [:]
 
         func node(
             _ base: String, _ op: String, _ inputs: [Endpoint], _ device: DeviceName, controls: [NodeID] = [], _ attributes: Attributes
         ) throws -> NodeID {
             var made = try Node(
-                name: graph.uniqueName("_cloop_\(base)"), op: registry.require(op), inputs: inputs, controlInputs: controls, attributes: attributes)
+                name: graph.uniqueName("\(prefix)_\(base)"), op: registry.require(op), inputs: inputs, controlInputs: controls, attributes: attributes)
             made.device = device
             return try graph.add(made)
         }
 
         func loop(_ frame: Int, _ device: DeviceName) throws -> NodeID {
             let place = Place(frame: frame, device: device)
-            if let known = loops[place] { return known.merge }
+            if let known = loops[place] { return known }
             let layout = assignment.frames[frame]
             guard let condition = conditions[frame] else {
                 throw Status.invalidArgument("A cross-device loop must have a pivot predicate: \(layout.name)")
@@ -55,26 +60,20 @@ public enum ControlLoops {
             let branch = try node("switch", "Switch", [Endpoint(merge), Endpoint(condition)], device, float)
             let next = try node("next", "NextIteration", [Endpoint(branch, 1)], device, float)
             graph.nodes[merge].inputs[1] = Endpoint(next)
-            loops[place] = (merge, branch)
+            // The control loop's own Switch receives the condition, too.
+            if graph.nodes[condition].device != device { graph.nodes[branch].controlInputs = [merge] }
+            loops[place] = merge
             return merge
         }
 
         for id in graph.nodes.indices where id < assignment.frameOfNode.count {
             let frame = assignment.frameOfNode[id]
             guard frame != 0, let device = graph.nodes[id].device else { continue }
-            let crosses = (graph.nodes[id].inputs.map(\.node) + graph.nodes[id].controlInputs).contains { source in
-                source < assignment.frameOfNode.count && assignment.frameOfNode[source] == frame
-                    && !FrameAssignment.isEnter(graph.nodes[source]) && graph.nodes[source].device != device
-                    || (FrameAssignment.isEnter(graph.nodes[source]) && graph.nodes[source].device != device)
-            }
+            // Whatever arrives at a node arrives in the node's own frame.
+            let crosses = (graph.nodes[id].inputs.map(\.node) + graph.nodes[id].controlInputs).contains { graph.nodes[$0].device != device }
             guard crosses else { continue }
             let merge = try loop(frame, device)
-            graph.nodes[id].attributes[mergeAttribute] = .string(graph.nodes[merge].name)
-        }
-        // A control loop's own Switch receives the condition, too.
-        for (place, made) in loops {
-            graph.nodes[made.switchNode].attributes[mergeAttribute] = .string(graph.nodes[made.merge].name)
-            _ = place
+            graph.nodes[id].controlInputs.append(merge)
         }
         return graph
     }
@@ -86,7 +85,7 @@ public enum ControlLoops {
         for (id, node) in graph.nodes.enumerated() {
             for input in node.inputs where consumer[input.node] == nil { consumer[input.node] = id }
         }
-        for id in graph.nodes.indices {
+        for id in graph.topologicalOrder() {
             switch graph.nodes[id].op.name {
             case "Switch", "Exit":
                 if let source = graph.nodes[id].inputs.first { graph.nodes[id].device = graph.nodes[source.node].device }

@@ -90,6 +90,8 @@ public struct FeedsAndFetches: Sendable {
             node.device = try clientDevice(style) ?? source.device
             let id = try graph.add(node)
             replaced[endpoint] = Endpoint(id)
+            // Whoever took the result of a call takes it from the call's body.
+            if let origin = source.origin(of: endpoint.index) { replaced[origin] = Endpoint(id) }
             if source.op.name.hasPrefix("Placeholder") { replacedControls[endpoint.node] = id }
         }
         if !replaced.isEmpty {
@@ -122,7 +124,20 @@ public struct FeedsAndFetches: Sendable {
         }
         roots += targets.compactMap { graph.index[FeedsAndFetches.nodeName($0)] }
         let reached = graph.ancestors(of: roots)
-        return try graph.filtered { reached[$0] }
+        let result = try graph.filtered { reached[$0] }
+        try checkFrames(result)
+        return result
+    }
+
+    /// - Throws: `invalidArgument` when a fetched value is one of a loop's iterations.
+    private func checkFrames(_ graph: Graph) throws {
+        guard graph.nodes.contains(where: FrameAssignment.isEnter) else { return }
+        let frames = try FrameAssignment(graph)
+        for (fetch, node) in zip(fetches, graph.nodes.indices.filter { graph.nodes[$0].isFetch }) where frames.frameOfNode[node] != 0 {
+            throw Status.invalidArgument(
+                "\(fetch) is inside the loop '\(frames.frames[frames.frameOfNode[node]].name)' and has a value in every iteration: "
+                    + "it cannot be fetched. Fetch what the loop gives when it ends")
+        }
     }
 
     private func clientDevice(_ style: Style) throws -> DeviceName? {
@@ -142,5 +157,15 @@ public struct FeedsAndFetches: Sendable {
     /// The key under which a fed or fetched tensor lies in the step's rendezvous.
     public static func key(_ name: String, device: DeviceName, incarnation: UInt64) -> RendezvousKey {
         RendezvousKey(source: device.description, incarnation: incarnation, destination: device.description, tensor: name)
+    }
+}
+
+extension Node {
+    /// Whether it takes a tensor out to the client.
+    fileprivate var isFetch: Bool { isResult || (isSend && attributes.bool("client_terminated") == true) }
+
+    /// Where the result of a call comes from, when the body of its function took its place.
+    fileprivate func origin(of index: Int) -> Endpoint? {
+        attributes.bool(Lowering.attribute) == true && inputs.indices.contains(index) ? inputs[index] : nil
     }
 }

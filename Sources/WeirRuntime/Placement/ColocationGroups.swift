@@ -85,24 +85,21 @@ struct ColocationGroups {
                 // Where the state is wins over where its user was asked to be.
                 if let both = try? groups[a].spec.merging(groups[b].spec, soft: placer.allowsSoftPlacement) { merged.spec = both }
             } else {
-                merged.spec = try groups[a].spec.merging(groups[b].spec, soft: placer.allowsSoftPlacement)
+                merged.spec = try groups[b].spec.merging(groups[a].spec, soft: placer.allowsSoftPlacement)
                 merged.resourceSpec = try groups[a].resourceSpec.merging(groups[b].resourceSpec, soft: placer.allowsSoftPlacement)
             }
         } catch {
             let status = Status(error)
             if stateEdge { throw status }
             if placer.allowsSoftPlacement { return }
-            throw Placement.error(
-                graph.nodes[second],
-                "Cannot colocate nodes {{colocation_node \(graph.nodes[second].name)}} and {{colocation_node \(graph.nodes[first].name)}}: \(status.message)")
+            throw Placement.cannotColocate(graph.nodes[second], graph.nodes[first], ": \(status.message)")
         }
         let types = groups[a].types.filter(groups[b].types.contains)
         guard !types.isEmpty else {
             if placer.allowsSoftPlacement, !stateEdge { return }
-            throw Placement.error(
-                graph.nodes[second],
-                "Cannot colocate nodes {{colocation_node \(graph.nodes[second].name)}} and {{colocation_node \(graph.nodes[first].name)}} "
-                    + "because no device type supports both of those nodes and the other nodes colocated with them.")
+            throw Placement.cannotColocate(
+                graph.nodes[second], graph.nodes[first],
+                " because no device type supports both of those nodes and the other nodes colocated with them.")
         }
         merged.types = types
         merged.chosen = groups[a].chosen ?? groups[b].chosen

@@ -11,8 +11,9 @@ enum Placement {
         }
     }
 
+    // The node's name at the end is plain: a client makes a traceback of each `{{node name}}`, and one is enough.
     static func error(_ node: Node, _ text: String) -> Status {
-        .invalidArgument("Cannot assign a device for operation \(node.name): \(text)\n\t [[{{node \(node.name)}}]]")
+        .invalidArgument("Cannot assign a device for operation \(node.name): \(text)\n\t [[\(node.name)]]")
     }
 
     static func noKernel(_ node: Node, _ placer: Placer) -> Status {
@@ -22,7 +23,13 @@ enum Placement {
         return .invalidArgument(
             "No OpKernel was registered to support Op '\(node.op.name)' used by {{node \(node.name)}} with these attrs: "
                 + "[\(attributes.joined(separator: ", "))]\nRegistered devices: [\(placer.allTypes.joined(separator: ", "))]\n"
-                + "Registered kernels:\n\(kernels(node))\n\t [[{{node \(node.name)}}]]")
+                + "Registered kernels:\n\(kernels(node))\n\t [[\(node.name)]]")
+    }
+
+    /// Two nodes that were asked to be together cannot be.
+    static func cannotColocate(_ node: Node, _ other: Node, _ reason: String) -> Status {
+        .invalidArgument(
+            "Cannot colocate nodes {{colocation_node \(node.name)}} and {{colocation_node \(other.name)}}\(reason)\n\t [[\(node.name)]]")
     }
 
     /// No device matches what a node's group asks for: either there is no such device, or it has no kernel.

@@ -24,7 +24,10 @@ public struct PlacementReport: CustomStringConvertible, Sendable {
         for node in graph.nodes {
             let device = node.device?.description ?? "unplaced"
             counts[device, default: (0, 0)].ops += 1
-            counts[device, default: (0, 0)].bytes += node.attributes.tensor("value")?.byteCount ?? PlacementReport.variableBytes(node)
+            let bytes = node.attributes.tensor("value")?.byteCount ?? PlacementReport.variableBytes(node)
+            // Variables take no memory before they are assigned: a graph may have more of them than there is.
+            let (sum, overflow) = counts[device, default: (0, 0)].bytes.addingReportingOverflow(bytes)
+            counts[device, default: (0, 0)].bytes = overflow ? .max : sum
             for input in node.inputs {
                 let source = graph.nodes[input.node].device?.description ?? "unplaced"
                 if source != device { edges[Ends(from: source, to: device), default: []].insert(input) }
@@ -38,7 +41,8 @@ public struct PlacementReport: CustomStringConvertible, Sendable {
         guard node.op.name == "VariableV2" || node.op.name == "VarHandleOp", let shape = node.attributes.shape("shape")?.known,
             let dtype = node.attributes.type("dtype")
         else { return 0 }
-        return shape.elementCount * dtype.byteCount
+        let (bytes, overflow) = shape.elementCount.multipliedReportingOverflow(by: dtype.byteCount)
+        return overflow ? .max : bytes
     }
 
     public var description: String {

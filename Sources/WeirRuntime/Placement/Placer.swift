@@ -89,6 +89,13 @@ public struct Placer: Sendable {
 }
 
 extension Graph {
+    /// Leaves nodes with state where they were when the graph was placed before, smaller.
+    public mutating func keepDevices(of placed: Graph) {
+        for node in placed.nodes where node.op.isStateful {
+            if let id = index[node.name] { nodes[id].device = node.device }
+        }
+    }
+
     /// For each node, those that use its outputs or wait for it.
     var consumers: [[NodeID]] {
         var result = [[NodeID]](repeating: [], count: nodes.count)

@@ -184,7 +184,7 @@ extension Trainer {
         (metadata?.times ?? []).reduce(0) { sum, time in
             // Receives that the master put in are named `…_S7`; feeds are `_recv_…`, copies within a task `…_G7`.
             guard time.op.hasSuffix("Recv"), let tail = time.node.split(separator: "_").last, tail.first == "S" else { return sum }
-            return sum + time.outputBytes.reduce(0, +)
+            return sum &+ time.outputBytes.reduce(0, &+)
         }
     }
 

@@ -71,7 +71,7 @@ final class Scoreboard: Sendable {
                 trainAccuracy: train, testAccuracy: test, testRowCount: testRows, stepCount: stepCount, seconds: seconds,
                 stepsPerSecond: Double(stepCount) / max(seconds, 1e-9), updatesByWorker: state.updates,
                 droppedGradients: required.map { max(0, computed - $0 * stepCount) } ?? 0,
-                bytesMoved: state.updates.enumerated().reduce(0) { $0 + $1.element * (state.bytesPerStep[$1.offset] ?? 0) },
+                bytesMoved: state.updates.enumerated().reduce(0) { $0 &+ $1.element &* (state.bytesPerStep[$1.offset] ?? 0) },
                 losses: state.losses.sorted { $0.step < $1.step }, placement: placement)
         }
     }

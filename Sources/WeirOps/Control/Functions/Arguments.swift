@@ -11,7 +11,7 @@ extension OpDefinition {
 
     private static func makeArgument(_ name: String) -> OpDefinition {
         OpDefinition(name, "() -> (output: T)", "T: type", "index: int >= 0")
-            .stateful()
+            .statefulWithoutMemory()
             .shape { c in
                 // Neither is in the schema: whoever builds the body may know.
                 if let shape = c.attributes.shapes("_output_shapes")?.first { c.setOutput(0, shape) }
@@ -25,7 +25,7 @@ extension OpDefinition {
     }
     private static func makeResult(_ name: String) -> OpDefinition {
         OpDefinition(name, "(input: T) -> ()", "T: type", "index: int >= 0")
-            .stateful()
+            .statefulWithoutMemory()
             .noGradient()
             .kernel(gpu: [:], make: outsideOfCall)
     }

@@ -4,7 +4,7 @@ import WeirTensor
 extension OpDefinition {
     /// Calls a function.
     static let partitionedCall = calling("PartitionedCall")
-    static let statefulPartitionedCall = calling("StatefulPartitionedCall").stateful()
+    static let statefulPartitionedCall = calling("StatefulPartitionedCall").statefulWithoutMemory()
 
     private static func calling(_ name: String) -> OpDefinition {
         OpDefinition(
@@ -16,6 +16,7 @@ extension OpDefinition {
                 c.setOutput(index, shape)
             }
         }
+        .calling(.call("f"))
         .gradient { g in try ControlFlow.callGradient(g) }
         .kernel(gpu: [:]) { request in
             let function = try NodeFunction(request, "f")
@@ -31,7 +32,7 @@ extension OpDefinition {
         "RemoteCall", "(target: string, args: Tin) -> (output: Tout)", "Tin: list(type) >= 1", "Tout: list(type) >= 1",
         "f: func"
     )
-    .stateful()
+    .statefulWithoutMemory()
     .noGradient()
     .kernel(gpu: [:], hostMemory: ["target"]) { request in
         let function = try NodeFunction(request, "f")
@@ -52,15 +53,17 @@ extension OpDefinition {
         }
     }
 
-    /// The gradient function of a function. Weir builds gradients when it builds graphs and runs none by this op.
+    /// The gradient of a function. The gradient's own nodes take its place before a graph is placed; only of a function that
+    /// stays a call it is not built.
     static let symbolicGradient = OpDefinition(
         "SymbolicGradient", "(input: Tin) -> (output: Tout)", "Tin: list(type) >= 1", "Tout: list(type) >= 1", "f: func"
     )
+    .calling(.gradient("f"))
     .noGradient()
     .kernel { request in
         let name = request.attributes.function("f")?.name ?? ""
         let status = Status.unimplemented(
-            "SymbolicGradient node '\(request.name)': the gradient of function '\(name)' must be built with the graph")
+            "SymbolicGradient node '\(request.name)': the gradient of function '\(name)' cannot be built where the function stays a call")
         return .sync { _ in throw status }
     }
 }

@@ -3,7 +3,7 @@ import WeirTensor
 
 extension OpDefinition {
     /// Calls one of two functions.
-    static let `if` = conditional("If").stateful()
+    static let `if` = conditional("If").statefulWithoutMemory()
     static let statelessIf = conditional("StatelessIf")
 
     private static func conditional(_ name: String) -> OpDefinition {
@@ -12,6 +12,7 @@ extension OpDefinition {
             "Tout: list(type) >= 0", "then_branch: func", "else_branch: func", "output_shapes: list(shape) = []"
         )
         .shape(promisedShapes)
+        .calling(.conditional(["then_branch", "else_branch"]))
         .gradient { g in try ControlFlow.conditionalGradient(g) }
         .kernel(gpu: [:], hostMemory: ["cond"]) { request in
             let thenBranch = try NodeFunction(request, "then_branch")
@@ -30,7 +31,7 @@ extension OpDefinition {
     }
 
     /// Calls one of several functions; the last when the number is none of theirs.
-    static let `case` = selection("Case").stateful()
+    static let `case` = selection("Case").statefulWithoutMemory()
     static let statelessCase = selection("StatelessCase")
 
     private static func selection(_ name: String) -> OpDefinition {
@@ -39,6 +40,7 @@ extension OpDefinition {
             "Tout: list(type) >= 0", "branches: list(func) >= 1", "output_shapes: list(shape) = []"
         )
         .shape(promisedShapes)
+        .calling(.selection("branches"))
         .gradient { g in try ControlFlow.conditionalGradient(g) }
         .kernel(gpu: [:], hostMemory: ["branch_index"]) { request in
             guard let references = request.attributes.functions("branches"), !references.isEmpty else {

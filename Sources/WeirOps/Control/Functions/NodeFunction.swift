@@ -1,5 +1,4 @@
 import Synchronization
-import WeirDevice
 import WeirGraph
 import WeirTensor
 
@@ -8,7 +7,6 @@ import WeirTensor
 final class NodeFunction: Sendable {
     private let reference: FunctionReference
     private let functions: any FunctionInstantiator
-    private let pool: ComputePool
     private let instance = Mutex<(any CallableFunction)?>(nil)
 
     /// - Throws: `invalidArgument` when the attribute names no function.
@@ -22,26 +20,13 @@ final class NodeFunction: Sendable {
     init(_ request: KernelRequest, _ reference: FunctionReference) {
         self.reference = reference
         functions = request.functions
-        pool = request.place.pool
     }
 
     func call(_ arguments: [Tensor], in step: StepContext, _ done: @escaping Completion<[Tensor]>) {
-        let function: any CallableFunction
         do {
-            function = try find()
+            try find().call(arguments, in: step, done)
         } catch {
-            return done(.failure(Status(error)))
-        }
-        let depth = CallDepth.current + 1
-        guard depth < CallDepth.limit else {
-            return done(
-                .failure(.resourceExhausted("Function '\(reference.name)' is called more than \(depth) calls deep")))
-        }
-        // A call runs on the stack of its caller; every so often the next one gets a stack of its own.
-        if depth % CallDepth.onOneStack == 0 {
-            pool.submit { CallDepth.$current.withValue(depth) { function.call(arguments, in: step, done) } }
-        } else {
-            CallDepth.$current.withValue(depth) { function.call(arguments, in: step, done) }
+            done(.failure(Status(error)))
         }
     }
     private func find() throws -> any CallableFunction {
@@ -54,13 +39,6 @@ final class NodeFunction: Sendable {
             return made
         }
     }
-}
-
-/// How many calls of functions the running thread is in: functions may call themselves, but not without end.
-private enum CallDepth {
-    @TaskLocal static var current = 0
-    static let limit = 10_000
-    static let onOneStack = 32
 }
 
 /// A call's results as outputs, checked against what the node promises.

@@ -4,7 +4,7 @@ import WeirTensor
 
 extension OpDefinition {
     /// Calls a function on its own results as long as another says so.
-    static let `while` = loop("While").stateful()
+    static let `while` = loop("While").statefulWithoutMemory()
     static let statelessWhile = loop("StatelessWhile")
 
     private static func loop(_ name: String) -> OpDefinition {
@@ -13,6 +13,7 @@ extension OpDefinition {
             "output_shapes: list(shape) = []", "parallel_iterations: int = 10"
         )
         .shape(promisedShapes)
+        .calling(.loop(condition: "cond", body: "body"))
         .gradient { g in try ControlFlow.loopGradient(g) }
         .kernel(gpu: [:]) { request in
             let condition = try NodeFunction(request, "cond"), body = try NodeFunction(request, "body")

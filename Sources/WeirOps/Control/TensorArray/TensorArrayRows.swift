@@ -120,6 +120,9 @@ extension OpDefinition {
         let rows = value.dimension(0)
         let indices: [Int]
         if givesAll {
+            guard rows <= TensorArrayState.maximumIndex else {
+                throw Status.resourceExhausted("A TensorArray has at most \(TensorArrayState.maximumIndex) elements, found \(rows)")
+            }
             indices = Array(0..<rows)
         } else {
             guard context.shape(1).rank == 1 else {

@@ -4,17 +4,22 @@ import WeirTensor
 /// Some tensors, or nothing, as an element of a tensor.
 struct OptionalValue: VariantValue {
     static var typeName: String { "tensorflow::data::Optional" }
-    var components: [Tensor]?
+    let components: [Tensor]?
 
     // One byte tells whether there is a value.
     var encoded: (metadata: [UInt8], tensors: [Tensor])? { ([components == nil ? 0 : 1], components ?? []) }
 
-    init(components: [Tensor]?) { self.components = components }
+    let extent: VariantExtent
+
+    init(components: [Tensor]?) {
+        self.components = components
+        extent = VariantExtent(of: components ?? [])
+    }
     init(_ variant: Variant) throws(Status) {
         if let optional = variant.value as? OptionalValue {
             self = optional
         } else if let opaque = variant.value as? OpaqueVariant, opaque.name == OptionalValue.typeName {
-            components = opaque.metadata.first == 1 ? opaque.tensors : nil
+            self.init(components: opaque.metadata.first == 1 ? opaque.tensors : nil)
         } else {
             throw .invalidArgument("Expected an optional, found \(variant.typeName)")
         }
@@ -47,7 +52,9 @@ extension OpDefinition {
     }
     .kernel(gpu: [:]) { _ in
         .sync { context in
-            context.setOutput(0, Tensor(Variant(OptionalValue(components: context.inputTensors))))
+            let value = OptionalValue(components: context.inputTensors)
+            try value.extent.check()
+            context.setOutput(0, Tensor(Variant(value)))
         }
     }
 

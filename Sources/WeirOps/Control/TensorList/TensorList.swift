@@ -12,6 +12,8 @@ struct TensorList: VariantValue {
     var maximumCount = -1
     /// The elements; nil stands for zeros that were never written.
     var elements: [Tensor?] = []
+    /// Of the elements when the list was made a variant.
+    fileprivate(set) var extent = VariantExtent()
 
     /// More elements than any use has, and few enough that a wrong number does not take all memory.
     static let largestCount = 1 << 27
@@ -58,7 +60,8 @@ extension KernelContext {
         return try TensorList(variant)
     }
 
-    func setOutput(_ index: Int, _ list: TensorList) { setOutput(index, Tensor(Variant(list))) }
+    /// - Throws: `resourceExhausted` when lists lie in lists too deep, or there are too many.
+    func setOutput(_ index: Int, _ list: TensorList) throws { setOutput(index, Tensor(try Variant(list))) }
 
     /// Input `index` as a shape in which -1 is an unknown dimension, and the scalar -1 an unknown shape.
     func partialShape(_ index: Int) throws -> PartialShape {
@@ -100,6 +103,19 @@ extension TensorList {
 }
 
 extension Variant {
+    /// - Throws: `resourceExhausted` when lists lie in lists too deep, or there are too many.
+    init(_ list: TensorList) throws(Status) {
+        var list = list
+        list.extent = VariantExtent()
+        if list.elementDType == .variant {
+            list.extent = VariantExtent(of: list.elements.compactMap { $0 })
+        } else {
+            list.extent.tensorCount = list.elements.count
+        }
+        try list.extent.check()
+        self.init(list as any VariantValue)
+    }
+
     /// What kind of value it holds, for messages.
     var typeName: String {
         guard let value else { return "Variant<type: <empty>>" }

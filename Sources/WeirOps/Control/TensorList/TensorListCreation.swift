@@ -30,7 +30,7 @@ extension OpDefinition {
                 throw Status.invalidArgument(
                     "max_num_elements expected to be a scalar but got shape: \(context.shape(1))")
             }
-            context.setOutput(
+            try context.setOutput(
                 0,
                 TensorList(
                     elementDType: dtype, elementShape: try context.partialShape(0),
@@ -58,7 +58,7 @@ extension OpDefinition {
                     "The num_elements to reserve must be a non negative number, but got \(count)")
             }
             try TensorList.requireCount(count)
-            context.setOutput(
+            try context.setOutput(
                 0,
                 TensorList(
                     elementDType: dtype, elementShape: try context.partialShape(0),

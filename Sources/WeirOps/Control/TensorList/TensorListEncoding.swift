@@ -66,7 +66,8 @@ extension TensorList {
                 next.removeFirst()
                 elements.append(nil)
             } else {
-                guard let tensor = tensors.popFirst(), tensor.dtype == dtype else { throw MetadataReader.malformed }
+                guard let tensor = tensors.popFirst(), tensor.dtype == dtype, elementShape.isCompatible(with: tensor.shape)
+                else { throw MetadataReader.malformed }
                 elements.append(tensor)
             }
         }

@@ -20,7 +20,7 @@ extension OpDefinition {
             let tensor = context.input(1)
             var list = try context.takeTensorList(0)
             try list.push(tensor, dtype)
-            context.setOutput(0, list)
+            try context.setOutput(0, list)
         }
     }
 
@@ -49,7 +49,7 @@ extension OpDefinition {
             for index in from.indices {
                 var list = try TensorList(from[index])
                 try list.push(rows.row(index), dtype)
-                to[index] = Variant(list)
+                to[index] = try Variant(list)
             }
         }
     }
@@ -97,7 +97,7 @@ extension OpDefinition {
                 }
                 context.setOutput(1, try .zeros(dtype, known, in: dtype.isBitwise ? allocator : HostAllocator.shared))
             }
-            context.setOutput(0, list)
+            try context.setOutput(0, list)
         }
     }
 
@@ -119,7 +119,7 @@ extension OpDefinition {
             }
             var list = try context.takeTensorList(0)
             try list.resize(size)
-            context.setOutput(0, list)
+            try context.setOutput(0, list)
         }
     }
 
@@ -152,7 +152,7 @@ extension OpDefinition {
                 }
                 try TensorList.requireCount(list.elements.count + other.elements.count)
                 list.elements += other.elements
-                output[index] = Variant(list)
+                output[index] = try Variant(list)
             }
         }
     }

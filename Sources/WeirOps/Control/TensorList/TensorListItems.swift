@@ -82,7 +82,7 @@ extension OpDefinition {
                         + "shape: \(list.elementShape)")
             }
             list.elements[index] = item
-            context.setOutput(0, list)
+            try context.setOutput(0, list)
         }
     }
 }

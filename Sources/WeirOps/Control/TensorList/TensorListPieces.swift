@@ -80,7 +80,7 @@ extension OpDefinition {
                 throw Status.invalidArgument(
                     "Unused values in tensor. Length of tensor: \(tensor.dimension(0)) Values used: \(start)")
             }
-            context.setOutput(0, list)
+            try context.setOutput(0, list)
         }
     }
 }

@@ -108,8 +108,9 @@ extension OpDefinition {
             }
             let tensor = context.input(0)
             var list = try newList(of: tensor, try context.partialShape(1))
+            try TensorList.requireCount(tensor.dimension(0))
             list.elements = (0..<tensor.dimension(0)).map { tensor.row($0) }
-            context.setOutput(0, list)
+            try context.setOutput(0, list)
         }
     }
 }

@@ -51,7 +51,7 @@ extension OpDefinition {
                     }
                     try list.resize(max((indices.max() ?? -1) + 1, count))
                     for (row, index) in indices.enumerated() { list.elements[index] = tensor.row(row) }
-                    context.setOutput(0, list)
+                    try context.setOutput(0, list)
                 }
             }
     }
@@ -105,7 +105,7 @@ extension OpDefinition {
             }
             try list.resize(max((indices.max() ?? -1) + 1, list.elements.count))
             for (row, index) in indices.enumerated() { list.elements[index] = tensor.row(row) }
-            context.setOutput(0, list)
+            try context.setOutput(0, list)
         }
     }
 }

@@ -49,7 +49,7 @@ func addVariants(_ a: Variant, _ b: Variant) throws(Status) -> Variant {
     if a.value is OptionalValue || b.value is OptionalValue {
         return Variant(try addOptionals(try OptionalValue(a), try OptionalValue(b)))
     }
-    return Variant(try addTensorLists(try TensorList(a), try TensorList(b)))
+    return try Variant(try addTensorLists(try TensorList(a), try TensorList(b)))
 }
 
 private func addOptionals(_ a: OptionalValue, _ b: OptionalValue) throws(Status) -> OptionalValue {
@@ -86,7 +86,7 @@ func zeroVariant(like variant: Variant) throws(Status) -> Variant {
     for index in list.elements.indices {
         if let element = list.elements[index] { list.elements[index] = try zeroTensor(like: element) }
     }
-    return Variant(list)
+    return try Variant(list)
 }
 
 /// Zeros of the type and shape of a tensor, of variants too.
@@ -100,7 +100,7 @@ func zeroTensor(like tensor: Tensor) throws(Status) -> Tensor {
 }
 
 extension TensorList: ZeroableVariant {
-    func zerosLike() throws -> any VariantValue { try zeroVariant(like: Variant(self)).value ?? self }
+    func zerosLike() throws -> any VariantValue { try zeroVariant(like: try Variant(self)).value ?? self }
 }
 extension OptionalValue: ZeroableVariant {
     func zerosLike() throws -> any VariantValue { try zeroVariant(like: Variant(self)).value ?? self }

@@ -9,15 +9,21 @@ extension OpDefinition {
 
     private static func sending(_ name: String, inHostMemory: Bool) -> OpDefinition {
         OpDefinition(name, "(tensor: T) -> ()", attributes: ["T: type"] + TransferKey.attributes)
-            .stateful()
+            .statefulWithoutMemory()
             .noGradient()
             .kernel(gpu: [:], hostMemory: inHostMemory ? ["tensor"] : []) { request in
                 let key = try TransferKey(request)
                 let dtype = try request.type("T")
+                let leavesRuntime = try request.bool("client_terminated")
                 return .sync { context in
-                    let delivery: Delivery =
-                        context.slot(0).isDead
-                        ? .dead(dtype) : Delivery(context.input(0), device: inHostMemory ? nil : context.device)
+                    let delivery: Delivery
+                    if context.slot(0).isDead {
+                        delivery = .dead(dtype)
+                    } else {
+                        // What a client fetches never changes.
+                        let value = leavesRuntime ? try context.input(0).snapshot() : context.input(0)
+                        delivery = Delivery(value, device: inHostMemory ? nil : context.device)
+                    }
                     try context.step.rendezvous.send(key.at(context.frame), delivery)
                 }
             }

@@ -115,7 +115,7 @@ extension OpDefinition {
             )
         }
         let keys = try context.input(1).array(of: ByteString.self)
-        let values = context.input(2)
+        let values = try context.input(2).snapshot()
         guard keys.isEmpty || values.elementCount > 0 else {
             throw Status.invalidArgument("Tensors with no elements are not supported: received shape \(values.shape)")
         }

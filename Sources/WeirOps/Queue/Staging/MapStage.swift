@@ -35,7 +35,7 @@ extension OpDefinition {
             try mapKernel(request, order) { context in
                 .put(
                     key: try stagingKey(context.input(0)), indices: try context.input(1).integers("indices"),
-                    values: (2..<context.inputCount).map { context.input($0) })
+                    values: try (2..<context.inputCount).map { try context.input($0).snapshot() })
             }
         }
     }

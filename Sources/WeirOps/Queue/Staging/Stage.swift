@@ -16,7 +16,7 @@ extension OpDefinition {
     .stateful()
     .noGradient()
     .kernel(gpu: [:]) { request in
-        try stagingKernel(request) { context in .put(context.inputTensors) }
+        try stagingKernel(request) { context in .put(try context.inputTensors.map { try $0.snapshot() }) }
     }
 
     /// Takes the tuple that was put in first; waits until there is one.

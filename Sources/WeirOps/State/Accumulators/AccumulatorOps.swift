@@ -104,7 +104,7 @@ private func scalar<E>(_ context: borrowing KernelContext, _ index: Int, _ name:
     return .sync { context in
         let accumulator = try handle.find(context)
         let step = try scalar(context, 1, "local_step", Int64.self)
-        try accumulator.apply(.dense(context.input(2)), localStep: step, context.pool)
+        try accumulator.apply(.dense(try context.input(2).snapshot()), localStep: step, context.pool)
     }
 }
 
@@ -115,7 +115,7 @@ private func scalar<E>(_ context: borrowing KernelContext, _ index: Int, _ name:
         let accumulator = try handle.find(context)
         let step = try scalar(context, 1, "local_step", Int64.self)
         let gradient = Gradient.sparse(
-            indices: context.input(2), values: context.input(3), shape: knowsShape ? context.input(4) : nil)
+            indices: try context.input(2).snapshot(), values: try context.input(3).snapshot(), shape: knowsShape ? context.input(4) : nil)
         try accumulator.apply(gradient, localStep: step, context.pool)
     }
 }

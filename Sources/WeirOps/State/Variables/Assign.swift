@@ -2,7 +2,7 @@ public import WeirGraph
 import WeirTensor
 
 extension OpDefinition {
-    /// Gives a variable a value. Nothing is copied: the variable shares the tensor until it is changed in place.
+    /// Gives a variable a value. A value that nobody else holds becomes the variable's own without a copy.
     static let assign = OpDefinition(
         "Assign", "(ref: Ref(T), value: T) -> (output_ref: Ref(T))", "T: type", "validate_shape: bool = true",
         "use_locking: bool = true"
@@ -17,14 +17,11 @@ extension OpDefinition {
         let validates = try request.bool("validate_shape")
         return .sync { context in
             let cell = try context.reference(0)
-            let value = context.input(1)
-            try cell.update { old in
-                if validates, let old, old.shape != value.shape {
-                    throw Status.invalidArgument(
-                        "Assign requires shapes of both tensors to match. lhs shape= \(old.shape) "
-                            + "rhs shape= \(value.shape)")
-                }
-                old = value
+            let shape = context.shape(1)
+            try cell.assign(context.takeInput(1), in: context.allocator) { old in
+                guard validates, let old, old.shape != shape else { return }
+                throw Status.invalidArgument(
+                    "Assign requires shapes of both tensors to match. lhs shape= \(old.shape) rhs shape= \(shape)")
             }
             context.setOutput(0, reference: cell)
         }

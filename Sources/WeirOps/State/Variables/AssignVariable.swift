@@ -20,13 +20,11 @@ extension OpDefinition {
                 throw Status.invalidArgument(
                     "Trying to assign variable with wrong dtype. Expected \(variable.dtype) got \(dtype)")
             }
-            try variable.cell.update { old in
-                if validates, let old, old.shape != value.shape {
-                    throw Status.invalidArgument(
-                        "Trying to assign to variable with tensor with wrong shape. Expected \(old.shape) "
-                            + "got \(value.shape)")
-                }
-                old = value
+            let shape = value.shape
+            try variable.cell.assign(value, in: context.allocator) { old in
+                guard validates, let old, old.shape != shape else { return }
+                throw Status.invalidArgument(
+                    "Trying to assign to variable with tensor with wrong shape. Expected \(old.shape) got \(shape)")
             }
         }
     }

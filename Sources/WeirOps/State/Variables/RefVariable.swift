@@ -8,11 +8,11 @@ final class RefVariable: KeptResource {
     let cell: ReferenceCell
     private let closed = Atomic<Bool>(false)
 
-    init(name: String, dtype: DType) { cell = ReferenceCell(name: name, dtype: dtype) }
+    init(name: String, dtype: DType) { cell = ReferenceCell(name: name, dtype: dtype, showsUpdates: true) }
     var isClosed: Bool { closed.load(ordering: .acquiring) }
     func close() {
         closed.store(true, ordering: .releasing)
-        cell.assign(nil)
+        cell.clear()
     }
 }
 

@@ -17,7 +17,7 @@ public final class ResourceVariable: Resource, KeptResource {
     /// Kernels may hold on to a variable that is gone, but not to its memory.
     public func close() {
         closed.store(true, ordering: .releasing)
-        cell.assign(nil)
+        cell.clear()
     }
 
     /// - Throws: `invalidArgument` when it is of another type than a node says.

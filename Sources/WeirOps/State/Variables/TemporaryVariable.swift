@@ -30,7 +30,7 @@ extension OpDefinition {
         let sane = try Shape(validating: shape.dimensions)
         return .sync { context in
             let value = try Tensor.zeros(dtype, sane, in: dtype.isBitwise ? context.allocator : HostAllocator.shared)
-            let cell = ReferenceCell(name: name, dtype: dtype, value: value)
+            let cell = ReferenceCell(name: name, dtype: dtype, value: value, showsUpdates: true)
             try context.step.resources.create(StepVariable(cell), name: StepVariable.name(name, context.frame))
             context.setOutput(0, reference: cell)
         }

@@ -1,0 +1,85 @@
+import WeirGraph
+import WeirTensor
+
+// If and Case: their inputs go through switches into the bodies of their branches, whose results are merged.
+extension LoweredGraph {
+    /// - Parameter branches: what runs when the condition is true, and when it is not.
+    mutating func lowerConditional(_ item: Item, _ branches: [FunctionReference]) throws {
+        let node = graph.nodes[item.node]
+        guard node.isToBeLowered, branches.count == 2, let condition = node.inputs.first else { return }
+        var predicate = condition
+        if dtype(predicate) != .bool {
+            predicate = Endpoint(
+                try add("\(node.name)/predicate", "ToBool", [predicate], device: node.requestedDevice, ["T": .type(dtype(predicate))]))
+        }
+        // Output 1 of a Switch is the one of a true predicate.
+        try lower(item, predicate, Array(node.inputs.dropFirst()), [branches[1], branches[0]]) { graph, name, input, selector in
+            let id = try graph.add(name, "Switch", [input, selector], device: node.requestedDevice, ["T": .type(graph.dtype(input))])
+            return (0..<2).map { Endpoint(id, $0) }
+        }
+    }
+
+    mutating func lowerSelection(_ item: Item, _ branches: [FunctionReference]) throws {
+        let node = graph.nodes[item.node]
+        guard node.isToBeLowered, !branches.isEmpty, let index = node.inputs.first else { return }
+        try lower(item, index, Array(node.inputs.dropFirst()), branches) { graph, name, input, selector in
+            let id = try graph.add(
+                name, "_SwitchN", [input, selector], device: node.requestedDevice,
+                ["T": .type(graph.dtype(input)), "num_outs": .int(branches.count)])
+            return (0..<branches.count).map { Endpoint(id, $0) }
+        }
+    }
+
+    /// - Parameter split: sends a value to one of as many endpoints as there are branches.
+    private mutating func lower(
+        _ item: Item, _ selector: Endpoint, _ inputs: [Endpoint], _ branches: [FunctionReference],
+        split: (inout LoweredGraph, String, Endpoint, Endpoint) throws -> [Endpoint]
+    ) throws {
+        let node = graph.nodes[item.node]
+        var selector = selector
+        let controls = node.controlInputs
+        if !controls.isEmpty { selector = Endpoint(try identity("\(node.name)/selector", selector, controls: controls)) }
+        let pivots = try split(&self, "\(node.name)/switch_pred", selector, selector)
+        let switched = try inputs.enumerated().map { try split(&self, "\(node.name)/switch_\($0)", $1, selector) }
+        var results: [Expansion] = []
+        var gates: [NodeID] = []
+        for (number, branch) in branches.enumerated() {
+            let prefix = "\(node.name)/branch_\(number)"
+            let gate = try add(
+                "\(prefix)/pivot", "Identity", [pivots[number]], device: node.requestedDevice, ["T": .type(dtype(selector))])
+            gates.append(gate)
+            results.append(
+                try inlineOrCall(
+                    branch, switched.map { $0[number] }, gate: gate, device: node.requestedDevice, prefix: prefix, callers: item.callers))
+        }
+        let count = node.outputTypes.count
+        guard results.allSatisfy({ $0.outputs.count == count }) else {
+            throw Status.invalidArgument(
+                "Node '\(node.name)' (op \(node.op.name)) has \(count) outputs, its branches give \(results.map(\.outputs.count))")
+        }
+        var merged = Expansion(outputs: [], effects: [])
+        for index in 0..<count {
+            let id = try add(
+                "\(node.name)/merge_\(index)", "Merge", results.map { $0.outputs[index] }, device: node.requestedDevice,
+                ["T": .type(node.outputTypes[index].dtype), "N": .int(branches.count)])
+            merged.outputs.append(Endpoint(id))
+        }
+        if count == 0 {
+            // The branch that was taken is over when its effects have happened.
+            let ends = try zip(gates, results).map { gate, result in
+                Endpoint(try identity("\(node.name)/branch_end", Endpoint(gate), controls: result.effects))
+            }
+            merged.effects = [
+                try add(
+                    "\(node.name)/branch_executed", "Merge", ends, device: node.requestedDevice,
+                    ["T": .type(dtype(selector)), "N": .int(branches.count)]),
+            ]
+        }
+        try replace(item.node, with: merged)
+    }
+}
+
+extension Node {
+    /// Whether its front end wants it to be Switch and Merge, rather than a kernel that calls functions.
+    var isToBeLowered: Bool { attributes.bool(ControlFlow.lowers) == true }
+}

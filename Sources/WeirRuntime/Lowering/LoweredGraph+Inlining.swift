@@ -1,0 +1,119 @@
+import WeirGraph
+import WeirTensor
+
+// The nodes of a function's body, put into the graph that calls it.
+extension LoweredGraph {
+    /// Adds the nodes of a function.
+    ///
+    /// - Parameters:
+    ///   - gate: what nodes without inputs wait for.
+    ///   - isInFlow: whether the call is in a branch or a loop.
+    ///   - device: where nodes go that name no device.
+    mutating func inline(
+        _ reference: FunctionReference, _ arguments: [Endpoint], gate: NodeID?, isInFlow: Bool, device: String, prefix: String,
+        callers: [String]
+    ) throws -> Expansion {
+        let body = try body(reference)
+        let outer = try DeviceName(device)
+        var ids = [NodeID](repeating: -1, count: body.graph.nodes.count)
+        var pivots: [Int: NodeID] = [:]
+        let first = graph.nodes.count
+        var effects: [NodeID] = []
+        var outputs: [Int: Endpoint] = [:]
+        func argument(_ node: Node) throws -> Endpoint {
+            guard let index = node.attributes.int("index"), arguments.indices.contains(index) else {
+                throw Status.invalidArgument("Function '\(reference.name)' takes more arguments than the \(arguments.count) of '\(prefix)'")
+            }
+            guard node.outputTypes[0].dtype == dtype(arguments[index]) else {
+                throw Status.invalidArgument(
+                    "Function '\(reference.name)': argument \(index) must be \(node.outputTypes[0].dtype), found \(dtype(arguments[index])) in '\(prefix)'")
+            }
+            return arguments[index]
+        }
+        // Places first: loops make nodes use nodes that come after them.
+        for (id, node) in body.graph.nodes.enumerated() where !node.isArgument && !node.isResult {
+            var copy = node
+            copy.name = graph.uniqueName("\(prefix)/\(node.name)")
+            copy.inputs = []
+            copy.controlInputs = []
+            copy.requestedDevice = node.requestedDevice.isEmpty ? device : outer.overridden(by: try DeviceName(node.requestedDevice)).description
+            if case .strings(let groups)? = node.attributes["_class"] {
+                copy.attributes["_class"] = .strings(groups.map { LoweredGraph.renamed($0, prefix, in: body.graph) })
+            }
+            ids[id] = try graph.add(copy)
+        }
+        func resolve(_ input: Endpoint) throws -> Endpoint {
+            let source = body.graph.nodes[input.node]
+            return source.isArgument ? try argument(source) : Endpoint(ids[input.node], input.index)
+        }
+        for (id, node) in body.graph.nodes.enumerated() {
+            if node.isResult {
+                outputs[node.attributes.int("index") ?? 0] = try resolve(node.inputs[0])
+                continue
+            }
+            guard ids[id] >= 0 else { continue }
+            graph.nodes[ids[id]].inputs = try node.inputs.map(resolve)
+            var controls: [NodeID] = []
+            for control in node.controlInputs {
+                guard body.graph.nodes[control].isArgument else {
+                    controls.append(ids[control])
+                    continue
+                }
+                let index = body.graph.nodes[control].attributes.int("index") ?? 0
+                if pivots[index] == nil {
+                    pivots[index] = try identity("\(prefix)/argument", try argument(body.graph.nodes[control]), controls: gate.map { [$0] } ?? [])
+                }
+                if let pivot = pivots[index] { controls.append(pivot) }
+            }
+            if node.inputs.isEmpty, controls.isEmpty, let gate { controls = [gate] }
+            graph.nodes[ids[id]].controlInputs = controls
+            if node.op.isStateful || graph.library[reference.name]?.controlReturns.values.contains(node.name) == true { effects.append(ids[id]) }
+            if LoweredGraph.isCandidate(node) {
+                items.append(
+                    Item(node: ids[id], callers: callers + [reference.name], isInFlow: isInFlow || body.isInFlow[id], gate: gate))
+            }
+        }
+        var result = Expansion(outputs: [], effects: effects)
+        for index in 0..<outputs.count {
+            guard let output = outputs[index] else {
+                throw Status.invalidArgument("Function '\(reference.name)' has no result \(index)")
+            }
+            result.outputs.append(output)
+        }
+        try awaitEffects(&result, from: first, prefix)
+        return result
+    }
+
+    /// Lets results wait for the effects that they do not depend on.
+    private mutating func awaitEffects(_ result: inout Expansion, from first: NodeID, _ prefix: String) throws {
+        guard !result.effects.isEmpty else { return }
+        for (index, output) in result.outputs.enumerated() {
+            var reached = Set<NodeID>()
+            var stack = [output.node]
+            while let id = stack.popLast() {
+                guard id >= first, reached.insert(id).inserted else { continue }
+                stack += graph.nodes[id].inputs.map(\.node) + graph.nodes[id].controlInputs
+            }
+            let missing = result.effects.filter { !reached.contains($0) }
+            guard !missing.isEmpty else { continue }
+            result.outputs[index] = Endpoint(try identity("\(prefix)/output_\(index)", output, controls: missing))
+        }
+    }
+
+    private static func renamed(_ group: ByteString, _ prefix: String, in body: Graph) -> ByteString {
+        let text = group.description
+        guard text.hasPrefix("loc:@"), body.index[String(text.dropFirst(5))] != nil else { return group }
+        return ByteString("loc:@\(prefix)/\(text.dropFirst(5))")
+    }
+
+    mutating func body(_ reference: FunctionReference) throws -> Body {
+        if let known = bodies[reference.name]?.first(where: { $0.reference == reference }) { return known }
+        guard let definition = graph.library[reference.name] else {
+            throw Status.notFound("Function \(reference.name) is not defined.")
+        }
+        let made = try definition.body(Attributes(reference.attributes), registry: registry, library: graph.library)
+        let body = Body(reference: reference, graph: made, isInFlow: made.nodesInFlow)
+        bodies[reference.name, default: []].append(body)
+        return body
+    }
+}

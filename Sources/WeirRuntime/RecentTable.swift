@@ -1,0 +1,128 @@
+/// A table that holds so many entries, of so much weight, and no more: what was used longest ago goes first.
+///
+/// Everything that peers and clients can make a server keep is in one of these. Using, adding and removing an entry take
+/// constant time. Not thread-safe: it lives inside a lock.
+package struct RecentTable<Key: Hashable, Value> {
+    @usableFromInline
+    struct Entry {
+        @usableFromInline let key: Key
+        @usableFromInline var value: Value
+        @usableFromInline let weight: Int
+        /// Places in `entries`; -1 where there is none.
+        @usableFromInline var newer: Int
+        @usableFromInline var older: Int
+        @inlinable init(key: Key, value: Value, weight: Int, newer: Int, older: Int) {
+            self.key = key
+            self.value = value
+            self.weight = weight
+            self.newer = newer
+            self.older = older
+        }
+    }
+    /// How many busy entries are passed over before the table is left too large for once: they are in use, and few.
+    @usableFromInline static var patience: Int { 64 }
+
+    package let capacity: Int
+    package let weightCapacity: Int
+    @usableFromInline var entries: [Entry?] = []
+    @usableFromInline var free: [Int] = []
+    @usableFromInline var places: [Key: Int] = [:]
+    @usableFromInline var newest = -1
+    @usableFromInline var oldest = -1
+    /// Of all entries together.
+    @usableFromInline var total = 0
+
+    @inlinable package init(capacity: Int, weight: Int = .max) {
+        self.capacity = capacity
+        weightCapacity = weight
+    }
+
+    @inlinable package var count: Int { places.count }
+    @inlinable package var weight: Int { total }
+    @inlinable package var isEmpty: Bool { places.isEmpty }
+    /// In no order.
+    @inlinable package var values: [Value] { places.values.compactMap { entries[$0]?.value } }
+
+    /// The value of a key, which counts as used now.
+    @inlinable package mutating func use(_ key: Key) -> Value? {
+        guard let place = places[key] else { return nil }
+        if place != newest {
+            detach(place)
+            attach(place)
+        }
+        return entries[place]?.value
+    }
+    /// The value of a key, which stays as old as it is.
+    @inlinable package func peek(_ key: Key) -> Value? { places[key].flatMap { entries[$0]?.value } }
+
+    /// Adds an entry, or puts it in another's place.
+    ///
+    /// - Parameter isBusy: whether a value is in use, and must stay; asked of the oldest ones when there are too many.
+    /// - Returns: what had to go: the value that the key had, and the oldest.
+    @inlinable package mutating func insert(
+        _ key: Key, _ value: Value, weight: Int = 1, sparing isBusy: (Value) -> Bool = { _ in false }
+    ) -> [Value] {
+        var gone: [Value] = []
+        if let before = remove(key) { gone.append(before) }
+        let entry = Entry(key: key, value: value, weight: weight, newer: -1, older: -1)
+        let place: Int
+        if let reused = free.popLast() {
+            place = reused
+            entries[place] = entry
+        } else {
+            place = entries.count
+            entries.append(entry)
+        }
+        places[key] = place
+        total += weight
+        attach(place)
+        evict(sparing: isBusy, except: place, into: &gone)
+        return gone
+    }
+
+    @inlinable mutating func evict(sparing isBusy: (Value) -> Bool, except kept: Int, into gone: inout [Value]) {
+        var passed = 0
+        while count > capacity || total > weightCapacity, count > 1, passed < min(RecentTable.patience, count) {
+            let place = oldest
+            guard let entry = entries[place] else { return }
+            if place == kept || isBusy(entry.value) {
+                detach(place)
+                attach(place)
+                passed += 1
+            } else if let value = remove(entry.key) {
+                gone.append(value)
+            }
+        }
+    }
+
+    @inlinable @discardableResult package mutating func remove(_ key: Key) -> Value? {
+        guard let place = places.removeValue(forKey: key), let entry = entries[place] else { return nil }
+        detach(place)
+        entries[place] = nil
+        free.append(place)
+        total -= entry.weight
+        return entry.value
+    }
+
+    /// - Returns: all values, in no order.
+    @inlinable package mutating func removeAll() -> [Value] {
+        let all = values
+        self = RecentTable(capacity: capacity, weight: weightCapacity)
+        return all
+    }
+
+    @inlinable mutating func detach(_ place: Int) {
+        guard let entry = entries[place] else { return }
+        if entry.newer >= 0 { entries[entry.newer]?.older = entry.older } else { newest = entry.older }
+        if entry.older >= 0 { entries[entry.older]?.newer = entry.newer } else { oldest = entry.newer }
+    }
+    @inlinable mutating func attach(_ place: Int) {
+        entries[place]?.newer = -1
+        entries[place]?.older = newest
+        if newest >= 0 { entries[newest]?.newer = place } else { oldest = place }
+        newest = place
+    }
+}
+
+extension RecentTable: Sendable where Key: Sendable, Value: Sendable {}
+extension RecentTable.Entry: Sendable where Key: Sendable, Value: Sendable {}

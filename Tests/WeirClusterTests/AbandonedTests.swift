@@ -1,0 +1,116 @@
+import Testing
+import WeirGraph
+import WeirOps
+import WeirTensor
+import WeirTesting
+
+@testable import WeirCluster
+
+/// What clients leave behind: sessions that nobody closes, steps that nobody asks for again.
+@Suite("What is left behind", .serialized, .timeLimit(.minutes(5)))
+struct AbandonedTests {
+    private func counter(_ count: Int) throws -> (graph: Graph, outputs: [Output]) {
+        let b = GraphBuilder(registry: .standard)
+        let x = b.placeholder(.float32, shape: [], name: "x")
+        let outputs = (0..<count).map { b.add("AddV2", [x, b.scalar(Double($0), .float32)], name: "n\($0)")[0] }
+        return (try b.graph(), outputs)
+    }
+
+    @Test("of 10,000 sessions opened and abandoned a thousand stay, those used last; the others' clients are told to begin anew")
+    func sessions() async throws {
+        let server = try await Server.createLocal()
+        let (graph, _) = try counter(1)
+        let first = try await Session(graph, target: .server(server))
+        let used = try await Session(graph, target: .server(server))
+        for number in 0..<10_000 {
+            _ = try await server.master.createSession(CreateSession(graph: GraphDefinition(nodes: [])), cancellation: Cancellation())
+            if number % 500 == 0 { _ = try await used.run(fetches: ["n0:0"], feeds: [NamedTensor("x:0", Tensor(Float(1)))]) }
+        }
+        #expect(server.master.sessionCount == 1000)
+        while server.worker.sessionCount > 1000 { await Task.yield() }
+        do {
+            _ = try await first.run(fetches: ["n0:0"], feeds: [NamedTensor("x:0", Tensor(Float(1)))])
+            Issue.record("its session has made room for others")
+        } catch {
+            #expect(Status(error).code == .aborted && Status(error).message.contains("is not found"))
+        }
+        #expect(try await used.run(fetches: ["n0:0"], feeds: [NamedTensor("x:0", Tensor(Float(1)))]).tensors[0].tensor.scalar(of: Float.self) == 1)
+        await server.stop()
+    }
+
+    @Test("sessions with their own view of the cluster take their connections with them")
+    func views() async throws {
+        var options = ServerOptions()
+        options.maximumSessions = 3
+        try await TestCluster.with([("ps", 1), ("worker", 1)], options: options) { cluster in
+            let server = cluster.server("worker")
+            let (graph, _) = try counter(1)
+            // The same servers, as another job's tasks.
+            let addresses = cluster.spec.tasks.map(\.address)
+            var configuration = SessionConfiguration()
+            configuration.cluster = try ClusterSpec(["view": addresses])
+            let own = try #require(cluster.spec.address(job: "worker", task: 0))
+            for _ in 0..<30 {
+                let request = CreateSession(graph: graph.definition, configuration: configuration, target: "grpc://\(own)")
+                _ = try await server.master.createSession(request, cancellation: Cancellation())
+            }
+            #expect(server.master.sessionCount == 3)
+            // Two views a session, the master's and the worker's, of one other task each; and the servers' own.
+            while server.openWorkerCount > 8 { await Task.yield() }
+        }
+    }
+
+    @Test("of many different fetches the tasks keep the last, and what was fetched first can be fetched again")
+    func fetches() async throws {
+        try await TestCluster.with([("worker", 1)]) { cluster in
+            let server = cluster.server("worker")
+            let (graph, _) = try counter(1500)
+            let handle = try await server.master.createSession(CreateSession(graph: graph.definition), cancellation: Cancellation())
+            func run(_ number: Int) async throws -> Float {
+                let request = RunStep(session: handle, feeds: [NamedTensor("x:0", Tensor(Float(1)))], fetches: ["n\(number):0"])
+                let reply = try await withCheckedThrowingContinuation { continuation in
+                    server.master.runStep(request, cancellation: Cancellation()) { continuation.resume(with: $0) }
+                }
+                return try reply.tensors[0].tensor.scalar(of: Float.self)
+            }
+            for number in 0..<1500 { #expect(try await run(number) == Float(number) + 1) }
+            let session = try #require(server.worker.openSession(handle))
+            while session.graphCount > 1000 { await Task.yield() }
+            #expect(try await run(0) == 1)
+            #expect(try await run(1499) == 1500)
+            #expect(server.worker.steps.count == 0)
+        }
+    }
+
+    @Test("callables and partial runs that nobody ends make room for new ones")
+    func callables() async throws {
+        let server = try await Server.createLocal()
+        let (graph, _) = try counter(1)
+        let handle = try await server.master.createSession(CreateSession(graph: graph.definition), cancellation: Cancellation())
+        let options = CallableOptions(feeds: ["x:0"], fetches: ["n0:0"])
+        var last = 0
+        for _ in 0..<10_500 { last = try await server.master.makeCallable(handle, options: options, requestID: 0) }
+        func run(_ callable: Int) async throws -> RunStepReply {
+            try await withCheckedThrowingContinuation { continuation in
+                server.master.runCallable(handle, callable: callable, feeds: [Tensor(Float(1))], requestID: 0, cancellation: Cancellation()) {
+                    continuation.resume(with: $0)
+                }
+            }
+        }
+        #expect(try await run(last).tensors[0].tensor.scalar(of: Float.self) == 1)
+        await #expect(throws: Status.self) { try await run(0) }
+
+        let setUp = RunStep(session: handle, feeds: [NamedTensor("x:0", Tensor(Float(0)))], fetches: ["n0:0"])
+        let first = try await server.master.setUpPartialRun(setUp)
+        for _ in 0..<1000 { _ = try await server.master.setUpPartialRun(setUp) }
+        var part = RunStep(session: handle, feeds: [NamedTensor("x:0", Tensor(Float(1)))], fetches: ["n0:0"])
+        part.partialRunHandle = first
+        let call = part
+        await #expect(throws: Status.self) {
+            try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<RunStepReply, any Error>) in
+                server.master.runStep(call, cancellation: Cancellation()) { continuation.resume(with: $0) }
+            }
+        }
+        await server.stop()
+    }
+}

@@ -1,0 +1,49 @@
+import Testing
+
+@testable import WeirCluster
+
+@Suite("What waits for a peer to read")
+struct LinkOutboxTests {
+    private func expect(
+        _ expected: LinkOutbox.Verdict, adding bytes: [UInt8], to outbox: inout LinkOutbox, now: ContinuousClock.Instant,
+        at location: SourceLocation = #_sourceLocation
+    ) {
+        let verdict = bytes.withUnsafeBytes { outbox.add([$0], now: now) }
+        #expect(verdict == expected, sourceLocation: location)
+    }
+    private func expect(taking expected: [UInt8]?, from outbox: inout LinkOutbox, at location: SourceLocation = #_sourceLocation) {
+        let taken = outbox.take()
+        #expect(taken == expected, sourceLocation: location)
+    }
+
+    @Test("the first who leaves something has it written, and what gathers meanwhile is written together")
+    func gathering() {
+        var outbox = LinkOutbox()
+        let now = ContinuousClock.now
+        #expect(outbox.isIdle)
+        expect(.begin, adding: [1], to: &outbox, now: now)
+        #expect(!outbox.isIdle)
+        expect(.waits, adding: [2], to: &outbox, now: now)
+        expect(taking: [1, 2], from: &outbox)
+        expect(.waits, adding: [3], to: &outbox, now: now)
+        expect(taking: [3], from: &outbox)
+        expect(taking: nil, from: &outbox)
+        #expect(outbox.isIdle)
+        expect(.begin, adding: [4], to: &outbox, now: now)
+    }
+
+    @Test("a peer that takes nothing for long may be so far behind and no further; one that reads slowly further")
+    func bounds() {
+        var outbox = LinkOutbox()
+        let now = ContinuousClock.now
+        let much = [UInt8](repeating: 0, count: LinkOutbox.patientByteCount)
+        expect(.begin, adding: much, to: &outbox, now: now)
+        expect(.waits, adding: [1], to: &outbox, now: now + .seconds(9))
+        expect(.full, adding: [1], to: &outbox, now: now + .seconds(11))
+        outbox.noteProgress()
+        expect(.waits, adding: [1], to: &outbox, now: .now)
+        // Little may wait for as long as it takes: the peer may be stopped, and go on.
+        outbox.clear()
+        expect(.waits, adding: [1], to: &outbox, now: now + .seconds(10_000))
+    }
+}

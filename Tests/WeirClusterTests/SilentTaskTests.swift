@@ -1,0 +1,94 @@
+import Testing
+import WeirGraph
+import WeirOps
+import WeirTensor
+import WeirTesting
+
+@testable import WeirCluster
+
+/// A task that has stopped, or is cut off, as its peers see it: it has said what it has, and then says no more.
+@Suite("Tasks that do not answer", .timeLimit(.minutes(5)))
+struct SilentTaskTests {
+    /// Runs a body with a worker's server and a parameter server that answers as the fake does.
+    private func withSilent(_ fake: FakeWorker, _ body: (Server) async throws -> Void) async throws {
+        let listener = GRPCListener(host: "127.0.0.1", port: 0, services: [WorkerService(worker: fake)])
+        let port = try await listener.start()
+        let own = try ClusterSpec.onLoopback([("worker", 1)]).tasks[0].address
+        let spec = try ClusterSpec(["ps": ["127.0.0.1:\(port)"], "worker": [own]])
+        var options = ServerOptions()
+        options.host = "127.0.0.1"
+        options.gracePeriod = .zero
+        let server = try await Server(ServerDefinition(.cluster(spec), job: "worker", task: 0), options: options)
+        let result: Result<Void, any Error>
+        do { result = .success(try await body(server)) } catch { result = .failure(error) }
+        async let stopped: Void = server.stop()
+        await listener.shutDown(within: .zero)
+        await stopped
+        try result.get()
+    }
+    private func graph() throws -> (graph: Graph, here: Output, there: Output) {
+        let b = GraphBuilder(registry: .standard)
+        let x = b.device("/job:worker/task:0") { b.add("VariableV2", name: "x", attributes: ["dtype": .type(.float32), "shape": .shape([])])[0] }
+        let here = b.device("/job:worker/task:0") { b.add("IsVariableInitialized", [x], name: "here", attributes: ["dtype": .type(.float32)])[0] }
+        let there = b.device("/job:ps/task:0") { b.add("VariableV2", name: "y", attributes: ["dtype": .type(.float32), "shape": .shape([])])[0] }
+        let read = b.device("/job:worker/task:0") { b.add("Neg", [there], name: "read")[0] }
+        return (try b.graph(), here, read)
+    }
+    private func timeout(_ milliseconds: Int) -> RunOptions {
+        var options = RunOptions()
+        options.timeout = .milliseconds(milliseconds)
+        return options
+    }
+
+    /// What a step that needs the silent task ends with, while others go on.
+    private func message(_ fake: FakeWorker, overWire: Bool) async throws -> String {
+        var message = ""
+        try await withSilent(fake) { server in
+            let (graph, here, there) = try graph()
+            let session = try await Session(graph, target: overWire ? .address(server.target) : .server(server))
+            async let waiting: Status? = {
+                do {
+                    _ = try await session.run(there, options: timeout(5000))
+                    return nil
+                } catch {
+                    return Status(error)
+                }
+            }()
+            for _ in 0..<20 { _ = try await session.run(here, options: timeout(60_000)) }
+            let status = await waiting
+            #expect(status?.code == .deadlineExceeded)
+            message = status?.message ?? ""
+        }
+        return message
+    }
+
+    @Test("a step that needs a task which does not answer ends in time and names it; others go on", arguments: [false, true])
+    func step(_ overWire: Bool) async throws {
+        let fake = FakeWorker(onRunGraph: { _, _, _ in }, onReceive: { _, _, _ in })
+        #expect(try await message(fake, overWire: overWire).contains("Task /job:ps/replica:0/task:0 has not answered for "))
+    }
+
+    @Test("so does one whose graph the task has still to prepare", arguments: [false, true])
+    func registration(_ overWire: Bool) async throws {
+        let never = Event<Void>()
+        let fake = FakeWorker(onRegister: { try await never.next() })
+        #expect(try await message(fake, overWire: overWire).contains("Task /job:ps/replica:0/task:0 has not answered for "))
+    }
+
+    @Test("a step whose client has gone is not waited for by anybody while its graph is prepared")
+    func abandoned() async throws {
+        let never = Event<Void>(), asked = Event<Void>()
+        let fake = FakeWorker(onRegister: {
+            asked.happen()
+            try await never.next()
+        })
+        try await withSilent(fake) { server in
+            let (graph, _, there) = try graph()
+            let session = try await Session(graph, target: .server(server))
+            let step = Task { try await session.run(there) }
+            try await asked.next()
+            step.cancel()
+            await #expect(throws: Status.self) { try await step.value }
+        }
+    }
+}

@@ -1,0 +1,71 @@
+import Testing
+import WeirOps
+import WeirTensor
+
+@testable import WeirGraph
+
+/// Values known while building, in graphs that somebody else made.
+@Suite("Values known while building", .timeLimit(.minutes(1)))
+struct ConstantValueTests {
+    private let b = GraphBuilder(registry: .standard)
+    private func constant(_ value: Int64) -> Output { b.constant(Tensor(value)) }
+    private func value(_ output: Output) -> [Int]? { try? b.constant(output.endpoint)?.integers() }
+
+    @Test("ranges whose ends are as far apart as can be, and steps as long as can be", arguments: [
+        (Int64.min, Int64.max, Int64(1), nil), (.max, .min, -1, nil), (0, 5, .max, [0]), (5, 0, .min, [5]), (1, 7, 3, [1, 4]), (7, 1, -3, [7, 4]),
+        (3, 3, 1, []), (0, 3, 0, nil), (.max - 1, .max, 2, [Int(Int64.max) - 1]),
+    ] as [(Int64, Int64, Int64, [Int]?)])
+    func ranges(_ start: Int64, _ limit: Int64, _ step: Int64, _ expected: [Int]?) {
+        #expect(value(b.add("Range", [constant(start), constant(limit), constant(step)])[0]) == expected)
+    }
+
+    @Test("quotients are rounded down, and one that is no integer is not known", arguments: [
+        (Int64(7), Int64(2), 3), (-7, 2, -4), (7, -2, -4), (-7, -2, 3), (8, 2, 4), (.min, -1, nil), (1, 0, nil), (Int64(1) << 62 + 1, 1, 1 << 62 + 1),
+    ] as [(Int64, Int64, Int?)])
+    func quotients(_ x: Int64, _ y: Int64, _ expected: Int?) {
+        #expect(value(b.add("FloorDiv", [constant(x), constant(y)])[0]) == expected.map { [$0] })
+    }
+
+    @Test("sums and products wrap as they do in the step")
+    func wrapping() {
+        #expect(value(b.add("AddV2", [constant(.max), constant(1)])[0]) == [Int(Int64.min)])
+        #expect(value(b.add("Mul", [constant(.max), constant(2)])[0]) == [-2])
+        #expect(value(b.add("Prod", [b.constant(Tensor([Int64.max, 2])), b.constant(Tensor([Int32(0)]))])[0]) == [-2])
+    }
+
+    @Test("a value that is used twice by each of many nodes is computed once")
+    func sharedInputs() {
+        var output = constant(0)
+        for _ in 0..<18 { output = b.add("AddV2", [output, output])[0] }
+        #expect(value(output) == [0])
+        var deep = constant(1)
+        for _ in 0..<500 { deep = b.add("Maximum", [deep, deep])[0] }
+        _ = b.add("Fill", [b.add("Reshape", [deep, b.constant(Tensor([Int32(1)]))])[0], b.scalar(0, .float32)])
+    }
+
+    @Test("joining a vector with itself over and over does not fill the memory")
+    func doubling() {
+        var output = b.constant(Tensor([Int64](repeating: 1, count: 64)))
+        for _ in 0..<60 {
+            output = b.add("ConcatV2", [output, output, b.constant(Tensor(Int32(0)))])[0]
+            _ = b.constant(output.endpoint)
+        }
+        #expect(value(output) == nil)
+    }
+
+    @Test("a constant of another type than its node says is not read as that type")
+    func wrongType() throws {
+        let wrong = b.add("Const", attributes: ["dtype": .type(.int64), "value": .tensor(Tensor(Int8(1)))])[0]
+        #expect(value(wrong) == nil)
+        _ = b.add("Range", [wrong, constant(3), constant(1)])
+    }
+
+    @Test("what becomes known later is found then")
+    func later() {
+        let x = b.add("Placeholder", attributes: ["dtype": .type(.float32), "shape": .shape(.unknown)])[0]
+        let shape = b.add("Shape", [x], attributes: ["out_type": .type(.int32)])[0]
+        #expect(value(shape) == nil)
+        b.refineShape(of: x, [2, 3])
+        #expect(value(shape) == [2, 3])
+    }
+}
