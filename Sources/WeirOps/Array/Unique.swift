@@ -92,6 +92,7 @@ private func uniqueKernel(
         }
         let axis = try axis(context)
         let sizes = input.shape.dimensions
+        if input.elementCount == 0, sizes[axis] > 0 { return try uniqueOfEmptySlices(context, axis, indexType) }
         let slices = try numberSlices(input, axis)
         try setIntegers(context, 1, indexType, slices.numbers)
         if context.outputCount > 2 {
@@ -109,6 +110,18 @@ private func uniqueKernel(
             (slab * count + Int(slices.firsts[index]), slab * kept + index)
         }
     }
+}
+
+/// Slices without elements are all like the first, however many there are: no list of them is made, only the output.
+private func uniqueOfEmptySlices(_ context: borrowing KernelContext, _ axis: Int, _ indexType: DType) throws {
+    let input = context.input(0)
+    let count = input.dimension(axis)
+    guard count <= Int(Int32.max) else {
+        throw Status.invalidArgument("unique does not support input tensors larger than \(Int32.max) elements")
+    }
+    context.setOutput(1, try Tensor.zeros(indexType, Shape(count)))
+    if context.outputCount > 2 { try setIntegers(context, 2, indexType, [Int32(count)]) }
+    _ = try context.output(0, input.dtype, Shape(validating: input.shape.replacing(axis, with: 1).dimensions))
 }
 
 /// The number of each slice along an axis, and for each number the slice that had it first.

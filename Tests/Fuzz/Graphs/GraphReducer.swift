@@ -75,6 +75,18 @@ extension GraphCase {
         return GraphCase(graph: graph, feeds: feeds ?? self.feeds, initialization: initialization, steps: steps, order: order)
     }
 
+    /// The same graph written down the other way round: it gives the same unless two live values meet in a Merge, where the
+    /// first wins.
+    func reversed() -> GraphCase? {
+        var definition = graph.definition
+        for index in definition.nodes.indices where definition.nodes[index].op == "Merge" {
+            let inputs = definition.nodes[index].inputs
+            definition.nodes[index].inputs = inputs.filter { !$0.hasPrefix("^") }.reversed() + inputs.filter { $0.hasPrefix("^") }
+        }
+        definition.nodes.reverse()
+        return with(definition: definition)
+    }
+
     /// Without what no step that is run needs.
     func pruned() -> GraphCase? {
         var roots: [NodeID] = []
