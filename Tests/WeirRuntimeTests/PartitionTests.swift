@@ -70,4 +70,18 @@ struct PartitionTests {
         #expect(parts.reduce(0) { $0 + $1.graph.nodes.count(where: \.isSend) } == 2)
         _ = try session.run(targets: [end.name, other.name])
     }
+
+    @Test("a variable that is read on another device is read after what its reader waits for")
+    func lateReads() throws {
+        let b = GraphBuilder(registry: .standard)
+        let one = b.constant(Tensor(Float(1)))
+        let v = b.device("/cpu:0") { b.refVariable(.float32, [], name: "v") }
+        let initialize = b.add("Assign", [v, b.constant(Tensor(Float(0)))], name: "init")
+        let update = b.device("/cpu:0") { b.add("AssignAdd", [v, one], name: "update") }
+        let elsewhere = b.device("/gpu:1") { b.controlDependencies([update]) { b.add("Neg", [one], name: "elsewhere") } }
+        let read = b.device("/gpu:0") { b.controlDependencies([elsewhere]) { b.add("Identity", [v], name: "read")[0] } }
+        let session = try session(b)
+        _ = try session.run(targets: [initialize.name])
+        for round in 1...20 { #expect(try session.run(fetches: [read.name])[0].scalar(of: Float.self) == Float(round)) }
+    }
 }

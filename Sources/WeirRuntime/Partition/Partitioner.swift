@@ -68,18 +68,35 @@ public struct Partitioner {
 
         /// The node of the destination's part that stands for what crosses.
         func cross(_ source: Endpoint, isControl: Bool, to destination: NodeID, input: Int, loop: NodeID?) throws -> NodeID {
+            // A variable that crosses is read when it is sent: not before what else its reader waits for.
+            let isReference = !isControl && graph.nodes[source.node].outputTypes[source.index].isReference
+            let after = isReference ? try readers(of: source.node, destination, input, loop) : []
             let sourceNode = graph.nodes[source.node], targetNode = graph.nodes[destination]
             guard let to = targetNode.device else { return 0 }
             let onHost = isControl ? false : isInHostMemory(targetNode, input: input)
             let crossing = Crossing(source: source, isControl: isControl, destination: to, inHostMemory: onHost)
-            let isReference = !isControl && sourceNode.outputTypes[source.index].isReference
             if !isReference, let known = receives[crossing] { return known }
             let result = try transfer(
                 sourceNode.name, from: sourceNode.device, sent: Endpoint(newID[source.node], source.index),
                 dtype: isControl ? nil : sourceNode.outputTypes[source.index].dtype,
                 fromHost: !isControl && isInHostMemory(sourceNode, output: source.index), in: partOfNode[source.node], to: to,
-                onHost: onHost, in: partOfNode[destination], loop: loop)
+                onHost: onHost, in: partOfNode[destination], loop: loop, after: after)
             if !isReference { receives[crossing] = result }
+            return result
+        }
+
+        /// What a reader of a variable waits for besides it, as nodes of the variable's part.
+        func readers(of variable: NodeID, _ reader: NodeID, _ input: Int, _ loop: NodeID?) throws -> [NodeID] {
+            let node = graph.nodes[reader]
+            let others = Set(node.controlInputs + node.inputs.enumerated().filter { $0.offset != input }.map(\.element.node))
+            var result: [NodeID] = []
+            for other in others.sorted() where other != variable && other != loop {
+                if partOfNode[other] == partOfNode[variable] {
+                    result.append(newID[other])
+                } else if loop == nil {
+                    result.append(try cross(Endpoint(other), isControl: true, to: variable, input: 0, loop: nil))
+                }
+            }
             return result
         }
 
@@ -103,10 +120,11 @@ public struct Partitioner {
         ///   - name: of the node that what is sent comes from.
         ///   - dtype: nil for a control edge.
         ///   - loop: the Merge that releases the receive in each iteration, where it is in a loop.
+        ///   - after: nodes of the source's part that the send waits for.
         /// - Returns: the node of the destination's part that stands for what was sent.
         func transfer(
             _ name: String, from: DeviceName?, sent: Endpoint, dtype: DType?, fromHost: Bool, in sourcePart: String, to: DeviceName, onHost: Bool,
-            in targetPart: String, loop: NodeID?
+            in targetPart: String, loop: NodeID?, after: [NodeID] = []
         ) throws -> NodeID {
             guard let from else { throw Status.internalError("Missing device name in: \(name)") }
             var sent = sent
@@ -127,7 +145,7 @@ public struct Partitioner {
             var sendAttributes = attributes
             sendAttributes["T"] = .type(dtype ?? .float32)
             var send = try Node(
-                name: fresh(name), op: registry.require(fromHost ? "_HostSend" : "_Send"), inputs: [sent],
+                name: fresh(name), op: registry.require(fromHost ? "_HostSend" : "_Send"), inputs: [sent], controlInputs: after,
                 attributes: sendAttributes)
             send.device = from
             try parts[sourcePart]!.add(send)
