@@ -62,6 +62,12 @@ struct FuzzChild {
 
 /// How long a process has had a processor.
 enum ProcessorTime {
+    /// The same of this process.
+    static var own: Double {
+        var time = timespec()
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+    }
     static func seconds(_ process: pid_t) -> Double {
         guard let file = fopen("/proc/\(process)/stat", "r") else { return 0 }
         defer { fclose(file) }

@@ -10,7 +10,8 @@ extension GraphMaker {
     /// A reference variable that is read, changed and read again.
     func referenceVariable(_ items: [Item]) -> [Item] {
         guard let model = any(items, where: { [.float32, .int32, .float64, .int64].contains($0.dtype) && $0.count <= 1000 }) else { return [] }
-        let home = place()
+        // Reads are where the variable is: one elsewhere is sent its value at once, whatever it waits for itself.
+        let home = random.pick(homes)
         counter += 1
         let variable = add(
             "VariableV2", [], ["dtype": .type(model.dtype), "shape": .shape(PartialShape(Shape(model.shape))), "shared_name": .string("\(prefix)v\(counter)")], device: home)
@@ -19,13 +20,13 @@ extension GraphMaker {
         var made: [Item] = []
         for _ in 0..<random.int(1...4) {
             if random.chance(50) {
-                made.append(item(use(add("Identity", [variable[0]], controls: [lastEffect])[0], model), model))
+                made.append(item(use(add("Identity", [variable[0]], controls: [lastEffect], device: home)[0], model), model))
                 lastEffect = made.last?.output.operation
             } else {
                 let value = any(items) { $0.fits(model) } ?? start
                 let update = effect(add(random.pick(["AssignAdd", "AssignSub", "Assign"]), [variable[0], value.output], controls: [lastEffect], device: home))
                 // The value at once, before a later update changes it.
-                let seen = use(add("Identity", [update[0]])[0], model)
+                let seen = use(add("Identity", [update[0]], device: home)[0], model)
                 made.append(item(seen, model))
                 lastEffect = seen.operation
             }

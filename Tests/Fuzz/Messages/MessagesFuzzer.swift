@@ -22,6 +22,7 @@ struct MessagesFuzzer: FuzzKind {
         var path: String
         var stream: UInt32
         var start = ContinuousClock.now
+        var used = ProcessorTime.own
         /// A successful answer leads to these.
         var after: (([UInt8]) -> [MessageTemplate])?
     }
@@ -142,7 +143,10 @@ struct MessagesFuzzer: FuzzKind {
                 guard reply.data.count >= 5 else { continue }
                 session.counter.accepted += 1
                 for next in call.after?(Array(reply.data.dropFirst(5))) ?? [] { begin(call.number, next) }
-            } else if ContinuousClock.now - call.start > MessagesFuzzer.limit {
+            } else if ContinuousClock.now - call.start > MessagesFuzzer.limit,
+                // Unless others have had the processors.
+                ProcessorTime.own - call.used > 2 || ContinuousClock.now - call.start > MessagesFuzzer.limit * 6
+            {
                 calls.remove(at: index)
                 session.report(call.number, group: "\(call.path): no answer", "nothing for \(MessagesFuzzer.limit), with a deadline of 1.5 s")
             }
