@@ -11,13 +11,32 @@ public final class TestCluster: Sendable {
         var options = options
         options.host = "127.0.0.1"
         options.gracePeriod = .milliseconds(200)
-        let spec = try ClusterSpec.onLoopback(jobs)
-        self.spec = spec
-        var started: [Server] = []
-        for task in spec.tasks {
-            started.append(try await Server(ServerDefinition(.cluster(spec), job: task.job, task: task.task), options: options))
+        var (spec, started) = (try ClusterSpec.onLoopback(jobs), [Server]())
+        // Ports are chosen before they are bound: another process may be quicker.
+        var tries = 0
+        while started.isEmpty {
+            do {
+                started = try await TestCluster.start(spec, options)
+            } catch where Status(error).code == .unavailable && tries < 5 {
+                tries += 1
+                spec = try ClusterSpec.onLoopback(jobs)
+            }
         }
+        self.spec = spec
         servers = started
+    }
+    /// All servers of a cluster, or none.
+    private static func start(_ spec: ClusterSpec, _ options: ServerOptions) async throws -> [Server] {
+        var started: [Server] = []
+        do {
+            for task in spec.tasks {
+                started.append(try await Server(ServerDefinition(.cluster(spec), job: task.job, task: task.task), options: options))
+            }
+        } catch {
+            for server in started { await server.stop() }
+            throw error
+        }
+        return started
     }
 
     public func server(_ job: String, _ task: Int = 0) -> Server {
