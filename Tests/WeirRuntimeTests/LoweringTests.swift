@@ -134,6 +134,44 @@ struct LoweringTests {
         #expect(try session.run(fetches: [kept.name])[0].scalar(of: Float.self) == -1)
     }
 
+    @Test("effects in branches and loops of a body happen, and leave results alive where they do not")
+    func effectsInFlow() throws {
+        let b = GraphBuilder(registry: .standard)
+        let int: Attributes = ["T": .type(.int32)], dtype: Attributes = ["dtype": .type(.float32)]
+        // Adds one to the variable when told so, and in each of three iterations of a loop.
+        b.addFunction(
+            function(
+                "count", [("p", .bool), ("x", .int32), ("v", .resource)],
+                [
+                    node("branch", "Switch", ["v", "p"], ["T": .type(.resource)]), node("pivot", "Switch", ["p", "p"], ["T": .type(.bool)]),
+                    node("yes", "Identity", ["pivot:output_true:0"], ["T": .type(.bool)]), constant("one", Tensor(Float(1)), ["^yes"]),
+                    node("add", "AssignAddVariableOp", ["branch:output_true:0", "one:output:0"], dtype),
+                    node("enter", "Enter", ["x"], ["T": .type(.int32), "frame_name": "loop"]),
+                    node("handle", "Enter", ["v"], ["T": .type(.resource), "frame_name": "loop", "is_constant": true]),
+                    node("merge", "Merge", ["enter:output:0", "next:output:0"], ["T": .type(.int32), "N": 2]),
+                    constant("three", Tensor(Int32(3)), ["^merge"]), node("less", "Less", ["merge:output:0", "three:output:0"], int),
+                    node("cond", "LoopCond", ["less:z:0"], [:]), node("switch", "Switch", ["merge:output:0", "cond:output:0"], int),
+                    node("inside", "Identity", ["switch:output_true:0"], int), constant("step", Tensor(Int32(1)), ["^inside"]),
+                    constant("ten", Tensor(Float(10)), ["^inside"]), node("addTen", "AssignAddVariableOp", ["handle:output:0", "ten:output:0"], dtype),
+                    node("sum", "AddV2", ["inside:output:0", "step:output:0"], int), node("next", "NextIteration", ["sum:z:0"], int),
+                    node("exit", "Exit", ["switch:output_false:0"], int), node("same", "Neg", ["x"], int),
+                ], returns: [("y", .int32, "same:y:0")], isStateful: true))
+        let v = b.add("VarHandleOp", name: "v", attributes: ["dtype": .type(.float32), "shape": .shape([]), "shared_name": "v"])[0]
+        let initialize = b.add("AssignVariableOp", [v, b.constant(Tensor(Float(0)))], name: "init")
+        let p = b.placeholder(.bool, shape: [], name: "p")
+        let call = b.add("count", [p, b.constant(Tensor(Int32(0))), v], name: "call")
+        let after = b.controlDependencies([call]) { b.add("ReadVariableOp", [v], name: "after", attributes: dtype)[0] }
+        let session = try DirectSession(b.graph(), registry: .standard)
+        _ = try session.run(targets: [initialize.name])
+        var expected: Float = 0
+        for flag in [true, false, true] {
+            expected += flag ? 31 : 30
+            let values = try session.run(feeds: [("p:0", Tensor(flag))], fetches: ["call:0", after.name])
+            #expect(try values[0].scalar(of: Int32.self) == 0)
+            #expect(try values[1].scalar(of: Float.self) == expected)
+        }
+    }
+
     @Test("each call of a function with a loop of primitive ops has a loop of its own")
     func loops() throws {
         let b = GraphBuilder(registry: .standard)

@@ -8,16 +8,19 @@ extension LoweredGraph {
         let node = graph.nodes[item.node]
         let arguments = try gatedArguments(item, inputs)
         var gate = arguments.gate
-        if gate == nil, item.isInFlow, try body(reference).graph.nodes.contains(where: { $0.isSource }) {
+        // A call without results, too, is dead when its arguments are.
+        let isPivoted = try body(reference).graph.nodes.contains { $0.isSource } || node.outputTypes.isEmpty
+        if gate == nil, item.isInFlow, isPivoted {
             // Dead arguments make all of the body dead.
             let pivots = try arguments.values.enumerated().map { try identity("\(node.name)/argument_\($0)", $1, controls: []) }
             if !pivots.isEmpty {
                 gate = try add("\(node.name)/arguments", "NoOp", [], controls: pivots, device: node.requestedDevice, [:])
             }
         }
-        let result = try inline(
+        var result = try inline(
             reference, arguments.values, gate: gate, isInFlow: item.isInFlow, device: node.requestedDevice, prefix: node.name,
             callers: item.callers)
+        if result.outputs.isEmpty, let gate { result.effects.append(gate) }
         try replace(item.node, with: result)
     }
 

@@ -18,7 +18,7 @@ extension LoweredGraph {
         var ids = [NodeID](repeating: -1, count: body.graph.nodes.count)
         var pivots: [Int: NodeID] = [:]
         let first = graph.nodes.count
-        var effects: [NodeID] = []
+        var effects: [NodeID: NodeID] = [:]
         var outputs: [Int: Endpoint] = [:]
         func argument(_ node: Node) throws -> Endpoint {
             guard let index = node.attributes.int("index"), arguments.indices.contains(index) else {
@@ -72,13 +72,13 @@ extension LoweredGraph {
             }
             if node.inputs.isEmpty, controls.isEmpty, let gate { controls = [gate] }
             graph.nodes[ids[id]].controlInputs = controls
-            if node.op.isStateful || graph.library[reference.name]?.controlReturns.values.contains(node.name) == true { effects.append(ids[id]) }
+            if node.op.isStateful || graph.library[reference.name]?.controlReturns.values.contains(node.name) == true { effects[id] = ids[id] }
             if LoweredGraph.isCandidate(node) {
                 items.append(
                     Item(node: ids[id], callers: callers + [reference.name], isInFlow: isInFlow || body.isInFlow[id], gate: gate))
             }
         }
-        var result = Expansion(outputs: [], effects: effects)
+        var result = Expansion(outputs: [], effects: try settle(effects, of: body, ids, device, prefix))
         for index in 0..<outputs.count {
             guard let output = outputs[index] else {
                 throw Status.invalidArgument("Function '\(reference.name)' has no result \(index)")
@@ -87,6 +87,32 @@ extension LoweredGraph {
         }
         try awaitEffects(&result, from: first, prefix)
         return result
+    }
+
+    /// The nodes that have run when a body's effects have happened, in branches and loops of the body, too.
+    ///
+    /// An effect in a branch may be dead, which must not be the end of who waits for it: a ControlTrigger stands between. An
+    /// effect in a loop holds back the next iteration, and so the loop's results, which stand for it outside.
+    private mutating func settle(
+        _ effects: [NodeID: NodeID], of body: Body, _ ids: [NodeID], _ device: String, _ prefix: String
+    ) throws -> [NodeID] {
+        var byFrame = [[NodeID]](repeating: [], count: body.frames.frames.count)
+        var settled: [NodeID] = []
+        for (id, effect) in effects.sorted(by: { $0.key < $1.key }) {
+            if body.isInFlow[id] { byFrame[body.frames.frameOfNode[id]].append(effect) } else { settled.append(effect) }
+        }
+        for frame in byFrame.indices.reversed() where !byFrame[frame].isEmpty {
+            let trigger = try add("\(prefix)/effects", "ControlTrigger", [], controls: byFrame[frame], device: device, [:])
+            guard frame > 0 else {
+                settled.append(trigger)
+                break
+            }
+            for (id, node) in body.graph.nodes.enumerated() where body.frames.frameOfNode[id] == frame && ids[id] >= 0 {
+                if node.op.name == "NextIteration" || node.op.name == "RefNextIteration" { graph.nodes[ids[id]].controlInputs.append(trigger) }
+                if FrameAssignment.isExit(node) { byFrame[body.frames.frames[frame].parent].append(ids[id]) }
+            }
+        }
+        return settled
     }
 
     /// Lets results wait for the effects that they do not depend on.
@@ -117,7 +143,7 @@ extension LoweredGraph {
             throw Status.notFound("Function \(reference.name) is not defined.")
         }
         let made = try definition.body(Attributes(reference.attributes), registry: registry, library: graph.library)
-        let body = Body(reference: reference, graph: made, isInFlow: made.nodesInFlow)
+        let body = Body(reference: reference, graph: made, isInFlow: made.nodesInFlow, frames: try FrameAssignment(made))
         bodies[reference.name, default: []].append(body)
         return body
     }

@@ -22,6 +22,7 @@ struct LoweredGraph {
         let reference: FunctionReference
         let graph: Graph
         let isInFlow: [Bool]
+        let frames: FrameAssignment
     }
 
     let registry: OpRegistry
