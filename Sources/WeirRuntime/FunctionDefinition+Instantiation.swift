@@ -8,7 +8,9 @@ extension FunctionDefinition {
         let graph = try Graph(instantiated(attributes, registry: registry, library: library), registry: registry)
         let controls = Set(controlReturns.values)
         let reached = graph.ancestors(of: graph.nodes.indices.filter { id in
+            // A loop's end tells of the effects in it, though nobody may want its values.
             graph.nodes[id].op.isStateful || graph.nodes[id].isResult || controls.contains(graph.nodes[id].name)
+                || FrameAssignment.isExit(graph.nodes[id])
         })
         return try graph.filtered { reached[$0] || graph.nodes[$0].isArgument }
     }

@@ -95,6 +95,12 @@ struct GraphsFuzzer: FuzzKind {
             let found = await steps(of: made, runner)
             session.counter.beat += 1
             guard let wrong = GraphComparison(made, layout).difference(truth, found) else { continue }
+            // An answer that depends on which of two nodes runs first is not the one answer.
+            if wrong.kind == "wrong value", let reversed = made.reversed(),
+                GraphComparison(made, layout).difference(truth, await steps(of: reversed, oracle(reversed))) != nil
+            {
+                continue
+            }
             session.report(number, group: "\(runner.name): \(wrong.kind)", wrong.text)
             if GraphsFuzzer.choice.reduces { await reduce(made, wrong.kind, layout, oracle, other) }
             if wrong.kind.hasPrefix("hangs") { await stop() }
