@@ -74,8 +74,11 @@ extension LoweredGraph {
             graph.nodes[ids[id]].controlInputs = controls
             if node.op.isStateful || graph.library[reference.name]?.controlReturns.values.contains(node.name) == true { effects[id] = ids[id] }
             if LoweredGraph.isCandidate(node) {
+                // What is in a loop of the body cannot wait for what is outside of it.
                 items.append(
-                    Item(node: ids[id], callers: callers + [reference.name], isInFlow: isInFlow || body.isInFlow[id], gate: gate))
+                    Item(
+                        node: ids[id], callers: callers + [reference.name], isInFlow: isInFlow || body.isInFlow[id],
+                        gate: body.isInFlow[id] ? nil : gate))
             }
         }
         var result = Expansion(outputs: [], effects: try settle(effects, of: body, ids, device, prefix))
