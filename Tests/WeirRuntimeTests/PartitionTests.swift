@@ -58,6 +58,29 @@ struct PartitionTests {
         #expect(try end.array(of: Float.self) == [1, 2].map { (0..<6).reduce($0) { value, _ in value * 0.5 + 1 } })
     }
 
+    @Test("what a loop makes of invariants alone is made in each iteration, also on another device")
+    func invariants() throws {
+        let b = GraphBuilder(registry: .standard)
+        let int: Attributes = ["T": .type(.int32)]
+        let x = b.placeholder(.int32, shape: [], name: "x")
+        let result = b.device("/cpu:0") { () -> Output in
+            let frame: Attributes = ["frame_name": "loop"]
+            let enter = b.add("Enter", [b.constant(Tensor(Int32(0)))], attributes: frame)[0]
+            let step = b.device("/gpu:0") { () -> Output in
+                let invariant = b.add("Enter", [x], attributes: ["frame_name": "loop", "is_constant": true])[0]
+                return b.add("AddV2", [invariant, invariant])[0]
+            }
+            let i = b.add("Merge", [enter, enter], attributes: ["T": .type(.int32), "N": 2])
+            let limit = b.controlDependencies([i]) { b.constant(Tensor(Int32(9))) }
+            let goesOn = b.add("LoopCond", [b.add("Less", [i[0], limit])[0]])[0]
+            let branch = b.add("Switch", [i[0], goesOn], attributes: int)
+            b.replaceInput(1, of: i, with: b.add("NextIteration", [b.add("AddV2", [branch[1], step])[0]])[0])
+            return b.add("Exit", [branch[0]])[0]
+        }
+        let session = try session(b)
+        #expect(try session.run(feeds: [("x:0", Tensor(Int32(1)))], fetches: [result.name])[0].scalar(of: Int32.self) == 10)
+    }
+
     @Test("a node that waits for many of another task hears of them in one message")
     func controlEdges() throws {
         let b = GraphBuilder(registry: .standard)

@@ -75,6 +75,18 @@ public enum ControlLoops {
             let merge = try loop(frame, device)
             graph.nodes[id].controlInputs.append(merge)
         }
+        // A device that has only what the loop's invariants are made into would run it once: it has to hear of each iteration.
+        var drives = Set<Place>(), takesPart = Set<Place>()
+        for id in assignment.frameOfNode.indices where assignment.frameOfNode[id] != 0 {
+            guard let device = graph.nodes[id].device else { continue }
+            let place = Place(frame: assignment.frameOfNode[id], device: device)
+            takesPart.insert(place)
+            if graph.nodes[id].op.name.hasSuffix("NextIteration") { drives.insert(place) }
+        }
+        for place in takesPart.subtracting(drives).sorted(by: { ($0.frame, $0.device.description) < ($1.frame, $1.device.description) })
+        where loops[place] == nil && conditions[place.frame] != nil {
+            _ = try loop(place.frame, place.device)
+        }
         return graph
     }
 
