@@ -83,6 +83,7 @@ struct DefinitionsFuzzer: FuzzKind {
         session.enter("placing")
         guard let running = try? DirectSession(graph, registry: .standard, devices: devices, options: options) else { return false }
         defer { running.close() }
+        guard !graph.nodes.isEmpty else { return true }
         var names: [String] = []
         for _ in 0..<random.int(1...4) {
             let node = random.pick(graph.nodes)
