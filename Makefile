@@ -11,7 +11,7 @@ VENV := .build/tensorflow-venv
 PYTHON := $(VENV)/bin/python
 # Random graphs compared with TensorFlow: the same seeds each time; for others see docs/testing.md.
 INTEROP_SEED ?= 1
-INTEROP_GRAPHS ?= 300
+INTEROP_GRAPHS ?= 250
 
 .PHONY: run test interop fuzz fuzz-short sanitize build deps bench count growth clean
 

@@ -83,6 +83,10 @@ public enum ControlLoops {
             takesPart.insert(place)
             if graph.nodes[id].op.name.hasSuffix("NextIteration") { drives.insert(place) }
         }
+        // A variable enters where it is, and is read from there in each iteration.
+        for (id, frame) in assignment.enteredFrame {
+            if let device = graph.nodes[id].device { takesPart.insert(Place(frame: frame, device: device)) }
+        }
         for place in takesPart.subtracting(drives).sorted(by: { ($0.frame, $0.device.description) < ($1.frame, $1.device.description) })
         where loops[place] == nil && conditions[place.frame] != nil {
             _ = try loop(place.frame, place.device)
