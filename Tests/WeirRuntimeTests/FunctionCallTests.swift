@@ -199,24 +199,4 @@ struct FunctionCallTests {
         }
         #expect(try descend(300_000) == 300_000)
     }
-
-    @Test("jobs that hold every thread do not keep others waiting")
-    func heldThreads() throws {
-        let pool = try ComputePool(threadCount: 2)
-        let isReleased = Atomic<Bool>(false)
-        let held = (0..<2).map { _ in Waiting<Int>() }
-        let served = (0..<20).map { _ in Waiting<Int>() }
-        withExtendedLifetime(pool) {
-            for waiting in held {
-                pool.submit {
-                    while !isReleased.load(ordering: .acquiring) {}
-                    waiting.finish(.success(1))
-                }
-            }
-            for waiting in served { pool.submit { waiting.finish(.success(1)) } }
-            for waiting in served { _ = waiting.wait() }
-            isReleased.store(true, ordering: .releasing)
-            for waiting in held { _ = waiting.wait() }
-        }
-    }
 }
