@@ -199,4 +199,21 @@ struct FunctionCallTests {
         }
         #expect(try descend(300_000) == 300_000)
     }
+
+    @Test("jobs that hold every thread do not keep others waiting")
+    func heldThreads() throws {
+        for _ in 0..<5 {
+            let pool = try ComputePool(threadCount: 2)
+            let released = (0..<2).map { _ in Waiting<Int>() }
+            let held = (0..<2).map { _ in Waiting<Int>() }
+            let served = (0..<20).map { _ in Waiting<Int>() }
+            withExtendedLifetime(pool) {
+                for (release, waiting) in zip(released, held) { pool.submit { waiting.finish(release.wait()) } }
+                for waiting in served { pool.submit { waiting.finish(.success(1)) } }
+                for waiting in served { _ = waiting.wait() }
+                for release in released { release.finish(.success(1)) }
+                for waiting in held { _ = waiting.wait() }
+            }
+        }
+    }
 }

@@ -164,12 +164,17 @@ public final class ComputePool: Sendable {
             // A thread that looks out for work takes it without being woken.
             let count = waiting.wrappingAdd(1, ordering: .releasing).newValue
             let wake = sleeping > 0 && count > spinners.load(ordering: .relaxed)
-            // At most once in the time that it watches for.
-            let watch = sleeping == 0 && !isWatching
-            if watch { isWatching = true }
+            watchIfNobodyIsFree()
             pthread_mutex_unlock(mutex)
             if wake { pthread_cond_signal(condition) }
-            if watch { pthread_cond_signal(watchCondition) }
+        }
+        /// Holds the invariant that jobs which wait while no thread sleeps are watched. A thread that was woken counts as
+        /// sleeping until it runs, so this is asked when a job is taken as well as when one comes.
+        private func watchIfNobodyIsFree() {
+            // At most once in the time that it watches for.
+            guard sleeping == 0, !isWatching, head < jobs.count else { return }
+            isWatching = true
+            pthread_cond_signal(watchCondition)
         }
         var waitingCount: Int { waiting.load(ordering: .relaxed) }
 
@@ -262,6 +267,7 @@ public final class ComputePool: Sendable {
                 jobs.removeFirst(head)
                 head = 0
             }
+            watchIfNobodyIsFree()
             return job
         }
         /// Returns when there is work, or when it has taken too long.
