@@ -55,4 +55,36 @@ struct ReferenceReadTests {
         _ = try session.run(targets: [initialize.name])
         #expect(try session.run(fetches: [read.name])[0].array(of: Float.self) == ones)
     }
+
+    @Test("arithmetic that changes nothing still gives the value at its time")
+    func simplified() throws {
+        let b = GraphBuilder(registry: .standard)
+        func made(_ op: String, _ inputs: [Output], _ attributes: Attributes = [:]) -> Output { b.add(op, inputs, attributes: attributes)[0] }
+        func integers(_ values: [Int32], _ shape: Shape) -> Output { b.constant(Tensor(values, shape: shape)) }
+        let v = b.refVariable(.int32, [2, 3], name: "v")
+        let initialize = b.add("Assign", [v, b.constant(Tensor([1, 2, 3, 4, 5, 6] as [Int32], shape: [2, 3]))], name: "init")
+        let read = b.add("Identity", [v], name: "read")[0]
+        let (one, zero, none) = (b.scalar(1, .int32), b.scalar(0, .int32), integers([], [0]))
+        let turned = integers([1, 0], [2])
+        let values = [
+            made("Mul", [read, one]), made("Sub", [read, zero]), made("AddV2", [read, zero]), made("Neg", [made("Neg", [read])]),
+            made("Cast", [read], ["DstT": .type(.int32)]), made("AddN", [read]), made("Tile", [read, integers([1, 1], [2])]),
+            made("Pad", [read, integers([0, 0, 0, 0], [2, 2])]), made("ReverseV2", [read, none]), made("Sum", [read, none]),
+            made("Transpose", [made("Transpose", [read, turned]), turned]),
+            made("Reshape", [made("Reshape", [read, integers([6], [1])]), integers([3, 2], [2])]), made("Snapshot", [read]),
+        ]
+        let update = b.controlDependencies(values.map(\.operation)) { b.add("AssignAdd", [v, v], name: "update") }
+        // What takes a value after the update: a part of a tensor, which is made then.
+        let later = b.controlDependencies([update]) { values.map { made("GatherV2", [$0, b.constant(Tensor([Int32(1)])), zero]) } }
+        let graph = try b.graph()
+        let found = try [GraphOptimizer.none, .standard].map { optimizer in
+            var options = RuntimeOptions()
+            options.execution.optimizer = optimizer
+            let session = try DirectSession(graph, registry: .standard, options: options)
+            _ = try session.run(targets: [initialize.name])
+            return try session.run(fetches: later.map(\.name)).map { try $0.array(of: Int32.self) }
+        }
+        for (index, value) in values.enumerated() { #expect(found[0][index] == found[1][index], "\(value)") }
+        #expect(found[1][0] == [4, 5, 6])
+    }
 }

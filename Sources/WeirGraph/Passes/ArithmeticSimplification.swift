@@ -8,7 +8,8 @@ public struct ArithmeticSimplification: GraphPass {
     public init() {}
 
     public func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph {
-        guard let identity = environment.registry["Identity"] else { return graph }
+        guard let identity = environment.registry["Identity"], let snapshot = environment.registry["Snapshot"] else { return graph }
+        let changes = ChangingTensors(graph)
         var graph = graph
         for id in graph.topologicalOrder() {
             let node = graph.nodes[id]
@@ -23,8 +24,9 @@ public struct ArithmeticSimplification: GraphPass {
                 graph.nodes[id].controlInputs = controls
             } else {
                 // An Identity keeps whoever waits for the node; the pass for these drops it.
+                let isCopied = step.isCopy && changes[step.input] && node.outputTypes[0].dtype.isBitwise
                 var same = try Node(
-                    name: node.name, op: identity, inputs: [step.input], controlInputs: controls,
+                    name: node.name, op: isCopied ? snapshot : identity, inputs: [step.input], controlInputs: controls,
                     requestedDevice: node.requestedDevice, attributes: ["T": .type(node.outputTypes[0].dtype)])
                 same.device = node.device
                 graph.nodes[id] = same
@@ -38,6 +40,8 @@ public struct ArithmeticSimplification: GraphPass {
         var input: Endpoint
         /// Whether the node still has something to do, with that as its first input.
         var keepsNode = false
+        /// Whether the node makes a tensor of its own; others hand theirs on when there is nothing to do.
+        var isCopy = false
         /// The nodes that it then no longer uses.
         var leftOut: [NodeID]
     }
@@ -66,13 +70,13 @@ public struct ArithmeticSimplification: GraphPass {
         if let neutral = neutrals[node.op.name], node.inputs.count == 2 {
             for (side, other) in [(1, 0), (0, 1)] where side == 1 || commutative.contains(node.op.name) {
                 if let value = constant(side), neutral.matches(value) {
-                    return Step(input: node.inputs[other], leftOut: [node.inputs[side].node])
+                    return Step(input: node.inputs[other], isCopy: true, leftOut: [node.inputs[side].node])
                 }
             }
             return nil
         }
         if selfInverse.contains(node.op.name) {
-            return before([node.op.name]).map { Step(input: $0.inputs[0], leftOut: [node.inputs[0].node]) }
+            return before([node.op.name]).map { Step(input: $0.inputs[0], isCopy: true, leftOut: [node.inputs[0].node]) }
         }
         if reductions.contains(node.op.name) { return constant(1)?.elementCount == 0 ? first(leavingOut: 1) : nil }
         switch node.op.name {
@@ -93,7 +97,7 @@ public struct ArithmeticSimplification: GraphPass {
             guard source.op.name == "Const", let order = try? source.attributes.tensor("value")?.integers(), order.count == outer.count,
                 outer.indices.allSatisfy({ order.indices.contains(outer[$0]) && order[outer[$0]] == $0 })
             else { return nil }
-            return Step(input: inner.inputs[0], leftOut: [node.inputs[0].node, node.inputs[1].node, inner.inputs[1].node])
+            return Step(input: inner.inputs[0], isCopy: true, leftOut: [node.inputs[0].node, node.inputs[1].node, inner.inputs[1].node])
         default: return nil
         }
     }

@@ -1,7 +1,7 @@
 /// Lets nodes take their inputs from where they come, not from an Identity between. What only waits for the Identity
 /// still does.
 public struct Identities: GraphPass {
-    private static let names: Set<String> = ["Identity", "StopGradient", "PreventGradient", "Snapshot"]
+    private static let names: Set<String> = ["Identity", "StopGradient", "PreventGradient"]
 
     public init() {}
 
@@ -9,9 +9,11 @@ public struct Identities: GraphPass {
         var graph = graph
         guard graph.topologicalOrder().count == graph.nodes.count else { return graph }
         var isNeeded = [Bool](repeating: true, count: graph.nodes.count)
+        let changes = ChangingTensors(graph)
         // Reading a variable is more than passing on: it says when.
         func passesOn(_ node: Node) -> Bool {
-            guard Identities.names.contains(node.op.name), node.controlInputs.isEmpty, node.inputs.count == 1, let input = node.inputs.first
+            guard node.controlInputs.isEmpty, node.inputs.count == 1, let input = node.inputs.first,
+                Identities.names.contains(node.op.name) || node.op.name == "Snapshot" && !changes[input]
             else { return false }
             let source = graph.nodes[input.node]
             return !source.outputTypes[input.index].isReference && source.device == node.device

@@ -46,11 +46,13 @@ extension OpDefinition {
             }
         }
 
-    /// The value now. Tensors that are shared never change, so it need not be a copy.
+    /// The value now: a copy where it may change later, which only reads of reference variables do.
     static let snapshot = OpDefinition("Snapshot", "(input: T) -> (output: T)", "T: type")
         .shape(ShapeFunctions.unchanged)
         .gradient { g in [g.gradient()] }
-        .kernel(["T": .numericOrBool], gpu: ["T": .numericOrBool]) { _ in passOnKernel }
+        .kernel(["T": .numericOrBool], gpu: ["T": .numericOrBool]) { _ in
+            .sync { context in context.setOutput(0, try context.input(0).snapshot()) }
+        }
 
     static let guaranteeConst = OpDefinition("GuaranteeConst", "(input: T) -> (output: T)", "T: type")
         .stateful()

@@ -58,13 +58,3 @@ struct CaseCounter: @unchecked Sendable {
         Glibc.close(descriptor)
     }
 }
-
-/// What stops the fuzzer itself.
-struct FuzzFailure: Error, CustomStringConvertible {
-    let description: String
-    init(_ description: String) { self.description = description }
-}
-
-enum FuzzFiles {
-    static var temporary: String { getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp" }
-}

@@ -4,8 +4,11 @@ import Glibc
 final class ChildProcess {
     let process: pid_t
     let counter: CaseCounter
-    private let log: Int32
-    private var position = 0
+    /// What it writes comes out here. Readable when there is something, and when it has ended.
+    private let output: Int32
+    /// Closes when this process ends, in whatever way: then the other one ends, too.
+    private let lifeline: Int32
+    private let explains: Bool
     private var partial: [UInt8] = []
     /// The end of what it wrote, findings aside: where a fatal error says what it is.
     private(set) var lastWords: [String] = []
@@ -14,26 +17,24 @@ final class ChildProcess {
     /// What part of a case it was at last, where kinds say that.
     private(set) var phase = ""
 
-    init(_ arguments: [String], backtrace: Bool) throws {
+    /// - Parameter explains: whether to print what it says of its cases.
+    init(_ arguments: [String], backtrace: Bool, explains: Bool = false) throws {
+        self.explains = explains
         counter = try CaseCounter()
         counter.begun = -1
-        var path = Array("\(FuzzFiles.temporary)/weir-fuzz-XXXXXX".utf8CString)
-        let opened = mkstemp(&path)
-        guard opened >= 0, unlink(path) == 0 else { throw FuzzFailure("no file for a process's output") }
-        _ = fcntl(opened, F_SETFL, O_APPEND)
-        log = opened
+        let (written, life) = try (Pipe(), Pipe())
+        (output, lifeline) = (written.reading, life.writing)
+        _ = fcntl(output, F_SETFL, O_NONBLOCK)
         // Away from the numbers that the process will know them by.
-        let (high, shared) = (fcntl(opened, F_DUPFD_CLOEXEC, 32), fcntl(counter.descriptor, F_DUPFD_CLOEXEC, 32))
-        defer {
-            Glibc.close(high)
-            Glibc.close(shared)
-        }
+        let inherited = [written.writing, counter.descriptor, life.reading].map { fcntl($0, F_DUPFD_CLOEXEC, 32) }
+        defer { for descriptor in inherited + [written.writing, life.reading] { Glibc.close(descriptor) } }
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_adddup2(&actions, high, 1)
-        posix_spawn_file_actions_adddup2(&actions, high, 2)
-        posix_spawn_file_actions_adddup2(&actions, shared, FuzzChild.counterDescriptor)
+        posix_spawn_file_actions_adddup2(&actions, inherited[0], 1)
+        posix_spawn_file_actions_adddup2(&actions, inherited[0], 2)
+        posix_spawn_file_actions_adddup2(&actions, inherited[1], FuzzChild.counterDescriptor)
+        posix_spawn_file_actions_adddup2(&actions, inherited[2], FuzzChild.lifelineDescriptor)
         var variables: [String] = []
         var next = environ
         while let entry = next.pointee {
@@ -76,23 +77,24 @@ final class ChildProcess {
         return code == 0 ? .success : .failure("exit status \(code)")
     }
 
+    /// Waits until one of these has written something or ended, or for a tenth of a second: then it is time to see which of
+    /// them stall.
+    static func wait(for processes: [ChildProcess]) {
+        var waited = processes.map { pollfd(fd: $0.output, events: Int16(POLLIN), revents: 0) }
+        _ = Glibc.poll(&waited, nfds_t(waited.count), 100)
+    }
+
     /// What it has found since the last call.
     func findings() -> [Finding] {
         var found: [Finding] = []
         var buffer = [UInt8](repeating: 0, count: 64 << 10)
         while true {
-            let count = pread(log, &buffer, buffer.count, position)
+            let count = read(output, &buffer, buffer.count)
             guard count > 0 else { break }
-            position += count
             partial += buffer[..<count]
             while let end = partial.firstIndex(of: 10) {
                 take(String(decoding: partial[..<end], as: UTF8.self), &found)
                 partial.removeFirst(end + 1)
-            }
-            // A server's log is as long as the run.
-            if position > 8 << 20 {
-                ftruncate(log, 0)
-                position = 0
             }
         }
         return found
@@ -102,7 +104,11 @@ final class ChildProcess {
         if line.hasPrefix("FOLDER\t") { return folder = String(line.dropFirst(7)) }
         if line.hasPrefix("PHASE\t") { return phase = String(line.dropFirst(6)) }
         if line.hasPrefix("NOTE\t") { return Console.line(String(line.dropFirst(5))) }
-        if line.hasPrefix("CASE\t") { return explanations.append(line) }
+        if line.hasPrefix("CASE\t") {
+            let words = String(line.map { $0 == Console.lineBreak ? "\n" : $0 })
+            if explains { Console.line(words) }
+            return explanations.append(words)
+        }
         lastWords.append(line)
         if lastWords.count > 400 { lastWords.removeFirst(200) }
     }
@@ -110,19 +116,20 @@ final class ChildProcess {
     /// Frees what it leaves behind.
     func close() {
         counter.close()
-        Glibc.close(log)
-        if let folder { ChildProcess.remove(folder) }
+        Glibc.close(output)
+        Glibc.close(lifeline)
+        if let folder { FuzzFiles.remove(folder) }
     }
-    /// Removes a folder that cases have written to.
-    private static func remove(_ path: String) {
-        guard let directory = opendir(path) else { return }
-        while let entry = readdir(directory) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) { $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) } }
-            guard name != ".", name != ".." else { continue }
-            let full = "\(path)/\(name)"
-            if unlink(full) != 0 { remove(full) }
-        }
-        closedir(directory)
-        rmdir(path)
+}
+
+/// Two descriptors that are not inherited.
+private struct Pipe {
+    let reading: Int32
+    let writing: Int32
+
+    init() throws {
+        var ends: [Int32] = [0, 0]
+        guard pipe(&ends) == 0, ends.allSatisfy({ fcntl($0, F_SETFD, FD_CLOEXEC) == 0 }) else { throw FuzzFailure("no pipe to a process: \(String(cString: strerror(errno)))") }
+        (reading, writing) = (ends[0], ends[1])
     }
 }

@@ -4,13 +4,13 @@ import Glibc
 struct FuzzChild {
     let options: FuzzOptions
     static let counterDescriptor: Int32 = 3
+    static let lifelineDescriptor: Int32 = 4
 
     func run<Kind: FuzzKind>(_ kind: Kind.Type) async throws {
         let counter = try CaseCounter(inherited: FuzzChild.counterDescriptor)
-        FuzzChild.endWithParent()
-        var folder = Array("\(FuzzFiles.temporary)/weir-fuzz-XXXXXX".utf8CString)
-        guard mkdtemp(&folder) != nil, chdir(folder) == 0 else { throw FuzzFailure("no temporary folder") }
-        let path = String(decoding: folder.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+        let path = try FuzzFiles.makeFolder()
+        FuzzChild.endWithWatch(path)
+        guard chdir(path) == 0 else { throw FuzzFailure("cannot enter \(path)") }
         Console.line("FOLDER\t\(path)")
         FuzzChild.limitMemory(Kind.memoryLimit)
         let session = FuzzSession(
@@ -23,7 +23,8 @@ struct FuzzChild {
             var random = SplitMix64(seed: session.seed, case: number)
             if options.explain {
                 var copy = random
-                Console.line("CASE\t\(number)\t" + (try await fuzzer.describe(number, &copy)))
+                let words = try await fuzzer.describe(number, &copy)
+                Console.line("CASE\t\(number)\t" + String(words.map { $0 == "\n" ? Console.lineBreak : $0 }))
             }
             counter.begun = number
             if !Kind.overlaps { counter.oldest = number }
@@ -36,16 +37,23 @@ struct FuzzChild {
         try await fuzzer.finish()
     }
 
-    /// A process that nobody watches any more ends.
-    private static func endWithParent() {
-        let parent = getppid()
+    /// A process that nobody watches any more ends, and leaves nothing behind.
+    private static func endWithWatch(_ folder: String) {
+        _ = fcntl(lifelineDescriptor, F_SETFD, FD_CLOEXEC)
+        signal(SIGPIPE, SIG_IGN)
         var thread = pthread_t()
-        let argument = UnsafeMutableRawPointer(bitPattern: Int(parent))
+        let argument = Unmanaged.passRetained(Folder(path: folder)).toOpaque()
         _ = pthread_create(&thread, nil, { argument in
-            let parent = pid_t(Int(bitPattern: argument))
-            while getppid() == parent { sleep(1) }
+            let folder = Unmanaged<Folder>.fromOpaque(argument!).takeRetainedValue()
+            var byte: UInt8 = 0
+            while read(FuzzChild.lifelineDescriptor, &byte, 1) < 0, errno == EINTR {}
+            FuzzFiles.remove(folder.path)
             _exit(1)
         }, argument)
+    }
+    private final class Folder {
+        let path: String
+        init(path: String) { self.path = path }
     }
 
     /// Memory that is asked for beyond what any case needs is refused by the system, so that a size from a case that is

@@ -53,7 +53,7 @@ struct FuzzWatch<Kind: FuzzKind> {
             jobs.append(Job(child: try self.start(at: first, cases: remaining(first), since: start), first: first))
         }
         while !jobs.isEmpty {
-            usleep(20_000)
+            ChildProcess.wait(for: jobs.map(\.child))
             for index in jobs.indices.reversed() {
                 let job = jobs[index]
                 for finding in job.child.findings() { note(finding) }
@@ -107,7 +107,7 @@ struct FuzzWatch<Kind: FuzzKind> {
             arguments += ["--seconds", "\(max(0, seconds - passed))"]
         }
         if options.explain { arguments.append("--explain") }
-        return try ChildProcess(arguments, backtrace: false)
+        return try ChildProcess(arguments, backtrace: false, explains: options.explain)
     }
 
     /// Runs the cases that may have ended a process again, each alone, and notes those that do it alone.
@@ -121,7 +121,7 @@ struct FuzzWatch<Kind: FuzzKind> {
             var end: ChildProcess.End?
             let clock = StallClock()
             while end == nil {
-                usleep(5000)
+                ChildProcess.wait(for: [child])
                 end = child.poll()
                 _ = child.findings()
                 if end == nil, clock.isOver(child.process, isStarting: child.counter.begun < 0, extra: options.backtrace ? .seconds(120) : .seconds(1)) {
