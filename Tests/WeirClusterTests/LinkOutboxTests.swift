@@ -8,7 +8,10 @@ struct LinkOutboxTests {
         _ expected: LinkOutbox.Verdict, adding bytes: [UInt8], to outbox: inout LinkOutbox, now: ContinuousClock.Instant,
         at location: SourceLocation = #_sourceLocation
     ) {
-        let verdict = bytes.withUnsafeBytes { outbox.add([$0], now: now) }
+        let verdict = bytes.withUnsafeBytes { bytes in
+            var rest = FrameBytes(bytes)
+            return outbox.add(&rest, now: now)
+        }
         #expect(verdict == expected, sourceLocation: location)
     }
     private func expect(taking expected: [UInt8]?, from outbox: inout LinkOutbox, at location: SourceLocation = #_sourceLocation) {

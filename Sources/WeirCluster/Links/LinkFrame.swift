@@ -37,16 +37,6 @@ package struct LinkFrame {
         }
         return head
     }
-
-    var header: [UInt8] {
-        var writer = LinkWriter()
-        writer.byte(kind.rawValue)
-        writer.bytes.append(contentsOf: [0, 0, 0])
-        writer.fixed32(UInt32(head.count))
-        writer.fixed64(call)
-        writer.fixed64(UInt64(payload?.byteCount ?? 0))
-        return writer.bytes
-    }
 }
 
 /// Writes heads.

@@ -30,10 +30,10 @@ struct LinkOutbox: Sendable {
     /// Whether a message may be written at once: nothing is before it.
     var isIdle: Bool { !isWriting }
 
-    /// Leaves bytes to be written.
-    mutating func add(_ parts: [UnsafeRawBufferPointer], now: ContinuousClock.Instant = .now) -> Verdict {
+    /// Leaves what has not been written of a frame.
+    mutating func add(_ rest: inout FrameBytes, now: ContinuousClock.Instant = .now) -> Verdict {
         if !isWriting { lastProgress = now }
-        for part in parts { bytes.append(contentsOf: part) }
+        rest.append(to: &bytes)
         guard bytes.count <= LinkOutbox.maximumByteCount,
             bytes.count <= LinkOutbox.patientByteCount || now - lastProgress <= LinkOutbox.patience
         else { return .full }

@@ -60,17 +60,13 @@ package final class LinkSocket: Sendable {
     /// Writes a frame: head and payload are gathered from where they lie. Never waits for the peer.
     /// - Throws: `unavailable` when the peer is gone, or has read nothing for long while much waits for it.
     package func send(_ frame: LinkFrame) throws(Status) {
-        let small = frame.header + frame.head
         let verdict = outbox.withLock { outbox -> LinkOutbox.Verdict? in
-            small.withUnsafeBytes { first in
-                var parts = [first]
-                if let payload = frame.payload, payload.byteCount > 0 { parts.append(payload.bytes) }
+            frame.withBytes { bytes in
                 if outbox.isIdle {
-                    guard let left = write(parts, waits: false) else { return .full }
-                    if left.isEmpty { return nil }
-                    parts = left
+                    guard bytes.write(to: descriptor, waits: false) else { return .full }
+                    if bytes.count == 0 { return nil }
                 }
-                return outbox.add(parts)
+                return outbox.add(&bytes)
             }
         }
         switch verdict {
@@ -112,7 +108,8 @@ package final class LinkSocket: Sendable {
     private func writeWaiting(_ bytes: UnsafeRawBufferPointer) -> Bool {
         var rest = bytes[...]
         while !rest.isEmpty {
-            guard write([UnsafeRawBufferPointer(rebasing: rest.prefix(256 << 10))], waits: true) != nil else { return false }
+            var part = FrameBytes(UnsafeRawBufferPointer(rebasing: rest.prefix(256 << 10)))
+            guard part.write(to: descriptor, waits: true) else { return false }
             rest = rest.dropFirst(256 << 10)
             outbox.withLock { $0.noteProgress() }
         }
@@ -123,46 +120,14 @@ package final class LinkSocket: Sendable {
     /// - Parameter ring: where the payload goes, if not after the head. The peer must expect it there.
     /// - Throws: `unavailable` when the peer is gone.
     package func sendWaiting(_ frame: LinkFrame, through ring: SharedRing? = nil) throws(Status) {
-        let small = frame.header + frame.head
-        let isSent = small.withUnsafeBytes { first -> Bool in
-            guard let payload = frame.payload, payload.byteCount > 0 else { return write([first], waits: true) != nil }
-            guard let ring else { return write([first, payload.bytes], waits: true) != nil }
-            return write([first], waits: true) != nil && ring.write(payload.bytes, while: { isAlive })
+        var isSent = frame.withBytes(withPayload: ring == nil) { $0.write(to: descriptor, waits: true) }
+        if isSent, let ring, let payload = frame.payload, payload.byteCount > 0 {
+            isSent = ring.write(payload.bytes, while: { isAlive })
         }
         if !isSent {
             close()
             throw .unavailable("The link broke")
         }
-    }
-
-    /// - Parameter waits: whether to wait for a peer that does not read.
-    /// - Returns: what could not be written without that; nil when the connection has ended.
-    private func write(_ parts: [UnsafeRawBufferPointer], waits: Bool) -> [UnsafeRawBufferPointer]? {
-        var vectors = parts.map { iovec(iov_base: UnsafeMutableRawPointer(mutating: $0.baseAddress), iov_len: $0.count) }
-        var first = 0
-        while first < vectors.count {
-            let written = vectors[first...].withUnsafeMutableBufferPointer { buffer -> Int in
-                var message = msghdr()
-                message.msg_iov = buffer.baseAddress
-                message.msg_iovlen = buffer.count
-                return sendmsg(descriptor, &message, Int32(MSG_NOSIGNAL) | (waits ? 0 : Int32(MSG_DONTWAIT)))
-            }
-            if written < 0 {
-                if errno == EINTR { continue }
-                guard !waits, errno == EAGAIN else { return nil }
-                break
-            }
-            var left = written
-            while first < vectors.count, left >= vectors[first].iov_len {
-                left -= vectors[first].iov_len
-                first += 1
-            }
-            if first < vectors.count, left > 0 {
-                vectors[first].iov_base = vectors[first].iov_base.map { $0 + left }
-                vectors[first].iov_len -= left
-            }
-        }
-        return vectors[first...].map { UnsafeRawBufferPointer(start: $0.iov_base, count: $0.iov_len) }
     }
 
     /// Reads the next frame; a tensor's bytes go straight into its memory.

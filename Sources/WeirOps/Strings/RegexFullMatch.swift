@@ -26,7 +26,8 @@ extension OpDefinition {
 private func match(_ context: borrowing KernelContext, _ expression: RegularExpression) throws {
     let input = context.input(0)
     let output = try context.output(0, .bool, input.shape).mutableElements(Bool.self)
-    for (index, text) in input.elements(ByteString.self).enumerated() { output[index] = expression.matches(text) }
+    var matcher = expression.matcher(isFull: true, context.step.cancellation)
+    for (index, text) in input.elements(ByteString.self).enumerated() { output[index] = try expression.matches(text, &matcher) }
 }
 
 /// A pattern's expression, or what is wrong with it.

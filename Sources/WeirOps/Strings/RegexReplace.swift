@@ -47,7 +47,8 @@ private func replace(
 ) throws {
     let input = context.input(0)
     let output = try context.output(0, .string, input.shape).mutableElements(ByteString.self)
+    var matcher = expression.matcher(isFull: false, context.step.cancellation)
     for (index, text) in input.elements(ByteString.self).enumerated() {
-        output[index] = expression.replacing(text, with: rewrite, all: replacesAll)
+        output[index] = try expression.replacing(text, with: rewrite, all: replacesAll, &matcher)
     }
 }

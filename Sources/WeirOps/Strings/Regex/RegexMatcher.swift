@@ -1,11 +1,16 @@
-/// One run of a program over a text. Time is the product of both lengths at most, whatever the pattern.
+import WeirGraph
+import WeirTensor
+
+/// Runs of a program over texts. A run's time is the product of both lengths at most, whatever the pattern; what it needs
+/// beside is kept for the next.
 struct RegexMatcher {
     private let program: RegexProgram
-    private let text: [UInt8]
+    private var text: [UInt8] = []
     /// Whether a match must reach to the end of the text.
     private let isFull: Bool
     private let captures: Bool
-    /// For each instruction, the round in which it was reached last.
+    private let cancellation: Cancellation
+    /// For each instruction, the round in which it was reached last: of any run.
     private var reached: [Int]
     private var round = 0
 
@@ -14,23 +19,29 @@ struct RegexMatcher {
         var places: [Int]
     }
 
-    init(_ program: RegexProgram, _ text: [UInt8], isFull: Bool, captures: Bool) {
+    /// - Parameter cancellation: ends a run that takes long.
+    init(_ program: RegexProgram, isFull: Bool, captures: Bool, cancellation: Cancellation) {
         self.program = program
-        self.text = text
+        self.cancellation = cancellation
         self.isFull = isFull
         self.captures = captures
         reached = [Int](repeating: 0, count: program.instructions.count)
     }
 
+    /// Says in which text matches are looked for.
+    mutating func begin(_ text: [UInt8]) { self.text = text }
+
     /// The leftmost match from `start` on, of those the one a backtracking matcher would find first: where it and its
     /// groups begin and end, -1 for groups that took no part.
-    mutating func match(from start: Int, isAnchored: Bool) -> [Int]? {
+    /// - Throws: `cancelled` when the step has ended.
+    mutating func match(from start: Int, isAnchored: Bool) throws(Status) -> [Int]? {
         let none = [Int](repeating: -1, count: captures ? 2 * (program.groupCount + 1) : 0)
         var threads: [Thread] = []
         var best: [Int]?
         var position = start
         round += 1
         while true {
+            guard !cancellation.isCancelled else { throw .cancelled("The match of a regular expression was cancelled").derived }
             // Lower in priority than every thread begun further left.
             if best == nil, position == start || !isAnchored { follow(0, none, position, &threads) }
             if threads.isEmpty, best != nil || isAnchored { return best }

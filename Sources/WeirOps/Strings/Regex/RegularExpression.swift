@@ -1,3 +1,4 @@
+import WeirGraph
 import WeirTensor
 
 /// A regular expression in RE2's notation, over UTF-8, matched in linear time.
@@ -14,22 +15,28 @@ struct RegularExpression: Sendable {
         program = try RegexProgram(syntax, groupCount: parser.groupCount)
     }
 
+    /// What looks for matches in one text after the other.
+    /// - Parameter isFull: whether to look for matches of all of a text, and nothing but whether there is one.
+    func matcher(isFull: Bool, _ cancellation: Cancellation) -> RegexMatcher {
+        RegexMatcher(program, isFull: isFull, captures: !isFull, cancellation: cancellation)
+    }
+
     /// Whether all of a text matches.
-    func matches(_ text: ByteString) -> Bool {
-        var matcher = RegexMatcher(program, text.bytes, isFull: true, captures: false)
-        return matcher.match(from: 0, isAnchored: true) != nil
+    func matches(_ text: ByteString, _ matcher: inout RegexMatcher) throws(Status) -> Bool {
+        matcher.begin(text.bytes)
+        return try matcher.match(from: 0, isAnchored: true) != nil
     }
 
     /// A text with its first match, or all, replaced.
-    func replacing(_ text: ByteString, with rewrite: Rewrite, all: Bool) -> ByteString {
+    func replacing(_ text: ByteString, with rewrite: Rewrite, all: Bool, _ matcher: inout RegexMatcher) throws(Status) -> ByteString {
         // As in RE2, a rewrite that asks for more groups than there are replaces nothing.
         guard rewrite.largestGroup <= program.groupCount else { return text }
         let bytes = text.bytes
-        var matcher = RegexMatcher(program, bytes, isFull: false, captures: true)
+        matcher.begin(bytes)
         var result: [UInt8] = []
         var position = 0
         var lastEnd = -1
-        while position <= bytes.count, let places = matcher.match(from: position, isAnchored: false) {
+        while position <= bytes.count, let places = try matcher.match(from: position, isAnchored: false) {
             result += bytes[position..<places[0]]
             if places[0] == places[1], places[0] == lastEnd {
                 // An empty match right behind the last match would be found forever: one character is passed over.
