@@ -11,43 +11,30 @@ final class MasterSession: Sendable {
     let handle: String
     let configuration: SessionConfiguration
     private let tasks: [SessionTask]
-    private let clientDevice: PlacementDevice
     private let devices: [DeviceAttributes]
     private let localTask: DeviceName
     private let registry: OpRegistry
     private let logger: Logger
-    private let plans = PlanCache()
-    /// Numbers the nodes that cuts add.
-    private let cutNumber = Atomic<Int>(0)
+    private let planner: StepPlanner
     private struct State {
         var graph: Graph
         var placed: Graph
         var version = 0
         var isClosed = false
         var running: [Int: Cancellation] = [:]
-        // A client that forgets to release or finish them loses those that it has not used for longest.
+        // A client that forgets to release them loses those that it has not used for longest.
         var callables = RecentTable<Int, CallableOptions>(capacity: 10_000)
         var nextCallable = 0
-        var partialRuns = RecentTable<String, PartialRun>(capacity: 1000)
-        var nextPartialRun = 0
+        var partialRuns = PartialRuns()
     }
-    /// Steps that run, or wait for their graph to be prepared: a session that has some is not idle.
+    /// Steps that run: a session that has some, or some that wait for their graph, is not idle.
     private let activity = Atomic<Int>(0)
-    var isBusy: Bool { activity.load(ordering: .relaxed) > 0 }
-    /// The tasks that prepare a step's graph now, since when.
-    private let preparing = Mutex<[DeviceName: ContinuousClock.Instant]>([:])
+    var isBusy: Bool { activity.load(ordering: .relaxed) > 0 || planner.isBusy }
     /// A task that takes part in the session.
     struct SessionTask: Sendable {
         let name: DeviceName
         let worker: any WorkerEndpoint
         let devices: [DeviceAttributes]
-    }
-    private struct PartialRun {
-        var plan: StepPlan
-        var step: Int
-        var feedsLeft: Set<String>
-        var fetchesLeft: Set<String>
-        var fed: Set<String> = []
     }
     private let state: Mutex<State>
 
@@ -67,7 +54,8 @@ final class MasterSession: Sendable {
         guard let client = placer.devices.first(where: { $0.isLocal && $0.type == "CPU" }) else {
             throw Status.internalError("Task \(localTask) has no CPU device for clients' tensors")
         }
-        clientDevice = client
+        planner = StepPlanner(
+            session: handle, configuration: configuration, tasks: tasks, localTask: localTask, clientDevice: client, registry: registry)
         let placed = try placer.place(Lowering(registry: registry).run(graph))
         state = Mutex(State(graph: graph, placed: placed))
         logPlacement(placed)
@@ -118,106 +106,36 @@ final class MasterSession: Sendable {
         if state.isClosed { throw .failedPrecondition("Session is closed.") }
     }
 
-    // MARK: Plans
-
-    private func plan(
-        _ key: StepPlan.Key, _ step: FeedsAndFetches, until cancellation: Cancellation = Cancellation()
-    ) async throws -> StepPlan {
-        activity.wrappingAdd(1, ordering: .relaxed)
-        defer { activity.wrappingSubtract(1, ordering: .relaxed) }
-        return try await plans.plan(key, until: cancellation) { [self] in try await compile(step) }
-    }
-
-    /// Has a task prepare its part of a step, and notes that it is waited for.
-    private func register(_ request: RegisterGraph, at task: SessionTask) async throws -> String {
-        preparing.withLock { $0[task.name] = $0[task.name] ?? .now }
-        defer { preparing.withLock { $0[task.name] = nil } }
-        return try await task.worker.registerGraph(request)
-    }
-    /// Who is waited for, for a message of a step that waits too long.
-    private var silence: String {
-        preparing.withLock { $0 }.sorted { $0.key.description < $1.key.description }
-            .map { " Task \($0.key) has not answered for \(StepCoordinator.seconds(.now - $0.value))." }.joined()
-    }
-
-    private func compile(_ step: FeedsAndFetches) async throws -> StepPlan {
-        let placed = state.withLock { $0.placed }
-        var graph = try step.rewrite(
-            placed, style: .rendezvous(device: clientDevice.name, incarnation: clientDevice.incarnation), registry: registry)
-        graph = try ControlLoops.add(to: graph, registry: registry)
-        let incarnations = Dictionary(devices.map { ($0.name, $0.incarnation) }, uniquingKeysWith: { a, _ in a })
-        let partitioner = Partitioner(
-            registry: registry, suffix: "S", by: { $0.taskName.description },
-            numberedBy: { [self] in cutNumber.wrappingAdd(1, ordering: .relaxed).oldValue },
-            incarnation: { name in
-                guard let incarnation = incarnations[name] else { throw Status.internalError("unknown device \(name)") }
-                return incarnation
-            })
-        let pieces = try partitioner.partition(graph)
-        let parts = try await withThrowingTaskGroup(of: StepPlan.Part.self) { group in
-            for piece in pieces {
-                guard let task = tasks.first(where: { $0.name.description == piece.name }) else {
-                    throw Status.internalError("no task \(piece.name) in this session")
-                }
-                group.addTask { [self] in
-                    var request = RegisterGraph(session: handle, graph: piece.graph.definition, configuration: configuration)
-                    request.graph.library = piece.graph.library.reachable(from: piece.graph)
-                    request.hasControlFlow = piece.graph.nodes.contains { $0.op.name == "Enter" || $0.op.name == "Switch" }
-                    let graphHandle = try await register(request, at: task)
-                    return StepPlan.Part(task: task.name, worker: task.worker, handle: graphHandle, isClient: task.name == localTask)
-                }
-            }
-            return try await group.reduce(into: []) { $0.append($1) }
-        }
-        func keys(_ names: [String]) -> [String: String] {
-            Dictionary(
-                names.map { ($0, FeedsAndFetches.key($0, device: clientDevice.name, incarnation: clientDevice.incarnation).text) },
-                uniquingKeysWith: { a, _ in a })
-        }
-        let types = step.feeds.map { name -> (String, DType) in
-            guard let reference = InputReference(name), let node = placed.node(named: reference.node) else { return (name, .float32) }
-            return (name, node.outputTypes[reference.index].dtype)
-        }
-        return StepPlan(
-            parts: parts, graph: graph, feedKeys: keys(step.feeds), fetchKeys: keys(step.fetches),
-            feedTypes: Dictionary(types, uniquingKeysWith: { a, _ in a }), session: handle)
-    }
-
     // MARK: Steps
 
     func runStep(_ request: RunStep, cancellation: Cancellation, _ done: @escaping Completion<RunStepReply>) {
         if !request.partialRunHandle.isEmpty { return runPart(request, cancellation: cancellation, done) }
         let key = StepPlan.Key(feeds: request.feedNames, fetches: request.fetches, targets: request.targets)
         let timeout = request.options.timeout ?? configuration.operationTimeout
-        if let plan = plans.ready(key) { return run(plan, request, cancellation, timeout: timeout, done) }
+        if let plan = planner.ready(key) { return run(plan, request, cancellation, timeout: timeout, done) }
         let start = ContinuousClock.now
-        let waiting = Cancellation()
-        let outer = cancellation.register { waiting.cancel() }
-        let deadline = timeout.map { Deadline($0 - StepDeadline.margin($0)) { waiting.cancel() } }
         Task { [self] in
-            defer {
-                if let outer { cancellation.deregister(outer) }
-                deadline?.stop()
-            }
-            do {
-                try state.withLock { state throws(Status) in try MasterSession.checkOpen(state) }
-                let step = FeedsAndFetches(feeds: request.feedNames, fetches: request.fetches, targets: request.targets)
-                let plan = try await plan(key, step, until: waiting)
+            do throws(Status) {
+                let plan = try await plan(key, within: timeout, until: cancellation)
                 // Not on this thread, which is for messages: the part of this process begins where it is called.
                 let left = timeout.map { $0 - (.now - start) }
                 ComputePool.shared.submit { [self] in run(plan, request, cancellation, timeout: left, done) }
             } catch {
-                guard let timeout, deadline?.hasFired == true else { return done(.failure(Status(error))) }
-                done(.failure(.deadlineExceeded("Deadline Exceeded: the step's graph was not ready within \(StepCoordinator.seconds(timeout)).\(silence)")))
+                done(.failure(error))
             }
         }
+    }
+
+    private func plan(_ key: StepPlan.Key, within timeout: Duration?, until cancellation: Cancellation = Cancellation()) async throws(Status) -> StepPlan {
+        try state.withLock { state throws(Status) in try MasterSession.checkOpen(state) }
+        let step = FeedsAndFetches(feeds: key.feeds, fetches: key.fetches, targets: key.targets)
+        return try await planner.plan(key, step, of: { [self] in state.withLock { $0.placed } }, within: timeout, until: cancellation)
     }
 
     private func run(
         _ plan: StepPlan, _ request: RunStep, _ outer: Cancellation, timeout: Duration?, _ done: @escaping Completion<RunStepReply>
     ) {
-        // Only 57 bits of a step id may be set.
-        let step = Int.random(in: 1..<(1 << 56))
+        let step = MasterSession.newStep()
         var call = RunGraph(session: handle, graph: "", step: step)
         call.recordsTimes = request.options.traces
         call.recordsPartitionGraphs = request.options.returnsPartitionGraphs
@@ -240,6 +158,9 @@ final class MasterSession: Sendable {
             })
         }
     }
+
+    /// Only 57 bits of a step id may be set.
+    private static func newStep() -> Int { Int.random(in: 1..<(1 << 56)) }
 
     private func sends(_ plan: StepPlan, _ feeds: [NamedTensor]) throws(Status) -> [NamedTensor] {
         var sends: [NamedTensor] = []
@@ -323,16 +244,11 @@ final class MasterSession: Sendable {
 
     // MARK: Partial runs
 
-    func setUpPartialRun(_ request: RunStep) async throws -> String {
+    func setUpPartialRun(_ request: RunStep) async throws(Status) -> String {
         let key = StepPlan.Key(feeds: request.feedNames, fetches: request.fetches, targets: request.targets, isPartial: true)
-        let step = FeedsAndFetches(feeds: request.feedNames, fetches: request.fetches, targets: request.targets)
-        let plan = try await plan(key, step)
-        let (handle, gone) = state.withLock { state -> (String, [PartialRun]) in
-            let handle = String(state.nextPartialRun)
-            state.nextPartialRun += 1
-            let run = PartialRun(
-                plan: plan, step: Int.random(in: 1..<(1 << 56)), feedsLeft: Set(step.feeds), fetchesLeft: Set(step.fetches))
-            return (handle, state.partialRuns.insert(handle, run))
+        let plan = try await plan(key, within: request.options.timeout ?? configuration.operationTimeout)
+        let (handle, gone) = state.withLock {
+            $0.partialRuns.begin(plan, step: MasterSession.newStep(), feeds: request.feedNames, fetches: request.fetches)
         }
         for run in gone { cleanUp(run.step, run.plan) }
         return handle
@@ -340,26 +256,8 @@ final class MasterSession: Sendable {
 
     private func runPart(_ request: RunStep, cancellation: Cancellation, _ done: @escaping Completion<RunStepReply>) {
         let handle = request.partialRunHandle
-        do {
-            let (run, isLast) = try state.withLock { (state: inout State) throws -> (PartialRun, Bool) in
-                guard var run = state.partialRuns.use(handle) else {
-                    throw Status.invalidArgument("Must run PartialRunSetup before performing partial runs")
-                }
-                for feed in request.feedNames where run.feedsLeft.remove(feed) == nil {
-                    let reason = run.plan.feedKeys[feed] == nil ? "was not specified in partial_run_setup." : "has already been fed."
-                    throw Status.invalidArgument("The feed \(feed) \(reason)")
-                }
-                run.fed.formUnion(request.feedNames)
-                for fetch in request.fetches where run.fetchesLeft.remove(fetch) == nil {
-                    let reason = run.plan.fetchKeys[fetch] == nil ? "was not specified in partial_run_setup." : "has already been fetched."
-                    throw Status.invalidArgument("The fetch \(fetch) \(reason)")
-                }
-                try MasterSession.checkComputable(request.fetches, run.plan.graph, missing: run.feedsLeft)
-                let isLast = run.feedsLeft.isEmpty && run.fetchesLeft.isEmpty
-                state.partialRuns.remove(handle)
-                if !isLast { _ = state.partialRuns.insert(handle, run) }
-                return (run, isLast)
-            }
+        do throws(Status) {
+            let (run, isLast) = try state.withLock { state throws(Status) in try state.partialRuns.advance(request) }
             var call = RunGraph(session: self.handle, graph: "", step: run.step)
             call.isPartial = true
             call.isLastPartial = isLast
@@ -371,7 +269,7 @@ final class MasterSession: Sendable {
                 var failed = false
                 if case .failure = result { failed = true }
                 if failed || isLast {
-                    state.withLock { _ = $0.partialRuns.remove(handle) }
+                    state.withLock { $0.partialRuns.end(handle) }
                     cleanUp(run.step, run.plan)
                 }
                 done(result.flatMap { replies in
@@ -382,36 +280,22 @@ final class MasterSession: Sendable {
             }
             coordinator.run(call)
         } catch {
-            done(.failure(Status(error)))
-        }
-    }
-
-    /// - Throws: `invalidArgument` when a fetch depends on a feed that has not been given.
-    private static func checkComputable(_ fetches: [String], _ graph: Graph, missing: Set<String>) throws {
-        let unfed = Set(missing.compactMap { name in
-            InputReference(name).flatMap { graph.index["_recv_\($0.node)_\($0.index)"] }
-        })
-        for fetch in fetches {
-            guard let reference = InputReference(fetch), let node = graph.index["_send_\(reference.node)_\(reference.index)"] else { continue }
-            let reached = graph.ancestors(of: [node])
-            if unfed.contains(where: { reached[$0] }) {
-                throw Status.invalidArgument("Fetch \(fetch) can't be computed from the feeds that have been fed so far.")
-            }
+            done(.failure(error))
         }
     }
 
     // MARK: Callables
 
-    func makeCallable(_ options: CallableOptions) async throws -> Int {
+    func makeCallable(_ options: CallableOptions) async throws(Status) -> Int {
         guard !options.hasFeedOrFetchDevices else {
-            throw Status.unimplemented("feed_devices and fetch_devices are not supported in distributed sessions")
+            throw .unimplemented("feed_devices and fetch_devices are not supported in distributed sessions")
         }
         guard options.connections.isEmpty else {
-            throw Status.unimplemented("tensor_connection is not supported in distributed sessions")
+            throw .unimplemented("tensor_connection is not supported in distributed sessions")
         }
         _ = try await plan(
             StepPlan.Key(feeds: options.feeds, fetches: options.fetches, targets: options.targets),
-            FeedsAndFetches(feeds: options.feeds, fetches: options.fetches, targets: options.targets))
+            within: options.options.timeout ?? configuration.operationTimeout)
         return state.withLock { state in
             defer { state.nextCallable += 1 }
             _ = state.callables.insert(state.nextCallable, options)
@@ -444,7 +328,7 @@ final class MasterSession: Sendable {
     func close() async {
         let (running, partialRuns) = state.withLock { state -> ([Cancellation], [PartialRun]) in
             state.isClosed = true
-            return (Array(state.running.values), state.partialRuns.removeAll())
+            return (Array(state.running.values), state.partialRuns.endAll())
         }
         for cancellation in running { cancellation.cancel() }
         for run in partialRuns { cleanUp(run.step, run.plan) }
