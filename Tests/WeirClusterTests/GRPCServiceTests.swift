@@ -278,7 +278,7 @@ private func status(of body: () async throws -> some Any) async -> Status? {
             try await withThrowingTaskGroup(of: Bool.self) { group in
                 for key in 0..<count {
                     group.addTask {
-                        try await loopback.receive("\(key)").tensor.elements(Int32.self)[0] == Int32(key)
+                        try await loopback.receive("\(key)").tensor.scalar(of: Int32.self) == Int32(key)
                     }
                 }
                 for try await isRight in group { #expect(isRight) }

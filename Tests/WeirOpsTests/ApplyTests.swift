@@ -62,7 +62,7 @@ struct UpdateCase: Sendable, CustomTestStringConvertible {
         }
         try s.run(s.add(name, inputs, Attributes(flags.mapValues { .bool($0) })))
         return try variables.map { variable in
-            try s.run(reference ? variable : variable.readVariable(E.dtype)).elements(E.self).map(\.number)
+            try s.run(reference ? variable : variable.readVariable(E.dtype)).array(of: E.self).map(\.number)
         }
     }
 
