@@ -62,8 +62,10 @@ extension GraphMaker {
         case 14:
             let mates = (0..<random.int(1...3)).compactMap { _ in any(items) }
             let made = add("IdentityN", mates.map(\.output), controls: controls)
+            // Whoever takes one of them may wait for all.
+            let isPure = mates.allSatisfy(\.isPure) && controls.isEmpty
             return mates.enumerated().map { index, mate in
-                Item(output: made[index], dtype: mate.dtype, shape: mate.shape, isPure: mate.isPure && controls.isEmpty)
+                Item(output: made[index], dtype: mate.dtype, shape: mate.shape, isPure: isPure)
             }
         default:
             guard [.float32, .float64, .int32, .int64].contains(item.dtype) else { return [] }
