@@ -64,6 +64,14 @@ extension DType {
         }
     }
 
+    /// Whether elements of this type may be read as values of a Swift type: its own or, for bitwise types, one of the same size.
+    @inlinable public func holds<E>(_ type: E.Type) -> Bool {
+        if E.self == ByteString.self { return self == .string }
+        if E.self == ResourceHandle.self { return self == .resource }
+        if E.self == Variant.self { return self == .variant }
+        return isBitwise && byteCount == MemoryLayout<E>.stride
+    }
+
     /// Whether elements are plain bytes that can be copied as such.
     @inlinable public var isBitwise: Bool {
         switch self {

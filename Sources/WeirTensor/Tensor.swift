@@ -33,12 +33,12 @@ public struct Tensor: @unchecked Sendable {
     /// Its elements, to be read, row-major. `E` must be the type that belongs to its dtype, or, for bitwise types, one
     /// of the same size. The memory lives as long as the tensor: keep the tensor while you read.
     @inlinable public func elements<E>(_ type: E.Type = E.self) -> UnsafeBufferPointer<E> {
-        assert(MemoryLayout<E>.stride == dtype.byteCount)
+        precondition(dtype.holds(E.self))
         return UnsafeBufferPointer(start: storage.header.base.assumingMemoryBound(to: E.self), count: elementCount)
     }
     /// Its elements, to be written by the one who made it and has not shared it yet.
     @inlinable public func mutableElements<E>(_ type: E.Type = E.self) -> UnsafeMutableBufferPointer<E> {
-        assert(MemoryLayout<E>.stride == dtype.byteCount)
+        precondition(dtype.holds(E.self))
         return UnsafeMutableBufferPointer(start: storage.header.base.assumingMemoryBound(to: E.self), count: elementCount)
     }
     /// The bytes of a tensor of bitwise type.

@@ -29,7 +29,6 @@ public enum ThreadStack {
     }
 
     /// The lowest address at which work may still begin, on each thread that was asked.
-
     private static let key: pthread_key_t = {
         var key = pthread_key_t()
         let failure = pthread_key_create(&key, nil)
