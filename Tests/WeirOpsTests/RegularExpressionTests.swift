@@ -1,15 +1,23 @@
 import Testing
+import WeirGraph
 import WeirTensor
 
 @testable import WeirOps
 
 @Suite struct RegularExpressionTests {
-    private func matches(_ pattern: String, _ text: String) throws -> Bool {
-        try RegularExpression(ByteString(pattern)).matches(ByteString(text))
+    private func matches(
+        _ pattern: String, _ text: ByteString, memory: Int = RegexAutomaton.memory
+    ) throws -> Bool {
+        let expression = try RegularExpression(ByteString(pattern))
+        var matcher = expression.matcher(isFull: true, Cancellation(), memory: memory)
+        return try expression.matches(text, &matcher)
     }
-    private func replaced(_ pattern: String, _ text: String, _ rewrite: String) throws -> String {
-        try RegularExpression(ByteString(pattern))
-            .replacing(ByteString(text), with: .init(ByteString(rewrite)), all: true).description
+    private func replaced(
+        _ pattern: String, _ text: ByteString, _ rewrite: String, all: Bool = true, memory: Int = RegexAutomaton.memory
+    ) throws -> String {
+        let expression = try RegularExpression(ByteString(pattern))
+        var matcher = expression.matcher(isFull: false, Cancellation(), memory: memory)
+        return try expression.replacing(text, with: .init(ByteString(rewrite)), all: all, &matcher).description
     }
 
     @Test("what RE2 matches is matched", arguments: [
@@ -19,7 +27,7 @@ import WeirTensor
         ("\\Q.*\\E", ".*"), ("a+?b", "aaab"), ("\\pL+", "aé日"), ("[\\d-z]+", "1-z"), ("(?i)É", "é"), ("\\0", "\0"),
     ])
     func matching(_ pattern: String, _ text: String) throws {
-        #expect(try matches(pattern, text))
+        #expect(try matches(pattern, ByteString(text)))
     }
 
     @Test("what RE2 does not match is not", arguments: [
@@ -27,15 +35,14 @@ import WeirTensor
         ("\\bfoo", "xfoo"), ("(x+x+)+y", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"), ("\\pN", "a"), ("$a", "a"),
     ])
     func notMatching(_ pattern: String, _ text: String) throws {
-        #expect(try !matches(pattern, text))
+        #expect(try !matches(pattern, ByteString(text)))
     }
 
     @Test("bytes that are no UTF-8 match nothing, not even a dot")
     func notText() throws {
-        let dot = try RegularExpression(".*")
-        #expect(!dot.matches(ByteString([0x61, 0xff])))
-        #expect(!dot.matches(ByteString([0xc0, 0x80])))
-        #expect(!dot.matches(ByteString([0xed, 0xa0, 0x80])))
+        #expect(try !matches(".*", ByteString([0x61, 0xff])))
+        #expect(try !matches(".*", ByteString([0xc0, 0x80])))
+        #expect(try !matches(".*", ByteString([0xed, 0xa0, 0x80])))
     }
 
     @Test("the leftmost match is replaced, with the alternative that is listed first")
@@ -70,12 +77,56 @@ import WeirTensor
         for _ in 0..<3000 {
             let count = Int.random(in: 0...12, using: &generator)
             let pattern = String((0..<count).map { _ in pieces.randomElement(using: &generator) ?? "a" })
-            guard let expression = try? RegularExpression(ByteString(pattern)) else { continue }
-            _ = expression.replacing("aa1\n(a)Qx", with: .init("<\\0\\1>"), all: true)
+            _ = try? replaced(pattern, "aa1\n(a)Qx", "<\\0\\1>")
+            _ = try? matches(pattern, "aa1\n(a)Qx")
         }
         #expect(throws: Never.self) { try RegularExpression("(?:(?:(?:(?:){1000}){1000}){1000}){1000}") }
         let deep = String(repeating: "(", count: 100_000)
         #expect(throws: Status.self) { try RegularExpression(ByteString(deep)) }
+    }
+
+    @Test("a pattern of thousands of characters costs no more than its texts do")
+    func longPattern() throws {
+        let expression = try RegularExpression(ByteString(String(repeating: "a", count: 19_990)))
+        let text = ByteString(String(repeating: "a", count: 1000))
+        var replacing = expression.matcher(isFull: false, Cancellation())
+        var matching = expression.matcher(isFull: true, Cancellation())
+        for _ in 0..<300 {
+            #expect(try expression.replacing(text, with: .init("b"), all: true, &replacing) == text)
+            #expect(try !expression.matches(text, &matching))
+        }
+        let whole = ByteString(String(repeating: "a", count: 19_990))
+        #expect(try expression.matches(whole, &matching))
+    }
+
+    @Test("the automaton finds what threads find, also when it must forget what it knew", arguments: [
+        ("a|ab", "abab"), ("(a|ab)(c|bcd)(d*)", "abcdabcd"), ("x*", "axxb"), ("", "hé"), ("a+?", "aa"), ("a+", "caab aa"),
+        ("(?m)^b?$", "a\nb\n\nc"), ("\\b\\w", "two words é"), ("\\B", "ab c"), ("^a", "aa"), ("a$", "aa"), ("(a*)*b|a", "aaaac"),
+        ("[^a]", "aéb日\n"), ("(?i)[k-m]+", "KLMxk"), ("(a)|(b)", "abc"), ("(?:a|b){2,3}?", "ababab"), ("b?(a|b){3}a", "abbabaabbbabaab"),
+    ])
+    func agreement(_ pattern: String, _ text: String) throws {
+        // The second text ends within a character.
+        for text in [ByteString(text), ByteString([0xff] + Array(text.utf8) + [0xe6, 0x97])] {
+            let full = try matches(pattern, text, memory: 0)
+            let all = try replaced(pattern, text, "<\\0>", memory: 0)
+            let first = try replaced(pattern, text, "<\\0>", all: false, memory: 0)
+            for memory in [700, RegexAutomaton.memory] {
+                #expect(try matches(pattern, text, memory: memory) == full)
+                #expect(try replaced(pattern, text, "<\\0>", memory: memory) == all)
+                #expect(try replaced(pattern, text, "<\\0>", all: false, memory: memory) == first)
+            }
+        }
+    }
+
+    @Test("a match ends with its step", arguments: [0, RegexAutomaton.memory])
+    func cancelled(_ memory: Int) throws {
+        let cancellation = Cancellation()
+        cancellation.cancel()
+        let expression = try RegularExpression("a+")
+        var replacing = expression.matcher(isFull: false, cancellation, memory: memory)
+        var matching = expression.matcher(isFull: true, cancellation, memory: memory)
+        #expect(throws: Status.self) { try expression.replacing("caab", with: .init("b"), all: true, &replacing) }
+        #expect(throws: Status.self) { try expression.matches("aa", &matching) }
     }
 }
 

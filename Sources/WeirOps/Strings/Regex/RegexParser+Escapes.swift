@@ -20,7 +20,7 @@ extension RegexParser {
             }
             return .group(.sequence(parts), nil)
         default:
-            if let set = try classEscape(start) { return .set(set) }
+            if let named = try classEscape(start) { return set(named) }
             return literal(try scalarEscape(start))
         }
     }

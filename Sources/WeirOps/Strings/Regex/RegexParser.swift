@@ -12,6 +12,9 @@ struct RegexParser {
     var flags = Flags()
     private var depth = 0
     private(set) var groupCount = 0
+    /// The sets of characters so far, each once.
+    private(set) var sets: [ScalarSet] = []
+    private var numbers: [ScalarSet: Int] = [:]
 
     struct Flags {
         var foldsCase = false
@@ -76,8 +79,8 @@ struct RegexParser {
         position += 1
         switch scalar {
         case "(": return try group(start)
-        case "[": return .set(try bracket(start))
-        case ".": return .set(flags.dotMatchesNewline ? .any : .anyButNewline)
+        case "[": return set(try bracket(start))
+        case ".": return set(flags.dotMatchesNewline ? .any : .anyButNewline)
         case "^": return .assertion(flags.isMultiline ? .lineStart : .textStart)
         case "$": return .assertion(flags.isMultiline ? .lineEnd : .textEnd)
         case "*", "+", "?": throw problem("no argument for repetition operator", String(scalar))
@@ -86,10 +89,17 @@ struct RegexParser {
         }
     }
 
-    func literal(_ scalar: UInt32) -> RegexSyntax {
-        var set = ScalarSet(scalar)
-        set.foldsCase = flags.foldsCase
-        return .set(set)
+    mutating func literal(_ scalar: UInt32) -> RegexSyntax {
+        var only = ScalarSet(scalar)
+        only.foldsCase = flags.foldsCase
+        return set(only)
+    }
+
+    mutating func set(_ set: ScalarSet) -> RegexSyntax {
+        if let number = numbers[set] { return .set(number) }
+        numbers[set] = sets.count
+        sets.append(set)
+        return .set(sets.count - 1)
     }
 
     private mutating func repeated(_ part: RegexSyntax) throws(Status) -> RegexSyntax {

@@ -4,7 +4,8 @@ import WeirTensor
 /// backtracking one would try them.
 struct RegexProgram: Sendable {
     enum Instruction: Sendable {
-        case consume(ScalarSet)
+        /// Goes on behind a character of a set.
+        case consume(Int)
         case check(RegexSyntax.Assertion)
         case jump(Int)
         /// Goes on in both places, preferring the first.
@@ -18,13 +19,28 @@ struct RegexProgram: Sendable {
     private static let longest = 20_000
 
     private(set) var instructions: [Instruction] = []
+    /// What matches the same from its end to its start, without groups. It is never longer.
+    private(set) var backward: [Instruction] = []
+    let sets: RegexSets
+    private(set) var hasAssertions = false
     let groupCount: Int
+    private var isBackward = false
 
-    init(_ syntax: RegexSyntax, groupCount: Int) throws(Status) {
+    init(_ syntax: RegexSyntax, _ sets: [ScalarSet], groupCount: Int) throws(Status) {
         self.groupCount = groupCount
+        self.sets = RegexSets(sets)
         try add(.group(syntax, 0))
         try emit(.accept)
+        let forward = instructions
+        instructions = []
+        isBackward = true
+        try add(syntax)
+        try emit(.accept)
+        backward = instructions
+        instructions = forward
     }
+
+    subscript(index: Int, isBackward: Bool) -> Instruction { isBackward ? backward[index] : instructions[index] }
 
     private mutating func emit(_ instruction: Instruction) throws(Status) {
         guard instructions.count < Self.longest else { throw .invalidArgument("pattern too large - compile failed") }
@@ -35,14 +51,20 @@ struct RegexProgram: Sendable {
         switch syntax {
         case .empty: break
         case .set(let set): try emit(.consume(set))
-        case .assertion(let assertion): try emit(.check(assertion))
+        case .assertion(let assertion):
+            hasAssertions = true
+            try emit(.check(assertion))
         case .group(let inside, let number):
-            guard let number else { return try add(inside) }
+            guard let number, !isBackward else { return try add(inside) }
             try emit(.save(2 * number))
             try add(inside)
             try emit(.save(2 * number + 1))
         case .sequence(let parts):
-            for part in parts { try add(part) }
+            if isBackward {
+                for part in parts.reversed() { try add(part) }
+            } else {
+                for part in parts { try add(part) }
+            }
         case .alternatives(let choices):
             var ends: [Int] = []
             for choice in choices.dropLast() {

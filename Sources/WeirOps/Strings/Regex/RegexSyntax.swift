@@ -1,7 +1,8 @@
 /// A regular expression taken apart.
 indirect enum RegexSyntax {
     case empty
-    case set(ScalarSet)
+    /// One character of a set, which the parser has numbered.
+    case set(Int)
     case assertion(Assertion)
     /// A group; captured when it has a number.
     case group(RegexSyntax, Int?)
@@ -11,11 +12,32 @@ indirect enum RegexSyntax {
 
     enum Assertion {
         case textStart, textEnd, lineStart, lineEnd, wordBoundary, noWordBoundary
+
+        /// Whether it holds between two characters.
+        func holds(_ left: Neighbour, _ right: Neighbour) -> Bool {
+            switch self {
+            case .textStart: left == .edge
+            case .textEnd: right == .edge
+            case .lineStart: left == .edge || left == .newline
+            case .lineEnd: right == .edge || right == .newline
+            case .wordBoundary: (left == .word) != (right == .word)
+            case .noWordBoundary: (left == .word) == (right == .word)
+            }
+        }
+    }
+
+    /// What assertions tell apart beside a position. The edge is that of the text.
+    enum Neighbour {
+        case edge, newline, word, other
+
+        init(_ scalar: UInt32) {
+            self = scalar == 10 ? .newline : ScalarSet.word.contains(scalar) ? .word : .other
+        }
     }
 }
 
 /// A set of characters: ranges, or all that are not in them.
-struct ScalarSet {
+struct ScalarSet: Hashable {
     var ranges: [ClosedRange<UInt32>]
     /// Unicode's categories in it.
     var categories: [Category] = []
@@ -23,7 +45,7 @@ struct ScalarSet {
     /// Whether a letter stands for its other case too.
     var foldsCase = false
 
-    struct Category {
+    struct Category: Hashable {
         var members: Set<Unicode.GeneralCategory>
         var isNegated: Bool
     }
@@ -38,6 +60,25 @@ struct ScalarSet {
                 || Self.only(properties.uppercaseMapping).map(holds) ?? false
         }
         return found != isNegated
+    }
+
+    /// What is in it of ASCII: a bit for each character.
+    var ascii: (low: UInt64, high: UInt64) {
+        var (low, high): (UInt64, UInt64) = (0, 0)
+        func insert(_ scalar: UInt32) {
+            if scalar < 64 { low |= 1 << UInt64(scalar) } else { high |= 1 << UInt64(scalar & 63) }
+        }
+        guard categories.isEmpty else {
+            for scalar: UInt32 in 0..<128 where contains(scalar) { insert(scalar) }
+            return (low, high)
+        }
+        for range in ranges where range.lowerBound < 128 {
+            for scalar in range.lowerBound...min(range.upperBound, 127) { insert(scalar) }
+        }
+        // Between the two cases of a letter lie 32 bits.
+        let letters: UInt64 = 0x07ff_fffe
+        if foldsCase { high |= high >> 32 & letters | (high & letters) << 32 }
+        return isNegated ? (~low, ~high) : (low, high)
     }
 
     private func holds(_ scalar: UInt32) -> Bool {

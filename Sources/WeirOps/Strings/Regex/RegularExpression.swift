@@ -12,19 +12,20 @@ struct RegularExpression: Sendable {
         }
         var parser = RegexParser(text)
         let syntax = try parser.parse()
-        program = try RegexProgram(syntax, groupCount: parser.groupCount)
+        program = try RegexProgram(syntax, parser.sets, groupCount: parser.groupCount)
     }
 
     /// What looks for matches in one text after the other.
-    /// - Parameter isFull: whether to look for matches of all of a text, and nothing but whether there is one.
-    func matcher(isFull: Bool, _ cancellation: Cancellation) -> RegexMatcher {
-        RegexMatcher(program, isFull: isFull, captures: !isFull, cancellation: cancellation)
+    /// - Parameters:
+    ///   - isFull: whether to look for matches of all of a text, and nothing but whether there is one.
+    ///   - memory: how many bytes the matcher may take for what it learns, about.
+    func matcher(isFull: Bool, _ cancellation: Cancellation, memory: Int = RegexAutomaton.memory) -> RegexMatcher {
+        RegexMatcher(program, isFull: isFull, cancellation, memory: memory)
     }
 
     /// Whether all of a text matches.
     func matches(_ text: ByteString, _ matcher: inout RegexMatcher) throws(Status) -> Bool {
-        matcher.begin(text.bytes)
-        return try matcher.match(from: 0, isAnchored: true) != nil
+        try matcher.matches(text.bytes)
     }
 
     /// A text with its first match, or all, replaced.
@@ -32,24 +33,27 @@ struct RegularExpression: Sendable {
         // As in RE2, a rewrite that asks for more groups than there are replaces nothing.
         guard rewrite.largestGroup <= program.groupCount else { return text }
         let bytes = text.bytes
-        matcher.begin(bytes)
+        matcher.begin(bytes, groupCount: rewrite.largestGroup, isFirstEnough: !all)
         var result: [UInt8] = []
         var position = 0
         var lastEnd = -1
-        while position <= bytes.count, let places = try matcher.match(from: position, isAnchored: false) {
-            result += bytes[position..<places[0]]
-            if places[0] == places[1], places[0] == lastEnd {
+        while position <= bytes.count, try matcher.match(from: position) {
+            let (start, end) = (matcher.places[0], matcher.places[1])
+            result += bytes[position..<start]
+            if start == end, start == lastEnd {
                 // An empty match right behind the last match would be found forever: one character is passed over.
-                let width = min(RegexMatcher.decode(bytes, places[0]).width, bytes.count - places[0])
-                result += bytes[places[0]..<places[0] + width]
-                position = places[0] + max(width, 1)
+                let width = min(RegexMatcher.decode(bytes, start).width, bytes.count - start)
+                result += bytes[start..<start + width]
+                position = start + max(width, 1)
                 continue
             }
-            rewrite.append(to: &result, bytes, places)
-            position = places[1]
-            lastEnd = position
+            rewrite.append(to: &result, bytes, matcher.places)
+            position = end
+            lastEnd = end
             if !all { break }
         }
+        // Most often nothing matches.
+        if position == 0, lastEnd < 0 { return text }
         if position < bytes.count { result += bytes[position...] }
         return ByteString(result)
     }
