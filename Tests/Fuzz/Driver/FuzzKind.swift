@@ -1,6 +1,8 @@
 /// One kind of case: what a subcommand makes and runs, by number.
 protocol FuzzKind {
     static var name: String { get }
+    /// What its cases are, for `--help`.
+    static var abstract: String { get }
     /// How long one case may take before it counts as hanging.
     static var patience: Duration { get }
     /// The most resident memory the process may come to, in bytes.

@@ -24,3 +24,11 @@ extension AsyncParsableCommand {
         if findings > 0 { throw ExitCode(1) }
     }
 }
+
+/// The subcommand of a kind that has no options of its own.
+struct KindCommand<Kind: FuzzKind>: AsyncParsableCommand {
+    static var configuration: CommandConfiguration { CommandConfiguration(commandName: Kind.name, abstract: Kind.abstract) }
+    @OptionGroup var options: FuzzOptions
+
+    func run() async throws { try await fuzz(Kind.self, options) }
+}

@@ -1,18 +1,10 @@
-import ArgumentParser
 import Weir
 import WeirWire
 
 /// Mutated files of every format that Weir reads.
-struct FilesCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: FilesFuzzer.name, abstract: "Mutated checkpoints, records, event files, NumPy arrays, graphs and texts.")
-    @OptionGroup var options: FuzzOptions
-
-    func run() async throws { try await fuzz(FilesFuzzer.self, options) }
-}
-
 struct FilesFuzzer: FuzzKind {
     static let name = "files"
+    static let abstract = "Mutated checkpoints, records, event files, NumPy arrays, graphs and texts."
     private enum Format: String, CaseIterable { case bundle, table, records, events, numpy, graph, graphText, snappy, slice, cluster, state, tensor, received }
     private let session: FuzzSession
     private let bundle: (index: [UInt8], data: [UInt8])

@@ -5,7 +5,7 @@ import WeirTesting
 /// Random graphs on random clusters, compared with the same graph in one process as it is.
 struct GraphsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: GraphsFuzzer.name, abstract: "Random graphs spread over tasks and devices against one process that runs them as they are.")
+        commandName: GraphsFuzzer.name, abstract: GraphsFuzzer.abstract)
     @OptionGroup var options: FuzzOptions
 
     @Option(help: "Leave out conditionals, loops, calls, placed-functions, state, failures or gpus: to look past what is known.")
@@ -20,6 +20,7 @@ struct GraphsCommand: AsyncParsableCommand {
 
 struct GraphsFuzzer: FuzzKind {
     static let name = "graphs"
+    static let abstract = "Random graphs spread over tasks and devices against one process that runs them as they are."
     static let patience = Duration.seconds(20)
 
     /// Set once, before cases run.

@@ -1,17 +1,9 @@
-import ArgumentParser
 import Weir
 
 /// Mutated graphs and feeds, read, built and run in this process: what a master does with them, without the messages.
-struct DefinitionsCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: DefinitionsFuzzer.name, abstract: "Mutated GraphDefs and feeds, read and run in one process.")
-    @OptionGroup var options: FuzzOptions
-
-    func run() async throws { try await fuzz(DefinitionsFuzzer.self, options) }
-}
-
 struct DefinitionsFuzzer: FuzzKind {
     static let name = "definitions"
+    static let abstract = "Mutated GraphDefs and feeds, read and run in one process."
 
     private let session: FuzzSession
     private let devices: LocalDevices

@@ -1,17 +1,9 @@
-import ArgumentParser
 import Weir
 
 /// HTTP/2 as no client should speak it: metadata, frames and bodies of calls.
-struct HeadersCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: HeadersFuzzer.name, abstract: "HTTP/2 frames, gRPC metadata and message framing that no client sends.")
-    @OptionGroup var options: FuzzOptions
-
-    func run() async throws { try await fuzz(HeadersFuzzer.self, options) }
-}
-
 struct HeadersFuzzer: FuzzKind {
     static let name = "headers"
+    static let abstract = "HTTP/2 frames, gRPC metadata and message framing that no client sends."
     /// What a case has set off may end the server a little later.
     static let overlaps = true
     private let session: FuzzSession

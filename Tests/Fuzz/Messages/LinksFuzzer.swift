@@ -1,18 +1,10 @@
-import ArgumentParser
 import Glibc
 import Weir
 
 /// Frames that no Weir task sends, to a server's link listener.
-struct LinksCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: LinksFuzzer.name, abstract: "Mutated frames to a server's link listener.")
-    @OptionGroup var options: FuzzOptions
-
-    func run() async throws { try await fuzz(LinksFuzzer.self, options) }
-}
-
 struct LinksFuzzer: FuzzKind {
     static let name = "links"
+    static let abstract = "Mutated frames to a server's link listener."
     /// What a case has set off may end the server a little later.
     static let overlaps = true
     private let session: FuzzSession

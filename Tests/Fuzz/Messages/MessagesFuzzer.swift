@@ -1,19 +1,11 @@
-import ArgumentParser
 import SwiftProtobuf
 import Weir
 import WeirProto
 
 /// Mutated messages to every method of a server in this process, over its port.
-struct MessagesCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: MessagesFuzzer.name, abstract: "Mutated requests to every method of the master and worker services.")
-    @OptionGroup var options: FuzzOptions
-
-    func run() async throws { try await fuzz(MessagesFuzzer.self, options) }
-}
-
 struct MessagesFuzzer: FuzzKind {
     static let name = "messages"
+    static let abstract = "Mutated requests to every method of the master and worker services."
     static let overlaps = true
     static let patience = Duration.seconds(8)
 

@@ -3,7 +3,7 @@ import Weir
 
 /// Every op, one after the other, with random attributes and inputs: it computes what its schema says or refuses.
 struct OpsCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: OpsFuzzer.name, abstract: "Every op with random shapes, values, attributes and types.")
+    static let configuration = CommandConfiguration(commandName: OpsFuzzer.name, abstract: OpsFuzzer.abstract)
     @OptionGroup var options: FuzzOptions
     @Option(help: "Only this op.") var op: String?
     @Flag(help: "Say at the end how many cases of each op computed something: what is always refused is not tested.") var rates = false
@@ -16,6 +16,7 @@ struct OpsCommand: AsyncParsableCommand {
 
 struct OpsFuzzer: FuzzKind {
     static let name = "ops"
+    static let abstract = "Every op with random shapes, values, attributes and types."
     /// Inputs are small, and outputs that follow from them too; what is larger comes from a number that was believed.
     static let memoryLimit = 1 << 30
     /// Set once, before cases run.
