@@ -80,6 +80,13 @@ package struct RecentTable<Key: Hashable, Value> {
         return gone
     }
 
+    /// Notes that an entry has grown, as if it had been added so.
+    /// - Returns: the entries that made room.
+    @inlinable package mutating func reweigh(_ key: Key, _ weight: Int, sparing isBusy: (Value) -> Bool = { _ in false }) -> [Value] {
+        guard let value = remove(key) else { return [] }
+        return insert(key, value, weight: weight, sparing: isBusy)
+    }
+
     @inlinable mutating func evict(sparing isBusy: (Value) -> Bool, except kept: Int, into gone: inout [Value]) {
         var passed = 0
         while count > capacity || total > weightCapacity, count > 1, passed < min(RecentTable.patience, count) {

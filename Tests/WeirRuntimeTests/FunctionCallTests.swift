@@ -216,4 +216,24 @@ struct FunctionCallTests {
             }
         }
     }
+
+    @Test("a pool of one thread that is not relieved runs jobs one after the other, however long one takes")
+    func order() throws {
+        let pool = try ComputePool(threadCount: 1, isRelieved: false)
+        let isRunning = Atomic<Bool>(false)
+        let (first, second) = (Waiting<Bool>(), Waiting<Bool>())
+        withExtendedLifetime(pool) {
+            for waiting in [first, second] {
+                pool.submit {
+                    let isAlone = !isRunning.exchange(true, ordering: .acquiringAndReleasing)
+                    // Longer than others would be waited for.
+                    let end = ContinuousClock.now + .milliseconds(350)
+                    while waiting === first, ContinuousClock.now < end {}
+                    isRunning.store(false, ordering: .releasing)
+                    waiting.finish(.success(isAlone))
+                }
+            }
+            for waiting in [first, second] { #expect(waiting.wait() == .success(true)) }
+        }
+    }
 }

@@ -73,8 +73,9 @@ final class LinkListener: Sendable {
             let accepted = Glibc.accept(descriptor, nil, nil)
             if accepted < 0 {
                 if errno == EINTR || errno == ECONNABORTED { continue }
-                // Out of descriptors or memory: whoever has them may give some back.
-                guard [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(errno), listener()?.state.withLock({ $0.isStopped }) == false else { break }
+                // Out of descriptors or memory, which whoever has them may give back, or an error of the connection's that
+                // comes here. Only a socket that is none any more gives no more connections.
+                guard errno != EBADF, errno != EINVAL, listener()?.state.withLock({ $0.isStopped }) == false else { break }
                 usleep(100_000)
                 continue
             }
@@ -163,7 +164,12 @@ final class LinkServer: Sendable {
     private let link: Link
     private let worker: Worker
     private let variants: VariantDecoders
-    private let running = Mutex<[UInt64: Cancellation]>([:])
+    private struct Calls {
+        var running: [UInt64: Cancellation] = [:]
+        /// One of the two sockets may still have messages when the other has ended.
+        var haveEnded = false
+    }
+    private let calls = Mutex(Calls())
     /// More than any steps need at a time; a call beyond it fails.
     private static let maximumCalls = 1_000_000
 
@@ -176,9 +182,9 @@ final class LinkServer: Sendable {
     func start(_ onEnd: @escaping @Sendable () -> Void) {
         link.start({ [self] frame in handle(frame) }, onEnd: { [self] _ in
             // Whoever asked is gone: nobody waits for the answers.
-            let orphans = running.withLock { running in
-                defer { running = [:] }
-                return Array(running.values)
+            let orphans = calls.withLock { calls in
+                defer { calls = Calls(haveEnded: true) }
+                return Array(calls.running.values)
             }
             for cancellation in orphans { cancellation.cancel() }
             onEnd()
@@ -188,16 +194,17 @@ final class LinkServer: Sendable {
 
     private func begin(_ call: UInt64) throws(Status) -> Cancellation {
         let cancellation = Cancellation()
-        let isTaken = running.withLock { running -> Bool in
-            guard running.count < LinkServer.maximumCalls else { return false }
-            running[call] = cancellation
-            return true
+        return try calls.withLock { calls throws(Status) in
+            guard !calls.haveEnded else { throw .unavailable("its link closed") }
+            guard calls.running.count < LinkServer.maximumCalls else {
+                throw .resourceExhausted("\(LinkServer.maximumCalls) calls of one link are under way at \(worker.task)")
+            }
+            calls.running[call] = cancellation
+            return cancellation
         }
-        guard isTaken else { throw .resourceExhausted("\(LinkServer.maximumCalls) calls of one link are under way at \(worker.task)") }
-        return cancellation
     }
     private func end(_ call: UInt64, _ frame: LinkFrame) {
-        running.withLock { _ = $0.removeValue(forKey: call) }
+        calls.withLock { _ = $0.running.removeValue(forKey: call) }
         // A link that breaks now has ended; the peer has noticed.
         try? link.send(frame)
     }
@@ -236,7 +243,7 @@ final class LinkServer: Sendable {
                 var reader = LinkReader(frame.head)
                 worker.forget(step: try reader.integer())
             case .cancel:
-                running.withLock { $0[call] }?.cancel()
+                calls.withLock { $0.running[call] }?.cancel()
             case .hello, .runGraphReply, .tensor, .failure:
                 throw .dataLoss("A link's message of kind \(frame.kind) is no call")
             }

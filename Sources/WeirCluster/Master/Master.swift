@@ -1,5 +1,6 @@
 import Logging
 import Synchronization
+import WeirDevice
 public import WeirGraph
 import WeirRuntime
 public import WeirTensor
@@ -58,7 +59,8 @@ public final class Master: MasterEndpoint {
         guard !configuration.usesPerSessionThreads, !configuration.hasThreadPoolOptions else {
             throw Status.invalidArgument("Distributed session does not support session thread pool options.")
         }
-        let graph = try Graph(request.graph, registry: registry, allowingInternalNames: false)
+        // Not on this thread, which is for messages: a graph may be large.
+        let graph = try await ComputePool.shared.result { [registry] in try Graph(request.graph, registry: registry, allowingInternalNames: false) }
         let (peers, ownTask) = try view(configuration, target: request.target)
         var isOpen = false
         defer { if !isOpen, peers !== worker.peers { peers.close() } }
@@ -68,10 +70,12 @@ public final class Master: MasterEndpoint {
         }
         let tasks = try await discover(names, peers, ownTask)
         let handle = hexadecimal(UInt64.random(in: 1 ... .max))
-        let session = try MasterSession(
-            handle: handle, configuration: configuration, tasks: tasks, localTask: ownTask, graph: graph, registry: registry, logger: logger)
-        let incarnation = tasks.first { $0.name == ownTask }?.devices.first?.incarnation ?? 0
         let shared = configuration
+        let session = try await ComputePool.shared.result { [registry, logger] in
+            try MasterSession(
+                handle: handle, configuration: shared, tasks: tasks, localTask: ownTask, graph: graph, registry: registry, logger: logger)
+        }
+        let incarnation = tasks.first { $0.name == ownTask }?.devices.first?.incarnation ?? 0
         // What has been made on some tasks, should another fail, goes with it.
         defer { if !isOpen { Task.detached { await session.close() } } }
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -90,10 +94,7 @@ public final class Master: MasterEndpoint {
         isOpen = true
         let open = OpenSession(session: session, peers: peers === worker.peers ? nil : peers)
         let abandoned = sessions.withLock { $0.insert(handle, open, weight: max(1, graph.nodes.count)) { $0.session.isBusy } }
-        for session in abandoned {
-            logger.debug("session \(session.session.handle) is closed: more are open than are kept, and it was used longest ago")
-            Task.detached { await session.close() }
-        }
+        close(abandoned: abandoned)
         return handle
     }
 
@@ -137,7 +138,17 @@ public final class Master: MasterEndpoint {
     }
 
     public func extendSession(_ handle: String, graph: GraphDefinition, version: Int) async throws -> Int {
-        try session(handle).extend(graph, version: version)
+        let extended = try await session(handle).extend(graph, version: version)
+        let abandoned = sessions.withLock { $0.reweigh(handle, max(1, extended.nodeCount)) { $0.session.isBusy } }
+        close(abandoned: abandoned)
+        return extended.version
+    }
+
+    private func close(abandoned sessions: [OpenSession]) {
+        for session in sessions {
+            logger.debug("session \(session.session.handle) is closed: more are open than are kept, and it was used longest ago")
+            Task.detached { await session.close() }
+        }
     }
 
     public func runStep(_ request: RunStep, cancellation: Cancellation, _ done: @escaping Completion<RunStepReply>) {
@@ -191,19 +202,25 @@ public final class Master: MasterEndpoint {
     }
 
     public func reset(containers: [String], deviceFilters: [String]) async throws {
-        let closing = sessions.withLock { $0.removeAll() }
         let filters = try deviceFilters.map { try DeviceName($0) }
-        let peers = worker.peers
+        let closing = sessions.withLock { $0.removeAll() }
+        let cleaned: Result<Void, any Error>
+        do { cleaned = .success(try await cleanUp(containers, on: filters)) } catch { cleaned = .failure(error) }
+        // Whatever became of the containers: nobody can ask for these sessions any more.
+        await close(closing)
+        try cleaned.get()
+    }
+
+    private func cleanUp(_ containers: [String], on filters: [DeviceName]) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
-            for task in peers.cluster.tasks {
+            for task in worker.peers.cluster.tasks {
                 let name = DeviceName(job: task.job, replica: 0, task: task.task)
                 guard name == worker.task || filters.isEmpty || filters.contains(where: { name.isCompatible(with: $0.taskName) }) else { continue }
-                let worker = try peers.worker(name)
+                let worker = try worker.peers.worker(name)
                 group.addTask { try await worker.cleanUpAll(containers: containers) }
             }
             try await group.waitForAll()
         }
-        await close(closing)
     }
 
     /// Closes every session, when the server stops.

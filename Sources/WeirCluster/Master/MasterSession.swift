@@ -82,24 +82,37 @@ final class MasterSession: Sendable {
 
     // MARK: The graph
 
-    /// - Returns: the new version.
-    func extend(_ definition: GraphDefinition, version: Int) throws -> Int {
-        let (newVersion, placed) = try state.withLock { (state: inout State) throws -> (Int, Graph) in
-            try MasterSession.checkOpen(state)
-            guard version == state.version else {
-                throw Status.aborted("Current version is \(state.version) but caller expected \(version).")
-            }
-            var graph = state.graph
+    /// - Returns: the new version, and how many nodes the graph has.
+    func extend(_ definition: GraphDefinition, version: Int) async throws -> (version: Int, nodeCount: Int) {
+        let before = try state.withLock { state throws(Status) in
+            try MasterSession.check(version, state)
+            return state
+        }
+        // Neither under the lock, which steps take when they end, nor on this thread, which is for messages.
+        let (graph, placed) = try await ComputePool.shared.result { [self] in
+            var graph = before.graph
             try graph.extend(with: definition, registry: registry, allowingInternalNames: false)
             var unplaced = try Lowering(registry: registry).run(graph)
-            unplaced.keepDevices(of: state.placed)
-            state.placed = try MasterSession.placer(tasks, localTask, configuration).place(unplaced)
+            unplaced.keepDevices(of: before.placed)
+            return (graph, try MasterSession.placer(tasks, localTask, configuration).place(unplaced))
+        }
+        let newVersion = try state.withLock { state throws(Status) in
+            // Another may have been faster.
+            try MasterSession.check(version, state)
+            state.placed = placed
             state.graph = graph
             state.version += 1
-            return (state.version, state.placed)
+            return state.version
         }
         logPlacement(placed)
-        return newVersion
+        return (newVersion, graph.nodes.count)
+    }
+
+    private static func check(_ version: Int, _ state: State) throws(Status) {
+        try checkOpen(state)
+        guard version == state.version else {
+            throw .aborted("Current version is \(state.version) but caller expected \(version).")
+        }
     }
 
     private static func checkOpen(_ state: State) throws(Status) {
@@ -187,22 +200,25 @@ final class MasterSession: Sendable {
         return tensors
     }
 
-    /// Runs a step's parts, with a deadline and an entry among the running steps, and cleans up after it.
+    /// Runs a step's parts, with a deadline and an entry among what runs, and cleans up after it.
+    /// - Parameter partialRun: the handle of the run of which this is a part, which ends with it only if it fails.
     private func start(
-        _ step: Int, _ plan: StepPlan, _ call: RunGraph, _ outer: Cancellation, timeout: Duration?,
+        _ step: Int, _ plan: StepPlan, _ call: RunGraph, _ outer: Cancellation, timeout: Duration?, partialRun: String? = nil,
         _ done: @escaping Completion<[RunGraphReply]>
     ) {
         let cancellation = Cancellation()
+        // Several parts of one step may run at once.
+        let number = MasterSession.newStep()
         let isOpen = state.withLock { state -> Bool in
             if state.isClosed { return false }
-            state.running[step] = cancellation
+            state.running[number] = cancellation
             activity.wrappingAdd(1, ordering: .relaxed)
             return true
         }
         guard isOpen else { return done(.failure(.failedPrecondition("Session is closed."))) }
         let outerToken = outer.register { cancellation.cancel() }
         guard let outerToken else {
-            state.withLock { _ = $0.running.removeValue(forKey: step) }
+            state.withLock { _ = $0.running.removeValue(forKey: number) }
             activity.wrappingSubtract(1, ordering: .relaxed)
             return done(.failure(.cancelled("RunStep was cancelled")))
         }
@@ -211,12 +227,13 @@ final class MasterSession: Sendable {
             activity.wrappingSubtract(1, ordering: .relaxed)
             outer.deregister(outerToken)
             let isClosed = state.withLock { state -> Bool in
-                state.running[step] = nil
+                state.running[number] = nil
                 return state.isClosed
             }
-            cleanUp(step, plan)
             var result = result
+            var isOver = partialRun == nil || call.isLastPartial
             if case .failure(let status) = result {
+                isOver = true
                 if deadline?.hasFired == true {
                     result = .failure(.deadlineExceeded(
                         "Deadline Exceeded: step \(step) did not end within \(StepCoordinator.seconds(timeout ?? .zero)). \(status.message)"))
@@ -225,6 +242,10 @@ final class MasterSession: Sendable {
                 }
             }
             deadline?.stop()
+            if isOver {
+                if let partialRun { state.withLock { $0.partialRuns.end(partialRun) } }
+                cleanUp(step, plan)
+            }
             done(result)
         }
         deadline?.start(coordinator)
@@ -257,28 +278,26 @@ final class MasterSession: Sendable {
     private func runPart(_ request: RunStep, cancellation: Cancellation, _ done: @escaping Completion<RunStepReply>) {
         let handle = request.partialRunHandle
         do throws(Status) {
-            let (run, isLast) = try state.withLock { state throws(Status) in try state.partialRuns.advance(request) }
+            let (run, isLast, values) = try state.withLock { state throws(Status) in
+                try MasterSession.checkOpen(state)
+                // What cannot be fed counts as not having been.
+                let values = try state.partialRuns.plan(handle).map { plan throws(Status) in try sends(plan, request.feeds) }
+                let (run, isLast) = try state.partialRuns.advance(request)
+                return (run, isLast, values ?? [])
+            }
             var call = RunGraph(session: self.handle, graph: "", step: run.step)
             call.isPartial = true
             call.isLastPartial = isLast
-            call.sends = try sends(run.plan, request.feeds)
+            call.sends = values
             call.receives = request.fetches.compactMap { run.plan.fetchKeys[$0] }
-            activity.wrappingAdd(1, ordering: .relaxed)
-            let coordinator = StepCoordinator(run.plan, cancellation: cancellation) { [self] result in
-                activity.wrappingSubtract(1, ordering: .relaxed)
-                var failed = false
-                if case .failure = result { failed = true }
-                if failed || isLast {
-                    state.withLock { $0.partialRuns.end(handle) }
-                    cleanUp(run.step, run.plan)
-                }
+            let timeout = request.options.timeout ?? configuration.operationTimeout
+            start(run.step, run.plan, call, cancellation, timeout: timeout, partialRun: handle) { result in
                 done(result.flatMap { replies in
                     Result { () throws(Status) -> RunStepReply in
                         RunStepReply(tensors: try MasterSession.pick(request.fetches, run.plan, replies))
                     }
                 })
             }
-            coordinator.run(call)
         } catch {
             done(.failure(error))
         }

@@ -43,6 +43,9 @@ struct PartialRuns: Sendable {
         return (run, isLast)
     }
 
+    /// The plan of a run, if there is one of this handle.
+    func plan(_ handle: String) -> StepPlan? { runs.peek(handle)?.plan }
+
     mutating func end(_ handle: String) { runs.remove(handle) }
     mutating func endAll() -> [PartialRun] { runs.removeAll() }
 

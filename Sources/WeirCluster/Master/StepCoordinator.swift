@@ -14,6 +14,8 @@ final class StepCoordinator: Sendable {
         /// Whether tasks that do not answer are waited for no longer.
         var givesUp = false
         var timer: Deadline?
+        /// When that ends the step, once parts have been told to end.
+        var end: ContinuousClock.Instant?
     }
     /// How long parts have to end once they are told to. Those of this process are waited for however long they take.
     static let patience = Duration.seconds(5)
@@ -57,9 +59,12 @@ final class StepCoordinator: Sendable {
     /// Has every part end, and ends the step when they have or when the time is over: a task that does not answer, because
     /// it is stopped or cut off, holds up nobody.
     func end(within time: Duration) {
+        let end = ContinuousClock.now + time.bounded
         let timer = Deadline(time) { [weak self] in self?.giveUp() }
         let before = state.withLock { state -> Deadline? in
-            if state.isDone { return timer }
+            // Who told them before may have given them less time.
+            if state.isDone || state.end.map({ $0 <= end }) == true { return timer }
+            state.end = end
             defer { state.timer = timer }
             return state.timer
         }

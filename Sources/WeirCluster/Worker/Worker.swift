@@ -106,15 +106,21 @@ public final class Worker: WorkerEndpoint {
             throw .aborted("Session handle is not found: \(handle). Possibly this worker (\"\(task)\") just restarted.")
         }
         let legacy = WorkerSession(handle: "", devices: devices, peers: peers)
-        return sessions.withLock { sessions in
-            if let known = sessions.use(key) { return known }
-            _ = sessions.insert(key, legacy)
-            return legacy
+        let (session, gone) = sessions.withLock { sessions -> (WorkerSession, [WorkerSession]) in
+            if let known = sessions.use(key) { return (known, []) }
+            return (legacy, sessions.insert(key, legacy) { $0.isBusy })
         }
+        for old in gone { close(old) }
+        return session
     }
 
     public func registerGraph(_ request: RegisterGraph) async throws -> String {
         let session = try session(request.session, isNamed: request.hasSession)
+        // Not on this thread, which is for messages. Preparing a graph also runs kernels, to fold constants.
+        return try await devices.client.pool.result { [self] in try prepare(request, in: session) }
+    }
+
+    private func prepare(_ request: RegisterGraph, in session: WorkerSession) throws -> String {
         var graph = try Graph(request.graph, registry: registry)
         for id in graph.nodes.indices {
             guard !graph.nodes[id].requestedDevice.isEmpty else {
@@ -130,12 +136,8 @@ public final class Worker: WorkerEndpoint {
         }
         var options = ExecutionOptions()
         if !request.configuration.optimizes { options.optimizer = .none }
-        // Preparing a graph runs kernels, to fold constants.
-        let (placed, execution) = (graph, options)
-        let ready = try await devices.client.pool.result {
-            try LocalGraph(placed, devices: session.devices, kernels: session.kernels, registry: self.registry, options: execution)
-        }
-        return session.add(ready, nodeCount: placed.nodes.count)
+        let ready = try LocalGraph(graph, devices: session.devices, kernels: session.kernels, registry: registry, options: options)
+        return session.add(ready, nodeCount: graph.nodes.count)
     }
 
     public func deregisterGraph(_ handle: String, session: String) async throws {
@@ -206,6 +208,8 @@ public final class Worker: WorkerEndpoint {
             step.rendezvous.abort(Status.aborted("Step \(step.id) cancelled.  Cancelling rendezvous.").derived)
         }
         guard let token else {
+            // Who cancelled it may have had it forgotten before it was noted.
+            defer { steps.remove(step.id) }
             return end(step, session, .failure(Status.cancelled("RunGraph was cancelled before it began").derived), done)
         }
         graph.run(context) { [self] result in

@@ -10,7 +10,11 @@ public final class WorkerPeers: Sendable {
     public let cluster: ClusterSpec
     public let task: DeviceName
     private let connect: Connect
-    private let endpoints: Mutex<[String: any WorkerEndpoint]>
+    private struct Endpoints {
+        var byTask: [String: any WorkerEndpoint] = [:]
+        var areClosed = false
+    }
+    private let endpoints = Mutex(Endpoints())
     /// By what keys call the devices of the tasks.
     private let sources = Mutex<[Substring: any WorkerEndpoint]>([:])
     /// More than any cluster has; a client's graph may name devices without end.
@@ -22,7 +26,6 @@ public final class WorkerPeers: Sendable {
         self.task = task
         self.own = own
         self.connect = connect
-        endpoints = Mutex([:])
     }
 
     /// The worker of a task.
@@ -30,16 +33,21 @@ public final class WorkerPeers: Sendable {
     func worker(_ name: DeviceName) throws -> any WorkerEndpoint {
         if name.isSameTask(as: task) { return own }
         let key = name.taskName.description
-        if let known = endpoints.withLock({ $0[key] }) { return known }
+        if let known = endpoints.withLock({ $0.byTask[key] }) { return known }
         guard let job = name.job, let index = name.task, let address = cluster.address(job: job, task: index) else {
             throw Status.invalidArgument("Task \(key) is not in the cluster, whose tasks are: \(cluster.taskNames.joined(separator: ", "))")
         }
         let made = connect(name.taskName, address)
-        return endpoints.withLock { endpoints in
-            if let known = endpoints[key] { return known }
-            endpoints[key] = made
+        let kept = endpoints.withLock { endpoints -> (any WorkerEndpoint)? in
+            guard !endpoints.areClosed else { return nil }
+            if let known = endpoints.byTask[key] { return known }
+            endpoints.byTask[key] = made
             return made
         }
+        // Another was faster, or the session has ended: what nobody keeps nobody would close.
+        if kept !== made { (made as? LinkWorker)?.close() }
+        guard let kept else { throw Status.cancelled("The session that knows task \(key) has been closed") }
+        return kept
     }
 
     /// The worker that has the tensor of a key.
@@ -60,8 +68,8 @@ public final class WorkerPeers: Sendable {
     /// Ends what a session's own view of the cluster has opened. Not to be used afterwards.
     func close() {
         let closing = endpoints.withLock { endpoints in
-            defer { endpoints = [:] }
-            return Array(endpoints.values)
+            defer { endpoints = Endpoints(areClosed: true) }
+            return Array(endpoints.byTask.values)
         }
         for worker in closing { (worker as? LinkWorker)?.close() }
         sources.withLock { $0 = [:] }

@@ -26,8 +26,10 @@ public final class ComputePool: Sendable {
     public let threadCount: Int
     private let queue: Queue
 
+    /// - Parameter isRelieved: whether another thread is started when jobs wait for long. Without it a pool of one thread
+    ///   runs its jobs strictly one after the other.
     /// - Throws: `resourceExhausted` when the system has not one thread left.
-    public init(threadCount: Int) throws(Status) {
+    public init(threadCount: Int, isRelieved: Bool = true) throws(Status) {
         queue = Queue(maximumSpinners: max(1, threadCount) - 1)
         var (started, failure) = (0, Int32(0))
         while started < max(1, threadCount), failure == 0 {
@@ -36,7 +38,7 @@ public final class ComputePool: Sendable {
         }
         self.threadCount = started
         // Without this one the pool works too, though jobs may wait for as long as others take.
-        if started > 0 { _ = ComputePool.startThread(queue, Queue.watch) }
+        if started > 0, isRelieved { _ = ComputePool.startThread(queue, Queue.watch) }
         guard started == 0 else { return }
         throw .resourceExhausted(
             "Cannot start a thread for kernels: \(String(cString: strerror(failure))); is the limit on processes (ulimit -u) too low?")

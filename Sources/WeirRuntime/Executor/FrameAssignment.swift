@@ -9,7 +9,11 @@ struct FrameAssignment {
         /// Values that enter before the loop's first iteration can be complete.
         var enterCount = 0
         var parallelIterations = 10
+        /// How many loops are around it.
+        var depth = 0
     }
+    /// Loops in loops take stack: as many as nobody writes, and no more.
+    static let maximumDepth = 100
     /// Frame 0 is the graph outside of all loops.
     private(set) var frames = [Frame(name: "", parent: 0)]
     /// The frame each node runs in.
@@ -50,7 +54,11 @@ struct FrameAssignment {
                 if let known = children[key] {
                     frame = known
                 } else {
-                    frames.append(Frame(name: name, parent: frame, parallelIterations: parallel))
+                    let depth = frames[frame].depth + 1
+                    guard depth <= FrameAssignment.maximumDepth else {
+                        throw Status.invalidArgument("Loops are nested more than \(FrameAssignment.maximumDepth) deep at '\(node.name)'")
+                    }
+                    frames.append(Frame(name: name, parent: frame, parallelIterations: parallel, depth: depth))
                     frame = frames.count - 1
                     children[key] = frame
                 }

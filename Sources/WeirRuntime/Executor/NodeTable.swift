@@ -19,7 +19,9 @@ extension Node {
     fileprivate var messageName: String {
         guard isSend || isReceive, let tensor = attributes.string("tensor_name") else { return name }
         let parts = tensor.split(separator: "_", maxSplits: 2)
-        return parts.count == 3 && parts[0] == "edge" ? String(parts[2]) : tensor
+        if parts.count == 3, parts[0] == "edge" { return String(parts[2]) }
+        // What a client feeds or fetches is named as it named it: with the output's number, which no node's name has.
+        return InputReference(tensor)?.node ?? tensor
     }
 }
 

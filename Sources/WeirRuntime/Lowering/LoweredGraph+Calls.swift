@@ -6,31 +6,32 @@ extension LoweredGraph {
     mutating func lowerCall(_ item: Item, _ reference: FunctionReference, _ inputs: [Endpoint]) throws {
         guard mayInline(reference.name, item.callers) else { return }
         let node = graph.nodes[item.node]
-        let arguments = try gatedArguments(item, inputs)
-        var gate = arguments.gate
+        var arguments = try gatedArguments(item, inputs)
         // A call without results, too, is dead when its arguments are.
         let isPivoted = try body(reference).graph.nodes.contains { $0.isSource } || node.outputTypes.isEmpty
-        if gate == nil, item.isInFlow, isPivoted {
+        if arguments.gate == nil, item.isInFlow, isPivoted {
             // Dead arguments make all of the body dead.
             let pivots = try arguments.values.enumerated().map { try identity("\(node.name)/argument_\($0)", $1, controls: []) }
             if !pivots.isEmpty {
-                gate = try add("\(node.name)/arguments", "NoOp", [], controls: pivots, device: node.requestedDevice, [:])
+                arguments.gate = try add("\(node.name)/arguments", "NoOp", [], controls: pivots, device: node.requestedDevice, [:])
             }
         }
         var result = try inline(
-            reference, arguments.values, gate: gate, isInFlow: item.isInFlow, device: node.requestedDevice, prefix: node.name,
+            reference, arguments.values, gate: arguments.gate, isInFlow: item.isInFlow, device: node.requestedDevice, prefix: node.name,
             callers: item.callers)
-        if result.outputs.isEmpty, let gate { result.effects.append(gate) }
+        if result.outputs.isEmpty, let gate = arguments.gate { result.effects.append(gate) }
         try replace(item.node, with: result)
     }
 
     /// A call's arguments, made to wait for what the call waits for, and the node that waits for just that.
     mutating func gatedArguments(_ item: Item, _ inputs: [Endpoint]) throws -> (values: [Endpoint], gate: NodeID?) {
         let node = graph.nodes[item.node]
-        guard !node.controlInputs.isEmpty else { return (inputs, item.gate) }
+        let joined = try joined(item, inputs)
+        guard !joined.controls.isEmpty else { return (inputs, item.gate) }
+        if joined.inputs != inputs { return (joined.inputs, joined.controls.first) }
         let gate = try add(
             "\(node.name)/input_control", "NoOp", [], controls: node.controlInputs, device: node.requestedDevice, [:])
-        return (try inputs.map { Endpoint(try identity("\(node.name)/input", $0, controls: [gate])) }, gate)
+        return (try inputs.enumerated().map { Endpoint(try identity("\(node.name)/input_\($0)", $1, controls: [gate])) }, gate)
     }
 
     func mayInline(_ function: String, _ callers: [String]) -> Bool {

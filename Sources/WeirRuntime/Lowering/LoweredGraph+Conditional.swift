@@ -6,14 +6,15 @@ extension LoweredGraph {
     /// - Parameter branches: what runs when the condition is true, and when it is not.
     mutating func lowerConditional(_ item: Item, _ branches: [FunctionReference]) throws {
         let node = graph.nodes[item.node]
-        guard lowers(node, branches), branches.count == 2, let condition = node.inputs.first else { return }
-        var predicate = condition
+        guard lowers(node, branches), branches.count == 2, !node.inputs.isEmpty else { return }
+        let (inputs, controls) = try joined(item, node.inputs)
+        var predicate = inputs[0]
         if dtype(predicate) != .bool {
             predicate = Endpoint(
                 try add("\(node.name)/predicate", "ToBool", [predicate], device: node.requestedDevice, ["T": .type(dtype(predicate))]))
         }
         // Output 1 of a Switch is the one of a true predicate.
-        try lower(item, predicate, Array(node.inputs.dropFirst()), [branches[1], branches[0]]) { graph, name, input, selector in
+        try lower(item, predicate, Array(inputs.dropFirst()), controls, [branches[1], branches[0]]) { graph, name, input, selector in
             let id = try graph.add(name, "Switch", [input, selector], device: node.requestedDevice, ["T": .type(graph.dtype(input))])
             return (0..<2).map { Endpoint(id, $0) }
         }
@@ -21,8 +22,9 @@ extension LoweredGraph {
 
     mutating func lowerSelection(_ item: Item, _ branches: [FunctionReference]) throws {
         let node = graph.nodes[item.node]
-        guard lowers(node, branches), !branches.isEmpty, let index = node.inputs.first else { return }
-        try lower(item, index, Array(node.inputs.dropFirst()), branches) { graph, name, input, selector in
+        guard lowers(node, branches), !branches.isEmpty, !node.inputs.isEmpty else { return }
+        let (inputs, controls) = try joined(item, node.inputs)
+        try lower(item, inputs[0], Array(inputs.dropFirst()), controls, branches) { graph, name, input, selector in
             let id = try graph.add(
                 name, "_SwitchN", [input, selector], device: node.requestedDevice,
                 ["T": .type(graph.dtype(input)), "num_outs": .int(branches.count)])
@@ -32,12 +34,11 @@ extension LoweredGraph {
 
     /// - Parameter split: sends a value to one of as many endpoints as there are branches.
     private mutating func lower(
-        _ item: Item, _ selector: Endpoint, _ inputs: [Endpoint], _ branches: [FunctionReference],
+        _ item: Item, _ selector: Endpoint, _ inputs: [Endpoint], _ controls: [NodeID], _ branches: [FunctionReference],
         split: (inout LoweredGraph, String, Endpoint, Endpoint) throws -> [Endpoint]
     ) throws {
         let node = graph.nodes[item.node]
         var selector = selector
-        let controls = node.controlInputs
         if !controls.isEmpty { selector = Endpoint(try identity("\(node.name)/selector", selector, controls: controls)) }
         let pivots = try split(&self, "\(node.name)/switch_pred", selector, selector)
         let switched = try inputs.enumerated().map { try split(&self, "\(node.name)/switch_\($0)", $1, selector) }

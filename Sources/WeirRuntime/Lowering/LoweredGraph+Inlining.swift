@@ -78,7 +78,7 @@ extension LoweredGraph {
                 items.append(
                     Item(
                         node: ids[id], callers: callers + [reference.name], isInFlow: isInFlow || body.isInFlow[id],
-                        gate: body.isInFlow[id] ? nil : gate))
+                        gate: body.isInFlow[id] ? nil : gate, isPartlyDead: body.isInFlow[id]))
             }
         }
         var result = Expansion(outputs: [], effects: try settle(effects, of: body, ids, device, prefix))
@@ -88,7 +88,7 @@ extension LoweredGraph {
             }
             result.outputs.append(output)
         }
-        try awaitEffects(&result, from: first, prefix)
+        try awaitEffects(&result, from: first, device, prefix)
         return result
     }
 
@@ -118,20 +118,33 @@ extension LoweredGraph {
         return settled
     }
 
-    /// Lets results wait for the effects that they do not depend on.
-    private mutating func awaitEffects(_ result: inout Expansion, from first: NodeID, _ prefix: String) throws {
+    /// Lets results wait for the effects, unless they depend on all of them.
+    private mutating func awaitEffects(_ result: inout Expansion, from first: NodeID, _ device: String, _ prefix: String) throws {
         guard !result.effects.isEmpty else { return }
-        for (index, output) in result.outputs.enumerated() {
-            var reached = Set<NodeID>()
-            var stack = [output.node]
-            while let id = stack.popLast() {
-                guard id >= first, reached.insert(id).inserted else { continue }
-                stack += graph.nodes[id].inputs.map(\.node) + graph.nodes[id].controlInputs
+        let effects = Set(result.effects)
+        // To find out is not worth any time where there is much of both.
+        let isSmall = result.outputs.count * (graph.nodes.count - first) <= 1_000_000
+        var all: NodeID?
+        for (index, output) in result.outputs.enumerated() where !(isSmall && depends(output.node, on: effects, from: first)) {
+            if all == nil {
+                all = result.effects.count == 1
+                    ? result.effects[0] : try add("\(prefix)/effects_done", "NoOp", [], controls: result.effects, device: device, [:])
             }
-            let missing = result.effects.filter { !reached.contains($0) }
-            guard !missing.isEmpty else { continue }
-            result.outputs[index] = Endpoint(try identity("\(prefix)/output_\(index)", output, controls: missing))
+            result.outputs[index] = Endpoint(try identity("\(prefix)/output_\(index)", output, controls: all.map { [$0] } ?? []))
         }
+    }
+
+    /// Whether a node comes after all of some others, among those from a number on.
+    private func depends(_ node: NodeID, on others: Set<NodeID>, from first: NodeID) -> Bool {
+        var left = others
+        var reached = Set<NodeID>()
+        var stack = [node]
+        while let id = stack.popLast(), !left.isEmpty {
+            guard id >= first, reached.insert(id).inserted else { continue }
+            left.remove(id)
+            stack += graph.nodes[id].inputs.map(\.node) + graph.nodes[id].controlInputs
+        }
+        return left.isEmpty
     }
 
     private static func renamed(_ group: ByteString, _ prefix: String, in body: Graph) -> ByteString {

@@ -9,14 +9,15 @@ extension LoweredGraph {
         let isInvariant = node.inputs.indices.map { dtype(node.inputs[$0]) == .resource && handsOn($0, body) }
         // Without a value that changes nothing tells one iteration from the next.
         guard let first = isInvariant.firstIndex(of: false) else { return }
+        let (inputs, controls) = try joined(item, node.inputs)
         let device = node.requestedDevice, name = node.name
         let parallel = max(1, node.attributes.int("parallel_iterations") ?? 10)
         let types = node.inputs.map { AttributeValue.type(dtype($0)) }
 
         var current: [Endpoint] = []
-        for (index, input) in node.inputs.enumerated() {
+        for (index, input) in inputs.enumerated() {
             let enter = try add(
-                "\(name)/enter_\(index)", "Enter", [input], controls: node.controlInputs, device: device,
+                "\(name)/enter_\(index)", "Enter", [input], controls: controls, device: device,
                 [
                     "T": types[index], "frame_name": .string(name), "is_constant": .bool(isInvariant[index]),
                     "parallel_iterations": .int(parallel),
@@ -45,7 +46,7 @@ extension LoweredGraph {
         goesOn = Endpoint(try add("\(name)/loop_cond", "LoopCond", [goesOn], device: device, [:]))
 
         var taken = current
-        var result = Expansion(outputs: node.inputs, effects: [])
+        var result = Expansion(outputs: inputs, effects: [])
         for index in current.indices where !isInvariant[index] {
             let id = try add("\(name)/switch_\(index)", "Switch", [current[index], goesOn], device: device, ["T": types[index]])
             taken[index] = Endpoint(id, 1)

@@ -11,6 +11,8 @@ struct LoweredGraph {
         /// Whether it is in a branch or a loop, and what it waits for there if it has no inputs.
         let isInFlow: Bool
         let gate: NodeID?
+        /// Whether some of its inputs may be dead while others are not. Those of a body are dead together.
+        let isPartlyDead: Bool
     }
     /// What a body came to.
     struct Expansion {
@@ -49,7 +51,7 @@ struct LoweredGraph {
     mutating func run(within caller: String?) throws {
         let isInFlow = graph.nodesInFlow
         for id in graph.nodes.indices where LoweredGraph.isCandidate(graph.nodes[id]) {
-            items.append(Item(node: id, callers: caller.map { [$0] } ?? [], isInFlow: isInFlow[id], gate: nil))
+            items.append(Item(node: id, callers: caller.map { [$0] } ?? [], isInFlow: isInFlow[id], gate: nil, isPartlyDead: isInFlow[id]))
         }
         items.reverse()
         while let item = items.popLast() {
@@ -94,6 +96,17 @@ struct LoweredGraph {
             ["T": .type(dtype(endpoint))])
     }
 
+    /// A node's inputs, and what it waits for. Where some of these may be dead and others not, they become dead together, as
+    /// the node would be: or some of its body ran though it does not.
+    mutating func joined(_ item: Item, _ inputs: [Endpoint]) throws -> (inputs: [Endpoint], controls: [NodeID]) {
+        let node = graph.nodes[item.node]
+        guard item.isPartlyDead, inputs.count + node.controlInputs.count > 1 else { return (inputs, node.controlInputs) }
+        // That a branch is not taken is known to whoever takes a Switch's value, not to who waits for the Switch.
+        let taken = try inputs.enumerated().map { try identity("\(node.name)/argument_\($0)", $1, controls: []) }
+        let gate = try add("\(node.name)/arguments", "NoOp", [], controls: taken + node.controlInputs, device: node.requestedDevice, [:])
+        return (try taken.enumerated().map { Endpoint(try identity("\(node.name)/input_\($0)", Endpoint($1), controls: [gate])) }, [gate])
+    }
+
     /// Takes note of where a call's results now come from. The node stays, for those who ask for it by name.
     mutating func replace(_ id: NodeID, with result: Expansion) throws {
         let old = graph.nodes[id]
@@ -104,17 +117,19 @@ struct LoweredGraph {
                 "Node '\(old.name)' (op \(old.op.name)) gives \(old.outputTypes.map(\.description)), its function "
                     + "\(result.outputs.map { dtype($0).description })")
         }
+        // Of its own: who feeds a result changes nothing else of the body.
+        let outputs = try result.outputs.enumerated().map { Endpoint(try identity("\(old.name)/result_\($0)", $1, controls: [])) }
         var node: Node
-        if result.outputs.isEmpty {
+        if outputs.isEmpty {
             node = try Node(
                 name: old.name, op: registry.require("NoOp"), controlInputs: result.effects, requestedDevice: old.requestedDevice,
                 attributes: [Lowering.attribute: true])
         } else {
             node = try Node(
-                name: old.name, op: registry.require("IdentityN"), inputs: result.outputs, controlInputs: result.effects,
+                name: old.name, op: registry.require("IdentityN"), inputs: outputs, controlInputs: result.effects,
                 requestedDevice: old.requestedDevice,
-                attributes: ["T": .types(result.outputs.map { dtype($0) }), Lowering.attribute: true])
-            for (index, output) in result.outputs.enumerated() { replaced[Endpoint(id, index)] = output }
+                attributes: ["T": .types(outputs.map { dtype($0) }), Lowering.attribute: true])
+            for (index, output) in outputs.enumerated() { replaced[Endpoint(id, index)] = output }
             awaited[id] = result.effects
         }
         node.preserved = old.preserved
@@ -149,11 +164,8 @@ struct LoweredGraph {
     private mutating func completion(of call: NodeID, _ effects: [NodeID]) throws -> NodeID {
         let node = graph.nodes[call]
         var controls = effects
-        for input in node.inputs.map({ resolved($0) }) {
-            // That a branch is not taken is known to whoever takes a Switch's value, not to who waits for the Switch.
-            let source = graph.nodes[input.node].op.givesDead ? try identity("\(node.name)/result", input, controls: []) : input.node
-            if !controls.contains(source) { controls.append(source) }
-        }
+        var known = Set(effects)
+        for input in node.inputs.map({ resolved($0) }) where known.insert(input.node).inserted { controls.append(input.node) }
         return try add("\(node.name)/output_control", "NoOp", [], controls: controls, device: node.requestedDevice, [:])
     }
 }

@@ -128,3 +128,13 @@ def a_server_that_dies_is_named(cluster):
         with expect_error((tf.errors.UnavailableError, tf.errors.AbortedError), "/job:ps/(replica:0/)?task:0"):
             s.run(y)
     cluster.pids.pop(("ps", 0))
+
+
+@case(ps=1, worker=1)
+def a_reference_variable_that_is_fetched_before_it_has_a_value(cluster):
+    with tf.device(PS):
+        variable = tf.get_variable("never", [], initializer=tf.zeros_initializer(), use_resource=False)
+    with session(cluster) as s:
+        # The client looks for the node that the message names.
+        with expect_error(tf.errors.FailedPreconditionError, "uninitialized value never"):
+            s.run(variable)
