@@ -110,13 +110,15 @@ public final class Server: Sendable {
     /// Returns when the server has been stopped.
     public func join() async { await listener.wait() }
 
-    /// Lets running steps end, for as long as the options allow, then closes everything.
+    /// Lets running steps end, for as long as the options allow, then closes everything. Peers that do not answer are waited
+    /// for no longer than that, or half a second.
     public func stop() async {
+        let end = ContinuousClock.now + options.gracePeriod.bounded
         await listener.shutDown(within: options.gracePeriod)
-        await master.closeAll()
+        await master.closeAll(within: max(end - .now, .milliseconds(500)))
         links?.stop()
         linkTable.close()
-        await connections.close()
+        await withDeadline(.milliseconds(500)) { [connections] in await connections.close() }
     }
 }
 

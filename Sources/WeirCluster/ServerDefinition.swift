@@ -72,7 +72,12 @@ public struct ServerDefinition: Sendable {
         _ text: String, _ job: String?, _ task: Int?
     ) throws(Status) -> (ClusterSpec, String?, Int?) {
         let spec = try ClusterSpec(json: text)
-        let own = try? JSONDecoder().decode(Configuration.self, from: Data(text.utf8)).task
+        let own: Configuration.Own?
+        do {
+            own = try JSONDecoder().decode(Configuration.self, from: Data(text.utf8)).task
+        } catch {
+            throw .invalidArgument("TF_CONFIG: 'task' must have a job's name as 'type' and a whole number as 'index', as in {\"type\": \"worker\", \"index\": 0}")
+        }
         // The numbers of tasks belong to their jobs: another job's is not ours.
         let index = job == nil || job == own?.type ? own?.index : nil
         return (spec, job ?? own?.type, task ?? index)
@@ -88,8 +93,14 @@ public struct ServerDefinition: Sendable {
                 let fields = try decoder.container(keyedBy: Key.self)
                 type = try fields.decode(String.self, forKey: .type)
                 // Some launchers write the number as a string.
-                index = (try? fields.decode(Int.self, forKey: .index))
-                    ?? (try? fields.decode(String.self, forKey: .index)).flatMap { Int($0) }
+                if let text = try? fields.decode(String.self, forKey: .index) {
+                    guard let number = Int(text) else {
+                        throw DecodingError.dataCorruptedError(forKey: .index, in: fields, debugDescription: "not a number")
+                    }
+                    index = number
+                } else {
+                    index = try fields.decodeIfPresent(Int.self, forKey: .index)
+                }
             }
         }
         var task: Own?

@@ -121,4 +121,15 @@ struct DeadCallTests {
         let shallow = try DirectSession(graph(FrameAssignment.maximumDepth), registry: .standard)
         _ = try shallow.run(targets: ["last"])
     }
+
+    @Test("an Exit without a loop and a loop without a name are refused", arguments: ["Exit", "Enter"])
+    func unnamed(_ op: String) throws {
+        let b = GraphBuilder(registry: .standard)
+        let inside = b.add("Enter", [b.scalar(1, .float32)], name: "enter", attributes: ["frame_name": .string(op == "Enter" ? "" : "loop")])[0]
+        let left = b.add("Exit", [inside], name: "exit")[0]
+        _ = b.add("Exit", [left], name: "again")
+        let session = try DirectSession(b.graph(), registry: .standard)
+        let failure = #expect(throws: Status.self) { try session.run(fetches: ["again:0"]) }
+        #expect(failure?.code == .invalidArgument && failure?.message.contains(op) == true)
+    }
 }

@@ -19,8 +19,8 @@ public final class Master: MasterEndpoint {
         /// The session's own view of the cluster, if it has one.
         let peers: WorkerPeers?
 
-        func close() async {
-            await session.close()
+        func close(within time: Duration) async {
+            await session.close(within: time)
             peers?.close()
         }
     }
@@ -77,7 +77,7 @@ public final class Master: MasterEndpoint {
         }
         let incarnation = tasks.first { $0.name == ownTask }?.devices.first?.incarnation ?? 0
         // What has been made on some tasks, should another fail, goes with it.
-        defer { if !isOpen { Task.detached { await session.close() } } }
+        defer { if !isOpen { Task.detached { await session.close(within: MasterSession.closingTime) } } }
         try await withThrowingTaskGroup(of: Void.self) { group in
             for task in tasks {
                 group.addTask {
@@ -147,7 +147,7 @@ public final class Master: MasterEndpoint {
     private func close(abandoned sessions: [OpenSession]) {
         for session in sessions {
             logger.debug("session \(session.session.handle) is closed: more are open than are kept, and it was used longest ago")
-            Task.detached { await session.close() }
+            Task.detached { await session.close(within: MasterSession.closingTime) }
         }
     }
 
@@ -188,7 +188,7 @@ public final class Master: MasterEndpoint {
         guard let session = sessions.withLock({ $0.remove(handle) }) else {
             throw Status.aborted("Session \(handle) is not found. Possibly, this master has restarted.")
         }
-        await session.close()
+        await session.close(within: MasterSession.closingTime)
     }
 
     public func listDevices(_ handle: String) async throws -> (local: [DeviceAttributes], remote: [DeviceAttributes]) {
@@ -224,12 +224,12 @@ public final class Master: MasterEndpoint {
     }
 
     /// Closes every session, when the server stops.
-    func closeAll() async { await close(sessions.withLock { $0.removeAll() }) }
+    func closeAll(within time: Duration) async { await close(sessions.withLock { $0.removeAll() }, within: time) }
 
     /// All at once: each may have to wait for a task that does not answer.
-    private func close(_ sessions: [OpenSession]) async {
+    private func close(_ sessions: [OpenSession], within time: Duration = MasterSession.closingTime) async {
         await withTaskGroup(of: Void.self) { group in
-            for session in sessions { group.addTask { await session.close() } }
+            for session in sessions { group.addTask { await session.close(within: time) } }
         }
     }
 

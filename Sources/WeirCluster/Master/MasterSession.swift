@@ -122,6 +122,7 @@ final class MasterSession: Sendable {
     // MARK: Steps
 
     func runStep(_ request: RunStep, cancellation: Cancellation, _ done: @escaping Completion<RunStepReply>) {
+        let request = request.withoutRepeats
         if !request.partialRunHandle.isEmpty { return runPart(request, cancellation: cancellation, done) }
         let key = StepPlan.Key(feeds: request.feedNames, fetches: request.fetches, targets: request.targets)
         let timeout = request.options.timeout ?? configuration.operationTimeout
@@ -266,6 +267,7 @@ final class MasterSession: Sendable {
     // MARK: Partial runs
 
     func setUpPartialRun(_ request: RunStep) async throws(Status) -> String {
+        let request = request.withoutRepeats
         let key = StepPlan.Key(feeds: request.feedNames, fetches: request.fetches, targets: request.targets, isPartial: true)
         let plan = try await plan(key, within: request.options.timeout ?? configuration.operationTimeout)
         let (handle, gone) = state.withLock {
@@ -343,8 +345,11 @@ final class MasterSession: Sendable {
 
     // MARK: The end
 
+    /// How long tasks have to free what a session has on them. One that is gone has nothing to free; nobody waits long for it.
+    static let closingTime = Duration.seconds(10)
+
     /// Cancels what runs and frees what the session has on its tasks.
-    func close() async {
+    func close(within time: Duration = MasterSession.closingTime) async {
         let (running, partialRuns) = state.withLock { state -> ([Cancellation], [PartialRun]) in
             state.isClosed = true
             return (Array(state.running.values), state.partialRuns.endAll())
@@ -354,10 +359,20 @@ final class MasterSession: Sendable {
         await withTaskGroup(of: Void.self) { group in
             for task in tasks {
                 group.addTask { [handle] in
-                    // A task that is gone has nothing to free; nobody waits long for it.
-                    await withDeadline(.seconds(10)) { try? await task.worker.deleteSession(handle) }
+                    await withDeadline(time) { try? await task.worker.deleteSession(handle) }
                 }
             }
         }
+    }
+}
+
+extension RunStep {
+    /// What is asked for more than once is given once, as TensorFlow does.
+    fileprivate var withoutRepeats: RunStep {
+        // Nearly always all of them are different, and nothing is copied.
+        guard fetches.count > 1, Set(fetches).count < fetches.count else { return self }
+        var (step, known) = (self, Set<String>())
+        step.fetches = fetches.filter { known.insert($0).inserted }
+        return step
     }
 }

@@ -79,7 +79,8 @@ final class DrainGate: Sendable {
     }
 
     /// Turns new work away, and returns when nothing is under way, or when the time is over.
-    func close(within grace: Duration) async {
+    /// - Returns: whether all work has ended.
+    @discardableResult func close(within grace: Duration) async -> Bool {
         state.withLock { $0.isClosed = true }
         closing.store(true, ordering: .relaxed)
         let timer = Task { [self] in
@@ -99,5 +100,6 @@ final class DrainGate: Sendable {
             }
             if isOver { continuation.resume() }
         }
+        return state.withLock { $0.running == 0 }
     }
 }

@@ -55,13 +55,13 @@ final class GRPCListener: Sendable {
     /// closed.
     func shutDown(within grace: Duration = .seconds(5)) async {
         guard let task = serving.withLock({ $0 }) else { return }
-        await gate.close(within: grace)
+        let isIdle = await gate.close(within: grace)
         transport.beginGracefulShutdown()
         // Cancelled calls answer at once. Clients that keep their side of a connection open are not waited for, nor, in
         // the end, endpoints that do not answer.
-        if await ends(task, within: .seconds(1)) { return }
+        if isIdle, await ends(task, within: .milliseconds(500)) { return }
         task.cancel()
-        _ = await ends(task, within: .seconds(1))
+        _ = await ends(task, within: .milliseconds(500))
     }
 
     private func ends(_ task: Task<Void, any Error>, within time: Duration) async -> Bool {

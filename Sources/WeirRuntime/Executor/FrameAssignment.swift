@@ -24,7 +24,7 @@ struct FrameAssignment {
     /// - Throws: `invalidArgument` when an edge crosses frames without Enter or Exit.
     init(_ graph: Graph) throws {
         frameOfNode = [Int](repeating: -1, count: graph.nodes.count)
-        guard graph.nodes.contains(where: { FrameAssignment.isEnter($0) }) else {
+        guard graph.nodes.contains(where: { FrameAssignment.isEnter($0) || FrameAssignment.isExit($0) }) else {
             frameOfNode = [Int](repeating: 0, count: graph.nodes.count)
             return
         }
@@ -46,8 +46,8 @@ struct FrameAssignment {
             // The frame in which what the node puts out arrives.
             var frame = frameOfNode[id]
             if FrameAssignment.isEnter(node) {
-                guard let name = node.attributes.string("frame_name") else {
-                    throw Status.invalidArgument("Enter node '\(node.name)' has no frame_name")
+                guard let name = node.attributes.string("frame_name"), !name.isEmpty else {
+                    throw Status.invalidArgument("The Enter '\(node.name)' must have a frame name")
                 }
                 let key = "\(frame);\(name)"
                 let parallel = max(1, node.attributes.int("parallel_iterations") ?? 10)
@@ -65,6 +65,9 @@ struct FrameAssignment {
                 frames[frame].enterCount += 1
                 enteredFrame[id] = frame
             } else if FrameAssignment.isExit(node) {
+                guard frame > 0 else {
+                    throw Status.invalidArgument("Invalid Exit op: Cannot find a corresponding Enter op for '\(node.name)'")
+                }
                 frame = frames[frame].parent
             }
             for consumer in consumers[id] {

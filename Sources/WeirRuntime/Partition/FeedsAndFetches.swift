@@ -116,7 +116,8 @@ public struct FeedsAndFetches: Sendable {
                     attributes: ["T": .type(dtype), "index": .int(index)])
             case .rendezvous(let device, let incarnation):
                 node = try Node(
-                    name: "_send_\(source.name)_\(endpoint.index)", op: registry.require("_Send"), inputs: [endpoint],
+                    // One tensor may be asked for by two names: `x` and `x:0`.
+                    name: graph.uniqueName("_send_\(source.name)_\(endpoint.index)"), op: registry.require("_Send"), inputs: [endpoint],
                     attributes: keyAttributes(fetch, device, incarnation, ["T": .type(dtype)]))
             }
             node.device = try clientDevice(style) ?? source.device
