@@ -164,6 +164,7 @@ private func texts(_ tensor: Tensor) -> [String] { tensor.elements(ByteString.se
         #expect(try text(Tensor(Complex64(1, -2)), ["precision": 1]) == "(1.0,-2.0)")
         #expect(try text(Tensor(true), [:]) == "true")
         #expect(try text(Tensor("ab"), ["width": 4]) == "  ab")
+        #expect(try text(Tensor("ab"), ["width": .int(.min)]) == "ab")
         #expect(try text(Tensor(1e308), ["precision": 4096]).utf8.count == 309 + 1 + 4096)
         for attributes: Attributes in [
             ["fill": "x"], ["fill": "ab"], ["scientific": true, "shortest": true], ["width": .int(1 << 40)],

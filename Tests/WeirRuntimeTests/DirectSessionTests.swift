@@ -236,4 +236,14 @@ struct DirectSessionTests {
         #expect(throws: Status.self) { try result.get() }
         if case .failure(let status) = result { #expect(status.code == .cancelled) }
     }
+
+    @Test("what gives nothing can be neither fed nor fetched", arguments: ["nothing", "nothing:0", "nothing:5", "^nothing"])
+    func nothing(_ name: String) throws {
+        let b = GraphBuilder(registry: .standard)
+        _ = b.add("NoOp", name: "nothing")
+        let one = b.add("Neg", [b.scalar(1, .float32)], name: "one")[0]
+        let session = try DirectSession(b.graph(), registry: .standard)
+        #expect(throws: Status.self) { try session.run(feeds: [(name, Tensor(Float(1)))], fetches: [one.name]) }
+        #expect(throws: Status.self) { try session.run(fetches: [name]) }
+    }
 }

@@ -100,4 +100,16 @@ struct EmptyTensorTests {
         let run = { try session.run(feeds: [("x:0", Tensor.zeros(.float32, shape))], targets: [enqueue.name]) }
         if shape[0] == 0 { #expect(throws: Never.self) { _ = try run() } } else { #expect(throws: Status.self) { _ = try run() } }
     }
+
+    @Test("a list takes a tensor of as many dimensions as there can be")
+    func dimensions() throws {
+        let b = GraphBuilder(registry: .standard)
+        let dtype: Attributes = ["element_dtype": .type(.float32)]
+        let any = b.constant(Tensor(Int32(-1)))
+        let list = b.add("EmptyTensorList", [any, any], attributes: ["element_dtype": .type(.float32), "shape_type": .type(.int32)])[0]
+        let tensor = b.constant(Tensor([Float(1)], shape: Shape([Int](repeating: 1, count: Shape.maximumRank))))
+        let pushed = b.add("TensorListPushBackBatch", [list, tensor], attributes: dtype)[0]
+        let length = b.add("TensorListLength", [pushed], name: "length")[0]
+        #expect(try DirectSession(b.graph(), registry: .standard).run(fetches: [length.name])[0].scalar(of: Int32.self) == 1)
+    }
 }

@@ -12,9 +12,10 @@ extension TransportOptions {
                 maxFrameSize: frameByteCount, targetWindowSize: windowByteCount,
                 maxConcurrentStreams: TransportOptions.unlimitedStreams)
             config.rpc.maxRequestPayloadSize = maximumMessageByteCount
-            // TensorFlow compresses requests when RPCOptions.compression_algorithm says so. Answers are not compressed:
-            // its clients name `identity` first.
-            config.compression.enabledAlgorithms = .all
+            // Compressed requests, which TensorFlow sends when RPCOptions.compression_algorithm says so, are refused: the
+            // transport (2.9.2) never comes back from a compressed message that ends early, and with it all of the event
+            // loop's other connections.
+            config.compression.enabledAlgorithms = .none
             config.connection.flushCoalescing = flushDelay.map { .init(maxFlushDelay: $0, maxBytes: 64 << 10) }
             // A client whose machine is gone has its calls cancelled.
             config.channelDebuggingCallbacks.onAcceptTCPConnection = client.channelDebuggingCallbacks.onCreateTCPConnection

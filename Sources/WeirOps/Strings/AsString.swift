@@ -98,7 +98,7 @@ private struct NumberFormat: Sendable {
     }
 
     func text(_ text: ByteString) -> ByteString {
-        let padding = [UInt8](repeating: UInt8(ascii: " "), count: max(0, width - text.count))
+        let padding = [UInt8](repeating: UInt8(ascii: " "), count: max(0, max(0, width) - text.count))
         return ByteString(alignsLeft ? text.bytes + padding : padding + text.bytes)
     }
 

@@ -30,7 +30,8 @@ public struct FeedsAndFetches: Sendable {
         }
         var fed = Set<String>()
         for feed in feeds {
-            let (endpoint, _) = try resolve(feed, in: graph, missing: "FeedInputs: unable to find feed output \(feed)")
+            let (endpoint, node) = try resolve(feed, in: graph, missing: "FeedInputs: unable to find feed output \(feed)")
+            guard !node.outputTypes.isEmpty else { throw Status.invalidArgument("Tried to feed a value to '\(feed)', which produces no output.") }
             guard fed.insert("\(endpoint.node):\(endpoint.index)").inserted else {
                 throw Status.invalidArgument("Endpoint \(feed) fed more than once.")
             }

@@ -42,13 +42,14 @@ extension OpDefinition {
                     "tensor.shape does not start with input_handles.shape, tensor.shape: \(tensor.shape), "
                         + "input_handles.shape: \(handles.shape)")
             }
+            // One list gets all of the tensor, which may have as many dimensions as there can be.
             let elementShape = tensor.shape.dropFirst(handles.rank)
-            let rows = tensor.reshaped(Shape([handles.elementCount] + elementShape.dimensions))
+            let rows = handles.rank == 0 ? nil : tensor.reshaped(Shape([handles.elementCount] + elementShape.dimensions))
             let output = try context.output(0, .variant, handles.shape)
             let (from, to) = (handles.elements(Variant.self), output.mutableElements(Variant.self))
             for index in from.indices {
                 var list = try TensorList(from[index])
-                try list.push(rows.row(index), dtype)
+                try list.push(rows?.row(index) ?? tensor, dtype)
                 to[index] = try Variant(list)
             }
         }
