@@ -221,6 +221,10 @@ final class MasterSession: Sendable {
         guard let outerToken else {
             state.withLock { _ = $0.running.removeValue(forKey: number) }
             activity.wrappingSubtract(1, ordering: .relaxed)
+            if let partialRun {
+                state.withLock { $0.partialRuns.end(partialRun) }
+                cleanUp(step, plan)
+            }
             return done(.failure(.cancelled("RunStep was cancelled")))
         }
         let deadline = timeout.map { StepDeadline($0) }

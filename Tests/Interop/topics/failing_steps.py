@@ -132,7 +132,7 @@ def a_server_that_dies_is_named(cluster):
 
 @case(ps=1, worker=1)
 def a_reference_variable_that_is_fetched_before_it_has_a_value(cluster):
-    with tf.device(PS):
+    with tf.device(WORKER0):
         variable = tf.get_variable("never", [], initializer=tf.zeros_initializer(), use_resource=False)
     with session(cluster) as s:
         # The client looks for the node that the message names.
