@@ -41,19 +41,10 @@ final class StepDeadline: Sendable {
 
 /// Waits for an operation, but no longer than this; then it is cancelled and left to end by itself.
 func withDeadline(_ duration: Duration, _ operation: @escaping @Sendable () async -> Void) async {
-    // Not a task group, which would wait for an operation that does not mind being cancelled.
-    let work = Task { await operation() }
-    await withCheckedContinuation { continuation in
-        let first = Once<Void> { _ in continuation.resume() }
-        let timer = Task {
-            try? await Task.sleep(for: duration.bounded)
-            first.finish(.success(()))
-        }
-        Task {
-            await work.value
-            first.finish(.success(()))
-            timer.cancel()
-        }
+    await withTaskGroup(of: Void.self) { group in
+        group.addTask { await operation() }
+        group.addTask { try? await Task.sleep(for: duration.bounded) }
+        await group.next()
+        group.cancelAll()
     }
-    work.cancel()
 }
