@@ -52,8 +52,10 @@ sanitize: deps
 build: deps
 	$(SWIFT) build $(FLAGS) --product weir
 
-## Installs the system libraries that Weir links: oneDNN.
+## Installs the system libraries that Weir links: oneDNN and zlib.
 deps:
+	@[ -f /usr/include/zlib.h ] || [ -f /usr/local/include/zlib.h ] || \
+		{ echo "installing zlib1g-dev"; $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq zlib1g-dev; }
 	@[ -f /usr/include/oneapi/dnnl/dnnl.h ] || [ -f /usr/local/include/oneapi/dnnl/dnnl.h ] || \
 		{ echo "installing libdnnl-dev"; $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq libdnnl-dev; }
 

@@ -90,4 +90,20 @@ struct DrainTests {
         await ps.stop()
         await worker.stop()
     }
+
+    @Test("calls that come while a server stops fail, and harm nothing")
+    func lateCalls() async throws {
+        for _ in 0..<20 {
+            let listener = GRPCListener(host: "127.0.0.1", port: 0, services: [MasterService(master: FakeMaster())])
+            let connection = GRPCConnection(address: "127.0.0.1:\(try await listener.start())")
+            let master = RemoteMaster(connection: connection)
+            _ = try await master.listDevices("s")
+            let callers = (0..<16).map { _ in
+                Task { while (try? await master.listDevices("s")) != nil {} }
+            }
+            await listener.shutDown(within: .zero)
+            await connection.close()
+            for caller in callers { await caller.value }
+        }
+    }
 }

@@ -31,8 +31,11 @@ struct ArithmeticSimplificationTests {
             b.add("Mul", [x, b.constant(Tensor([1] as [Float], shape: [1, 1, 1, 1]))])[0], transposed(transposed(x, 1, 2, 0), 1, 2, 0),
             b.add("Reshape", [b.add("Reshape", [x, integers(-1)])[0], integers(2, -1)])[0],
         ]
-        // What 0 beside -1 stands for depends on the shape before; a variable is read when the node that takes it runs.
-        let rows = b.add("Reshape", [b.add("Reshape", [x, integers(-1, 3)])[0], integers(0, -1)])[0]
+        // A reshape that may fail is not left out, nor one without which another may fail; a variable is read when the node
+        // that takes it runs.
+        let rows = [([-1, 3], [0, -1]), ([4], [2, -1]), ([-1, 4], [-1, 6])].map { (inner: [Int32], outer: [Int32]) in
+            b.add("Reshape", [b.add("Reshape", [x, b.constant(Tensor(inner))])[0], b.constant(Tensor(outer))])[0]
+        }
         let variable = b.add("VariableV2", attributes: ["dtype": .type(.float32), "shape": .shape([2])])[0]
         let read = b.add("Neg", [b.add("Neg", [variable])[0]])[0]
         let devices = LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0), options: RuntimeOptions())
@@ -44,7 +47,7 @@ struct ArithmeticSimplificationTests {
         let reshape = try #require(simplified.nodes.first { $0.name == kept.last?.operation.name })
         #expect(simplified.nodes[reshape.inputs[0].node].name == "x")
 
-        for (output, op) in [(rows, "Reshape"), (read, "Neg")] {
+        for (output, op) in rows.map({ ($0, "Reshape") }) + [(read, "Neg")] {
             let node = try #require(simplified.nodes.first { $0.name == output.operation.name })
             #expect(simplified.nodes[node.inputs[0].node].op.name == op)
         }

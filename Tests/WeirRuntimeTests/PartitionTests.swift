@@ -94,6 +94,22 @@ struct PartitionTests {
         _ = try session.run(targets: [end.name, other.name])
     }
 
+    @Test("nodes may have the names that cutting would give")
+    func names() throws {
+        let b = GraphBuilder(registry: .standard)
+        let x = b.device("/cpu:0") { b.constant(Tensor(Float(2)), name: "x") }
+        let user = b.device("/gpu:0") { b.add("Neg", [x], name: "user")[0] }
+        let parts = { (graph: Graph) in
+            try Partitioner(registry: .standard, suffix: "G", by: { $0.description }, incarnation: { _ in 1 }).partition(graph)
+        }
+        let made = try parts(session(b).placedGraph).flatMap { $0.graph.nodes.map(\.name) }.filter { $0 != "x" && $0 != "user" }
+        #expect(made.count == 2)
+        let taken = b.device("/gpu:0") { made.map { b.add("Square", [x], name: $0)[0] } }
+        let results = try session(b).run(fetches: ([user] + taken).map(\.name))
+        #expect(try results.map { try $0.scalar(of: Float.self) } == [-2, 4, 4])
+        #expect(try parts(session(b).placedGraph).count == 2)
+    }
+
     @Test("a variable that is read on another device is read after what its reader waits for")
     func lateReads() throws {
         let b = GraphBuilder(registry: .standard)

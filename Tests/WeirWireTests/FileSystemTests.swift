@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 import WeirTensor
 
@@ -57,5 +58,10 @@ import WeirTensor
         #expect(throws: Status.notFound("/no/such; No such file or directory")) { try InputFile("/no/such") }
         #expect(code { _ = try InputFile.contents(of: "/tmp") } == .failedPrecondition)
         #expect(try !InputFile.contents(of: "/proc/self/status").isEmpty)
+        #expect(code { _ = try InputFile.contents(of: "/dev/zero") } == .resourceExhausted)
+        // Nobody writes into it.
+        let directory = try TemporaryDirectory()
+        #expect(mkfifo(directory("pipe"), 0o600) == 0)
+        #expect(code { _ = try InputFile.contents(of: directory("pipe")) } != nil)
     }
 }

@@ -16,7 +16,7 @@ final class LinkListener: Sendable {
     let secret: UInt64 = .random(in: 1 ... .max)
     /// How many may have connected and not yet said who they are, and for how long. Each takes a thread.
     private static let maximumStrangers = 256
-    private static let patienceMilliseconds = 10_000
+    private static let patience = Duration.seconds(10)
     /// How many links there may be, each of which takes threads, and how many sockets whose other half is still to come.
     private static let maximumLinks = 4096
     private static let maximumHalves = 1024
@@ -99,8 +99,9 @@ final class LinkListener: Sendable {
         guard isWelcome == true else { return isWelcome != nil }
         do throws(Status) {
             try LinkThread.run { [self] in
-                socket.wait(atMost: LinkListener.patienceMilliseconds)
+                let deadline = Deadline(LinkListener.patience) { socket.close() }
                 admit(socket)
+                deadline.stop()
                 state.withLock { $0.strangers -= 1 }
             }
         } catch {
@@ -120,8 +121,6 @@ final class LinkListener: Sendable {
             guard let ring = try? socket.takeRing() else { return socket.close() }
             half.ring = ring
         }
-        // From here on it may be silent for as long as it likes.
-        socket.wait(atMost: 0)
         let id = frame.call
         let (other, gone) = state.withLock { state -> (Half?, [Half]) in
             if let other = state.halves.remove(id) {

@@ -39,12 +39,6 @@ package final class LinkSocket: Sendable {
     }
     deinit { Glibc.close(descriptor) }
 
-    /// Reading fails after so long without a byte; 0 is for ever.
-    func wait(atMost milliseconds: Int) {
-        var limit = timeval(tv_sec: milliseconds / 1000, tv_usec: milliseconds % 1000 * 1000)
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-    }
-
     /// Gives the peer, over a socket of this host, memory in which to send what is large.
     /// - Throws: `unavailable` when the peer is gone.
     func offer(_ ring: SharedRing) throws(Status) {

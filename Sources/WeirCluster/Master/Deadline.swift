@@ -39,7 +39,7 @@ final class StepDeadline: Sendable {
     func stop() { deadline.withLock { $0 }?.stop() }
 }
 
-/// Waits for an operation, but no longer than this; then it is cancelled and left to end by itself.
+/// Waits for an operation, which is cancelled after so long; it must then end soon.
 func withDeadline(_ duration: Duration, _ operation: @escaping @Sendable () async -> Void) async {
     await withTaskGroup(of: Void.self) { group in
         group.addTask { await operation() }

@@ -1,5 +1,6 @@
 import GRPCCore
 import GRPCNIOTransportHTTP2Posix
+import protocol NIOCore.Channel
 import Synchronization
 import WeirTensor
 
@@ -10,6 +11,7 @@ final class GRPCListener: Sendable {
     private let transport: HTTP2ServerTransport.Posix
     private let table: RPCTable
     private let gate: DrainGate
+    private let connections = OpenChannels()
     private let serving = Mutex<Task<Void, any Error>?>(nil)
 
     /// - Parameters:
@@ -25,7 +27,13 @@ final class GRPCListener: Sendable {
         self.port = port
         let address: SocketAddress =
             self.host.contains(":" as Character) ? .ipv6(host: self.host, port: port) : .ipv4(host: self.host, port: port)
-        transport = HTTP2ServerTransport.Posix(address: address, transportSecurity: .plaintext, config: options.server)
+        var config = options.server
+        let (accepted, connections) = (config.channelDebuggingCallbacks.onAcceptTCPConnection, connections)
+        config.channelDebuggingCallbacks.onAcceptTCPConnection = { channel in
+            connections.add(channel)
+            return accepted?(channel) ?? channel.eventLoop.makeSucceededVoidFuture()
+        }
+        transport = HTTP2ServerTransport.Posix(address: address, transportSecurity: .plaintext, config: config)
         table = RPCTable(services)
     }
 
@@ -57,9 +65,12 @@ final class GRPCListener: Sendable {
         guard let task = serving.withLock({ $0 }) else { return }
         let isIdle = await gate.close(within: grace)
         transport.beginGracefulShutdown()
-        // Cancelled calls answer at once. Clients that keep their side of a connection open are not waited for, nor, in
-        // the end, endpoints that do not answer.
+        // Clients that keep their side of a connection open are not waited for, nor, in the end, endpoints that do not
+        // answer. Connections are closed first, which cancels their calls: with the task cancelled, the transport (2.9.2)
+        // would end the process for a call that came after that (NIOAsyncWriter's check).
         if isIdle, await ends(task, within: .milliseconds(500)) { return }
+        connections.close()
+        if await ends(task, within: .milliseconds(500)) { return }
         task.cancel()
         _ = await ends(task, within: .milliseconds(500))
     }
@@ -84,5 +95,28 @@ final class GRPCListener: Sendable {
         let cause = (error as? RuntimeError)?.cause ?? error
         let text = String(describing: cause).split(whereSeparator: \.isNewline).joined(separator: " ")
         return text.firstRange(of: "Address already in use") != nil ? "the address is already in use" : text
+    }
+}
+
+/// The connections that are open, to be closed together.
+private final class OpenChannels: Sendable {
+    private let channels = Mutex<[ObjectIdentifier: any Channel]?>([:])
+
+    func add(_ channel: any Channel) {
+        let id = ObjectIdentifier(channel)
+        let isOpen = channels.withLock { channels in
+            channels?[id] = channel
+            return channels != nil
+        }
+        guard isOpen else { return channel.close(promise: nil) }
+        channel.closeFuture.whenComplete { [self] _ in channels.withLock { _ = $0?.removeValue(forKey: id) } }
+    }
+    /// Closes them, and those that are still to come.
+    func close() {
+        let open = channels.withLock { channels in
+            defer { channels = nil }
+            return channels ?? [:]
+        }
+        for channel in open.values { channel.close(promise: nil) }
     }
 }

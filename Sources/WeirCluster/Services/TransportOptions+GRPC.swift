@@ -1,6 +1,7 @@
 import Glibc
 import GRPCCore
 import GRPCNIOTransportHTTP2Posix
+import NIOCore
 
 extension TransportOptions {
     /// Calls that wait on one connection without a limit: every tensor that a step waits for is one.
@@ -12,10 +13,13 @@ extension TransportOptions {
                 maxFrameSize: frameByteCount, targetWindowSize: windowByteCount,
                 maxConcurrentStreams: TransportOptions.unlimitedStreams)
             config.rpc.maxRequestPayloadSize = maximumMessageByteCount
-            // Compressed requests, which TensorFlow sends when RPCOptions.compression_algorithm says so, are refused: the
-            // transport (2.9.2) never comes back from a compressed message that ends early, and with it all of the event
-            // loop's other connections.
+            // See `CompressedRequests`.
             config.compression.enabledAlgorithms = .none
+            config.channelDebuggingCallbacks.onAcceptHTTP2Stream = { [maximumMessageByteCount] stream in
+                // A stream that is closed by now needs no handler; failing here would end the process (NIOAsyncWriter's check).
+                try? stream.pipeline.syncOperations.addHandler(CompressedRequests(limit: maximumMessageByteCount), position: .first)
+                return stream.eventLoop.makeSucceededVoidFuture()
+            }
             config.connection.flushCoalescing = flushDelay.map { .init(maxFlushDelay: $0, maxBytes: 64 << 10) }
             // A client whose machine is gone has its calls cancelled.
             config.channelDebuggingCallbacks.onAcceptTCPConnection = client.channelDebuggingCallbacks.onCreateTCPConnection

@@ -15,10 +15,7 @@ public struct ArithmeticSimplification: GraphPass {
             let node = graph.nodes[id]
             guard node.isPure, let step = ArithmeticSimplification.step(for: node, in: graph) else { continue }
             // What is left out may have been held back, by a loop or a branch.
-            var controls = node.controlInputs
-            for left in step.leftOut {
-                for control in graph.nodes[left].controlInputs where !controls.contains(control) { controls.append(control) }
-            }
+            let controls = (node.controlInputs + step.leftOut.flatMap { graph.nodes[$0].controlInputs }).withoutRepetitions()
             if step.keepsNode {
                 graph.nodes[id].inputs[0] = step.input
                 graph.nodes[id].controlInputs = controls
@@ -86,9 +83,11 @@ public struct ArithmeticSimplification: GraphPass {
         case "Pad", "MirrorPad": return integers(1)?.allSatisfy { $0 == 0 } == true ? first(leavingOut: 1) : nil
         case "ReverseV2": return constant(1)?.elementCount == 0 ? first(leavingOut: 1) : nil
         case "Reshape":
-            // With -1, a 0 beside it depends on the shape before; and a shape that is computed may be of a branch not taken.
-            guard let inner = before(["Reshape"]), let shape = integers(1), !(shape.contains(0) && shape.contains(-1)),
-                graph.nodes[inner.inputs[1].node].op.name == "Const"
+            // A shape that is computed may be of a branch not taken.
+            guard let inner = before(["Reshape"]), let outer = integers(1) else { return nil }
+            let source = graph.nodes[inner.inputs[1].node]
+            guard source.op.name == "Const", let before = try? source.attributes.tensor("value")?.integers(),
+                ArithmeticSimplification.fits(before, whatever: outer)
             else { return nil }
             return Step(input: inner.inputs[0], keepsNode: true, leftOut: [node.inputs[0].node, inner.inputs[1].node])
         case "Transpose":
@@ -100,6 +99,17 @@ public struct ArithmeticSimplification: GraphPass {
             return Step(input: inner.inputs[0], isCopy: true, leftOut: [node.inputs[0].node, node.inputs[1].node, inner.inputs[1].node])
         default: return nil
         }
+    }
+
+    /// Whether all tensors that can be reshaped to `outer` can be reshaped to `inner` first.
+    private static func fits(_ inner: [Int], whatever outer: [Int]) -> Bool {
+        /// How many elements the known dimensions stand for, unless that says too little.
+        func known(_ shape: [Int]) -> Int? {
+            guard shape.count(where: { $0 == -1 }) <= 1 else { return nil }
+            return try? Shape(validating: shape.filter { $0 != -1 }).elementCount
+        }
+        guard let before = known(inner), let after = known(outer), before > 0, after > 0 else { return false }
+        return inner.contains(-1) ? after % before == 0 : before == after && !outer.contains(-1)
     }
 
     /// The scalar that changes nothing as the second operand of a binary op.

@@ -23,9 +23,7 @@ public struct CommonSubexpressions: GraphPass {
             for position in graph.nodes[id].inputs.indices {
                 graph.nodes[id].inputs[position].node = standIn[graph.nodes[id].inputs[position].node]
             }
-            graph.nodes[id].controlInputs = graph.nodes[id].controlInputs.reduce(into: []) { controls, control in
-                if !controls.contains(standIn[control]) { controls.append(standIn[control]) }
-            }
+            graph.nodes[id].controlInputs = graph.nodes[id].controlInputs.map { standIn[$0] }.withoutRepetitions()
             let node = graph.nodes[id]
             guard node.isPure else { continue }
             if let value = node.attributes.tensor("value"), !value.dtype.isBitwise || value.byteCount > CommonSubexpressions.maximumConstant {

@@ -43,10 +43,7 @@ public struct ConstantFolding: GraphPass {
             guard byteCount <= bytesLeft else { continue }
             bytesLeft -= byteCount
             // What held the constants back, in a loop or a branch, holds the result back.
-            var controls = node.controlInputs
-            for input in node.inputs {
-                for control in graph.nodes[input.node].controlInputs where !controls.contains(control) { controls.append(control) }
-            }
+            let controls = (node.controlInputs + node.inputs.flatMap { graph.nodes[$0.node].controlInputs }).withoutRepetitions()
             for (index, value) in results.enumerated() {
                 var made = try Node(
                     name: index == 0 ? node.name : graph.uniqueName("\(node.name)/_folded_\(index)"), op: const, controlInputs: controls,

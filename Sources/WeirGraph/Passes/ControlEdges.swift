@@ -20,8 +20,9 @@ public struct ControlEdges: GraphPass {
                 let isShort = gathered.op.name == "NoOp" && gathered.inputs.isEmpty && !gathered.controlInputs.isEmpty
                     && gathered.controlInputs.count <= ControlEdges.maximumCount
                 if isShort { isBypassed[control] = true }
-                for source in isShort ? gathered.controlInputs : [control] where !controls.contains(source) { controls.append(source) }
+                controls += isShort ? gathered.controlInputs : [control]
             }
+            controls = controls.withoutRepetitions()
             // A Merge does not wait for all its inputs.
             if !node.op.name.hasSuffix("Merge"), controls.count <= ControlEdges.maximumCount {
                 let candidates = controls

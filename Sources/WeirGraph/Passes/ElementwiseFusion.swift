@@ -49,10 +49,8 @@ public struct ElementwiseFusion: GraphPass {
                 }
             }
             guard graph.nodes[id].controlInputs.contains(where: { group[$0] >= 0 }) else { continue }
-            graph.nodes[id].controlInputs = graph.nodes[id].controlInputs.reduce(into: []) { controls, control in
-                let source = group[control] >= 0 ? last[group[control]] : control
-                if source != id, !controls.contains(source) { controls.append(source) }
-            }
+            let sources = graph.nodes[id].controlInputs.map { group[$0] >= 0 ? last[group[$0]] : $0 }
+            graph.nodes[id].controlInputs = sources.filter { $0 != id }.withoutRepetitions()
         }
         for id in graph.nodes.indices where group[id] >= 0 && last[group[id]] != id {
             graph.nodes[id].inputs = []
@@ -73,16 +71,14 @@ public struct ElementwiseFusion: GraphPass {
                 places[input] = inputs.count
                 inputs.append(input)
             }
-            for control in graph.nodes[member].controlInputs where !isMember(control) && !controls.contains(control) {
-                controls.append(control)
-            }
+            controls += graph.nodes[member].controlInputs.filter { !isMember($0) }
         }
         guard let last = members.last,
             let program = ElementwiseProgram(members.map { (id: $0, node: graph.nodes[$0]) }, inputs: places, outputs: outputs)
         else { return nil }
         func types(_ count: Int) -> AttributeValue { .types([DType](repeating: .float32, count: count)) }
         var made = try Node(
-            name: graph.nodes[last].name, op: program.definition, inputs: inputs, controlInputs: controls,
+            name: graph.nodes[last].name, op: program.definition, inputs: inputs, controlInputs: controls.withoutRepetitions(),
             requestedDevice: graph.nodes[last].requestedDevice, attributes: ["Tin": types(inputs.count), "Tout": types(outputs.count)])
         made.device = graph.nodes[last].device
         return made

@@ -34,6 +34,15 @@ public struct GraphOptimizer: Sendable {
     }
 }
 
+extension [NodeID] {
+    /// Each node once, where it first comes.
+    func withoutRepetitions() -> [NodeID] {
+        guard count > 1 else { return self }
+        var seen = Set<NodeID>(minimumCapacity: count)
+        return filter { seen.insert($0).inserted }
+    }
+}
+
 extension Graph {
     /// The nodes in an order in which each comes after those that it needs; loops' back edges do not count.
     public func topologicalOrder() -> [NodeID] {

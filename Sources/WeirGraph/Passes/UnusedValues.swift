@@ -27,8 +27,7 @@ public struct UnusedValues: GraphPass {
                 return BranchSets.isSwitch(source) || source.op.name.hasSuffix("Exit")
             }
             guard !isInBranch else { continue }
-            var controls: [NodeID] = []
-            for source in node.inputs.map(\.node) + node.controlInputs where !controls.contains(source) { controls.append(source) }
+            let controls = (node.inputs.map(\.node) + node.controlInputs).withoutRepetitions()
             for input in node.inputs { valueUsers[input.node] -= 1 }
             for control in controls { isAwaited[control] = true }
             var waiting = try Node(

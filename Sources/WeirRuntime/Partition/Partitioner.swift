@@ -58,9 +58,13 @@ public struct Partitioner {
         }
         var counter = 0
         var edge = 0
+        /// A name that no node has.
         func fresh(_ prefix: String) -> String {
-            defer { counter += 1 }
-            return "\(prefix)_\(suffix)\(number?() ?? counter)"
+            while true {
+                let name = "\(prefix)_\(suffix)\(number?() ?? counter)"
+                counter += 1
+                if graph.node(named: name) == nil { return name }
+            }
         }
         var receives: [Crossing: NodeID] = [:]
         let gathers = ControlGathers(graph, partOfNode)

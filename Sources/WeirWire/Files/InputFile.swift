@@ -12,7 +12,8 @@ package final class InputFile: Sendable {
 
     /// - Throws: `notFound` when there is no such file, or what else the system says.
     package init(_ path: String) throws(Status) {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        // A pipe's other end is not waited for: nothing can be read of one at a place.
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw .system(path) }
         self.path = path
         self.descriptor = descriptor
@@ -73,10 +74,15 @@ package final class InputFile: Sendable {
         }
     }
 
+    /// What a file may have that tells no size: some, such as `/dev/zero`, never end.
+    private static let maximumUntoldByteCount = 64 << 20
+
     /// A whole file. Also reads files that tell no size, such as those of `/proc`.
+    /// - Throws: `resourceExhausted` for one that has much more than it tells.
     package static func contents(of path: String) throws(Status) -> [UInt8] {
         let file = try InputFile(path)
-        var bytes = [UInt8](repeating: 0, count: try file.byteCount())
+        let told = try file.byteCount()
+        var bytes = [UInt8](repeating: 0, count: told)
         var filled = 0
         while true {
             let position = filled
@@ -84,6 +90,9 @@ package final class InputFile: Sendable {
                 try file.read(at: position, into: .init(.init(rebasing: memory[position...])))
             }
             if filled < bytes.count { break }
+            guard filled - told <= maximumUntoldByteCount else {
+                throw .resourceExhausted("\(path) has more than \(maximumUntoldByteCount) bytes beyond the \(told) that it tells")
+            }
             bytes.append(contentsOf: repeatElement(0, count: max(4096, bytes.count / 8)))
         }
         bytes.removeLast(bytes.count - filled)
