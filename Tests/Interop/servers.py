@@ -161,6 +161,14 @@ class Cluster:
     def kill(self, job, task, signal_number=signal.SIGKILL):
         os.kill(self.pids[job, task], signal_number)
 
+    def terminate(self, job, task, seconds):
+        """Asks a server of Weir's to stop and returns its exit status. It is no part of the cluster then."""
+        pid = self.pids[job, task]
+        os.kill(pid, signal.SIGTERM)
+        status = next(process for process in self._processes if process.pid == pid).wait(seconds)
+        del self.pids[job, task]
+        return status
+
     def stop(self):
         for pid in self.pids.values():
             try:

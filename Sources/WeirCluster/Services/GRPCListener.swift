@@ -11,7 +11,8 @@ final class GRPCListener: Sendable {
     private let transport: HTTP2ServerTransport.Posix
     private let table: RPCTable
     private let gate: DrainGate
-    private let connections = OpenChannels()
+    private let calls = OpenCalls()
+    private let connections = OpenConnections()
     private let serving = Mutex<Task<Void, any Error>?>(nil)
 
     /// - Parameters:
@@ -41,10 +42,14 @@ final class GRPCListener: Sendable {
     /// - Returns: the port.
     /// - Throws: `unavailable` when the address cannot be listened on, because it is in use for instance.
     func start() async throws -> Int {
-        let (transport, table, gate) = (transport, table, gate)
+        let (transport, table, gate, calls) = (transport, table, gate, calls)
         // Not a task of the caller's: it goes on when that one is over, and has nothing of its task-local values.
         let task = Task.detached {
-            try await transport.listen { stream, context in await table.answer(stream, context, through: gate) }
+            try await transport.listen { stream, context in
+                let call = calls.begin(context.cancellation)
+                await table.answer(stream, context, through: gate)
+                calls.end(call)
+            }
         }
         serving.withLock { $0 = task }
         do {
@@ -65,13 +70,13 @@ final class GRPCListener: Sendable {
         guard let task = serving.withLock({ $0 }) else { return }
         let isIdle = await gate.close(within: grace)
         transport.beginGracefulShutdown()
-        // Clients that keep their side of a connection open are not waited for, nor, in the end, endpoints that do not
-        // answer. Connections are closed first, which cancels their calls: with the task cancelled, the transport (2.9.2)
-        // would end the process for a call that came after that (NIOAsyncWriter's check).
+        // Cancelled calls answer at once. Clients that keep their side of a connection open are not waited for, nor, in
+        // the end, endpoints that do not answer. The task is not cancelled: the transport (2.9.2) would end the process
+        // for a call that came after that (NIOAsyncWriter's check).
         if isIdle, await ends(task, within: .milliseconds(500)) { return }
-        connections.close()
+        calls.cancel()
         if await ends(task, within: .milliseconds(500)) { return }
-        task.cancel()
+        connections.close()
         _ = await ends(task, within: .milliseconds(500))
     }
 
@@ -98,8 +103,39 @@ final class GRPCListener: Sendable {
     }
 }
 
+/// The calls that have not been answered, to be cancelled together.
+private final class OpenCalls: Sendable {
+    private struct State {
+        var calls: [Int: ServerContext.RPCCancellationHandle] = [:]
+        var next = 0
+        var areCancelled = false
+    }
+    private let state = Mutex(State())
+
+    /// - Returns: what `end` is to be told.
+    func begin(_ call: ServerContext.RPCCancellationHandle) -> Int {
+        let (number, isCancelled) = state.withLock { state in
+            state.next += 1
+            state.calls[state.next] = call
+            return (state.next, state.areCancelled)
+        }
+        if isCancelled { call.cancel() }
+        return number
+    }
+    func end(_ number: Int) { state.withLock { _ = $0.calls.removeValue(forKey: number) } }
+
+    /// Cancels them, and those that are still to come.
+    func cancel() {
+        let calls = state.withLock { state in
+            state.areCancelled = true
+            return Array(state.calls.values)
+        }
+        for call in calls { call.cancel() }
+    }
+}
+
 /// The connections that are open, to be closed together.
-private final class OpenChannels: Sendable {
+private final class OpenConnections: Sendable {
     private let channels = Mutex<[ObjectIdentifier: any Channel]?>([:])
 
     func add(_ channel: any Channel) {

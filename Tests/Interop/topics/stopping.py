@@ -1,0 +1,40 @@
+"""Servers that are asked to stop while a peer does not answer."""
+import signal, threading
+
+import tensorflow.compat.v1 as tf
+
+from cases import PS, WORKER0, case, expect, session
+
+# What the server's help says, and some for a busy machine.
+SECONDS = 12
+
+
+@case(ps=1, worker=1, weir_only=True, each={
+    "an idle session": dict(steps=False), "a step that waits": dict(steps=True)})
+def stops_though_a_peer_is_stopped(cluster, steps):
+    with tf.device(PS):
+        there = tf.random_uniform([2])
+    with tf.device(WORKER0):
+        here = there + 1
+    s = session(cluster, seconds=60)
+    s.run(here)
+    cluster.kill("ps", 0, signal.SIGSTOP)
+    ended = []
+
+    def step():
+        try:
+            s.run(here)
+        except tf.errors.OpError as error:
+            print(error, flush=True)
+            ended.append(type(error).__name__)
+
+    running = threading.Thread(target=step, daemon=True)
+    if steps:
+        running.start()
+        running.join(1)
+        expect(running.is_alive(), True, "whether the step waits")
+    expect(cluster.terminate("worker", 0, SECONDS), 0, "exit status")
+    if steps:
+        running.join(5)
+        expect(len(ended), 1, "errors of the step")
+    cluster.kill("ps", 0, signal.SIGCONT)
