@@ -38,14 +38,18 @@ $(VENV)/installed:
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check tensorflow-cpu==2.21.0
 	touch $@
 
-## All tests in a debug build, with assertions and checks of exclusive access, under AddressSanitizer (half an hour).
+## All tests, and random cases of every op, in a debug build, with assertions and checks of exclusive access, under
+## AddressSanitizer (half an hour). Bounds that a release build does not check are checked there.
 # What tests ask for that nobody has is refused, as it is without a sanitizer; and variables are on the stack, whose depth
 # is measured. ThreadSanitizer (SANITIZERS=thread) builds and runs, but on Linux it cannot see that Synchronization's Mutex
 # orders anything, and reports whatever one guards.
+SANITIZED_CASES ?= 20000
 sanitize: export ASAN_OPTIONS = detect_leaks=0:allocator_may_return_null=1:detect_stack_use_after_return=0
 sanitize: deps
 	for kind in $(SANITIZERS); do \
-		$(SWIFT) test --scratch-path .build-$$kind --sanitize=$$kind --no-parallel || exit 1; \
+		$(SWIFT) test --scratch-path .build-$$kind --sanitize=$$kind --no-parallel && \
+		$(SWIFT) build --scratch-path .build-$$kind --sanitize=$$kind --product weir-fuzz && \
+		.build-$$kind/debug/weir-fuzz ops --cases $(SANITIZED_CASES) --jobs 2 --seed $(FUZZ_SHORT_SEED) || exit 1; \
 	done
 
 ## Leaves the binary at .build/release/weir.

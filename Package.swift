@@ -21,14 +21,14 @@ let uncheckedSettings = settings + [.unsafeFlags(["-enforce-exclusivity=unchecke
     let vectorSettings: [SwiftSetting] = []
 #endif
 
-// On Linux `weir` has Swift's libraries inside: it needs no Swift where it runs, and starts sooner. Of Foundation only its
+// On Linux, built for release, `weir` has Swift's libraries inside: it needs no Swift where it runs, and starts sooner. Of Foundation only its
 // essentials are linked. If this fails for names of CoreFoundation and ICU, something has come to use the rest of it, which
 // would more than double the binary: often `contains(_:)` of one string in another, where `firstRange(of:)` is the
 // standard library's own.
 let wholeBinary: [LinkerSetting] = [
     .unsafeFlags(
         ["-static-stdlib", "-Xlinker", "--no-export-dynamic", "-l_FoundationCollections", "-l_FoundationCShims"],
-        .when(platforms: [.linux])),
+        .when(platforms: [.linux], configuration: .release)),
 ]
 
 let package = Package(

@@ -3,7 +3,19 @@ import WeirTensor
 /// Tensors put together from parts; a part that is missing is zeros.
 enum TensorAssembly {
     /// Copies `parts` one after another into `target`, the missing ones taking as many elements as `missing` says.
-    static func fill(_ target: Tensor, with parts: [Tensor?], missing: (Int) -> Int) {
+    /// - Throws: `invalidArgument` when they are not just what `target` takes.
+    static func fill(_ target: Tensor, with parts: [Tensor?], missing: (Int) -> Int) throws(Status) {
+        var left = target.elementCount
+        for (index, part) in parts.enumerated() {
+            guard part.map({ $0.dtype == target.dtype }) ?? true else {
+                throw .invalidArgument("Element \(index) is of type \(part?.dtype ?? target.dtype), expected \(target.dtype)")
+            }
+            left -= part?.elementCount ?? missing(index)
+            guard left >= 0 else { break }
+        }
+        guard left == 0 else {
+            throw .invalidArgument("The \(parts.count) elements do not make up a tensor of shape \(target.shape)")
+        }
         switch target.dtype {
         case .string: move(ByteString.self, target, parts, missing)
         case .resource: move(ResourceHandle.self, target, parts, missing)

@@ -21,7 +21,12 @@ protocol FuzzKind {
 }
 
 extension FuzzKind {
-    static var patience: Duration { .seconds(5) }
+    #if DEBUG
+        // Not optimised, and mostly under a sanitizer, a case takes many times as long.
+        static var patience: Duration { .seconds(120) }
+    #else
+        static var patience: Duration { .seconds(5) }
+    #endif
     static var memoryLimit: Int { 3 << 30 }
     static var overlaps: Bool { false }
     mutating func finish() async throws {}

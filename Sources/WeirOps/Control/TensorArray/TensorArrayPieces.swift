@@ -79,7 +79,7 @@ extension OpDefinition {
             total += value.dimension(0)
         }
         let output = try context.output(0, dtype, try Shape(validating: [total] + row.dimensions))
-        TensorAssembly.fill(output, with: values) { _ in 0 }
+        try TensorAssembly.fill(output, with: values) { _ in 0 }
         context.setOutput(1, Tensor(values.map { Int64($0.dimension(0)) }))
     }
 }

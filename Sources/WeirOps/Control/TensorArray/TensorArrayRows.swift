@@ -101,7 +101,7 @@ extension OpDefinition {
             )
         }
         let output = try context.output(0, dtype, try Shape(validating: [values.count] + first.dimensions))
-        TensorAssembly.fill(output, with: values) { _ in 0 }
+        try TensorAssembly.fill(output, with: values) { _ in 0 }
     }
 }
 

@@ -143,7 +143,7 @@ private func tensorListConcatGradient(_ g: GradientContext) -> Output {
             lengths.append(count)
         }
         let output = try context.output(0, dtype, try Shape(validating: [total] + known.dimensions))
-        TensorAssembly.fill(output, with: list.elements) { lengths[$0] * known.elementCount }
+        try TensorAssembly.fill(output, with: list.elements) { lengths[$0] * known.elementCount }
         context.setOutput(1, Tensor(lengths.map { Int64($0) }))
     }
 }

@@ -128,8 +128,13 @@ func newList(of tensor: Tensor, _ elementShape: PartialShape) throws(Status) -> 
 }
 
 private func stackRows(_ rows: [Tensor?], _ shape: Shape, _ dtype: DType, _ context: borrowing KernelContext) throws {
+    // Lists of pieces have elements that differ from what the list says in their first dimension.
+    for (index, row) in rows.enumerated() where row.map({ $0.shape != shape }) ?? false {
+        throw Status.invalidArgument(
+            "Element \(index) has the shape \(row?.shape ?? shape), and cannot be stacked with others of the shape \(shape)")
+    }
     let output = try context.output(0, dtype, try Shape(validating: [rows.count] + shape.dimensions))
-    TensorAssembly.fill(output, with: rows) { _ in shape.elementCount }
+    try TensorAssembly.fill(output, with: rows) { _ in shape.elementCount }
 }
 
 /// The shape of a tensor's rows.
