@@ -193,6 +193,7 @@ import WeirTensor
         #expect(try message(exported("a\nb\nc\n", size: 5)).hasSuffix("expected 5 but got 3"))
         let short = try message(exported("a\t1\nb\n", key: 0, value: 1))
         #expect(short.hasSuffix("line 1 (b) : expected at least 2 got 1"))
+        #expect(try message(exported("a\n", key: .max)).hasSuffix("expected at least 9223372036854775808 got 1"))
         #expect(try message(exported("a\tx\n", key: 0, value: 1)) == "Field x in line 0 is not a valid int64.")
         #expect(
             try message(exported("a\n", key: -1, value: -2))

@@ -59,8 +59,8 @@ private func concatShape(_ c: inout ShapeContext, values: Range<Int>, axis axisI
             guard frontAxis(axis, rank: rank) != nil else {
                 throw Status.invalidArgument(
                     axis < 0
-                        ? "Shape must be at least rank \(-axis) but is rank \(rank)"
-                        : "Shape must be at least rank \(axis + 1) but is rank \(rank)")
+                        ? "Shape must be at least rank \(axis.magnitude) but is rank \(rank)"
+                        : "Shape must be at least rank \(axis.magnitude + 1) but is rank \(rank)")
             }
         }
         sum = sum.flatMap { total in shape[axis].map { total &+ $0 } }

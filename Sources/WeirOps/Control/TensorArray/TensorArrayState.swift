@@ -42,6 +42,8 @@ struct TensorArrayState: Sendable {
     private(set) var markedCount: Int
     /// The elements up to the last one that was touched.
     private var elements: [Element] = []
+    /// What elements that nobody has written share, however many are read.
+    private var zeros: Tensor?
 
     /// More elements than any use has, and few enough that a wrong index does not take all memory.
     static let maximumIndex = 1 << 26
@@ -163,7 +165,12 @@ struct TensorArrayState: Sendable {
         switch elements[index].content {
         case .value(let tensor), .sum(let tensor): value = tensor
         case .shape(let shape):
-            value = try .zeros(dtype, shape, in: dtype.isBitwise ? allocator : HostAllocator.shared)
+            if let zeros, zeros.shape == shape {
+                value = zeros
+            } else {
+                value = try .zeros(dtype, shape, in: dtype.isBitwise ? allocator : HostAllocator.shared)
+                zeros = value
+            }
             elements[index].content = .value(value)
         case .nothing: throw .internalError("TensorArray \(name): element \(index) was written but is not there")
         }

@@ -85,7 +85,7 @@ private struct VocabularyFile {
                     let text = String(decoding: line, as: UTF8.self)
                     throw Status.invalidArgument(
                         "Invalid number of columns in \(path) line \(lines.count) (\(text)) : expected at least "
-                            + "\(columns + 1) got \(count)")
+                            + "\(UInt(columns) + 1) got \(count)")
                 }
             }
             lines.append(line)
