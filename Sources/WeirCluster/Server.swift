@@ -114,10 +114,12 @@ public final class Server: Sendable {
     /// for no longer than that, or half a second.
     public func stop() async {
         let end = ContinuousClock.now + options.gracePeriod.bounded
-        await listener.shutDown(within: options.gracePeriod)
+        await listener.drain(within: options.gracePeriod)
+        // Their clients are told before the connections close.
         await master.closeAll(within: max(end - .now, .milliseconds(500)))
         links?.stop()
         linkTable.close()
+        await listener.close()
         await withDeadline(.milliseconds(500)) { [connections] in await connections.close() }
     }
 }

@@ -103,9 +103,19 @@ class Cluster:
         self.weir, self.folder, self.cpus, self.arguments = weir, folder, cpus, list(arguments)
         self.tensorflow = tensorflow
         self.kinds = {job: [kind] * kinds if isinstance(kinds, int) else list(kinds) for job, kinds in tasks.items()}
-        self.addresses = {job: [f"127.0.0.1:{free_port()}" for _ in kinds] for job, kinds in self.kinds.items()}
         self.pids, self._processes = {}, []
         os.makedirs(folder, exist_ok=True)
+        for attempt in range(3):
+            try:
+                self._begin()
+                break
+            except RuntimeError as error:
+                # Somebody else was faster: another cluster that starts just now, or a connection.
+                if attempt == 2 or "already in use" not in str(error):
+                    raise
+
+    def _begin(self):
+        self.addresses = {job: [f"127.0.0.1:{free_port()}" for _ in kinds] for job, kinds in self.kinds.items()}
         try:
             for job, kinds in self.kinds.items():
                 for task, task_kind in enumerate(kinds):
@@ -178,4 +188,4 @@ class Cluster:
         for process in self._processes:
             process.stdin.close()
             process.wait()
-        self._processes = []
+        self.pids, self._processes = {}, []

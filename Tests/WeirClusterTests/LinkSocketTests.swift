@@ -134,6 +134,32 @@ struct LinkSocketTests {
         #expect(try there.receive()?.call == 7)
     }
 
+    @Test("calls under way fail when their link is closed, though nobody has it any more and the peer says nothing")
+    func abandoned() async throws {
+        let (listening, port) = try LinkAddress.listen(host: "127.0.0.1")
+        defer { close(listening) }
+        let offer = LinkService.Offer(address: LinkAddress(port: port, name: ""), secret: 1)
+        let task = DeviceName(job: "silent", replica: 0, task: 0)
+        for _ in 0..<100 {
+            let status = await withCheckedContinuation { (continuation: CheckedContinuation<Status?, Never>) in
+                do {
+                    let client = try LinkClient(host: "127.0.0.1", offer: offer, task: task, variants: .standard)
+                    let sockets = (0..<2).map { _ in accept(listening, nil, nil) }
+                    client.start {
+                        for socket in sockets { close(socket) }
+                    }
+                    client.runGraph(RunGraph(session: "s", graph: "g", step: 1), cancellation: Cancellation()) { result in
+                        if case .failure(let status) = result { continuation.resume(returning: status) } else { continuation.resume(returning: nil) }
+                    }
+                    client.close()
+                } catch {
+                    continuation.resume(returning: nil)
+                }
+            }
+            #expect(status?.code == .unavailable)
+        }
+    }
+
     @Test("a head that is announced and does not come takes no memory")
     func announced() throws {
         let (here, there) = try pair()

@@ -50,10 +50,11 @@ final class LinkClient: Sendable {
         link = try Link(control: control.socket, bulk: bulk.socket, incoming: bulk.ring)
     }
 
+    /// The link keeps its client until it has ended, so that calls under way fail though nobody else has it any more.
     /// - Parameter onEnd: called once, when the link has ended; every call under way has failed by then.
     func start(_ onEnd: @escaping @Sendable () -> Void) {
-        link.start({ [weak self] in self?.handle($0) }, onEnd: { [weak self] status in
-            self?.fail(status)
+        link.start({ [self] in handle($0) }, onEnd: { [self] status in
+            fail(status)
             onEnd()
         })
     }

@@ -64,18 +64,27 @@ final class GRPCListener: Sendable {
     /// Returns when the server has stopped.
     func wait() async { _ = await serving.withLock { $0 }?.result }
 
-    /// Stops. Steps that are under way have this long to end; then calls that still wait are cancelled, and connections
-    /// closed.
+    /// Stops: drains, then closes.
     func shutDown(within grace: Duration = .seconds(5)) async {
+        await drain(within: grace)
+        await close()
+    }
+
+    /// Turns new work away. Steps that are under way have this long to end; then calls that still wait are cancelled.
+    func drain(within grace: Duration) async {
         guard let task = serving.withLock({ $0 }) else { return }
         let isIdle = await gate.close(within: grace)
         transport.beginGracefulShutdown()
-        // Cancelled calls answer at once. Clients that keep their side of a connection open are not waited for, nor, in
-        // the end, endpoints that do not answer. The task is not cancelled: the transport (2.9.2) would end the process
-        // for a call that came after that (NIOAsyncWriter's check).
         if isIdle, await ends(task, within: .milliseconds(500)) { return }
         calls.cancel()
-        if await ends(task, within: .milliseconds(500)) { return }
+    }
+
+    /// Closes the connections: of clients that keep their side open, and with calls that have not been answered half a
+    /// second from now.
+    func close() async {
+        guard let task = serving.withLock({ $0 }), await !ends(task, within: .milliseconds(500)) else { return }
+        // The task is not cancelled: the transport (2.9.2) would end the process for a call that came after that
+        // (NIOAsyncWriter's check).
         connections.close()
         _ = await ends(task, within: .milliseconds(500))
     }
