@@ -71,13 +71,16 @@ final class FakeWorker: WorkerEndpoint {
     let deregistered = Event<String>()
     /// Waited for by every registration.
     let onRegister: @Sendable () async throws -> Void
+    /// Waited for when containers are to be cleared.
+    let onCleanUp: @Sendable () async throws -> Void
 
     init(
-        onRegister: @escaping @Sendable () async throws -> Void = {},
+        onRegister: @escaping @Sendable () async throws -> Void = {}, onCleanUp: @escaping @Sendable () async throws -> Void = {},
         onRunGraph: @escaping Part = { _, _, done in done(.success(RunGraphReply())) },
         onReceive: @escaping Receive = { _, _, done in done(.success(.dead())) }
     ) {
         self.onRegister = onRegister
+        self.onCleanUp = onCleanUp
         self.onRunGraph = onRunGraph
         self.onReceive = onReceive
     }
@@ -100,7 +103,7 @@ final class FakeWorker: WorkerEndpoint {
         onReceive(request, cancellation, done)
     }
     func cleanUpGraph(step: Int) async throws {}
-    func cleanUpAll(containers: [String]) async throws {}
+    func cleanUpAll(containers: [String]) async throws { try await onCleanUp() }
     func logging(enabled: Bool, fetching steps: [Int]) async throws {}
 }
 

@@ -79,6 +79,17 @@ struct SilentTaskTests {
         #expect(overWire || names(message))
     }
 
+    @Test("Reset closes its sessions though a task fails")
+    func reset() async throws {
+        try await withSilent(FakeWorker(onCleanUp: { throw Status.dataLoss("its containers are gone") })) { server in
+            let (graph, here, _) = try graph()
+            let session = try await Session(graph, target: .server(server))
+            _ = try await session.run(here)
+            await #expect { try await server.master.reset(containers: [], deviceFilters: []) } throws: { Status($0).code == .dataLoss }
+            await #expect { try await session.run(here) } throws: { Status($0).code == .aborted }
+        }
+    }
+
     @Test("a step whose client has gone is not waited for by anybody while its graph is prepared")
     func abandoned() async throws {
         let never = Event<Void>(), asked = Event<Void>()
