@@ -150,11 +150,18 @@ class Cluster:
         host, port = self.addresses[job][task].rsplit(":", 1)
         end = time.monotonic() + seconds
         while time.monotonic() < end and self.is_alive(job, task):
-            try:
-                socket.create_connection((host, int(port)), 1).close()
-                return
-            except OSError:
-                time.sleep(0.02)
+            if self.kinds[job][task] == "weir":
+                # That somebody listens there is not enough: it may be another cluster's server, which was faster.
+                with open(self.log(job, task), errors="replace") as log:
+                    if f"serving {self.target(job, task)} " in log.read():
+                        return
+            else:
+                try:
+                    socket.create_connection((host, int(port)), 1).close()
+                    return
+                except OSError:
+                    pass
+            time.sleep(0.02)
         with open(self.log(job, task), errors="replace") as log:
             raise RuntimeError(f"/job:{job}/task:{task} does not listen at {host}:{port}: {log.read()[-2000:]}")
 
