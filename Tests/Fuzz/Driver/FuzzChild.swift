@@ -12,8 +12,7 @@ struct FuzzChild {
         FuzzChild.endWithWatch(path)
         guard chdir(path) == 0 else { throw FuzzFailure("cannot enter \(path)") }
         Console.line("FOLDER\t\(path)")
-        // Twice what the watching process lets it come to: what a case has given back may lie between what is in use.
-        FuzzChild.limitMemory(2 * Kind.memoryLimit)
+        FuzzChild.limitMemory(Kind.memoryLimit)
         let session = FuzzSession(
             seed: options.seed ?? 0, folder: path, counter: counter, explains: options.explain, window: options.window)
         var fuzzer = try await Kind(session)
