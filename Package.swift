@@ -21,8 +21,8 @@ let uncheckedSettings = settings + [.unsafeFlags(["-enforce-exclusivity=unchecke
     let vectorSettings: [SwiftSetting] = []
 #endif
 
-// On Linux, built for release, `weir` has Swift's libraries inside: it needs no Swift where it runs, and starts sooner. Of Foundation only its
-// essentials are linked. If this fails for names of CoreFoundation and ICU, something has come to use the rest of it, which
+// On Linux, built for release, `weir` has Swift's libraries inside: it needs no Swift where it runs, and starts sooner. Of
+// Foundation only its essentials are linked. If this fails for names of CoreFoundation and ICU, something has come to use the rest of it, which
 // would more than double the binary: often `contains(_:)` of one string in another, where `firstRange(of:)` is the
 // standard library's own.
 let wholeBinary: [LinkerSetting] = [

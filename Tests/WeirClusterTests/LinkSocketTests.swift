@@ -65,8 +65,13 @@ struct LinkSocketTests {
             let delivery = Delivery(Tensor(values))
             try link.send(LinkFrame(kind: .tensor, call: UInt64(number), head: LinkTensor(delivery).head, payload: delivery.tensor))
         }
-        // Longer than a thread of the compute pool may take before another one does its work.
-        usleep(150_000)
+        // Until a pool's second thread would have begun to write, too, if this pool had one.
+        let pool = try ComputePool(threadCount: 1)
+        let (isRelieved, ends) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        pool.submit { ends.wait() }
+        pool.submit { isRelieved.signal() }
+        isRelieved.wait()
+        ends.signal()
         for (number, values) in values.enumerated() {
             let frame = try #require(try bulk.there.receive())
             #expect(frame.call == number)

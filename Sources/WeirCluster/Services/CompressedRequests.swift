@@ -18,13 +18,13 @@ final class CompressedRequests: ChannelInboundHandler, RemovableChannelHandler {
     /// Of what a message says. A few kilobytes may say as much as a few megabytes, and memory is taken before anyone asks who
     /// sent them.
     private static let maximumByteCount = 256 << 20
-    private let limit: Int
+    private let (limit, messageLimit): (Int, Int)
     private var isCompressed = false
     private var hasFailed = false
     private var received = ByteBuffer()
 
     /// - Parameter limit: the bytes that a message may have.
-    init(limit: Int) { self.limit = min(limit, CompressedRequests.maximumByteCount) }
+    init(limit: Int) { (self.limit, messageLimit) = (min(limit, CompressedRequests.maximumByteCount), limit) }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !hasFailed else { return }
@@ -56,7 +56,8 @@ final class CompressedRequests: ChannelInboundHandler, RemovableChannelHandler {
         while let flag = received.getInteger(at: received.readerIndex, as: UInt8.self),
             let length = received.getInteger(at: received.readerIndex + 1, as: UInt32.self)
         {
-            guard length <= limit else {
+            // What would not become smaller is sent as it is.
+            guard length <= (flag == 1 ? limit : messageLimit) else {
                 throw .resourceExhausted("A compressed message has \(length) bytes, and may have \(limit): send it without compression")
             }
             guard received.readableBytes - CompressedRequests.headByteCount >= length else { break }

@@ -144,7 +144,9 @@ struct FuzzWatch<Kind: FuzzKind> {
         }
         // Swift ends a process that is refused memory. What earlier cases have left of the limit is none of the last one's fault.
         let lacksMemory = words.contains { $0.firstRange(of: "atal error: failed to allocate") != nil }
-        if !isExplained, !lacksMemory {
+        if !isExplained, lacksMemory {
+            Console.line("a process had no memory left after cases \(first)...\(begun); another goes on")
+        } else if !isExplained {
             note(Finding(begun, "not alone: \(how)", "cases \(first)...\(begun) together \(FuzzWatch.trace(words, options.backtrace))"))
         }
     }
