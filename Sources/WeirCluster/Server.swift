@@ -28,6 +28,8 @@ public struct ServerOptions: Sendable {
     public var gracePeriod: Duration = .seconds(5)
     /// How many sessions a master keeps that nobody uses: clients that end without closing theirs leave them behind.
     public var maximumSessions = 1000
+    /// How many nodes the graphs of those sessions have together, the used ones among them.
+    public var maximumNodeCount = 20_000_000
     public init() {}
 }
 
@@ -75,7 +77,8 @@ public final class Server: Sendable {
             })
         self.worker = worker
         master = Master(
-            worker: worker, registry: registry, defaults: options.defaults, maximumSessions: options.maximumSessions, logger: logger)
+            worker: worker, registry: registry, defaults: options.defaults, maximumSessions: options.maximumSessions,
+            maximumNodeCount: options.maximumNodeCount, logger: logger)
         links = options.tensorTransport == .grpc ? nil : try LinkListener(
             host: options.host, sharesMemory: options.tensorTransport == .links, worker: worker, variants: variants)
         var services: [any RPCService] = [

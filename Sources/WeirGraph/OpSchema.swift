@@ -47,7 +47,7 @@ public struct OpSchema: Sendable {
     }
 
     /// The most inputs, and the most outputs, that a node may have.
-    public static let maximumPortCount = 1 << 20
+    public static let maximumPortCount = 1 << 16
 
     public var inputs: [Argument]
     public var outputs: [Argument]

@@ -38,6 +38,26 @@ struct AbandonedTests {
         await server.stop()
     }
 
+    @Test("a session that grows makes others go, those used longest ago")
+    func growing() async throws {
+        var options = ServerOptions()
+        options.maximumNodeCount = 100
+        let server = try await Server.createLocal(options: options)
+        func session(_ count: Int) async throws -> String {
+            try await server.master.createSession(CreateSession(graph: try counter(count).graph.definition), cancellation: Cancellation())
+        }
+        let first = try await session(10)
+        let second = try await session(10)
+        #expect(server.master.sessionCount == 2)
+        // They had 21 nodes each; the second has 81 now.
+        let growth = (0..<60).map { NodeDefinition(name: "more\($0)", op: "NoOp") }
+        #expect(try await server.master.extendSession(second, graph: GraphDefinition(nodes: growth), version: 0) == 1)
+        #expect(server.master.sessionCount == 1)
+        await #expect(throws: Status.self) { _ = try await server.master.extendSession(first, graph: GraphDefinition(nodes: growth), version: 0) }
+        #expect(try await server.master.extendSession(second, graph: GraphDefinition(nodes: [NodeDefinition(name: "last", op: "NoOp")]), version: 1) == 2)
+        await server.stop()
+    }
+
     @Test("sessions with their own view of the cluster take their connections with them")
     func views() async throws {
         var options = ServerOptions()

@@ -24,18 +24,18 @@ public final class Master: MasterEndpoint {
             peers?.close()
         }
     }
-    /// Of the graphs of all sessions together, as they were when these were made.
-    private static let maximumNodeCount = 20_000_000
     private let requests = RecentRequests(capacity: 10_000)
     /// Options of the server that hold where a client says nothing.
     private let defaults: SessionConfiguration
 
-    /// - Parameter maximumSessions: how many sessions are kept that nobody uses.
+    /// - Parameters:
+    ///   - maximumSessions: how many sessions are kept that nobody uses.
+    ///   - maximumNodeCount: how many nodes their graphs have together.
     init(
         worker: Worker, registry: OpRegistry, defaults: SessionConfiguration = SessionConfiguration(), maximumSessions: Int = 1000,
-        logger: Logger
+        maximumNodeCount: Int = 20_000_000, logger: Logger
     ) {
-        sessions = Mutex(RecentTable(capacity: maximumSessions, weight: Master.maximumNodeCount))
+        sessions = Mutex(RecentTable(capacity: maximumSessions, weight: maximumNodeCount))
         self.worker = worker
         self.registry = registry
         self.defaults = defaults
