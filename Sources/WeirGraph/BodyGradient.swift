@@ -56,7 +56,7 @@ struct BodyGradient {
         while true {
             if let index = arguments.firstIndex(where: { $0.endpoint == endpoint }) { return index }
             let node = body.builder.node(endpoint.node)
-            guard node.op.name == "Identity", node.controlInputs.isEmpty, let input = node.inputs.first else {
+            guard node.op.passThrough == .identity, node.controlInputs.isEmpty, let input = node.inputs.first else {
                 return nil
             }
             endpoint = input
@@ -126,11 +126,11 @@ struct BodyGradient {
             let node = builder.node(endpoint.node)
             if forward.contains(endpoint.node) {
                 // Constants and handles of variables are made again on the way back.
-                guard node.op.name == "Const" || node.op.name == "VarHandleOp" || isHandle(endpoint, node) else {
+                guard node.role == .constant || isHandle(endpoint, node) else {
                     capture(endpoint)
                     continue
                 }
-            } else if ["Shape", "ShapeN", "Size", "Rank"].contains(node.op.name),
+            } else if node.op.readsOnlyShapes,
                 node.inputs.contains(where: { input in
                     forward.contains(input.node) && numbers[input].map(isFree) != true
                 })
@@ -144,8 +144,10 @@ struct BodyGradient {
         captured = order
         usedArguments = used.sorted()
     }
+    /// Whether it makes a variable's handle, or passes a handle on.
     private func isHandle(_ endpoint: Endpoint, _ node: Node) -> Bool {
-        node.op.name == "Identity" && body.builder.portType(endpoint).dtype == .resource
+        guard body.builder.portType(endpoint).dtype == .resource else { return false }
+        return node.op.passThrough == .identity || node.inputs.isEmpty && body.builder.handleShape(endpoint) != nil
     }
 
     /// The nodes with effects that still count.

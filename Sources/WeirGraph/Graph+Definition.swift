@@ -122,7 +122,7 @@ extension Graph {
     /// A cycle is legal only through NextIteration into Merge.
     private func checkAcyclic(from first: NodeID) throws(Status) {
         func isBackEdge(_ source: NodeID) -> Bool {
-            nodes[source].op.name == "NextIteration" || nodes[source].op.name == "RefNextIteration"
+            nodes[source].role == .nextIteration
         }
         var pending = [Int](repeating: 0, count: nodes.count)
         var consumers = [[NodeID]](repeating: [], count: nodes.count)

@@ -13,9 +13,9 @@ public final class GraphBuilder: @unchecked Sendable {  // used by one thread at
     private var scopeNames: [String: Int] = [:]
     private var scope = BuildScope()
     private(set) public var failure: Status?
-    /// Values found while inferring shapes, and outputs that have none as far as shapes are known.
-    private var constants: [Endpoint: Tensor] = [:]
-    private var unknownConstants = Set<Endpoint>()
+    /// Values found while inferring shapes; and what is not wholly known, which may change when a shape is refined.
+    private var knownValues: [Endpoint: KnownValue] = [:]
+    private var partlyKnown: [Endpoint: KnownValue?] = [:]
     /// Named lists of outputs and operations that users keep with a graph: `trainable_variables`, `losses`…
     public var collections: [String: [Endpoint]] = [:]
 
@@ -90,7 +90,7 @@ public final class GraphBuilder: @unchecked Sendable {  // used by one thread at
         guard shapes[output.endpoint.node].indices.contains(output.endpoint.index) else { return }
         do {
             shapes[output.endpoint.node][output.endpoint.index] = try output.shape.merging(shape)
-            unknownConstants.removeAll()
+            partlyKnown.removeAll()
         } catch { record(error) }
     }
 
@@ -176,23 +176,26 @@ public final class GraphBuilder: @unchecked Sendable {  // used by one thread at
     }
 
     /// The value of an endpoint where it is a constant or follows from constants and known shapes.
-    func constant(_ endpoint: Endpoint) -> Tensor? {
-        if let known = knownConstant(endpoint) { return known }
-        var search = ConstantValue(self)
-        let value = search.of(endpoint)
+    func constant(_ endpoint: Endpoint) -> Tensor? { knownValue(endpoint)?.tensor(portType(endpoint).dtype) }
+
+    /// What is known of an endpoint's value, all of it or some.
+    func knownValue(_ endpoint: Endpoint) -> KnownValue? {
+        if let known = remembered(endpoint) { return known }
+        var search = KnownValueSearch(self)
+        let value = search.value(of: endpoint)
         for (other, value) in search.found {
-            if let value {
-                constants[other] = value
+            if let value, value.isWhole {
+                knownValues[other] = value
             } else if !search.isCut || other == endpoint {
-                unknownConstants.insert(other)
+                partlyKnown[other] = .some(value)
             }
         }
         return value
     }
     /// What an earlier search came to; nil when none did.
-    func knownConstant(_ endpoint: Endpoint) -> Tensor?? {
-        if let value = constants[endpoint] { return .some(value) }
-        return unknownConstants.contains(endpoint) ? .some(nil) : nil
+    func remembered(_ endpoint: Endpoint) -> KnownValue?? {
+        if let value = knownValues[endpoint] { return .some(value) }
+        return partlyKnown[endpoint]
     }
 
     private func placeholderForFailure() -> NodeID {

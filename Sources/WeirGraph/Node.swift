@@ -50,8 +50,18 @@ public struct Node: Sendable {
         }
     }
 
-    public var isSend: Bool { ["_Send", "_HostSend", "Send"].contains(op.name) }
-    public var isReceive: Bool { ["_Recv", "_HostRecv", "Recv"].contains(op.name) }
+    public var role: OpRole { op.role }
+    public var isSend: Bool { op.role == .send }
+    public var isReceive: Bool { op.role == .receive }
+    /// Whether it only computes values from values: it may run early, late, once for several like it, or not at all.
+    var isPure: Bool {
+        op.isPure && !outputTypes.isEmpty && !inputTypes.contains(where: \.isReference) && !outputTypes.contains(where: \.isReference)
+    }
+    /// The tensor that it is, if it is a constant that is what it says.
+    var constantValue: Tensor? {
+        guard op.role == .constant, let value = attributes.tensor("value"), value.dtype == outputTypes[0].dtype else { return nil }
+        return value
+    }
 }
 
 extension OpSchema {

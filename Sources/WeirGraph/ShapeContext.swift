@@ -23,10 +23,17 @@ public struct ShapeContext {
     public func constant(_ index: Int) -> Tensor? {
         node.inputs.indices.contains(index) ? builder.constant(node.inputs[index]) : nil
     }
-    /// Input `index` read as a shape, a negative number meaning an unknown dimension; unknown when its value is, save
-    /// for the rank, which the vector's length tells.
+    /// Input `index` read as a shape, a negative number meaning an unknown dimension; unknown as far as its value is,
+    /// save for the rank, which the vector's length tells.
     public func constantShape(_ index: Int) -> PartialShape {
-        if let numbers = try? constant(index)?.integers() { return PartialShape(numbers.map { $0 < 0 ? nil : $0 }) }
+        guard node.inputs.indices.contains(index) else { return .unknown }
+        switch builder.knownValue(node.inputs[index]) {
+        case .integers(let values, let shape) where shape.rank <= 1:
+            return PartialShape(values.map { value in value.flatMap { $0 < 0 ? nil : $0 } })
+        case .tensor(let tensor):
+            if let numbers = try? tensor.integers() { return PartialShape(numbers.map { $0 < 0 ? nil : $0 }) }
+        default: break
+        }
         if let rank = input(index)[0], input(index).rank == 1, rank <= Shape.maximumRank { return .ofRank(rank) }
         return .unknown
     }

@@ -98,7 +98,7 @@ public final class DirectSession: Sendable {
         if let known { return known }
         let step = FeedsAndFetches(feeds: feeds, fetches: fetches, targets: targets)
         var graph = try step.rewrite(placed, style: .call, registry: registry)
-        for id in graph.nodes.indices where graph.nodes[id].op.name == "_Arg" || graph.nodes[id].op.name == "_Retval" {
+        for id in graph.nodes.indices where graph.nodes[id].isArgument || graph.nodes[id].isResult {
             graph.nodes[id].device = devices.client.device.name
         }
         graph = try ControlLoops.add(to: graph, registry: registry)

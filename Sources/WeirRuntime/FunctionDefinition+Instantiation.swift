@@ -10,7 +10,7 @@ extension FunctionDefinition {
         let reached = graph.ancestors(of: graph.nodes.indices.filter { id in
             // A loop's end tells of the effects in it, though nobody may want its values.
             graph.nodes[id].op.isStateful || graph.nodes[id].isResult || controls.contains(graph.nodes[id].name)
-                || FrameAssignment.isExit(graph.nodes[id])
+                || graph.nodes[id].role == .exit
         })
         return try graph.filtered { reached[$0] || graph.nodes[$0].isArgument }
     }

@@ -1,5 +1,6 @@
 import Synchronization
 public import WeirGraph
+public import WeirOps
 import WeirTensor
 
 /// Spreads variables over the parameter servers and puts everything else on one worker: a device scope to build a model
@@ -20,6 +21,7 @@ public final class ReplicaDeviceSetter: Sendable {
     private let job: String
     private let worker: String
     private let balance: Balance
+    private let registry: OpRegistry
     private struct Load {
         var next = 0
         var bytes: [Int]
@@ -29,24 +31,22 @@ public final class ReplicaDeviceSetter: Sendable {
     /// - Parameters:
     ///   - parameterServers: how many tasks `job` has; with none, variables stay with the worker.
     ///   - worker: the device of everything that is no variable.
-    public init(parameterServers: Int, job: String = "ps", worker: String, balance: Balance = .roundRobin) {
+    ///   - registry: the ops, which say whether their nodes hold parameters.
+    public init(
+        parameterServers: Int, job: String = "ps", worker: String, balance: Balance = .roundRobin,
+        registry: OpRegistry = .standard
+    ) {
         self.job = job
         self.worker = worker
         self.balance = balance
+        self.registry = registry
         load = Mutex(Load(bytes: [Int](repeating: 0, count: max(parameterServers, 0))))
     }
-
-    /// The ops that hold state which workers share.
-    static let stateOps: Set<String> = [
-        "Variable", "VariableV2", "VarHandleOp", "AutoReloadVariable", "MutableHashTable", "MutableHashTableV2",
-        "MutableHashTableOfTensors", "MutableHashTableOfTensorsV2", "MutableDenseHashTable", "MutableDenseHashTableV2",
-        "BoostedTreesEnsembleResourceHandleOp",
-    ]
 
     public var device: BuildScope.DeviceFunction { { [self] node in choose(node) } }
 
     private func choose(_ node: NodeDefinition) -> String {
-        let holdsState = ReplicaDeviceSetter.stateOps.contains(node.op)
+        let holdsState = registry[node.op]?.holdsParameters == true
         let chosen = load.withLock { load -> String in
             guard holdsState, !load.bytes.isEmpty else { return worker }
             let task: Int

@@ -112,7 +112,7 @@ final class StepPlanner: Sendable {
         }
         var request = RegisterGraph(session: session, graph: piece.graph.definition, configuration: configuration)
         request.graph.library = piece.graph.library.reachable(from: piece.graph)
-        request.hasControlFlow = piece.graph.nodes.contains { $0.op.name == "Enter" || $0.op.name == "Switch" }
+        request.hasControlFlow = piece.graph.nodes.contains { $0.role == .enter || $0.role == .switch }
         preparing.withLock { $0[task.name] = $0[task.name] ?? .now }
         defer { preparing.withLock { $0[task.name] = nil } }
         let handle = try await task.worker.registerGraph(request)

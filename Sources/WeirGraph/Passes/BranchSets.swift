@@ -17,15 +17,9 @@ struct BranchSets {
 
     init(_ graph: Graph, _ order: [NodeID]) {
         numbers = [Int](repeating: 0, count: graph.nodes.count)
-        var waiting: [String: Bool] = [:]
-        let waits = graph.nodes.map { node in
-            if node.isReceive || node.op.function != nil { return true }
-            if let known = waiting[node.op.name] { return known }
-            let found = BranchSets.waiting.contains { node.op.name.contains($0) }
-            waiting[node.op.name] = found
-            return found
-        }
-        guard waits.contains(true) || graph.nodes.contains(where: { BranchSets.isSwitch($0) || $0.op.name.hasSuffix("Exit") }) else {
+        // A fed tensor, too, may come late: in a partial run, when the client has seen what it fetched before.
+        let waits = graph.nodes.map(\.op.mayBlock)
+        guard waits.contains(true) || graph.nodes.contains(where: { $0.role == .switch || $0.role == .exit }) else {
             return
         }
         var sets: [Set<Branch>] = [[]]
@@ -41,22 +35,22 @@ struct BranchSets {
             func branches(_ input: Endpoint) -> Set<Branch> {
                 let source = graph.nodes[input.node]
                 let set = sets[numbers[input.node]]
-                guard BranchSets.isSwitch(source), source.inputs.count == 2 else { return set }
+                guard source.role == .switch, source.inputs.count == 2 else { return set }
                 return set.union([.taken(source.inputs[1], output: input.index)])
             }
             // Most nodes depend on nothing more than what each of their inputs does.
-            if !waits[id], node.op.name != "Merge", node.op.name != "RefMerge", !node.op.name.hasSuffix("Exit"),
+            if !waits[id], node.role != .merge, node.role != .exit,
                 let first = node.inputs.first?.node ?? node.controlInputs.first,
-                node.inputs.allSatisfy({ numbers[$0.node] == numbers[first] && !BranchSets.isSwitch(graph.nodes[$0.node]) }),
+                node.inputs.allSatisfy({ numbers[$0.node] == numbers[first] && graph.nodes[$0.node].role != .switch }),
                 node.controlInputs.allSatisfy({ numbers[$0] == numbers[first] })
             {
                 numbers[id] = numbers[first]
                 continue
             }
             var set: Set<Branch> = []
-            if node.op.name.hasSuffix("Exit") {
+            if node.role == .exit {
                 set = [.after(id)]
-            } else if node.op.name == "Merge" || node.op.name == "RefMerge" {
+            } else if node.role == .merge {
                 let inputs = node.inputs.filter { !graph.isBackEdge(from: $0.node, to: id) }.map(branches)
                 set = inputs.dropFirst().reduce(inputs.first ?? []) { $0.intersection($1) }
                 // Where its inputs are the two sides of one predicate, and wait for nothing else, it is alive whenever
@@ -80,14 +74,4 @@ struct BranchSets {
         else { return false }
         return first == second && one != other
     }
-
-    /// Ops that may wait for something else than their inputs, by a part of their names: a queue, what a function does.
-    /// So may whoever receives: a message, or a fed tensor, which in a partial run comes when the client has seen what
-    /// it fetched before.
-    private static let waiting = [
-        "Queue", "Barrier", "Stage", "Unstage", "TakeGradient", "TakeMany", "Call", "If", "While", "Case", "Collective", "Mutex",
-        "SymbolicGradient",
-    ]
-
-    static func isSwitch(_ node: Node) -> Bool { node.op.givesDead }
 }

@@ -10,7 +10,7 @@ struct ChangingTensors {
         var isChanging = [Bool](repeating: false, count: graph.nodes.count)
         var pending = graph.nodes.indices.filter { id in
             let node = graph.nodes[id]
-            return node.isReceive || node.op.name == "_Arg" || node.outputTypes.contains(where: \.isReference)
+            return node.role == .receive || node.role == .argument || node.outputTypes.contains(where: \.isReference)
         }
         for id in pending { isChanging[id] = true }
         if !pending.isEmpty {

@@ -28,8 +28,8 @@ public struct ConstantFolding: GraphPass {
                 if let other = replacements[graph.nodes[id].inputs[position]] { graph.nodes[id].inputs[position] = other }
             }
             let node = graph.nodes[id]
-            if node.op.name == "Const" {
-                if let value = node.attributes.tensor("value"), value.dtype == node.outputTypes[0].dtype { values[Endpoint(id)] = value }
+            if node.role == .constant {
+                if let value = node.constantValue { values[Endpoint(id)] = value }
                 continue
             }
             guard node.isPure, !node.inputs.isEmpty else { continue }
@@ -156,7 +156,7 @@ extension Graph {
             for input in node.inputs { isUsed[input.node] = true }
             for control in node.controlInputs { isUsed[control] = true }
         }
-        guard nodes.indices.contains(where: { !isUsed[$0] && nodes[$0].op.name == "Const" }) else { return self }
-        return try filtered { isUsed[$0] || nodes[$0].op.name != "Const" }
+        guard nodes.indices.contains(where: { !isUsed[$0] && nodes[$0].role == .constant }) else { return self }
+        return try filtered { isUsed[$0] || nodes[$0].role != .constant }
     }
 }

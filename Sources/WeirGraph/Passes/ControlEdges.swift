@@ -17,14 +17,14 @@ public struct ControlEdges: GraphPass {
             var controls: [NodeID] = []
             for control in node.controlInputs {
                 let gathered = graph.nodes[control]
-                let isShort = gathered.op.name == "NoOp" && gathered.inputs.isEmpty && !gathered.controlInputs.isEmpty
+                let isShort = gathered.role == .noOp && gathered.inputs.isEmpty && !gathered.controlInputs.isEmpty
                     && gathered.controlInputs.count <= ControlEdges.maximumCount
                 if isShort { isBypassed[control] = true }
                 controls += isShort ? gathered.controlInputs : [control]
             }
             controls = controls.withoutRepetitions()
             // A Merge does not wait for all its inputs.
-            if !node.op.name.hasSuffix("Merge"), controls.count <= ControlEdges.maximumCount {
+            if node.role != .merge, controls.count <= ControlEdges.maximumCount {
                 let candidates = controls
                 for control in candidates {
                     let others = controls.filter { $0 != control }
@@ -44,7 +44,7 @@ public struct ControlEdges: GraphPass {
     private static func comes(after first: NodeID, _ inputs: [NodeID], _ controls: [NodeID], in graph: Graph) -> Bool {
         if inputs.contains(first) { return graph.nodes[first].isPure }
         // Only through nodes that run when all they wait for has run, and are dead when any of it is.
-        func passes(_ id: NodeID) -> Bool { graph.nodes[id].isPure || graph.nodes[id].op.name == "NoOp" }
+        func passes(_ id: NodeID) -> Bool { graph.nodes[id].isPure || graph.nodes[id].role == .noOp }
         var pending = inputs + controls, seen = Set(pending), next = 0
         while next < pending.count {
             let id = pending[next]

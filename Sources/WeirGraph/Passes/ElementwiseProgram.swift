@@ -40,7 +40,7 @@ final class ElementwiseProgram: Sendable {
         }
         return node.op.elementwise?(node.attributes) != nil || isPassing(node)
     }
-    private static func isPassing(_ node: Node) -> Bool { node.op.name == "Identity" || node.op.name == "StopGradient" }
+    private static func isPassing(_ node: Node) -> Bool { [.identity, .value].contains(node.op.passThrough) }
 
     /// - Parameters:
     ///   - nodes: each after those that it needs.

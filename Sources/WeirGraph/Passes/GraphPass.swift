@@ -68,19 +68,6 @@ extension Graph {
     }
 
     func isBackEdge(from source: NodeID, to target: NodeID) -> Bool {
-        nodes[source].op.name.hasSuffix("NextIteration") && nodes[target].op.name.hasSuffix("Merge")
+        nodes[source].role == .nextIteration && nodes[target].role == .merge
     }
-}
-
-extension Node {
-    /// Whether it only computes values from values: it may run early, late, once for several like it, or not at all.
-    var isPure: Bool {
-        !op.isStateful && op.function == nil && !inputTypes.contains(where: \.isReference)
-            && !outputTypes.contains(where: \.isReference) && !outputTypes.isEmpty && !Node.controlFlow.contains(op.name)
-            && !op.name.hasPrefix("_")
-    }
-    private static let controlFlow: Set<String> = [
-        "Switch", "RefSwitch", "Merge", "RefMerge", "Enter", "RefEnter", "Exit", "RefExit", "NextIteration", "RefNextIteration",
-        "LoopCond", "ControlTrigger", "Placeholder", "PlaceholderV2", "PlaceholderWithDefault",
-    ]
 }

@@ -1,8 +1,6 @@
 /// Lets nodes take their inputs from where they come, not from an Identity between. What only waits for the Identity
 /// still does.
 public struct Identities: GraphPass {
-    private static let names: Set<String> = ["Identity", "StopGradient", "PreventGradient"]
-
     public init() {}
 
     public func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph {
@@ -12,9 +10,12 @@ public struct Identities: GraphPass {
         let changes = ChangingTensors(graph)
         // Reading a variable is more than passing on: it says when.
         func passesOn(_ node: Node) -> Bool {
-            guard node.controlInputs.isEmpty, node.inputs.count == 1, let input = node.inputs.first,
-                Identities.names.contains(node.op.name) || node.op.name == "Snapshot" && !changes[input]
-            else { return false }
+            guard node.controlInputs.isEmpty, node.inputs.count == 1, let input = node.inputs.first else { return false }
+            switch node.op.passThrough {
+            case .identity, .value: break
+            case .copy: guard !changes[input] else { return false }
+            case .each, .check, nil: return false
+            }
             let source = graph.nodes[input.node]
             return !source.outputTypes[input.index].isReference && source.device == node.device
         }

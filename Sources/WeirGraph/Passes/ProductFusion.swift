@@ -7,14 +7,13 @@ public struct ProductFusion: GraphPass {
 
     public func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph {
         let registry = environment.registry
-        let fused = ["MatMul": registry["_FusedMatMul"], "Conv2D": registry["_FusedConv2D"]].compactMapValues { $0 }
-        guard graph.nodes.contains(where: { fused[$0.op.name] != nil }) else { return graph }
+        guard graph.nodes.contains(where: { $0.op.fusedForm != nil }) else { return graph }
         let order = graph.topologicalOrder()
         guard order.count == graph.nodes.count else { return graph }
         var chains = ProductChains(graph, order, registry)
         var isDropped = [Bool](repeating: false, count: graph.nodes.count)
         for id in order where !isDropped[id] {
-            guard let op = fused[chains.graph.nodes[id].op.name], let chain = chains.chain(from: id) else { continue }
+            guard let name = chains.graph.nodes[id].op.fusedForm, let op = registry[name], let chain = chains.chain(from: id) else { continue }
             // The sum of two products is one node with one of them.
             try chains.fuse(chain, op)
             for member in chain.members.dropLast() { isDropped[member] = true }
@@ -34,7 +33,8 @@ private struct ProductChains {
         var argument: Endpoint
     }
 
-    private static let activations: Set<String> = ["Relu", "Relu6", "Elu", "LeakyRelu", "Tanh", "Sigmoid"]
+    /// As `fused_ops` calls them, whichever op adds.
+    private static let bias = "BiasAdd", sum = "Add"
     /// How many nodes are looked at to find out that one does not come after another.
     private static let maximumVisits = 256
 
@@ -68,10 +68,12 @@ private struct ProductChains {
 
     func chain(from product: NodeID) -> Chain? {
         let node = graph.nodes[product]
-        guard node.isPure, node.attributes.type("T") == .float32, var next = user(of: product) else { return nil }
+        guard case .product(_, let channelAxis, let takesSums)? = node.op.fusionPart, node.isPure, node.attributes.type("T") == .float32,
+            var next = user(of: product)
+        else { return nil }
         var members = [product]
         // An Identity that waits for more than the product: all of a front end's gradients wait for each other so.
-        while graph.nodes[next].op.name == "Identity", let user = user(of: next) {
+        while graph.nodes[next].op.passThrough == .identity, let user = user(of: next) {
             members.append(next)
             next = user
         }
@@ -81,21 +83,22 @@ private struct ProductChains {
         let other = sum.inputs[1 - position]
         guard !graph.nodes[other.node].outputTypes[other.index].isReference else { return nil }
         var chain = Chain(members: members, argument: other)
-        switch sum.op.name {
-        case "BiasAdd" where position == 0 && format(sum) == format(node): chain.operations = ["BiasAdd"]
-        case "Add", "AddV2":
+        switch sum.op.fusionPart {
+        case .bias where position == 0 && format(sum) == format(node): chain.operations = [ProductChains.bias]
+        case .sum:
             let shape = builder.shape(other)
             // A vector as long as a row is a bias; of what may be one or may not, the kernel finds out.
-            let result = builder.shape(Endpoint(product)), isProduct = node.op.name == "MatMul"
-            if shape.rank == 1, let length = shape[0], length > 1, format(node) == "NHWC", result[isProduct ? 1 : 3] == length {
-                chain.operations = ["BiasAdd"]
+            if shape.rank == 1, let length = shape[0], length > 1, format(node) == "NHWC",
+                builder.shape(Endpoint(product))[channelAxis] == length
+            {
+                chain.operations = [ProductChains.bias]
             } else {
-                guard isProduct, [1, 2].contains(shape.rank ?? 2) else { return nil }
-                chain.operations = ["Add"]
+                guard takesSums, [1, 2].contains(shape.rank ?? 2) else { return nil }
+                chain.operations = [ProductChains.sum]
             }
         default: return nil
         }
-        if chain.operations == ["BiasAdd"], let activation = user(of: next), ProductChains.activations.contains(graph.nodes[activation].op.name) {
+        if chain.operations == [ProductChains.bias], let activation = user(of: next), case .activation? = graph.nodes[activation].op.fusionPart {
             chain.members.append(activation)
             chain.operations.append(graph.nodes[activation].op.name)
         }
@@ -159,4 +162,9 @@ private struct ProductChains {
             waiters[member] = []
         }
     }
+}
+
+extension OpDefinition {
+    /// The op that is this product together with what is done to it next.
+    fileprivate var fusedForm: String? { if case .product(let name, _, _)? = fusionPart { name } else { nil } }
 }

@@ -4,9 +4,6 @@
 /// that of the network's input, which is as much work as that of the first layer's weights. TensorFlow's optimizer drops
 /// these too, and with them whatever errors they would have had.
 public struct UnusedValues: GraphPass {
-    /// What is waited for because it may fail.
-    private static let checks: Set<String> = ["CheckNumerics", "CheckNumericsV2", "EnsureShape"]
-
     public init() {}
 
     public func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph {
@@ -20,11 +17,12 @@ public struct UnusedValues: GraphPass {
         }
         for id in graph.topologicalOrder().reversed() where valueUsers[id] == 0 && isAwaited[id] {
             let node = graph.nodes[id]
-            guard node.isPure, !node.inputs.isEmpty, !UnusedValues.checks.contains(node.op.name) else { continue }
+            // A check is waited for because it may fail.
+            guard node.isPure, !node.inputs.isEmpty, node.op.passThrough != .check else { continue }
             // That a branch is not taken is known to whoever uses a Switch's value, not to who waits for the Switch.
             let isInBranch = node.inputs.contains {
-                let source = graph.nodes[$0.node]
-                return BranchSets.isSwitch(source) || source.op.name.hasSuffix("Exit")
+                let role = graph.nodes[$0.node].role
+                return role == .switch || role == .exit
             }
             guard !isInBranch else { continue }
             let controls = (node.inputs.map(\.node) + node.controlInputs).withoutRepetitions()

@@ -28,6 +28,7 @@ extension OpDefinition {
         OpDefinition(
             name, "(tensor: T) -> (output: T)", "T: {bfloat16, half, float, double}", "message: string"
         )
+        .passing(.check)
         .stateful()
         .shape(ShapeFunctions.unchanged)
         .gradient { g in

@@ -8,6 +8,7 @@ extension OpDefinition {
         "Tidx: {int32, int64} = int32"
     )
     .shape { c in try concatShape(&c, values: 0..<c.inputCount - 1, axis: c.inputCount - 1) }
+    .knownValue { c in c.concatenated(0..<c.inputCount - 1) }
     .gradient { g in try concatGradient(g, values: 0..<g.inputs.count - 1, axis: g.inputs.count - 1) }
     .kernel(["T": concatTypes], gpu: ["T": .gpuMovable], hostMemory: ["axis"]) { request in
         concatKernel(axisFirst: false, count: try request.int("N"))
@@ -20,6 +21,7 @@ extension OpDefinition {
         "Concat", "(concat_dim: int32, values: N * T) -> (output: T)", "N: int >= 2", "T: type"
     )
     .shape { c in try concatShape(&c, values: 1..<c.inputCount, axis: 0) }
+    .knownValue { c in c.concatenated(1..<c.inputCount) }
     .gradient { g in try concatGradient(g, values: 1..<g.inputs.count, axis: 0) }
     .kernel(["T": concatTypes], gpu: ["T": .gpuMovable], hostMemory: ["concat_dim"]) { request in
         concatKernel(axisFirst: true, count: try request.int("N"))

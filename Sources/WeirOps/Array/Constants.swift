@@ -4,14 +4,18 @@ import WeirTensor
 extension OpDefinition {
     /// A value that is part of the graph.
     static let const = OpDefinition("Const", "() -> (output: dtype)", "value: tensor", "dtype: type")
+        .role(.constant)
         .shape(constantShape)
+        .knownValue { c in c.attributes.tensor("value").flatMap { $0.dtype == c.outputType ? .tensor($0) : nil } }
         .noGradient()
         .kernel(gpu: ["dtype": [.gpuMovable, .quantized, DTypeSet(.variant)]], make: constantKernel)
         .kernel(["dtype": .int32], gpu: ["dtype": .int32], hostMemory: ["output"], make: constantKernel)
 
     /// A value that is part of the graph, in host memory wherever the node is.
     static let hostConst = OpDefinition("HostConst", "() -> (output: dtype)", "value: tensor", "dtype: type")
+        .role(.constant)
         .shape(constantShape)
+        .knownValue { c in c.attributes.tensor("value").flatMap { $0.dtype == c.outputType ? .tensor($0) : nil } }
         .noGradient()
         .kernel(gpu: [:], hostMemory: ["output"], make: constantKernel)
 }

@@ -4,6 +4,7 @@ public import WeirTensor
 extension OpDefinition {
     /// Its input, or an error when its shape is not as it should be.
     static let ensureShape = OpDefinition("EnsureShape", "(input: T) -> (output: T)", "shape: shape", "T: type")
+        .passing(.check)
         .shape { c in c.setOutput(0, try c.input(0).merging(c.attributes.shape("shape") ?? .unknown)) }
         .gradient { g in [g.gradient()] }
         .kernel(

@@ -7,6 +7,7 @@ extension OpDefinition {
         "ExpandDims", "(input: T, dim: Tdim) -> (output: T)", "T: type", "Tdim: {int32, int64} = int32"
     )
     .shape(expandDimsShape)
+    .knownValue { c in c.reshapedInput() }
     .gradient { g in [g.reshape(g.gradient(), like: g.inputs[0]), nil] }
     .kernel(gpu: ["T": .gpuMovable], hostMemory: ["dim"]) { _ in expandDimsKernel }
     .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["input", "dim", "output"]) { _ in expandDimsKernel }

@@ -8,6 +8,7 @@ extension OpDefinition {
         "Tparams: type", "Tindices: {int16, int32, int64}", "Taxis: {int32, int64}"
     )
     .shape(gatherShape)
+    .knownValue { c in c.attributes.int("batch_dims") == 0 ? c.gathered() : nil }
     .gradient(gatherGradient)
     .kernel(
         ["Tparams": .all], gpu: ["Tparams": gatherGPUTypes, "Tindices": .index], hostMemory: ["axis"]

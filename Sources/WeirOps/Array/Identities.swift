@@ -7,13 +7,15 @@ import WeirTensor
 let passOnKernel = Kernel.sync { context in context.setOutput(0, slot: context.slot(0)) }
 
 extension OpDefinition {
-    static let identity = passing("Identity").gradient { g in [g.gradient()] }
+    static let identity = passing("Identity", .identity).gradient { g in [g.gradient()] }
     /// Its input, through which no gradient flows.
-    static let stopGradient = passing("StopGradient").noGradient()
+    static let stopGradient = passing("StopGradient", .value).noGradient()
     /// Its input, of which nobody may ask the gradient.
     static let preventGradient = OpDefinition(
         "PreventGradient", "(input: T) -> (output: T)", "T: type", "message: string = ''"
     )
+    .passing(.value)
+    .knownValue { c in c.input(0) }
     .shape(passedShape)
     .gradient { g in
         throw Status.notFound("Gradient explicitly disabled. Reason: \(g.attributes.string("message") ?? "")")
@@ -33,6 +35,7 @@ extension OpDefinition {
 
     /// Several tensors at once.
     static let identityN = OpDefinition("IdentityN", "(input: T) -> (output: T)", "T: list(type) >= 1")
+        .passing(.each)
         .shape { c in
             for index in c.outputs.indices {
                 c.setOutput(index, c.input(index))
@@ -48,6 +51,7 @@ extension OpDefinition {
 
     /// The value now: a copy where it may change later, which only reads of reference variables do.
     static let snapshot = OpDefinition("Snapshot", "(input: T) -> (output: T)", "T: type")
+        .passing(.copy)
         .shape(ShapeFunctions.unchanged)
         .gradient { g in [g.gradient()] }
         .kernel(["T": .numericOrBool], gpu: ["T": .numericOrBool]) { _ in
@@ -68,8 +72,10 @@ extension OpDefinition {
         .kernel(gpu: ["T": [.floating, DTypeSet(.int64, .int8, .uint64, .uint8)]], make: deepCopyKernel)
         .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["x", "y"], make: deepCopyKernel)
 
-    private static func passing(_ name: String) -> OpDefinition {
+    private static func passing(_ name: String, _ way: PassThrough) -> OpDefinition {
         OpDefinition(name, "(input: T) -> (output: T)", "T: type")
+            .passing(way)
+            .knownValue { c in c.input(0) }
             .shape(passedShape)
             .kernel(gpu: ["T": [.gpuMovable, DTypeSet(.variant)]]) { _ in passOnKernel }
             .kernel(

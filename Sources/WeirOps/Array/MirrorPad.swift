@@ -8,6 +8,7 @@ extension OpDefinition {
         "mode: {'REFLECT', 'SYMMETRIC'}"
     )
     .shape(paddedShape)
+    .simplified(.unchangedFor(input: 1) { paddings in paddings.areAll(0) })
     .gradient { g in [g.op("MirrorPadGrad", g.gradient(), g.inputs[1], attributes: ["mode": g.mode]), nil] }
     .kernel(
         ["T": DTypeSet.all.subtracting(DTypeSet(.resource, .variant))], gpu: ["T": .floating], hostMemory: ["paddings"],

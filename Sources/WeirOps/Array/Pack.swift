@@ -7,6 +7,7 @@ extension OpDefinition {
         "Pack", "(values: N * T) -> (output: T)", "N: int >= 1", "T: type", "axis: int = 0"
     )
     .shape(packShape)
+    .knownValue { c in c.packed() }
     .gradient { g in
         g.ops(
             "Unpack", [g.gradient()],

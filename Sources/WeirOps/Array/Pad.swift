@@ -7,6 +7,7 @@ extension OpDefinition {
         "Pad", "(input: T, paddings: Tpaddings) -> (output: T)", "T: type", "Tpaddings: {int32, int64} = int32"
     )
     .shape(paddedShape)
+    .simplified(.unchangedFor(input: 1) { paddings in paddings.areAll(0) })
     .gradient(padGradient)
     .kernel(["T": padTypes], gpu: ["T": padGPUTypes], hostMemory: ["paddings"]) { _ in padKernel }
     .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["input", "paddings", "output"]) { _ in padKernel }

@@ -6,11 +6,13 @@ extension OpDefinition {
     static let placeholder = OpDefinition(
         "Placeholder", "() -> (output: dtype)", "dtype: type", "shape: shape = {unknown}"
     )
+    .role(.placeholder)
     .shape(placeholderShape)
     .noGradient()
     .kernel(gpu: [:], make: placeholderKernel)
 
     static let placeholderV2 = OpDefinition("PlaceholderV2", "() -> (output: dtype)", "dtype: type", "shape: shape")
+        .role(.placeholder)
         .shape(placeholderShape)
         .noGradient()
         .kernel(gpu: [:], make: placeholderKernel)
@@ -19,6 +21,7 @@ extension OpDefinition {
     static let placeholderWithDefault = OpDefinition(
         "PlaceholderWithDefault", "(input: dtype) -> (output: dtype)", "dtype: type", "shape: shape"
     )
+    .role(.placeholder)
     .shape { c in
         let shape = c.attributes.shape("shape") ?? .unknown
         // The input must fit, but what is fed may differ from it: only the attribute is sure.

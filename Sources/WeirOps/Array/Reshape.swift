@@ -7,6 +7,8 @@ extension OpDefinition {
         "Reshape", "(tensor: T, shape: Tshape) -> (output: T)", "T: type", "Tshape: {int32, int64} = int32"
     )
     .shape(reshapeShape)
+    .knownValue { c in c.reshapedInput() }
+    .simplified(.repeated { inner, outer in reshapes(inner, whatever: outer) ? .outerAlone : nil })
     .gradient { g in [g.reshape(g.gradient(), like: g.inputs[0]), nil] }
     .kernel(gpu: ["T": .gpuMovable], hostMemory: ["shape"]) { _ in reshapeKernel }
     .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["tensor", "shape", "output"]) { _ in reshapeKernel }
@@ -61,6 +63,19 @@ private func product(_ dimensions: [Int?]) -> (Int, overflow: Bool) {
         product = next
     }
     return (product, false)
+}
+
+/// Whether all tensors that can be reshaped to `outer` can be reshaped to `inner` first.
+private func reshapes(_ inner: Tensor, whatever outer: Tensor) -> Bool {
+    /// The sizes, and how many elements the known ones stand for, unless that says too little.
+    func known(_ tensor: Tensor) -> (sizes: [Int], count: Int)? {
+        guard let sizes = try? tensor.integers(), sizes.count(where: { $0 == -1 }) <= 1,
+            let count = try? Shape(validating: sizes.filter { $0 != -1 }).elementCount, count > 0
+        else { return nil }
+        return (sizes, count)
+    }
+    guard let before = known(inner), let after = known(outer) else { return false }
+    return before.sizes.contains(-1) ? after.count % before.count == 0 : before.count == after.count && !after.sizes.contains(-1)
 }
 
 private let reshapeKernel = Kernel.sync { context in

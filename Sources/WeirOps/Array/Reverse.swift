@@ -13,6 +13,7 @@ extension OpDefinition {
         if let rank = c.input(0).rank, let axes = c.integers(1) { _ = try flippedAxes(axes, rank) }
         c.setOutput(0, c.input(0))
     }
+    .simplified(.unchangedFor(input: 1) { axes in axes.elementCount == 0 })
     .gradient { g in [g.op("ReverseV2", g.gradient(), g.inputs[1]), nil] }
     .kernel(
         ["T": [.numericOrBool, DTypeSet(.string)]], gpu: ["T": [.floatingOrComplex, DTypeSet(.bool, .int8, .uint8)]],

@@ -8,7 +8,9 @@ extension OpDefinition {
     static let shape = OpDefinition(
         "Shape", "(input: T) -> (output: out_type)", "T: type", "out_type: {int32, int64} = int32"
     )
+    .readingOnlyShapes()
     .shape { c in c.setOutput(0, .vector(c.input(0).rank)) }
+    .knownValue { c in c.shape(0).dimensions.flatMap { c.result($0, Shape($0.count)) } }
     .noGradient()
     .kernel(
         gpu: ["T": [.gpuMovable, DTypeSet(.variant, .string)]], hostMemory: ["output"], make: shapeKernel
@@ -20,6 +22,7 @@ extension OpDefinition {
         "ShapeN", "(input: N * T) -> (output: N * out_type)", "N: int >= 1", "T: type",
         "out_type: {int32, int64} = int32"
     )
+    .readingOnlyShapes()
     .shape { c in
         for index in c.outputs.indices { c.setOutput(index, .vector(c.input(index).rank)) }
     }
@@ -31,14 +34,18 @@ extension OpDefinition {
     static let size = OpDefinition(
         "Size", "(input: T) -> (output: out_type)", "T: type", "out_type: {int32, int64} = int32"
     )
+    .readingOnlyShapes()
     .shape(ShapeFunctions.scalar)
+    .knownValue { c in c.shape(0).elementCount.flatMap { c.result([$0], .scalar) } }
     .noGradient()
     .kernel(gpu: ["T": [.gpuMovable, DTypeSet(.variant)]], hostMemory: ["output"], make: sizeKernel)
     .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["input", "output"], make: sizeKernel)
 
     /// How many dimensions there are.
     static let rank = OpDefinition("Rank", "(input: T) -> (output: int32)", "T: type")
+        .readingOnlyShapes()
         .shape(ShapeFunctions.scalar)
+        .knownValue { c in c.shape(0).rank.flatMap { c.result([$0], .scalar) } }
         .noGradient()
         .kernel(
             gpu: ["T": [.numeric.subtracting(.int32), DTypeSet(.variant)]], hostMemory: ["output"]

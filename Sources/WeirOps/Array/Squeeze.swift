@@ -7,6 +7,7 @@ extension OpDefinition {
         "Squeeze", "(input: T) -> (output: T)", "T: type", "squeeze_dims: list(int) >= 0 = []"
     )
     .shape(squeezeShape)
+    .knownValue { c in c.reshapedInput() }
     .gradient { g in [g.reshape(g.gradient(), like: g.inputs[0])] }
     .kernel(gpu: ["T": .gpuMovable], make: squeezeKernel)
     .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["input", "output"], make: squeezeKernel)

@@ -9,6 +9,7 @@ extension OpDefinition {
         "new_axis_mask: int = 0", "shrink_axis_mask: int = 0"
     )
     .shape(stridedSliceShape)
+    .knownValue { c in c.sliced() }
     .gradient(stridedSliceGradient)
     .kernel(
         ["T": .all], gpu: ["T": .gpuMovable], hostMemory: ["begin", "end", "strides"], make: stridedSliceKernel

@@ -7,6 +7,7 @@ extension OpDefinition {
         "Tile", "(input: T, multiples: Tmultiples) -> (output: T)", "T: type", "Tmultiples: {int32, int64} = int32"
     )
     .shape(tileShape)
+    .simplified(.unchangedFor(input: 1) { multiples in multiples.areAll(1) })
     .gradient(tileGradient)
     .kernel(
         ["T": .all], gpu: ["T": [.floatingOrComplex, .index, DTypeSet(.bool, .int16)]], hostMemory: ["multiples"]

@@ -7,6 +7,7 @@ extension OpDefinition {
         "Transpose", "(x: T, perm: Tperm) -> (y: T)", "T: type", "Tperm: {int32, int64} = int32"
     )
     .shape(transposeShape)
+    .simplified(.repeated { inner, outer in areInverse(inner, outer) ? .nothing : nil })
     .gradient { g in
         [g.op("Transpose", g.gradient(), g.op("InvertPermutation", g.inputs[1])), nil]
     }
@@ -26,6 +27,12 @@ extension OpDefinition {
         let type = try request.type("T")
         return transposeKernel(conjugating: type.isComplex ? type : nil)
     }
+}
+
+/// Whether one order of dimensions takes back what the other did.
+private func areInverse(_ inner: Tensor, _ outer: Tensor) -> Bool {
+    guard let before = try? inner.integers(), let after = try? outer.integers(), before.count == after.count else { return false }
+    return after.indices.allSatisfy { before.indices.contains(after[$0]) && before[after[$0]] == $0 }
 }
 
 @Sendable private func transposeShape(_ c: inout ShapeContext) throws {

@@ -5,6 +5,7 @@ import WeirWire
 extension OpDefinition {
     /// The names of the files that match a pattern, or any of several, sorted.
     static let matchingFiles = OpDefinition("MatchingFiles", "(pattern: string) -> (filenames: string)")
+        .readingFiles()
         .shape { c in
             if let rank = c.input(0).rank, rank > 1 {
                 throw Status.invalidArgument("Shape must be at most rank 1 but is rank \(rank)")

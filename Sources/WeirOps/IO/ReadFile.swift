@@ -5,6 +5,7 @@ import WeirWire
 extension OpDefinition {
     /// A whole file as one string.
     static let readFile = OpDefinition("ReadFile", "(filename: string) -> (contents: string)")
+        .readingFiles()
         .shape { c in
             try c.requireRank(0, 0)
             c.setOutput(0, .scalar)

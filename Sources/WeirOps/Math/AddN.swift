@@ -10,6 +10,7 @@ extension OpDefinition {
             + "uint16, complex128, half, uint32, uint64, variant}"
     )
     .aggregate().commutative()
+    .simplified(.unchanged { node in node.inputs.count == 1 })
     .shape(ShapeFunctions.merged)
     .gradient(eachInputTakesAll)
     .elementwise(.same) { .modular(Functions.Plus.self, $0) }

@@ -7,7 +7,10 @@ extension OpDefinition {
         "Add", "(x: T, y: T) -> (z: T)",
         "T: {bfloat16, half, float, double, uint8, int8, int16, int32, int64, complex64, complex128, string}"
     )
+    .simplified(.neutral(.zero(.integer), isCommutative: true))
+    .fusing(as: .sum)
     .shape(ShapeFunctions.broadcast)
+    .knownValue { c in c.elementwise { $0 &+ $1 } }
     .elementwise { .modular(Functions.Plus.self, $0) }
     .gradient { g in g.unbroadcast(g.gradient(), g.gradient()) }
     .kernels(
@@ -22,7 +25,10 @@ extension OpDefinition {
         "T: {bfloat16, half, float, double, uint8, uint16, uint32, uint64, int8, int16, int32, int64, complex64, complex128}"
     )
     .aggregate().commutative()
+    .simplified(.neutral(.zero(.integer), isCommutative: true))
+    .fusing(as: .sum)
     .shape(ShapeFunctions.broadcast)
+    .knownValue { c in c.elementwise { $0 &+ $1 } }
     .elementwise { .modular(Functions.Plus.self, $0) }
     .gradient { g in g.unbroadcast(g.gradient(), g.gradient()) }
     .kernels(cpu: .numeric, gpu: .numeric, int32OnHost: ["x", "y", "z"], make: sumKernel)
@@ -33,6 +39,8 @@ extension OpDefinition {
         "T: {bfloat16, half, float, double, uint8, int8, uint16, int16, int32, int64, complex64, complex128, uint32, uint64}",
         cpu: .numeric, gpu: .numeric
     ) { .modular(Functions.Minus.self, $0) }
+    .simplified(.neutral(.zero(.real), isCommutative: false))
+    .knownValue { c in c.elementwise { $0 &- $1 } }
     .gradient { g in g.unbroadcast(g.gradient(), g.op("Neg", g.gradient())) }
 
     /// The product of two operands.
@@ -42,6 +50,9 @@ extension OpDefinition {
         cpu: .numeric, gpu: .numeric
     ) { .modular(Functions.Times.self, $0) }
     .commutative()
+    // Of complex numbers one times an infinity is NaN.
+    .simplified(.neutral(.one(.real), isCommutative: true))
+    .knownValue { c in c.elementwise { $0 &* $1 } }
     .gradient { g in
         g.unbroadcast(
             g.op("Mul", g.gradient(), g.conjugate(g.inputs[1])), g.op("Mul", g.conjugate(g.inputs[0]), g.gradient()))

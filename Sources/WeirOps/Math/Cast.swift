@@ -7,6 +7,8 @@ extension OpDefinition {
         "Cast", "(x: SrcT) -> (y: DstT)", "SrcT: type", "DstT: type", "Truncate: bool = false"
     )
     .shape(ShapeFunctions.unchanged)
+    .knownValue { c in c.integers(0).flatMap { c.result($0.values, $0.shape) } }
+    .simplified(.unchanged { node in node.inputTypes[0].dtype == node.outputTypes[0].dtype })
     .gradient { g in
         let (source, target) = (g.inputs[0].dtype, g.outputs[0].dtype)
         guard DTypeSet.inexact.contains(source), DTypeSet.inexact.contains(target) else { return [nil] }

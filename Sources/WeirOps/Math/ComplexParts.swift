@@ -7,6 +7,7 @@ import WeirTensor
 extension OpDefinition {
     /// The conjugate of a complex number.
     static let conj = OpDefinition("Conj", "(input: T) -> (output: T)", "T: {complex64, complex128, variant} = complex64")
+        .simplified(.selfInverse)
         .shape(ShapeFunctions.unchanged)
         .gradient { g in [g.op("Conj", g.gradient())] }
         .kernel(["T": .complex], gpu: ["T": .complex]) { request in

@@ -6,12 +6,14 @@ extension OpDefinition {
     static let div = binary("Div", divisionTypes, cpu: .numeric, gpu: .numeric) {
         .inexact(Functions.Over.self, $0) ?? .division(Functions.TruncatedQuotient.self, $0)
     }
+    .simplified(.neutral(.one(.real), isCommutative: false))
     .gradient { g in quotientGradient(g, "Div") }
 
     /// The quotient of two operands.
     static let realDiv = binary("RealDiv", divisionTypes, cpu: .inexact, gpu: .inexact) {
         .inexact(Functions.Over.self, $0)
     }
+    .simplified(.neutral(.one(.real), isCommutative: false))
     .gradient { g in quotientGradient(g, "RealDiv") }
 
     /// The quotient of two operands; 0 where the second is 0.
@@ -24,12 +26,22 @@ extension OpDefinition {
     static let floorDiv = binary("FloorDiv", divisionTypes, cpu: .real, gpu: .real) {
         .rounding(Functions.FloorQuotient.self, $0) ?? .division(Functions.FloorQuotient.self, $0)
     }
+    .simplified(.neutral(.one(.integer), isCommutative: false))
+    .knownValue { c in
+        c.elementwise { dividend, divisor in
+            guard divisor != 0 else { return nil }
+            let (quotient, overflow) = dividend.dividedReportingOverflow(by: divisor)
+            guard !overflow else { return nil }
+            return dividend % divisor != 0 && (dividend < 0) != (divisor < 0) ? quotient - 1 : quotient
+        }
+    }
     .noGradient()
 
     /// The quotient of two operands, rounded toward zero.
     static let truncateDiv = binary("TruncateDiv", divisionTypes, cpu: .real, gpu: .real) {
         .rounding(Functions.TruncatedQuotient.self, $0) ?? .division(Functions.TruncatedQuotient.self, $0)
     }
+    .simplified(.neutral(.one(.integer), isCommutative: false))
     .noGradient()
 
     /// What division rounded down leaves; its sign is the divisor's.

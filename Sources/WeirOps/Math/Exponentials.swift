@@ -33,12 +33,14 @@ extension OpDefinition {
     static let tanh = unary("Tanh", MathTypes.inexact, cpu: .inexact, gpu: .floating) {
         .floating(vector: Functions.Tanh.self, $0, grain: Grain.expensive) ?? .complex(ComplexFunctions.Tanh.self, $0)
     }
+    .fusing(as: .activation)
     .gradient { g in [g.op("TanhGrad", g.conjugate(g.outputs[0]), g.gradient())] }
 
     /// The logistic function.
     static let sigmoid = unary("Sigmoid", MathTypes.inexact, cpu: .inexact, gpu: .floating) {
         .floating(vector: Functions.Sigmoid.self, $0, grain: Grain.expensive) ?? .complex(ComplexFunctions.Sigmoid.self, $0)
     }
+    .fusing(as: .activation)
     .gradient { g in [g.op("SigmoidGrad", g.conjugate(g.outputs[0]), g.gradient())] }
 }
 

@@ -4,8 +4,10 @@ import WeirTensor
 extension OpDefinition {
     /// The greater of two operands; NaN where one is.
     static let maximum = extreme("Maximum", "GreaterEqual") { .real(Functions.Greatest.self, $0) }
+        .knownValue { c in c.elementwise(max) }
     /// The lesser of two operands; NaN where one is.
     static let minimum = extreme("Minimum", "LessEqual") { .real(Functions.Least.self, $0) }
+        .knownValue { c in c.elementwise(min) }
 
     private static func extreme(
         _ name: String, _ comparison: String, _ loop: @escaping @Sendable (DType) -> BinaryLoop?

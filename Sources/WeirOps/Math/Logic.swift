@@ -4,12 +4,14 @@ import WeirTensor
 extension OpDefinition {
     /// Whether x is false.
     static let logicalNot = OpDefinition("LogicalNot", "(x: bool) -> (y: bool)")
+        .simplified(.selfInverse)
         .shape(ShapeFunctions.unchanged)
         .noGradient()
         .kernel(gpu: [:]) { _ in .elementwise(UnaryLoop(LogicalNot.self), .bool) }
 
     /// Whether both operands are true.
     static let logicalAnd = OpDefinition("LogicalAnd", "(x: bool, y: bool) -> (z: bool)")
+        .simplified(.neutral(.truth(true), isCommutative: true))
         .commutative()
         .shape(ShapeFunctions.broadcast)
         .noGradient()
@@ -17,6 +19,7 @@ extension OpDefinition {
 
     /// Whether one of two operands is true.
     static let logicalOr = OpDefinition("LogicalOr", "(x: bool, y: bool) -> (z: bool)")
+        .simplified(.neutral(.truth(false), isCommutative: true))
         .commutative()
         .shape(ShapeFunctions.broadcast)
         .noGradient()
@@ -24,6 +27,7 @@ extension OpDefinition {
 
     /// Every bit turned over.
     static let invert = unary("Invert", MathTypes.integer, cpu: .integer, gpu: .integer) { .integer(Functions.Invert.self, $0) }
+        .simplified(.selfInverse)
         .noGradient()
 
     /// The bits that both operands have.

@@ -9,6 +9,11 @@ extension OpDefinition {
     /// The product along axes.
     static let prod = reduction("Prod", numericTypes, cpu: .numeric, gpu: [.inexact, .index], ReduceLoops.product)
         .gradient { g in [ReductionGradient(g).ofProduct(), nil] }
+        .knownValue { c in
+            guard let value = c.integers(0), value.shape.rank == 1, c.integers(1)?.values.count == 1 else { return nil }
+            let known = value.values.compactMap { $0 }
+            return known.count == value.values.count ? c.result([known.reduce(1, &*)], c.outputShape.known ?? .scalar) : nil
+        }
 
     /// The mean along axes.
     static let mean = reduction("Mean", numericTypes, cpu: .numeric, gpu: .inexact, ReduceLoops.mean)
@@ -55,16 +60,18 @@ extension OpDefinition {
                 loops, try request.type("T"), keepDimensions: try request.bool("keep_dims"), keepsSingles: keepsSingles)
         }
         let int32 = DTypeSet(.int32)
-        return OpDefinition(name, signature, "keep_dims: bool = false", types, axisTypes)
+        let definition = OpDefinition(name, signature, "keep_dims: bool = false", types, axisTypes)
             .shape(ShapeFunctions.reduction)
             .kernel(["T": cpu], gpu: ["T": gpu.subtracting(int32)], hostMemory: ["reduction_indices"], make: make)
             .kernel(["T": []], gpu: ["T": gpu.intersection(int32)], hostMemory: ["input", "output", "reduction_indices"], make: make)
+        return keepsSingles ? definition.simplified(.unchangedFor(input: 1) { axes in axes.elementCount == 0 }) : definition
     }
 
     private static func logicalReduction(_ name: String, _ loops: ReduceLoops) -> OpDefinition {
         OpDefinition(
             name, "(input: bool, reduction_indices: Tidx) -> (output: bool)", "keep_dims: bool = false", axisTypes
         )
+        .simplified(.unchangedFor(input: 1) { axes in axes.elementCount == 0 })
         .shape(ShapeFunctions.reduction)
         .noGradient()
         .kernel(gpu: [:], hostMemory: ["reduction_indices"]) { request in

@@ -14,6 +14,7 @@ extension OpDefinition {
         }
         c.setOutput(0, .vector(try RangeLength.of(start, limit, delta)))
     }
+    .knownValue { c in c.range() }
     .noGradient()
     .kernel(["Tidx": rangeTypes], gpu: ["Tidx": rangeTypes.subtracting(DTypeSet(.int32))], hostMemory: ["start", "limit", "delta"]) {
         try $0.real("Tidx", RangeVisitor())

@@ -15,6 +15,7 @@ extension OpDefinition {
         .floating(vector: Functions.Negate.self, $0) ?? .integer(Functions.Negate.self, $0)
             ?? .complex(ComplexFunctions.Negate.self, $0)
     }
+    .simplified(.selfInverse)
     .gradient { g in [g.op("Neg", g.gradient())] }
 
     /// -1, 0 or 1; of a complex number, the number of magnitude 1 in its direction.

@@ -12,6 +12,7 @@ extension OpDefinition {
     )
     .shape(ShapeFunctions.unchanged)
     .elementwise(ReluFunction())
+    .fusing(as: .activation)
     .gradient { g in [g.op("ReluGrad", g.gradient(), g.outputs[0])] }
     .kernel(["T": .real], gpu: ["T": reluGPUTypes]) { try realActivation($0, ReluFunction(), upper: nil) }
 
@@ -19,6 +20,7 @@ extension OpDefinition {
     static let relu6 = OpDefinition("Relu6", "(features: T) -> (activations: T)", realTypes)
         .shape(ShapeFunctions.unchanged)
         .elementwise(Relu6Function())
+        .fusing(as: .activation)
         .gradient { g in [g.op("Relu6Grad", g.gradient(), g.outputs[0])] }
         .kernel(["T": .real], gpu: ["T": .floating]) { try realActivation($0, Relu6Function(), upper: 6) }
 
@@ -28,6 +30,7 @@ extension OpDefinition {
         "T: {half, bfloat16, float, double} = float"
     )
     .shape(ShapeFunctions.unchanged)
+    .fusing(as: .activation)
     .gradient { g in
         [g.op("LeakyReluGrad", g.gradient(), g.inputs[0], attributes: ["alpha": .float(g.attributes.float("alpha") ?? 0.2)])]
     }
@@ -37,6 +40,7 @@ extension OpDefinition {
 
     /// `x` where it is positive, else `exp(x) - 1`.
     static let elu = activation("Elu", EluFunction(), gpu: .floating) { g in [g.op("EluGrad", g.gradient(), g.outputs[0])] }
+        .fusing(as: .activation)
     /// Elu scaled so that it keeps mean and variance.
     static let selu = activation("Selu", SeluFunction(), gpu: .floating) { g in [g.op("SeluGrad", g.gradient(), g.outputs[0])] }
     /// `log(exp(x) + 1)`.

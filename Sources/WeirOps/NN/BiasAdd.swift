@@ -9,6 +9,7 @@ extension OpDefinition {
     static let biasAdd = OpDefinition(
         "BiasAdd", "(value: T, bias: T) -> (output: T)", numericTypes, "data_format: {'NHWC', 'NCHW'} = 'NHWC'"
     )
+    .fusing(as: .bias)
     .shape(biasAddShape)
     .elementwise { attributes in
         guard attributes.type("T") == .float32, attributes.string("data_format") != "NCHW",

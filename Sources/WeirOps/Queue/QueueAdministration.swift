@@ -8,6 +8,7 @@ extension OpDefinition {
 
     private static func closing(_ name: String, _ handle: String) -> OpDefinition {
         OpDefinition(name, "(handle: \(handle)) -> ()", "cancel_pending_enqueues: bool = false")
+            .blocking()
             .noGradient()
             .kernel { request in
                 let queueInput = EitherHandle<QueueResource>(request)

@@ -14,6 +14,7 @@ extension OpDefinition {
         .shape { c in
             if c.outputs.count == 1, let element = c.handle(0) { c.setOutput(0, element.shape) }
         }
+        .blocking()
         .noGradient()
         .kernel { request in
             try requireNoTimeout(request)
@@ -50,6 +51,7 @@ extension OpDefinition {
             guard c.outputs.count == 1, let element = c.handle(0) else { return }
             c.setOutput(0, PartialShape.vector(upTo ? nil : count).concatenating(element.shape))
         }
+        .blocking()
         .noGradient()
         .kernel { request in
             try requireNoTimeout(request)

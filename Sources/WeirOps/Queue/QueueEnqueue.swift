@@ -14,6 +14,7 @@ extension OpDefinition {
             name, "(handle: \(handle), components: Tcomponents) -> ()", "Tcomponents: list(type) >= 1",
             "timeout_ms: int = -1"
         )
+        .blocking()
         .noGradient()
         .kernel { request in
             try requireNoTimeout(request)

@@ -24,7 +24,7 @@ struct FrameAssignment {
     /// - Throws: `invalidArgument` when an edge crosses frames without Enter or Exit.
     init(_ graph: Graph) throws {
         frameOfNode = [Int](repeating: -1, count: graph.nodes.count)
-        guard graph.nodes.contains(where: { FrameAssignment.isEnter($0) || FrameAssignment.isExit($0) }) else {
+        guard graph.nodes.contains(where: { $0.role == .enter || $0.role == .exit }) else {
             frameOfNode = [Int](repeating: 0, count: graph.nodes.count)
             return
         }
@@ -45,7 +45,7 @@ struct FrameAssignment {
             let node = graph.nodes[id]
             // The frame in which what the node puts out arrives.
             var frame = frameOfNode[id]
-            if FrameAssignment.isEnter(node) {
+            if node.role == .enter {
                 guard let name = node.attributes.string("frame_name"), !name.isEmpty else {
                     throw Status.invalidArgument("The Enter '\(node.name)' must have a frame name")
                 }
@@ -64,7 +64,7 @@ struct FrameAssignment {
                 }
                 frames[frame].enterCount += 1
                 enteredFrame[id] = frame
-            } else if FrameAssignment.isExit(node) {
+            } else if node.role == .exit {
                 guard frame > 0 else {
                     throw Status.invalidArgument("Invalid Exit op: Cannot find a corresponding Enter op for '\(node.name)'")
                 }
@@ -85,7 +85,4 @@ struct FrameAssignment {
         // What hangs on nothing that runs (a cycle without entry) never becomes ready; keep it out of loops.
         for id in frameOfNode.indices where frameOfNode[id] < 0 { frameOfNode[id] = 0 }
     }
-
-    static func isEnter(_ node: Node) -> Bool { node.op.name == "Enter" || node.op.name == "RefEnter" }
-    static func isExit(_ node: Node) -> Bool { node.op.name == "Exit" || node.op.name == "RefExit" }
 }

@@ -118,8 +118,7 @@ final class NodeTable: @unchecked Sendable {  // not changed after init; `costs`
             for (position, input) in node.inputs.enumerated() {
                 consumers[input.node].append(
                     Edge(output: Int32(input.index), node: Int32(id), slot: Int32(start + position), isLast: false, leadsToMerge: isMerge))
-                let source = graph.nodes[input.node].op.name
-                if source != "NextIteration", source != "RefNextIteration" { deadThreshold += 1 }
+                if graph.nodes[input.node].role != .nextIteration { deadThreshold += 1 }
             }
             for control in node.controlInputs {
                 consumers[control].append(Edge(output: -1, node: Int32(id), slot: -1, isLast: false, leadsToMerge: isMerge))
@@ -183,16 +182,16 @@ final class NodeTable: @unchecked Sendable {  // not changed after init; `costs`
     }
 
     private static func kind(of node: Node) -> Kind {
-        switch node.op.name {
-        case "Merge", "RefMerge": .merge
-        case "Enter", "RefEnter": node.attributes.bool("is_constant") == true ? .constantEnter : .enter
-        case "Exit", "RefExit": .exit
-        case "NextIteration", "RefNextIteration": .nextIteration
-        case "ControlTrigger": .controlTrigger
-        case "_Send", "_HostSend", "Send", "_Recv", "_HostRecv", "Recv": .transfer
-        case "_Arg", "_DeviceArg": .argument
-        case "_Retval", "_DeviceRetval": .result
-        default: .ordinary
+        switch node.role {
+        case .merge: .merge
+        case .enter: node.attributes.bool("is_constant") == true ? .constantEnter : .enter
+        case .exit: .exit
+        case .nextIteration: .nextIteration
+        case .controlTrigger: .controlTrigger
+        case .send, .receive: .transfer
+        case .argument: .argument
+        case .result: .result
+        case .compute, .constant, .placeholder, .noOp, .switch, .loopCondition: .ordinary
         }
     }
 }

@@ -61,10 +61,10 @@ struct RegionOrder {
             let frame = frames.frameOfNode[id]
             for source in node.inputs.map(\.node) + node.controlInputs {
                 let other = graph.nodes[source]
-                if other.op.name.hasSuffix("NextIteration"), node.op.name.hasSuffix("Merge") { continue }
-                if FrameAssignment.isExit(other) {
+                if other.role == .nextIteration, node.role == .merge { continue }
+                if other.role == .exit {
                     add(unit(ofLoop: frames.frameOfNode[source]), id)
-                } else if FrameAssignment.isEnter(other), frames.enteredFrame[source] == frame {
+                } else if other.role == .enter, frames.enteredFrame[source] == frame {
                     continue  // There when the iteration begins.
                 } else {
                     add(source, id)

@@ -177,11 +177,11 @@ extension SequentialPlan {
                 for case .node(let id) in units {
                     let node = graph.nodes[id]
                     func dies(_ source: NodeID) -> Bool {
-                        mayBeDead[source] || graph.nodes[source].op.givesDead || FrameAssignment.isExit(graph.nodes[source])
+                        mayBeDead[source] || graph.nodes[source].op.givesDead || graph.nodes[source].role == .exit
                     }
                     if table.entries[id].kind == .merge {
                         // In a loop a value need not come round although the loop goes on.
-                        mayBeDead[id] = node.inputs.contains { graph.nodes[$0.node].op.name.hasSuffix("NextIteration") }
+                        mayBeDead[id] = node.inputs.contains { graph.nodes[$0.node].role == .nextIteration }
                             || node.inputs.allSatisfy { dies($0.node) }
                     } else if table.entries[id].kind != .controlTrigger {
                         mayBeDead[id] = node.inputs.contains { dies($0.node) } || node.controlInputs.contains { dies($0) }
@@ -227,13 +227,13 @@ extension SequentialPlan {
                 instruction.kind = .result
                 instruction.position = entry.position
             case .controlTrigger, .ordinary:
-                if node.op.name == "NoOp" || entry.kind == .controlTrigger {
+                if node.role == .noOp || entry.kind == .controlTrigger {
                     // It holds others back, and their order is settled.
                     guard mayBeDead[id], isControlSource[id] else { return true }
                     instruction.kind = .nothing
-                } else if node.op.name == "Identity" || node.op.name == "StopGradient" {
+                } else if node.op.passThrough == .identity || node.op.passThrough == .value {
                     instruction.kind = .pass
-                } else if node.op.name == "Const", isHost, staysInPlace(id), let value = node.attributes.tensor("value") {
+                } else if node.role == .constant, isHost, staysInPlace(id), let value = node.attributes.tensor("value") {
                     constants.append((firstSlot[id], value))
                     isConstant[id] = true
                     return true

@@ -111,8 +111,8 @@ extension LoweredGraph {
                 break
             }
             for (id, node) in body.graph.nodes.enumerated() where body.frames.frameOfNode[id] == frame && ids[id] >= 0 {
-                if node.op.name == "NextIteration" || node.op.name == "RefNextIteration" { graph.nodes[ids[id]].controlInputs.append(trigger) }
-                if FrameAssignment.isExit(node) { byFrame[body.frames.frames[frame].parent].append(ids[id]) }
+                if node.role == .nextIteration { graph.nodes[ids[id]].controlInputs.append(trigger) }
+                if node.role == .exit { byFrame[body.frames.frames[frame].parent].append(ids[id]) }
             }
         }
         return settled

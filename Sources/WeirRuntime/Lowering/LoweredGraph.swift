@@ -171,18 +171,18 @@ struct LoweredGraph {
 }
 
 extension Node {
-    var isArgument: Bool { op.name == "_Arg" || op.name == "_DeviceArg" }
-    var isResult: Bool { op.name == "_Retval" || op.name == "_DeviceRetval" }
+    var isArgument: Bool { role == .argument }
+    var isResult: Bool { role == .result }
 }
 
 extension Graph {
     /// The nodes that may be dead, or run more than once: those that come after a Switch or an Enter.
     var nodesInFlow: [Bool] {
         var result = [Bool](repeating: false, count: nodes.count)
-        guard nodes.contains(where: { $0.op.givesDead || FrameAssignment.isEnter($0) }) else { return result }
+        guard nodes.contains(where: { $0.op.givesDead || $0.role == .enter }) else { return result }
         for id in topologicalOrder() {
             let node = nodes[id]
-            result[id] = node.op.givesDead || FrameAssignment.isEnter(node) || node.inputs.contains { result[$0.node] }
+            result[id] = node.op.givesDead || node.role == .enter || node.inputs.contains { result[$0.node] }
                 || node.controlInputs.contains { result[$0] }
         }
         return result

@@ -12,7 +12,7 @@ public enum ControlLoops {
     private static let prefix = "_cloop"
 
     /// Whether a node is the Merge whose every turn releases the receives of its loop on its device.
-    static func isMerge(_ node: Node) -> Bool { node.op.name == "Merge" && node.name.hasPrefix(prefix) }
+    static func isMerge(_ node: Node) -> Bool { node.role == .merge && node.name.hasPrefix(prefix) }
 
     /// - Throws: `invalidArgument` when a loop that crosses devices has no condition.
     public static func add(to graph: Graph, registry: OpRegistry) throws -> Graph {
@@ -20,7 +20,7 @@ public enum ControlLoops {
         guard assignment.frames.count > 1 else { return graph }
         var graph = colocateLoopNodes(graph)
         var conditions: [Int: NodeID] = [:]
-        for (id, node) in graph.nodes.enumerated() where node.op.name == "LoopCond" {
+        for (id, node) in graph.nodes.enumerated() where node.role == .loopCondition {
             conditions[assignment.frameOfNode[id]] = id
         }
         struct Place: Hashable {
@@ -81,7 +81,7 @@ public enum ControlLoops {
             guard let device = graph.nodes[id].device else { continue }
             let place = Place(frame: assignment.frameOfNode[id], device: device)
             takesPart.insert(place)
-            if graph.nodes[id].op.name.hasSuffix("NextIteration") { drives.insert(place) }
+            if graph.nodes[id].role == .nextIteration { drives.insert(place) }
         }
         // A variable enters where it is, and is read from there in each iteration.
         for (id, frame) in assignment.enteredFrame {
@@ -102,10 +102,10 @@ public enum ControlLoops {
             for input in node.inputs where consumer[input.node] == nil { consumer[input.node] = id }
         }
         for id in graph.topologicalOrder() {
-            switch graph.nodes[id].op.name {
-            case "Switch", "Exit":
+            switch graph.nodes[id].role {
+            case .switch, .exit:
                 if let source = graph.nodes[id].inputs.first { graph.nodes[id].device = graph.nodes[source.node].device }
-            case "Enter", "NextIteration":
+            case .enter, .nextIteration:
                 if let user = consumer[id] { graph.nodes[id].device = graph.nodes[user].device }
             default: break
             }

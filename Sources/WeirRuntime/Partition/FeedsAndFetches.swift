@@ -93,7 +93,7 @@ public struct FeedsAndFetches: Sendable {
             replaced[endpoint] = Endpoint(id)
             // Whoever took the result of a call takes it from the call's body.
             if let origin = source.origin(of: endpoint.index) { replaced[origin] = Endpoint(id) }
-            if source.op.name.hasPrefix("Placeholder") { replacedControls[endpoint.node] = id }
+            if source.role == .placeholder { replacedControls[endpoint.node] = id }
         }
         if !replaced.isEmpty {
             for id in graph.nodes.indices {
@@ -133,7 +133,7 @@ public struct FeedsAndFetches: Sendable {
 
     /// - Throws: `invalidArgument` when a fetched value is one of a loop's iterations.
     private func checkFrames(_ graph: Graph) throws {
-        guard graph.nodes.contains(where: FrameAssignment.isEnter) else { return }
+        guard graph.nodes.contains(where: { $0.role == .enter }) else { return }
         let frames = try FrameAssignment(graph)
         for (fetch, node) in zip(fetches, graph.nodes.indices.filter { graph.nodes[$0].isFetch }) where frames.frameOfNode[node] != 0 {
             throw Status.invalidArgument(

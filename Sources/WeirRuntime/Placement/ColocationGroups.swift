@@ -53,10 +53,10 @@ struct ColocationGroups {
         }
     }
 
-    /// Ops that take handles as arguments of functions: the body decides.
+    /// Whether a handle may come from another device: to a function, whose body decides, or on its way.
     private static func crossesFreely(_ node: Node) -> Bool {
-        ["PartitionedCall", "StatefulPartitionedCall", "If", "StatelessIf", "While", "StatelessWhile", "Case", "StatelessCase",
-            "IdentityN", "_Arg", "_Retval", "_Send", "_Recv", "_HostSend", "_HostRecv"].contains(node.op.name)
+        if node.op.functionCall != nil || node.op.passThrough == .each { return true }
+        return [.argument, .result, .send, .receive].contains(node.role)
     }
 
     private mutating func root(_ id: Int) -> Int {

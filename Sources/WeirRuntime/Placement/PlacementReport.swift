@@ -38,7 +38,7 @@ public struct PlacementReport: CustomStringConvertible, Sendable {
     }
 
     private static func variableBytes(_ node: Node) -> Int {
-        guard node.op.name == "VariableV2" || node.op.name == "VarHandleOp", let shape = node.attributes.shape("shape")?.known,
+        guard node.op.holdsParameters, let shape = node.attributes.shape("shape")?.known,
             let dtype = node.attributes.type("dtype")
         else { return 0 }
         let (bytes, overflow) = shape.elementCount.multipliedReportingOverflow(by: dtype.byteCount)

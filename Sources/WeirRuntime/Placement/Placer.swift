@@ -69,7 +69,7 @@ public struct Placer: Sendable {
             && node.outputTypes[0].dtype != .resource
     }
     /// Ops that look only at their input's metadata cost nothing where the input is.
-    private func followsInput(_ node: Node) -> Bool { ["Shape", "Size", "Rank"].contains(node.op.name) }
+    private func followsInput(_ node: Node) -> Bool { node.op.readsOnlyShapes }
 
     /// The device types that have a kernel for this node, best first.
     func supportedTypes(_ node: Node) -> [String] {

@@ -6,17 +6,18 @@ extension OpDefinition {
     static let enter = entering("Enter", "(data: T) -> (output: T)")
     static let refEnter = entering("RefEnter", "(data: Ref(T)) -> (output: Ref(T))")
     /// Brings a value out of a loop's frame.
-    static let exit = passing("Exit", "(data: T) -> (output: T)")
-    static let refExit = passing("RefExit", "(data: Ref(T)) -> (output: Ref(T))")
+    static let exit = passing("Exit", "(data: T) -> (output: T)").role(.exit)
+    static let refExit = passing("RefExit", "(data: Ref(T)) -> (output: Ref(T))").role(.exit)
     /// Brings a value to the loop's next iteration.
-    static let nextIteration = passing("NextIteration", "(data: T) -> (output: T)")
-    static let refNextIteration = passing("RefNextIteration", "(data: Ref(T)) -> (output: Ref(T))")
+    static let nextIteration = passing("NextIteration", "(data: T) -> (output: T)").role(.nextIteration)
+    static let refNextIteration = passing("RefNextIteration", "(data: Ref(T)) -> (output: Ref(T))").role(.nextIteration)
 
     private static func entering(_ name: String, _ signature: String) -> OpDefinition {
         OpDefinition(
             name, signature, "T: type", "frame_name: string", "is_constant: bool = false",
             "parallel_iterations: int = 10"
         )
+        .role(.enter)
         // A loop variable may change its shape from one iteration to the next; an invariant keeps it.
         .shape { c in
             if c.attributes.bool("is_constant") == true { ShapeFunctions.unchanged(&c) }
@@ -38,6 +39,7 @@ extension OpDefinition {
 
     /// Passes a loop's condition on; where loops end when their step is cancelled.
     static let loopCond = OpDefinition("LoopCond", "(input: bool) -> (output: bool)")
+        .role(.loopCondition)
         .shape { c in
             try c.requireRank(0, 0)
             c.setOutput(0, .scalar)

@@ -8,6 +8,7 @@ extension OpDefinition {
 
     private static func merging(_ name: String, _ signature: String) -> OpDefinition {
         OpDefinition(name, signature, "T: type", "N: int >= 1")
+            .role(.merge)
             .shape { c in
                 c.setOutput(0, commonShape((0..<c.inputCount).map { c.input($0) }))
                 c.setOutput(1, .scalar)

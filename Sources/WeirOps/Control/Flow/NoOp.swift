@@ -3,10 +3,10 @@ import WeirTensor
 
 extension OpDefinition {
     /// Does nothing, once all that it depends on has run.
-    static let noOp = OpDefinition("NoOp", "() -> ()").noGradient().kernel(gpu: [:]) { _ in .sync { _ in } }
+    static let noOp = OpDefinition("NoOp", "() -> ()").role(.noOp).noGradient().kernel(gpu: [:]) { _ in .sync { _ in } }
 
     /// The same, run even when what it depends on is dead.
-    static let controlTrigger = OpDefinition("ControlTrigger", "() -> ()").noGradient().kernel(gpu: [:]) { _ in
+    static let controlTrigger = OpDefinition("ControlTrigger", "() -> ()").role(.controlTrigger).noGradient().kernel(gpu: [:]) { _ in
         .sync { _ in }
     }
 

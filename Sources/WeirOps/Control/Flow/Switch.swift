@@ -11,7 +11,7 @@ extension OpDefinition {
 
     private static func switching(_ name: String, _ signature: String) -> OpDefinition {
         OpDefinition(name, signature, "T: type")
-            .branching()
+            .role(.switch)
             .shape { c in
                 try c.requireRank(1, 0)
                 ShapeFunctions.unchanged(&c)
@@ -33,7 +33,7 @@ extension OpDefinition {
     static let switchN = OpDefinition(
         "_SwitchN", "(data: T, output_index: int32) -> (outputs: num_outs * T)", "num_outs: int >= 1", "T: type"
     )
-    .branching()
+    .role(.switch)
     .shape { c in
         try c.requireRank(1, 0)
         ShapeFunctions.unchanged(&c)

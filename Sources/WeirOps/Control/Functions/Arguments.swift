@@ -11,6 +11,7 @@ extension OpDefinition {
 
     private static func makeArgument(_ name: String) -> OpDefinition {
         OpDefinition(name, "() -> (output: T)", "T: type", "index: int >= 0")
+            .role(.argument)
             .statefulWithoutMemory()
             .shape { c in
                 // Neither is in the schema: whoever builds the body may know.
@@ -25,6 +26,7 @@ extension OpDefinition {
     }
     private static func makeResult(_ name: String) -> OpDefinition {
         OpDefinition(name, "(input: T) -> ()", "T: type", "index: int >= 0")
+            .role(.result)
             .statefulWithoutMemory()
             .noGradient()
             .kernel(gpu: [:], make: outsideOfCall)

@@ -33,6 +33,7 @@ extension OpDefinition {
         "f: func"
     )
     .statefulWithoutMemory()
+    .blocking()
     .noGradient()
     .kernel(gpu: [:], hostMemory: ["target"]) { request in
         let function = try NodeFunction(request, "f")

@@ -10,6 +10,7 @@ extension OpDefinition {
 
     private static func receiving(_ name: String, inHostMemory: Bool) -> OpDefinition {
         OpDefinition(name, "() -> (tensor: tensor_type)", attributes: ["tensor_type: type"] + TransferKey.attributes)
+            .role(.receive)
             .statefulWithoutMemory()
             // What is known of a fed tensor's shape, where whoever made the node knew it.
             .shape { c in if let shape = c.attributes.shapes("_output_shapes")?.first { c.setOutput(0, shape) } }

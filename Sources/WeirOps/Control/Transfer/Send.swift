@@ -9,6 +9,7 @@ extension OpDefinition {
 
     private static func sending(_ name: String, inHostMemory: Bool) -> OpDefinition {
         OpDefinition(name, "(tensor: T) -> ()", attributes: ["T: type"] + TransferKey.attributes)
+            .role(.send)
             .statefulWithoutMemory()
             .noGradient()
             .kernel(gpu: [:], hostMemory: inHostMemory ? ["tensor"] : []) { request in

@@ -30,6 +30,7 @@ extension OpDefinition {
         "component_types: list(type) >= 1", "allow_small_batch: bool = false", "wait_for_incomplete: bool = false",
         "timeout_ms: int = -1"
     )
+    .blocking()
     .noGradient()
     .kernel(make: barrierTakeKernel)
 

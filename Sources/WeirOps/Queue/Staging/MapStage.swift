@@ -29,7 +29,7 @@ extension OpDefinition {
             Order.prefix + "Stage", "(key: int64, indices: int32, values: fake_dtypes) -> ()",
             attributes: stagingAttributes("dtypes: list(type)", "fake_dtypes: list(type) >= 1")
         )
-        .stateful()
+        .stateful().blocking()
         .noGradient()
         .kernel(gpu: [:], hostMemory: ["key", "indices"]) { request in
             try mapKernel(request, order) { context in
@@ -47,7 +47,7 @@ extension OpDefinition {
             Order.prefix + name, "(key: int64, indices: int32) -> (values: dtypes)",
             attributes: stagingAttributes("dtypes: list(type) >= 1")
         )
-        .stateful()
+        .stateful().blocking()
         .noGradient()
         .kernel(gpu: [:], hostMemory: ["key", "indices"]) { request in
             try mapKernel(request, order) { context in
@@ -63,7 +63,7 @@ extension OpDefinition {
             Order.prefix + "UnstageNoKey", "(indices: int32) -> (key: int64, values: dtypes)",
             attributes: stagingAttributes("dtypes: list(type) >= 1")
         )
-        .stateful()
+        .stateful().blocking()
         .noGradient()
         .kernel(gpu: [:], hostMemory: ["key", "indices"]) { request in
             try mapKernel(request, order) { context in .takeAny(indices: try context.input(0).integers("indices")) }

@@ -13,7 +13,7 @@ extension OpDefinition {
     static let stage = OpDefinition(
         "Stage", "(values: dtypes) -> ()", attributes: stagingAttributes("dtypes: list(type) >= 1")
     )
-    .stateful()
+    .stateful().blocking()
     .noGradient()
     .kernel(gpu: [:]) { request in
         try stagingKernel(request) { context in .put(try context.inputTensors.map { try $0.snapshot() }) }
@@ -23,7 +23,7 @@ extension OpDefinition {
     static let unstage = OpDefinition(
         "Unstage", "() -> (values: dtypes)", attributes: stagingAttributes("dtypes: list(type) >= 1")
     )
-    .stateful()
+    .stateful().blocking()
     .noGradient()
     .kernel(gpu: [:]) { request in try stagingKernel(request) { _ in .take } }
 
@@ -31,7 +31,7 @@ extension OpDefinition {
     static let stagePeek = OpDefinition(
         "StagePeek", "(index: int32) -> (values: dtypes)", attributes: stagingAttributes("dtypes: list(type) >= 1")
     )
-    .stateful()
+    .stateful().blocking()
     .noGradient()
     .kernel(gpu: [:], hostMemory: ["index"]) { request in
         try stagingKernel(request) { context in .peek(try context.input(0).integer("index")) }

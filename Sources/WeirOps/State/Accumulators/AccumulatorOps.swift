@@ -30,16 +30,16 @@ extension OpDefinition {
     /// The mean or sum of the gradients, once there are enough; what comes after belongs to the next step.
     static let accumulatorTakeGradient = accumulatorOp(
         "AccumulatorTakeGradient", "(handle: Ref(string), num_required: int32) -> (average: dtype)",
-        ["dtype: \(StateTypes.numbers)"], make: takeKernel)
+        ["dtype: \(StateTypes.numbers)"], make: takeKernel).blocking()
     static let resourceAccumulatorTakeGradient = accumulatorOp(
         "ResourceAccumulatorTakeGradient", "(handle: resource, num_required: int32) -> (average: dtype)",
         ["dtype: \(StateTypes.numbers)"], make: takeKernel
-    ).stateful()
+    ).blocking().stateful()
     static let sparseAccumulatorTakeGradient = accumulatorOp(
         "SparseAccumulatorTakeGradient",
         "(handle: Ref(string), num_required: int32) -> (indices: int64, values: dtype, shape: int64)",
         ["dtype: \(StateTypes.numbers)"], make: takeKernel
-    ).shape { c in
+    ).blocking().shape { c in
         c.setOutput(0, .vector(nil))
         c.setOutput(2, .vector(nil))
     }

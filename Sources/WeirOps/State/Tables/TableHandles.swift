@@ -9,12 +9,12 @@ extension OpDefinition {
     static let hashTableV2 = table("HashTableV2", .initializable)
     static let anonymousHashTable = anonymousTable("AnonymousHashTable", .initializable)
     /// A table that can be written to at any time.
-    static let mutableHashTable = oldTable("MutableHashTable", .mutable)
-    static let mutableHashTableV2 = table("MutableHashTableV2", .mutable)
+    static let mutableHashTable = oldTable("MutableHashTable", .mutable).holdingParameters()
+    static let mutableHashTableV2 = table("MutableHashTableV2", .mutable).holdingParameters()
     static let anonymousMutableHashTable = anonymousTable("AnonymousMutableHashTable", .mutable)
     /// A mutable table whose values are vectors.
-    static let mutableHashTableOfTensors = oldTable("MutableHashTableOfTensors", .mutable, vectors: true)
-    static let mutableHashTableOfTensorsV2 = table("MutableHashTableOfTensorsV2", .mutable, vectors: true)
+    static let mutableHashTableOfTensors = oldTable("MutableHashTableOfTensors", .mutable, vectors: true).holdingParameters()
+    static let mutableHashTableOfTensorsV2 = table("MutableHashTableOfTensorsV2", .mutable, vectors: true).holdingParameters()
     static let anonymousMutableHashTableOfTensors = anonymousTable(
         "AnonymousMutableHashTableOfTensors", .mutable, vectors: true)
 }

@@ -43,6 +43,7 @@ private func refVariable(_ name: String) -> OpDefinition {
         "shared_name: string = ''"
     )
     .stateful()
+    .holdingParameters()
     .noGradient()
     .kernel(gpu: ["dtype": StateTypes.gpuReference]) { request in
         let (name, dtype) = (request.name, try request.type("dtype"))

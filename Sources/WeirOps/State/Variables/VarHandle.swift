@@ -9,6 +9,7 @@ extension OpDefinition {
         "debug_name: string = ''", "dtype: type", "shape: shape", "allowed_devices: list(string) = []"
     )
     .stateful()
+    .holdingParameters()
     .shape { c in
         c.setOutput(0, .scalar)
         guard let dtype = c.attributes.type("dtype"), let shape = c.attributes.shape("shape") else { return }

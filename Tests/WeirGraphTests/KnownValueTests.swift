@@ -6,7 +6,7 @@ import WeirTensor
 
 /// Values known while building, in graphs that somebody else made.
 @Suite("Values known while building", .timeLimit(.minutes(1)))
-struct ConstantValueTests {
+struct KnownValueTests {
     private let b = GraphBuilder(registry: .standard)
     private func constant(_ value: Int64) -> Output { b.constant(Tensor(value)) }
     private func value(_ output: Output) -> [Int]? { try? b.constant(output.endpoint)?.integers() }
@@ -58,6 +58,34 @@ struct ConstantValueTests {
         let wrong = b.add("Const", attributes: ["dtype": .type(.int64), "value": .tensor(Tensor(Int8(1)))])[0]
         #expect(value(wrong) == nil)
         _ = b.add("Range", [wrong, constant(3), constant(1)])
+    }
+
+    @Test("of a shape with one open dimension the others are known, through what front ends compute with it")
+    func partly() throws {
+        let x = b.add("Placeholder", attributes: ["dtype": .type(.float32), "shape": .shape([nil, 4, 6])])[0]
+        let shape = b.add("Shape", [x], attributes: ["out_type": .type(.int32)])[0]
+        func integers(_ values: Int32...) -> Output { b.constant(Tensor(values)) }
+        func slice(_ begin: Int32, _ end: Int32, _ step: Int32 = 1, _ masks: Attributes = [:]) -> Output {
+            b.add("StridedSlice", [shape, integers(begin), integers(end), integers(step)], attributes: masks)[0]
+        }
+        func partial(_ output: Output) -> PartialShape { b.add("Reshape", [x, output])[0].shape }
+        let batch = slice(0, 1, 1, ["shrink_axis_mask": 1])
+        #expect(partial(b.add("Pack", [batch, b.scalar(24, .int32)])[0]) == [nil, 24])
+        #expect(partial(b.add("ConcatV2", [slice(0, 1), integers(24), b.constant(Tensor(Int32(0)))])[0]) == [nil, 24])
+        #expect(value(slice(1, 3)) == [4, 6])
+        #expect(value(slice(0, 0, -1, ["begin_mask": 1])) == [6, 4])
+        #expect(value(slice(-1, 0, 1, ["shrink_axis_mask": 1])) == [6])
+        #expect(value(shape) == nil && value(batch) == nil)
+        // Once the open dimension is known, all of it is.
+        b.refineShape(of: x, [2, 4, 6])
+        #expect(value(shape) == [2, 4, 6] && value(batch) == [2])
+        #expect(b.failure == nil)
+    }
+
+    @Test("a product over no axes is what it is of")
+    func productOverNothing() {
+        let product = b.add("Prod", [b.constant(Tensor([Int64(2), 3])), b.constant(Tensor([Int32]()))])[0]
+        #expect(value(product) != [6])
     }
 
     @Test("what becomes known later is found then")

@@ -1,0 +1,92 @@
+import WeirGraph
+import WeirTensor
+
+// Values that are known while a graph is built, for the ops that shapes are computed with.
+
+extension KnownValueContext {
+    /// The first input, in the shape that the output has.
+    mutating func reshapedInput() -> KnownValue? {
+        guard let shape = outputShape.known else { return nil }
+        switch input(0) {
+        case .tensor(let tensor): return tensor.elementCount == shape.elementCount ? .tensor(tensor.reshaped(shape)) : nil
+        case .integers(let values, _): return values.count == shape.elementCount ? .integers(values, shape) : nil
+        case nil: return nil
+        }
+    }
+
+    /// Scalars as a vector.
+    mutating func packed() -> KnownValue? {
+        guard outputType.isInteger, shape(0).rank == 0 else { return nil }
+        var values: [Int?] = []
+        for index in 0..<inputCount { values.append(integer(index)) }
+        return result(values, Shape(values.count))
+    }
+
+    /// Vectors one after another. Of one whose elements are not known the length must be.
+    mutating func concatenated(_ parts: Range<Int>) -> KnownValue? {
+        var values: [Int?] = []
+        for index in parts {
+            if let part = integers(index) {
+                guard part.shape.rank == 1 else { return nil }
+                values += part.values
+            } else {
+                guard shape(index).rank == 1, let count = shape(index)[0], count <= 1000 else { return nil }
+                values += [Int?](repeating: nil, count: count)
+            }
+            guard values.count <= 10_000 else { return nil }
+        }
+        return result(values, Shape(values.count))
+    }
+
+    /// Part of a vector, as `StridedSlice` takes it.
+    mutating func sliced() -> KnownValue? {
+        guard let value = integers(0), value.shape.rank == 1, let stride = integer(3), stride != 0,
+            attributes.int("ellipsis_mask") == 0, attributes.int("new_axis_mask") == 0
+        else { return nil }
+        let (values, count) = (value.values, value.values.count)
+        func masked(_ name: String) -> Bool { (attributes.int(name) ?? 0) & 1 != 0 }
+        if masked("shrink_axis_mask") {
+            guard let begin = integer(1) else { return nil }
+            let position = begin < 0 ? begin + count : begin
+            return values.indices.contains(position) ? result([values[position]], .scalar) : nil
+        }
+        /// Where the slice begins or ends, from 0 to the count, or for negative strides from -1 to the count less 1.
+        func bound(_ given: Int?, _ isOpen: Bool, _ open: Int) -> Int? {
+            if isOpen { return open }
+            guard let given else { return nil }
+            let front = given < 0 ? given + count : given
+            return stride > 0 ? min(max(front, 0), count) : min(max(front, -1), count - 1)
+        }
+        guard let begin = bound(integer(1), masked("begin_mask"), stride > 0 ? 0 : count - 1),
+            let end = bound(integer(2), masked("end_mask"), stride > 0 ? count : -1)
+        else { return nil }
+        let chosen = Swift.stride(from: begin, to: end, by: stride).map { values[$0] }
+        return result(chosen, Shape(chosen.count))
+    }
+
+    /// Elements of a vector, by their numbers.
+    mutating func gathered() -> KnownValue? {
+        guard let value = integers(0), value.shape.rank == 1, let at = integers(1) else { return nil }
+        var values: [Int?] = []
+        for index in at.values {
+            guard let index, value.values.indices.contains(index) else { return nil }
+            values.append(value.values[index])
+        }
+        return result(values, at.shape)
+    }
+
+    /// The numbers from a start to a limit.
+    mutating func range() -> KnownValue? {
+        guard let start = integer(0), let limit = integer(1), let delta = integer(2) else { return nil }
+        let (distance, overflow) = limit.subtractingReportingOverflow(start)
+        guard !overflow, delta != 0, distance.magnitude <= 10_000 else { return nil }
+        guard distance != 0, (distance > 0) == (delta > 0) else { return result([], Shape(0)) }
+        let count = Int((distance.magnitude - 1) / delta.magnitude) + 1
+        return result((0..<count).map { start + $0 * delta }, Shape(count))
+    }
+}
+
+extension Tensor {
+    /// Whether all elements are this integer.
+    func areAll(_ number: Int) -> Bool { (try? integers())?.allSatisfy { $0 == number } ?? false }
+}
