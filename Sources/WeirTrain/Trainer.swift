@@ -6,7 +6,8 @@ import WeirRuntime
 public import WeirTensor
 import WeirWire
 
-/// Trains a dense network by one of the strategies, on a cluster or in this process.
+/// Trains a dense network by one of the strategies, on a cluster or in this process, with one fold of the rows held out to
+/// test on. `CrossValidation` does so for each.
 public struct Trainer: Sendable {
     public typealias OnEvent = @Sendable (TrainingEvent) -> Void
     let options: TrainingOptions
@@ -15,23 +16,18 @@ public struct Trainer: Sendable {
     let train: Table
     let test: Table
 
-    /// - Parameter cluster: jobs `ps` and `worker`; not used by the strategy `single`.
-    public init(_ options: TrainingOptions, cluster: ClusterSpec = ClusterSpec(), onEvent: @escaping OnEvent = { _ in }) {
+    /// - Parameters:
+    ///   - fold: which of the options' folds is held out; the first is 0.
+    ///   - cluster: jobs `ps` and `worker`; not used by the strategy `single`.
+    public init(_ options: TrainingOptions, fold: Int = 0, cluster: ClusterSpec = ClusterSpec(), onEvent: @escaping OnEvent = { _ in }) {
         self.options = options
         self.cluster = cluster
         self.onEvent = onEvent
-        let parts = options.table.split(holdingOut: options.heldOut, seed: Trainer.splitSeed(options.seed))
+        let parts = options.table.fold(fold, of: options.foldCount, seed: UInt64(bitPattern: Int64(options.seed)))
         let moments = parts.train.moments
         train = parts.train.standardized(moments)
         test = parts.test.standardized(moments)
     }
-
-    /// The split has a random sequence of its own, apart from that of weights and batches.
-    ///
-    /// Iris has a few flowers that lie among another species, and whoever holds out two of them tests at 0.93: of 40
-    /// seeds about 30 test at 0.95 or more, whatever the network. The offset has the first five seeds, which the
-    /// examples use, among them.
-    static func splitSeed(_ seed: Int) -> UInt64 { UInt64(bitPattern: Int64(seed)) &+ 36 }
 
     var workerTasks: [Int] { cluster.taskIndices(job: "worker") }
     var parameterServerCount: Int { cluster.taskIndices(job: "ps").count }
@@ -42,6 +38,10 @@ public struct Trainer: Sendable {
     public func run() async throws -> TrainingReport {
         guard options.stepCount > 0, options.batchSize > 0 else {
             throw Status.invalidArgument("steps and batch size must be at least 1, found \(options.stepCount) and \(options.batchSize)")
+        }
+        guard train.rowCount > 0, test.rowCount > 0 else {
+            throw Status.invalidArgument(
+                "Each of \(options.foldCount) folds must have rows, and leave rows to train on; the table has \(options.table.rowCount) rows")
         }
         guard options.strategy == .single || !workerTasks.isEmpty else {
             throw Status.invalidArgument("Strategy '\(options.strategy.rawValue)' needs a job 'worker' with at least one task; the cluster has none")

@@ -24,8 +24,8 @@ public struct TrainingOptions: Sendable {
     /// Rows a worker takes for one gradient.
     public var batchSize = 32
     public var seed = 1
-    /// The share of each class's rows kept for the test.
-    public var heldOut = 0.2
+    /// How many parts the rows are cut into for cross-validation. Each is held out in turn, to test on.
+    public var foldCount = 5
     /// Synchronous training: gradients to wait for before an update; the other workers are backups. All when nil.
     public var requiredReplicas: Int?
     /// How variables are spread over parameter servers.
@@ -35,6 +35,8 @@ public struct TrainingOptions: Sendable {
 
 /// What happens while a model is trained.
 public enum TrainingEvent: Sendable {
+    /// Training begins anew with another fold held out, the first of which is 0.
+    case fold(Int)
     /// The graph is placed: who holds what.
     case placed(String)
     /// A worker has taken a step.
@@ -52,7 +54,7 @@ public struct TrainingStep: Sendable {
     public var workersAlive: Int
 }
 
-/// What training came to.
+/// What training with one fold held out came to.
 public struct TrainingReport: Sendable {
     public var trainAccuracy: Double
     public var testAccuracy: Double

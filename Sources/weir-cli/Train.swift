@@ -23,6 +23,7 @@ struct Train: AsyncParsableCommand {
     @Option(help: "Units of each hidden layer.") var hidden = "10,20,20,20,10"
     @Option(help: "Sync: gradients to wait for before an update; the other workers are backups.") var required: Int?
     @Option(help: "How variables are spread over parameter servers: roundrobin or bytes.") var balance = "roundrobin"
+    @Option(help: "Parts that the rows are cut into; each is held out in turn, to test on.") var folds = 5
     @Option(help: "Where event files and the loss curve go.") var out = "weir-run"
     @Flag(help: "Print one JSON object a line.") var json = false
 
@@ -30,6 +31,7 @@ struct Train: AsyncParsableCommand {
         try require("--task", task, in: OptionRange.task)
         try require("--steps", steps, in: OptionRange.steps)
         try require("--batch", batch, in: 1...1_000_000)
+        try require("--folds", folds, in: 2...1_000)
         try require("--learning-rate", learningRate, in: 0...1e6)
         try require("--required", required, in: 1...OptionRange.task.upperBound)
     }
@@ -49,15 +51,12 @@ struct Train: AsyncParsableCommand {
         } else if options.strategy != .single {
             throw Status.invalidArgument("Strategy '\(strategy)' needs --cluster, such as local:ps=1,worker=2")
         }
-        let reporter = try TrainingReporter(json: json, stepCount: steps, directory: out)
-        let trainer = Trainer(options, cluster: spec) { reporter.event($0) }
+        let reporter = try TrainingReporter(json: json, stepCount: steps, foldCount: folds, directory: out)
+        let validation = CrossValidation(options, cluster: spec) { reporter.event($0) }
         let cleanup = local
         // Ctrl-C ends training and the servers we started.
         let end = try EndRequest()
-        let training = Task { () throws -> TrainingReport in
-            if let task { return try await trainer.run(asWorker: task) }
-            return try await trainer.run()
-        }
+        let training = Task { try await validation.run(asWorker: task) }
         let watch = Task {
             await end.wait()
             training.cancel()
@@ -95,6 +94,7 @@ struct Train: AsyncParsableCommand {
         options.optimizer = try namedOptimizer()
         options.stepCount = steps
         options.batchSize = batch
+        options.foldCount = folds
         options.seed = seed
         options.requiredReplicas = required
         switch balance {

@@ -7,25 +7,36 @@ final class TrainingReporter: Sendable {
     private struct State {
         var lastShown = ContinuousClock.now
         var lastStep = -1
-        var placed = ""
+        var fold = 0
     }
     private let json: Bool
     private let stepCount: Int
+    private let foldCount: Int
     private let directory: String
     private let summaries: SummaryWriter
     private let state = Mutex(State())
 
-    init(json: Bool, stepCount: Int, directory: String) throws {
+    init(json: Bool, stepCount: Int, foldCount: Int, directory: String) throws {
         self.json = json
         self.stepCount = stepCount
+        self.foldCount = foldCount
         self.directory = directory
         summaries = try SummaryWriter(directory: directory)
     }
 
     func event(_ event: TrainingEvent) {
         switch event {
-        case .placed(let text):
-            state.withLock { $0.placed = text }
+        case .placed: break
+        case .fold(let fold):
+            state.withLock { state in
+                state.fold = fold
+                state.lastStep = -1
+            }
+            if json {
+                Terminal.line("{\"event\":\"fold\",\"fold\":\(fold + 1),\"of\":\(foldCount)}")
+            } else if fold > 0, Terminal.isInteractive {
+                Terminal.line("")
+            }
         case .notice(let text):
             if json {
                 Terminal.line("{\"event\":\"notice\",\"text\":\(quoted(text))}")
@@ -34,12 +45,13 @@ final class TrainingReporter: Sendable {
                 Terminal.error("weir: \(text)")
             }
         case .step(let step):
-            summaries.scalar("loss", Double(step.loss), step: step.step)
-            show(step)
+            let fold = state.withLock { $0.fold }
+            summaries.scalar("fold_\(fold + 1)/loss", Double(step.loss), step: step.step)
+            show(step, fold + 1)
         }
     }
 
-    private func show(_ step: TrainingStep) {
+    private func show(_ step: TrainingStep, _ fold: Int) {
         let now = ContinuousClock.now
         let interval: Duration = json ? .zero : Terminal.isInteractive ? .milliseconds(50) : .milliseconds(500)
         let isDue = state.withLock { state -> Bool in
@@ -54,41 +66,49 @@ final class TrainingReporter: Sendable {
         let loss = fixed(Double(step.loss), 4), rate = fixed(step.stepsPerSecond, 0)
         if json {
             Terminal.line(
-                "{\"event\":\"step\",\"step\":\(step.step),\"loss\":\(step.loss.isFinite ? "\(step.loss)" : "null"),\"worker\":\(step.worker),"
+                "{\"event\":\"step\",\"fold\":\(fold),\"step\":\(step.step),\"loss\":\(step.loss.isFinite ? "\(step.loss)" : "null"),\"worker\":\(step.worker),"
                     + "\"steps_per_s\":\(rate),\"workers_alive\":\(step.workersAlive)}")
         } else if Terminal.isInteractive {
             let width = 30
             let filled = min(width, width * step.step / max(stepCount, 1))
             let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
-            Terminal.overwrite("\(bar) step \(step.step)/\(stepCount)  loss \(loss)  \(rate) steps/s  workers \(step.workersAlive)")
+            Terminal.overwrite("\(bar) fold \(fold)/\(foldCount)  step \(step.step)/\(stepCount)  loss \(loss)  \(rate) steps/s  workers \(step.workersAlive)")
         } else {
-            Terminal.line("step \(step.step)/\(stepCount) loss \(loss) steps/s \(rate) workers \(step.workersAlive)")
+            Terminal.line("fold \(fold)/\(foldCount) step \(step.step)/\(stepCount) loss \(loss) steps/s \(rate) workers \(step.workersAlive)")
         }
     }
 
-    func finish(_ report: TrainingReport) throws {
-        summaries.scalar("train_accuracy", report.trainAccuracy, step: report.stepCount)
-        summaries.scalar("test_accuracy", report.testAccuracy, step: report.stepCount)
+    func finish(_ report: CrossValidationReport) throws {
+        for (index, fold) in report.folds.enumerated() {
+            summaries.scalar("fold_\(index + 1)/train_accuracy", fold.trainAccuracy, step: fold.stepCount)
+            summaries.scalar("fold_\(index + 1)/test_accuracy", fold.testAccuracy, step: fold.stepCount)
+        }
         try summaries.close()
         let curve = "\(directory)/loss.svg"
-        try writeFile(curve, LossCurve(points: report.losses).svg)
+        try writeFile(curve, LossCurve(points: report.meanLosses).svg)
+        let (train, test, rate) = (report.trainAccuracy, report.testAccuracy, Spread(report.folds.map(\.stepsPerSecond)))
+        let updates = report.updatesByWorker.map(String.init)
         if json {
+            let accuracies = report.folds.map { fixed($0.testAccuracy, 4) }.joined(separator: ",")
             Terminal.line(
-                "{\"event\":\"done\",\"train_accuracy\":\(fixed(report.trainAccuracy, 4)),\"test_accuracy\":\(fixed(report.testAccuracy, 4)),"
-                    + "\"steps_per_s\":\(fixed(report.stepsPerSecond, 1)),\"updates_by_worker\":[\(report.updatesByWorker.map(String.init).joined(separator: ","))],"
+                "{\"event\":\"done\",\"train_accuracy\":\(fixed(train.mean, 4)),\"test_accuracy\":\(fixed(test.mean, 4)),"
+                    + "\"test_accuracy_deviation\":\(fixed(test.deviation, 4)),\"test_accuracy_by_fold\":[\(accuracies)],"
+                    + "\"steps_per_s\":\(fixed(rate.mean, 1)),\"updates_by_worker\":[\(updates.joined(separator: ","))],"
                     + "\"dropped_gradients\":\(report.droppedGradients),\"bytes_moved\":\(report.bytesMoved)}")
             return
         }
         if Terminal.isInteractive { Terminal.line("") }
+        let folds = report.folds.map { fixed($0.testAccuracy, 3) }.joined(separator: ", ")
         var rows = [
-            ["train accuracy", fixed(report.trainAccuracy, 4)],
-            ["test accuracy", "\(fixed(report.testAccuracy, 4)) of \(report.testRowCount) rows"],
-            ["steps", "\(report.stepCount) in \(fixed(report.seconds, 2)) s, \(fixed(report.stepsPerSecond, 0)) steps/s"],
-            ["gradients by worker", report.updatesByWorker.map(String.init).joined(separator: ", ")],
+            ["test accuracy", "\(fixed(test.mean, 4)) ± \(fixed(test.deviation, 4)), mean of \(report.folds.count) folds: \(folds)"],
+            ["train accuracy", "\(fixed(train.mean, 4)) ± \(fixed(train.deviation, 4))"],
+            ["rows", "\(report.testRowCount), each tested once, by a network that had not seen it"],
+            ["steps", "\(report.stepCount) in \(fixed(report.seconds, 2)) s, \(fixed(rate.mean, 0)) steps/s"],
+            ["gradients by worker", updates.joined(separator: ", ")],
             ["gradients dropped", "\(report.droppedGradients)"],
             ["bytes moved", "\(report.bytesMoved)"],
         ]
-        for row in report.placement { rows.append([row.device, "\(row.opCount) ops, \(row.byteCount) bytes"]) }
+        for row in report.folds.last?.placement ?? [] { rows.append([row.device, "\(row.opCount) ops, \(row.byteCount) bytes"]) }
         rows += [["event files", directory], ["loss curve", curve]]
         for line in table(rows) { Terminal.line(line) }
     }

@@ -18,13 +18,23 @@ struct TableTests {
         }
     }
 
-    @Test("the split holds out the same share of each class, the same rows for one seed")
-    func split() throws {
-        let (train, test) = try Table.iris().split(holdingOut: 0.2, seed: 1)
+    @Test("each fold has its share of each class, and one seed gives the same rows")
+    func folds() throws {
+        let iris = try Table.iris()
+        let (train, test) = iris.fold(0, of: 5, seed: 1)
         #expect(train.rowCount == 120 && test.rowCount == 30)
         for label in 0..<3 { #expect(test.labels.count { $0 == label } == 10) }
-        #expect(try Table.iris().split(holdingOut: 0.2, seed: 1).test.features == test.features)
-        #expect(try Table.iris().split(holdingOut: 0.2, seed: 2).test.features != test.features)
+        #expect(iris.fold(0, of: 5, seed: 1).test.features == test.features)
+        #expect(iris.fold(0, of: 5, seed: 2).test.features != test.features)
+    }
+
+    @Test("every row is held out once, whatever the number of folds", arguments: [2, 4, 7, 150])
+    func everyRow(_ count: Int) throws {
+        let iris = try Table.iris()
+        let folds = (0..<count).map { iris.fold($0, of: count, seed: 3) }
+        func sorted(_ rows: [[Float]]) -> [[Float]] { rows.sorted { $0.lexicographicallyPrecedes($1) } }
+        #expect(sorted(folds.flatMap(\.test.features)) == sorted(iris.features))
+        #expect(folds.allSatisfy { $0.train.rowCount + $0.test.rowCount == 150 && abs($0.test.rowCount * count - 150) < count })
     }
 
     @Test("variables go to parameter servers in turn, or to the lightest")

@@ -22,6 +22,24 @@ struct TrainingTests {
         #expect((report.losses.last?.loss ?? 1) < 0.5)
     }
 
+    @Test("rows that the network has not seen are told apart: the mean over 5 folds is 0.95 or more", arguments: 1...3)
+    func crossValidation(_ seed: Int) async throws {
+        var options = try options(.single, steps: 200)
+        options.seed = seed
+        let report = try await CrossValidation(options).run()
+        #expect(report.folds.count == 5 && report.testRowCount == 150)
+        #expect(report.testAccuracy.mean >= 0.95, "\(report.folds.map(\.testAccuracy))")
+        #expect(report.testAccuracy.least <= report.testAccuracy.mean && report.testAccuracy.greatest >= report.testAccuracy.mean)
+    }
+
+    @Test("more folds than there are rows of a class leave none to test on, and that is said")
+    func tooManyFolds() async throws {
+        var options = try options(.single)
+        options.foldCount = 200
+        let error = await #expect(throws: Status.self) { try await CrossValidation(options).run() }
+        #expect(error?.code == .invalidArgument && error?.message.contains("200 folds") == true)
+    }
+
     @Test("replicas learn together", arguments: [Strategy.sync, .async, .inGraph])
     func replicas(_ strategy: Strategy) async throws {
         try await TestCluster.with([("ps", 1), ("worker", 2)]) { cluster in

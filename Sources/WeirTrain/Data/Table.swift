@@ -77,16 +77,20 @@ public struct Table: Sendable {
         return part
     }
 
-    /// Two parts, the second with `fraction` of each class's rows, drawn by seed.
-    public func split(holdingOut fraction: Double, seed: UInt64) -> (train: Table, test: Table) {
+    /// The rows for testing and for training when the table is cut into `count` folds and one of them is held out.
+    ///
+    /// Each row is in one fold. Each fold has its share of each class (stratified), drawn by seed.
+    public func fold(_ number: Int, of count: Int, seed: UInt64) -> (train: Table, test: Table) {
         var generator = SplitMix(seed: seed)
         var train: [Int] = []
         var test: [Int] = []
+        // A class begins where the last one ended, so that folds differ by one row at most.
+        var next = 0
         for label in classes.indices {
-            let members = labels.indices.filter { Int(labels[$0]) == label }.shuffled(using: &generator)
-            let held = Int((Double(members.count) * fraction).rounded())
-            test += members.prefix(held)
-            train += members.dropFirst(held)
+            for row in labels.indices.filter({ Int(labels[$0]) == label }).shuffled(using: &generator) {
+                if next % count == number { test.append(row) } else { train.append(row) }
+                next += 1
+            }
         }
         return (rows(train.shuffled(using: &generator)), rows(test))
     }
