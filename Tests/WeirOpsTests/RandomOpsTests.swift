@@ -242,10 +242,8 @@ import WeirTensor
 // MARK: - Running one node
 
 private let testRegistry = OpRegistry(randomOps)
-    .adding(OpDefinition("Const", "() -> (output: dtype)", "value: tensor", "dtype: type").shape { c in
-        c.setOutput(0, c.attributes.tensor("value").map { PartialShape($0.shape) } ?? .unknown)
-    })
-    .adding(OpDefinition("Placeholder", "() -> (output: dtype)", "dtype: type"))
+    .adding(.const)
+    .adding(.placeholder)
 
 /// One node with its kernel, and the tensors it is run on.
 private struct OneNode {

@@ -20,7 +20,7 @@ final class TinySession {
 
     /// - Parameter registry: whatever the graph needs besides constants, placeholders and state.
     init(_ ops: [OpDefinition] = [], threads: Int = 1) throws {
-        builder = GraphBuilder(registry: OpRegistry([.tinyConst, .tinyPlaceholder] + stateOps + trainingOps + ops))
+        builder = GraphBuilder(registry: OpRegistry([.const, .tinyPlaceholder] + stateOps + trainingOps + ops))
         let device = CPUDevice(name: try DeviceName("/job:localhost/replica:0/task:0/device:CPU:0"))
         place = KernelPlace(device: device, resources: resources, pool: try ComputePool(threadCount: threads))
     }
@@ -144,12 +144,6 @@ private final class NoMessages: Rendezvous {
 }
 
 extension OpDefinition {
-    fileprivate static let tinyConst = OpDefinition("Const", "() -> (output: dtype)", "value: tensor", "dtype: type")
-        .shape { c in if let value = c.attributes.tensor("value") { c.setOutput(0, PartialShape(value.shape)) } }
-        .kernel { request in
-            let value = try request.tensor("value")
-            return .sync { context in context.setOutput(0, value) }
-        }
     fileprivate static let tinyPlaceholder = OpDefinition(
         "Placeholder", "() -> (output: dtype)", "value: tensor", "dtype: type"
     )
