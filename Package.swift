@@ -8,28 +8,7 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
-// For what runs in every step. What the compiler proves exclusive stays proven; checks at run time would take up to this part
-// of the instructions of the cases of `make count`: WeirTensor 1 %, WeirGraph 16 %, WeirOps 12 %, WeirRuntime 27 %. Other
-// modules have them, and debug builds, so `make sanitize`, have them everywhere.
-let uncheckedSettings = settings + [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))]
-
-// Kernels are compiled for the vector units every x86 server since 2013 has (AVX2, FMA, F16C); `weir` checks the
-// processor before it does anything else and says so when it is older.
-#if arch(x86_64)
-    let vectorSettings: [SwiftSetting] = [.unsafeFlags(["-Xcc", "-march=x86-64-v3", "-Xcc", "-fno-math-errno"])]
-#else
-    let vectorSettings: [SwiftSetting] = []
-#endif
-
-// On Linux, built for release, `weir` has Swift's libraries inside: it needs no Swift where it runs, and starts sooner. Of
-// Foundation only its essentials are linked. If this fails for names of CoreFoundation and ICU, something has come to use the rest of it, which
-// would more than double the binary: often `contains(_:)` of one string in another, where `firstRange(of:)` is the
-// standard library's own.
-let wholeBinary: [LinkerSetting] = [
-    .unsafeFlags(
-        ["-static-stdlib", "-Xlinker", "--no-export-dynamic", "-l_FoundationCollections", "-l_FoundationCShims"],
-        .when(platforms: [.linux], configuration: .release)),
-]
+// No flags that only a root package may set: Weir can be a dependency. What the Makefile adds for speed is said there.
 
 let package = Package(
     name: "weir",
@@ -52,12 +31,13 @@ let package = Package(
     // Rows of the house, lowest first: a target imports targets of lower rows only.
     targets: [
         // 0
-        .target(name: "WeirTensor", swiftSettings: uncheckedSettings + vectorSettings),
+        .target(name: "WeirTensor", swiftSettings: settings),
         // 1
+        .systemLibrary(name: "CTarget"),
         .systemLibrary(name: "COneDNN", pkgConfig: nil, providers: [.apt(["libdnnl-dev"])]),
-        .target(name: "WeirDevice", dependencies: ["WeirTensor", "COneDNN"], swiftSettings: settings + vectorSettings),
+        .target(name: "WeirDevice", dependencies: ["WeirTensor", "COneDNN", "CTarget"], swiftSettings: settings),
         // 2
-        .target(name: "WeirGraph", dependencies: ["WeirTensor", "WeirDevice"], swiftSettings: uncheckedSettings),
+        .target(name: "WeirGraph", dependencies: ["WeirTensor", "WeirDevice"], swiftSettings: settings),
         // 3
         .target(
             name: "WeirProto",
@@ -72,13 +52,13 @@ let package = Package(
         // 4
         .target(
             name: "WeirOps", dependencies: ["WeirGraph", "WeirDevice", "WeirTensor", "WeirWire"],
-            swiftSettings: uncheckedSettings + vectorSettings),
+            swiftSettings: settings),
         .target(
             name: "WeirRuntime",
             dependencies: [
                 "WeirGraph", "WeirDevice", "WeirTensor", .product(name: "Logging", package: "swift-log"),
             ],
-            swiftSettings: uncheckedSettings),
+            swiftSettings: settings),
         // 5
         .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CZlib", pkgConfig: nil, providers: [.apt(["zlib1g-dev"])]),
@@ -116,15 +96,12 @@ let package = Package(
             name: "weir",
             dependencies: ["Weir", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             path: "Sources/weir-cli",
-            swiftSettings: settings,
-            linkerSettings: wholeBinary),
+            swiftSettings: settings),
         // What `Benchmarks/count.py` counts; the package there also runs them by the clock.
         .target(
             name: "BenchmarkCases", dependencies: ["Weir", "WeirCluster"], path: "Benchmarks/Sources/BenchmarkCases", swiftSettings: settings),
-        // Names of functions are enough for valgrind, which does not get through clang's debug information.
         .executableTarget(
-            name: "count-cases", dependencies: ["BenchmarkCases"], path: "Benchmarks/Sources/count-cases", swiftSettings: settings,
-            linkerSettings: [.unsafeFlags(["-Xlinker", "--strip-debug"], .when(platforms: [.linux]))]),
+            name: "count-cases", dependencies: ["BenchmarkCases"], path: "Benchmarks/Sources/count-cases", swiftSettings: settings),
         // Random cases against every door, in processes that watch each other; `make fuzz`.
         .executableTarget(
             name: "weir-fuzz", dependencies: [
@@ -132,7 +109,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
-            path: "Tests/Fuzz", swiftSettings: settings, linkerSettings: wholeBinary),
+            path: "Tests/Fuzz", swiftSettings: settings),
         .testTarget(name: "WeirTensorTests", dependencies: ["WeirTensor"], swiftSettings: settings),
         .testTarget(name: "WeirGraphTests", dependencies: ["WeirGraph", "WeirTesting", "WeirOps", "WeirTensor"], swiftSettings: settings),
         .testTarget(name: "WeirWireTests", dependencies: ["WeirWire", "WeirProto", "WeirGraph", "WeirTensor"], swiftSettings: settings),

@@ -244,3 +244,26 @@ extension OpSchema {
         return result
     }
 }
+
+extension GraphBuilder {
+    /// The shapes of a node's outputs, by the op's shape function, when its inputs have these shapes, and those values as
+    /// far as they are given; nil where the function refuses them.
+    package static func outputShapes(of request: KernelRequest, _ inputs: [(shape: Shape, value: Tensor?)]) -> [PartialShape]? {
+        let builder = GraphBuilder(registry: OpRegistry())
+        do {
+            var node = try Node(name: request.name, op: request.op, attributes: request.attributes)
+            let known = OpDefinition("_Known", "() -> (output: T)", "T: type")
+            for (input, type) in zip(inputs, request.inputTypes) {
+                let id = try builder.built.add(
+                    try Node(name: builder.unique("known"), op: known, attributes: ["T": .type(type.dtype)]))
+                builder.shapes.append([PartialShape(input.shape)])
+                if let value = input.value { builder.knownValues[Endpoint(id)] = .tensor(value) }
+                node.inputs.append(Endpoint(id))
+            }
+            builder.infer(try builder.built.add(node))
+        } catch {
+            return nil
+        }
+        return builder.failure == nil ? builder.shapes.last : nil
+    }
+}

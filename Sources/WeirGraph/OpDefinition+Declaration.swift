@@ -95,24 +95,34 @@ extension OpDefinition {
         return self
     }
 
-    /// Adds a kernel for CPUs, and, with `gpu`, for GPUs.
+    /// Adds a kernel for CPUs, and says what TensorFlow's kernel for GPUs takes, where there is one.
     ///
     /// - Parameters:
     ///   - types: for each type attribute, the types it may have; attributes not named may have any.
-    ///   - gpu: the same for GPUs; nil when a GPU has no such kernel. On a simulated GPU the CPU's kernel computes.
+    ///   - gpu: the same for GPUs; nil when a GPU has no such kernel. What computes there is the GPU's affair.
     ///   - hostMemory: inputs and outputs (by name) that lie in host memory on a GPU: shapes, indices, handles.
-    ///   - make: makes the kernel of one node; called once a node, so this is where types are chosen.
+    ///   - make: makes the CPU's kernel of one node; called once a node, so this is where types are chosen.
     public func kernel(
         _ types: [String: DTypeSet] = [:], gpu: [String: DTypeSet]? = nil, hostMemory: Set<String> = [],
         make: @escaping KernelFactory.Make
     ) -> OpDefinition {
-        kernels.append(KernelFactory(deviceType: "CPU", types: types, hostMemory: [], make: make))
-        if let gpu { kernels.append(KernelFactory(deviceType: "GPU", types: gpu, hostMemory: hostMemory, make: make)) }
+        let support = KernelSupport(deviceType: "CPU", types: types)
+        supports.append(support)
+        hostKernels.append(KernelFactory(support, make: make))
+        if let gpu { supports.append(KernelSupport(deviceType: "GPU", types: gpu, hostMemory: hostMemory)) }
         return self
     }
 
-    /// The kernel for a node with these attributes on a device of this type, if there is one.
-    public func kernel(for deviceType: String, _ attributes: Attributes) -> KernelFactory? {
-        kernels.first { $0.deviceType == deviceType && $0.accepts(attributes) }
+    /// Says that another type of device has a kernel for the op too, in its `KernelLibrary`.
+    public func supported(on deviceType: String, _ types: [String: DTypeSet] = [:], hostMemory: Set<String> = []) -> OpDefinition {
+        supports.append(KernelSupport(deviceType: deviceType, types: types, hostMemory: hostMemory))
+        return self
     }
+
+    /// What a type of device has for a node with these attributes; nil when that is nothing.
+    public func support(on deviceType: String, _ attributes: Attributes) -> KernelSupport? {
+        supports.first { $0.deviceType == deviceType && $0.accepts(attributes) }
+    }
+    /// The CPU's kernel for a node with these attributes, if there is one.
+    public func hostKernel(_ attributes: Attributes) -> KernelFactory? { hostKernels.first { $0.support.accepts(attributes) } }
 }

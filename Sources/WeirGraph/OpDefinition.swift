@@ -34,7 +34,10 @@ public final class OpDefinition: @unchecked Sendable {  // changed only by the c
     public internal(set) var shapeFunction: ShapeFunction?
     public internal(set) var gradient: Gradient?
     public internal(set) var hasNoGradient = false
-    public internal(set) var kernels: [KernelFactory] = []
+    /// On which types of devices a node can run, for which types of elements.
+    public internal(set) var supports: [KernelSupport] = []
+    /// How the CPU computes it.
+    public internal(set) var hostKernels: [KernelFactory] = []
     /// How a node of the op calls functions of the library that its attributes name; nil when it does not, or only as data.
     public internal(set) var functionCall: FunctionCall?
     /// What a node of the op is to passes and executor.

@@ -63,7 +63,7 @@ final class FunctionTable: FunctionInstantiator {
         graph = try Lowering(registry: registry).run(graph, within: definition.name)
         let results = graph.nodes.count (where: \.isResult)
         for id in graph.nodes.indices where graph.nodes[id].device == nil && graph.nodes[id].requestedDevice.isEmpty {
-            if graph.nodes[id].op.function != nil || graph.nodes[id].op.kernel(for: place.device.type, graph.nodes[id].attributes) != nil {
+            if graph.nodes[id].op.function != nil || graph.nodes[id].op.support(on: place.device.type, graph.nodes[id].attributes) != nil {
                 graph.nodes[id].device = place.device.name
             }
         }

@@ -37,8 +37,9 @@ public final class KernelStore: Sendable {
     func scoped(to function: FunctionReference) -> KernelStore { KernelStore(kept, scope: function) }
 
     /// - Parameter library: the functions of the node's graph.
-    func kernel(_ request: KernelRequest, _ factory: KernelFactory, library: FunctionLibrary) throws -> Kernel {
-        guard request.op.keepsKernel, request.op.function == nil else { return try factory.make(request) }
+    func kernel(_ request: KernelRequest, _ support: KernelSupport, library: FunctionLibrary) throws -> Kernel {
+        func make() throws -> Kernel { try request.place.kernels.kernel(for: request, support) }
+        guard request.op.keepsKernel, request.op.function == nil else { return try make() }
         let key = "\(request.place.device.name);\(request.name)"
         // Notes that passes and front ends leave on a node (`_output_shapes`, `_grappler…`) do not make another kernel of it.
         let attributes = Attributes(request.attributes.values.filter { !$0.key.hasPrefix("_") })
@@ -50,7 +51,7 @@ public final class KernelStore: Sendable {
             }?.kernel
         }
         if let known = kept.entries.withLock({ find($0[key]) }) { return known }
-        let made = try factory.make(request)
+        let made = try make()
         return kept.entries.withLock { entries in
             if let known = find(entries[key]) { return known }
             entries[key, default: []].append(

@@ -16,14 +16,16 @@ public struct LocalDevices: Sendable {
     public init(task: DeviceName, options: RuntimeOptions = RuntimeOptions()) {
         var places: [KernelPlace] = []
         func add(_ device: any Device) {
-            places.append(KernelPlace(device: device, resources: ResourceTable(defaultContainer: task.job ?? "localhost")))
+            let resources = ResourceTable(defaultContainer: task.job ?? "localhost")
+            let kernels: any KernelLibrary = (device as? SimulatedGPU).map { SimulatedKernels(gpu: $0) } ?? HostKernels()
+            places.append(KernelPlace(device: device, resources: resources, kernels: kernels))
         }
         func name(_ type: String, _ index: Int) -> DeviceName {
             DeviceName(job: task.job, replica: task.replica, task: task.task, type: type, index: index)
         }
         for index in 0..<max(1, options.cpuCount) { add(CPUDevice(name: name("CPU", index))) }
         for index in 0..<max(0, options.simulatedGPUCount) {
-            add(SimulatedGPU(name: name("GPU", index), memoryLimit: options.simulatedGPUMemory))
+            add(SimulatedGPU(name: name("GPU", index), memoryLimit: options.simulatedGPUMemory, delays: options.simulatedGPUDelays?.stream(UInt64(index) &* 8)))
         }
         self.init(places: places)
     }
@@ -41,12 +43,16 @@ public struct LocalDevices: Sendable {
     public func isolated(as task: DeviceName? = nil) -> LocalDevices {
         LocalDevices(places: places.map { place in
             let device = task.map { RenamedDevice(place.device, task: $0) as any Device } ?? place.device
-            return KernelPlace(device: device, resources: ResourceTable(defaultContainer: (task ?? place.device.name).job ?? "localhost"), pool: place.pool)
+            return KernelPlace(
+                device: device, resources: ResourceTable(defaultContainer: (task ?? place.device.name).job ?? "localhost"), pool: place.pool,
+                kernels: place.kernels)
         })
     }
     /// The same devices and resources under another task's name.
     public func renamed(as task: DeviceName) -> LocalDevices {
-        LocalDevices(places: places.map { KernelPlace(device: RenamedDevice($0.device, task: task), resources: $0.resources, pool: $0.pool) })
+        LocalDevices(places: places.map {
+            KernelPlace(device: RenamedDevice($0.device, task: task), resources: $0.resources, pool: $0.pool, kernels: $0.kernels)
+        })
     }
 }
 
@@ -64,7 +70,11 @@ final class RenamedDevice: Device {
     var allocator: any Allocator { device.allocator }
     var memoryLimit: Int { device.memoryLimit }
     var hardware: String { device.hardware }
-    func copy(_ tensor: Tensor, from source: any Device) throws(Status) -> Tensor {
-        try device.copy(tensor, from: (source as? RenamedDevice)?.device ?? source)
+    var stream: (any DeviceStream)? { device.stream }
+    var underlying: any Device { device.underlying }
+    func upload(_ tensor: Tensor) throws(Status) -> Tensor { try device.upload(tensor) }
+    func upload(_ tensor: Tensor, _ done: @escaping Completion<Tensor>) { device.upload(tensor, done) }
+    func download(_ tensor: Tensor, after event: (any DeviceEvent)?, _ done: @escaping Completion<Tensor>) {
+        device.download(tensor, after: event, done)
     }
 }

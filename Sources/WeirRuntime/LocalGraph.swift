@@ -102,14 +102,14 @@ public final class LocalGraph: Sendable {
                 }
             }
         }
-        guard let factory = node.op.kernel(for: place.device.type, node.attributes) else {
-            let kernels = node.op.kernels.map { "  \($0.summary)" }.joined(separator: "\n")
+        guard let support = node.op.support(on: place.device.type, node.attributes) else {
+            let kernels = node.op.supports.map { "  \($0.summary)" }.joined(separator: "\n")
             throw Status.notFound(
                 "No registered '\(node.op.name)' OpKernel for '\(place.device.type)' devices compatible with node {{node \(node.name)}}\n"
                     + "\t.  Registered:\(kernels.isEmpty ? "  <no registered kernels>" : "\n" + kernels)\n")
         }
         do {
-            return try store.kernel(request, factory, library: library)
+            return try store.kernel(request, support, library: library)
         } catch {
             let status = Status(error)
             throw status.appending("\n\t [[{{node \(node.name)}}]]")

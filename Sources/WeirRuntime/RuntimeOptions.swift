@@ -1,3 +1,4 @@
+public import WeirDevice
 public import WeirGraph
 
 /// Every size and count of the runtime that a user may set, in one place.
@@ -7,6 +8,8 @@ public struct RuntimeOptions: Sendable {
     /// Simulated GPUs in this process, and the memory each has.
     public var simulatedGPUCount = 0
     public var simulatedGPUMemory = 1 << 30
+    /// How long their streams sit idle between pieces of work, to find waits that are missing.
+    public var simulatedGPUDelays: SimulatedDelays?
     /// Whether a node whose device has no kernel for it may go to another device of its task.
     public var allowsSoftPlacement = false
     /// Whether a table of who goes where is written to the log when a graph is placed.

@@ -7,10 +7,10 @@ import WeirTensor
 /// Lets a thread wait for a completion. Never for threads of Swift's cooperative pool.
 final class Waiting<T: Sendable>: @unchecked Sendable {  // `result` is written before the flag that announces it
     private let isDone = Atomic<Bool>(false)
-    private var result: Result<T, Status>?
+    @exclusivity(unchecked) private var result: Result<T, Status>?
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-    private var isAsleep = false
+    @exclusivity(unchecked) private var isAsleep = false
 
     init() {
         pthread_mutex_init(mutex, nil)

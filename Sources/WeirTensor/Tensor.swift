@@ -91,6 +91,18 @@ public struct Tensor: @unchecked Sendable {
         storage = .wrap(base, dtype, shape, .foreign(owner))
     }
 
+    /// Where the block begins that its elements lie in, if that is memory of this allocator: its own, or that of the tensor
+    /// that it is a view of.
+    package func block(of allocator: any Allocator) -> UnsafeMutableRawPointer? {
+        let root: TensorStorage
+        if case .view(let owner) = storage.header.owner { root = owner } else { root = storage }
+        guard case .allocator(let owner) = root.header.owner, owner === allocator else { return nil }
+        return root.header.base
+    }
+
+    /// Where its elements begin.
+    package var address: UnsafeMutableRawPointer { storage.header.base }
+
     /// Marks memory that a variable updates in place although others may read it.
     public func beginsUpdatesInPlace() { storage.header.isUpdatedInPlace = true }
 

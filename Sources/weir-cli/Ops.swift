@@ -26,7 +26,7 @@ struct Ops: ParsableCommand {
             Terminal.line(text)
         }
         Terminal.line("  gradient: \(op.gradient != nil ? "yes" : "no")")
-        for kernel in op.kernels { Terminal.line("  kernel: \(kernel.summary)") }
+        for kernel in op.supports { Terminal.line("  kernel: \(kernel.summary)") }
     }
 
     private func describe(_ argument: OpSchema.Argument) -> String {

@@ -260,7 +260,7 @@ private struct OneNode {
         let operation = builder.add(op, outputs, attributes: attributes)
         node = try builder.graph().nodes[operation.id]
         self.inputs = inputs
-        let factory = try #require(node.op.kernel(for: "CPU", node.attributes))
+        let factory = try #require(node.op.hostKernel(node.attributes))
         kernel = try factory.make(
             KernelRequest(
                 name: node.name, op: node.op, attributes: node.attributes, inputTypes: node.inputTypes,

@@ -117,6 +117,7 @@ final class TinySession {
                     try body(context)
                     pending.finish(.success(Array(outputs)))
                 case .async(let body): body(context) { pending.finish($0) }
+                case .enqueued: pending.finish(.failure(.internalError("the CPU has no stream")))
                 }
             }
         }
@@ -125,7 +126,7 @@ final class TinySession {
 
     private func kernel(_ id: NodeID, _ node: Node) throws -> Kernel {
         if let kernel = kernels[id] { return kernel }
-        let factory = try #require(node.op.kernel(for: "CPU", node.attributes), "no kernel for \(node.op.name)")
+        let factory = try #require(node.op.hostKernel(node.attributes), "no kernel for \(node.op.name)")
         let kernel = try factory.make(
             KernelRequest(
                 name: node.name, op: node.op, attributes: node.attributes, inputTypes: node.inputTypes,

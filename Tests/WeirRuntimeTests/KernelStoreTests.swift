@@ -9,20 +9,23 @@ import WeirTensor
 
 @Suite("Kernels of a session")
 struct KernelStoreTests {
-    private func request(_ name: String, _ op: String, _ attributes: Attributes) throws -> (KernelRequest, KernelFactory) {
+    private func request(_ name: String, _ op: String, _ attributes: Attributes, made: Counter? = nil) throws -> (KernelRequest, KernelSupport) {
         let op = try OpRegistry.standard.require(op)
         let node = try Node(name: name, op: op, attributes: attributes)
         let devices = LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0))
         let request = KernelRequest(
             name: name, op: op, attributes: node.attributes, inputTypes: node.inputTypes, outputTypes: node.outputTypes,
-            place: devices.client, functions: NoFunctions())
-        return (request, try #require(op.kernel(for: "CPU", node.attributes)))
+            place: KernelPlace(
+                device: devices.client.device, resources: devices.client.resources, kernels: CountingKernels(counter: made ?? Counter())),
+            functions: NoFunctions())
+        return (request, try #require(op.support(on: "CPU", node.attributes)))
     }
-    /// A kernel has no identity of its own: what it was made with has.
-    private func counting(_ factory: KernelFactory, _ made: @escaping @Sendable () -> Void) -> KernelFactory {
-        KernelFactory(deviceType: factory.deviceType, types: factory.types, hostMemory: factory.hostMemory) { request in
-            made()
-            return try factory.make(request)
+    /// A kernel has no identity of its own: what has been made is counted.
+    private struct CountingKernels: KernelLibrary {
+        let counter: Counter
+        func kernel(for request: KernelRequest, _ support: KernelSupport) throws -> Kernel {
+            counter.add()
+            return try HostKernels().kernel(for: request, support)
         }
     }
 
@@ -31,8 +34,8 @@ struct KernelStoreTests {
         let store = KernelStore()
         let count = Counter()
         func ask(_ op: String, _ attributes: Attributes) throws {
-            let (request, factory) = try request("n", op, attributes)
-            _ = try store.kernel(request, counting(factory) { count.add() }, library: FunctionLibrary())
+            let (request, support) = try request("n", op, attributes, made: count)
+            _ = try store.kernel(request, support, library: FunctionLibrary())
         }
         let float: Attributes = ["dtype": .type(.float32), "T": .type(.int32), "seed": 1]
         try ask("RandomUniform", float)
@@ -53,10 +56,11 @@ struct KernelStoreTests {
         let store = KernelStore()
         let count = Counter()
         for _ in 0..<3 {
-            let (request, factory) = try request(
+            let (request, support) = try request(
                 "send", "_Send",
-                ["T": .type(.float32), "tensor_name": "edge", "send_device": "a", "recv_device": "b", "send_device_incarnation": 1])
-            _ = try store.kernel(request, counting(factory) { count.add() }, library: FunctionLibrary())
+                ["T": .type(.float32), "tensor_name": "edge", "send_device": "a", "recv_device": "b", "send_device_incarnation": 1],
+                made: count)
+            _ = try store.kernel(request, support, library: FunctionLibrary())
         }
         #expect(count.value == 3)
     }

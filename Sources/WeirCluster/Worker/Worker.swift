@@ -215,35 +215,49 @@ public final class Worker: WorkerEndpoint {
         graph.run(context) { [self] result in
             outer.deregister(token)
             context.resources.clearAll()
-            let reply = result.flatMap { _ in
-                Result { () throws(Status) -> RunGraphReply in
+            if case .failure(let status) = result { return end(step, session, .failure(status), done) }
+            Worker.fetch(request.receives, step) { [self] fetched in
+                let reply = fetched.map { values in
                     RunGraphReply(
-                        received: try request.receives.map { key throws(Status) in try Worker.fetch(key, step) },
-                        times: times?.all ?? [],
+                        received: values, times: times?.all ?? [],
                         partitionGraphs: request.recordsPartitionGraphs ? graph.parts.map(\.graph.definition) : [])
                 }
+                end(step, session, reply, done)
             }
-            end(step, session, reply, done)
         }
     }
 
     /// A fetched value, which the step has left under its key.
-    private static func fetch(_ key: String, _ step: StepTable.Step) throws(Status) -> NamedTensor {
+    private static func delivery(_ key: String, _ step: StepTable.Step) throws(Status) -> Delivery {
         guard let delivery = step.rendezvous.take(RendezvousKey(key)) else {
             throw .internalError("Failed to fetch outputs for step \(step.id). (Original error message: nothing was sent for \(key).)")
         }
-        return try named(key, delivery, step.id)
+        try requireAlive(delivery, key, step.id)
+        return delivery
     }
-    private static func named(_ key: String, _ delivery: Delivery, _ step: Int) throws(Status) -> NamedTensor {
+    private static func requireAlive(_ delivery: Delivery, _ key: String, _ step: Int) throws(Status) {
         guard !delivery.isDead else {
             throw .internalError(
                 "Failed to fetch outputs for step \(step). (Original error message: The tensor returned for \(key) was not valid.)")
         }
-        return NamedTensor(key, try onHost(delivery))
     }
-    private static func onHost(_ delivery: Delivery) throws(Status) -> Tensor {
-        guard let device = delivery.device, !device.isHost else { return delivery.tensor }
-        return try delivery.tensor.copied()
+    /// The values of several keys, in host memory.
+    private static func fetch(_ keys: [String], _ step: StepTable.Step, _ done: @escaping Completion<[NamedTensor]>) {
+        do throws(Status) {
+            let deliveries = try keys.map { key throws(Status) in try delivery(key, step) }
+            guard let first = deliveries.firstIndex(where: { !$0.isOnHost }) else {
+                return done(.success(zip(keys, deliveries).map { NamedTensor($0, $1.tensor) }))
+            }
+            let gathering = Gathering(keys.count, done)
+            for (index, delivery) in deliveries.enumerated() where index < first || delivery.isOnHost {
+                gathering.finish(index, .success(NamedTensor(keys[index], delivery.tensor)))
+            }
+            for (index, delivery) in deliveries.enumerated() where !delivery.isOnHost {
+                delivery.download { result in gathering.finish(index, result.map { NamedTensor(keys[index], $0) }) }
+            }
+        } catch {
+            done(.failure(error))
+        }
     }
 
     /// One call of a step that is run in several: the first starts it, each gives and takes some tensors, the last waits.
@@ -285,9 +299,13 @@ public final class Worker: WorkerEndpoint {
         }
         for (index, key) in request.receives.enumerated() {
             step.rendezvous.receive(RendezvousKey(key)) { result in
-                gathering.finish(index, result.flatMap { delivery in
-                    Result { () throws(Status) -> NamedTensor in try Worker.named(key, delivery, step.id) }
-                })
+                do throws(Status) {
+                    let delivery = try result.get()
+                    try Worker.requireAlive(delivery, key, step.id)
+                    delivery.download { tensor in gathering.finish(index, tensor.map { NamedTensor(key, $0) }) }
+                } catch {
+                    gathering.finish(index, .failure(error))
+                }
             }
         }
     }
@@ -326,9 +344,11 @@ public final class Worker: WorkerEndpoint {
         guard let token = cancellation.register({ once.finish(.failure(cancelled)) }) else { return once.finish(.failure(cancelled)) }
         step.rendezvous.receive(request.key) { result in
             cancellation.deregister(token)
-            once.finish(result.flatMap { delivery in
-                Result { () throws(Status) -> Delivery in Delivery(try Worker.onHost(delivery), isDead: delivery.isDead) }
-            })
+            switch result {
+            case .success(let delivery) where !delivery.isOnHost:
+                delivery.download { tensor in once.finish(tensor.map { Delivery($0, isDead: delivery.isDead) }) }
+            default: once.finish(result)
+            }
         }
     }
 

@@ -14,8 +14,4 @@ public final class CPUDevice: Device {
         self.name = name
         self.incarnation = incarnation
     }
-
-    public func copy(_ tensor: Tensor, from source: any Device) throws(Status) -> Tensor {
-        source.isHost ? tensor : try tensor.copied()
-    }
 }

@@ -1,3 +1,5 @@
+import CTarget
+
 #if canImport(Glibc)
     import Glibc
 #endif
@@ -19,15 +21,12 @@ public enum Processor {
         return "\(model), \(coreCount) core\(coreCount == 1 ? "" : "s")"
     }()
 
-    /// What the kernels are compiled for and this processor lacks, or nil when all is there.
+    /// What the kernels are compiled for and this processor lacks, or nil when all is there. By the Makefile they are
+    /// compiled for the vector units that every x86 server since 2013 has (AVX2, FMA, F16C).
     public static let missingFeature: String? = {
-        #if arch(x86_64)
-            guard let flags = field("flags") else { return nil }
-            let present = Set(flags.split(separator: " "))
-            return ["avx2", "fma", "f16c", "bmi2"].first { !present.contains(Substring($0)) }
-        #else
-            return nil
-        #endif
+        guard weir_needs_avx2.rawValue == 1, let flags = field("flags") else { return nil }
+        let present = Set(flags.split(separator: " "))
+        return ["avx2", "fma", "f16c", "bmi2"].first { !present.contains(Substring($0)) }
     }()
 
     private static func field(_ name: String, in path: String = "/proc/cpuinfo") -> String? {

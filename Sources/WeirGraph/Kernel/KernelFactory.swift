@@ -1,15 +1,19 @@
 public import WeirTensor
 public import WeirDevice
 
-/// Makes an op's kernels for one type of device and some types of elements.
-public struct KernelFactory: Sendable {
-    public typealias Make = @Sendable (KernelRequest) throws -> Kernel
-
+/// That an op has kernels for one type of device and some types of elements: what placement goes by. TensorFlow's own for
+/// CPUs and GPUs.
+public struct KernelSupport: Sendable {
     public let deviceType: String
     public let types: [String: DTypeSet]
-    /// The inputs and outputs, by name, that lie in host memory although the kernel is a GPU's.
+    /// The inputs and outputs, by name, that lie in host memory although the kernel is another device's.
     public let hostMemory: Set<String>
-    public let make: Make
+
+    public init(deviceType: String, types: [String: DTypeSet], hostMemory: Set<String> = []) {
+        self.deviceType = deviceType
+        self.types = types
+        self.hostMemory = hostMemory
+    }
 
     func accepts(_ attributes: Attributes) -> Bool {
         types.allSatisfy { name, allowed in
@@ -23,6 +27,37 @@ public struct KernelFactory: Sendable {
     public var summary: String {
         let constraints = types.sorted { $0.key < $1.key }.map { "\($0.key) in [\($0.value.types.map(\.name).joined(separator: ", "))]" }
         return (["device='\(deviceType)'"] + constraints).joined(separator: "; ")
+    }
+}
+
+/// Makes an op's kernels for the CPU.
+public struct KernelFactory: Sendable {
+    public typealias Make = @Sendable (KernelRequest) throws -> Kernel
+
+    public let support: KernelSupport
+    public let make: Make
+    public init(_ support: KernelSupport, make: @escaping Make) {
+        self.support = support
+        self.make = make
+    }
+}
+
+/// The kernels of one kind of device. A new kind brings its own, and says on the ops which it has (`supported(on:)`).
+public protocol KernelLibrary: Sendable {
+    /// Makes the kernel of a node.
+    /// - Parameter support: what the op says of its kernels on this type of device, which fits the node.
+    /// - Throws: what is wrong with the node's attributes; `unimplemented` when there is no such kernel after all.
+    func kernel(for request: KernelRequest, _ support: KernelSupport) throws -> Kernel
+}
+
+/// The kernels that ops declare themselves.
+public struct HostKernels: KernelLibrary {
+    public init() {}
+    public func kernel(for request: KernelRequest, _ support: KernelSupport) throws -> Kernel {
+        guard let factory = request.op.hostKernel(request.attributes) else {
+            throw Status.unimplemented("Op '\(request.op.name)' has no kernel here that computes what node '\(request.name)' asks for")
+        }
+        return try factory.make(request)
     }
 }
 
@@ -77,6 +112,18 @@ public struct KernelRequest: Sendable {
     public func outputRange(_ name: String) throws -> Range<Int> {
         try range(name, op.schema.outputs)
     }
+    /// For each input (and output) whether it lies in host memory, as the op says it for this type of device. Strings and
+    /// handles always do.
+    public func hostPorts(_ support: KernelSupport) throws -> (inputs: [Bool], outputs: [Bool]) {
+        func ports(_ arguments: [OpSchema.Argument], _ types: [PortType]) throws -> [Bool] {
+            var isHost = types.map { $0.dtype == .string || $0.dtype == .resource }
+            for (argument, range) in zip(arguments, try op.schema.ranges(arguments, attributes)) where support.hostMemory.contains(argument.name) {
+                for port in range { isHost[port] = true }
+            }
+            return isHost
+        }
+        return (try ports(op.schema.inputs, inputTypes), try ports(op.schema.outputs, outputTypes))
+    }
     private func range(_ name: String, _ arguments: [OpSchema.Argument]) throws -> Range<Int> {
         guard let index = arguments.firstIndex(where: { $0.name == name }) else {
             preconditionFailure("\(op.name) has no argument '\(name)'")
@@ -94,9 +141,14 @@ public final class KernelPlace: Sendable {
     /// The device's allocator, and whether it is the host's own.
     public let allocator: any Allocator
     public let usesHostMemory: Bool
+    public let kernels: any KernelLibrary
 
-    public init(device: any Device, resources: ResourceTable, pool: ComputePool = .shared) {
+    /// - Parameter kernels: those of the device's kind.
+    public init(
+        device: any Device, resources: ResourceTable, pool: ComputePool = .shared, kernels: any KernelLibrary = HostKernels()
+    ) {
         self.device = device
+        self.kernels = kernels
         self.resources = resources
         self.pool = pool
         allocator = device.allocator

@@ -19,10 +19,21 @@ public struct Delivery: Sendable {
     public var isDead: Bool
     /// The device whose memory holds the tensor; nil for the host's.
     public var device: (any Device)?
-    public init(_ tensor: Tensor, isDead: Bool = false, device: (any Device)? = nil) {
+    /// When the tensor's elements are there; nil when they are.
+    public var event: (any DeviceEvent)?
+
+    public init(_ tensor: Tensor, isDead: Bool = false, device: (any Device)? = nil, event: (any DeviceEvent)? = nil) {
         self.tensor = tensor
         self.isDead = isDead
         self.device = device
+        self.event = event
+    }
+    /// Whether it is in the host's memory, for anybody to read.
+    public var isOnHost: Bool { device?.isHost ?? true }
+    /// Brings the tensor to the host's memory.
+    public func download(_ done: @escaping Completion<Tensor>) {
+        guard let device, !device.isHost else { return done(.success(tensor)) }
+        device.underlying.download(tensor, after: event, done)
     }
     /// A dead one, with the empty tensor that peers expect in its place.
     public static func dead(_ dtype: DType = .float32) -> Delivery {

@@ -88,7 +88,7 @@ public struct ConstantFolding: GraphPass {
     ) -> [Tensor]? {
         // One result for each output, however many an attribute says there are.
         guard node.outputTypes.count <= maximumOutputCount, node.outputTypes.allSatisfy(\.dtype.isBitwise) else { return nil }
-        guard let factory = node.op.kernel(for: environment.place.device.type, node.attributes) else { return nil }
+        guard let factory = node.op.hostKernel(node.attributes) else { return nil }
         let request = KernelRequest(
             name: node.name, op: node.op, attributes: node.attributes, inputTypes: node.inputTypes, outputTypes: node.outputTypes,
             place: place, functions: NoFunctions())
@@ -136,7 +136,6 @@ private final class FoldingDevice: Device {
     var allocator: any Allocator { memory }
     var memoryLimit: Int { device.memoryLimit }
     var hardware: String { device.hardware }
-    func copy(_ tensor: Tensor, from source: any Device) throws(Status) -> Tensor { try device.copy(tensor, from: source) }
 }
 
 /// For kernels that compute values, which hand nothing over.

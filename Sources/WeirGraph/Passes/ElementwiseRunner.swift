@@ -14,7 +14,7 @@ final class ElementwiseRunner: Sendable {
         names = program.members.map(\.node.name)
         kernels = try program.members.map { member in
             let node = member.node
-            guard let factory = node.op.kernel(for: request.place.device.type, node.attributes) else {
+            guard let factory = node.op.hostKernel(node.attributes) else {
                 throw Status.notFound("No kernel of '\(node.op.name)' for \(request.place.device.type)")
             }
             return try factory.make(

@@ -38,5 +38,5 @@ private func constantValue(_ request: KernelRequest) throws -> Tensor {
     }
     let device = request.place.device
     let staysOnHost = device.isHost || !dtype.isBitwise || dtype == .int32 || request.op.name == "HostConst"
-    return staysOnHost ? value : try value.copied(in: device.allocator)
+    return staysOnHost ? value : try device.upload(value)
 }

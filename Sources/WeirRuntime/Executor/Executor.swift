@@ -27,7 +27,8 @@ public final class Executor: Sendable {
         let frames = try FrameAssignment(graph)
         table = NodeTable(graph, frames, kernels: kernels)
         self.place = place
-        sequential = scheduling == .parallel ? nil : SequentialPlan(graph, table, frames, isHost: place.device.isHost)
+        // A device with a stream is given its work in whatever order its inputs come.
+        sequential = scheduling == .parallel || place.device.stream != nil ? nil : SequentialPlan(graph, table, frames, isHost: place.device.isHost)
         choice = EngineChoice(isOpen: scheduling == .measured && sequential != nil && place.pool.threadCount > 1)
     }
 

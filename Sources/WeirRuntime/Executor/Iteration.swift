@@ -21,8 +21,8 @@ final class Iteration: @unchecked Sendable {  // slots are written before the co
     unowned(unsafe) let frame: Frame
 
     // Guarded by the loop lock of the run; unused outside of loops.
-    var outstanding = 0
-    var outstandingFrames = 0
+    @exclusivity(unchecked) var outstanding = 0
+    @exclusivity(unchecked) var outstandingFrames = 0
 
     init(_ layout: NodeTable.FrameLayout, number: Int, frame: Frame) {
         self.number = number
@@ -95,17 +95,17 @@ final class Frame: @unchecked Sendable {  // guarded by the loop lock of the run
     /// The frame it was entered from, which owns it, and the iteration there.
     unowned(unsafe) let parent: Frame?
     unowned(unsafe) let parentIteration: Iteration?
-    var iterations: [Int: Iteration] = [:]
-    var lastIteration = 0
-    var outstandingIterations = 1
-    var outstandingEnters: Int
-    var invariants: [(node: Int32, value: Slot)] = []
+    @exclusivity(unchecked) var iterations: [Int: Iteration] = [:]
+    @exclusivity(unchecked) var lastIteration = 0
+    @exclusivity(unchecked) var outstandingIterations = 1
+    @exclusivity(unchecked) var outstandingEnters: Int
+    @exclusivity(unchecked) var invariants: [(node: Int32, value: Slot)] = []
     /// Values for an iteration that may not start yet.
-    var waiting: [(node: Int32, value: Slot)] = []
+    @exclusivity(unchecked) var waiting: [(node: Int32, value: Slot)] = []
     /// Exits that were dead in the iteration that is the last so far.
-    var deadExits: [Int32] = []
+    @exclusivity(unchecked) var deadExits: [Int32] = []
     /// Frames entered from here, by the iteration and the loop's layout.
-    var children: [Child: Frame] = [:]
+    @exclusivity(unchecked) var children: [Child: Frame] = [:]
 
     struct Child: Hashable {
         let iteration: Int

@@ -144,6 +144,18 @@ final class Run: @unchecked Sendable {  // see the fields
                 guard let result = pending.finishedBeforeReturn() else { return }
                 endInlineActivity()
                 guard accept(result, item.node, outputs, outputCount) else { return clearInputs() }
+            case .enqueued(let body):
+                beginActivity()
+                do {
+                    guard try body(context, { self.finish(item, $0, start) }) else { return }
+                } catch {
+                    endInlineActivity()
+                    clearInputs()
+                    for index in 0..<outputCount { outputs[index] = .empty }
+                    return fail(item.node, Status(error))
+                }
+                clearInputs()
+                return propagate(item, entry, outputs, isDead: false, &ready)
             }
             if start != 0 { record(item.node, start, outputs, outputCount) }
         }
@@ -197,6 +209,18 @@ final class Run: @unchecked Sendable {  // see the fields
                 propagate(item, entry, outputs, isDead: isDead(entry, outputs), &ready)
             }
             process(&ready)
+        }
+    }
+
+    /// Ends what a kernel has given to its device's stream; called on the stream's thread, which has other things to do.
+    private func finish(_ item: Ready, _ result: EnqueuedResult, _ start: Int) {
+        switch result {
+        case .outputs(let result): resume(item, result, start)
+        case .handedOnBefore(let failure):
+            executor.place.pool.submit { [self] in
+                if let failure { fail(item.node, failure) }
+                endActivity()
+            }
         }
     }
 
@@ -274,7 +298,7 @@ final class Run: @unchecked Sendable {  // see the fields
 /// The meeting of an asynchronous kernel's return and its completion, whichever comes first.
 private final class PendingKernel: @unchecked Sendable {  // `result` is written before the state that announces it
     private let state = Atomic<UInt8>(0)
-    private var result: Result<[Slot], Status>?
+    @exclusivity(unchecked) private var result: Result<[Slot], Status>?
 
     /// Called by the kernel when it is done; `late` is called when the kernel had returned already.
     func complete(_ result: Result<[Slot], Status>, late: (Result<[Slot], Status>) -> Void) {

@@ -215,7 +215,7 @@ public struct Partitioner {
     private func isInHostMemory(_ node: Node, _ arguments: [OpSchema.Argument], _ port: Int, _ dtype: DType) -> Bool {
         guard let type = node.device?.type, type != "CPU" else { return false }
         if !dtype.isBitwise { return true }
-        guard let kernel = node.op.kernel(for: type, node.attributes), !kernel.hostMemory.isEmpty,
+        guard let kernel = node.op.support(on: type, node.attributes), !kernel.hostMemory.isEmpty,
             let ranges = try? node.op.schema.ranges(arguments, node.attributes),
             let index = ranges.firstIndex(where: { $0.contains(port) })
         else { return false }

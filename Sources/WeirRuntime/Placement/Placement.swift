@@ -57,8 +57,8 @@ enum Placement {
 
     /// The kernels there are, in at most three lines.
     private static func kernels(_ node: Node) -> String {
-        if node.op.kernels.isEmpty { return "  <no registered kernels>" }
-        let lines = node.op.kernels.map { "  \($0.summary)" }
+        if node.op.supports.isEmpty { return "  <no registered kernels>" }
+        let lines = node.op.supports.map { "  \($0.summary)" }
         return (lines.prefix(2) + (lines.count > 2 ? ["  and \(lines.count - 2) more"] : [])).joined(separator: "\n")
     }
 }

@@ -74,7 +74,7 @@ public struct Placer: Sendable {
     /// The device types that have a kernel for this node, best first.
     func supportedTypes(_ node: Node) -> [String] {
         if node.op.function != nil { return types }
-        return types.filter { node.op.kernel(for: $0, node.attributes) != nil }
+        return types.filter { node.op.support(on: $0, node.attributes) != nil }
     }
     var allTypes: [String] { types }
 

@@ -7,8 +7,8 @@ struct AttributeMaker {
     /// - Parameter given: attributes that are settled, such as the element types of the queue that the op uses.
     mutating func attributes(of op: OpDefinition, given: Attributes = [:]) -> Attributes {
         var result = Attributes()
-        let factories = op.kernels.filter { $0.deviceType == "CPU" }
-        let types = factories.isEmpty || make.random.chance(3) ? [:] : make.random.pick(factories).types
+        let factories = op.hostKernels
+        let types = factories.isEmpty || make.random.chance(3) ? [:] : make.random.pick(factories).support.types
         for spec in op.schema.attributes {
             if let settled = given[spec.name], (try? spec.check(settled)) != nil {
                 result[spec.name] = settled

@@ -30,7 +30,7 @@ final class KernelRunner {
         onRun?(node, inputs)
         let kernel: Kernel
         do {
-            guard let factory = node.op.kernel(for: "CPU", node.attributes) else { throw Status.notFound("no kernel") }
+            guard let factory = node.op.hostKernel(node.attributes) else { throw Status.notFound("no kernel") }
             kernel = try factory.make(KernelRequest(
                 name: node.name, op: node.op, attributes: node.attributes, inputTypes: node.inputTypes, outputTypes: node.outputTypes,
                 place: place, functions: NoFunctions()))
@@ -49,6 +49,7 @@ final class KernelRunner {
                 case .sync(let body):
                     do { try body(context) } catch { return .refused(Status(error)) }
                     return .outputs(Array(outputs.dropLast()))
+                case .enqueued: return .stuck  // The CPU has no stream.
                 case .async(let body):
                     let answer = Answer()
                     body(context) { answer.finish($0) }

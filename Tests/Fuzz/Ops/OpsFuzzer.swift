@@ -42,7 +42,7 @@ struct OpsFuzzer: FuzzKind {
 
     init(_ session: FuzzSession) async throws {
         self.session = session
-        let all = OpRegistry.standard.definitions.filter { !OpsFuzzer.excluded.contains($0.name) && !$0.kernels.isEmpty }
+        let all = OpRegistry.standard.definitions.filter { !OpsFuzzer.excluded.contains($0.name) && !$0.hostKernels.isEmpty }
         families = ResourceFamily.all(all)
         ops = OpsFuzzer.choice.op.map { name in all.filter { $0.name == name } } ?? all
         rates = ops.map { _ in (0, 0, "") }

@@ -32,8 +32,8 @@ private final class LoopRun: @unchecked Sendable {  // its fields belong to whoe
     private let types: [PortType]
     private let step: StepContext
     private let done: KernelCompletion
-    private var values: [Tensor]
-    private var isTesting = true
+    @exclusivity(unchecked) private var values: [Tensor]
+    @exclusivity(unchecked) private var isTesting = true
 
     init(
         _ condition: NodeFunction, _ body: NodeFunction, _ types: [PortType], _ values: [Tensor], _ step: StepContext,

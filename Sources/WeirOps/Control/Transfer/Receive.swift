@@ -21,13 +21,14 @@ extension OpDefinition {
                 return .async { context, done in
                     // Not registered to be cancelled: a step that ends aborts its rendezvous, which ends the wait.
                     context.step.rendezvous.receive(key.at(context.frame)) { result in
-                        done(
-                            result.flatMap { delivery in
-                                if delivery.isDead { return .success([.dead]) }
-                                return Result { () throws(Status) -> [Slot] in
-                                    [.value(try device.copy(delivery.tensor, from: delivery.device ?? hostMemory))]
-                                }
-                            })
+                        switch result {
+                        case .failure(let status): done(.failure(status))
+                        case .success(let delivery) where delivery.isDead: done(.success([.dead]))
+                        case .success(let delivery):
+                            device.bring(delivery.tensor, from: delivery.device, after: delivery.event) { result in
+                                done(result.map { [.value($0)] })
+                            }
+                        }
                     }
                 }
             }

@@ -1,0 +1,169 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+import Synchronization
+
+/// A stream of a simulated device: a thread of its own that does one piece of work after the other.
+final class SimulatedStream: DeviceStream {
+    private let queue: WorkQueue
+
+    /// - Parameter delays: draws how long the stream sits idle before each piece of work; nil lets it run as fast as it can.
+    init(delays: SimulatedDelays? = nil) {
+        queue = WorkQueue()
+        let queue = queue
+        // A machine without threads for its simulated devices has none for anything else.
+        precondition(queue.start(delays), "no thread for a simulated stream")
+    }
+    deinit { queue.end() }
+
+    /// Adds a piece of work and returns.
+    func enqueue(_ work: @escaping @Sendable () -> Void) { queue.add(work) }
+
+    func record() -> any DeviceEvent {
+        let event = SimulatedEvent()
+        queue.add { event.reach() }
+        return event
+    }
+    func wait(for event: any DeviceEvent) {
+        guard !event.isReached else { return }
+        // The stream's own thread stops here, and whatever comes later with it.
+        queue.add {
+            let gate = Gate()
+            event.whenReached { gate.open() }
+            gate.wait()
+        }
+    }
+}
+
+/// How long a simulated stream sits idle before each piece of work, drawn by a seed: what does not wait where it must is
+/// then found out.
+public struct SimulatedDelays: Sendable {
+    public var seed: UInt64
+    /// The longest, in microseconds.
+    public var longest: UInt32
+    public init(seed: UInt64, longest: UInt32 = 500) {
+        self.seed = seed
+        self.longest = longest
+    }
+
+    /// The next delay: none for one piece of work of two, lest everything waits for everything.
+    mutating func next() -> UInt32 {
+        seed = seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        let drawn = UInt32(truncatingIfNeeded: seed >> 33)
+        return drawn & 1 == 0 || longest == 0 ? 0 : (drawn >> 1) % longest
+    }
+    /// The same for another stream.
+    package func stream(_ number: UInt64) -> SimulatedDelays { SimulatedDelays(seed: seed &+ number &* 0x9e37_79b9_7f4a_7c15, longest: longest) }
+}
+
+/// Reached once, by one stream.
+private final class SimulatedEvent: DeviceEvent {
+    private enum State {
+        case pending([@Sendable () -> Void])
+        case reached
+    }
+    private let state = Mutex(State.pending([]))
+
+    var isReached: Bool { state.withLock { if case .reached = $0 { true } else { false } } }
+    func whenReached(_ body: @escaping @Sendable () -> Void) {
+        let isReached = state.withLock { state -> Bool in
+            guard case .pending(let bodies) = state else { return true }
+            state = .pending(bodies + [body])
+            return false
+        }
+        if isReached { body() }
+    }
+    func reach() {
+        let bodies = state.withLock { state -> [@Sendable () -> Void] in
+            defer { state = .reached }
+            if case .pending(let bodies) = state { return bodies }
+            return []
+        }
+        for body in bodies { body() }
+    }
+}
+
+/// Lets one thread wait for another.
+private final class Gate: @unchecked Sendable {  // the semaphore orders everything
+    private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
+    init() { sem_init(semaphore, 0, 0) }
+    deinit {
+        sem_destroy(semaphore)
+        semaphore.deallocate()
+    }
+    func open() { sem_post(semaphore) }
+    func wait() { while sem_wait(semaphore) != 0 {} }
+}
+
+/// What a thread has still to do.
+private final class WorkQueue: Sendable {
+    private struct State {
+        var work: [@Sendable () -> Void] = []
+        var isOver = false
+        var isWaiting = false
+    }
+    private let state = Mutex(State())
+    private let gate = Gate()
+
+    func start(_ delays: SimulatedDelays?) -> Bool {
+        let body = Unmanaged.passRetained(Body(self, delays))
+        var thread = pthread_t()
+        let failure = pthread_create(
+            &thread, nil,
+            { argument in
+                if let argument { Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run() }
+                return nil
+            }, body.toOpaque())
+        guard failure == 0 else {
+            body.release()
+            return false
+        }
+        pthread_detach(thread)
+        return true
+    }
+    private final class Body {
+        private let queue: WorkQueue
+        private var delays: SimulatedDelays?
+        init(_ queue: WorkQueue, _ delays: SimulatedDelays?) { (self.queue, self.delays) = (queue, delays) }
+        func run() {
+            while let work = queue.next() {
+                for piece in work {
+                    if let delay = delays?.next(), delay > 0 { usleep(delay) }
+                    piece()
+                }
+            }
+        }
+    }
+
+    func add(_ work: @escaping @Sendable () -> Void) {
+        let wakes = state.withLock { state in
+            state.work.append(work)
+            defer { state.isWaiting = false }
+            return state.isWaiting
+        }
+        if wakes { gate.open() }
+    }
+    /// What has been given is still done.
+    func end() {
+        let wakes = state.withLock { state in
+            state.isOver = true
+            defer { state.isWaiting = false }
+            return state.isWaiting
+        }
+        if wakes { gate.open() }
+    }
+    private func next() -> [@Sendable () -> Void]? {
+        while true {
+            let (work, isOver) = state.withLock { state -> ([@Sendable () -> Void], Bool) in
+                defer { state.work = [] }
+                state.isWaiting = state.work.isEmpty && !state.isOver
+                return (state.work, state.isOver)
+            }
+            if !work.isEmpty { return work }
+            if isOver { return nil }
+            gate.wait()
+        }
+    }
+}

@@ -1,0 +1,191 @@
+import WeirDevice
+import WeirGraph
+import WeirTensor
+
+/// The kernels of a simulated GPU: the CPU's, run by the device's stream.
+///
+/// A kernel that only hands tensors on, or whose tensors all lie in host memory, runs at once, as on a GPU. One that
+/// computes is enqueued. Its outputs are handed on at once where their shapes follow from its inputs' shapes; where they
+/// follow from values, or where the node keeps state, they are handed on when the stream has got there.
+struct SimulatedKernels: KernelLibrary {
+    let gpu: SimulatedGPU
+
+    func kernel(for request: KernelRequest, _ support: KernelSupport) throws -> Kernel {
+        let ports = try request.hostPorts(support)
+        if runsOnHost(request, ports) { return try HostKernels().kernel(for: request, support) }
+        let place = KernelPlace(
+            device: KernelDevice(request.place.device, gpu.kernelMemory), resources: request.place.resources, pool: request.place.pool)
+        let inner = KernelRequest(
+            name: request.name, op: request.op, attributes: request.attributes, inputTypes: request.inputTypes,
+            outputTypes: request.outputTypes, place: place, functions: request.functions)
+        guard case .sync(let body) = try HostKernels().kernel(for: inner, support) else {
+            throw Status.unimplemented("Node '\(request.name)' (op \(request.op.name)) cannot wait on a simulated GPU")
+        }
+        let kernel = SimulatedKernel(gpu, request, place, ports.outputs, body)
+        guard mayBeHandedOnEarly(request, ports) else { return .async { context, done in kernel.run(context, done) } }
+        return .enqueued { context, done in try kernel.enqueue(context, ports.inputs, done) }
+    }
+
+    private func runsOnHost(_ request: KernelRequest, _ ports: (inputs: [Bool], outputs: [Bool])) -> Bool {
+        let op = request.op
+        if op.role != .compute || op.readsOnlyShapes || op.mayBlock { return true }
+        switch op.passThrough {
+        case .identity, .value, .each: return true
+        case .copy, .check, nil: return !ports.inputs.contains(false) && !ports.outputs.contains(false)
+        }
+    }
+
+    /// Whether a node computes values on the device from values alone.
+    private func mayBeHandedOnEarly(_ request: KernelRequest, _ ports: (inputs: [Bool], outputs: [Bool])) -> Bool {
+        let types = request.inputTypes + request.outputTypes
+        return request.op.isPure && request.op.shapeFunction != nil && !request.outputTypes.isEmpty && !ports.outputs.contains(true)
+            && !types.contains { $0.isReference || $0.dtype == .resource } && request.outputTypes.allSatisfy(\.dtype.isBitwise)
+            && !request.inputTypes.contains { $0.dtype == .variant }
+    }
+}
+
+/// One node's kernel.
+private final class SimulatedKernel: Sendable {
+    private let gpu: SimulatedGPU
+    private let request: KernelRequest
+    /// Where the CPU's kernel runs: as on the GPU, in memory that it can read.
+    private let place: KernelPlace
+    private let isHostOutput: [Bool]
+    private let body: Kernel.Synchronous
+
+    init(_ gpu: SimulatedGPU, _ request: KernelRequest, _ place: KernelPlace, _ isHostOutput: [Bool], _ body: @escaping Kernel.Synchronous) {
+        (self.gpu, self.request, self.place, self.isHostOutput, self.body) = (gpu, request, place, isHostOutput, body)
+    }
+
+    /// Enqueues the kernel and, where their shapes are known, hands its outputs on before they are computed.
+    func enqueue(
+        _ context: borrowing KernelContext, _ isHostInput: [Bool], _ done: @escaping @Sendable (EnqueuedResult) -> Void
+    ) throws -> Bool {
+        let inputs = (0..<context.inputCount).map { context.input($0) }
+        let known = zip(inputs, isHostInput).map { (shape: $0.shape, value: $1 || gpu.elements(of: $0) == nil ? $0 : nil) }
+        let shapes = GraphBuilder.outputShapes(of: request, known)?.compactMap(\.known) ?? []
+        let call = Call(context)
+        guard shapes.count == request.outputTypes.count else {
+            // A shape that follows from values.
+            let views = inputs.map { view($0, keeping: $0) }
+            gpu.enqueue { [self] in
+                done(.outputs(Result { () throws(Status) in try compute(views.map { .value($0) }, call).map { slot throws(Status) in try handedOn(slot) } }))
+            }
+            return false
+        }
+        let outputs = try zip(request.outputTypes, shapes).map { try Tensor($0.dtype, $1, in: gpu.allocator) }
+        for (index, output) in outputs.enumerated() { context.setOutput(index, output) }
+        // The stream has the memory until it is through, whoever else lets go of it: it is freed in the stream's order.
+        let views = inputs.map { view($0, keeping: nil) }
+        let targets = outputs.map { Target(address: gpu.elements(of: $0), byteCount: $0.byteCount, shape: $0.shape) }
+        gpu.enqueue { [self] in
+            do throws(Status) {
+                for (slot, target) in zip(try compute(views.map { .value($0) }, call), targets) { try target.take(slot, request) }
+                done(.handedOnBefore(nil))
+            } catch {
+                done(.handedOnBefore(error))
+            }
+        }
+        return true
+    }
+
+    /// Enqueues the kernel; its outputs are handed on when it has run.
+    func run(_ context: borrowing KernelContext, _ done: @escaping KernelCompletion) {
+        let slots = (0..<context.inputCount).map { context.slot($0) }
+        let call = Call(context)
+        gpu.enqueue { [self] in
+            done(
+                Result { () throws(Status) -> [Slot] in
+                    // Copies: what a variable or a list keeps is updated in place, and others hold the tensor.
+                    let inputs = try slots.map { slot throws(Status) -> Slot in
+                        guard case .value(let tensor) = slot, gpu.elements(of: tensor) != nil else { return slot }
+                        return .value(try view(tensor, keeping: tensor).copied(in: gpu.kernelMemory))
+                    }
+                    return try compute(inputs, call).enumerated().map { index, slot throws(Status) -> Slot in
+                        isHostOutput[index] ? slot : try handedOn(slot)
+                    }
+                })
+        }
+    }
+
+    /// Runs the CPU's kernel, on the stream.
+    private func compute(_ inputs: [Slot], _ call: Call) throws(Status) -> [Slot] {
+        let start = call.step.trace == nil ? 0 : StepClock.now()
+        var slots = inputs
+        var outputs = [Slot](repeating: .empty, count: request.outputTypes.count)
+        // Nobody writes over an input that the host may still hand to others.
+        let held = inputs
+        let result = slots.withUnsafeMutableBufferPointer { slots in
+            outputs.withUnsafeMutableBufferPointer { outputs in
+                Result { () throws(Status) in
+                    let none = UnsafeMutablePointer<Slot>.allocate(capacity: 1)
+                    defer { none.deallocate() }
+                    let context = KernelContext(
+                        inputs: slots.baseAddress ?? none, inputCount: slots.count, outputs: outputs.baseAddress ?? none,
+                        outputCount: outputs.count, step: call.step, place: place, frame: call.frame)
+                    do { try body(context) } catch { throw Status(error) }
+                }
+            }
+        }
+        withExtendedLifetime(held) {}
+        try result.get()
+        if let trace = call.step.trace, start != 0 {
+            trace.record(
+                node: request.name, op: request.op.name, device: "\(request.place.device.name)/stream:0", start: start, end: StepClock.now(),
+                outputs: outputs)
+        }
+        return outputs
+    }
+
+    /// A result in the device's memory.
+    private func handedOn(_ slot: Slot) throws(Status) -> Slot {
+        guard case .value(let tensor) = slot, tensor.dtype.isBitwise else { return slot }
+        return .value(try gpu.upload(tensor))
+    }
+
+    /// A tensor as the stream sees it.
+    private func view(_ tensor: Tensor, keeping owner: Tensor?) -> Tensor {
+        guard let elements = gpu.elements(of: tensor) else { return tensor }
+        return Tensor(tensor.dtype, tensor.shape, over: elements, keeping: owner.map { Kept($0) } ?? Kept.nothing)
+    }
+    private final class Kept: Sendable {
+        static let nothing = Kept(nil)
+        let tensor: Tensor?
+        init(_ tensor: Tensor?) { self.tensor = tensor }
+    }
+
+    /// What a call has besides its tensors.
+    private struct Call: Sendable {
+        let step: StepContext
+        let frame: FrameIteration
+        init(_ context: borrowing KernelContext) { (step, frame) = (context.step, context.frame) }
+    }
+
+    /// Where an output goes that was handed on before.
+    private struct Target: @unchecked Sendable {  // only the stream writes there
+        let address: UnsafeMutableRawPointer?
+        let byteCount: Int
+        let shape: Shape
+
+        func take(_ slot: Slot, _ request: KernelRequest) throws(Status) {
+            guard case .value(let tensor) = slot, tensor.shape == shape, tensor.byteCount == byteCount else {
+                throw .internalError(
+                    "Node '\(request.name)' (op \(request.op.name)) gave \(slot.tensor.map { "\($0.shape)" } ?? "nothing"), its shape function \(shape)")
+            }
+            address?.copyMemory(from: tensor.address, byteCount: byteCount)
+        }
+    }
+}
+
+/// The device as its kernels see it on the stream.
+private final class KernelDevice: Device {
+    private let device: any Device
+    private let memory: any Allocator
+    init(_ device: any Device, _ memory: any Allocator) { (self.device, self.memory) = (device, memory) }
+    var name: DeviceName { device.name }
+    var type: String { device.type }
+    var incarnation: UInt64 { device.incarnation }
+    var allocator: any Allocator { memory }
+    var memoryLimit: Int { device.memoryLimit }
+    var hardware: String { device.hardware }
+}

@@ -1,0 +1,221 @@
+import Synchronization
+import Testing
+import WeirDevice
+import WeirGraph
+import WeirOps
+import WeirTensor
+
+@testable import WeirRuntime
+
+/// A device that works later than it is told to: values, memory, failures, and working in parallel.
+@Suite("Simulated GPUs", .timeLimit(.minutes(2)))
+struct SimulatedGPUTests {
+    private let name = DeviceName(job: "localhost", replica: 0, task: 0, type: "GPU", index: 0)
+
+    private func session(_ b: GraphBuilder, gpus: Int = 2, delays: UInt64? = nil, registry: OpRegistry = .standard) throws -> DirectSession {
+        var options = RuntimeOptions()
+        options.simulatedGPUCount = gpus
+        options.simulatedGPUDelays = delays.map { SimulatedDelays(seed: $0, longest: 300) }
+        return try DirectSession(b.graph(), registry: registry, options: options)
+    }
+
+    @Test("host code that reads a tensor of the device reads poison; what the stream brings back is right")
+    func poison() throws {
+        let gpu = SimulatedGPU(name: name)
+        let tensor = try gpu.upload(Tensor([1, 2, 3] as [Float]))
+        #expect(tensor.elements(Float.self).allSatisfy { $0.isNaN })
+        let back = Waiting<Tensor>()
+        gpu.download(tensor, after: gpu.stream?.record()) { back.finish($0) }
+        #expect(try back.wait().get().array(of: Float.self) == [1, 2, 3])
+    }
+
+    @Test("the elements of new memory are poison on the device too, until the stream has written them")
+    func newMemory() throws {
+        let gpu = SimulatedGPU(name: name)
+        let tensor = try Tensor(.int32, [4], in: gpu.allocator)
+        let back = Waiting<Tensor>()
+        gpu.download(tensor, after: nil) { back.finish($0) }
+        #expect(try back.wait().get().array(of: Int32.self) == [-1, -1, -1, -1])
+    }
+
+    @Test("what is freed can still be read by what the stream was given before, and by nothing after it")
+    func streamOrder() throws {
+        let gpu = SimulatedGPU(name: name)
+        var tensor: Tensor? = try gpu.upload(Tensor([5, 6] as [Float]))
+        struct Address: @unchecked Sendable { let pointer: UnsafeMutableRawPointer }
+        let address = Address(pointer: try #require(tensor.flatMap { gpu.elements(of: $0) }))
+        let (began, read) = (Waiting<Void>(), Waiting<Float>())
+        // The stream stands still until the tensor is gone.
+        gpu.enqueue {
+            _ = began.wait()
+            read.finish(.success(address.pointer.load(as: Float.self)))
+        }
+        tensor = nil
+        #expect(gpu.allocator.bytesInUse == 0)
+        began.finish(.success(()))
+        #expect(try read.wait().get() == 5)
+    }
+
+    @Test("an event is reached after what the stream was given before it, and other streams wait for it")
+    func events() throws {
+        let gpu = SimulatedGPU(name: name)
+        let other = SimulatedGPU(name: name)
+        let stream = try #require(gpu.stream)
+        let gate = Waiting<Void>()
+        let order = Mutex<[Int]>([])
+        gpu.enqueue {
+            _ = gate.wait()
+            order.withLock { $0.append(1) }
+        }
+        let event = stream.record()
+        #expect(!event.isReached)
+        other.stream?.wait(for: event)
+        let done = Waiting<Void>()
+        other.enqueue {
+            order.withLock { $0.append(2) }
+            done.finish(.success(()))
+        }
+        gate.finish(.success(()))
+        try done.wait().get()
+        #expect(order.withLock { $0 } == [1, 2] && event.isReached)
+    }
+
+    /// An op whose kernels on three devices wait for each other: they only come back when all three run at once.
+    private static func meeting(_ count: Int) -> OpDefinition {
+        let arrived = Mutex(0)
+        return OpDefinition("Meet", "(x: float) -> (y: float)")
+            .shape(ShapeFunctions.unchanged)
+            .kernel(gpu: [:]) { _ in
+                .sync { context in
+                    arrived.withLock { $0 += 1 }
+                    let start = ContinuousClock.now
+                    while arrived.withLock({ $0 }) < count {
+                        guard ContinuousClock.now - start < .seconds(60) else { throw Status.deadlineExceeded("nobody came") }
+                    }
+                    try context.output(0, .float32, context.shape(0)).copyElements(from: context.input(0))
+                }
+            }
+    }
+    private final class Times: StepTrace {
+        let all = Mutex<[(node: String, device: String, start: Int, end: Int)]>([])
+        func record(node: String, op: String, device: String, start: Int, end: Int, outputs: [Slot]) {
+            all.withLock { $0.append((node, device, start, end)) }
+        }
+    }
+
+    @Test("two GPUs and the CPU work at the same time, and the trace shows it")
+    func inParallel() throws {
+        let registry = OpRegistry.standard.adding(SimulatedGPUTests.meeting(3))
+        let b = GraphBuilder(registry: registry)
+        let x = b.placeholder(.float32, shape: [2], name: "x")
+        let parts = ["/cpu:0", "/gpu:0", "/gpu:1"].enumerated().map { index, device in
+            b.device(device) { b.add("Meet", [b.add("Neg", [x])[0]], name: "meet\(index)")[0] }
+        }
+        let session = try session(b, registry: registry)
+        let times = Times()
+        let values = try session.run(feeds: [("x:0", Tensor([1, 2] as [Float]))], fetches: parts.map(\.name), trace: times)
+        #expect(try values.map { try $0.array(of: Float.self) } == [[-1, -2], [-1, -2], [-1, -2]])
+        let meetings = times.all.withLock { $0.filter { $0.node.hasPrefix("meet") } }
+        #expect(Set(meetings.map(\.device)).count == 3, "\(meetings)")
+        let (last, first) = (meetings.map(\.start).max() ?? 0, meetings.map(\.end).min() ?? 0)
+        #expect(last < first, "all have begun before the first ends: \(meetings)")
+    }
+
+    @Test("kernels of one device run in the order they were given, and the executor does not wait for them")
+    func enqueued() throws {
+        let (gate, entered) = (Waiting<Void>(), Waiting<Void>())
+        let slow = OpDefinition("Slow", "(x: float) -> (y: float)").shape(ShapeFunctions.unchanged).kernel(gpu: [:]) { _ in
+            .sync { context in
+                _ = gate.wait()
+                try context.output(0, .float32, context.shape(0)).copyElements(from: context.input(0))
+            }
+        }
+        // On the host, after the slow kernel was given to the stream: it lets that go on.
+        let opening = OpDefinition("Open", "(shape: int32) -> (y: int32)").shape(ShapeFunctions.unchanged)
+            .kernel(gpu: [:], hostMemory: ["shape", "y"]) { _ in
+                .sync { context in
+                    entered.finish(.success(()))
+                    gate.finish(.success(()))
+                    context.setOutput(0, context.input(0))
+                }
+            }
+        let registry = OpRegistry.standard.adding(slow).adding(opening)
+        let b = GraphBuilder(registry: registry)
+        let x = b.placeholder(.float32, shape: [3], name: "x")
+        let (sum, opened) = b.device("/gpu:0") {
+            let first = b.add("Slow", [x])[0]
+            let second = b.add("AddV2", [first, first])[0]
+            // A shape is known before the elements are there.
+            return (b.add("AddV2", [second, x])[0], b.add("Open", [b.add("Shape", [second])[0]])[0])
+        }
+        let session = try session(b, gpus: 1, registry: registry)
+        let values = try session.run(feeds: [("x:0", Tensor([1, 2, 3] as [Float]))], fetches: [sum.name, opened.name])
+        #expect(try values[0].array(of: Float.self) == [3, 6, 9])
+        #expect(try values[1].array(of: Int32.self) == [3])
+    }
+
+    @Test("whatever the streams' delays, a network over two GPUs and the CPU trains as on the CPU alone", arguments: 1...8 as ClosedRange<UInt64>)
+    func delays(_ seed: UInt64) throws {
+        func losses(_ devices: [String], gpus: Int, delays: UInt64?) throws -> [Float] {
+            let b = GraphBuilder(registry: .standard)
+            let x = b.placeholder(.float32, shape: [4, 3], name: "x")
+            func variable(_ name: String, _ value: Tensor) -> (handle: Output, initializer: Operation) {
+                let handle = b.variableHandle(value.dtype, PartialShape(value.shape), name: name)
+                return (handle, handle.assignVariable(b.constant(value)))
+            }
+            let numbers = (0..<12).map { Float($0 % 5) * 0.1 - 0.2 }
+            let first = b.device(devices[0]) { variable("first", Tensor(numbers, shape: [3, 4])) }
+            let second = b.device(devices[1]) { variable("second", Tensor(numbers.reversed(), shape: [4, 3])) }
+            func read(_ handle: Output) -> Output { b.add("ReadVariableOp", [handle], attributes: ["dtype": .type(.float32)])[0] }
+            let hidden = b.device(devices[0]) { b.add("Tanh", [b.add("MatMul", [x, read(first.handle)])[0]])[0] }
+            let output = b.device(devices[1]) { b.add("MatMul", [hidden, read(second.handle)])[0] }
+            let loss = b.device(devices[2]) {
+                b.add("Mean", [b.add("Square", [b.add("Sub", [output, x])[0]])[0], b.constant(Tensor([Int32(0), 1]))], name: "loss")[0]
+            }
+            let gradients = b.gradients(of: [loss], with: [first.handle, second.handle])
+            let updates = try zip([first, second], gradients).map { variable, gradient in
+                b.colocate(with: variable.handle.operation) {
+                    b.add("ResourceApplyGradientDescent", [variable.handle, b.scalar(0.5, .float32), gradient!])
+                }
+            }
+            let train = b.noOp(after: updates, name: "train")
+            let session = try session(b, gpus: gpus, delays: delays)
+            _ = try session.run(targets: [first.initializer.name, second.initializer.name])
+            let batch = Tensor((0..<12).map { Float($0) * 0.1 }, shape: [4, 3])
+            return try (0..<10).map { _ in
+                try session.run(feeds: [("x:0", batch)], fetches: [loss.name], targets: [train.name])[0].scalar(of: Float.self)
+            }
+        }
+        let expected = try losses(["/cpu:0", "/cpu:0", "/cpu:0"], gpus: 0, delays: nil)
+        let found = try losses(["/gpu:0", "/gpu:1", "/cpu:0"], gpus: 2, delays: seed)
+        #expect(found == expected && expected[9] < expected[0])
+    }
+
+    @Test("a kernel that fails on the stream ends the step with its name, and the next step works", arguments: [nil, 3] as [UInt64?])
+    func failure(_ delays: UInt64?) throws {
+        let b = GraphBuilder(registry: .standard)
+        let x = b.placeholder(.float32, shape: [2], name: "x")
+        let checked = b.device("/gpu:0") { b.add("CheckNumerics", [x], name: "checked", attributes: ["message": "seen"])[0] }
+        let sum = b.device("/gpu:0") { b.add("AddV2", [checked, x])[0] }
+        let session = try session(b, gpus: 1, delays: delays)
+        let error = #expect(throws: Status.self) { try session.run(feeds: [("x:0", Tensor([1, .nan] as [Float]))], fetches: [sum.name]) }
+        #expect(error?.code == .invalidArgument && error?.message.contains("{{node checked}}") == true, "\(String(describing: error))")
+        #expect(try session.run(feeds: [("x:0", Tensor([1, 2] as [Float]))], fetches: [sum.name])[0].array(of: Float.self) == [2, 4])
+    }
+
+    @Test("memory that is not to be had ends the step and says on which device; what a step took is free after it")
+    func memory() throws {
+        let b = GraphBuilder(registry: .standard)
+        let count = b.placeholder(.int32, shape: [1], name: "count")
+        let sum = b.device("/gpu:0") { b.add("Sum", [b.add("Fill", [count, b.scalar(1, .float32)])[0], b.constant(Tensor([Int32(0)]))])[0] }
+        var options = RuntimeOptions()
+        options.simulatedGPUCount = 1
+        options.simulatedGPUMemory = 1 << 20
+        let session = try DirectSession(b.graph(), registry: .standard, options: options)
+        func run(_ count: Int32) throws -> Float { try session.run(feeds: [("count:0", Tensor([count]))], fetches: [sum.name])[0].scalar(of: Float.self) }
+        for _ in 0..<20 { #expect(try run(100_000) == 100_000) }
+        let error = #expect(throws: Status.self) { try run(1 << 20) }
+        #expect(error?.code == .resourceExhausted && error?.message.contains("GPU:0") == true)
+        #expect(try run(7) == 7)
+    }
+}
