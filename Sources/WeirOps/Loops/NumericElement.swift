@@ -20,6 +20,8 @@ protocol RealElement: NumericElement, Comparable {
     /// The value as a double, rounded where it must be.
     var number: Double { get }
     static var lowest: Self { get }
+    /// The lowest that is no infinity.
+    static var lowestFinite: Self { get }
     static var highest: Self { get }
 }
 
@@ -42,6 +44,7 @@ extension FixedWidthInteger {
     init(number: Double) { self = number.isNaN ? 0 : Self(clamping: Int64(Swift.max(-9.2e18, Swift.min(9.2e18, number)))) }
     var number: Double { Double(self) }
     static var lowest: Self { .min }
+    static var lowestFinite: Self { .min }
     static var highest: Self { .max }
 }
 extension Int8: IntegerElement {}
@@ -67,16 +70,20 @@ extension FloatingElement {
 extension Float: FloatingElement {
     var compute: Float { self }
     init(compute: Float) { self = compute }
+    static var lowestFinite: Float { -.greatestFiniteMagnitude }
 }
 extension Double: FloatingElement {
     var compute: Double { self }
     init(compute: Double) { self = compute }
+    static var lowestFinite: Double { -.greatestFiniteMagnitude }
 }
 extension Float16: FloatingElement {
+    static var lowestFinite: Float16 { -.greatestFiniteMagnitude }
     var compute: Float { Float(self) }
     init(compute: Float) { self = Float16(compute) }
 }
 extension BFloat16: FloatingElement {
+    static var lowestFinite: BFloat16 { BFloat16(bits: 0xff7f) }
     var compute: Float { float }
     init(compute: Float) { self.init(compute) }
     public static func < (a: BFloat16, b: BFloat16) -> Bool { a.float < b.float }

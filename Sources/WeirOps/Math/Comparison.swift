@@ -37,7 +37,7 @@ extension OpDefinition {
             func compare<S: MathScalar>(_ type: S.Type, _ context: borrowing KernelContext) throws {
                 let (x, y) = (context.elements(0, S.self), context.elements(1, S.self))
                 let out = try context.output(0, .bool, shape).mutableElements(Bool.self)
-                for index in 0..<x.count { out[index] = (x[index] - y[index]).magnitude < S(tolerance) }
+                for index in 0..<x.count { out[index] = (x[index] - y[index]).magnitude <= S(tolerance) }
             }
             if double { try compare(Double.self, context) } else { try compare(Float.self, context) }
         }

@@ -134,7 +134,7 @@ enum SpecialFunctions {
         if s == 1 { return .infinity }
         guard s > 1, !q.isNaN else { return .nan }
         if q <= 0 {
-            if q == q.rounded(.down) { return .infinity }
+            if q == q.rounded(.down) { return s == s.rounded(.down) && s.truncatingRemainder(dividingBy: 2) == 0 ? .infinity : .nan }
             // Powers of negative numbers are real for whole exponents only.
             guard s == s.rounded(.down) else { return .nan }
         }

@@ -65,10 +65,12 @@ struct MaxPoolVisitor: RealVisitor {
     func visit<E: RealElement>(_ type: E.Type) throws -> Kernel {
         let attributes = attributes
         return .sync { context in
-            let (shape, outputShape) = try attributes(context).plan(context.shape(0))
+            let attributes = try attributes(context)
+            let (shape, outputShape) = try attributes.plan(context.shape(0))
+            let lowest: E = attributes.spatialRank == 2 ? .lowestFinite : .lowest
             let output = try context.output(0, E.dtype, outputShape)
             guard outputShape.elementCount > 0 else { return }
-            maxPoolWindows(shape, context.elements(0, E.self).start, output.mutableElements(E.self).start, context.pool)
+            maxPoolWindows(shape, context.elements(0, E.self).start, output.mutableElements(E.self).start, atLeast: lowest, context.pool)
         }
     }
 }

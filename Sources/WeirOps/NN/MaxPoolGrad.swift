@@ -99,7 +99,8 @@ struct MaxPoolGradientVisitor: RealVisitor {
             if gathers {
                 maxPoolGather(shape, values, flow, result.start, context.pool)
             } else {
-                maxPoolGradient(shape, values, flow, result.start, context.pool)
+                // TensorFlow's kernel for volumes gives to all of the largest.
+                maxPoolGradient(shape, values, flow, result.start, toAll: pool.spatialRank == 3, context.pool)
             }
         }
     }

@@ -1,11 +1,11 @@
 import WeirDevice
 import WeirTensor
 
-// Loops of max pooling. Where several elements are the largest, the first counts.
+// Loops of max pooling.
 
-/// The largest element of each window.
+/// The largest element of each window; in TensorFlow's pooling of images no less than the lowest finite number.
 func maxPoolWindows<E: RealElement>(
-    _ shape: PoolShape, _ input: UnsafePointer<E>, _ output: UnsafeMutablePointer<E>, _ pool: ComputePool
+    _ shape: PoolShape, _ input: UnsafePointer<E>, _ output: UnsafeMutablePointer<E>, atLeast lowest: E, _ pool: ComputePool
 ) {
     let channels = shape.channels
     pool.parallelFor(shape.batch, grain: shape.grain) { images in
@@ -14,7 +14,7 @@ func maxPoolWindows<E: RealElement>(
             let target = output + image * shape.output.volume * channels
             shape.forEachWindow { number, from, to in
                 let best = target + number &* channels
-                best.update(repeating: .lowest, count: channels)
+                best.update(repeating: lowest, count: channels)
                 shape.forEachPixel(from, to) { pixel in
                     let values = source + pixel &* channels
                     for channel in 0..<channels { best[channel] = values[channel] > best[channel] ? values[channel] : best[channel] }
@@ -68,22 +68,28 @@ func forEachMaximum<E: RealElement>(_ shape: PoolShape, _ source: UnsafePointer<
     }
 }
 
-/// Adds what flows into each window to the place of its largest element. `result` is all of the input's gradient.
+/// Adds what flows into each window to the place of its largest element: the first of several, or all of them. `result` is all of the input's gradient.
 func maxPoolGradient<E: RealElement>(
     _ shape: PoolShape, _ input: UnsafePointer<E>, _ gradient: UnsafePointer<E>, _ result: UnsafeMutablePointer<E>,
-    _ pool: ComputePool
+    toAll: Bool, _ pool: ComputePool
 ) {
     let channels = shape.channels
     let (inputSize, outputSize) = (shape.input.volume * channels, shape.output.volume * channels)
     pool.parallelFor(shape.batch, grain: shape.grain) { images in
         for image in images {
+            let source = input + image * inputSize
             let target = result + image * inputSize, flow = gradient + image * outputSize
             target.update(repeating: .zero, count: inputSize)
-            forEachMaximum(shape, input + image * inputSize) { window in
+            forEachMaximum(shape, source) { window in
                 let pixels = window.pixels, terms = flow + window.number &* channels
                 // All of its pixels in turn, which vectors can do, in place of one write a channel where its maximum lies.
                 shape.forEachPixel(window.from, window.to) { pixel in
                     let (place, mark) = (target + pixel &* channels, Int32(truncatingIfNeeded: pixel))
+                    if toAll {
+                        let (values, best) = (source + pixel &* channels, window.best)
+                        for channel in 0..<channels where values[channel] == best[channel] { place[channel] = E.plus(place[channel], terms[channel]) }
+                        return
+                    }
                     for channel in 0..<channels {
                         let sum = E.plus(place[channel], terms[channel])
                         place[channel] = pixels[channel] == mark ? sum : place[channel]
