@@ -53,8 +53,9 @@ def float_text(value, dtype):
     if dtype is np.float64:
         digits = repr(float(value))
     else:
-        digits = next(digits for places in range(1, 18) for digits in [f"{float(value):.{places}g}"]
-                      if dtype(float(digits)) == value)
+        with np.errstate(over="ignore"):
+            digits = next(digits for places in range(1, 18) for digits in [f"{float(value):.{places}g}"]
+                          if dtype(float(digits)) == value)
     if float(digits) == 0:
         return "-0.0" if np.signbit(value) else "0"
     if float(digits).is_integer() and abs(float(digits)) < 1e6:
@@ -360,6 +361,8 @@ def record_gradient(case, record, session, node, xs, feed, outputs, folder):
     gradients = [None if one is None else tf.convert_to_tensor(one) for one in gradients]
     if all(one is None for one in gradients):
         return
+    # Gradients that read an input's value when they are made forbid to feed it: it is a constant then.
+    feed = {x: value for x, value in feed.items() if x.graph.is_feedable(x)}
     values = iter(session.run([one for one in gradients if one is not None], feed))
     record["dy"] = given
     record["dx"] = [None if one is None else fetched(next(values), one.dtype, folder) for one in gradients]
