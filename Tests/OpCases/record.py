@@ -35,6 +35,7 @@ with quietly():
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FAMILIES = ["array", "control", "io", "linear", "loops", "math", "nn", "queue", "random", "state", "strings", "training"]
+PRODUCER = 1882  # The version of the graphs, where an op does not ask for an older one.
 CODES = ["OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS",
          "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED",
          "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"]
@@ -368,6 +369,13 @@ def record_gradient(case, record, session, node, xs, feed, outputs, folder):
     record["dx"] = [None if one is None else fetched(next(values), one.dtype, folder) for one in gradients]
 
 
+def producer_of(case):
+    """The newest version of graphs that still has all ops of the case."""
+    ops = {node["op"] for one in [{"nodes": case.nodes}, *case.library] for node in one["nodes"]}
+    schemas = [schema for schema in map(op_def_registry.get, ops) if schema is not None]
+    return min([PRODUCER] + [one.deprecation.version - 1 for one in schemas if one.HasField("deprecation")])
+
+
 def run_graph(case, target, folder):
     """The record of a case of several nodes."""
     functions = {one["name"] for one in case.library}
@@ -377,8 +385,10 @@ def run_graph(case, target, folder):
                                        functions))
     for function in case.library:
         graph_def.library.function.append(function_def(function, folder, functions))
-    graph_def.versions.producer = 1882
+    graph_def.versions.producer = producer_of(case)
     record = {"op": case.op, "case": case.name}
+    if graph_def.versions.producer != PRODUCER:
+        record["producer"] = graph_def.versions.producer
     if case.also:
         record["also"] = case.also
     record["graph"] = [compact_node(node) for node in case.nodes]
