@@ -1,5 +1,5 @@
 """Cases of the family Math: arithmetic, comparisons, casts, reductions, scans, segments."""
-from cases import (COMPLEX, NUMBERS, REALS, SIGNED, UNSIGNED, boolean, f32, f64, i32, i64, kernel_types,
+from cases import (COMPLEX, INTEGERS, NUMBERS, REALS, SIGNED, UNSIGNED, boolean, f32, f64, i32, i64, kernel_types,
                    numbers, tensor, text)
 
 NAN, INF = float("nan"), float("inf")
@@ -65,7 +65,9 @@ def unary(table):
         "IsInf": [1, NAN, INF, -INF], "IsFinite": [1, NAN, INF, -INF],
     }
     for op, values in domains.items():
-        table.types(op, typed_inputs(typed(values, **nonzero)))
+        # TensorFlow 2.21 rounds every integer to 0: its own definition says that Round keeps them.
+        without = ["int32", "int64"] if op == "Round" else ()
+        table.types(op, typed_inputs(typed(values, **nonzero)), without=without)
         table.case(op, "float32, special values", [f32(SPECIAL)], grad=False)
     for op in ("Abs", "Exp", "Sqrt", "Tanh"):
         table.case(op, "float32, no elements", [f32([], [2, 0])])
@@ -121,7 +123,7 @@ def arithmetic(table):
                 table.case(op, f"{dtype}, limits", [tensor(dtype, [high, low, high, low]), tensor(dtype, [1, 1, high, high])])
     table.types("MulNoNan", lambda dtype: [tensor(dtype, [2, NAN, INF, -1.5]), tensor(dtype, [3, 0, 0, NAN])], grad=False)
     table.types("MulNoNan", lambda dtype: [numbers(dtype, [2, 1]), numbers(dtype, 3, start=4)], name="{}, broadcast",
-                only=["float32", "float64", "complex64"])
+                only=["float32", "complex64"])
     table.types("Pow", lambda dtype: [typed([0.5, 2, 3, 1.5], (2, -3, 5, 0), (2, 3, 5, 0))(dtype),
                                       typed([2, -1.5, 0.25, 0], (3, 3, 0, 2), (3, 3, 0, 2))(dtype)])
     broadcasts(table, "Pow")
@@ -217,9 +219,11 @@ def logic(table):
 
 
 def casts(table):
-    types = [dtype for dtype in NUMBERS + ["bool"]]
+    types = NUMBERS + ["bool"]
     for source in types:
         for target in types:
+            if source in COMPLEX and target in INTEGERS + ["float16", "bfloat16"] and source != "complex64":
+                continue
             if target in UNSIGNED + ["bool"]:
                 values = [0, 1, 2.75, 100]
             elif target in SIGNED:
@@ -277,7 +281,8 @@ def reductions(table):
 def reduction_shapes(table, op, cube):
     """Axes of a cube: each, several, all, none; kept; 64-bit and negative."""
     kind = cube.dtype
-    for axes in ([0], [1], [2], [0, 2], [0, 1], [1, 2]):
+    every = op in ("Sum", "Mean", "Max", "All")
+    for axes in ([0], [1], [2], [0, 2], [0, 1], [1, 2]) if every else ([1], [0, 2]):
         table.case(op, f"{kind}, cube, axes {axes}", [cube, i32(axes)])
     table.case(op, f"{kind}, all axes", [cube, i64([0, 1, 2])])
     table.case(op, f"{kind}, negative axis kept", [cube, i32([-2])], keep_dims=True)
@@ -319,7 +324,7 @@ def scans(table):
 
 def segments(table):
     for op in ("SegmentSum", "SegmentMean", "SegmentProd", "SegmentMax", "SegmentMin"):
-        table.types(op, lambda dtype: [numbers(dtype, [4, 2]), i32([0, 0, 1, 1])])
+        table.types(op, lambda dtype: [numbers(dtype, 4), i32([0, 0, 1, 1])])
         table.case(op, "float32, a segment without rows", [numbers("float32", 4), i64([0, 0, 2, 2])])
         table.case(op, "float32, cube", [numbers("float32", [3, 2, 2]), i32([0, 1, 1])])
         table.case(op, "float32, no rows", [f32([], [0, 2]), i32([])])
@@ -329,7 +334,7 @@ def segments(table):
 
 def unsorted_segments(table):
     for op in ("UnsortedSegmentSum", "UnsortedSegmentProd", "UnsortedSegmentMax", "UnsortedSegmentMin"):
-        table.types(op, lambda dtype: [numbers(dtype, [4, 2]), i32([2, 0, 2, 0]), i32(3)])
+        table.types(op, lambda dtype: [numbers(dtype, 4), i32([2, 0, 2, 0]), i32(3)])
         table.case(op, "float32, ids of 64 bits", [numbers("float32", 4), i64([1, 0, 1, 1]), i64(2)])
         table.case(op, "float32, negative ids", [numbers("float32", [3, 2]), i32([1, -1, 0]), i32(2)])
         table.case(op, "float32, ids of two axes", [numbers("float32", [2, 2, 2]), i32([[0, 1], [1, 1]]), i32(2)])
