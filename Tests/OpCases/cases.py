@@ -29,10 +29,10 @@ class Tensor:
         return list(self.array.shape)
 
     def fed(self):
-        """The array as TensorFlow takes it."""
+        """The array as TensorFlow takes it: a copy, since ops that work in place write to what is fed."""
         if self.dtype in QUANTIZED:
             return self.array.astype(tf.as_dtype(self.dtype).as_numpy_dtype)
-        return self.array
+        return self.array.copy()
 
 
 def tensor(dtype, values, shape=None):
