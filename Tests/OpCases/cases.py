@@ -166,7 +166,8 @@ class Table:
         self._names = set()
 
     def case(self, op, name, inputs, dy=None, grad=True, rtol=None, any=False, fails=None, **attr):
-        """One node with dense inputs. Type attributes that the inputs tell need not be given."""
+        """One node with dense inputs. Type attributes that the inputs tell need not be given. `any` is True, or the
+        indices of the outputs whose values are not determined."""
         self._add(Case(op, name, list(inputs), attr, dy, grad, rtol, any, fails))
 
     def types(self, op, inputs, by="T", without=(), only=None, name="{}", **options):
