@@ -120,6 +120,8 @@ class GraphCase:
 
 def node(name, op, inputs=(), device=None, **attr):
     """A node of a graph case. Inputs are written as in a GraphDef: "x", "x:1", "^x". A Tensor is an attribute's value."""
+    if op == "VarHandleOp":
+        attr.setdefault("shared_name", name)  # Without one, all variables of a session are the same.
     return {"name": name, "op": op, "input": list(inputs), "device": device, "attr": attr}
 
 

@@ -391,7 +391,10 @@ def run_graph(case, target, folder):
         record["producer"] = graph_def.versions.producer
     if case.also:
         record["also"] = case.also
-    record["graph"] = [compact_node(node) for node in case.nodes]
+    constants = {node["name"]: node["attr"]["value"] for node in case.nodes if is_plain_constant(node)}
+    if constants:
+        record["const"] = constants
+    record["graph"] = [compact_node(node) for node in case.nodes if not is_plain_constant(node)]
     if case.library:
         record["library"] = [compact_function(function) for function in case.library]
     with tf.Graph().as_default() as graph:
@@ -420,6 +423,11 @@ def run_once(one, graph, session, folder):
         types = [graph.get_tensor_by_name(name).dtype for name in one["fetch"]]
         record["out"] = [fetched(value, dtype, folder) for value, dtype in zip(values, types)]
     return record
+
+
+def is_plain_constant(node):
+    """Whether a node is a constant that its name and value describe: a case's line has these in a list of their own."""
+    return node["op"] == "Const" and not node["input"] and not node["device"] and set(node["attr"]) == {"dtype", "value"}
 
 
 def compact_node(node):
