@@ -585,7 +585,7 @@ def differences(expected, found):
 
 def compare(name, op, target):
     """Records the cases in TensorFlow and at the server, and prints where they differ."""
-    count = 0
+    count = internal = 0
     for family in families(name):
         for case in selected(cases_of(family), op):
             try:
@@ -597,11 +597,14 @@ def compare(name, op, target):
                 tf.Session.reset(target)
                 found = list(differences(expected, record_of(case, target)))
             except Exception as error:
+                if "is internal and may not be sent by a client" in str(error):
+                    internal += 1
+                    continue
                 found = [f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"]
             count += 1
             for one in found:
                 print(f"{family}: {case.op}: {case.name}: {one}", flush=True)
-    print(f"{count} cases compared")
+    print(f"{count} cases compared, {internal} more have ops that no client may send")
 
 
 def main():
