@@ -19,6 +19,15 @@ def declare(table):
     sparse_accumulators(table)
 
 
+SOME = ["float32", "float16", "int32", "int64", "uint8", "complex64", "string"]
+"""The types of an op's older twin, whose kernels are those of the newer."""
+
+
+def swept(op, attr="T"):
+    """All types of an op on resources, some of one on references."""
+    return [dtype for dtype in kernel_types(op, attr) if op.startswith("Resource") or dtype in SOME]
+
+
 # --- Variables -------------------------------------------------------------------------------------------------------
 
 def reference(value, name="v", shape=None):
@@ -212,7 +221,7 @@ def scatters(table):
         for op in ("Scatter" + kind, "ResourceScatter" + kind):
             # A row twice, but where the order would matter.
             indices = i32([2, 0, 2] if kind != "Update" else [2, 0, 1])
-            for dtype in kernel_types(op, "dtype" if op.startswith("Resource") else "T"):
+            for dtype in swept(op, "dtype" if op.startswith("Resource") else "T"):
                 updated(table, op, dtype, numbers(dtype, 3), indices, numbers(dtype, 3, start=4))
             matrix = numbers("float32", [3, 2])
             updated(table, op, "float32, int64, rows", matrix, i64([2, 0]), numbers("float32", [2, 2], start=4))
@@ -227,7 +236,7 @@ def slice_scatters(table):
     for kind in ("Update", "Add", "Sub", "Min", "Max"):
         for op in ("ScatterNd" + kind, "ResourceScatterNd" + kind):
             indices = i32([[2], [0], [2]] if kind != "Update" else [[2], [0], [1]])
-            for dtype in kernel_types(op):
+            for dtype in swept(op):
                 updated(table, op, dtype, numbers(dtype, 3), indices, numbers(dtype, 3, start=4))
             matrix = numbers("float32", [3, 2])
             updated(table, op, "float32, int64, rows", matrix, i64([[2], [0]]), numbers("float32", [2, 2], start=4))
@@ -239,7 +248,7 @@ def slice_scatters(table):
 
 def strided_slices(table):
     for op in ("StridedSliceAssign", "ResourceStridedSliceAssign"):
-        for dtype in kernel_types(op):
+        for dtype in swept(op):
             if dtype in QUANTIZED:
                 continue
             sliced(table, op, dtype, numbers(dtype, 5), ([4], [0], [-2]), numbers(dtype, 2, start=5))
@@ -268,14 +277,16 @@ def sliced(table, op, name, value, places, updates, index="int32", fails=None, *
 
 # --- Tables ----------------------------------------------------------------------------------------------------------
 
-def key_and_value_types(op):
-    """The pairs of types that TensorFlow has a CPU kernel of a table for."""
+def table_types(op):
+    """The pairs of types that TensorFlow has a CPU kernel of a table for; some of them for tables with a reference."""
     pairs = set()
     for kernel in kernels.get_registered_kernels_for_op(op).kernel:
         types = {one.name: tf.as_dtype(one.allowed_values.list.type[0]).name for one in kernel.constraint}
         if kernel.device_type == "CPU":
             pairs.add((types["key_dtype"], types["value_dtype"]))
-    return sorted(pair for pair in pairs if pair[0] in ALL and pair[1] in ALL)
+    some = {("string", "int64"), ("int64", "string"), ("int64", "float32")}
+    return sorted(pair for pair in pairs
+                  if pair[0] in ALL and pair[1] in ALL and (op.endswith("V2") or pair in some))
 
 
 def find(name, handle, keys, default, version="V2", after=()):
@@ -289,7 +300,7 @@ def immutable_tables(table):
     for op in ("HashTableV2", "HashTable"):
         version = op[len("HashTable"):]
         initialize, size = "InitializeTable" + version, "LookupTableSize" + version
-        for key, value in key_and_value_types(op):
+        for key, value in table_types(op):
             table.graph(op, f"{key} to {value}",
                         [node("t", op, key_dtype=key, value_dtype=value), const("k", numbers(key, 3)),
                          const("x", numbers(value, 3, start=4)),
@@ -380,7 +391,7 @@ def mutable_tables(table):
         row = [2] if "OfTensors" in op else []
         shape = {"value_shape": row} if row else {}
         insert, size, look = "LookupTableInsert" + version, "LookupTableSize" + version, "LookupTableFind" + version
-        for key, value in key_and_value_types(op):
+        for key, value in table_types(op):
             table.graph(op, f"{key} to {value}",
                         [node("t", op, key_dtype=key, value_dtype=value, **shape), const("k", numbers(key, 3)),
                          const("x", numbers(value, [3, *row], start=4)),
