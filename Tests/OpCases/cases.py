@@ -105,9 +105,9 @@ def numbers(dtype, shape, start=0):
 class Case:
     """A case of one node: its inputs are dense tensors."""
 
-    def __init__(self, op, name, inputs, attr, dy, grad, rtol, any, fails):
+    def __init__(self, op, name, inputs, attr, dy, grad, rtol, any, fails, instead):
         self.op, self.name, self.inputs, self.attr = op, name, inputs, attr
-        self.dy, self.grad, self.rtol, self.any, self.fails = dy, grad, rtol, any, fails
+        self.dy, self.grad, self.rtol, self.any, self.fails, self.instead = dy, grad, rtol, any, fails, instead
 
 
 class GraphCase:
@@ -167,10 +167,12 @@ class Table:
         self.cases = []
         self._names = set()
 
-    def case(self, op, name, inputs, dy=None, grad=True, rtol=None, any=False, fails=None, **attr):
+    def case(self, op, name, inputs, dy=None, grad=True, rtol=None, any=False, fails=None, instead=None,
+             **attr):
         """One node with dense inputs. Type attributes that the inputs tell need not be given. `any` is True, or the
-        indices of the outputs whose values are not determined."""
-        self._add(Case(op, name, list(inputs), attr, dy, grad, rtol, any, fails))
+        indices of the outputs whose values are not determined. `instead` is for an op that TensorFlow has no working CPU
+        kernel of: other nodes, whose inputs are x0, x1 …, and the names of their tensors that are the op's outputs."""
+        self._add(Case(op, name, list(inputs), attr, dy, grad, rtol, any, fails, instead))
 
     def types(self, op, inputs, by="T", without=(), only=None, name="{}", **options):
         """One case for each type that TensorFlow has a CPU kernel for. `inputs` makes the inputs of a type's case; a

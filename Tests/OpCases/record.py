@@ -309,14 +309,18 @@ def wants_gradient(case, outputs):
         any(one.dtype in ("float32", "float64", "complex64") for one in outputs)
 
 
-def simple_graph(case, attr, folder):
-    """The graph of a case of one node, "n", whose inputs are x0, x1, …"""
+def simple_graph(case, attr, target, folder):
+    """The graph of a case of one node, "n", whose inputs are x0, x1, … In TensorFlow it may be other nodes instead."""
     graph_def = graph_pb2.GraphDef()
     for index, one in enumerate(case.inputs):
         given = {"dtype": one.dtype, "shape": "unknown"} if case.fails else {"dtype": one.dtype, "value": one}
         graph_def.node.append(node_def(f"x{index}", "Placeholder" if case.fails else "Const", [], given, folder))
     names = [f"x{index}" for index in range(len(case.inputs))]
-    graph_def.node.append(node_def("n", case.op, names, attr, folder))
+    if case.instead and not target:
+        for node in case.instead[0]:
+            graph_def.node.append(node_def(node["name"], node["op"], node["input"], node["attr"], folder))
+    else:
+        graph_def.node.append(node_def("n", case.op, names, attr, folder))
     return graph_def
 
 
@@ -326,16 +330,18 @@ def run_simple(case, target, folder):
     record = {"op": case.op, "case": case.name, "attr": attr, "in": case.inputs}
     try:
         with tf.Graph().as_default() as graph:
-            tf.import_graph_def(simple_graph(case, attr, folder), name="")
-            node = graph.get_operation_by_name("n")
+            tf.import_graph_def(simple_graph(case, attr, target, folder), name="")
+            other = case.instead and not target
+            node = None if other else graph.get_operation_by_name("n")
+            ys = [graph.get_tensor_by_name(name) for name in case.instead[1]] if other else list(node.outputs)
             xs = [graph.get_tensor_by_name(f"x{index}:0") for index in range(len(case.inputs))]
             feed = {x: in_folder(one, folder).fed() for x, one in zip(xs, case.inputs)}
             with tf.Session(target, config=session_config()) as session:
-                values = session.run(list(node.outputs) or node, feed)
-                outputs = [fetched(value, one.dtype, folder) for value, one in zip(values or [], node.outputs)]
+                values = session.run(ys or node, feed)
+                outputs = [fetched(value, one.dtype, folder) for value, one in zip(values or [], ys)]
                 record["out"] = outputs
                 if wants_gradient(case, outputs):
-                    record_gradient(case, record, session, node, xs, feed, outputs, folder)
+                    record_gradient(case, record, session, ys, xs, feed, outputs, folder)
     except (tf.errors.OpError, ValueError, TypeError) as error:
         if case.fails and code_of(error) == case.fails:
             record["fails"] = case.fails
@@ -348,13 +354,13 @@ def run_simple(case, target, folder):
     return record
 
 
-def record_gradient(case, record, session, node, xs, feed, outputs, folder):
+def record_gradient(case, record, session, outs, xs, feed, outputs, folder):
     """Adds what TensorFlow's gradient of the node gives, where there is one."""
     given = [gradient_values(one.shape, one.dtype, index) if one.dtype in REALS + COMPLEX else None
              for index, one in enumerate(outputs)]
     if case.dy is not None:
         given = case.dy
-    ys = [(y, dy) for y, dy in zip(node.outputs, given) if dy is not None]
+    ys = [(y, dy) for y, dy in zip(outs, given) if dy is not None]
     try:
         gradients = tf.gradients([y for y, _ in ys], xs, [tf.constant(dy.fed()) for _, dy in ys])
     except LookupError:

@@ -1,6 +1,6 @@
 """Cases of the family NN: activations, convolutions, pooling, normalizations, losses, the largest elements."""
 import numpy as np
-from cases import COMPLEX, REALS, UNSIGNED, f32, i32, i64, kernel_types, numbers, tensor
+from cases import COMPLEX, REALS, UNSIGNED, const, f32, i32, i64, kernel_types, node, numbers, tensor
 
 NAN, INF = float("nan"), float("inf")
 SPECIAL = [NAN, INF, -INF, -0.0, 0, 1e30, -1e30, 100]
@@ -17,12 +17,14 @@ def declare(table):
     conv3d(table)
     depthwise(table)
     fused_convolutions(table)
+    fused_depthwise(table)
     max_pool(table)
     max_pool_gradients(table)
     max_pool_argmax(table)
     average_pool(table)
     pool3d(table)
     batch_norm(table)
+    fused_batch_norm(table)
     batch_norm_gradients(table)
     response_normalization(table)
 
@@ -104,6 +106,9 @@ def largest(table):
     table.case("InTopK", "special values and targets out of range", [special, i32([1, 0, 1, 3])], k=2)
     table.case("InTopKV2", "special values and targets out of range", [special, i32([1, 0, 1, -1]), i32(2)])
     table.types("TopKV2", lambda dtype: [numbers(dtype, [2, 4]), i32(2)])
+    for dtype in kernel_types("TopKV2"):  # TensorFlow 2.21 cannot make its kernel of TopK.
+        table.case("TopK", dtype, [numbers(dtype, [2, 4])], k=2, grad=False,
+                   instead=([const("k", i32(2)), node("v", "TopKV2", ["x0", "k"], T=dtype)], ["v:0", "v:1"]))
     table.types("TopKV2", lambda dtype: [f32([3, 1, 5, 2]), i32(3)], by="index_type", name="float32, indices of {}",
                 only=["int16", "int64"], grad=False)
     table.types("TopKV2", lambda dtype: [f32([3, 1, 5, 2]), tensor(dtype, 3)], by="Tk", name="float32, k of {}",
@@ -262,6 +267,21 @@ def fused_convolutions(table):
     table.case("_FusedConv2D", "float32, dilations", [numbers("float32", [1, 3, 3, 2]), kernel, f32([0.5, -3])], num_args=1,
                TArgs=["float32"], num_host_args=0, fused_ops=["BiasAdd"], strides=[1, 1, 1, 1], padding="VALID",
                dilations=[1, 2, 2, 1])
+
+
+def fused_depthwise(table):
+    """TensorFlow has this op only for a compiler of its own: the values are those of the ops that are fused."""
+    options = dict(strides=[1, 1, 1, 1], padding="SAME")
+    for dtype, activation in (("float32", "Relu"), ("float32", "Relu6"), ("float32", "Elu"), ("float32", None),
+                              ("float16", "Relu"), ("bfloat16", "Relu")):
+        inputs = [numbers(dtype, [1, 2, 2, 2]), numbers(dtype, [2, 1, 2, 2], 4), tensor(dtype, [0.5, -1, 2, 1])]
+        nodes = [node("c", "DepthwiseConv2dNative", ["x0", "x1"], T=dtype, **options),
+                 node("b", "BiasAdd", ["c", "x2"], T=dtype)]
+        if activation:
+            nodes.append(node("a", activation, ["b"], T=dtype))
+        table.case("_FusedDepthwiseConv2dNative", f"{dtype}, BiasAdd" + (f" and {activation}" if activation else ""), inputs,
+                   num_args=1, fused_ops=["BiasAdd"] + ([activation] if activation else []), grad=False,
+                   instead=(nodes, [nodes[-1]["name"] + ":0"]), **options)
 
 
 # --- Pooling ---------------------------------------------------------------------------------------------------------
@@ -433,6 +453,23 @@ def batch_norm(table):
         table.case(op, "float32, one row", [numbers("float32", [1, 1, 1, 2]), scale, offset, nothing, nothing])
     volume = numbers("float32", [1, 2, 2, 1, 2])
     table.case("FusedBatchNormV3", "float32, NDHWC, training", [volume, scale, offset, nothing, nothing], data_format="NDHWC")
+
+
+def fused_batch_norm(table):
+    """TensorFlow's CPU kernel of this op computes nothing: the values are those of the ops that are fused."""
+    for dtype in ("float32", "bfloat16"):
+        image, side = numbers(dtype, [1, 2, 1, 4]), numbers(dtype, [1, 2, 1, 4], 5)
+        inputs = [image, *(numbers("float32", 4, start) for start in (1, 2, 3)), f32([1, 4, 2, 0.5])]
+        norm = node("n", "FusedBatchNormV3", [f"x{index}" for index in range(5)], T=dtype, U="float32", is_training=False)
+        outputs = [f"n:{index}" for index in range(1, 6)]
+        relu = node("r", "Relu", ["n"], T=dtype)
+        table.case("_FusedBatchNormEx", f"{dtype}, Relu", inputs, num_side_inputs=0, activation_mode="Relu", is_training=False,
+                   grad=False, any=[3, 4, 5], instead=([norm, relu], ["r:0", *outputs]))
+        table.case("_FusedBatchNormEx", f"{dtype}, Identity", inputs, num_side_inputs=0, activation_mode="Identity",
+                   is_training=False, grad=False, any=[3, 4, 5], instead=([norm], ["n:0", *outputs]))
+        added = [norm, node("s", "AddV2", ["n", "x5"], T=dtype), node("r", "Relu", ["s"], T=dtype)]
+        table.case("_FusedBatchNormEx", f"{dtype}, Relu of a sum", inputs + [side], num_side_inputs=1, activation_mode="Relu",
+                   is_training=False, grad=False, any=[3, 4, 5], instead=(added, ["r:0", *outputs]))
 
 
 def batch_norm_gradients(table):
