@@ -28,6 +28,7 @@ def declare(table):
     counting(table)
     sums(table)
     broadcasting(table)
+    gradient_edges(table)
 
 
 def typed(reals, integers=(1, -2, 3, 0), unsigned=(1, 2, 3, 0), complexes=COMPLEX_VALUES):
@@ -432,3 +433,30 @@ def broadcasting(table):
     table.case("BroadcastGradientArgs", "int32, the same", [i32([2, 3]), i32([2, 3])])
     table.case("BroadcastGradientArgs", "int32, ones in both", [i32([1, 3]), i32([2, 1, 1])])
     table.case("BroadcastGradientArgs", "int32, scalar", [i32([], [0]), i32([4, 2])])
+
+
+# --- Gradients where a function has a corner -------------------------------------------------------------------------
+
+def gradient_edges(table):
+    """Gradients at zeros, at equal values and at the ends of the domain."""
+    for op, values in (("Abs", [0, -0.0, 2]), ("Sqrt", [0, 4]), ("Rsqrt", [0, 4]), ("Log", [0, -1, 2]), ("Asin", [1, -1, 0]),
+                       ("Acos", [1, -1, 0]), ("Acosh", [1, 2]), ("Atanh", [1, -1, 0]), ("Reciprocal", [0, -2]),
+                       ("Sign", [0, 3]), ("Erfinv", [1, 0]), ("Tanh", [30, -30]), ("Sigmoid", [30, -30])):
+        table.case(op, "float32, edges of the gradient", [f32(values)])
+    same, other = f32([1, 2, -3, 0]), f32([1, -2, -3, -0.0])
+    for op in ("Maximum", "Minimum", "SquaredDifference", "Atan2", "Xlogy", "Xdivy", "DivNoNan", "MulNoNan", "FloorMod"):
+        table.case(op, "float32, equals and zeros", [same, other])
+    table.case("Pow", "float32, zeros and negatives", [f32([0, 0, -2, -2, 0]), f32([0, 2, 3, 2, 1])])
+    table.case("Pow", "complex64, zeros", [tensor("complex64", [0, 1j]), tensor("complex64", [2, 0])])
+    for op in ("Max", "Min"):
+        table.case(op, "float32, equals", [f32([[3, 1, 3], [1, 1, 1]]), i32([1])])
+    for op in ("Prod", "EuclideanNorm"):
+        table.case(op, "float32, a row of zeros", [f32([[0, 0, 0], [0, 2, 3]]), i32([1])])
+    table.case("Cumprod", "float32, zeros", [f32([2, 0, 3, 0, 4]), i32(0)])
+    for op in ("SegmentMax", "SegmentMin", "SegmentProd"):
+        table.case(op, "float32, equals and zeros", [f32([2, 2, 0, 0, 5]), i32([0, 0, 1, 1, 1])])
+    for op in ("UnsortedSegmentMax", "UnsortedSegmentMin", "UnsortedSegmentProd"):
+        table.case(op, "float32, equals and zeros", [f32([2, 2, 0, 0, 5]), i32([1, 1, 0, 0, 0]), i32(3)])
+    table.case("ClipByValue", "float32, at the bounds", [f32([1, 3, 2, 0]), f32(1), f32(3)])
+    table.case("ComplexAbs", "complex64, zero", [tensor("complex64", [0, 3 - 4j])], Tout="float32")
+    table.case("Abs", "float64, zero", [f64([0, -2])])

@@ -41,6 +41,8 @@ def activations(table):
         table.types(op, lambda dtype: [reals(dtype, [1, -2, 3, 0.5, 4]), reals(dtype, [-0.75, 0, 0.5, 3, 7])])
         table.case(op, "float32, matrix", [numbers("float32", [2, 3]), numbers("float32", [2, 3], start=3)])
         table.case(op, "float32, no elements", [f32([], [0]), f32([], [0])])
+    for op in ("Relu", "Relu6", "Elu", "Selu", "LeakyRelu", "Softplus", "Softsign"):
+        table.case(op, "float32, edges of the gradient", [f32([0, -0.0, 6, -100, 100])])
     table.case("LeakyRelu", "float32, slope", [f32([-2, 0.5, -0.25])], alpha=0.75)
     table.case("LeakyRelu", "float32, slope above 1", [f32([-2, 0.5, -0.25])], alpha=1.5)
     table.case("LeakyReluGrad", "float32, slope", [f32([1, -2, 4]), f32([-2, 0.5, -0.25])], alpha=0.75)
@@ -123,6 +125,7 @@ def largest(table):
     table.types("NthElement", lambda dtype: [numbers(dtype, [2, 5]), i32(1)])
     table.case("NthElement", "float32, reverse", [numbers("float32", [2, 5]), i32(1)], reverse=True)
     table.case("NthElement", "float32, equals", [f32([3, 3, 1, 3]), i32(2)])
+    table.case("TopKV2", "float32, some of equals", [f32([[1, 3, 3, 3], [5, 4, 4, 5]]), i32(2)])
     table.case("NthElement", "float32, n too large", [f32([1, 2]), i32(2)], fails="INVALID_ARGUMENT")
 
 
@@ -309,6 +312,7 @@ def max_pool(table):
                                                      i32(case["strides"])], padding=case["padding"])
     table.case("MaxPool", "float32, explicit padding", [numbers("float32", [1, 3, 3, 1])], ksize=[1, 2, 2, 1],
                strides=[1, 2, 2, 1], padding="EXPLICIT", explicit_paddings=[0, 0, 1, 0, 0, 1, 0, 0])
+    table.case("MaxPool", "float32, equals", [f32([2, 2, 1, 2, 2, 2], [1, 2, 3, 1])], **window(small))
     table.case("MaxPool", "float32, over channels", [numbers("float32", [1, 2, 2, 4])], ksize=[1, 1, 1, 2],
                strides=[1, 1, 1, 2], padding="SAME", grad=False)
     table.case("MaxPool", "float32, special values", [f32([1, -INF, INF, -INF, -INF, 2], [1, 2, 3, 1])],
@@ -411,6 +415,8 @@ def pool3d(table):
         table.types(op, lambda dtype: [numbers(dtype, POOLS3D["SAME"]["shape"])], **window(POOLS3D["SAME"]))
         for name, case in POOLS3D.items():
             table.case(op, f"float32, {name}", [numbers("float32", case["shape"])], **window(case))
+    table.case("MaxPool3D", "float32, equals", [f32([2, 2, 1, 2], [1, 2, 2, 1, 1])], ksize=[1, 2, 2, 1, 1],
+               strides=[1, 2, 2, 1, 1], padding="VALID")
     for name, case in POOLS3D.items():
         def of_average(dtype):
             return [i32(case["shape"]), numbers(dtype, pooled(case), 5)]
