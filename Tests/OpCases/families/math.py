@@ -1,6 +1,6 @@
 """Cases of the family Math: arithmetic, comparisons, casts, reductions, scans, segments."""
-from cases import (COMPLEX, INTEGERS, NUMBERS, REALS, SIGNED, UNSIGNED, boolean, f32, f64, i32, i64, kernel_types,
-                   numbers, tensor, text)
+from cases import (COMPLEX, INTEGERS, NUMBERS, REALS, SIGNED, UNSIGNED, boolean, const, f32, f64, i32, i64, kernel_types,
+                   node, numbers, run, tensor, text)
 
 NAN, INF = float("nan"), float("inf")
 COMPLEX_VALUES = [0.5 + 0.25j, -1.5 + 0.5j, -0.25 - 2j, 2 - 0.75j]
@@ -29,6 +29,7 @@ def declare(table):
     sums(table)
     broadcasting(table)
     gradient_edges(table)
+    handles(table)
 
 
 def typed(reals, integers=(1, -2, 3, 0), unsigned=(1, 2, 3, 0), complexes=COMPLEX_VALUES):
@@ -420,7 +421,9 @@ def sums(table):
     table.case("AddN", "float32, ten", [numbers("float32", [2], start=start) for start in range(10)])
     table.case("AddN", "float32, scalars", [f32(1), f32(2)])
     table.case("AddN", "float32, shapes that differ", [f32([1, 2]), f32([1])], fails="INVALID_ARGUMENT")
-    for dtype in ("float32", "float64", "int32", "complex64", "float16", "bfloat16", "int64", "uint8"):
+    for dtype in NUMBERS:
+        if dtype in ("uint32", "uint64"):  # TensorFlow has no kernel that adds to a variable of them.
+            continue
         table.case("AccumulateNV2", dtype, [numbers(dtype, 3), numbers(dtype, 3, start=2)], shape=[3])
 
 
@@ -460,3 +463,28 @@ def gradient_edges(table):
     table.case("ClipByValue", "float32, at the bounds", [f32([1, 3, 2, 0]), f32(1), f32(3)])
     table.case("ComplexAbs", "complex64, zero", [tensor("complex64", [0, 3 - 4j])], Tout="float32")
     table.case("Abs", "float64, zero", [f64([0, -2])])
+
+
+# --- Variables and lists as values -----------------------------------------------------------------------------------
+
+def handles(table):
+    """Lists that are added, variables and lists that are chosen."""
+    lists = [const("shape", i32([2]))]
+    for index in range(3):
+        lists += [const(f"x{index}", numbers("float32", [2, 2], start=index)),
+                  node(f"l{index}", "TensorListFromTensor", [f"x{index}", "shape"], element_dtype="float32", shape_type="int32")]
+    stack = [node("s", "TensorListStack", ["n", "shape"], element_dtype="float32")]
+    table.graph("AddN", "variant, lists", lists + [node("n", "AddN", ["l0", "l1", "l2"], T="variant", N=3)] + stack,
+                [run(fetch=["s:0"])])
+    variables = []
+    for name, value in (("v", f32([1, 2])), ("w", f32([3, 4]))):
+        variables += [const("x" + name, value), node(name, "VarHandleOp", dtype="float32", shape=[2]),
+                      node("i" + name, "AssignVariableOp", [name, "x" + name], dtype="float32")]
+    which = node("c", "Placeholder", dtype="bool")
+    for op in ("Select", "SelectV2"):
+        table.graph(op, "variant, lists", lists[:5] + [which, node("n", op, ["c", "l0", "l1"], T="variant")] + stack,
+                    [run(fetch=["s:0"], feed={"c:0": boolean(True)}), run(fetch=["s:0"], feed={"c:0": boolean(False)})])
+        table.graph(op, "resource, variables", variables + [which, node("n", op, ["c", "v", "w"], T="resource"),
+                                                            node("r", "ReadVariableOp", ["n"], dtype="float32")],
+                    [run(target=["iv", "iw"]), run(fetch=["r:0"], feed={"c:0": boolean(True)}),
+                     run(fetch=["r:0"], feed={"c:0": boolean(False)})])
