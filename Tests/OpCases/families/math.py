@@ -174,7 +174,7 @@ def real_functions(table):
     table.types("NextAfter", pair([1, 1, 0, -2], [2, -2, -1, -2]))
     table.types("Polygamma", pair([1, 2, 3, 0], [0.5, 1.5, 4, 3]))
     table.types("Zeta", pair([1.5, 2, 3, 8], [0.5, 1.5, 4, 3]))
-    table.case("Zeta", "float32, edges", [f32([1, 0.5, 2, 3]), f32([2, 2, 0, -1])], grad=False)
+    table.case("Zeta", "float32, edges", [f32([1, 0.5, 2, 3, 2.5, 3]), f32([2, 2, 0, -1, -1, -0.5])], grad=False)
     for op in ("Atan2", "Xlogy", "Zeta"):
         table.case(op, "float32, broadcast", [f32([[1.5], [2]]), f32([0.5, 1.25, 3])])
 

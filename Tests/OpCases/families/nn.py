@@ -312,6 +312,12 @@ def max_pool(table):
                                                      i32(case["strides"])], padding=case["padding"])
     table.case("MaxPool", "float32, explicit padding", [numbers("float32", [1, 3, 3, 1])], ksize=[1, 2, 2, 1],
                strides=[1, 2, 2, 1], padding="EXPLICIT", explicit_paddings=[0, 0, 1, 0, 0, 1, 0, 0])
+    nan = [1, NAN, 2, -INF, -INF, -INF]
+    square = dict(strides=[1, 1, 1, 1], padding="VALID")
+    table.case("MaxPool", "float32, NaN", [f32(nan, [1, 2, 3, 1])], grad=False, ksize=[1, 2, 2, 1], **square)
+    table.case("MaxPoolWithArgmax", "float32, special values", [f32(nan, [1, 2, 3, 1])], grad=False, ksize=[1, 2, 1, 1], **square)
+    table.case("MaxPool3D", "float32, special values", [f32(nan, [1, 2, 3, 1, 1])], grad=False, ksize=[1, 2, 1, 1, 1],
+               strides=[1] * 5, padding="VALID")
     table.case("MaxPool", "float32, equals", [f32([2, 2, 1, 2, 2, 2], [1, 2, 3, 1])], **window(small))
     table.case("MaxPool", "float32, over channels", [numbers("float32", [1, 2, 2, 4])], ksize=[1, 1, 1, 2],
                strides=[1, 1, 1, 2], padding="SAME", grad=False)
