@@ -141,6 +141,10 @@ def function(name, inputs, outputs, nodes, returns, **attr):
     return {"name": name, "in": inputs, "out": outputs, "nodes": nodes, "ret": returns, "attr": attr}
 
 
+HIDDEN = ["_Arg", "_Retval"]
+"""Ops that are in no graph: a function's arguments and results are made of them."""
+
+
 def needed(nodes, runs):
     """The nodes that the runs feed, fetch or have as targets, and all that those need."""
     def node_of(name):
@@ -199,8 +203,11 @@ class Table:
             self.case(op, name.format(dtype), inputs(dtype), **values)
 
     def graph(self, op, name, nodes, runs, also=(), library=(), rtol=None):
-        """Several nodes and the runs of them. Nodes that no run needs are left out."""
-        self._add(GraphCase(op, name, needed(nodes, runs), runs, list(also), list(library), rtol))
+        """Several nodes and the runs of them. Nodes that no run needs are left out, also from `also`."""
+        nodes = needed(nodes, runs)
+        ops = {one["op"] for one in [*nodes, *[one for body in library for one in body["nodes"]]]}
+        also = sorted(one for one in {*also} - {op} if one in ops or one in HIDDEN)
+        self._add(GraphCase(op, name, nodes, runs, also, list(library), rtol))
 
     def _add(self, case):
         if (case.op, case.name) in self._names:

@@ -265,6 +265,7 @@ def inferred(case):
 def session_config():
     """One thread and no optimizer: the kernels compute every node as it stands."""
     config = tf.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=2)
+    config.operation_timeout_in_ms = 20_000  # A case that waits for ever is a mistake.
     options = config.graph_options
     options.optimizer_options.opt_level = tf.OptimizerOptions.L0
     options.optimizer_options.do_common_subexpression_elimination = False
