@@ -117,6 +117,9 @@ let package = Package(
             name: "WeirOpsTests", dependencies: ["WeirOps", "WeirRuntime", "WeirWire", "WeirGraph", "WeirDevice", "WeirTensor"],
             swiftSettings: settings),
         .testTarget(
+            name: "OpCaseTests", dependencies: ["WeirRuntime", "WeirOps", "WeirGraph", "WeirDevice", "WeirTensor"],
+            swiftSettings: settings),
+        .testTarget(
             name: "WeirRuntimeTests", dependencies: ["WeirRuntime", "WeirOps", "WeirGraph", "WeirDevice", "WeirTensor"],
             swiftSettings: settings),
         .testTarget(

@@ -24,7 +24,7 @@ public enum Processor {
     /// What the kernels are compiled for and this processor lacks, or nil when all is there. By the Makefile they are
     /// compiled for the vector units that every x86 server since 2013 has (AVX2, FMA, F16C).
     public static let missingFeature: String? = {
-        guard weir_needs_avx2.rawValue == 1, let flags = field("flags") else { return nil }
+        guard weir_needs_avx2 == 1, let flags = field("flags") else { return nil }
         let present = Set(flags.split(separator: " "))
         return ["avx2", "fma", "f16c", "bmi2"].first { !present.contains(Substring($0)) }
     }()

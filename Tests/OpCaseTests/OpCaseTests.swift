@@ -1,0 +1,32 @@
+import Testing
+import WeirGraph
+import WeirOps
+import WeirTensor
+
+/// Every op against TensorFlow: the cases of `Tests/OpCases`, whose README says how they are recorded.
+@Suite("Ops give what TensorFlow gives", .timeLimit(.minutes(10)))
+struct OpCaseTests {
+    static let families = [
+        "array", "control", "io", "linear", "loops", "math", "nn", "queue", "random", "state", "strings", "training",
+    ]
+
+    @Test("the values and gradients of the table, on every schedule", arguments: families, Schedule.allCases)
+    func values(_ family: String, _ schedule: Schedule) throws {
+        let runner = CaseRunner(registry: .standard, schedule: schedule)
+        var found: [String] = []
+        for item in try OpCase.all(family, registry: .standard) {
+            for difference in runner.differences(item) { found.append("\(item.label): \(difference)") }
+        }
+        #expect(found.isEmpty, "\(found.count) differences \(schedule.rawValue):\n\(found.prefix(60).joined(separator: "\n"))")
+    }
+
+    @Test("every op has a case")
+    func coverage() throws {
+        var tried = Set<String>()
+        for family in OpCaseTests.families {
+            for item in try OpCase.all(family, registry: .standard) { tried.formUnion([item.op] + item.also) }
+        }
+        let missing = OpRegistry.standard.definitions.map(\.name).filter { !tried.contains($0) }
+        #expect(missing.isEmpty, "no case of \(missing.joined(separator: ", ")): add one in Tests/OpCases/families and record it")
+    }
+}
