@@ -21,7 +21,7 @@ PYTHON := $(VENV)/bin/python
 INTEROP_SEED ?= 1
 INTEROP_GRAPHS ?= 250
 
-.PHONY: run test interop fuzz fuzz-short sanitize build deps bench count growth clean
+.PHONY: run test check consumer interop fuzz fuzz-short sanitize build deps bench count growth clean
 
 ## Trains the example network on a cluster of one parameter server and two workers, on this machine.
 run: build
@@ -31,6 +31,14 @@ run: build
 test: deps
 	$(SWIFT) build $(FLAGS) --product weirPackageTests
 	$(SWIFT) test $(FLAGS) --skip-build --parallel
+
+## What a reviewer should not have to look for: format, rows of dependencies, lists of op names, documentation.
+check:
+	Scripts/check
+
+## Builds and runs a package that depends on Weir by version, from a clone of what is committed.
+consumer: deps
+	Tests/Consumer/run.sh
 
 ## Compares Weir with TensorFlow: schemas, clusters of both kinds of servers, and random graphs with a seed it prints.
 interop: build $(VENV)/installed

@@ -78,7 +78,7 @@ let package = Package(
         // 6
         .target(
             name: "WeirTrain",
-            dependencies: ["WeirCluster", "WeirOps", "WeirWire", "WeirGraph", "WeirTensor"],
+            dependencies: ["WeirCluster", "WeirRuntime", "WeirOps", "WeirWire", "WeirGraph", "WeirTensor"],
             resources: [.embedInCode("Resources/iris.csv")],
             swiftSettings: settings),
         .target(
@@ -104,7 +104,8 @@ let package = Package(
             name: "count-cases", dependencies: ["BenchmarkCases"], path: "Benchmarks/Sources/count-cases", swiftSettings: settings),
         // Random cases against every door, in processes that watch each other; `make fuzz`.
         .executableTarget(
-            name: "weir-fuzz", dependencies: [
+            name: "weir-fuzz",
+            dependencies: [
                 "Weir", "WeirTesting", "WeirCluster", "WeirRuntime", "WeirOps", "WeirWire", "WeirProto", "WeirGraph", "WeirDevice", "WeirTensor",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
@@ -123,8 +124,9 @@ let package = Package(
             name: "WeirRuntimeTests", dependencies: ["WeirRuntime", "WeirOps", "WeirGraph", "WeirDevice", "WeirTensor"],
             swiftSettings: settings),
         .testTarget(
-            name: "WeirClusterTests", dependencies: [
-                "WeirCluster", "WeirTesting", "WeirOps", "WeirWire", "WeirProto", "WeirGraph", "WeirTensor", "CLinux",
+            name: "WeirClusterTests",
+            dependencies: [
+                "WeirCluster", "WeirTesting", "WeirOps", "WeirWire", "WeirProto", "WeirGraph", "WeirDevice", "WeirTensor", "CLinux", "CZlib",
                 .product(name: "GRPCCore", package: "grpc-swift-2"),
                 .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -135,6 +137,6 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "WeirTrainTests",
-            dependencies: ["WeirTrain", "WeirTesting", "WeirCluster", "WeirOps", "WeirGraph", "WeirTensor"], swiftSettings: settings),
+            dependencies: ["WeirTrain", "WeirTesting", "WeirCluster", "WeirRuntime", "WeirOps", "WeirGraph", "WeirDevice", "WeirTensor"], swiftSettings: settings),
     ]
 )

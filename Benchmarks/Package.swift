@@ -25,6 +25,6 @@ let package = Package(
             ],
             path: "Benchmarks/WeirBenchmarks",
             swiftSettings: settings,
-            plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]),
+            plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")])
     ]
 )

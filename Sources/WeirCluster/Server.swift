@@ -79,8 +79,11 @@ public final class Server: Sendable {
         master = Master(
             worker: worker, registry: registry, defaults: options.defaults, maximumSessions: options.maximumSessions,
             maximumNodeCount: options.maximumNodeCount, logger: logger)
-        links = options.tensorTransport == .grpc ? nil : try LinkListener(
-            host: options.host, sharesMemory: options.tensorTransport == .links, worker: worker, variants: variants)
+        links =
+            options.tensorTransport == .grpc
+            ? nil
+            : try LinkListener(
+                host: options.host, sharesMemory: options.tensorTransport == .links, worker: worker, variants: variants)
         var services: [any RPCService] = [
             MasterService(master: master, variants: variants, dispatch: pool),
             WorkerService(worker: worker, variants: variants, dispatch: pool),

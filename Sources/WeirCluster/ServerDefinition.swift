@@ -76,7 +76,8 @@ public struct ServerDefinition: Sendable {
         do {
             own = try JSONDecoder().decode(Configuration.self, from: Data(text.utf8)).task
         } catch {
-            throw .invalidArgument("TF_CONFIG: 'task' must have a job's name as 'type' and a whole number as 'index', as in {\"type\": \"worker\", \"index\": 0}")
+            throw .invalidArgument(
+                "TF_CONFIG: 'task' must have a job's name as 'type' and a whole number as 'index', as in {\"type\": \"worker\", \"index\": 0}")
         }
         // The numbers of tasks belong to their jobs: another job's is not ours.
         let index = job == nil || job == own?.type ? own?.index : nil

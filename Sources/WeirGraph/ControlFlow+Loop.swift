@@ -69,8 +69,7 @@ private struct LoopGradient {
         return gradients
     }
 
-    private func port(_ index: Int) -> (dtype: DType, shape: PartialShape, handle: (dtype: DType, shape: PartialShape)?)
-    {
+    private func port(_ index: Int) -> (dtype: DType, shape: PartialShape, handle: (dtype: DType, shape: PartialShape)?) {
         (g.inputs[index].dtype, g.outputs[index].shape, builder.handleShape(g.inputs[index].endpoint))
     }
     /// Type and shape of a variable's gradient; a handle's is its variable's.

@@ -87,7 +87,8 @@ extension Graph {
             let position = nodes[id].inputs.count
             guard position < nodes[id].inputTypes.count else {
                 throw .invalidArgument(
-                    "NodeDef '\(name)' expected inputs '\(Graph.list(nodes[id].inputTypes))' do not match \(inputs.filter { !$0.hasPrefix("^") }.count) inputs specified")
+                    "NodeDef '\(name)' expected inputs '\(Graph.list(nodes[id].inputTypes))' do not match \(inputs.filter { !$0.hasPrefix("^") }.count) inputs specified"
+                )
             }
             let expected = nodes[id].inputTypes[position]
             let found = nodes[source].outputTypes[reference.index]

@@ -5,9 +5,11 @@ public struct OpRegistry: Sendable {
     private var ops: [String: OpDefinition]
 
     public init(_ definitions: [OpDefinition] = []) {
-        ops = Dictionary(definitions.map { ($0.name, $0) }, uniquingKeysWith: { first, second in
-            preconditionFailure("op \(first.name) is declared twice")
-        })
+        ops = Dictionary(
+            definitions.map { ($0.name, $0) },
+            uniquingKeysWith: { first, second in
+                preconditionFailure("op \(first.name) is declared twice")
+            })
     }
 
     public subscript(name: String) -> OpDefinition? { ops[name] }

@@ -96,8 +96,11 @@ public enum ShapeFunctions {
             }
             reduced.insert(axis < 0 ? axis + rank : axis)
         }
-        c.setOutput(0, PartialShape(dimensions.enumerated().compactMap { index, size in
-            reduced.contains(index) ? (keep ? .some(1) : nil) : .some(size)
-        }))
+        c.setOutput(
+            0,
+            PartialShape(
+                dimensions.enumerated().compactMap { index, size in
+                    reduced.contains(index) ? (keep ? .some(1) : nil) : .some(size)
+                }))
     }
 }

@@ -133,8 +133,10 @@ public final class DirectSession: Sendable {
         _ done: @escaping Completion<[Tensor]>
     ) {
         for (index, value) in values.enumerated() where value.dtype != plan.feedTypes[index] {
-            return done(.failure(.invalidArgument(
-                "Feed '\(plan.feeds[index])' must be of type \(plan.feedTypes[index]), found \(value.dtype)")))
+            return done(
+                .failure(
+                    .invalidArgument(
+                        "Feed '\(plan.feeds[index])' must be of type \(plan.feedTypes[index]), found \(value.dtype)")))
         }
         let step = StepContext(
             id: DirectSession.stepNumber.wrappingAdd(1, ordering: .relaxed).oldValue, rendezvous: LocalRendezvous(), trace: trace)

@@ -7,11 +7,12 @@ extension FunctionDefinition {
     func body(_ attributes: Attributes, registry: OpRegistry, library: FunctionLibrary) throws -> Graph {
         let graph = try Graph(instantiated(attributes, registry: registry, library: library), registry: registry)
         let controls = Set(controlReturns.values)
-        let reached = graph.ancestors(of: graph.nodes.indices.filter { id in
-            // A loop's end tells of the effects in it, though nobody may want its values.
-            graph.nodes[id].op.isStateful || graph.nodes[id].isResult || controls.contains(graph.nodes[id].name)
-                || graph.nodes[id].role == .exit
-        })
+        let reached = graph.ancestors(
+            of: graph.nodes.indices.filter { id in
+                // A loop's end tells of the effects in it, though nobody may want its values.
+                graph.nodes[id].op.isStateful || graph.nodes[id].isResult || controls.contains(graph.nodes[id].name)
+                    || graph.nodes[id].role == .exit
+            })
         return try graph.filtered { reached[$0] || graph.nodes[$0].isArgument }
     }
 

@@ -61,7 +61,7 @@ final class FunctionTable: FunctionInstantiator {
     func compile(_ definition: FunctionDefinition, _ reference: FunctionReference) throws -> (graph: LocalGraph, results: Int) {
         var graph = try definition.body(Attributes(reference.attributes), registry: registry, library: library)
         graph = try Lowering(registry: registry).run(graph, within: definition.name)
-        let results = graph.nodes.count (where: \.isResult)
+        let results = graph.nodes.count(where: \.isResult)
         for id in graph.nodes.indices where graph.nodes[id].device == nil && graph.nodes[id].requestedDevice.isEmpty {
             if graph.nodes[id].op.function != nil || graph.nodes[id].op.support(on: place.device.type, graph.nodes[id].attributes) != nil {
                 graph.nodes[id].device = place.device.name
@@ -72,7 +72,8 @@ final class FunctionTable: FunctionInstantiator {
         return (
             try LocalGraph(
                 graph, devices: devices, kernels: kernels.scoped(to: reference), registry: registry, options: options, within: tables),
-            results)
+            results
+        )
     }
 }
 

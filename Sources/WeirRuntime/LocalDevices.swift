@@ -41,18 +41,20 @@ public struct LocalDevices: Sendable {
     /// The same devices with resources of their own, empty at first: for sessions that share no state.
     /// - Parameter task: another task to name them after, if given.
     public func isolated(as task: DeviceName? = nil) -> LocalDevices {
-        LocalDevices(places: places.map { place in
-            let device = task.map { RenamedDevice(place.device, task: $0) as any Device } ?? place.device
-            return KernelPlace(
-                device: device, resources: ResourceTable(defaultContainer: (task ?? place.device.name).job ?? "localhost"), pool: place.pool,
-                kernels: place.kernels)
-        })
+        LocalDevices(
+            places: places.map { place in
+                let device = task.map { RenamedDevice(place.device, task: $0) as any Device } ?? place.device
+                return KernelPlace(
+                    device: device, resources: ResourceTable(defaultContainer: (task ?? place.device.name).job ?? "localhost"), pool: place.pool,
+                    kernels: place.kernels)
+            })
     }
     /// The same devices and resources under another task's name.
     public func renamed(as task: DeviceName) -> LocalDevices {
-        LocalDevices(places: places.map {
-            KernelPlace(device: RenamedDevice($0.device, task: task), resources: $0.resources, pool: $0.pool, kernels: $0.kernels)
-        })
+        LocalDevices(
+            places: places.map {
+                KernelPlace(device: RenamedDevice($0.device, task: task), resources: $0.resources, pool: $0.pool, kernels: $0.kernels)
+            })
     }
 }
 

@@ -22,8 +22,9 @@ public struct ResourceHandle: TensorElement, Hashable {
             self.dtypesAndShapes = dtypesAndShapes
         }
         public static func == (a: Contents, b: Contents) -> Bool {
-            a === b || (a.device == b.device && a.container == b.container && a.name == b.name
-                && a.typeName == b.typeName)
+            a === b
+                || (a.device == b.device && a.container == b.container && a.name == b.name
+                    && a.typeName == b.typeName)
         }
         public func hash(into hasher: inout Hasher) {
             hasher.combine(device)

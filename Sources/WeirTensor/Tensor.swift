@@ -70,7 +70,7 @@ public struct Tensor: @unchecked Sendable {
         return view(offset: range.lowerBound * rowCount * dtype.byteCount, shape.replacing(0, with: range.count), dtype)
     }
     /// Row `index` along the first dimension, one dimension less, without a copy.
-    public func row(_ index: Int) -> Tensor { 
+    public func row(_ index: Int) -> Tensor {
         let slice = rows(index..<index + 1)
         return slice.reshaped(shape.dropFirst())
     }

@@ -17,7 +17,7 @@ public final class TestCluster: Sendable {
         while started.isEmpty {
             do {
                 started = try await TestCluster.start(spec, options)
-            } catch where Status(error).code == .unavailable && tries < 5 {
+            } catch  where Status(error).code == .unavailable && tries < 5 {
                 tries += 1
                 spec = try ClusterSpec.onLoopback(jobs)
             }

@@ -52,9 +52,10 @@ public struct SyncReplicas: Sendable {
             }
             handles.append(accumulator)
             builder.colocate(with: accumulator.operation) {
-                applies.append(builder.add(
-                    "ResourceAccumulatorApplyGradient", [accumulator, localStep.value, gradient],
-                    attributes: ["dtype": .type(variable.dtype)]))
+                applies.append(
+                    builder.add(
+                        "ResourceAccumulatorApplyGradient", [accumulator, localStep.value, gradient],
+                        attributes: ["dtype": .type(variable.dtype)]))
                 let average = builder.add(
                     "ResourceAccumulatorTakeGradient", [accumulator, builder.scalar(Double(required), .int32)],
                     attributes: ["dtype": .type(variable.dtype)])[0]

@@ -35,7 +35,7 @@ extension MessageDecoder {
         for (name, message) in messages {
             do {
                 values[name] = try attribute(message)
-            } catch where name.hasPrefix("_") {
+            } catch  where name.hasPrefix("_") {
                 rest[name] = message
             } catch {
                 throw Status(error.code, "attribute '\(name)': \(error.message)")

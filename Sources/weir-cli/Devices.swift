@@ -35,7 +35,8 @@ struct Devices: AsyncParsableCommand {
             }
             return
         }
-        let rows = [["name", "type", "memory", "hardware"]]
+        let rows =
+            [["name", "type", "memory", "hardware"]]
             + devices.map { [$0.name.description, $0.type, "\($0.memoryLimit >> 20) MiB", $0.hardware] }
         for line in table(rows) { Terminal.line(line) }
     }

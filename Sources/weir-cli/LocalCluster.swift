@@ -22,9 +22,10 @@ final class LocalCluster: Sendable {
         var started: [ChildProcess] = []
         do {
             for task in spec.tasks {
-                started.append(try ChildProcess(
-                    ["serve", "--cluster", spec.json, "--job", task.job, "--task", "\(task.task)", "--until-input-ends"] + serverArguments,
-                    name: "/job:\(task.job)/task:\(task.task)"))
+                started.append(
+                    try ChildProcess(
+                        ["serve", "--cluster", spec.json, "--job", task.job, "--task", "\(task.task)", "--until-input-ends"] + serverArguments,
+                        name: "/job:\(task.job)/task:\(task.task)"))
             }
             for child in started { _ = try child.firstLine() }
         } catch {

@@ -4,8 +4,9 @@ import Weir
 
 /// How the cluster is given, for every command that needs one.
 struct ClusterArguments: ParsableArguments {
-    @Option(help: ArgumentHelp(
-        "The cluster: JSON such as {\"ps\":[\"host:port\"],\"worker\":[…]}, or @FILE; TF_CONFIG when not given.", valueName: "JSON|@FILE"))
+    @Option(
+        help: ArgumentHelp(
+            "The cluster: JSON such as {\"ps\":[\"host:port\"],\"worker\":[…]}, or @FILE; TF_CONFIG when not given.", valueName: "JSON|@FILE"))
     var cluster: String?
 
     func spec() throws -> ServerDefinition.Source {

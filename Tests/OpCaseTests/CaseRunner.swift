@@ -143,12 +143,13 @@ extension ByteString {
 }
 extension Attributes {
     fileprivate func replacing(_ marks: [String: String]) -> Attributes {
-        Attributes(values.mapValues { value in
-            switch value {
-            case .string(let text): .string(text.replacing(marks))
-            case .tensor(let tensor): .tensor(tensor.replacing(marks))
-            default: value
-            }
-        })
+        Attributes(
+            values.mapValues { value in
+                switch value {
+                case .string(let text): .string(text.replacing(marks))
+                case .tensor(let tensor): .tensor(tensor.replacing(marks))
+                default: value
+                }
+            })
     }
 }

@@ -58,12 +58,14 @@ struct OpCase {
         tolerance = try line["rtol"].optional { try $0.double() }
         let reader = CaseReader(registry: registry)
         if line["graph"].isThere {
-            kind = .graph(try reader.graph(line), try line["runs"].list { run in
-                Run(
-                    feeds: try run["feed"].pairs { try reader.tensor($0) }, fetches: try run["fetch"].list { try $0.string() },
-                    targets: try run["target"].list { try $0.string() }, outputs: try reader.expected(run),
-                    failure: try run["fails"].optional { try $0.string() })
-            })
+            kind = .graph(
+                try reader.graph(line),
+                try line["runs"].list { run in
+                    Run(
+                        feeds: try run["feed"].pairs { try reader.tensor($0) }, fetches: try run["fetch"].list { try $0.string() },
+                        targets: try run["target"].list { try $0.string() }, outputs: try reader.expected(run),
+                        failure: try run["fails"].optional { try $0.string() })
+                })
         } else {
             kind = .single(
                 Single(
@@ -135,10 +137,12 @@ struct CaseReader {
 
     func attributes(_ json: JSON, op: String) throws -> Attributes {
         let kinds = try registry.require(op).schema.attributes
-        return Attributes(Dictionary(uniqueKeysWithValues: try json.pairs { $0 }.map { name, value in
-            guard let spec = kinds.first(where: { $0.name == name }) else { return (name, try unlisted(value)) }
-            return (name, try attribute(value, spec.kind))
-        }))
+        return Attributes(
+            Dictionary(
+                uniqueKeysWithValues: try json.pairs { $0 }.map { name, value in
+                    guard let spec = kinds.first(where: { $0.name == name }) else { return (name, try unlisted(value)) }
+                    return (name, try attribute(value, spec.kind))
+                }))
     }
     /// An attribute that is no part of the op's schema.
     private func unlisted(_ json: JSON) throws -> AttributeValue {
@@ -185,13 +189,15 @@ struct CaseReader {
     }
 
     func graph(_ json: JSON) throws -> GraphDefinition {
-        var graph = GraphDefinition(nodes: try json["const"].pairs { try tensor($0) }.map { name, value in
-            NodeDefinition(name: name, op: "Const", attributes: ["dtype": .type(value.dtype), "value": .tensor(value)])
-        })
+        var graph = GraphDefinition(
+            nodes: try json["const"].pairs { try tensor($0) }.map { name, value in
+                NodeDefinition(name: name, op: "Const", attributes: ["dtype": .type(value.dtype), "value": .tensor(value)])
+            })
         for function in try json["library"].list({ try definition($0) }) { try graph.library.add(function) }
-        let reader = CaseReader(registry: graph.library.functions.keys.reduce(registry) { registry, name in
-            graph.library.op(name).map { registry.adding($0) } ?? registry
-        })
+        let reader = CaseReader(
+            registry: graph.library.functions.keys.reduce(registry) { registry, name in
+                graph.library.op(name).map { registry.adding($0) } ?? registry
+            })
         graph.nodes += try json["graph"].list { try reader.node($0) }
         if let producer = try json["producer"].optional({ try $0.int() }) { graph.versions = GraphVersions(producer: producer) }
         return graph

@@ -5,15 +5,19 @@ import WeirTensor
 
 @Suite("Deadlines that clients and peers give")
 struct CallDeadlineTests {
-    @Test("eight digits and a unit are a time", arguments: [
-        ("1H", Duration.seconds(3600)), ("2M", .seconds(120)), ("30S", .seconds(30)), ("250m", .milliseconds(250)), ("7u", .microseconds(7)),
-        ("0n", .zero), ("99999999m", .milliseconds(99_999_999)),
-    ])
+    @Test(
+        "eight digits and a unit are a time",
+        arguments: [
+            ("1H", Duration.seconds(3600)), ("2M", .seconds(120)), ("30S", .seconds(30)), ("250m", .milliseconds(250)), ("7u", .microseconds(7)),
+            ("0n", .zero), ("99999999m", .milliseconds(99_999_999)),
+        ])
     func times(_ text: String, _ expected: Duration) { #expect(CallDeadline.duration(text) == expected) }
 
-    @Test("anything else is none", arguments: [
-        "", "H", "5", "-5S", "+5S", "5 S", "5s", "5.0S", "0x5S", "9223372036854775807H", "9223372036854775807n", "100000000S", "5S ", "\u{663}S", "5\u{e9}",
-    ])
+    @Test(
+        "anything else is none",
+        arguments: [
+            "", "H", "5", "-5S", "+5S", "5 S", "5s", "5.0S", "0x5S", "9223372036854775807H", "9223372036854775807n", "100000000S", "5S ", "\u{663}S", "5\u{e9}",
+        ])
     func others(_ text: String) { #expect(CallDeadline.duration(text) == nil) }
 
     @Test("no time from outside is longer than a clock can wait for")

@@ -10,9 +10,11 @@ struct GradientTests {
     private let positive = Tensor([0.5, 1.2, 0.3, 2.1] as [Double], shape: [2, 2])
     private let row = Tensor([0.2, -0.6, 1.3] as [Double])
 
-    @Test("of unary functions", arguments: [
-        "Neg", "Exp", "Log", "Sqrt", "Rsqrt", "Square", "Tanh", "Sigmoid", "Sin", "Cos", "Log1p", "Softplus", "Elu", "Reciprocal",
-    ])
+    @Test(
+        "of unary functions",
+        arguments: [
+            "Neg", "Exp", "Log", "Sqrt", "Rsqrt", "Square", "Tanh", "Sigmoid", "Sin", "Cos", "Log1p", "Softplus", "Elu", "Reciprocal",
+        ])
     func unary(_ op: String) throws {
         #expect(try NumericGradient.error([positive]) { b, x in b.add(op, [x[0]])[0] } < 1e-6)
     }

@@ -11,17 +11,21 @@ struct KnownValueTests {
     private func constant(_ value: Int64) -> Output { b.constant(Tensor(value)) }
     private func value(_ output: Output) -> [Int]? { try? b.constant(output.endpoint)?.integers() }
 
-    @Test("ranges whose ends are as far apart as can be, and steps as long as can be", arguments: [
-        (Int64.min, Int64.max, Int64(1), nil), (.max, .min, -1, nil), (0, 5, .max, [0]), (5, 0, .min, [5]), (1, 7, 3, [1, 4]), (7, 1, -3, [7, 4]),
-        (3, 3, 1, []), (0, 3, 0, nil), (.max - 1, .max, 2, [Int(Int64.max) - 1]),
-    ] as [(Int64, Int64, Int64, [Int]?)])
+    @Test(
+        "ranges whose ends are as far apart as can be, and steps as long as can be",
+        arguments: [
+            (Int64.min, Int64.max, Int64(1), nil), (.max, .min, -1, nil), (0, 5, .max, [0]), (5, 0, .min, [5]), (1, 7, 3, [1, 4]), (7, 1, -3, [7, 4]),
+            (3, 3, 1, []), (0, 3, 0, nil), (.max - 1, .max, 2, [Int(Int64.max) - 1]),
+        ] as [(Int64, Int64, Int64, [Int]?)])
     func ranges(_ start: Int64, _ limit: Int64, _ step: Int64, _ expected: [Int]?) {
         #expect(value(b.add("Range", [constant(start), constant(limit), constant(step)])[0]) == expected)
     }
 
-    @Test("quotients are rounded down, and one that is no integer is not known", arguments: [
-        (Int64(7), Int64(2), 3), (-7, 2, -4), (7, -2, -4), (-7, -2, 3), (8, 2, 4), (.min, -1, nil), (1, 0, nil), (Int64(1) << 62 + 1, 1, 1 << 62 + 1),
-    ] as [(Int64, Int64, Int?)])
+    @Test(
+        "quotients are rounded down, and one that is no integer is not known",
+        arguments: [
+            (Int64(7), Int64(2), 3), (-7, 2, -4), (7, -2, -4), (-7, -2, 3), (8, 2, 4), (.min, -1, nil), (1, 0, nil), (Int64(1) << 62 + 1, 1, 1 << 62 + 1),
+        ] as [(Int64, Int64, Int?)])
     func quotients(_ x: Int64, _ y: Int64, _ expected: Int?) {
         #expect(value(b.add("FloorDiv", [constant(x), constant(y)])[0]) == expected.map { [$0] })
     }

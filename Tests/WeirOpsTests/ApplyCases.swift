@@ -5,7 +5,7 @@ extension UpdateCase {
         UpdateCase(
             "ResourceApplyGradientDescent", [:], [:],
             [
-                [0.925, -1.85, 0.275, 3.3, 0.2375, -1.25],
+                [0.925, -1.85, 0.275, 3.3, 0.2375, -1.25]
             ]),
         UpdateCase(
             "ResourceApplyMomentum", [:], [:],
@@ -172,12 +172,12 @@ extension UpdateCase {
         UpdateCase(
             "ResourceApplyProximalGradientDescent", [:], [:],
             [
-                [0.91315136476, -1.8312655087, 0.26799007444, 3.270471464, 0.23076923077, -1.2357320099],
+                [0.91315136476, -1.8312655087, 0.26799007444, 3.270471464, 0.23076923077, -1.2357320099]
             ]),
         UpdateCase(
             "ResourceApplyProximalGradientDescent", ["l1": 0.0], [:],
             [
-                [0.91811414392, -1.8362282878, 0.2729528536, 3.2754342432, 0.23573200993, -1.2406947891],
+                [0.91811414392, -1.8362282878, 0.2729528536, 3.2754342432, 0.23573200993, -1.2406947891]
             ]),
         UpdateCase(
             "ResourceApplyProximalAdagrad", [:], [:],
@@ -305,7 +305,7 @@ extension UpdateCase {
         UpdateCase(
             "ResourceSparseApplyProximalGradientDescent", [:], [:],
             [
-                [0.91315136476, -1.8312655087, 0.26799007444, 3.5389294928, 0.21168161863, -1.7178481488],
+                [0.91315136476, -1.8312655087, 0.26799007444, 3.5389294928, 0.21168161863, -1.7178481488]
             ]),
         UpdateCase(
             "ResourceSparseApplyProximalAdagrad", [:], [:],

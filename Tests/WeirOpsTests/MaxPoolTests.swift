@@ -8,9 +8,11 @@ import WeirTensor
 @Suite("Max pooling")
 struct MaxPoolTests {
     /// Window, stride, padding, channels: apart, overlapping, with gaps; fewer and more channels than a vector has lanes.
-    @Test("what flows into a window goes to the first of its largest elements", arguments: [
-        (2, 2, "VALID", 3), (3, 1, "SAME", 17), (3, 2, "SAME", 8), (2, 3, "VALID", 33), (1, 1, "SAME", 1),
-    ])
+    @Test(
+        "what flows into a window goes to the first of its largest elements",
+        arguments: [
+            (2, 2, "VALID", 3), (3, 1, "SAME", 17), (3, 2, "SAME", 8), (2, 3, "VALID", 33), (1, 1, "SAME", 1),
+        ])
     func gradient(_ window: Int, _ step: Int, _ padding: String, _ channels: Int) throws {
         let (batch, side) = (3, 11)
         let out = padding == "SAME" ? (side + step - 1) / step : (side - window) / step + 1

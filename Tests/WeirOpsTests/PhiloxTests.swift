@@ -49,8 +49,9 @@ private func checksum<T>(_ values: [T]) -> UInt64 {
     @Test func `the seeds 1 and -2 of a stateless op give TensorFlow's key and counter`() {
         let generator = Philox(statelessSeed: 1, UInt64(bitPattern: -2))
         #expect(
-            generator == Philox(
-                key: 0x58DC_D6B2_C524_FE74, counterLow: 0, counterHigh: 0x13E1_40C5_50FB_8D48))
+            generator
+                == Philox(
+                    key: 0x58DC_D6B2_C524_FE74, counterLow: 0, counterHigh: 0x13E1_40C5_50FB_8D48))
         let words = elements(5, UInt32(0)) { RandomFill.bits($0, from: generator) }
         #expect(words == [0x145F_B3FE, 0x9A60_D91C, 0xD8EB_F198, 0x4B1F_6244, 0x76DA_B91C])
         let floats = elements(5, Float(0)) { RandomFill.uniform($0, from: generator) }

@@ -63,12 +63,13 @@ import WeirTensor
             ])
     }
 
-    @Test(arguments: [
-        ("logits should be a matrix, got shape [2]", Shape(2), [Int32(3)], Shape.scalar),
-        ("num_samples should be a scalar, got shape [1]", Shape(1, 2), [3], Shape(1)),
-        ("num_samples should be non-negative, got -3", Shape(1, 2), [-3], Shape.scalar),
-        ("num_classes should be positive, got 0", Shape(2, 0), [3], Shape.scalar),
-    ] as [(String, Shape, [Int32], Shape)])
+    @Test(
+        arguments: [
+            ("logits should be a matrix, got shape [2]", Shape(2), [Int32(3)], Shape.scalar),
+            ("num_samples should be a scalar, got shape [1]", Shape(1, 2), [3], Shape(1)),
+            ("num_samples should be non-negative, got -3", Shape(1, 2), [-3], Shape.scalar),
+            ("num_classes should be positive, got 0", Shape(2, 0), [3], Shape.scalar),
+        ] as [(String, Shape, [Int32], Shape)])
     func `Multinomial refuses what makes no sense`(
         message: String, logits: Shape, samples: [Int32], samplesShape: Shape
     ) throws {
@@ -76,11 +77,12 @@ import WeirTensor
         #expect(throws: Status.invalidArgument(message)) { try node.run() }
     }
 
-    @Test(arguments: [
-        ("shape must be a vector of {int32,int64}, got shape []", [Int32(3)], Shape.scalar),
-        ("shape must be a vector of {int32,int64}, got shape [1,1]", [3], Shape(1, 1)),
-        ("Dimension -3 must be >= 0", [2, -3], Shape(2)),
-    ] as [(String, [Int32], Shape)])
+    @Test(
+        arguments: [
+            ("shape must be a vector of {int32,int64}, got shape []", [Int32(3)], Shape.scalar),
+            ("shape must be a vector of {int32,int64}, got shape [1,1]", [3], Shape(1, 1)),
+            ("Dimension -3 must be >= 0", [2, -3], Shape(2)),
+        ] as [(String, [Int32], Shape)])
     func `a shape that is none is refused in TensorFlow's words`(
         message: String, values: [Int32], shape: Shape
     ) throws {
@@ -182,15 +184,16 @@ import WeirTensor
         #expect(throws: Status.invalidArgument("seed must have shape [2], not [1]")) { try node.run() }
     }
 
-    @Test(arguments: [
-        ("Unsupported algorithm id: 2", [UInt64(1)], [UInt64(1), 2], Int32(2)),
-        ("key must have shape [1], not [2]. (Note that batched keys are not supported yet.)", [1, 2], [1, 2], 1),
-        // TensorFlow takes a counter of one element here, and reads the second from memory behind it.
-        (
-            "counter must be a vector with length at least 2; got shape: [1]. "
-                + "(Note that batched counters are not supported yet.)", [1], [1], 1
-        ),
-    ] as [(String, [UInt64], [UInt64], Int32)])
+    @Test(
+        arguments: [
+            ("Unsupported algorithm id: 2", [UInt64(1)], [UInt64(1), 2], Int32(2)),
+            ("key must have shape [1], not [2]. (Note that batched keys are not supported yet.)", [1, 2], [1, 2], 1),
+            // TensorFlow takes a counter of one element here, and reads the second from memory behind it.
+            (
+                "counter must be a vector with length at least 2; got shape: [1]. "
+                    + "(Note that batched counters are not supported yet.)", [1], [1], 1
+            ),
+        ] as [(String, [UInt64], [UInt64], Int32)])
     func `a key, counter or algorithm that is none is refused`(
         message: String, key: [UInt64], counter: [UInt64], algorithm: Int32
     ) throws {

@@ -20,20 +20,24 @@ import WeirTensor
         return try expression.replacing(text, with: .init(ByteString(rewrite)), all: all, &matcher).description
     }
 
-    @Test("what RE2 matches is matched", arguments: [
-        ("a.*", "abc"), ("(a|b)+c?", "ababc"), ("[^a-c]*", "xyz"), ("\\d{2,3}", "12"), ("(?i)hello", "HeLLo"),
-        ("(a*)*", "aaaa"), ("[[:alpha:]]+", "abc"), ("é.", "é!"), ("[é-ü]+", "éü"), ("^$", ""), ("a|", ""),
-        ("\\x41\\x{e9}", "Aé"), ("[]a]+", "]a"), ("a{,2}", "a{,2}"), ("(?s).*", "x\ny"), ("\\Aab\\z", "ab"),
-        ("\\Q.*\\E", ".*"), ("a+?b", "aaab"), ("\\pL+", "aé日"), ("[\\d-z]+", "1-z"), ("(?i)É", "é"), ("\\0", "\0"),
-    ])
+    @Test(
+        "what RE2 matches is matched",
+        arguments: [
+            ("a.*", "abc"), ("(a|b)+c?", "ababc"), ("[^a-c]*", "xyz"), ("\\d{2,3}", "12"), ("(?i)hello", "HeLLo"),
+            ("(a*)*", "aaaa"), ("[[:alpha:]]+", "abc"), ("é.", "é!"), ("[é-ü]+", "éü"), ("^$", ""), ("a|", ""),
+            ("\\x41\\x{e9}", "Aé"), ("[]a]+", "]a"), ("a{,2}", "a{,2}"), ("(?s).*", "x\ny"), ("\\Aab\\z", "ab"),
+            ("\\Q.*\\E", ".*"), ("a+?b", "aaab"), ("\\pL+", "aé日"), ("[\\d-z]+", "1-z"), ("(?i)É", "é"), ("\\0", "\0"),
+        ])
     func matching(_ pattern: String, _ text: String) throws {
         #expect(try matches(pattern, ByteString(text)))
     }
 
-    @Test("what RE2 does not match is not", arguments: [
-        ("a", "ab"), (".*", "x\ny"), ("\\d{2,3}", "1"), ("[^]a]+", "]"), ("(?i:a)b", "AB"), ("a\\.b", "axb"),
-        ("\\bfoo", "xfoo"), ("(x+x+)+y", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"), ("\\pN", "a"), ("$a", "a"),
-    ])
+    @Test(
+        "what RE2 does not match is not",
+        arguments: [
+            ("a", "ab"), (".*", "x\ny"), ("\\d{2,3}", "1"), ("[^]a]+", "]"), ("(?i:a)b", "AB"), ("a\\.b", "axb"),
+            ("\\bfoo", "xfoo"), ("(x+x+)+y", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"), ("\\pN", "a"), ("$a", "a"),
+        ])
     func notMatching(_ pattern: String, _ text: String) throws {
         #expect(try !matches(pattern, ByteString(text)))
     }
@@ -58,14 +62,16 @@ import WeirTensor
         #expect(try replaced("(?m)^b$", "a\nb\nc", "X") == "a\nX\nc")
     }
 
-    @Test("malformed patterns are invalid arguments, in RE2's words", arguments: [
-        ("[a", "missing ]: [a"), ("(", "missing ): ("), (")", "unexpected ): )"),
-        ("*a", "no argument for repetition operator: *"), ("a**", "bad repetition operator: **"),
-        ("\\", "trailing \\"), ("\\y", "invalid escape sequence: \\y"),
-        ("a{1001}", "invalid repetition size: {1001}"), ("a{2,1}", "invalid repetition size: {2,1}"),
-        ("[z-a]", "invalid character class range: z-a"), ("(?z)", "invalid perl operator: (?z"),
-        ("\\1", "invalid escape sequence: \\1"), ("((a{1000}){1000}){1000}", "pattern too large - compile failed"),
-    ])
+    @Test(
+        "malformed patterns are invalid arguments, in RE2's words",
+        arguments: [
+            ("[a", "missing ]: [a"), ("(", "missing ): ("), (")", "unexpected ): )"),
+            ("*a", "no argument for repetition operator: *"), ("a**", "bad repetition operator: **"),
+            ("\\", "trailing \\"), ("\\y", "invalid escape sequence: \\y"),
+            ("a{1001}", "invalid repetition size: {1001}"), ("a{2,1}", "invalid repetition size: {2,1}"),
+            ("[z-a]", "invalid character class range: z-a"), ("(?z)", "invalid perl operator: (?z"),
+            ("\\1", "invalid escape sequence: \\1"), ("((a{1000}){1000}){1000}", "pattern too large - compile failed"),
+        ])
     func malformed(_ pattern: String, _ message: String) {
         #expect(throws: Status.invalidArgument(message)) { try RegularExpression(ByteString(pattern)) }
     }
@@ -99,11 +105,13 @@ import WeirTensor
         #expect(try expression.matches(whole, &matching))
     }
 
-    @Test("the automaton finds what threads find, also when it must forget what it knew", arguments: [
-        ("a|ab", "abab"), ("(a|ab)(c|bcd)(d*)", "abcdabcd"), ("x*", "axxb"), ("", "hé"), ("a+?", "aa"), ("a+", "caab aa"),
-        ("(?m)^b?$", "a\nb\n\nc"), ("\\b\\w", "two words é"), ("\\B", "ab c"), ("^a", "aa"), ("a$", "aa"), ("(a*)*b|a", "aaaac"),
-        ("[^a]", "aéb日\n"), ("(?i)[k-m]+", "KLMxk"), ("(a)|(b)", "abc"), ("(?:a|b){2,3}?", "ababab"), ("b?(a|b){3}a", "abbabaabbbabaab"),
-    ])
+    @Test(
+        "the automaton finds what threads find, also when it must forget what it knew",
+        arguments: [
+            ("a|ab", "abab"), ("(a|ab)(c|bcd)(d*)", "abcdabcd"), ("x*", "axxb"), ("", "hé"), ("a+?", "aa"), ("a+", "caab aa"),
+            ("(?m)^b?$", "a\nb\n\nc"), ("\\b\\w", "two words é"), ("\\B", "ab c"), ("^a", "aa"), ("a$", "aa"), ("(a*)*b|a", "aaaac"),
+            ("[^a]", "aéb日\n"), ("(?i)[k-m]+", "KLMxk"), ("(a)|(b)", "abc"), ("(?:a|b){2,3}?", "ababab"), ("b?(a|b){3}a", "abbabaabbbabaab"),
+        ])
     func agreement(_ pattern: String, _ text: String) throws {
         // The second text ends within a character.
         for text in [ByteString(text), ByteString([0xff] + Array(text.utf8) + [0xe6, 0x97])] {

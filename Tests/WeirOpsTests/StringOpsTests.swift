@@ -51,11 +51,13 @@ private func texts(_ tensor: Tensor) -> [String] { tensor.elements(ByteString.se
         #expect(try failure { _ = try run("UnsortedSegmentJoin", bad) }.code == .invalidArgument)
     }
 
-    @Test("StringSplitV2 splits as Python does", arguments: [
-        ("", -1, [["a", "b", "c"], [], ["1,,2"]]), ("", 1, [["a", "b c "], [], ["1,,2", ""]]),
-        (",", -1, [[" a b c "], [""], ["1", "", "2"]]), (",", 1, [[" a b c "], [""], ["1", ",2"]]),
-        (",", 0, [[" a b c "], [""], ["1,,2"]]),
-    ])
+    @Test(
+        "StringSplitV2 splits as Python does",
+        arguments: [
+            ("", -1, [["a", "b", "c"], [], ["1,,2"]]), ("", 1, [["a", "b c "], [], ["1,,2", ""]]),
+            (",", -1, [[" a b c "], [""], ["1", "", "2"]]), (",", 1, [[" a b c "], [""], ["1", ",2"]]),
+            (",", 0, [[" a b c "], [""], ["1,,2"]]),
+        ])
     func split(_ separator: String, _ limit: Int, _ expected: [[String]]) throws {
         let parts = try run(
             "StringSplitV2", [strings(" a b c ", "", "1,,2"), Tensor(separator)], ["maxsplit": .int(limit)])

@@ -113,7 +113,7 @@ private func message(_ body: () throws -> Void) -> String {
         #expect(
             message { try gradient.write(2, number(1)) }
                 == "TensorArray ta: Could not aggregate to TensorArray index 2 because the existing shape is [2] but "
-                    + "the "
+                + "the "
                 + "new input shape is [1].")
         #expect(try gradient.read(0) == number(6))
         #expect(try gradient.read(2) == Tensor([Float(0), 0]))

@@ -53,7 +53,8 @@ struct ArithmeticSimplificationTests {
         }
 
         let feeds = [
-            ("x:0", Tensor([1, -0.0, .infinity, .nan, -3, 5] as [Float], shape: [1, 2, 3])), ("n:0", Tensor([7, -2] as [Int32])), ("p:0", Tensor([true, false])),
+            ("x:0", Tensor([1, -0.0, .infinity, .nan, -3, 5] as [Float], shape: [1, 2, 3])), ("n:0", Tensor([7, -2] as [Int32])),
+            ("p:0", Tensor([true, false])),
         ]
         for optimizer in [GraphOptimizer.none, .standard] {
             var options = RuntimeOptions()

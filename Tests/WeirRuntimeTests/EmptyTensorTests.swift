@@ -32,39 +32,50 @@ struct EmptyTensorTests {
     }
     private static func binary(_ shape: Shape) -> [Case] {
         ["AddV2", "Mul", "Maximum", "Pow", "Greater", "SquaredDifference"].flatMap {
-            [Case($0, [(.float32, shape), (.float32, shape)]), Case($0, [(.float32, shape), (.float32, [])]), Case($0, [(.float32, [1, 1]), (.float32, shape)])]
+            [
+                Case($0, [(.float32, shape), (.float32, shape)]), Case($0, [(.float32, shape), (.float32, [])]),
+                Case($0, [(.float32, [1, 1]), (.float32, shape)]),
+            ]
         }
     }
     private static func reductions(_ shape: Shape) -> [Case] {
         ["Sum", "Mean", "Max", "Prod"].flatMap { op in [axes, Tensor([Int32(1)]), both].map { Case(op, [(.float32, shape)], [$0]) } }
             + ["ArgMax", "Cumsum"].flatMap { op in [zero, one].map { Case(op, [(.float32, shape)], [$0]) } }
     }
-    private static let all: [Case] = [rows, columns].flatMap { unary($0) + binary($0) + reductions($0) } + unary(middle)
+    private static let all: [Case] =
+        [rows, columns].flatMap { unary($0) + binary($0) + reductions($0) } + unary(middle)
         + [
             Case("MatMul", [(.float32, rows), (.float32, [0, 0])]), Case("MatMul", [(.float32, rows), (.float32, columns)]),
             Case("MatMul", [(.float32, rows), (.float32, [0, 1])]),
-            Case("BatchMatMulV2", [(.float32, [1 << 58, 1, 0]), (.float32, [1 << 58, 0, 1])]), Case("BatchMatMulV2", [(.float32, middle), (.float32, [1 << 30, 1 << 30, 0])]),
+            Case("BatchMatMulV2", [(.float32, [1 << 58, 1, 0]), (.float32, [1 << 58, 0, 1])]),
+            Case("BatchMatMulV2", [(.float32, middle), (.float32, [1 << 30, 1 << 30, 0])]),
             Case("ConcatV2", [(.float32, rows), (.float32, rows)], [zero]), Case("ConcatV2", [(.float32, rows), (.float32, rows)], [one]),
             Case("Pack", [(.float32, rows), (.float32, rows)]), Case("Tile", [(.float32, rows)], [Tensor([Int64(1) << 10, 2])]),
             Case("Tile", [(.float32, columns)], [Tensor([Int64(2), 2])]), Case("Transpose", [(.float32, rows)], [Tensor([Int32(1), 0])]),
-            Case("Pad", [(.float32, rows)], [Tensor([Int64(0), 0, 0, 1], shape: [2, 2])]), Case("Pad", [(.float32, rows)], [Tensor([Int64(0), .max, 0, 0], shape: [2, 2])]),
+            Case("Pad", [(.float32, rows)], [Tensor([Int64(0), 0, 0, 1], shape: [2, 2])]),
+            Case("Pad", [(.float32, rows)], [Tensor([Int64(0), .max, 0, 0], shape: [2, 2])]),
             Case("GatherV2", [(.float32, rows)], [Tensor([Int32](), shape: [0]), one]), Case("GatherNd", [(.float32, [2]), (.int32, rows)]),
             Case("ExpandDims", [(.float32, rows)], [zero]), Case("Unpack", [(.float32, columns)], [], ["num": 0, "axis": 0]),
             Case("OneHot", [(.int32, rows)], [Tensor(Int32(5)), Tensor(Float(1)), Tensor(Float(0))]), Case("ReverseV2", [(.float32, rows)], [both]),
             Case("BiasAdd", [(.float32, rows), (.float32, [0])]), Case("BiasAddGrad", [(.float32, rows)]), Case("BiasAddGrad", [(.float32, columns)]),
             Case("SoftmaxCrossEntropyWithLogits", [(.float32, rows), (.float32, rows)]),
-            Case("SparseSoftmaxCrossEntropyWithLogits", [(.float32, columns), (.int32, [0])]), Case("InTopK", [(.float32, [0, 1 << 40]), (.int32, [0])], [], ["k": 1]),
+            Case("SparseSoftmaxCrossEntropyWithLogits", [(.float32, columns), (.int32, [0])]),
+            Case("InTopK", [(.float32, [0, 1 << 40]), (.int32, [0])], [], ["k": 1]),
             Case("TopKV2", [(.float32, columns)], [one]), Case("Unique", [(.float32, [0])]), Case("Where", [(.bool, rows)]), Case("Where", [(.bool, middle)]),
             Case("MaxPool", [(.float32, images)], [], windows), Case("AvgPool", [(.float32, images)], [], windows),
-            Case("MaxPool", [(.float32, [1 << 31 - 1, 0, 1, 1 << 20])], [], ["ksize": .ints([1, 1, 1, 1]), "strides": .ints([1, 1, 1, 1]), "padding": "SAME", "data_format": "NHWC"]),
+            Case(
+                "MaxPool", [(.float32, [1 << 31 - 1, 0, 1, 1 << 20])], [],
+                ["ksize": .ints([1, 1, 1, 1]), "strides": .ints([1, 1, 1, 1]), "padding": "SAME", "data_format": "NHWC"]),
             Case("Conv2D", [(.float32, images), (.float32, [1, 1, 1, 0])], [], ["strides": .ints([1, 1, 1, 1]), "padding": "SAME"]),
             Case("Conv2D", [(.float32, [1 << 20, 1, 1, 1]), (.float32, [1, 1, 1, 0])], [], ["strides": .ints([1, 1, 1, 1]), "padding": "SAME"]),
             Case("LRN", [(.float32, images)]), Case("ReduceJoin", [(.string, rows)], [Tensor([Int32(1), 0])]), Case("ReduceJoin", [(.string, columns)], [both]),
             Case("Select", [(.bool, rows), (.float32, rows), (.float32, rows)]), Case("Cast", [(.float32, rows)], [], ["DstT": .type(.int32)]),
-            Case("MatrixDiag", [(.float32, rows)]), Case("MatrixDiag", [(.float32, columns)]), Case("MatrixDiagPart", [(.float32, middle)]), Case("MatrixBandPart", [(.float32, middle)], [Tensor(Int64(0)), Tensor(Int64(0))]),
+            Case("MatrixDiag", [(.float32, rows)]), Case("MatrixDiag", [(.float32, columns)]), Case("MatrixDiagPart", [(.float32, middle)]),
+            Case("MatrixBandPart", [(.float32, middle)], [Tensor(Int64(0)), Tensor(Int64(0))]),
             Case("UnsortedSegmentSum", [(.float32, columns), (.int32, [0])], [Tensor(Int32(3))]), Case("RandomShuffle", [(.float32, rows)]),
             Case("TensorListFromTensor", [(.float32, rows)], [Tensor([Int32(0)])], ["element_dtype": .type(.float32)]), Case("AsString", [(.float32, rows)]),
-            Case("Bincount", [(.int32, [0])], [Tensor(Int32(4)), Tensor([Float](), shape: [0])]), Case("CheckNumerics", [(.float32, rows)], [], ["message": ""]),
+            Case("Bincount", [(.int32, [0])], [Tensor(Int32(4)), Tensor([Float](), shape: [0])]),
+            Case("CheckNumerics", [(.float32, rows)], [], ["message": ""]),
         ]
 
     @Test("no op counts through what is not there", arguments: all)

@@ -34,7 +34,9 @@ struct FoldingBudgetTests {
         use((0..<300).map { b.add("Fill", [b.constant(Tensor([Int32(1) << 18])), b.scalar(Double($0), .float32)])[0] }, in: b)
         let graph = try folded(b)
         #expect(constantBytes(graph) <= 65 << 20)
-        #expect(graph.nodes.contains { $0.op.name == "Fill" } && graph.nodes.contains { $0.op.name == "Const" && ($0.attributes.tensor("value")?.byteCount ?? 0) == 1 << 20 })
+        #expect(
+            graph.nodes.contains { $0.op.name == "Fill" }
+                && graph.nodes.contains { $0.op.name == "Const" && ($0.attributes.tensor("value")?.byteCount ?? 0) == 1 << 20 })
     }
 
     @Test("small results are folded as ever, and share no memory with what they came from")
@@ -50,9 +52,11 @@ struct FoldingBudgetTests {
         #expect(constantBytes(graph) < 1 << 10)
     }
 
-    @Test("a shape of zeros and too many elements is an error in the step, not when the graph is prepared", arguments: [
-        [-1, 0, 1 << 32, 1 << 32], [0, 1 << 40, 1 << 40], [1 << 40, 1 << 40, 0],
-    ] as [[Int64]])
+    @Test(
+        "a shape of zeros and too many elements is an error in the step, not when the graph is prepared",
+        arguments: [
+            [-1, 0, 1 << 32, 1 << 32], [0, 1 << 40, 1 << 40], [1 << 40, 1 << 40, 0],
+        ] as [[Int64]])
     func impossibleReshape(_ sizes: [Int64]) throws {
         let b = GraphBuilder(registry: .standard)
         let reshaped = b.add("Reshape", [b.constant(Tensor([Float](), shape: [0])), b.constant(Tensor(sizes))])[0]

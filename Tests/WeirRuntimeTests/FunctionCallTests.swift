@@ -138,9 +138,15 @@ struct FunctionCallTests {
     @Test("two results of one number are refused, and so are numbers that no call has")
     func callFrames() throws {
         func graph(_ indices: [Int]) throws -> Graph {
-            var nodes = [NodeDefinition(name: "c", op: "Const", device: "/job:localhost/replica:0/task:0/device:CPU:0", attributes: ["dtype": .type(.float32), "value": .tensor(Tensor(Float(1)))])]
+            var nodes = [
+                NodeDefinition(
+                    name: "c", op: "Const", device: "/job:localhost/replica:0/task:0/device:CPU:0",
+                    attributes: ["dtype": .type(.float32), "value": .tensor(Tensor(Float(1)))])
+            ]
             for (number, index) in indices.enumerated() {
-                nodes.append(NodeDefinition(name: "r\(number)", op: "_Retval", inputs: ["c"], device: nodes[0].device, attributes: ["T": .type(.float32), "index": .int(index)]))
+                nodes.append(
+                    NodeDefinition(
+                        name: "r\(number)", op: "_Retval", inputs: ["c"], device: nodes[0].device, attributes: ["T": .type(.float32), "index": .int(index)]))
             }
             var graph = try Graph(GraphDefinition(nodes: nodes), registry: .standard)
             for id in graph.nodes.indices { graph.nodes[id].device = try DeviceName(graph.nodes[id].requestedDevice) }

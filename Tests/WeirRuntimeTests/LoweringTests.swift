@@ -95,7 +95,8 @@ struct LoweringTests {
             Attributes(more.values.merging(lower.values) { $1 }.merging(["Tin": .types([.float32]), "Tout": .types([.float32])]) { $1 })
         }
         let conditional = b.add(
-            "If", [p, x], name: "if", attributes: attributes(["then_branch": .function(FunctionReference("a")), "else_branch": .function(FunctionReference("b"))]))
+            "If", [p, x], name: "if",
+            attributes: attributes(["then_branch": .function(FunctionReference("a")), "else_branch": .function(FunctionReference("b"))]))
         let selection = b.add(
             "Case", [k, x], name: "case", attributes: attributes(["branches": .functions(["a", "b", "c"].map { FunctionReference($0) })]))
         var loopAttributes = lower
@@ -121,8 +122,11 @@ struct LoweringTests {
         for number in 0..<30 {
             b.addFunction(
                 function(
-                    "f\(number)", [("x", .float32)], [node("a", number == 29 ? "Neg" : "f\(number + 1)", ["x"], number == 29 ? Self.floats : [:]),
-                        node("b", number == 29 ? "Neg" : "f\(number + 1)", ["x"], number == 29 ? Self.floats : [:])],
+                    "f\(number)", [("x", .float32)],
+                    [
+                        node("a", number == 29 ? "Neg" : "f\(number + 1)", ["x"], number == 29 ? Self.floats : [:]),
+                        node("b", number == 29 ? "Neg" : "f\(number + 1)", ["x"], number == 29 ? Self.floats : [:]),
+                    ],
                     returns: [("y", .float32, "a:y:0")]))
         }
         let x = b.constant(Tensor(Float(1)))

@@ -77,7 +77,9 @@ struct OptimizerTests {
             case 3: values.append(builder.add("RealDiv", [x, builder.scalar(1, .float32)])[0])
             case 4: values.append(builder.add("Neg", [builder.add("Neg", [x])[0]])[0])
             case 5: values.append(builder.add(["Sum", "Max", "Mean", "Prod"].randomElement(using: &generator) ?? "Sum", [x, axes])[0])
-            case 6: values.append(builder.add("Sub", [builder.add("Mul", [x, builder.constant(Tensor(Float(-0.0)))])[0], builder.constant(Tensor(Float(-0.0)))])[0])
+            case 6:
+                values.append(
+                    builder.add("Sub", [builder.add("Mul", [x, builder.constant(Tensor(Float(-0.0)))])[0], builder.constant(Tensor(Float(-0.0)))])[0])
             default: values.append(builder.add("AddN", [x])[0])
             }
         }

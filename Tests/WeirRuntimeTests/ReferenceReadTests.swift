@@ -13,7 +13,8 @@ struct ReferenceReadTests {
         let b = GraphBuilder(registry: .standard)
         let dtype: Attributes = ["dtype": .type(.int64)]
         let zero = b.constant(Tensor(Int64(0))), one = b.constant(Tensor(Int64(1)))
-        let v = isReference
+        let v =
+            isReference
             ? b.refVariable(.int64, [], name: "v")
             : b.add("VarHandleOp", name: "v", attributes: ["dtype": .type(.int64), "shape": .shape([]), "shared_name": "v"])[0]
         let initialize = b.add(isReference ? "Assign" : "AssignVariableOp", [v, zero], name: "init")

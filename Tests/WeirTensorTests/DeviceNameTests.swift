@@ -4,9 +4,11 @@ import Testing
 
 @Suite("Device names")
 struct DeviceNameTests {
-    @Test("full and short spellings name the same device", arguments: [
-        "/job:worker/replica:0/task:1/device:GPU:2", "/task:1/gpu:2/job:worker/replica:0", "/job:worker/replica:0/task:1/GPU:2",
-    ])
+    @Test(
+        "full and short spellings name the same device",
+        arguments: [
+            "/job:worker/replica:0/task:1/device:GPU:2", "/task:1/gpu:2/job:worker/replica:0", "/job:worker/replica:0/task:1/GPU:2",
+        ])
     func spellings(_ text: String) throws {
         #expect(try DeviceName(text).description == "/job:worker/replica:0/task:1/device:GPU:2")
     }

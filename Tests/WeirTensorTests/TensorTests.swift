@@ -44,9 +44,11 @@ struct TensorTests {
         #expect(throws: Never.self) { try Shape(validating: [Int](repeating: 1, count: 254)) }
     }
 
-    @Test("the dimensions beside a 0 must be countable as well", arguments: [
-        [0, 1 << 40, 1 << 40], [1 << 40, 0, 1 << 40], [1 << 62, 0], [0, -1], [3, -1, 0],
-    ])
+    @Test(
+        "the dimensions beside a 0 must be countable as well",
+        arguments: [
+            [0, 1 << 40, 1 << 40], [1 << 40, 0, 1 << 40], [1 << 62, 0], [0, -1], [3, -1, 0],
+        ])
     func emptyShapes(_ dimensions: [Int]) {
         #expect(throws: Status.self) { try Shape(validating: dimensions) }
         // Of our own making it does not trap, and no tensor has it, nor any memory.
@@ -68,10 +70,12 @@ struct TensorTests {
         #expect(throws: Status.self) { try Shape(matrix: 0, 1 << 61) }
     }
 
-    @Test("shapes derived from others that come out too large are no tensor's", arguments: [
-        Shape([1 << 40]) + Shape([1 << 40]), Shape(1 << 40, 2).inserting(1 << 30, at: 0), Shape(1 << 61), Shape(-1), Shape(1 << 40, 1 << 40),
-        Shape([Int](repeating: 1, count: 300)),
-    ])
+    @Test(
+        "shapes derived from others that come out too large are no tensor's",
+        arguments: [
+            Shape([1 << 40]) + Shape([1 << 40]), Shape(1 << 40, 2).inserting(1 << 30, at: 0), Shape(1 << 61), Shape(-1), Shape(1 << 40, 1 << 40),
+            Shape([Int](repeating: 1, count: 300)),
+        ])
     func derivedShapes(_ shape: Shape) {
         #expect(throws: Status.self) { try shape.validated() }
         #expect(throws: Status.self) { try Tensor(.int8, shape) }

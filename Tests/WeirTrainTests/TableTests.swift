@@ -5,10 +5,12 @@ import WeirTensor
 
 @Suite("Tables of data")
 struct TableTests {
-    @Test("a mistake is told with its row and column", arguments: [
-        ("", "header"), ("a,b\n", "rows"), ("a,b\n1,x\n2\n", "row 3"), ("a,b\n1,x\nz,y\n", "row 3, column 1"), ("a,b\n1,x\n2,x\n", "two different labels"),
-        ("a,b\n1,\n", "column 2"),
-    ])
+    @Test(
+        "a mistake is told with its row and column",
+        arguments: [
+            ("", "header"), ("a,b\n", "rows"), ("a,b\n1,x\n2\n", "row 3"), ("a,b\n1,x\nz,y\n", "row 3, column 1"), ("a,b\n1,x\n2,x\n", "two different labels"),
+            ("a,b\n1,\n", "column 2"),
+        ])
     func mistakes(_ sample: (text: String, expected: String)) {
         do {
             _ = try Table(csv: sample.text, source: "data.csv")
@@ -40,8 +42,9 @@ struct TableTests {
     @Test("variables go to parameter servers in turn, or to the lightest")
     func deviceSetter() {
         func place(_ setter: ReplicaDeviceSetter, _ count: Int) -> String {
-            setter.device(.init(
-                name: "v", op: "VarHandleOp", attributes: ["shape": .shape([count]), "dtype": .type(.float32)]))
+            setter.device(
+                .init(
+                    name: "v", op: "VarHandleOp", attributes: ["shape": .shape([count]), "dtype": .type(.float32)]))
         }
         let inTurn = ReplicaDeviceSetter(parameterServers: 2, worker: "/job:worker/task:0")
         #expect((0..<3).map { _ in place(inTurn, 4) } == ["/job:ps/task:0", "/job:ps/task:1", "/job:ps/task:0"])

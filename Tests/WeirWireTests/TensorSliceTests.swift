@@ -11,8 +11,10 @@ import WeirTensor
 
     @Test(
         "malformed specs are invalid arguments",
-        arguments: ["", "4", "4 2,", "4 2,1,1", "4 a,1", "4 -1,2", "4 0,0", "x 0,1", "-4 -", "4  -",
-            "9223372036854775807 2 -:-", "4 9223372036854775807,9223372036854775807"])
+        arguments: [
+            "", "4", "4 2,", "4 2,1,1", "4 a,1", "4 -1,2", "4 0,0", "x 0,1", "-4 -", "4  -",
+            "9223372036854775807 2 -:-", "4 9223372036854775807,9223372036854775807",
+        ])
     func malformed(_ text: String) {
         #expect(code { _ = try ShapeAndSlice(parsing: text) } == .invalidArgument)
     }

@@ -2,20 +2,21 @@ import Weir
 
 extension Case {
     /// Messages made and read.
-    static let wire: [Case] = [("4B", 1, 500), ("4KB", 1 << 10, 200), ("1MB", 256 << 10, 5)].flatMap(tensorMessages) + [
-        Case("wire/graph-encode/1000", iterations: 2, parts: 1000) {
-            let definition = thousandNodes
-            return { keep(try definition.serialized()) }
-        },
-        Case("wire/graph-decode/1000", iterations: 2, parts: 1000) {
-            let bytes = try thousandNodes.serialized()
-            return { keep(try GraphDefinition(serialized: bytes)) }
-        },
-        Case("wire/graph-resolve/1000", iterations: 2, parts: 1000) {
-            let definition = thousandNodes
-            return { keep(try Graph(definition, registry: .standard)) }
-        },
-    ]
+    static let wire: [Case] =
+        [("4B", 1, 500), ("4KB", 1 << 10, 200), ("1MB", 256 << 10, 5)].flatMap(tensorMessages) + [
+            Case("wire/graph-encode/1000", iterations: 2, parts: 1000) {
+                let definition = thousandNodes
+                return { keep(try definition.serialized()) }
+            },
+            Case("wire/graph-decode/1000", iterations: 2, parts: 1000) {
+                let bytes = try thousandNodes.serialized()
+                return { keep(try GraphDefinition(serialized: bytes)) }
+            },
+            Case("wire/graph-resolve/1000", iterations: 2, parts: 1000) {
+                let definition = thousandNodes
+                return { keep(try Graph(definition, registry: .standard)) }
+            },
+        ]
 
     /// As a `TensorProto`, and as the answer to RecvTensor, of which only the head is made.
     private static func tensorMessages(_ label: String, _ count: Int, _ iterations: Int) -> [Case] {

@@ -53,10 +53,12 @@ final class LinkClient: Sendable {
     /// The link keeps its client until it has ended, so that calls under way fail though nobody else has it any more.
     /// - Parameter onEnd: called once, when the link has ended; every call under way has failed by then.
     func start(_ onEnd: @escaping @Sendable () -> Void) {
-        link.start({ [self] in handle($0) }, onEnd: { [self] status in
-            fail(status)
-            onEnd()
-        })
+        link.start(
+            { [self] in handle($0) },
+            onEnd: { [self] status in
+                fail(status)
+                onEnd()
+            })
     }
     func close() { link.close() }
 

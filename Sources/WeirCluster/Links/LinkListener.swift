@@ -179,15 +179,17 @@ final class LinkServer: Sendable {
     }
 
     func start(_ onEnd: @escaping @Sendable () -> Void) {
-        link.start({ [self] frame in handle(frame) }, onEnd: { [self] _ in
-            // Whoever asked is gone: nobody waits for the answers.
-            let orphans = calls.withLock { calls in
-                defer { calls = Calls(haveEnded: true) }
-                return Array(calls.running.values)
-            }
-            for cancellation in orphans { cancellation.cancel() }
-            onEnd()
-        })
+        link.start(
+            { [self] frame in handle(frame) },
+            onEnd: { [self] _ in
+                // Whoever asked is gone: nobody waits for the answers.
+                let orphans = calls.withLock { calls in
+                    defer { calls = Calls(haveEnded: true) }
+                    return Array(calls.running.values)
+                }
+                for cancellation in orphans { cancellation.cancel() }
+                onEnd()
+            })
     }
     func close() { link.close() }
 
@@ -232,8 +234,10 @@ final class LinkServer: Sendable {
                     do throws(Status) {
                         let delivery = try result.get()
                         let tensor = try LinkTensor(delivery)
-                        end(call, LinkFrame(
-                            kind: .tensor, call: call, head: tensor.head, payload: tensor.dtype.isBitwise ? delivery.tensor : nil))
+                        end(
+                            call,
+                            LinkFrame(
+                                kind: .tensor, call: call, head: tensor.head, payload: tensor.dtype.isBitwise ? delivery.tensor : nil))
                     } catch {
                         fail(call, error)
                     }

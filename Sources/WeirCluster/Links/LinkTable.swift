@@ -28,9 +28,10 @@ final class LinkTable: Sendable {
             return try await withCheckedThrowingContinuation { continuation in
                 do {
                     try LinkThread.run {
-                        continuation.resume(with: Result {
-                            try LinkClient(host: host, offer: chosen, task: task, variants: variants)
-                        })
+                        continuation.resume(
+                            with: Result {
+                                try LinkClient(host: host, offer: chosen, task: task, variants: variants)
+                            })
                     }
                 } catch {
                     continuation.resume(throwing: error)

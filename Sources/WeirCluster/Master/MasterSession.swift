@@ -161,15 +161,16 @@ final class MasterSession: Sendable {
         call.receives = request.fetches.compactMap { plan.fetchKeys[$0] }
         let wantsMetadata = call.recordsTimes || call.recordsPartitionGraphs
         start(step, plan, call, outer, timeout: timeout) { result in
-            done(result.flatMap { replies in
-                Result { () throws(Status) -> RunStepReply in
-                    var reply = RunStepReply(tensors: try MasterSession.pick(request.fetches, plan, replies))
-                    if wantsMetadata {
-                        reply.metadata = RunMetadata(times: replies.flatMap(\.times), partitionGraphs: replies.flatMap(\.partitionGraphs))
+            done(
+                result.flatMap { replies in
+                    Result { () throws(Status) -> RunStepReply in
+                        var reply = RunStepReply(tensors: try MasterSession.pick(request.fetches, plan, replies))
+                        if wantsMetadata {
+                            reply.metadata = RunMetadata(times: replies.flatMap(\.times), partitionGraphs: replies.flatMap(\.partitionGraphs))
+                        }
+                        return reply
                     }
-                    return reply
-                }
-            })
+                })
         }
     }
 
@@ -240,8 +241,9 @@ final class MasterSession: Sendable {
             if case .failure(let status) = result {
                 isOver = true
                 if deadline?.hasFired == true {
-                    result = .failure(.deadlineExceeded(
-                        "Deadline Exceeded: step \(step) did not end within \(StepCoordinator.seconds(timeout ?? .zero)). \(status.message)"))
+                    result = .failure(
+                        .deadlineExceeded(
+                            "Deadline Exceeded: step \(step) did not end within \(StepCoordinator.seconds(timeout ?? .zero)). \(status.message)"))
                 } else if isClosed, status.code == .cancelled || status.code == .aborted {
                     result = .failure(.cancelled("Step was cancelled by an explicit call to `Session::Close()`."))
                 }
@@ -298,11 +300,12 @@ final class MasterSession: Sendable {
             call.receives = request.fetches.compactMap { run.plan.fetchKeys[$0] }
             let timeout = request.options.timeout ?? configuration.operationTimeout
             start(run.step, run.plan, call, cancellation, timeout: timeout, partialRun: handle) { result in
-                done(result.flatMap { replies in
-                    Result { () throws(Status) -> RunStepReply in
-                        RunStepReply(tensors: try MasterSession.pick(request.fetches, run.plan, replies))
-                    }
-                })
+                done(
+                    result.flatMap { replies in
+                        Result { () throws(Status) -> RunStepReply in
+                            RunStepReply(tensors: try MasterSession.pick(request.fetches, run.plan, replies))
+                        }
+                    })
             }
         } catch {
             done(.failure(error))
@@ -331,8 +334,10 @@ final class MasterSession: Sendable {
     func runCallable(_ callable: Int, feeds: [Tensor], cancellation: Cancellation, _ done: @escaping Completion<RunStepReply>) {
         let (options, wasReleased) = state.withLock { ($0.callables.use(callable), (0..<$0.nextCallable).contains(callable)) }
         guard let options else {
-            return done(.failure(.invalidArgument(
-                wasReleased ? "Attempted to run callable after handle was released: \(callable)" : "No such callable handle: \(callable)")))
+            return done(
+                .failure(
+                    .invalidArgument(
+                        wasReleased ? "Attempted to run callable after handle was released: \(callable)" : "No such callable handle: \(callable)")))
         }
         guard feeds.count == options.feeds.count else {
             return done(.failure(.invalidArgument("Expected \(options.feeds.count) feed tensors, but got \(feeds.count)")))

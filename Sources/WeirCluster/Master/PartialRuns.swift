@@ -50,9 +50,10 @@ struct PartialRuns: Sendable {
     mutating func endAll() -> [PartialRun] { runs.removeAll() }
 
     private static func checkComputable(_ fetches: [String], _ graph: Graph, missing: Set<String>) throws(Status) {
-        let unfed = Set(missing.compactMap { name in
-            InputReference(name).flatMap { graph.index["_recv_\($0.node)_\($0.index)"] }
-        })
+        let unfed = Set(
+            missing.compactMap { name in
+                InputReference(name).flatMap { graph.index["_recv_\($0.node)_\($0.index)"] }
+            })
         for fetch in fetches {
             guard let reference = InputReference(fetch), let node = graph.index["_send_\(reference.node)_\(reference.index)"] else { continue }
             let reached = graph.ancestors(of: [node])

@@ -51,7 +51,7 @@ struct MasterService: RPCService {
             let request = try RunStep(message, variants: variants)
             return try TFRunStepResponse(
                 try await answer(on: dispatch) { master.runStep(request, cancellation: $0, $1) })
-        } catch where message.storeErrorsInResponseBody {
+        } catch  where message.storeErrorsInResponseBody {
             return TFRunStepResponse(failure: WeirTensor.Status(anyError: error))
         }
     }

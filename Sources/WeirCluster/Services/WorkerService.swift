@@ -96,7 +96,7 @@ struct WorkerService: RPCService {
             try (worker as? Worker)?.admit(request)
             return try TFRunGraphResponse(
                 try await answer(on: dispatch) { worker.runGraph(request, cancellation: $0, $1) })
-        } catch where message.storeErrorsInResponseBody {
+        } catch  where message.storeErrorsInResponseBody {
             let status = WeirTensor.Status(anyError: error)
             // The body has no place for the mark of a derived status, and so it goes the way of other calls' failures.
             guard !status.isDerived else { throw status }

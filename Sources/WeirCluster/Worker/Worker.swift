@@ -72,9 +72,12 @@ public final class Worker: WorkerEndpoint {
             masterTask: request.masterTask, masterIncarnation: request.masterIncarnation, isIsolated: isIsolated)
         let stale = sessions.withLock { sessions -> [WorkerSession] in
             // The same master with another incarnation has restarted, and forgotten its sessions.
-            var stale = request.masterTask.isEmpty ? [] : sessions.values.filter {
-                $0.masterTask == request.masterTask && $0.masterIncarnation != request.masterIncarnation
-            }
+            var stale =
+                request.masterTask.isEmpty
+                ? []
+                : sessions.values.filter {
+                    $0.masterTask == request.masterTask && $0.masterIncarnation != request.masterIncarnation
+                }
             for old in stale { sessions.remove(old.handle) }
             if sessions.use(request.session) == nil {
                 stale += sessions.insert(request.session, session) { $0.isBusy }
@@ -336,10 +339,13 @@ public final class Worker: WorkerEndpoint {
             return done(.failure(Status(error)))
         }
         let (step, isEarly) = steps.receive(request.step)
-        let once = Once(!isEarly ? done : { [steps] result in
-            steps.giveUp(step)
-            done(result)
-        })
+        let once = Once(
+            !isEarly
+                ? done
+                : { [steps] result in
+                    steps.giveUp(step)
+                    done(result)
+                })
         let cancelled = Status.cancelled("RecvTensor was cancelled").derived
         guard let token = cancellation.register({ once.finish(.failure(cancelled)) }) else { return once.finish(.failure(cancelled)) }
         step.rendezvous.receive(request.key) { result in

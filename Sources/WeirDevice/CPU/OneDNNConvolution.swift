@@ -195,22 +195,24 @@ extension OneDNNConvolution.Layouts {
             return status == dnnl_success ? layout : nil
         }
         let volume = shape.spatialRank == 3
-        let plain = switch (volume, shape.channelsFirst) {
-        case (false, false): dnnl_nhwc
-        case (false, true): dnnl_nchw
-        case (true, false): dnnl_ndhwc
-        case (true, true): dnnl_ncdhw
-        }
+        let plain =
+            switch (volume, shape.channelsFirst) {
+            case (false, false): dnnl_nhwc
+            case (false, true): dnnl_nchw
+            case (true, false): dnnl_ndhwc
+            case (true, true): dnnl_ncdhw
+            }
         let batch = Int64(shape.batch), groups = Int64(shape.groups)
         let (ins, outs) = (Int64(shape.inputChannels), Int64(shape.outputChannels))
         let grouped = groups > 1
         let filter = (grouped ? [groups, outs / groups, ins / groups] : [outs, ins]) + shape.spatial(shape.kernel)
-        let filterTag = switch (volume, grouped) {
-        case (false, false): dnnl_hwio
-        case (false, true): dnnl_hwigo
-        case (true, false): dnnl_dhwio
-        case (true, true): dnnl_dhwigo
-        }
+        let filterTag =
+            switch (volume, grouped) {
+            case (false, false): dnnl_hwio
+            case (false, true): dnnl_hwigo
+            case (true, false): dnnl_dhwio
+            case (true, true): dnnl_dhwigo
+            }
         guard let inputLayout = make([batch, ins] + shape.spatial(shape.input), plain),
             let outputLayout = make([batch, outs] + shape.spatial(shape.output), plain),
             let filterLayout = make(filter, filterTag), let packedLayout = make(filter, dnnl_format_tag_any)

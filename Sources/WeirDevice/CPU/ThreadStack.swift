@@ -75,7 +75,8 @@ public enum ThreadStack {
             }, work.toOpaque())
         guard failure == 0 else {
             work.release()
-            throw .resourceExhausted("Functions call each other too deep for the stack, and there is no thread with another: \(String(cString: strerror(failure)))")
+            throw .resourceExhausted(
+                "Functions call each other too deep for the stack, and there is no thread with another: \(String(cString: strerror(failure)))")
         }
         pthread_join(thread, nil)
     }

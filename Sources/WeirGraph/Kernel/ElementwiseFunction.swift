@@ -6,9 +6,10 @@ public enum BinaryStep: Sendable { case both, leftScalar, rightScalar }
 /// A result may take the place of an operand of the same size.
 public struct ElementwiseFunction: Sendable {
     public typealias Unary = @Sendable (_ x: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, _ count: Int) -> Void
-    public typealias Binary = @Sendable (
-        _ x: UnsafeRawPointer, _ y: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, _ count: Int, _ step: BinaryStep
-    ) -> Void
+    public typealias Binary =
+        @Sendable (
+            _ x: UnsafeRawPointer, _ y: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, _ count: Int, _ step: BinaryStep
+        ) -> Void
 
     public enum Body: Sendable {
         case unary(Unary)

@@ -73,7 +73,8 @@ public struct KernelContext: ~Copyable {
         for candidate in reusing where reuse(candidate, for: index, dtype, shape) {
             if case .value(let tensor) = outputs[index] { return tensor }
         }
-        let tensor = placeReference.usesHostMemory || !dtype.isBitwise
+        let tensor =
+            placeReference.usesHostMemory || !dtype.isBitwise
             ? try Tensor(dtype, shape) : try Tensor(dtype, shape, in: placeReference.allocator)
         outputs[index] = .value(tensor)
         return tensor

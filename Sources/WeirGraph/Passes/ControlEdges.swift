@@ -17,7 +17,8 @@ public struct ControlEdges: GraphPass {
             var controls: [NodeID] = []
             for control in node.controlInputs {
                 let gathered = graph.nodes[control]
-                let isShort = gathered.role == .noOp && gathered.inputs.isEmpty && !gathered.controlInputs.isEmpty
+                let isShort =
+                    gathered.role == .noOp && gathered.inputs.isEmpty && !gathered.controlInputs.isEmpty
                     && gathered.controlInputs.count <= ControlEdges.maximumCount
                 if isShort { isBypassed[control] = true }
                 controls += isShort ? gathered.controlInputs : [control]

@@ -178,7 +178,8 @@ final class ElementwiseShapes: Sendable {
             switch step.function.operands {
             case .same: isRegular = isRegular && left == .full && right == .full
             case .bias:
-                isRegular = isRegular && left == .full && full.rank > 1 && step.right < shapes.count
+                isRegular =
+                    isRegular && left == .full && full.rank > 1 && step.right < shapes.count
                     && shapes[step.right].rank == 1 && shapes[step.right][0] == width
                 if right == .scalar { kind = .rightScalar }
             case .broadcast:

@@ -218,7 +218,8 @@ private struct BatchPlan {
             conjugates: true)
         shape = try Shape(validating: batch + [rows, columns])
         // With nothing to compute the batch may have any size.
-        self.batch = shape.elementCount == 0
+        self.batch =
+            shape.elementCount == 0
             ? nil : try Broadcast(Shape(x.dimensions.dropLast(2)), Shape(y.dimensions.dropLast(2)))
     }
 

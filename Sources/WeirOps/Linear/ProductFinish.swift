@@ -86,9 +86,11 @@ extension MatrixProduct {
         forEachStrip(a, b, pool) { strip in
             let target = c + strip.row * columns + strip.column
             let isWhole = strip.rows > 1 && strip.columns > 1 && !Float.isSmallProduct(strip.rows, strip.columns, depth)
-            let done = isWhole && OneDNN.multiply(
-                strip.rows, strip.columns, depth, strip.a.base, strip.a.stride, transposed: strip.a.isTransposed, strip.b.base,
-                strip.b.stride, transposed: strip.b.isTransposed, target, columns, adding: true)
+            let done =
+                isWhole
+                && OneDNN.multiply(
+                    strip.rows, strip.columns, depth, strip.a.base, strip.a.stride, transposed: strip.a.isTransposed, strip.b.base,
+                    strip.b.stride, transposed: strip.b.isTransposed, target, columns, adding: true)
             if done { return }
             // Few rows at a time: whoever comes here for want of memory does not need more of it.
             let height = min(strip.rows, max(1, 65536 / strip.columns))

@@ -34,9 +34,10 @@ struct UnaryLoop: Sendable {
 
 /// A function of two operands, applied to whole buffers.
 struct BinaryLoop: Sendable {
-    typealias Run = @Sendable (
-        _ x: UnsafeRawPointer, _ y: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, _ count: Int, _ step: BinaryStep
-    ) -> Void
+    typealias Run =
+        @Sendable (
+            _ x: UnsafeRawPointer, _ y: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, _ count: Int, _ step: BinaryStep
+        ) -> Void
     /// Looks at the right operand's elements before anything is computed; throws what makes the op fail.
     typealias Check = @Sendable (_ y: UnsafeRawPointer, _ count: Int) throws -> Void
 

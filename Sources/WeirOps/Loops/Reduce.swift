@@ -34,19 +34,22 @@ struct ReduceLoops: Sendable {
     /// Writes the identity over accumulators.
     let clear: @Sendable (_ accumulators: UnsafeMutableRawPointer, _ count: Int) -> Void
     /// Reduces each of some contiguous rows, which follow each other, to one accumulator.
-    let reduceRows: @Sendable (
-        _ x: UnsafeRawPointer, _ rowCount: Int, _ length: Int, _ accumulators: UnsafeMutableRawPointer
-    ) -> Void
+    let reduceRows:
+        @Sendable (
+            _ x: UnsafeRawPointer, _ rowCount: Int, _ length: Int, _ accumulators: UnsafeMutableRawPointer
+        ) -> Void
     /// Combines rows, which are `stride` elements apart, into a row of accumulators.
-    let accumulate: @Sendable (
-        _ x: UnsafeRawPointer, _ rowCount: Int, _ stride: Int, _ length: Int, _ accumulators: UnsafeMutableRawPointer
-    ) -> Void
+    let accumulate:
+        @Sendable (
+            _ x: UnsafeRawPointer, _ rowCount: Int, _ stride: Int, _ length: Int, _ accumulators: UnsafeMutableRawPointer
+        ) -> Void
     /// Combines accumulators into others.
     let merge: @Sendable (_ from: UnsafeRawPointer, _ into: UnsafeMutableRawPointer, _ count: Int) -> Void
     /// Makes results, each of `reduced` elements, of accumulators.
-    let finish: @Sendable (
-        _ accumulators: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, _ count: Int, _ reduced: Int
-    ) -> Void
+    let finish:
+        @Sendable (
+            _ accumulators: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, _ count: Int, _ reduced: Int
+        ) -> Void
 
     init<R: Reducer>(_ reducer: R.Type) {
         typealias A = R.Accumulator

@@ -15,7 +15,8 @@ extension OpDefinition {
     .gradient(eachInputTakesAll)
     .elementwise(.same) { .modular(Functions.Plus.self, $0) }
     .kernels(
-        cpu: .numeric, gpu: [.inexact, DTypeSet(.int32, .int64, .uint32)], int32OnHost: ["inputs", "sum"], make: addNKernel)
+        cpu: .numeric, gpu: [.inexact, DTypeSet(.int32, .int64, .uint32)], int32OnHost: ["inputs", "sum"], make: addNKernel
+    )
     .kernel(["T": DTypeSet(.variant)], gpu: ["T": DTypeSet(.variant)], make: variantSumKernel)
 
     /// The same, written so that a runtime may add inputs as they come; this one waits for all.

@@ -20,7 +20,8 @@ extension OpDefinition {
             if rank <= 1 { return c.setOutput(0, .scalar) }
             guard let axis = try c.constant(1)?.integer("dimension") else { return c.setOutput(0, .ofRank(rank - 1)) }
             guard axis >= -rank, axis < rank else {
-                throw Status.invalidArgument("Dimension (\(axis)) must be in the range [\(-rank), \(rank)), where \(rank) is the number of dimensions in the input.")
+                throw Status.invalidArgument(
+                    "Dimension (\(axis)) must be in the range [\(-rank), \(rank)), where \(rank) is the number of dimensions in the input.")
             }
             var sizes = c.input(0).dimensions ?? []
             sizes.remove(at: axis < 0 ? axis + rank : axis)

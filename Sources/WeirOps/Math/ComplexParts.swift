@@ -66,7 +66,8 @@ extension OpDefinition {
         _ name: String, _ input: String, _ output: String, _ float: F.Type, _ double: D.Type
     ) -> OpDefinition {
         let (single, wide): ([String: DTypeSet], [String: DTypeSet]) = (
-            ["T": DTypeSet(.complex64), "Tout": DTypeSet(.float32)], ["T": DTypeSet(.complex128), "Tout": DTypeSet(.float64)])
+            ["T": DTypeSet(.complex64), "Tout": DTypeSet(.float32)], ["T": DTypeSet(.complex128), "Tout": DTypeSet(.float64)]
+        )
         return OpDefinition(
             name, "(\(input): T) -> (\(output): Tout)", "T: {complex64, complex128} = complex64", "Tout: {float, double} = float"
         )

@@ -70,10 +70,11 @@ extension OpDefinition {
 
 /// Combines each row with all before it.
 private struct ScanLoop: Sendable {
-    let run: @Sendable (
-        _ x: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, _ rowCount: Int, _ stride: Int, _ width: Int,
-        _ exclusive: Bool, _ reverse: Bool
-    ) -> Void
+    let run:
+        @Sendable (
+            _ x: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, _ rowCount: Int, _ stride: Int, _ width: Int,
+            _ exclusive: Bool, _ reverse: Bool
+        ) -> Void
 
     private init<F: NumericBinary, E: NumericElement>(_ function: F.Type, _ type: E.Type, _ identity: E) {
         run = { x, out, rowCount, stride, width, exclusive, reverse in

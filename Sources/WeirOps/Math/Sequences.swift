@@ -76,7 +76,9 @@ private enum RangeLength {
     private static func of<E: FixedWidthInteger>(_ start: E, _ limit: E, _ delta: E) throws -> Int {
         try check(start, limit, delta) { "\($0)" }
         // The distance between two 64-bit numbers may need all 64 bits.
-        let distance = start < limit ? UInt64(truncatingIfNeeded: limit) &- UInt64(truncatingIfNeeded: start)
+        let distance =
+            start < limit
+            ? UInt64(truncatingIfNeeded: limit) &- UInt64(truncatingIfNeeded: start)
             : UInt64(truncatingIfNeeded: start) &- UInt64(truncatingIfNeeded: limit)
         let step = UInt64(delta.magnitude)
         let count = distance / step + (distance % step == 0 ? 0 : 1)

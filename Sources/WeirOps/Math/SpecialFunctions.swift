@@ -161,7 +161,8 @@ enum SpecialFunctions {
     static func erfinv(_ x: Double) -> Double {
         if abs(x) == 1 { return x * .infinity }
         guard abs(x) < 1 else { return .nan }
-        return x < 0 ? -ndtri(0.5 - 0.5 * x, upper: 0.5 + 0.5 * x) * 0.5.squareRoot()
+        return x < 0
+            ? -ndtri(0.5 - 0.5 * x, upper: 0.5 + 0.5 * x) * 0.5.squareRoot()
             : ndtri(0.5 + 0.5 * x, upper: 0.5 - 0.5 * x) * 0.5.squareRoot()
     }
 

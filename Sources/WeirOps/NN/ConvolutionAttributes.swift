@@ -135,7 +135,8 @@ struct ConvolutionAttributes: Sendable {
         for axis in (3 - spatialRank)..<3 where gradient.spatial[axis] != shape.output[axis] {
             let position = axis - (3 - spatialRank) + (channelsFirst ? 2 : 1)
             throw Status.invalidArgument(
-                "\(op): Size of out_backprop doesn't match computed: actual = \(gradient.spatial[axis]), computed = \(shape.output[axis]) spatial_dim: \(position) input: \(shape.input[axis]) filter: \(shape.kernel[axis]) output: \(gradient.spatial[axis]) stride: \(stride[axis]) dilation: \(dilation[axis])")
+                "\(op): Size of out_backprop doesn't match computed: actual = \(gradient.spatial[axis]), computed = \(shape.output[axis]) spatial_dim: \(position) input: \(shape.input[axis]) filter: \(shape.kernel[axis]) output: \(gradient.spatial[axis]) stride: \(stride[axis]) dilation: \(dilation[axis])"
+            )
         }
         return shape
     }

@@ -121,7 +121,8 @@ private struct BatchNormNode: Sendable {
         func require(_ index: Int, _ condition: String) throws {
             guard context.shape(index)[0] == layout.channels else {
                 throw Status.invalidArgument(
-                    "\(condition)\(names[index]) must have the same number of elements as the channels of x, got \(context.shape(index)[0]) and \(layout.channels)")
+                    "\(condition)\(names[index]) must have the same number of elements as the channels of x, got \(context.shape(index)[0]) and \(layout.channels)"
+                )
             }
         }
         try require(1, "")

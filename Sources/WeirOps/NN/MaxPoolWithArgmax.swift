@@ -24,7 +24,8 @@ extension OpDefinition {
         let attributes = try PoolAttributes(request.attributes, spatialRank: 2)
         try attributes.requireSpatial("Depthwise max pooling with argmax is not supported")
         return try request.real(
-            "T", ArgmaxVisitor(
+            "T",
+            ArgmaxVisitor(
                 attributes: attributes, indexType: try request.type("Targmax"),
                 includesBatch: try request.bool("include_batch_in_index")))
     }

@@ -23,7 +23,8 @@ struct SpatialList: Sendable, Hashable {
         let spatialValues = channelsFirst ? Array(values[2...]) : Array(values[1..<values.count - 1])
         batch = values[0]
         channels = channelsFirst ? values[1] : values[values.count - 1]
-        spatial = spatialValues.count == 3
+        spatial =
+            spatialValues.count == 3
             ? SIMD3(spatialValues[0], spatialValues[1], spatialValues[2]) : SIMD3(1, spatialValues[0], spatialValues[1])
     }
 

@@ -12,9 +12,11 @@ extension OpDefinition {
     .noGradient()
     .kernel(["T": .floating], gpu: ["T": multinomialGPUTypes], hostMemory: ["num_samples"]) { request in
         let state = try GuardedPhilox(request)
-        return try request.floating("T", MultinomialVisitor(output: request.type("output_dtype")) { _, samples in
-            state.reserve(samples: samples)
-        })
+        return try request.floating(
+            "T",
+            MultinomialVisitor(output: request.type("output_dtype")) { _, samples in
+                state.reserve(samples: samples)
+            })
     }
 
     /// The same with the seeds as an input.
@@ -25,9 +27,11 @@ extension OpDefinition {
     .shape(RandomShapes.statelessMultinomial)
     .noGradient()
     .kernel(["T": .floating], gpu: ["T": multinomialGPUTypes], hostMemory: ["num_samples", "seed"]) { request in
-        try request.floating("T", MultinomialVisitor(output: request.type("output_dtype")) { context, _ in
-            try context.statelessGenerator(seed: 2)
-        })
+        try request.floating(
+            "T",
+            MultinomialVisitor(output: request.type("output_dtype")) { context, _ in
+                try context.statelessGenerator(seed: 2)
+            })
     }
 }
 

@@ -39,7 +39,8 @@ private func cut(_ context: borrowing KernelContext, _ countsCharacters: Bool) t
     let cutPlaces = broadcastPlaces(positions.shape, to: shape)
     for index in 0..<output.count {
         let (text, cut) = (texts[textPlaces[index]], cutPlaces[index])
-        let range = countsCharacters
+        let range =
+            countsCharacters
             ? characterRange(text.bytes, starts[cut], counts[cut])
             // A negative number of bytes is all there are, of characters none: so TensorFlow has it.
             : byteRange(text.count, starts[cut], counts[cut] < 0 ? .max : counts[cut])

@@ -67,7 +67,8 @@ public final class Executor: Sendable {
     }
 
     private func runInParallel(_ step: StepContext, _ call: CallFrame?, _ done: @escaping Completion<Void>) {
-        let measures = measurements.load(ordering: .relaxed) > 0
+        let measures =
+            measurements.load(ordering: .relaxed) > 0
             && measurements.wrappingSubtract(1, ordering: .relaxed).oldValue > 0
         Run(self, step, call, measures: measures, done).start()
     }

@@ -181,7 +181,8 @@ extension SequentialPlan {
                     }
                     if table.entries[id].kind == .merge {
                         // In a loop a value need not come round although the loop goes on.
-                        mayBeDead[id] = node.inputs.contains { graph.nodes[$0.node].role == .nextIteration }
+                        mayBeDead[id] =
+                            node.inputs.contains { graph.nodes[$0.node].role == .nextIteration }
                             || node.inputs.allSatisfy { dies($0.node) }
                     } else if table.entries[id].kind != .controlTrigger {
                         mayBeDead[id] = node.inputs.contains { dies($0.node) } || node.controlInputs.contains { dies($0) }

@@ -73,7 +73,7 @@ extension LoweredGraph {
             merged.effects = [
                 try add(
                     "\(node.name)/branch_executed", "Merge", ends, device: node.requestedDevice,
-                    ["T": .type(dtype(selector)), "N": .int(branches.count)]),
+                    ["T": .type(dtype(selector)), "N": .int(branches.count)])
             ]
         }
         try replace(item.node, with: merged)

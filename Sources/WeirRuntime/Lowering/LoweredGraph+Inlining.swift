@@ -127,7 +127,8 @@ extension LoweredGraph {
         var all: NodeID?
         for (index, output) in result.outputs.enumerated() where !(isSmall && depends(output.node, on: effects, from: first)) {
             if all == nil {
-                all = result.effects.count == 1
+                all =
+                    result.effects.count == 1
                     ? result.effects[0] : try add("\(prefix)/effects_done", "NoOp", [], controls: result.effects, device: device, [:])
             }
             result.outputs[index] = Endpoint(try identity("\(prefix)/output_\(index)", output, controls: all.map { [$0] } ?? []))

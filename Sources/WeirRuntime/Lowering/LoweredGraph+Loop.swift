@@ -34,7 +34,8 @@ extension LoweredGraph {
 
         let conditionGate = try add("\(name)/cond_gate", "NoOp", [], controls: [current[first].node], device: device, [:])
         let test = try inlineOrCall(
-            condition, try inEachIteration(current, isInvariant, conditionGate, "\(name)/cond"), gate: conditionGate, device: device, prefix: "\(name)/cond", callers: item.callers)
+            condition, try inEachIteration(current, isInvariant, conditionGate, "\(name)/cond"), gate: conditionGate, device: device, prefix: "\(name)/cond",
+            callers: item.callers)
         guard test.outputs.count == 1 else {
             throw Status.invalidArgument(
                 "Expected a single scalar return value from WhileOp cond, got \(test.outputs.count) tensors. [[{{node \(name)}}]]")
@@ -88,7 +89,8 @@ extension LoweredGraph {
         // Through the Identities that front ends put before results; no further than there are nodes.
         for _ in 0...function.nodes.count {
             if text == function.inputs[index].name { return true }
-            guard let node = nodes[String(text.prefix { $0 != ":" })], node.op == "Identity", let input = node.inputs.first else { return false }
+            guard let node = nodes[String(text.prefix { $0 != ":" })], registry[node.op]?.passThrough == .identity,
+                let input = node.inputs.first else { return false }
             text = input
         }
         return false

@@ -182,7 +182,8 @@ extension Graph {
         guard nodes.contains(where: { $0.op.givesDead || $0.role == .enter }) else { return result }
         for id in topologicalOrder() {
             let node = nodes[id]
-            result[id] = node.op.givesDead || node.role == .enter || node.inputs.contains { result[$0.node] }
+            result[id] =
+                node.op.givesDead || node.role == .enter || node.inputs.contains { result[$0.node] }
                 || node.controlInputs.contains { result[$0] }
         }
         return result

@@ -39,7 +39,9 @@ public struct FeedsAndFetches: Sendable {
         for fetch in fetches {
             let (endpoint, node) = try resolve(fetch, in: graph, missing: "FetchOutputs node \(fetch): not found")
             guard !node.outputTypes.isEmpty else {
-                throw Status.invalidArgument("Tried to fetch data for '\(fetch)', which produces no output.  To run to a node but not fetch any data, pass '\(fetch)' as an argument to the 'target_node_names' argument of the Session::Run API.")
+                throw Status.invalidArgument(
+                    "Tried to fetch data for '\(fetch)', which produces no output.  To run to a node but not fetch any data, pass '\(fetch)' as an argument to the 'target_node_names' argument of the Session::Run API."
+                )
             }
             if fed.contains("\(endpoint.node):\(endpoint.index)") {
                 throw Status.invalidArgument("\(fetch) is both fed and fetched.")

@@ -113,7 +113,8 @@ public struct Partitioner {
             all.device = graph.nodes[group.sources[0]].device
             let source = partOfNode[group.sources[0]]
             let result = try transfer(
-                graph.nodes[group.sources[0]].name, from: all.device, sent: Endpoint(try parts[source]!.add(all)), dtype: nil, fromHost: false, in: source, to: group.destination,
+                graph.nodes[group.sources[0]].name, from: all.device, sent: Endpoint(try parts[source]!.add(all)), dtype: nil, fromHost: false, in: source,
+                to: group.destination,
                 onHost: false, in: partOfNode[destination], loop: loop)
             gathered[group] = result
             return result
@@ -191,9 +192,11 @@ public struct Partitioner {
             if let loop {
                 // Its receives have it now; who cuts this part again by device may need it for more of them.
                 let sources = node.inputs.map(\.node) + node.controlInputs
-                if sources.allSatisfy({ partOfNode[$0] == mine }) || sources.contains(where: {
-                    partOfNode[$0] == mine && graph.nodes[$0].device != node.device
-                }) {
+                if sources.allSatisfy({ partOfNode[$0] == mine })
+                    || sources.contains(where: {
+                        partOfNode[$0] == mine && graph.nodes[$0].device != node.device
+                    })
+                {
                     controls.append(newID[loop])
                 }
             }

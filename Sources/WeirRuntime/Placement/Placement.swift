@@ -37,7 +37,8 @@ enum Placement {
         let matching = placer.devices.filter { $0.name.matches(spec) }
         guard !matching.isEmpty else {
             let available = placer.devices.map(\.name.description).sorted().joined(separator: ", ")
-            let hint = spec.type == "GPU" && !placer.devices.contains { $0.type == "GPU" }
+            let hint =
+                spec.type == "GPU" && !placer.devices.contains { $0.type == "GPU" }
                 ? " The requested device appears to be a GPU, but CUDA is not enabled." : ""
             return error(
                 node,

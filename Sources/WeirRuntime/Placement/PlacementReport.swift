@@ -52,7 +52,9 @@ public struct PlacementReport: CustomStringConvertible, Sendable {
         lines.append("  \(pad("device", width))    ops         bytes")
         for row in rows {
             let ops = String(row.opCount), bytes = String(row.byteCount)
-            lines.append("  \(pad(row.device, width))  \(String(repeating: " ", count: max(0, 5 - ops.count)))\(ops)  \(String(repeating: " ", count: max(0, 12 - bytes.count)))\(bytes)")
+            lines.append(
+                "  \(pad(row.device, width))  \(String(repeating: " ", count: max(0, 5 - ops.count)))\(ops)  \(String(repeating: " ", count: max(0, 12 - bytes.count)))\(bytes)"
+            )
         }
         for crossing in crossings { lines.append("  \(crossing.from) -> \(crossing.to): \(crossing.count) tensors") }
         for placement in placements { lines.append("  \(placement.node): (\(placement.op)): \(placement.device)") }

@@ -32,13 +32,14 @@ public struct Table: Sendable {
             guard fields.count == columns.count else {
                 throw Status.invalidArgument("\(source): row \(index + 1): expected \(columns.count) columns, found \(fields.count)")
             }
-            numbers.append(try fields.dropLast().enumerated().map { column, field in
-                guard let value = Float(field), value.isFinite else {
-                    throw Status.invalidArgument(
-                        "\(source): row \(index + 1), column \(column + 1) ('\(columns[column])'): expected a number, found '\(field)'")
-                }
-                return value
-            })
+            numbers.append(
+                try fields.dropLast().enumerated().map { column, field in
+                    guard let value = Float(field), value.isFinite else {
+                        throw Status.invalidArgument(
+                            "\(source): row \(index + 1), column \(column + 1) ('\(columns[column])'): expected a number, found '\(field)'")
+                    }
+                    return value
+                })
             guard let label = fields.last, !label.isEmpty else {
                 throw Status.invalidArgument("\(source): row \(index + 1), column \(columns.count): expected a label, found nothing")
             }

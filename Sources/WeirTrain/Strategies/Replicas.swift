@@ -125,7 +125,7 @@ extension Trainer {
             } onCancel: {
                 work.cancel()
             }
-        } catch where board.isLost(client.number) && client.number != 0 {}
+        } catch  where board.isLost(client.number) && client.number != 0 {}
     }
 
     /// One worker's loop, until enough updates are done.
@@ -183,7 +183,9 @@ extension Trainer {
     static func bytesReceived(_ metadata: RunMetadata?) -> Int {
         (metadata?.times ?? []).reduce(0) { sum, time in
             // Receives that the master put in are named `…_S7`; feeds are `_recv_…`, copies within a task `…_G7`.
-            guard time.op.hasSuffix("Recv"), let tail = time.node.split(separator: "_").last, tail.first == "S" else { return sum }
+            guard OpRegistry.standard[time.op]?.role == .receive, let tail = time.node.split(separator: "_").last, tail.first == "S" else {
+                return sum
+            }
             return sum &+ time.outputBytes.reduce(0, &+)
         }
     }
@@ -194,7 +196,8 @@ extension Trainer {
 
     /// Ops and bytes by device, as the masters place them.
     func placement(_ graph: Graph) -> [(device: String, opCount: Int, byteCount: Int)] {
-        let tasks = cluster.tasks.isEmpty
+        let tasks =
+            cluster.tasks.isEmpty
             ? [DeviceName(job: "localhost", replica: 0, task: 0)]
             : cluster.tasks.map { DeviceName(job: $0.job, replica: 0, task: $0.task) }
         let devices = tasks.map { task in

@@ -129,7 +129,9 @@ private struct Pipe {
 
     init() throws {
         var ends: [Int32] = [0, 0]
-        guard pipe(&ends) == 0, ends.allSatisfy({ fcntl($0, F_SETFD, FD_CLOEXEC) == 0 }) else { throw FuzzFailure("no pipe to a process: \(String(cString: strerror(errno)))") }
+        guard pipe(&ends) == 0, ends.allSatisfy({ fcntl($0, F_SETFD, FD_CLOEXEC) == 0 }) else {
+            throw FuzzFailure("no pipe to a process: \(String(cString: strerror(errno)))")
+        }
         (reading, writing) = (ends[0], ends[1])
     }
 }

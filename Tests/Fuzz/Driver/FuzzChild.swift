@@ -43,13 +43,15 @@ struct FuzzChild {
         signal(SIGPIPE, SIG_IGN)
         var thread = pthread_t()
         let argument = Unmanaged.passRetained(Folder(path: folder)).toOpaque()
-        _ = pthread_create(&thread, nil, { argument in
-            let folder = Unmanaged<Folder>.fromOpaque(argument!).takeRetainedValue()
-            var byte: UInt8 = 0
-            while read(FuzzChild.lifelineDescriptor, &byte, 1) < 0, errno == EINTR {}
-            FuzzFiles.remove(folder.path)
-            _exit(1)
-        }, argument)
+        _ = pthread_create(
+            &thread, nil,
+            { argument in
+                let folder = Unmanaged<Folder>.fromOpaque(argument!).takeRetainedValue()
+                var byte: UInt8 = 0
+                while read(FuzzChild.lifelineDescriptor, &byte, 1) < 0, errno == EINTR {}
+                FuzzFiles.remove(folder.path)
+                _exit(1)
+            }, argument)
     }
     private final class Folder {
         let path: String

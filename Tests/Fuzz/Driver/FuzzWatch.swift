@@ -137,7 +137,9 @@ struct FuzzWatch<Kind: FuzzKind> {
                 let explanation = child.explanations.last ?? "CASE\t\(number)\t?"
                 let text = explanation.split(separator: "\t", maxSplits: 2).last.map(String.init) ?? ""
                 let phase = child.phase.isEmpty ? "" : " in \(child.phase)"
-                note(Finding(number, "\(text.prefix { $0 != " " }): \(how)\(phase)", "\(text.prefix(800)) \(FuzzWatch.trace(child.lastWords, options.backtrace))"))
+                note(
+                    Finding(
+                        number, "\(text.prefix { $0 != " " }): \(how)\(phase)", "\(text.prefix(800)) \(FuzzWatch.trace(child.lastWords, options.backtrace))"))
                 isExplained = true
             }
             child.close()
@@ -162,7 +164,8 @@ struct FuzzWatch<Kind: FuzzKind> {
         let count = (groups[finding.group]?.count ?? 0) + 1
         groups[finding.group] = (count, groups[finding.group]?.first ?? finding)
         guard count <= examples else { return }
-        Console.line("""
+        Console.line(
+            """
             FOUND \(finding.group)
                 \(finding.text)
                 weir-fuzz \(Kind.name) --seed \(seed) --from \(finding.number) --cases 1 --explain\(extra.isEmpty ? "" : " " + extra.joined(separator: " "))

@@ -62,7 +62,9 @@ struct FilesFuzzer: FuzzKind {
         }
         let format = random.pick(Format.allCases)
         switch format {
-        case .bundle: return Case(format: format, files: [random.chance(70) ? several(bundle.index) : bundle.index, random.chance(50) ? several(bundle.data) : bundle.data])
+        case .bundle:
+            return Case(
+                format: format, files: [random.chance(70) ? several(bundle.index) : bundle.index, random.chance(50) ? several(bundle.data) : bundle.data])
         case .table:
             var tables = TableMaker(random: SplitMix64(seed: random.next()))
             mutator.donors = entries.map(\.value)
@@ -95,14 +97,34 @@ struct FilesFuzzer: FuzzKind {
         case .graphText: return Case(format: format, files: [several(graph.text)])
         case .snappy:
             let seed: [UInt8] = [20, 12] + Array("abcd".utf8) + [0x0D, 4, 0x3E, 4, 0, 0x0F, 1, 0, 0, 0]
-            return Case(format: format, files: [random.chance(80) ? several(seed) : (0..<random.below(40)).map { _ in UInt8(truncatingIfNeeded: random.next()) }])
-        case .slice: return Case(format: format, files: [several(Array(random.pick(["4 2 0,2:0,2", "3 3 -:0,1", "", "9223372036854775807 2 0,9223372036854775807:-", "0 4 0,0:-", "5 4,9223372036854775807"]).utf8))])
+            return Case(
+                format: format, files: [random.chance(80) ? several(seed) : (0..<random.below(40)).map { _ in UInt8(truncatingIfNeeded: random.next()) }])
+        case .slice:
+            return Case(
+                format: format,
+                files: [
+                    several(
+                        Array(
+                            random.pick([
+                                "4 2 0,2:0,2", "3 3 -:0,1", "", "9223372036854775807 2 0,9223372036854775807:-", "0 4 0,0:-", "5 4,9223372036854775807",
+                            ]).utf8))
+                ])
         case .cluster:
-            return Case(format: format, files: [several(Array(random.pick([
-                "{\"cluster\":{\"ps\":[\"h:1\"],\"worker\":[\"a:2\",\"b:3\"]},\"task\":{\"type\":\"ps\",\"index\":0}}", "ps|a:1,b:2;worker|c:3", "{\"worker\":{\"0\":\"a:70000\",\"99999999999\":\"b\"}}",
-                "{\"cluster\":{\"w\":{\"-1\":\"x\"}},\"task\":{\"type\":\"w\",\"index\":9223372036854775807}}",
-            ]).utf8))])
-        case .state: return Case(format: format, files: [several(Array("model_checkpoint_path: \"m-5\"\nall_model_checkpoint_paths: \"m-4\"\nall_model_checkpoint_timestamps: 1e300\n".utf8))])
+            return Case(
+                format: format,
+                files: [
+                    several(
+                        Array(
+                            random.pick([
+                                "{\"cluster\":{\"ps\":[\"h:1\"],\"worker\":[\"a:2\",\"b:3\"]},\"task\":{\"type\":\"ps\",\"index\":0}}", "ps|a:1,b:2;worker|c:3",
+                                "{\"worker\":{\"0\":\"a:70000\",\"99999999999\":\"b\"}}",
+                                "{\"cluster\":{\"w\":{\"-1\":\"x\"}},\"task\":{\"type\":\"w\",\"index\":9223372036854775807}}",
+                            ]).utf8))
+                ])
+        case .state:
+            return Case(
+                format: format,
+                files: [several(Array("model_checkpoint_path: \"m-5\"\nall_model_checkpoint_paths: \"m-4\"\nall_model_checkpoint_timestamps: 1e300\n".utf8))])
         case .tensor, .received:
             var maker = TensorMaker(SplitMix64(seed: random.next()))
             let tensor = maker.tensor(random.pick([.float32, .int32, .string, .bool, .complex64, .float16, .int8, .uint64]))
@@ -113,7 +135,8 @@ struct FilesFuzzer: FuzzKind {
 
     func describe(_ number: Int, _ random: inout SplitMix64) async throws -> String {
         let made = make(&random)
-        return "\(made.format.rawValue) " + made.files.map { "\($0.count) bytes \($0.prefix(300).map { String($0, radix: 16) }.joined(separator: " "))" }.joined(separator: "; ")
+        return "\(made.format.rawValue) "
+            + made.files.map { "\($0.count) bytes \($0.prefix(300).map { String($0, radix: 16) }.joined(separator: " "))" }.joined(separator: "; ")
     }
 
     func run(_ number: Int, _ random: inout SplitMix64) async throws -> Bool {
@@ -133,7 +156,9 @@ struct FilesFuzzer: FuzzKind {
             var read = 0
             for (name, entry) in (try? reader.tensors()) ?? [] {
                 if (try? reader.tensor(name)) != nil { read += 1 }
-                if let part = try? ShapeAndSlice(parsing: "\(entry.shape.dimensions.map(String.init).joined(separator: " ")) -") { _ = try? reader.tensor(name, part) }
+                if let part = try? ShapeAndSlice(parsing: "\(entry.shape.dimensions.map(String.init).joined(separator: " ")) -") {
+                    _ = try? reader.tensor(name, part)
+                }
             }
             for key in ["a", "p", "parted", "s", "z", "none"] { if (try? reader.tensor(ByteString(key))) != nil { read += 1 } }
             try? reader.forEachEntry { _, _ in }

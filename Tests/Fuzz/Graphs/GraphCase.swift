@@ -54,7 +54,9 @@ struct GraphCase {
             }
         }
         var failures: [Item] = []
-        if maker.random.chance(30), !omits.contains("failures") { failures = (0..<maker.random.int(1...2)).compactMap { _ in maker.failure(items, zero: zeroItem, far: farItem) } }
+        if maker.random.chance(30), !omits.contains("failures") {
+            failures = (0..<maker.random.int(1...2)).compactMap { _ in maker.failure(items, zero: zeroItem, far: farItem) }
+        }
         graph = try maker.root.graph()
         self.feeds = feeds
         var start: Step?

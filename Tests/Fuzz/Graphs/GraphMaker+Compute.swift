@@ -13,8 +13,10 @@ extension GraphMaker {
     private static let unary: [DType: [String]] = {
         let real = ["Neg", "Tanh", "Sigmoid", "Square", "Relu", "Abs", "Identity", "StopGradient", "Softplus", "ZerosLike", "OnesLike", "Sign", "Floor"]
         return [
-            .float32: real, .float64: real, .float16: ["Neg", "Abs", "Relu"], .bfloat16: ["Neg", "Abs", "Relu"], .int32: ["Neg", "Abs", "Square", "Identity", "ZerosLike"],
-            .int64: ["Neg", "Abs", "Square", "Identity"], .complex64: ["Neg", "Conj", "Identity"], .bool: ["LogicalNot", "Identity"], .string: ["Identity", "StringUpper"],
+            .float32: real, .float64: real, .float16: ["Neg", "Abs", "Relu"], .bfloat16: ["Neg", "Abs", "Relu"],
+            .int32: ["Neg", "Abs", "Square", "Identity", "ZerosLike"],
+            .int64: ["Neg", "Abs", "Square", "Identity"], .complex64: ["Neg", "Conj", "Identity"], .bool: ["LogicalNot", "Identity"],
+            .string: ["Identity", "StringUpper"],
         ]
     }()
 
@@ -50,7 +52,8 @@ extension GraphMaker {
             }
             guard mates.count > 1 else { return [] }
             let axis = random.below(item.shape.count)
-            let made = add("ConcatV2", mates.map(\.output) + [constant(Tensor(Int32(axis)), anchor: anchor).output], ["N": .int(mates.count)], controls: controls)
+            let made = add(
+                "ConcatV2", mates.map(\.output) + [constant(Tensor(Int32(axis)), anchor: anchor).output], ["N": .int(mates.count)], controls: controls)
             var shape = item.shape
             shape[axis] *= mates.count
             return result(made, shape, nil, mates)
@@ -80,12 +83,13 @@ extension GraphMaker {
 
     private func reduce(_ item: Item, _ anchor: Operation?) -> (Operation, [Int])? {
         guard !item.shape.isEmpty, item.count > 0 else { return nil }
-        let ops = switch item.dtype {
-        case .float32, .float64: ["Sum", "Max", "Min", "Mean", "Prod"]
-        case .int32, .int64: ["Sum", "Max", "Min"]
-        case .bool: ["All", "Any"]
-        default: [] as [String]
-        }
+        let ops =
+            switch item.dtype {
+            case .float32, .float64: ["Sum", "Max", "Min", "Mean", "Prod"]
+            case .int32, .int64: ["Sum", "Max", "Min"]
+            case .bool: ["All", "Any"]
+            default: [] as [String]
+            }
         guard !ops.isEmpty else { return nil }
         let axis = random.below(item.shape.count)
         let keeps = random.chance(30)
@@ -149,14 +153,15 @@ extension GraphMaker {
     }
 
     private func cast(_ item: Item) -> (Operation, DType)? {
-        let targets: [DType] = switch item.dtype {
-        case .int32: [.float32, .int64, .float64]
-        case .int64: [.float32, .int32]
-        case .bool: [.float32, .int32]
-        case .float32: [.float64, .bfloat16, .float16]
-        case .float64, .float16, .bfloat16: [.float32]
-        default: []
-        }
+        let targets: [DType] =
+            switch item.dtype {
+            case .int32: [.float32, .int64, .float64]
+            case .int64: [.float32, .int32]
+            case .bool: [.float32, .int32]
+            case .float32: [.float64, .bfloat16, .float16]
+            case .float64, .float16, .bfloat16: [.float32]
+            default: []
+            }
         guard !targets.isEmpty else { return nil }
         let target = random.pick(targets)
         return (add("Cast", [item.output], ["DstT": .type(target)]), target)

@@ -73,7 +73,8 @@ extension GraphMaker {
         let one = constant(Tensor(Int32(1)), anchor: bodies[0])
         var results: [Item] = []
         for index in variables.indices {
-            let next: Output = index == 0
+            let next: Output =
+                index == 0
                 ? add("AddV2", [bodies[0][0], one.output])[0] : value(like: variables[index], from: inner, anchor: bodies[0]).output
             // What does not come from the loop's variables would go round for ever: it waits for them.
             let held = add("Identity", [next], controls: [bodies[0]])

@@ -81,7 +81,8 @@ extension GraphMaker {
         counter += 1
         let name = "f\(counter)"
         var items = arguments.enumerated().map { index, item -> Item in
-            let made = inner.add("Placeholder", name: "arg_\(index)", attributes: ["dtype": .type(item.dtype), "shape": .shape(PartialShape(Shape(item.shape)))])
+            let made = inner.add(
+                "Placeholder", name: "arg_\(index)", attributes: ["dtype": .type(item.dtype), "shape": .shape(PartialShape(Shape(item.shape)))])
             return Item(output: made[0], dtype: item.dtype, shape: item.shape)
         }
         let results = build(&items)

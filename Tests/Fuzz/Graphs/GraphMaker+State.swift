@@ -14,7 +14,8 @@ extension GraphMaker {
         let home = random.pick(homes)
         counter += 1
         let variable = add(
-            "VariableV2", [], ["dtype": .type(model.dtype), "shape": .shape(PartialShape(Shape(model.shape))), "shared_name": .string("\(prefix)v\(counter)")], device: home)
+            "VariableV2", [], ["dtype": .type(model.dtype), "shape": .shape(PartialShape(Shape(model.shape))), "shared_name": .string("\(prefix)v\(counter)")],
+            device: home)
         let start = constant(tensor(model.dtype, model.shape), anchor: nil)
         initializers.append(add("Assign", [variable[0], start.output], device: home))
         var made: [Item] = []
@@ -57,13 +58,16 @@ extension GraphMaker {
                 made.append(item(read[0], model))
             case 1:
                 let value = any(items) { $0.fits(model) } ?? start
-                _ = effect(add(
-                    random.pick(["AssignAddVariableOp", "AssignSubVariableOp", "AssignVariableOp"]), [handle[0], value.output], ["dtype": type],
-                    controls: [lastEffect], device: home))
+                _ = effect(
+                    add(
+                        random.pick(["AssignAddVariableOp", "AssignSubVariableOp", "AssignVariableOp"]), [handle[0], value.output], ["dtype": type],
+                        controls: [lastEffect], device: home))
             default:
-                let call = effect(add(
-                    random.pick(["PartitionedCall", "StatefulPartitionedCall"]), [handle[0]],
-                    ["f": .function(FunctionReference(reader(model))), "Tout": .types([model.dtype])], controls: [lastEffect], device: random.chance(70) ? home : nil))
+                let call = effect(
+                    add(
+                        random.pick(["PartitionedCall", "StatefulPartitionedCall"]), [handle[0]],
+                        ["f": .function(FunctionReference(reader(model))), "Tout": .types([model.dtype])], controls: [lastEffect],
+                        device: random.chance(70) ? home : nil))
                 made.append(item(call[0], model))
             }
         }
@@ -74,12 +78,13 @@ extension GraphMaker {
         counter += 1
         let name = "read\(counter)"
         let type = AttributeValue.type(model.dtype)
-        root.addFunction(FunctionDefinition(
-            name: name, inputs: [.init(name: "handle", type: .fixed(.resource))], outputs: [.init(name: "out_0", type: .fixed(model.dtype))],
-            nodes: [
-                NodeDefinition(name: "read", op: "ReadVariableOp", inputs: ["handle"], attributes: ["dtype": type]),
-                NodeDefinition(name: "twice", op: "AddV2", inputs: ["read:value:0", "read:value:0"], attributes: ["T": type]),
-            ], returns: ["out_0": "twice:z:0"], isStateful: true))
+        root.addFunction(
+            FunctionDefinition(
+                name: name, inputs: [.init(name: "handle", type: .fixed(.resource))], outputs: [.init(name: "out_0", type: .fixed(model.dtype))],
+                nodes: [
+                    NodeDefinition(name: "read", op: "ReadVariableOp", inputs: ["handle"], attributes: ["dtype": type]),
+                    NodeDefinition(name: "twice", op: "AddV2", inputs: ["read:value:0", "read:value:0"], attributes: ["T": type]),
+                ], returns: ["out_0": "twice:z:0"], isStateful: true))
         return name
     }
 
@@ -118,13 +123,16 @@ extension GraphMaker {
             guard let value = any(pure, where: { $0.shape.first.map { $0 > 0 } == true }) else { return nil }
             let axis = constant(Tensor(Int32(0)), anchor: nil)
             made = Item(
-                output: add("GatherV2", [value.output, far.output, axis.output], name: name, device: processor)[0], dtype: value.dtype, shape: Array(value.shape.dropFirst()))
+                output: add("GatherV2", [value.output, far.output, axis.output], name: name, device: processor)[0], dtype: value.dtype,
+                shape: Array(value.shape.dropFirst()))
         case 2:
             guard let value = any(pure, where: { $0.dtype == .float32 && $0.count > 0 }) else { return nil }
             let float = add("Cast", [zero.output], ["DstT": .type(.float32)])
             let infinite = add("Log", [float[0]])
             let sum = add("AddV2", [infinite[0], add("ZerosLike", [value.output])[0]])
-            made = Item(output: add("CheckNumerics", [sum[0]], ["message": "found by the fuzzer"], name: name, device: processor)[0], dtype: .float32, shape: value.shape)
+            made = Item(
+                output: add("CheckNumerics", [sum[0]], ["message": "found by the fuzzer"], name: name, device: processor)[0], dtype: .float32,
+                shape: value.shape)
         default:
             guard let value = any(pure, where: { $0.count > 1 }) else { return nil }
             made = Item(output: add("Reshape", [value.output, far.output], name: name, device: processor)[0], dtype: value.dtype, shape: [])

@@ -110,7 +110,8 @@ struct GraphsFuzzer: FuzzKind {
     }
 
     private func reduce(
-        _ made: GraphCase, _ kind: String, _ layout: ClusterLayout, _ oracle: @escaping (GraphCase) -> DirectRunner, _ other: @escaping (GraphCase) -> any GraphRunner
+        _ made: GraphCase, _ kind: String, _ layout: ClusterLayout, _ oracle: @escaping (GraphCase) -> DirectRunner,
+        _ other: @escaping (GraphCase) -> any GraphRunner
     ) async {
         let reducer = GraphReducer(kind: kind) { next in
             let truth = await steps(of: next, oracle(next))

@@ -18,7 +18,9 @@ struct DefinitionMutator {
             var functions = definition.library.functions.values.sorted { $0.name < $1.name }
             if !functions.isEmpty, random.chance(35) {
                 let index = random.below(functions.count)
-                if random.chance(15) { call(from: &functions[index], random.pick(functions)) } else {
+                if random.chance(15) {
+                    call(from: &functions[index], random.pick(functions))
+                } else {
                     change(&functions[index].nodes, own: functions[index].name, functions.map(\.name))
                 }
                 var library = FunctionLibrary(functions)
@@ -39,7 +41,8 @@ struct DefinitionMutator {
         switch random.below(14) {
         case 0, 1:
             guard !nodes[index].inputs.isEmpty else { return }
-            nodes[index].inputs[random.below(nodes[index].inputs.count)] = own.isEmpty ? random.pick([other.name, "\(other.name):1"]) : random.pick(other.inputs + nodes[index].inputs)
+            nodes[index].inputs[random.below(nodes[index].inputs.count)] =
+                own.isEmpty ? random.pick([other.name, "\(other.name):1"]) : random.pick(other.inputs + nodes[index].inputs)
         case 2: nodes[index].inputs.append("^\(other.name)")
         case 3: if !nodes[index].inputs.isEmpty { nodes[index].inputs.remove(at: random.below(nodes[index].inputs.count)) }
         case 4:

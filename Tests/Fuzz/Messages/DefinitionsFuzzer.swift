@@ -27,7 +27,8 @@ struct DefinitionsFuzzer: FuzzKind {
     static func words(_ names: [String]) -> [[UInt8]] {
         let ops = OpRegistry.standard.definitions.map(\.name).filter { $0 != "Abort" }
         let others = [
-            "^n1", ":0", "x:1073741823", "x:-1", "T", "N", "dtype", "value", "shape", "_class", "loc:@x", "/device:CPU:0", "/device:CPU:1", "/job:localhost/replica:0/task:0/device:CPU:0",
+            "^n1", ":0", "x:1073741823", "x:-1", "T", "N", "dtype", "value", "shape", "_class", "loc:@x", "/device:CPU:0", "/device:CPU:1",
+            "/job:localhost/replica:0/task:0/device:CPU:0",
             "/device:GPU:0", "f", "_output_shapes", "frame", "/job:nowhere", "", "_Arg", "_Retval", "_Send", "_Recv",
         ]
         return (ops + others + names + names.map { "^\($0)" } + names.map { "\($0):1" }).map { Array($0.utf8) }
@@ -39,7 +40,9 @@ struct DefinitionsFuzzer: FuzzKind {
         seedBlock = block
         for attempt in 0..<50 {
             let random = SplitMix64(seed: session.seed &+ UInt64(attempt), case: -1 - block)
-            guard let made = try? GraphCase(random, devices: ["/device:CPU:0", "/device:CPU:1", ""], prefix: "b\(block)_", omits: ["large"]), made.graph.nodes.count < 60 else { continue }
+            guard let made = try? GraphCase(random, devices: ["/device:CPU:0", "/device:CPU:1", ""], prefix: "b\(block)_", omits: ["large"]),
+                made.graph.nodes.count < 60
+            else { continue }
             seed = Seed(bytes: try made.graph.definition.serialized(), feeds: made.feeds, names: made.graph.nodes.map(\.name))
             return
         }
@@ -88,7 +91,9 @@ struct DefinitionsFuzzer: FuzzKind {
         }
         let isFetch = random.chance(85)
         session.enter("planning")
-        guard let plan = try? running.plan(feeds: feeds.map(\.0), fetches: isFetch ? names : [], targets: isFetch ? [] : names.map { String($0.prefix { $0 != ":" }) })
+        guard
+            let plan = try? running.plan(
+                feeds: feeds.map(\.0), fetches: isFetch ? names : [], targets: isFetch ? [] : names.map { String($0.prefix { $0 != ":" }) })
         else { return true }
         session.enter("running")
         let semaphore = DoneSemaphore()
@@ -112,8 +117,11 @@ struct DefinitionsFuzzer: FuzzKind {
         guard let seed else { return "no graph" }
         guard let definition = definition(seed, &random), let before = try? GraphDefinition(serialized: seed.bytes) else { return "definition unreadable" }
         let known = Dictionary(before.nodes.map { ($0.name, $0) }, uniquingKeysWith: { a, _ in a })
-        let changed = definition.nodes.filter { known[$0.name] != $0 }.prefix(6).map { "\($0.name) = \($0.op)(\($0.inputs.joined(separator: ", "))) @\($0.device) \($0.attributes.values)" }
+        let changed = definition.nodes.filter { known[$0.name] != $0 }.prefix(6).map {
+            "\($0.name) = \($0.op)(\($0.inputs.joined(separator: ", "))) @\($0.device) \($0.attributes.values)"
+        }
         let functions = definition.library.functions.values.filter { before.library[$0.name] != $0 }.map(\.name)
-        return "definition of \(definition.nodes.count) nodes (\(before.nodes.count) before); changed: \(changed.joined(separator: "; ")); functions \(functions)"
+        return
+            "definition of \(definition.nodes.count) nodes (\(before.nodes.count) before); changed: \(changed.joined(separator: "; ")); functions \(functions)"
     }
 }

@@ -35,8 +35,9 @@ final class HTTP2Connection {
         setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &yes, socklen_t(MemoryLayout<Int32>.size))
         guard greets else { return }
         // Large windows, so that answers never wait for this end.
-        send(HTTP2Connection.preface + HTTP2Frame(.settings, body: [0, 4, 0x7F, 0xFF, 0xFF, 0xFF]).bytes
-            + HTTP2Frame(.windowUpdate, body: [0x3F, 0xFF, 0, 0]).bytes)
+        send(
+            HTTP2Connection.preface + HTTP2Frame(.settings, body: [0, 4, 0x7F, 0xFF, 0xFF, 0xFF]).bytes
+                + HTTP2Frame(.windowUpdate, body: [0x3F, 0xFF, 0, 0]).bytes)
     }
     deinit { close(descriptor) }
 
@@ -44,7 +45,8 @@ final class HTTP2Connection {
         var position = 0
         bytes.withUnsafeBytes { buffer in
             while isOpen, position < buffer.count {
-                let count = Glibc.send(descriptor, buffer.baseAddress.map { $0 + position }, buffer.count - position, Int32(MSG_NOSIGNAL) | HTTP2Connection.withoutWaiting)
+                let count = Glibc.send(
+                    descriptor, buffer.baseAddress.map { $0 + position }, buffer.count - position, Int32(MSG_NOSIGNAL) | HTTP2Connection.withoutWaiting)
                 if count < 0, errno == EINTR { continue }
                 if count < 0, errno == EAGAIN {
                     // The other end reads only as fast as this one reads its answers.
@@ -153,10 +155,11 @@ struct HTTP2Frame {
 /// Headers, each written out: no tables, no compression.
 enum HeaderBlock {
     static func request(_ path: String, _ headers: [(String, String)] = []) -> [UInt8] {
-        block([
-            (":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "localhost"), ("te", "trailers"),
-            ("content-type", "application/grpc"),
-        ] + headers)
+        block(
+            [
+                (":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "localhost"), ("te", "trailers"),
+                ("content-type", "application/grpc"),
+            ] + headers)
     }
     static func block(_ headers: [(String, String)]) -> [UInt8] {
         headers.flatMap { name, value in [0] + text(Array(name.utf8)) + text(Array(value.utf8)) }

@@ -49,7 +49,10 @@ struct HeadersCase {
     init(_ random: inout SplitMix64) {
         greets = !random.chance(8)
         var bytes: [UInt8] = []
-        if !greets { bytes = random.chance(50) ? Array(HTTP2Connection.preface.prefix(random.below(25))) : Array("GET / HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\n\r\n".utf8) }
+        if !greets {
+            bytes =
+                random.chance(50) ? Array(HTTP2Connection.preface.prefix(random.below(25))) : Array("GET / HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\n\r\n".utf8)
+        }
         for index in 0..<random.int(1...4) {
             let stream = UInt32(random.chance(90) ? 2 * index + 1 : random.pick([0, 2, 1, 0x7FFF_FFFF, 5]))
             switch random.below(10) {
@@ -65,30 +68,46 @@ struct HeadersCase {
     }
 
     private static let timeouts = [
-        "9223372036854775807H", "99999999H", "9999999999999999999H", "2562047788015216H", "153722867280912931M", "9223372036854775808n", "-1S", "-9223372036854775808H", "1", "",
+        "9223372036854775807H", "99999999H", "9999999999999999999H", "2562047788015216H", "153722867280912931M", "9223372036854775808n", "-1S",
+        "-9223372036854775808H", "1", "",
         "H", "0n", "0S", "1S1S", "99999999n", "1h", "18446744073709551616u", " 1S", "1 S", "1e9S", "+5S", "0x10S", "\u{663}S", "9223372036854775807S",
         "9223372036854775807m", "9223372036854775807u", "9223372036854775807n", "100m", "1u", "999999999999999999999999999999999999999999S",
     ]
     private static let paths = [
-        "/tensorflow.WorkerService/GetStatus", "/tensorflow.MasterService/ListDevices", "/tensorflow.MasterService/RunStep", "/tensorflow.WorkerService/RecvTensor",
-        "/weir.LinkService/Open", "/", "", "//", "/a", "/tensorflow.MasterService/", "/tensorflow.MasterService/RunStep/x", "/%00/%ff", "*", "http://x/y/z", "/tensorflow.WorkerService",
+        "/tensorflow.WorkerService/GetStatus", "/tensorflow.MasterService/ListDevices", "/tensorflow.MasterService/RunStep",
+        "/tensorflow.WorkerService/RecvTensor",
+        "/weir.LinkService/Open", "/", "", "//", "/a", "/tensorflow.MasterService/", "/tensorflow.MasterService/RunStep/x", "/%00/%ff", "*", "http://x/y/z",
+        "/tensorflow.WorkerService",
     ]
 
     private static func call(_ stream: UInt32, _ random: inout SplitMix64) -> [UInt8] {
         var headers: [(String, String)] = [
-            (":method", random.chance(92) ? "POST" : random.pick(["GET", "", "CONNECT", "PRI", "post"])), (":scheme", random.chance(95) ? "http" : random.pick(["", "ftp", "https"])),
+            (":method", random.chance(92) ? "POST" : random.pick(["GET", "", "CONNECT", "PRI", "post"])),
+            (":scheme", random.chance(95) ? "http" : random.pick(["", "ftp", "https"])),
             (":path", random.chance(60) ? random.pick(Array(paths.prefix(5))) : random.pick(paths)), (":authority", random.chance(90) ? "localhost" : ""),
-            ("te", "trailers"), ("content-type", random.chance(90) ? "application/grpc" : random.pick(["application/grpc+json", "text/html", "", "application/grpc\u{0}"])),
+            ("te", "trailers"),
+            ("content-type", random.chance(90) ? "application/grpc" : random.pick(["application/grpc+json", "text/html", "", "application/grpc\u{0}"])),
         ]
-        if random.chance(60) { headers.append(("grpc-timeout", random.chance(85) ? random.pick(timeouts) : "\(random.pick(TensorMaker.extremes))\(random.pick(["H", "M", "S", "m", "u", "n", "x"]))")) }
+        if random.chance(60) {
+            headers.append(
+                (
+                    "grpc-timeout",
+                    random.chance(85) ? random.pick(timeouts) : "\(random.pick(TensorMaker.extremes))\(random.pick(["H", "M", "S", "m", "u", "n", "x"]))"
+                ))
+        }
         for _ in 0..<random.pick([0, 0, 1, 1, 2, 4]) {
-            headers.append(random.pick([
-                ("grpc-encoding", random.pick(["gzip", "deflate", "identity", "snappy", "", "gzip,gzip"])), ("grpc-accept-encoding", random.pick(["gzip", "deflate,gzip,identity", ",,,", ""])),
-                ("x-bin", "////"), ("x-bin", "%%%"), ("grpc-previous-rpc-attempts", "\(random.pick(TensorMaker.extremes))"), ("user-agent", String(repeating: "u", count: random.pick([10, 9000, 70_000]))),
-                ("Upper", "x"), ("", "x"), (":path", "/twice"), (":unknown", "x"), ("connection", "keep-alive"), ("transfer-encoding", "chunked"), ("content-length", random.pick(["0", "-1", "18446744073709551616", "5"])),
-                ("grpc-timeout", random.pick(timeouts)), ("te", "x"), ("host", "a b"), ("x", "\r\nInjected: 1"), ("x", "\u{0}"), ("cookie", ";;;"), ("grpc-message-type", "x"),
-                ("grpc-status", "99"), ("grpc-status-details-bin", "!!"), ("expect", "100-continue"),
-            ]))
+            headers.append(
+                random.pick([
+                    ("grpc-encoding", random.pick(["gzip", "deflate", "identity", "snappy", "", "gzip,gzip"])),
+                    ("grpc-accept-encoding", random.pick(["gzip", "deflate,gzip,identity", ",,,", ""])),
+                    ("x-bin", "////"), ("x-bin", "%%%"), ("grpc-previous-rpc-attempts", "\(random.pick(TensorMaker.extremes))"),
+                    ("user-agent", String(repeating: "u", count: random.pick([10, 9000, 70_000]))),
+                    ("Upper", "x"), ("", "x"), (":path", "/twice"), (":unknown", "x"), ("connection", "keep-alive"), ("transfer-encoding", "chunked"),
+                    ("content-length", random.pick(["0", "-1", "18446744073709551616", "5"])),
+                    ("grpc-timeout", random.pick(timeouts)), ("te", "x"), ("host", "a b"), ("x", "\r\nInjected: 1"), ("x", "\u{0}"), ("cookie", ";;;"),
+                    ("grpc-message-type", "x"),
+                    ("grpc-status", "99"), ("grpc-status-details-bin", "!!"), ("expect", "100-continue"),
+                ]))
         }
         if random.chance(30) { headers.append(("grpc-encoding", random.pick(["gzip", "deflate"]))) }
         if random.chance(3) { for index in 0..<2000 { headers.append(("x-\(index)", "v")) } }
@@ -97,12 +116,18 @@ struct HeadersCase {
         var block = HeaderBlock.block(headers)
         if random.chance(6) {
             // Indexes into tables, sizes of tables, and coded strings that end early.
-            block.insert(contentsOf: random.pick([[0x80], [0xFF, 0xFF, 0xFF, 0xFF, 0x0F], [0x3F, 0xE1, 0xFF, 0xFF, 0xFF, 0x0F], [0x40, 0x82, 0xFF, 0xFF, 0x01, 0x61], [0x7F], [0xBE], [0x20], [0x0F, 0xFF]]), at: random.below(block.count))
+            block.insert(
+                contentsOf: random.pick([
+                    [0x80], [0xFF, 0xFF, 0xFF, 0xFF, 0x0F], [0x3F, 0xE1, 0xFF, 0xFF, 0xFF, 0x0F], [0x40, 0x82, 0xFF, 0xFF, 0x01, 0x61], [0x7F], [0xBE], [0x20],
+                    [0x0F, 0xFF],
+                ]), at: random.below(block.count))
         }
         let hasBody = !random.chance(8)
         var bytes: [UInt8] = []
         if block.count > 16_000 || random.chance(8) {
-            let parts = stride(from: 0, to: block.count, by: max(1, min(16_000, block.count / random.int(1...5)))).map { Array(block[$0..<min(block.count, $0 + max(1, min(16_000, block.count / 2)))]) }
+            let parts = stride(from: 0, to: block.count, by: max(1, min(16_000, block.count / random.int(1...5)))).map {
+                Array(block[$0..<min(block.count, $0 + max(1, min(16_000, block.count / 2)))])
+            }
             for (index, part) in parts.enumerated() {
                 let ends = index == parts.count - 1 && !random.chance(5)
                 bytes += HTTP2Frame(index == 0 ? .headers : .continuation, flags: ends ? 4 : 0, stream: stream, body: part).bytes
@@ -143,7 +168,9 @@ struct HeadersCase {
     }
 
     private static func frame(_ stream: UInt32, _ random: inout SplitMix64) -> [UInt8] {
-        var frame = HTTP2Frame(random.pick(HTTP2Frame.Kind.allCases), flags: random.chance(60) ? 0 : UInt8(truncatingIfNeeded: random.next()), stream: random.chance(60) ? 0 : stream)
+        var frame = HTTP2Frame(
+            random.pick(HTTP2Frame.Kind.allCases), flags: random.chance(60) ? 0 : UInt8(truncatingIfNeeded: random.next()),
+            stream: random.chance(60) ? 0 : stream)
         switch random.below(5) {
         case 0: frame.body = []
         case 1: frame.body = (0..<random.pick([1, 4, 5, 6, 8, 12, 100])).map { _ in UInt8(truncatingIfNeeded: random.next()) }

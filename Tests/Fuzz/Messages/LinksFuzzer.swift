@@ -34,7 +34,9 @@ struct LinksFuzzer: FuzzKind {
 
     func describe(_ number: Int, _ random: inout SplitMix64) async throws -> String {
         let parts = frames(&random)
-        return "links: " + parts.map { part in "lane \(part.lane): \(part.bytes.count) bytes \(part.bytes.prefix(120).map { String($0, radix: 16) }.joined(separator: " "))" }.joined(separator: "; ")
+        return "links: "
+            + parts.map { part in "lane \(part.lane): \(part.bytes.count) bytes \(part.bytes.prefix(120).map { String($0, radix: 16) }.joined(separator: " "))"
+            }.joined(separator: "; ")
     }
 
     mutating func run(_ number: Int, _ random: inout SplitMix64) async throws -> Bool {
@@ -112,10 +114,16 @@ struct LinksFuzzer: FuzzKind {
                 head = (try? request.linkHead()) ?? []
             case 3, 4:
                 kind = 4
-                head = ReceiveTensor(step: step, key: RendezvousKey("/job:localhost/replica:0/task:0/device:CPU:0;0000000000000001;/device:CPU:0;x;0:0"), requestID: random.below(5)).linkHead
+                head =
+                    ReceiveTensor(
+                        step: step, key: RendezvousKey("/job:localhost/replica:0/task:0/device:CPU:0;0000000000000001;/device:CPU:0;x;0:0"),
+                        requestID: random.below(5)
+                    ).linkHead
             case 5:
                 kind = UInt8(random.pick([5, 3, 6]))
-                head = LinksFuzzer.little(random.pick(Mutator.extremes), 8) + LinksFuzzer.little(random.pick(Mutator.extremes), 8) + LinksFuzzer.little(UInt64(random.int(0...30)), 4)
+                head =
+                    LinksFuzzer.little(random.pick(Mutator.extremes), 8) + LinksFuzzer.little(random.pick(Mutator.extremes), 8)
+                    + LinksFuzzer.little(UInt64(random.int(0...30)), 4)
             default:
                 kind = UInt8(random.pick([7, 8]))
                 head = LinksFuzzer.little(UInt64(bitPattern: Int64(step)), 8)

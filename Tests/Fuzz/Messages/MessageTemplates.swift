@@ -155,7 +155,8 @@ struct ServerState {
             var message = TFCompleteGroupRequest()
             message.groupKey = 1
             message.groupSize = 2
-            return try make(Self.worker + random.pick(["CompleteGroup", "CompleteInstance", "RecvBuf", "GetStepSequence", "Tracing", "MarkRecvFinished"]), message)
+            return try make(
+                Self.worker + random.pick(["CompleteGroup", "CompleteInstance", "RecvBuf", "GetStepSequence", "Tracing", "MarkRecvFinished"]), message)
         default:
             var message = TFCleanupAllRequest()
             message.container = ["elsewhere"]

@@ -44,7 +44,8 @@ struct MessagesFuzzer: FuzzKind {
     private func template(_ number: Int, _ random: inout SplitMix64) throws -> MessageTemplate {
         var template = try state.template(&random)
         var mutator = Mutator(SplitMix64(seed: random.next()))
-        mutator.words = words + state.names.flatMap { [Array($0.utf8), Array("\($0):0".utf8), Array("\($0):1".utf8), Array("^\($0)".utf8)] } + [Array(state.session.utf8)]
+        mutator.words =
+            words + state.names.flatMap { [Array($0.utf8), Array("\($0):0".utf8), Array("\($0):1".utf8), Array("^\($0)".utf8)] } + [Array(state.session.utf8)]
         mutator.donors = [template.bytes]
         template.bytes = Array(mutator.message(template.bytes).prefix(256 << 10))
         return template
@@ -53,7 +54,8 @@ struct MessagesFuzzer: FuzzKind {
     mutating func describe(_ number: Int, _ random: inout SplitMix64) async throws -> String {
         try prepare(number)
         let template = try template(number, &random)
-        return "\(template.path.split(separator: "/").last ?? "") \(template.bytes.count) bytes: \(template.bytes.prefix(600).map { String($0, radix: 16) }.joined(separator: " "))"
+        return
+            "\(template.path.split(separator: "/").last ?? "") \(template.bytes.count) bytes: \(template.bytes.prefix(600).map { String($0, radix: 16) }.joined(separator: " "))"
     }
 
     mutating func run(_ number: Int, _ random: inout SplitMix64) async throws -> Bool {
@@ -78,9 +80,10 @@ struct MessagesFuzzer: FuzzKind {
                 }
                 var close = TFCloseSessionRequest()
                 close.sessionHandle = handle
-                return [(ServerState.master + "RunStep", try? step.serializedBytes()), (ServerState.master + "CloseSession", try? close.serializedBytes())].compactMap { path, bytes in
-                    bytes.map { MessageTemplate(path: path, bytes: $0) }
-                }
+                return [(ServerState.master + "RunStep", try? step.serializedBytes()), (ServerState.master + "CloseSession", try? close.serializedBytes())]
+                    .compactMap { path, bytes in
+                        bytes.map { MessageTemplate(path: path, bytes: $0) }
+                    }
             }
         case ServerState.worker + "RegisterGraph":
             let session = state.workerSession
@@ -95,9 +98,10 @@ struct MessagesFuzzer: FuzzKind {
                 drop.sessionHandle = session
                 drop.createWorkerSessionCalled = true
                 drop.graphHandle = handle
-                return [(ServerState.worker + "RunGraph", try? run.serializedBytes()), (ServerState.worker + "DeregisterGraph", try? drop.serializedBytes())].compactMap { path, bytes in
-                    bytes.map { MessageTemplate(path: path, bytes: $0) }
-                }
+                return [(ServerState.worker + "RunGraph", try? run.serializedBytes()), (ServerState.worker + "DeregisterGraph", try? drop.serializedBytes())]
+                    .compactMap { path, bytes in
+                        bytes.map { MessageTemplate(path: path, bytes: $0) }
+                    }
             }
         default: break
         }

@@ -15,7 +15,8 @@ struct AttributeMaker {
                 continue
             }
             if let value = spec.defaultValue, make.random.chance(spec.kind == .type ? 30 : 55) {
-                if case .type(let type) = value, let allowed = types[spec.name], !allowed.contains(type) {} else {
+                if case .type(let type) = value, let allowed = types[spec.name], !allowed.contains(type) {
+                } else {
                     result[spec.name] = value
                     continue
                 }

@@ -67,7 +67,10 @@ struct InputMaker {
         case .axes where isIndex:
             let rank = max(1, min(main.rank, 260))
             if make.random.chance(40) { return integers([make.random.int(-rank...rank)], dtype, make.random.chance(70) ? .scalar : nil) }
-            return integers(make.random.some(Array(0..<rank), make.random.chance(60) ? rank : make.random.int(0...rank)).map { make.random.chance(96) ? $0 : make.number() }, dtype)
+            return integers(
+                make.random.some(Array(0..<rank), make.random.chance(60) ? rank : make.random.int(0...rank)).map {
+                    make.random.chance(96) ? $0 : make.number()
+                }, dtype)
         case .scalar:
             if isIndex { return integers([make.number()], dtype, .scalar) }
             return make.tensor(dtype, .scalar)
@@ -75,13 +78,16 @@ struct InputMaker {
             let rank = min(main.rank, 254)
             return integers((0..<2 * rank).map { _ in make.random.chance(90) ? make.random.int(0...2) : make.number() }, dtype, Shape([rank, 2]))
         case .indices where isIndex:
-            let shape = make.random.chance(50) ? Shape(main.rank > 0 ? min(main[0], 64) : 1) : make.random.chance(60) ? self.shape(position) : Shape(make.dimensions(rank: 2))
+            let shape =
+                make.random.chance(50)
+                ? Shape(main.rank > 0 ? min(main[0], 64) : 1) : make.random.chance(60) ? self.shape(position) : Shape(make.dimensions(rank: 2))
             guard shape.elementCount <= 4096 else { return make.tensor(dtype) }
             return integers((0..<shape.elementCount).map { _ in make.random.chance(92) ? make.random.int(0...3) : make.number() }, dtype, shape)
         case .seed: return make.tensor(dtype, Shape(make.random.int(1...2)))
         default:
             if name == "size", isIndex {
-                return make.random.chance(50) ? integers([make.number()], dtype, .scalar) : integers((0..<min(main.rank, 254)).map { _ in make.number() }, dtype)
+                return make.random.chance(50)
+                    ? integers([make.number()], dtype, .scalar) : integers((0..<min(main.rank, 254)).map { _ in make.number() }, dtype)
             }
             return make.tensor(dtype, shape(position))
         }

@@ -31,9 +31,10 @@ final class KernelRunner {
         let kernel: Kernel
         do {
             guard let factory = node.op.hostKernel(node.attributes) else { throw Status.notFound("no kernel") }
-            kernel = try factory.make(KernelRequest(
-                name: node.name, op: node.op, attributes: node.attributes, inputTypes: node.inputTypes, outputTypes: node.outputTypes,
-                place: place, functions: NoFunctions()))
+            kernel = try factory.make(
+                KernelRequest(
+                    name: node.name, op: node.op, attributes: node.attributes, inputTypes: node.inputTypes, outputTypes: node.outputTypes,
+                    place: place, functions: NoFunctions()))
         } catch { return .refused(Status(error)) }
         var slots = inputs
         var outputs = [Slot](repeating: .empty, count: node.outputTypes.count)

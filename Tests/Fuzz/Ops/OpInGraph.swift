@@ -38,7 +38,8 @@ struct OpInGraph {
 
     /// - Returns: nil for nodes whose inputs cannot be constants.
     func run(_ node: Node, _ inputs: [Slot], _ place: KernelPlace) -> Result? {
-        guard !node.op.name.hasPrefix("_"), !node.op.isStateful, (1...OpInGraph.maximumOutputCount).contains(node.outputTypes.count), !OpInGraph.flow.contains(node.op.name),
+        guard !node.op.name.hasPrefix("_"), !node.op.isStateful, (1...OpInGraph.maximumOutputCount).contains(node.outputTypes.count),
+            !OpInGraph.flow.contains(node.op.name),
             !node.op.schema.inputs.contains(where: ResourceFamily.isHandle)
         else { return nil }
         let tensors = inputs.compactMap(\.tensor)

@@ -142,9 +142,10 @@ struct OpCase {
                 default: break
                 }
             }
-            for (mine, theirs) in [("T", "dtype"), ("dtype", "T"), ("element_dtype", "dtype"), ("Tcomponents", "component_types"), ("Tin", "key_dtype"),
-                ("Tout", "value_dtype"), ("Tcomponents", "dtypes"), ("component_types", "dtypes"), ("T", "elem_type"), ("elem_type", "T")]
-            {
+            for (mine, theirs) in [
+                ("T", "dtype"), ("dtype", "T"), ("element_dtype", "dtype"), ("Tcomponents", "component_types"), ("Tin", "key_dtype"),
+                ("Tout", "value_dtype"), ("Tcomponents", "dtypes"), ("component_types", "dtypes"), ("T", "elem_type"), ("elem_type", "T"),
+            ] {
                 if let value = node.attributes[mine], shared[theirs] == nil { shared[theirs] = value }
             }
             handles = make.random.chance(3) ? [] : makeHandles(family, shared, runner)

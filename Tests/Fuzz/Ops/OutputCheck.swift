@@ -27,7 +27,9 @@ enum OutputCheck {
                 if tensor.shape.dimensions.contains(where: { $0 < 0 }) {
                     return WrongOutput(kind: "negative dimension", text: "output \(index) is \(tensor.shape)")
                 }
-                if !unwritten.contains(node.op.name), !isReadable(tensor) { return WrongOutput(kind: "bool that is neither", text: "output \(index) \(tensor.shape)") }
+                if !unwritten.contains(node.op.name), !isReadable(tensor) {
+                    return WrongOutput(kind: "bool that is neither", text: "output \(index) \(tensor.shape)")
+                }
             case .reference(let cell):
                 guard cell.dtype == type.dtype else {
                     return WrongOutput(kind: "reference of another type", text: "output \(index) is a \(cell.dtype) for \(type)")

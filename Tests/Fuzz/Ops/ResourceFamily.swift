@@ -6,7 +6,9 @@ struct ResourceFamily {
     let users: [OpDefinition]
 
     /// Words that ops of one kind have in their names.
-    private static let words = ["Queue", "Barrier", "Stack", "TensorArray", "Table", "Accumulator", "Reader", "TensorList", "Optional", "Iterator", "Dataset", "Generator", "Summary"]
+    private static let words = [
+        "Queue", "Barrier", "Stack", "TensorArray", "Table", "Accumulator", "Reader", "TensorList", "Optional", "Iterator", "Dataset", "Generator", "Summary",
+    ]
 
     /// Whether an argument is a handle: a resource, a variant, or the pair of strings that older ops pass.
     static func isHandle(_ argument: OpSchema.Argument) -> Bool {

@@ -62,10 +62,11 @@ struct TensorMaker {
     mutating func partialShape() -> PartialShape {
         if random.chance(25) { return .unknown }
         if random.chance(70) { return PartialShape(dimensions(rank: random.int(0...4)).map { random.chance(25) ? nil : $0 }) }
-        return PartialShape((0..<random.int(0...4)).map { _ in
-            let size = number()
-            return size < 0 ? nil : size
-        })
+        return PartialShape(
+            (0..<random.int(0...4)).map { _ in
+                let size = number()
+                return size < 0 ? nil : size
+            })
     }
 
     mutating func tensor(_ dtype: DType, _ shape: Shape? = nil) -> Tensor {
@@ -120,7 +121,8 @@ struct TensorMaker {
     ]
     mutating func text() -> ByteString {
         if random.chance(90) { return random.pick(TensorMaker.texts) }
-        return ByteString((0..<random.below(12)).map { _ in random.pick([46, 42, 40, 41, 91, 93, 92, 97, 98, 48, 49, 37, 123, 125, 44, 58, 0, 255, 43, 63, 124, 94, 36]) })
+        return ByteString(
+            (0..<random.below(12)).map { _ in random.pick([46, 42, 40, 41, 91, 93, 92, 97, 98, 48, 49, 37, 123, 125, 44, 58, 0, 255, 43, 63, 124, 94, 36]) })
     }
 }
 

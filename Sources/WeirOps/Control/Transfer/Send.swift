@@ -23,7 +23,8 @@ extension OpDefinition {
                     } else {
                         // What a client fetches never changes.
                         let value = leavesRuntime ? try context.input(0).snapshot() : context.input(0)
-                        delivery = inHostMemory || context.device.isHost
+                        delivery =
+                            inHostMemory || context.device.isHost
                             ? Delivery(value) : Delivery(value, device: context.device, event: context.device.stream?.record())
                     }
                     try context.step.rendezvous.send(key.at(context.frame), delivery)

@@ -33,8 +33,7 @@ struct BarrierState: Sendable {
 
     /// Gives component `component` of each key a value, up to the first key that may not have it.
     /// - Returns: the waiting attempts that came to an end by it, and what was wrong.
-    mutating func insert(_ component: Int, _ keys: [ByteString], _ values: [Tensor]) -> ([QueueState.Finished], Status?)
-    {
+    mutating func insert(_ component: Int, _ keys: [ByteString], _ values: [Tensor]) -> ([QueueState.Finished], Status?) {
         if isClosed, cancelsPending || (!keys.isEmpty && incomplete.isEmpty) {
             return (
                 [],

@@ -30,7 +30,8 @@ extension OpDefinition {
     /// The mean or sum of the gradients, once there are enough; what comes after belongs to the next step.
     static let accumulatorTakeGradient = accumulatorOp(
         "AccumulatorTakeGradient", "(handle: Ref(string), num_required: int32) -> (average: dtype)",
-        ["dtype: \(StateTypes.numbers)"], make: takeKernel).blocking()
+        ["dtype: \(StateTypes.numbers)"], make: takeKernel
+    ).blocking()
     static let resourceAccumulatorTakeGradient = accumulatorOp(
         "ResourceAccumulatorTakeGradient", "(handle: resource, num_required: int32) -> (average: dtype)",
         ["dtype: \(StateTypes.numbers)"], make: takeKernel

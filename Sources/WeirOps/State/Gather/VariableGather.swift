@@ -66,14 +66,17 @@ extension OpDefinition {
             }
             let (size, positions) = (variable.shape.dimensions, indices.shape.dimensions)
             let shape = try Shape(validating: Array(positions.dropLast() + size.dropFirst(depth)))
-            return (shape, {
-                try RowNumbers(slices: indices, depth: depth, in: variable.shape) { place, index in
-                    let index = index.map(String.init).joined(separator: ",")
-                    return .invalidArgument(
-                        "indices\(place) = [\(index)] does not index into param shape \(variable.shape), "
-                            + "node name: \(node)")
+            return (
+                shape,
+                {
+                    try RowNumbers(slices: indices, depth: depth, in: variable.shape) { place, index in
+                        let index = index.map(String.init).joined(separator: ",")
+                        return .invalidArgument(
+                            "indices\(place) = [\(index)] does not index into param shape \(variable.shape), "
+                                + "node name: \(node)")
+                    }
                 }
-            })
+            )
         }
     }
 }

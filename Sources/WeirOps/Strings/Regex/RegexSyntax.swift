@@ -56,7 +56,8 @@ struct ScalarSet: Hashable {
     func contains(_ scalar: UInt32) -> Bool {
         var found = holds(scalar)
         if !found, foldsCase, let properties = Unicode.Scalar(scalar)?.properties {
-            found = Self.only(properties.lowercaseMapping).map(holds) ?? false
+            found =
+                Self.only(properties.lowercaseMapping).map(holds) ?? false
                 || Self.only(properties.uppercaseMapping).map(holds) ?? false
         }
         return found != isNegated

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Builds and runs a package that depends on Weir by version, from a clone of what is committed here.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+git clone --quiet "$root" "$folder/weir"
+git -C "$folder/weir" tag --force 0.1.0
+cp -R "$here/Package.swift" "$here/Sources" "$folder/"
+export WEIR_REPOSITORY="file://$folder/weir"
+cd "$folder"
+# A build as it comes, without the Makefile's flags.
+${SWIFT:-swift} build --product consumer
+out=$(.build/debug/consumer)
+echo "$out"
+[ "$out" = "in this process: [4.0, 6.0, 2.0, 4.0]
+on a server: [4.0, 6.0, 2.0, 4.0]" ] || { echo "the consumer printed something else than was expected" >&2; exit 1; }
