@@ -14,19 +14,20 @@ public struct LocalDevices: Sendable {
 
     /// Finds the devices of this machine and names them as those of a task.
     public init(task: DeviceName, options: RuntimeOptions = RuntimeOptions()) {
-        var places: [KernelPlace] = []
-        func add(_ device: any Device) {
-            let resources = ResourceTable(defaultContainer: task.job ?? "localhost")
-            let kernels: any KernelLibrary = (device as? SimulatedGPU).map { SimulatedKernels(gpu: $0) } ?? HostKernels()
-            places.append(KernelPlace(device: device, resources: resources, kernels: kernels))
-        }
         func name(_ type: String, _ index: Int) -> DeviceName {
             DeviceName(job: task.job, replica: task.replica, task: task.task, type: type, index: index)
         }
-        for index in 0..<max(1, options.cpuCount) { add(CPUDevice(name: name("CPU", index))) }
-        for index in 0..<max(0, options.simulatedGPUCount) {
-            add(SimulatedGPU(name: name("GPU", index), memoryLimit: options.simulatedGPUMemory, delays: options.simulatedGPUDelays?.stream(UInt64(index) &* 8)))
+        func resources() -> ResourceTable { ResourceTable(defaultContainer: task.job ?? "localhost") }
+        let cpus = (0..<max(1, options.cpuCount)).map { index in
+            KernelPlace(device: CPUDevice(name: name("CPU", index)), resources: resources())
         }
+        let gpus = (0..<max(0, options.simulatedGPUCount)).map { index in
+            let gpu = SimulatedGPU(
+                name: name("GPU", index), memoryLimit: options.simulatedGPUMemory,
+                delays: options.simulatedGPUDelays?.stream(UInt64(index) &* 8))
+            return KernelPlace(device: gpu, resources: resources(), kernels: SimulatedKernels(gpu: gpu))
+        }
+        let places = cpus + gpus
         self.init(places: places)
     }
 
