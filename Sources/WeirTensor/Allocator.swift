@@ -27,8 +27,8 @@ public final class HostAllocator: Allocator {
 
     /// From this size on blocks are kept here.
     static let cachedSize = 64 << 10
-    /// The most that is kept for reuse; a block freed beyond it goes back to the system.
-    static let cacheLimit = 2 << 30
+    /// The most that is kept for reuse, an eighth of the machine's memory; a block freed beyond it goes back to the system.
+    static let cacheLimit = min(2 << 30, max(64 << 20, sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE)) / 8))
 
     private struct Cache {
         var blocks: [Int: [UnsafeMutableRawPointer]] = [:]
@@ -59,6 +59,7 @@ public final class HostAllocator: Allocator {
             }.pointer
             if let kept { return kept }
         }
+        try MemoryBudget.take(size)
         guard let pointer = aligned_alloc(64, size) else {
             throw .resourceExhausted("Out of memory: \(byteCount) bytes for a tensor")
         }

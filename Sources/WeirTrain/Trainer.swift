@@ -29,6 +29,13 @@ public struct Trainer: Sendable {
         test = parts.test.standardized(moments)
     }
 
+    /// Says again and again what a session is waited for that is not there; to be cancelled.
+    func noticing(_ address: String) -> Task<Void, Never> {
+        every(.seconds(2)) { [onEvent] in
+            onEvent(.notice("waits for a session on \(address): it does not answer, or a task that it needs does not answer it"))
+        }
+    }
+
     var workerTasks: [Int] { cluster.taskIndices(job: "worker") }
     var parameterServerCount: Int { cluster.taskIndices(job: "ps").count }
     var requiredReplicas: Int { min(options.requiredReplicas ?? workerTasks.count, workerTasks.count) }
@@ -48,6 +55,11 @@ public struct Trainer: Sendable {
         }
         if let required = options.requiredReplicas, options.strategy == .sync, !(1...workerTasks.count).contains(required) {
             throw Status.invalidArgument("Gradients required for an update must be between 1 and the \(workerTasks.count) workers, found \(required)")
+        }
+        if parameterServerCount == 0, workerTasks.count > 1, [.sync, .async].contains(options.strategy) {
+            throw Status.invalidArgument(
+                "Strategy '\(options.strategy.rawValue)' with \(workerTasks.count) workers needs a job 'ps' with at least one task, "
+                    + "which holds the variables that they share; the cluster's jobs are \(cluster.jobs.keys.sorted().joined(separator: ", "))")
         }
         switch options.strategy {
         case .single, .inGraph: return try await runOneClient()

@@ -9,7 +9,7 @@ struct Bench: ParsableCommand {
         discussion: "Each argument is NAME.json, which names the feeds (.npy), fetches and targets of NAME.pb beside it.")
 
     @Argument(help: "Workload descriptions.") var workloads: [String]
-    @Option(help: "Seconds to measure each for.") var seconds = 3.0
+    @Option(parsing: .unconditional, help: "Seconds to measure each for.") var seconds = 3.0
     @Flag(help: "Print where the time goes, by op.") var profile = false
     @Flag(help: "Run the graphs as they are, without passes that make them faster.") var unoptimized = false
 

@@ -18,8 +18,8 @@ struct BenchGrowth: AsyncParsableCommand {
     }
 
     @Argument(help: "nodes, workers, sizes, clients or steps.") var what: Growing
-    @Option(help: "Leave out sizes above this: nodes, workers, bytes or clients.") var largest: Int?
-    @Option(help: "Seconds to measure each size for.") var seconds = 1.0
+    @Option(parsing: .unconditional, help: "Leave out sizes above this: nodes, workers, bytes or clients.") var largest: Int?
+    @Option(parsing: .unconditional, help: "Seconds to measure each size for.") var seconds = 1.0
     @Option(help: "Steps in this process; a tenth of them go through servers.") var steps = 1_000_000
 
     func validate() throws {

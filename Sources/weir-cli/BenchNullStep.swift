@@ -8,7 +8,7 @@ struct BenchNullStep: AsyncParsableCommand {
         commandName: "bench-null-step",
         abstract: "Time a step from this process through a parameter server in another, as a JSON line.")
 
-    @Option(help: "Steps.") var steps = 2000
+    @Option(parsing: .unconditional, help: "Steps.") var steps = 2000
 
     func validate() throws {
         try require("--steps", steps, in: OptionRange.steps)

@@ -5,8 +5,8 @@ struct Devices: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "List devices: of this machine, or of a cluster.")
 
     @Option(help: "A server's target, grpc://host:port; this machine when not given.") var target = ""
-    @Option(help: "CPU devices.") var cpus = 1
-    @Option(help: "Simulated GPUs.") var simulateGpus = 0
+    @Option(parsing: .unconditional, help: "CPU devices.") var cpus = 1
+    @Option(parsing: .unconditional, help: "Simulated GPUs.") var simulateGpus = 0
     @Flag(help: "Print JSON.") var json = false
 
     func validate() throws {

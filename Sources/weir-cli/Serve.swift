@@ -22,11 +22,13 @@ struct Serve: AsyncParsableCommand {
 
     @OptionGroup var cluster: ClusterArguments
     @Option(help: "This server's job.") var job: String?
-    @Option(help: "This server's task in the job.") var task: Int?
-    @Option(help: "Listen here instead of at the port of its own entry; 0 takes any free one.") var port: Int?
+    @Option(parsing: .unconditional, help: "This server's task in the job.") var task: Int?
+    @Option(parsing: .unconditional, help: "Listen here instead of at the port of its own entry; 0 takes any free one.") var port: Int?
     @Option(help: "How Weir tasks move tensors among themselves: links (shared memory on one host, else TCP), tcp, or grpc.") var `protocol` = "links"
-    @Option(help: "CPU devices.") var cpus = 1
-    @Option(help: "Simulated GPUs.") var simulateGpus = 0
+    @Option(parsing: .unconditional, help: "CPU devices.") var cpus = 1
+    @Option(parsing: .unconditional, help: "Simulated GPUs.") var simulateGpus = 0
+    @Option(help: ArgumentHelp("Memory that the process takes at most: 512MB, 4GB; else what the machine has.", valueName: "SIZE"))
+    var memoryLimit: ByteCount?
     @Flag(help: "Let nodes go to another device of their task when theirs has no kernel for them.") var allowSoftPlacement = false
     @Flag(help: "End when standard input ends: for servers started by another program.") var untilInputEnds = false
 
@@ -39,6 +41,7 @@ struct Serve: AsyncParsableCommand {
 
     func run() async throws {
         let definition = try ServerDefinition(try cluster.spec(), job: job, task: task, port: port)
+        if let memoryLimit { MemoryBudget.setLimit(memoryLimit.value) }
         var options = ServerOptions()
         options.runtime.cpuCount = cpus
         options.runtime.simulatedGPUCount = simulateGpus

@@ -14,16 +14,16 @@ struct Train: AsyncParsableCommand {
     @Option(help: "iris, or a CSV file: a header row, numeric columns, the last column the label.") var data = "iris"
     @Option(help: ArgumentHelp("local:ps=1,worker=2 starts one; JSON or @FILE names one that runs.", valueName: "CLUSTER")) var cluster: String?
     @Option(help: "sync, async, in-graph or single.") var strategy = "single"
-    @Option(help: "With a cluster that runs: be just this worker's client.") var task: Int?
-    @Option(help: "Random seed: initial weights, batches, held-out rows.") var seed = 1
-    @Option(help: "Updates of the variables.") var steps = 200
-    @Option(help: "Rows a worker takes for one gradient.") var batch = 32
+    @Option(parsing: .unconditional, help: "With a cluster that runs: be just this worker's client.") var task: Int?
+    @Option(parsing: .unconditional, help: "Random seed: initial weights, batches, held-out rows.") var seed = 1
+    @Option(parsing: .unconditional, help: "Updates of the variables.") var steps = 200
+    @Option(parsing: .unconditional, help: "Rows a worker takes for one gradient.") var batch = 32
     @Option(help: "sgd, momentum, adagrad, adam or rmsprop.") var optimizer = "momentum"
-    @Option(help: "Learning rate.") var learningRate = 0.01
+    @Option(parsing: .unconditional, help: "Learning rate.") var learningRate = 0.01
     @Option(help: "Units of each hidden layer.") var hidden = "10,20,20,20,10"
-    @Option(help: "Sync: gradients to wait for before an update; the other workers are backups.") var required: Int?
+    @Option(parsing: .unconditional, help: "Sync: gradients to wait for before an update; the other workers are backups.") var required: Int?
     @Option(help: "How variables are spread over parameter servers: roundrobin or bytes.") var balance = "roundrobin"
-    @Option(help: "Parts that the rows are cut into; each is held out in turn, to test on.") var folds = 5
+    @Option(parsing: .unconditional, help: "Parts that the rows are cut into; each is held out in turn, to test on.") var folds = 5
     @Option(help: "Where event files and the loss curve go.") var out = "weir-run"
     @Flag(help: "Print one JSON object a line.") var json = false
 

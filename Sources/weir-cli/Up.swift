@@ -8,7 +8,7 @@ struct Up: AsyncParsableCommand {
         discussion: "Ends all of it on Ctrl-C, on SIGTERM, or when standard input ends.")
 
     @Argument(help: "Jobs and how many tasks each has.") var jobs = "ps=1,worker=2"
-    @Option(help: "Simulated GPUs in each server.") var simulateGpus = 0
+    @Option(parsing: .unconditional, help: "Simulated GPUs in each server.") var simulateGpus = 0
 
     func validate() throws { try require("--simulate-gpus", simulateGpus, in: OptionRange.simulatedGPUs) }
 

@@ -185,7 +185,7 @@ final class GRPCConnection: Sendable {
 }
 
 /// Calls back again and again, until it is cancelled.
-func every(_ interval: Duration, _ body: @escaping @Sendable () -> Void) -> Task<Void, Never> {
+package func every(_ interval: Duration, _ body: @escaping @Sendable () -> Void) -> Task<Void, Never> {
     Task.detached {
         while (try? await Task.sleep(for: interval)) != nil { body() }
     }

@@ -118,11 +118,18 @@ public final class Master: MasterEndpoint {
 
     /// Asks every task for its devices; waits until all have answered.
     private func discover(_ names: [DeviceName], _ peers: WorkerPeers, _ ownTask: DeviceName) async throws -> [MasterSession.SessionTask] {
+        let begin = ContinuousClock.now
         let found = try await withThrowingTaskGroup(of: MasterSession.SessionTask.self) { group in
             for name in names {
                 let worker = try peers.worker(name)
+                let address = peers.cluster.address(job: name.job ?? "", task: name.task ?? 0) ?? "its address"
                 group.addTask {
-                    let devices = try await worker.status().map { device in
+                    let status: [DeviceAttributes]
+                    do { status = try await worker.status() } catch where Task.isCancelled {
+                        let time = StepCoordinator.seconds(ContinuousClock.now - begin)
+                        throw Status.unavailable("Task \(name) at \(address) has not answered for \(time)")
+                    }
+                    let devices = status.map { device in
                         // A session with its own view of the cluster knows the devices by the names it gives them.
                         var device = device
                         device.name = DeviceName(

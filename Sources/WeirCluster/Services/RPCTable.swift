@@ -71,7 +71,8 @@ struct RPCTable: Sendable {
         let deadline = CallDeadline(metadata ?? [:])
         let timer = deadline.timeout.map { timeout in
             Task.detached {
-                do { try await Task.sleep(for: timeout) } catch { return }
+                // A little before the client gives up, so that it hears what was waited for.
+                do { try await Task.sleep(for: timeout - StepDeadline.margin(timeout)) } catch { return }
                 context.cancellation.cancel()
             }
         }
@@ -81,7 +82,7 @@ struct RPCTable: Sendable {
             try deadline.check(context)
             return reply
         } catch {
-            try deadline.check(context)
+            try deadline.check(context, error)
             throw error
         }
     }
@@ -94,8 +95,8 @@ protocol RPCService: Sendable {
 
 /// When a call's client stops waiting for it.
 ///
-/// A call whose deadline has passed says that and nothing else, however its cancellation made it end: client and server
-/// count the time apart, and either may be the first to find it over.
+/// A call whose deadline has passed says that, and what it waited for, however its cancellation made it end: client and
+/// server count the time apart, and either may be the first to find it over.
 struct CallDeadline {
     /// As the client says it; nil when there is none.
     let timeout: Duration?
@@ -107,11 +108,14 @@ struct CallDeadline {
         timeout = metadata[stringValues: "grpc-timeout"].first { _ in true }.flatMap(CallDeadline.duration)
     }
 
-    func check(_ context: ServerContext) throws(RPCError) {
+    /// - Parameter error: what the call ended with.
+    /// - Throws: `deadlineExceeded` when its time is over.
+    func check(_ context: ServerContext, _ error: (any Error)? = nil) throws(RPCError) {
         guard context.cancellation.isCancelled, let timeout,
-            ContinuousClock.now - start + CallDeadline.headStart >= timeout
+            ContinuousClock.now - start + CallDeadline.headStart + StepDeadline.margin(timeout) >= timeout
         else { return }
-        throw RPCError(code: .deadlineExceeded, message: "Deadline Exceeded")
+        let waited = (error as? WeirTensor.Status).flatMap { $0.code == .unavailable ? ": \($0.message)" : nil } ?? ""
+        throw RPCError(code: .deadlineExceeded, message: "Deadline Exceeded\(waited)")
     }
 
     /// What a `grpc-timeout` says: up to eight digits and a unit. Anything else is no deadline, as TensorFlow's servers

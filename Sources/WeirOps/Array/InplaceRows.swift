@@ -52,6 +52,6 @@ private func rowKernel(_ request: KernelRequest, _ kind: ScatterKind) throws -> 
         let source = context.input(0).firstByte
         let output = try context.output(0, dtype, shape, reusing: 0)
         if output.firstByte != source { output.copyElements(from: context.input(0)) }
-        combine(indices, values, output)
+        try combine(indices, values, output)
     }
 }

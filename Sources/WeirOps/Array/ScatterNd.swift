@@ -106,7 +106,7 @@ func checkScatter(_ shape: Shape, _ indices: Shape, _ updates: Shape) throws {
         let places = try NdIndices(scattering: indices, updates, into: shape, policy)
         let output = try context.output(0, dtype, shape)
         output.clearElements()
-        combine(places, updates, output)
+        try combine(places, updates, output)
     }
 }
 

@@ -75,7 +75,7 @@ enum ScatterKind {
     case update, sum, difference, minimum, maximum
 }
 
-typealias ScatterCombiner = @Sendable (NdIndices, _ updates: Tensor, _ target: Tensor) -> Void
+typealias ScatterCombiner = @Sendable (NdIndices, _ updates: Tensor, _ target: Tensor) throws -> Void
 
 /// The loop for a kind of combination and the element type that attribute `T` names.
 func scatterCombiner(_ kind: ScatterKind, _ request: KernelRequest) throws -> ScatterCombiner {
@@ -83,7 +83,11 @@ func scatterCombiner(_ kind: ScatterKind, _ request: KernelRequest) throws -> Sc
     switch kind {
     case .update: return { places, updates, target in places.move(updates, into: target) }
     case .sum where dtype == .bool: return { $0.combine(ScatterUnion.self, $1, into: $2) }
-    case .sum where dtype == .string: return { $0.combine(ScatterText.self, $1, into: $2) }
+    case .sum where dtype == .string:
+        return { places, updates, target in
+            try MemoryBudget.take(updates.textSize)
+            places.combine(ScatterText.self, updates, into: target)
+        }
     case .sum, .difference:
         switch dtype {
         case .complex64: return arithmetic(Complex64.self, kind)
@@ -158,7 +162,7 @@ func tensorScatterKernel(_ kind: ScatterKind) -> KernelFactory.Make {
             let source = context.input(0).firstByte
             let output = try context.output(0, dtype, shape, reusing: 0)
             if output.firstByte != source { output.copyElements(from: context.input(0)) }
-            combine(places, updates, output)
+            try combine(places, updates, output)
         }
     }
 }

@@ -17,7 +17,7 @@ extension OpDefinition {
         cpu: [.signed, .complex, DTypeSet(.uint8)], gpu: [.signed, .complex, DTypeSet(.uint8)],
         int32OnHost: ["x", "y", "z"], make: sumKernel
     )
-    .kernel(["T": DTypeSet(.string)]) { _ in .elementwise(BinaryLoop(Concatenation.self), .string) }
+    .kernel(["T": DTypeSet(.string)]) { _ in concatenationKernel }
 
     /// The sum of two operands.
     static let addV2 = OpDefinition(
@@ -112,6 +112,20 @@ extension Functions {
         @inline(__always) static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> { (x - y) * (x - y) }
     }
 }
+
+/// Joins strings. What they take is said beforehand: an operand of one element is repeated.
+private let concatenationKernel: Kernel = {
+    guard case .sync(let body) = Kernel.elementwise(BinaryLoop(Concatenation.self), .string) else { preconditionFailure("it waits for nothing") }
+    return .sync { context in
+        let (x, y) = (context.input(0), context.input(1))
+        let count = (try? PartialShape(x.shape).broadcasting(PartialShape(y.shape)).elementCount) ?? 0
+        for operand in [x, y] where operand.elementCount > 0 {
+            let (size, overflow) = (operand.textSize / operand.elementCount + 1).multipliedReportingOverflow(by: count)
+            try MemoryBudget.take(overflow ? .max : size)
+        }
+        try body(context)
+    }
+}()
 
 private enum Concatenation: BinaryFunction {
     static func apply(_ x: ByteString, _ y: ByteString) -> ByteString { ByteString(x.bytes + y.bytes) }

@@ -45,7 +45,10 @@ private func texts<E: TensorElement>(_ text: @escaping @Sendable (E) -> ByteStri
     .sync { context in
         let input = context.input(0)
         let output = try context.output(0, .string, input.shape).mutableElements(ByteString.self)
-        for (index, element) in input.elements(E.self).enumerated() { output[index] = text(element) }
+        for (index, element) in input.elements(E.self).enumerated() {
+            output[index] = text(element)
+            try MemoryBudget.take(output[index].count)
+        }
     }
 }
 

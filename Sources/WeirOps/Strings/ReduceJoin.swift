@@ -41,6 +41,7 @@ private func join(_ context: borrowing KernelContext, _ keepsDimensions: Bool, _
     // The first dimension listed is joined first.
     let joinedPlaces = input.elementCount == 0 ? [] : offsets(axes.reversed(), input.shape, strides)
     for (index, start) in keptPlaces.enumerated() {
+        try MemoryBudget.take(joinedPlaces.reduce(0) { $0 &+ texts[start + $1].count &+ separator.count })
         var text: [UInt8] = []
         for (place, offset) in joinedPlaces.enumerated() {
             if place > 0 { text += separator }

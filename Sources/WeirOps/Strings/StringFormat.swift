@@ -18,6 +18,7 @@ extension OpDefinition {
                 "num placeholders in template and num inputs must match: \(parts.count - 1) vs. \(count)")
         }
         return .sync { context in
+            try MemoryBudget.take((0..<context.inputCount).reduce(0) { $0 &+ context.input($1).textSize })
             var text = parts[0]
             for (index, part) in parts.dropFirst().enumerated() {
                 TensorText(context.input(index), limit: limit).append(to: &text)

@@ -32,7 +32,12 @@ private func join(_ context: borrowing KernelContext, _ separator: [UInt8]) thro
     }
     let output = try context.output(0, .string, shape).mutableElements(ByteString.self)
     for index in 0..<output.count {
+        let size = inputs.reduce(separator.count * max(0, inputs.count - 1)) { sum, input in
+            sum &+ input.elements(ByteString.self)[input.rank == 0 ? 0 : index].count
+        }
+        try MemoryBudget.take(size)
         var text: [UInt8] = []
+        text.reserveCapacity(size)
         for (place, input) in inputs.enumerated() {
             if place > 0 { text += separator }
             text += input.elements(ByteString.self)[input.rank == 0 ? 0 : index].bytes

@@ -6,7 +6,10 @@ func stringMap(_ transform: @escaping @Sendable (ByteString) throws -> ByteStrin
     .sync { context in
         let input = context.input(0)
         let output = try context.output(0, .string, input.shape).mutableElements(ByteString.self)
-        for (index, text) in input.elements(ByteString.self).enumerated() { output[index] = try transform(text) }
+        for (index, text) in input.elements(ByteString.self).enumerated() {
+            output[index] = try transform(text)
+            try MemoryBudget.take(output[index].count)
+        }
     }
 }
 

@@ -81,20 +81,21 @@ private struct NGrams: Sendable {
         for width in widths {
             // Wider padding than this would make runs of nothing else.
             let padding = max(0, padWidth < 0 ? width - 1 : min(padWidth, width - 1))
-            append(row, width, padding, &grams)
+            try append(row, width, padding, &grams)
         }
         // A row too short for every width is kept as one run, if that is asked for.
         if keepsShort, grams.isEmpty, !row.isEmpty, let width = widths.first {
             let padding = max(0, padWidth < 0 ? width - 1 : padWidth)
-            append(row, row.count + 2 * padding, padding, &grams)
+            try append(row, row.count + 2 * padding, padding, &grams)
         }
         return grams
     }
 
-    private func append(_ row: ArraySlice<ByteString>, _ width: Int, _ padding: Int, _ grams: inout [ByteString]) {
+    private func append(_ row: ArraySlice<ByteString>, _ width: Int, _ padding: Int, _ grams: inout [ByteString]) throws {
         let padded = Array(repeating: leftPad, count: padding) + row + Array(repeating: rightPad, count: padding)
         guard padded.count >= width else { return }
         for start in 0...padded.count - width {
+            try MemoryBudget.take(padded[start..<start + width].reduce(0) { $0 &+ $1.count &+ separator.count })
             grams.append(ByteString(Array(padded[start..<start + width].map(\.bytes).joined(separator: separator))))
         }
     }

@@ -120,3 +120,10 @@ struct TensorText {
         text.append(UInt8(ascii: "\""))
     }
 }
+
+extension Tensor {
+    /// About how many bytes its elements take as text.
+    var textSize: Int {
+        dtype == .string ? elements(ByteString.self).reduce(0) { $0 &+ $1.count } : elementCount &* 8
+    }
+}

@@ -52,6 +52,7 @@ private func join(_ context: borrowing KernelContext, _ separator: [UInt8]) thro
     let shape = try Shape(validating: [count] + rest)
     let output = try context.output(0, .string, shape).mutableElements(ByteString.self)
     var seen = Set<Int>()
+    try MemoryBudget.take(texts.reduce(0) { $0 &+ $1.count &+ separator.count })
     for (row, segment) in segments.enumerated() {
         let isFirst = seen.insert(segment).inserted
         for column in 0..<width {

@@ -13,6 +13,8 @@ extension Trainer {
         if options.strategy == .inGraph, let address = cluster.address(job: "worker", task: workers[0]) {
             target = .address("grpc://\(address)")
         }
+        let waiting = noticing(cluster.address(job: "worker", task: workers[0]) ?? "this process")
+        defer { waiting.cancel() }
         let session = try await Session(towers.graph, target: target)
         defer { Task { try? await session.close() } }
         onEvent(.placed(placementText(towers.graph)))

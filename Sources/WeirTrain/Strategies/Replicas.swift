@@ -88,6 +88,8 @@ extension Trainer {
             // A client needs the parameter servers and its own worker; it does not wait for the others.
             configuration.deviceFilters = ["/job:ps", "/job:worker/task:\(task)"]
             let replica = try ReplicaGraph(self, task: task)
+            let waiting = noticing(address)
+            defer { waiting.cancel() }
             let session = try await Session(replica.graph, target: .address("grpc://\(address)"), configuration: configuration)
             clients.append(Client(number: number, task: task, replica: replica, session: session))
         }

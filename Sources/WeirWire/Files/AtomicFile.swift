@@ -1,17 +1,41 @@
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
 package import WeirTensor
 
 /// A file that appears under its name all at once, or not at all.
 ///
 /// It is written beside its destination under a name of its own and renamed by `commit`; dropped without it, it is
-/// removed.
+/// removed. A link's target is what is replaced, and keeps its permissions. What is no plain file (a device, a pipe), or
+/// has other names too, is written to as it is.
 package final class AtomicFile {
     package let destination: String
     private let file: OutputFile
-    private var isPending = true
+    private var isPending: Bool
 
     package init(_ destination: String) throws(Status) {
-        self.destination = destination
-        file = try OutputFile("\(destination).tempstate\(UInt64.random(in: 0 ... .max))", .create)
+        let present = AtomicFile.present(destination)
+        if let present, !present.canBeReplaced {
+            self.destination = destination
+            file = try OutputFile(destination, .replace)
+            isPending = false
+            return
+        }
+        self.destination = present?.path ?? destination
+        file = try OutputFile("\(self.destination).tempstate\(UInt64.random(in: 0 ... .max))", .create)
+        isPending = true
+        if let present { _ = chmod(file.path, present.permissions) }
+    }
+
+    /// What is at the path, all links followed; nil when nothing is.
+    private static func present(_ path: String) -> (path: String, permissions: mode_t, canBeReplaced: Bool)? {
+        var facts = stat()
+        guard stat(path, &facts) == 0, let resolved = realpath(path, nil) else { return nil }
+        defer { free(resolved) }
+        let isPlain = facts.st_mode & S_IFMT == S_IFREG && facts.st_nlink == 1
+        return (String(cString: resolved), facts.st_mode & 0o7777, isPlain)
     }
 
     deinit { if isPending { try? FileSystem.remove(file.path) } }
@@ -25,6 +49,7 @@ package final class AtomicFile {
     package func commit(durably: Bool = false) throws(Status) {
         if durably { try file.sync() }
         try file.close()
+        guard isPending else { return }
         try FileSystem.rename(file.path, to: destination)
         isPending = false
     }

@@ -37,7 +37,13 @@ struct RegularExpression: Sendable {
         var result: [UInt8] = []
         var position = 0
         var lastEnd = -1
+        // A short text can become a long one: a rewrite may repeat it for each of its characters.
+        var counted = 0
         while position <= bytes.count, try matcher.match(from: position) {
+            if result.count - counted >= 1 << 20 {
+                try MemoryBudget.take(2 * (result.count - counted))
+                counted = result.count
+            }
             let (start, end) = (matcher.places[0], matcher.places[1])
             result += bytes[position..<start]
             if start == end, start == lastEnd {
