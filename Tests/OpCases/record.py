@@ -5,7 +5,7 @@ record.py --check OPS.txt            prints the ops of a list, one name a line, 
 record.py --against grpc://HOST:PORT runs the recorded cases' graphs at a server and prints every difference
 README.md describes the format.
 """
-import argparse, contextlib, importlib, json, os, sys, tempfile
+import argparse, contextlib, functools, importlib, json, os, sys, tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
@@ -113,12 +113,23 @@ def definition(op):
     return found
 
 
+DEVICE = [""]
+"""The device that {device} stands for now."""
+
+
+@functools.cache
+def device_of(target):
+    """The name of the device that a session runs nodes on."""
+    with tf.Session(target) as session:
+        return next(one.name for one in session.list_devices() if one.device_type == "CPU")
+
+
 def in_folder(value, folder):
-    """The value with the folder's name for {dir}."""
+    """The value with the folder's name for {dir} and the device's for {device}."""
     if isinstance(value, str):
-        return value.replace("{dir}", folder)
+        return value.replace("{dir}", folder).replace("{device}", DEVICE[0])
     if isinstance(value, bytes):
-        return value.replace(b"{dir}", folder.encode())
+        return value.replace(b"{dir}", folder.encode()).replace(b"{device}", DEVICE[0].encode())
     if isinstance(value, Tensor) and value.dtype == "string":
         array = np.empty(value.array.shape, dtype=object)
         for index in np.ndindex(*array.shape):
@@ -456,6 +467,7 @@ def compact_function(function):
 
 def record_of(case, target=""):
     """Runs the case in a folder of its own."""
+    DEVICE[0] = device_of(target)
     with tempfile.TemporaryDirectory() as folder:
         record = (run_simple if isinstance(case, Case) else run_graph)(case, target, folder)
     if case.rtol is not None:
