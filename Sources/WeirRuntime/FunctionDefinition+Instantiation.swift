@@ -6,6 +6,13 @@ extension FunctionDefinition {
     /// - Throws: `invalidArgument` or `notFound` when the body refers to what is not there.
     func body(_ attributes: Attributes, registry: OpRegistry, library: FunctionLibrary) throws -> Graph {
         let graph = try Graph(instantiated(attributes, registry: registry, library: library), registry: registry)
+        // Whoever is called ends with its results: nothing comes after them.
+        for node in graph.nodes {
+            if let result = node.controlInputs.first(where: { graph.nodes[$0].isResult }) {
+                throw Status.invalidArgument(
+                    "Function '\(name)': node '\(node.name)' waits for '\(graph.nodes[result].name)', which is a result of the function")
+            }
+        }
         let controls = Set(controlReturns.values)
         let reached = graph.ancestors(
             of: graph.nodes.indices.filter { id in

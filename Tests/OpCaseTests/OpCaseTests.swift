@@ -7,7 +7,7 @@ import WeirTensor
 @Suite("Ops give what TensorFlow gives", .timeLimit(.minutes(10)))
 struct OpCaseTests {
     static let families = [
-        "array", "control", "io", "linear", "loops", "math", "nn", "queue", "random", "state", "strings", "training",
+        "array", "control", "io", "linear", "math", "nn", "queue", "random", "state", "strings", "training",
     ]
 
     @Test("the values and gradients of the table, on every schedule", arguments: families, Schedule.allCases)
@@ -20,13 +20,16 @@ struct OpCaseTests {
         #expect(found.isEmpty, "\(found.count) differences \(schedule.rawValue):\n\(found.prefix(60).joined(separator: "\n"))")
     }
 
+    /// Ops that TensorFlow takes from nobody, so that nothing can be recorded; what tries them instead.
+    static let unrecorded = ["_DeviceRetval": "FunctionCallTests"]
+
     @Test("every op has a case")
     func coverage() throws {
         var tried = Set<String>()
         for family in OpCaseTests.families {
             for item in try OpCase.all(family, registry: .standard) { tried.formUnion([item.op] + item.also) }
         }
-        let missing = OpRegistry.standard.definitions.map(\.name).filter { !tried.contains($0) }
+        let missing = OpRegistry.standard.definitions.map(\.name).filter { !tried.contains($0) && OpCaseTests.unrecorded[$0] == nil }
         #expect(missing.isEmpty, "no case of \(missing.joined(separator: ", ")): add one in Tests/OpCases/families and record it")
     }
 }

@@ -135,6 +135,25 @@ struct FunctionCallTests {
         #expect(results == [1, 2, 3])
     }
 
+    @Test(
+        "nothing comes after a function's results: a node that waits for one is refused, whoever wrote it",
+        arguments: ["_Retval", "_DeviceRetval", nil] as [String?])
+    func afterTheEnd(_ op: String?) throws {
+        // A result of the body's own, or the one that stands for the function's `y`.
+        let written = op.map {
+            NodeDefinition(name: "mine", op: $0, inputs: ["x"], attributes: ["T": .type(.float32), "index": 1])
+        }
+        let waiting = NodeDefinition(
+            name: "n", op: "Neg", inputs: ["x", written == nil ? "^_retval_y_0" : "^mine"], attributes: ["T": .type(.float32)])
+        let returns = written == nil ? "i:output:0" : "n:y:0"
+        let identity = NodeDefinition(name: "i", op: "Identity", inputs: ["x"], attributes: ["T": .type(.float32)])
+        let after = NodeDefinition(name: "p", op: "Print", inputs: ["n:y:0"], attributes: ["T": .type(.float32), "U": .emptyList])
+        let nodes = [identity, waiting, after] + (written.map { [$0] } ?? [])
+        let (session, fetch) = try session([function("f", nodes, returns: returns)], calling: "f")
+        let status = failure(session, fetch)
+        #expect(status?.code == .invalidArgument && status?.message.contains("'n' waits for") == true, "\(String(describing: status))")
+    }
+
     @Test("two results of one number are refused, and so are numbers that no call has")
     func callFrames() throws {
         func graph(_ indices: [Int]) throws -> Graph {

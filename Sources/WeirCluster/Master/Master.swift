@@ -125,7 +125,7 @@ public final class Master: MasterEndpoint {
                 let address = peers.cluster.address(job: name.job ?? "", task: name.task ?? 0) ?? "its address"
                 group.addTask {
                     let status: [DeviceAttributes]
-                    do { status = try await worker.status() } catch where Task.isCancelled {
+                    do { status = try await worker.status() } catch  where Task.isCancelled {
                         let time = StepCoordinator.seconds(ContinuousClock.now - begin)
                         throw Status.unavailable("Task \(name) at \(address) has not answered for \(time)")
                     }

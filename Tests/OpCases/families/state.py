@@ -237,6 +237,8 @@ def slice_scatters(table):
         for op in ("ScatterNd" + kind, "ResourceScatterNd" + kind):
             indices = i32([[2], [0], [2]] if kind != "Update" else [[2], [0], [1]])
             for dtype in swept(op):
+                if dtype == "bool" and kind in ("Add", "Sub"):
+                    continue  # no sums of truth values
                 updated(table, op, dtype, numbers(dtype, 3), indices, numbers(dtype, 3, start=4))
             matrix = numbers("float32", [3, 2])
             updated(table, op, "float32, int64, rows", matrix, i64([[2], [0]]), numbers("float32", [2, 2], start=4))
