@@ -137,6 +137,7 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "WeirTrainTests",
-            dependencies: ["WeirTrain", "WeirTesting", "WeirCluster", "WeirRuntime", "WeirOps", "WeirGraph", "WeirDevice", "WeirTensor"], swiftSettings: settings),
+            dependencies: ["WeirTrain", "WeirTesting", "WeirCluster", "WeirRuntime", "WeirOps", "WeirGraph", "WeirDevice", "WeirTensor"],
+            swiftSettings: settings),
     ]
 )

@@ -95,6 +95,36 @@ public final class OpDefinition: @unchecked Sendable {  // changed only by the c
         gradient = { g in try ControlFlow.callGradient(g) }
     }
 
+    /// A definition of its own that says the same.
+    init(copying other: OpDefinition) {
+        name = other.name
+        signature = other.signature
+        attributeTexts = other.attributeTexts
+        parsed = Mutex(other.function?.schema)
+        function = other.function
+        isStateful = other.isStateful
+        isKernelOfGraph = other.isKernelOfGraph
+        allowsUninitializedInput = other.allowsUninitializedInput
+        isCommutative = other.isCommutative
+        isAggregate = other.isAggregate
+        shapeFunction = other.shapeFunction
+        gradient = other.gradient
+        hasNoGradient = other.hasNoGradient
+        supports = other.supports
+        hostKernels = other.hostKernels
+        functionCall = other.functionCall
+        role = other.role
+        passThrough = other.passThrough
+        readsOnlyShapes = other.readsOnlyShapes
+        holdsParameters = other.holdsParameters
+        readsFiles = other.readsFiles
+        waitsForOthers = other.waitsForOthers
+        simplification = other.simplification
+        fusionPart = other.fusionPart
+        knownValue = other.knownValue
+        elementwise = other.elementwise
+    }
+
     /// Whether a node makes of live inputs outputs that are dead.
     public var givesDead: Bool { if case .switch = role { true } else { false } }
     /// Whether a node may wait for more than its inputs: for a message, for an element of a queue, for what a function does.

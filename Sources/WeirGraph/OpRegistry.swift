@@ -23,6 +23,15 @@ public struct OpRegistry: Sendable {
         return copy
     }
 
+    /// This registry with one op changed: a device of a user's own may have a kernel for it. Nothing changes where there is no
+    /// such op.
+    ///
+    /// - Parameter change: is given a copy, and gives what takes the op's place.
+    public func replacing(_ name: String, _ change: (OpDefinition) -> OpDefinition) -> OpRegistry {
+        guard let op = ops[name] else { return self }
+        return adding(change(OpDefinition(copying: op)))
+    }
+
     /// The op of this name.
     /// - Throws: `notFound` in TensorFlow's words when there is none.
     public func require(_ name: String) throws(Status) -> OpDefinition {

@@ -63,7 +63,9 @@ public enum MemoryBudget {
         guard let group = groupPath, let limit = number(in: group + "/memory.max", after: ""),
             let used = number(in: group + "/memory.current", after: "")
         else { return machine }
-        return min(machine ?? .max, limit - used)
+        // Of what the group uses, files that were read can be given up.
+        let files = number(in: group + "/memory.stat", after: "inactive_file ") ?? 0
+        return min(machine ?? .max, limit - used + files)
     }
 
     /// The folder of the process's control group (version 2), if it has one.
@@ -77,7 +79,7 @@ public enum MemoryBudget {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
-        return withUnsafeTemporaryAllocation(byteCount: 512, alignment: 1) { buffer -> Int? in
+        return withUnsafeTemporaryAllocation(byteCount: 8192, alignment: 1) { buffer -> Int? in
             let count = read(descriptor, buffer.baseAddress, buffer.count)
             guard count > 0 else { return nil }
             let text = String(decoding: buffer[0..<count], as: UTF8.self)

@@ -90,7 +90,8 @@ extension LoweredGraph {
         for _ in 0...function.nodes.count {
             if text == function.inputs[index].name { return true }
             guard let node = nodes[String(text.prefix { $0 != ":" })], registry[node.op]?.passThrough == .identity,
-                let input = node.inputs.first else { return false }
+                let input = node.inputs.first
+            else { return false }
             text = input
         }
         return false
