@@ -4,12 +4,6 @@ SWIFT ?= swift
 # for the vector units every server since 2013 has; `weir` checks the processor before it does anything else.
 VECTORS := $(if $(filter x86_64,$(shell uname -m)),-Xcc -march=x86-64-v3 -Xcc -fno-math-errno)
 FLAGS := -c release -Xswiftc -enable-testing $(VECTORS)
-# The binary has Swift's libraries inside: it needs no Swift where it runs, and starts sooner. Of Foundation only its
-# essentials are linked. If this fails for names of CoreFoundation and ICU, something has come to use the rest of it, which
-# would more than double the binary: often `contains(_:)` of one string in another, where `firstRange(of:)` is the standard
-# library's own.
-WHOLE := $(if $(filter Linux,$(shell uname -s)),--static-swift-stdlib -Xlinker --no-export-dynamic \
-	-Xlinker -l_FoundationCollections -Xlinker -l_FoundationCShims)
 WEIR := .build/release/weir
 SANITIZERS ?= address
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -70,7 +64,8 @@ sanitize: deps
 
 ## Leaves the binary at .build/release/weir.
 build: deps
-	$(SWIFT) build $(FLAGS) $(WHOLE) --product weir
+	$(SWIFT) build $(FLAGS) --product weir
+	Scripts/link-whole weir
 
 ## Installs the system libraries that Weir links: oneDNN and zlib.
 deps:
@@ -101,7 +96,7 @@ bench: build
 SECONDS ?= 600
 FUZZ = .build/release/weir-fuzz
 fuzz: deps
-	$(SWIFT) build $(FLAGS) $(WHOLE) --product weir-fuzz
+	$(SWIFT) build $(FLAGS) --product weir-fuzz
 	$(FUZZ) all --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 ## What decides of a change: 100,000 cases altogether, and random graphs on random clusters. The seed is the same each time,
@@ -109,6 +104,6 @@ fuzz: deps
 FUZZ_SHORT_SEED ?= 1
 FUZZ_SHORT_GRAPHS ?= 1000
 fuzz-short: deps
-	$(SWIFT) build $(FLAGS) $(WHOLE) --product weir-fuzz
+	$(SWIFT) build $(FLAGS) --product weir-fuzz
 	$(FUZZ) all --cases 100000 --seed $(FUZZ_SHORT_SEED)
 	$(FUZZ) graphs --cases $(FUZZ_SHORT_GRAPHS) --jobs 2 --seed $(FUZZ_SHORT_SEED)
