@@ -20,7 +20,9 @@ public struct GradientContext {
     }
     /// Adds a node of any op and gives all outputs.
     public func ops(_ name: String, _ inputs: [Output], attributes: Attributes = [:]) -> [Output] {
-        builder.add(name, inputs, attributes: attributes).outputs
+        let operation = builder.add(name, inputs, attributes: attributes)
+        // Of one that failed to build there are stand-ins, so that building can go on to `graph()`.
+        return builder.failure == nil ? operation.outputs : (0..<max(64, inputs.count + 1)).map { operation[$0] }
     }
     /// A constant.
     public func constant(_ value: Tensor) -> Output { builder.constant(value) }

@@ -54,6 +54,11 @@ extension OpDefinition {
         readsFiles = true
         return self
     }
+    /// Says that the kernel writes to an input's memory that others may read.
+    public func changingInputs() -> OpDefinition {
+        changesInputs = true
+        return self
+    }
     /// Says that a node may wait for what other nodes, steps or clients do.
     public func blocking() -> OpDefinition {
         waitsForOthers = true
@@ -121,7 +126,12 @@ extension OpDefinition {
 
     /// What a type of device has for a node with these attributes; nil when that is nothing.
     public func support(on deviceType: String, _ attributes: Attributes) -> KernelSupport? {
-        supports.first { $0.deviceType == deviceType && $0.accepts(attributes) }
+        if let own = supports.first(where: { $0.deviceType == deviceType && $0.accepts(attributes) }) { return own }
+        // The machinery (transfers, arguments, control flow) is on every device, also of a type that the op says nothing of.
+        switch role {
+        case .compute, .constant, .placeholder: return nil
+        default: return supports.contains { $0.deviceType == deviceType } ? nil : hostKernel(attributes)?.support
+        }
     }
     /// The CPU's kernel for a node with these attributes, if there is one.
     public func hostKernel(_ attributes: Attributes) -> KernelFactory? { hostKernels.first { $0.support.accepts(attributes) } }

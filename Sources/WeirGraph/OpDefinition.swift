@@ -50,6 +50,8 @@ public final class OpDefinition: @unchecked Sendable {  // changed only by the c
     public internal(set) var holdsParameters = false
     /// Whether the kernel reads files that its inputs name.
     public internal(set) var readsFiles = false
+    /// Whether the kernel writes to an input's memory that others may read.
+    public internal(set) var changesInputs = false
     var waitsForOthers = false
     /// When a node changes nothing.
     public internal(set) var simplification: Simplification?
@@ -118,6 +120,7 @@ public final class OpDefinition: @unchecked Sendable {  // changed only by the c
         readsOnlyShapes = other.readsOnlyShapes
         holdsParameters = other.holdsParameters
         readsFiles = other.readsFiles
+        changesInputs = other.changesInputs
         waitsForOthers = other.waitsForOthers
         simplification = other.simplification
         fusionPart = other.fusionPart
@@ -130,7 +133,9 @@ public final class OpDefinition: @unchecked Sendable {  // changed only by the c
     /// Whether a node may wait for more than its inputs: for a message, for an element of a queue, for what a function does.
     public var mayBlock: Bool { waitsForOthers || functionCall != nil || function != nil || role == .receive }
     /// Whether a node whose values are no references only computes: it may run early, late, once for several, or not at all.
-    public var isPure: Bool { !isStateful && function == nil && (role == .compute || role == .constant) }
+    public var isPure: Bool {
+        !isStateful && !readsFiles && !changesInputs && !waitsForOthers && function == nil && (role == .compute || role == .constant)
+    }
 
     /// Inputs, outputs and attributes; read from their notation when first asked for.
     public var schema: OpSchema {

@@ -101,6 +101,10 @@ extension GradientContext {
     func cast(_ output: Output, to dtype: DType) -> Output {
         output.dtype == dtype ? output : op("Cast", output, attributes: ["DstT": .type(dtype)])
     }
+    /// Tensors one after another along an axis; one alone is itself.
+    func joined(_ parts: [Output], along axis: Output) -> Output {
+        parts.count == 1 ? parts[0] : ops("ConcatV2", parts + [axis])[0]
+    }
     func integer(_ value: Int) -> Output { constant(Tensor(Int32(clamping: value))) }
     func reshape(_ output: Output, like other: Output) -> Output { op("Reshape", output, shape(other)) }
 }

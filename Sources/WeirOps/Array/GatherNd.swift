@@ -19,7 +19,8 @@ extension OpDefinition {
     }
     .gradient { g in
         let indices = g.inputs[1].dtype == .int16 ? g.cast(g.inputs[1], to: .int32) : g.inputs[1]
-        return [g.op("ScatterNd", indices, g.gradient(), g.shape(g.inputs[0], indices.dtype)), nil]
+        let policy = Attributes(g.attributes["bad_indices_policy"].map { ["bad_indices_policy": $0] } ?? [:])
+        return [g.op("ScatterNd", indices, g.gradient(), g.shape(g.inputs[0], indices.dtype), attributes: policy), nil]
     }
     .kernel(
         ["Tparams": .all], gpu: ["Tparams": [.floatingOrComplex, .index], "Tindices": .index], make: gatherNdKernel)

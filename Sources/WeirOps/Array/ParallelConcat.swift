@@ -52,6 +52,7 @@ extension OpDefinition {
     static let parallelConcatUpdate = OpDefinition(
         "_ParallelConcatUpdate", "(value: T, update: T) -> (output: T)", "T: type", "loc: int"
     )
+    .changingInputs()
     .shape(ShapeFunctions.unchanged)
     .noGradient()
     .kernel(["T": parallelTypes], gpu: ["T": .floating], make: updateKernel)

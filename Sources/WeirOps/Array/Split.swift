@@ -7,7 +7,7 @@ extension OpDefinition {
         "Split", "(split_dim: int32, value: T) -> (output: num_split * T)", "num_split: int >= 1", "T: type"
     )
     .shape(splitShape)
-    .gradient { g in [nil, g.ops("ConcatV2", g.outputGradients + [g.inputs[0]])[0]] }
+    .gradient { g in [nil, g.joined(g.outputGradients, along: g.inputs[0])] }
     .kernel(["T": .all], gpu: ["T": .floatingOrComplex], hostMemory: ["split_dim"]) { request in
         splitKernel(count: try request.int("num_split"))
     }

@@ -8,7 +8,7 @@ extension OpDefinition {
         "T: type", "Tlen: {int8, int32, int64} = int64"
     )
     .shape(splitVShape)
-    .gradient { g in [g.ops("ConcatV2", g.outputGradients + [g.inputs[2]])[0], nil, nil] }
+    .gradient { g in [g.joined(g.outputGradients, along: g.inputs[2]), nil, nil] }
     .kernel(["T": .all], gpu: ["T": .floatingOrComplex], hostMemory: ["size_splits", "split_dim"]) { request in
         splitVKernel(count: try request.int("num_split"))
     }
