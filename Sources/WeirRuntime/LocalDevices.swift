@@ -22,6 +22,10 @@ public struct LocalDevices: Sendable {
             KernelPlace(device: CPUDevice(name: name("CPU", index)), resources: resources())
         }
         let gpus = (0..<max(0, options.simulatedGPUCount)).map { index in
+            guard options.simulatedGPUsWorkLater else {
+                return KernelPlace(
+                    device: ImmediateGPU(name: name("GPU", index), memoryLimit: options.simulatedGPUMemory), resources: resources())
+            }
             let gpu = SimulatedGPU(
                 name: name("GPU", index), memoryLimit: options.simulatedGPUMemory,
                 delays: options.simulatedGPUDelays?.stream(UInt64(index) &* 8))

@@ -1,5 +1,4 @@
 import Foundation
-import WeirDevice
 import WeirGraph
 import WeirRuntime
 import WeirTensor
@@ -10,8 +9,6 @@ enum Schedule: String, CaseIterable {
     case plain = "as it is, one node after the other"
     /// Inputs are constants, the graph is optimized: much of it is folded.
     case optimized = "constants, optimized, on several threads"
-    /// On a simulated GPU whose streams are late, where there is a kernel for it.
-    case gpu = "on a simulated GPU that is late"
 
     var options: RuntimeOptions {
         var options = RuntimeOptions()
@@ -21,13 +18,9 @@ enum Schedule: String, CaseIterable {
             options.execution.optimizer = .none
             options.execution.scheduling = .sequential
         case .optimized: options.execution.scheduling = .parallel
-        case .gpu:
-            options.simulatedGPUCount = 1
-            options.simulatedGPUDelays = SimulatedDelays(seed: 1, longest: 20)
         }
         return options
     }
-    var device: String { self == .gpu ? "/device:GPU:0" : "" }
 }
 
 /// Runs cases and tells what differs.
@@ -58,7 +51,7 @@ struct CaseRunner {
             feeds.append(("in\(index):0", value))
             return b.placeholder(value.dtype, shape: item.failure == nil ? PartialShape(value.shape) : .unknown, name: "in\(index)")
         }
-        return try b.device(schedule.device) {
+        return try b.device("") {
             let outputs = b.add(item.op, inputs, name: "node", attributes: single.attributes).outputs
             var fetches = outputs, expected = single.outputs
             if !single.inputGradients.isEmpty {
@@ -96,7 +89,6 @@ struct CaseRunner {
         var graph = graph
         for index in graph.nodes.indices {
             graph.nodes[index].attributes = graph.nodes[index].attributes.replacing(marks)
-            if graph.nodes[index].device.isEmpty, schedule == .gpu { graph.nodes[index].device = schedule.device }
         }
         let session = try DirectSession(Graph(graph, registry: registry), registry: registry, options: schedule.options)
         var differences: [String] = []

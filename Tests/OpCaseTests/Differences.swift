@@ -13,7 +13,12 @@ func difference(_ found: Tensor, _ expected: OpCase.Expected, _ tolerance: Doubl
     guard let wanted = numbers(value), let given = numbers(found) else {
         if value.dtype == .string {
             let (a, b) = (Array(found.elements(ByteString.self)), Array(value.elements(ByteString.self)))
-            return a == b ? nil : "expected \(b), found \(a)"
+            if a == b { return nil }
+            for (index, (x, y)) in zip(a, b).enumerated() where x != y {
+                let place = zip(x.bytes, y.bytes).enumerated().first { $0.element.0 != $0.element.1 }?.offset ?? min(x.count, y.count)
+                return "element \(index): from byte \(place) on expected \(y.bytes.dropFirst(place).prefix(40)), found \(x.bytes.dropFirst(place).prefix(40))"
+            }
+            return "expected \(b.count) strings, found \(a.count)"
         }
         return found.bytes.elementsEqual(value.bytes) ? nil : "expected \(value), found \(found)"
     }

@@ -10,8 +10,13 @@ struct OpCaseTests {
         "array", "control", "io", "linear", "math", "nn", "queue", "random", "state", "strings", "training",
     ]
 
-    @Test("the values and gradients of the table, on every schedule", arguments: families, Schedule.allCases)
-    func values(_ family: String, _ schedule: Schedule) throws {
+    @Test("the values and gradients of the table, as it is", arguments: families)
+    func plain(_ family: String) throws { try compare(family, .plain) }
+
+    @Test("the values and gradients of the table, optimized", arguments: families)
+    func optimized(_ family: String) throws { try compare(family, .optimized) }
+
+    private func compare(_ family: String, _ schedule: Schedule) throws {
         let runner = CaseRunner(registry: .standard, schedule: schedule)
         var found: [String] = []
         for item in try OpCase.all(family, registry: .standard) {
@@ -22,7 +27,10 @@ struct OpCaseTests {
             }
             if differences.isEmpty { found.append("\(item.label) no longer differs: take it off the known gaps (\(gap.reason))") }
         }
-        #expect(found.isEmpty, "\(found.count) differences \(schedule.rawValue):\n\(found.prefix(60).joined(separator: "\n"))")
+        guard !found.isEmpty else { return }
+        let text = "\(found.count) differences \(schedule.rawValue):\n\(found.prefix(60).joined(separator: "\n"))"
+        // Strings of any bytes are among them.
+        Issue.record(Comment(rawValue: String(decoding: text.utf8.map { $0 == 10 || (32..<127).contains($0) ? $0 : 63 }, as: UTF8.self)))
     }
 
     /// Ops that TensorFlow takes from nobody, so that nothing can be recorded; what tries them instead.

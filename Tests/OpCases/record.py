@@ -290,7 +290,8 @@ def session_config():
 def fetched(value, dtype, folder):
     """What a session returned, as a tensor."""
     name = tf.as_dtype(dtype).base_dtype.name
-    array = np.asarray(value)
+    # Numpy would drop the zero bytes at the end of a string.
+    array = np.asarray(value, dtype=object) if name == "string" else np.asarray(value)
     if name in QUANTIZED:
         array = array.astype(QUANTIZED[name])
     if name == "string":

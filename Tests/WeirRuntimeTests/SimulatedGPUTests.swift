@@ -15,6 +15,7 @@ struct SimulatedGPUTests {
     private func session(_ b: GraphBuilder, gpus: Int = 2, delays: UInt64? = nil, registry: OpRegistry = .standard) throws -> DirectSession {
         var options = RuntimeOptions()
         options.simulatedGPUCount = gpus
+        options.simulatedGPUsWorkLater = true
         options.simulatedGPUDelays = delays.map { SimulatedDelays(seed: $0, longest: 300) }
         return try DirectSession(b.graph(), registry: registry, options: options)
     }
@@ -210,6 +211,7 @@ struct SimulatedGPUTests {
         let sum = b.device("/gpu:0") { b.add("Sum", [b.add("Fill", [count, b.scalar(1, .float32)])[0], b.constant(Tensor([Int32(0)]))])[0] }
         var options = RuntimeOptions()
         options.simulatedGPUCount = 1
+        options.simulatedGPUsWorkLater = true
         options.simulatedGPUMemory = 1 << 20
         let session = try DirectSession(b.graph(), registry: .standard, options: options)
         func run(_ count: Int32) throws -> Float { try session.run(feeds: [("count:0", Tensor([count]))], fetches: [sum.name])[0].scalar(of: Float.self) }

@@ -1,3 +1,4 @@
+import Synchronization
 import WeirDevice
 import WeirGraph
 import WeirTensor
@@ -12,18 +13,31 @@ struct SimulatedKernels: KernelLibrary {
 
     func kernel(for request: KernelRequest, _ support: KernelSupport) throws -> Kernel {
         let ports = try request.hostPorts(support)
-        if runsOnHost(request, ports) { return try HostKernels().kernel(for: request, support) }
-        let place = KernelPlace(
-            device: KernelDevice(request.place.device, gpu.kernelMemory), resources: request.place.resources, pool: request.place.pool)
-        let inner = KernelRequest(
-            name: request.name, op: request.op, attributes: request.attributes, inputTypes: request.inputTypes,
-            outputTypes: request.outputTypes, place: place, functions: request.functions)
+        func placed(in memory: any Allocator) -> KernelRequest {
+            KernelRequest(
+                name: request.name, op: request.op, attributes: request.attributes, inputTypes: request.inputTypes,
+                outputTypes: request.outputTypes,
+                place: KernelPlace(
+                    device: KernelDevice(request.place.device, memory), resources: request.place.resources, pool: request.place.pool),
+                functions: request.functions)
+        }
+        if runsOnHost(request, ports) {
+            // What it makes, a shape say, is in the host's memory. What the machinery hands on is where it was.
+            guard request.op.role == .compute, request.op.passThrough == nil else { return try HostKernels().kernel(for: request, support) }
+            let inner = placed(in: HostAllocator.shared)
+            let made = try HostKernels().kernel(for: inner, support)
+            guard case .sync(let body) = made, !request.op.readsOnlyShapes, !request.inputTypes.isEmpty else { return made }
+            let kernel = SimulatedKernel(gpu, inner, inner.place, ports.outputs, body)
+            return .async { context, done in kernel.runOnHost(context, done) }
+        }
+        let inner = placed(in: gpu.kernelMemory)
+        let place = inner.place
         guard case .sync(let body) = try HostKernels().kernel(for: inner, support) else {
             throw Status.unimplemented("Node '\(request.name)' (op \(request.op.name)) cannot wait on a simulated GPU")
         }
         let kernel = SimulatedKernel(gpu, request, place, ports.outputs, body)
         guard mayBeHandedOnEarly(request, ports) else { return .async { context, done in kernel.run(context, done) } }
-        return .enqueued { context, done in try kernel.enqueue(context, ports.inputs, done) }
+        return .enqueued { context, done in try kernel.enqueue(context, done) }
     }
 
     private func runsOnHost(_ request: KernelRequest, _ ports: (inputs: [Bool], outputs: [Bool])) -> Bool {
@@ -59,10 +73,10 @@ private final class SimulatedKernel: Sendable {
 
     /// Enqueues the kernel and, where their shapes are known, hands its outputs on before they are computed.
     func enqueue(
-        _ context: borrowing KernelContext, _ isHostInput: [Bool], _ done: @escaping @Sendable (EnqueuedResult) -> Void
+        _ context: borrowing KernelContext, _ done: @escaping @Sendable (EnqueuedResult) -> Void
     ) throws -> Bool {
         let inputs = (0..<context.inputCount).map { context.input($0) }
-        let known = zip(inputs, isHostInput).map { (shape: $0.shape, value: $1 || gpu.elements(of: $0) == nil ? $0 : nil) }
+        let known = inputs.map { (shape: $0.shape, value: gpu.elements(of: $0) == nil ? $0 : nil) }
         let shapes = GraphBuilder.outputShapes(of: request, known)?.compactMap(\.known) ?? []
         let call = Call(context)
         guard shapes.count == request.outputTypes.count else {
@@ -105,6 +119,36 @@ private final class SimulatedKernel: Sendable {
                         isHostOutput[index] ? slot : try handedOn(slot)
                     }
                 })
+        }
+    }
+
+    /// Runs the kernel on the host, once those of its inputs that lie on the device have been brought there.
+    func runOnHost(_ context: borrowing KernelContext, _ done: @escaping KernelCompletion) {
+        let slots = (0..<context.inputCount).map { context.slot($0) }
+        let call = Call(context)
+        @Sendable func run(_ inputs: [Slot]) { done(Result { () throws(Status) in try compute(inputs, call) }) }
+        let away = slots.indices.filter { slots[$0].tensor.map { gpu.elements(of: $0) != nil } ?? false }
+        guard !away.isEmpty else { return run(slots) }
+        let arriving = Mutex((slots: slots, left: away.count, failure: Status?.none))
+        let event = gpu.stream?.record()
+        for index in away {
+            guard case .value(let tensor) = slots[index] else { continue }
+            gpu.download(tensor, after: event) { result in
+                let outcome = arriving.withLock { state -> Result<[Slot], Status>? in
+                    switch result {
+                    case .success(let copy): state.slots[index] = .value(copy)
+                    case .failure(let status): state.failure = status
+                    }
+                    state.left -= 1
+                    guard state.left == 0 else { return nil }
+                    return state.failure.map { .failure($0) } ?? .success(state.slots)
+                }
+                switch outcome {
+                case .success(let inputs): run(inputs)
+                case .failure(let status): done(.failure(status))
+                case nil: break
+                }
+            }
         }
     }
 
