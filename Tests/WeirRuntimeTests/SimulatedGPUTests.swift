@@ -122,7 +122,9 @@ struct SimulatedGPUTests {
         #expect(last < first, "all have begun before the first ends: \(meetings)")
     }
 
-    @Test("kernels of one device run in the order they were given, and the executor does not wait for them")
+    @Test(
+        "kernels of one device run in the order they were given, and the executor does not wait for them",
+        .disabled("Shape's result is made in the device's memory, and brought back by a copy that waits for the stream"))
     func enqueued() throws {
         let (gate, entered) = (Waiting<Void>(), Waiting<Void>())
         let slow = OpDefinition("Slow", "(x: float) -> (y: float)").shape(ShapeFunctions.unchanged).kernel(gpu: [:]) { _ in
