@@ -27,6 +27,8 @@ public enum MemoryBudget {
     }
 
     @usableFromInline static func isDue(_ byteCount: Int) -> Bool {
+        // What is as much by itself is looked at by itself: any number may be asked for, and the sum must not overflow.
+        guard byteCount < interval else { return true }
         let sum = taken.wrappingAdd(byteCount, ordering: .relaxed).newValue
         guard sum >= interval else { return false }
         taken.store(0, ordering: .relaxed)

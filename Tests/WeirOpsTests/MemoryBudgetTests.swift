@@ -11,6 +11,9 @@ struct MemoryBudgetTests {
         #expect(error?.code == .resourceExhausted && error?.message.contains("left on this machine") == true)
     }
 
+    @Test("however much is asked for, it is refused, as often as it is")
+    func most() { for _ in 0..<3 { #expect(throws: Status.self) { try MemoryBudget.take(.max) } } }
+
     @Test("memory that is there is given")
     func given() throws { for _ in 0..<100 { try MemoryBudget.take(1 << 20) } }
 }
