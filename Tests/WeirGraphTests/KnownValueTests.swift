@@ -86,6 +86,17 @@ struct KnownValueTests {
         #expect(b.failure == nil)
     }
 
+    @Test(
+        "slices of any begin, end and step",
+        arguments: [
+            (Int64.min, Int64.max, Int64.max, [4]), (.max, .min, .min, [6]), (-1, .min, -1, [6, 5, 4]), (1, .max, 1, [5, 6]), (.max, .max, 1, []),
+        ] as [(Int64, Int64, Int64, [Int])])
+    func slices(_ begin: Int64, _ end: Int64, _ step: Int64, _ expected: [Int]) {
+        let vector = b.constant(Tensor([Int64(4), 5, 6]))
+        let bounds = [begin, end, step].map { b.constant(Tensor([$0])) }
+        #expect(value(b.add("StridedSlice", [vector] + bounds)[0]) == expected)
+    }
+
     @Test("a product over no axes is what it is of")
     func productOverNothing() {
         let product = b.add("Prod", [b.constant(Tensor([Int64(2), 3])), b.constant(Tensor([Int32]()))])[0]

@@ -60,7 +60,9 @@ extension KnownValueContext {
         guard let begin = bound(integer(1), masked("begin_mask"), stride > 0 ? 0 : count - 1),
             let end = bound(integer(2), masked("end_mask"), stride > 0 ? count : -1)
         else { return nil }
-        let chosen = Swift.stride(from: begin, to: end, by: stride).map { values[$0] }
+        // A step beyond the end is as good as any other, and can be added to any position.
+        let step = min(max(stride, -count - 1), count + 1)
+        let chosen = Swift.stride(from: begin, to: end, by: step).map { values[$0] }
         return result(chosen, Shape(chosen.count))
     }
 
