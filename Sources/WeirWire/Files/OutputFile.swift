@@ -33,7 +33,8 @@ package final class OutputFile {
             case .append: O_APPEND
             case .create: O_EXCL
             }
-        descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0o666)
+        // Nobody waits for a pipe's other end: without a reader, or with a slow one, writing fails.
+        descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | flags, 0o666)
         guard descriptor >= 0 else { throw .system(path) }
         self.path = path
         byteCount = mode == .append ? max(0, Int(lseek(descriptor, 0, SEEK_END))) : 0
