@@ -1,4 +1,5 @@
 public import WeirCluster
+import WeirTensor
 
 /// Trains once for each fold of the rows, which is held out and tested on: what accuracy can be expected of rows that the
 /// network has not seen, from all rows rather than from a lucky few.
@@ -18,6 +19,9 @@ public struct CrossValidation: Sendable {
     /// - Parameter task: only this worker's client, as one of several processes; all of them when nil.
     /// - Throws: what `Trainer` throws, at the first fold that fails.
     public func run(asWorker task: Int? = nil) async throws -> CrossValidationReport {
+        guard options.foldCount >= 2 else {
+            throw Status.invalidArgument("Cross-validation needs at least 2 folds, found \(options.foldCount)")
+        }
         var folds: [TrainingReport] = []
         for fold in 0..<options.foldCount {
             try Task.checkCancellation()

@@ -32,6 +32,14 @@ struct TrainingTests {
         #expect(report.testAccuracy.least <= report.testAccuracy.mean && report.testAccuracy.greatest >= report.testAccuracy.mean)
     }
 
+    @Test("there are at least two folds", arguments: [1, 0, -1])
+    func tooFewFolds(_ count: Int) async throws {
+        var options = try options(.single)
+        options.foldCount = count
+        let error = await #expect(throws: Status.self) { try await CrossValidation(options).run() }
+        #expect(error?.code == .invalidArgument && error?.message.contains("found \(count)") == true)
+    }
+
     @Test("more folds than there are rows of a class leave none to test on, and that is said")
     func tooManyFolds() async throws {
         var options = try options(.single)

@@ -80,8 +80,9 @@ public struct Table: Sendable {
 
     /// The rows for testing and for training when the table is cut into `count` folds and one of them is held out.
     ///
-    /// Each row is in one fold. Each fold has its share of each class (stratified), drawn by seed.
+    /// With one fold all rows are held out. Each row is in one fold. Each fold has its share of each class (stratified), drawn by seed.
     public func fold(_ number: Int, of count: Int, seed: UInt64) -> (train: Table, test: Table) {
+        let count = max(count, 1)
         var generator = SplitMix(seed: seed)
         var train: [Int] = []
         var test: [Int] = []
