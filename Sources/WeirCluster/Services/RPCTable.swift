@@ -71,8 +71,7 @@ struct RPCTable: Sendable {
         let deadline = CallDeadline(metadata ?? [:])
         let timer = deadline.timeout.map { timeout in
             Task.detached {
-                // A little before the client gives up, so that it hears what was waited for.
-                do { try await Task.sleep(for: timeout - StepDeadline.margin(timeout)) } catch { return }
+                do { try await Task.sleep(for: timeout - CallDeadline.margin(timeout)) } catch { return }
                 context.cancellation.cancel()
             }
         }
@@ -98,6 +97,10 @@ protocol RPCService: Sendable {
 /// A call whose deadline has passed says that, and what it waited for, however its cancellation made it end: client and
 /// server count the time apart, and either may be the first to find it over.
 struct CallDeadline {
+    /// How long before its deadline a call is cancelled, so that the client hears what was waited for. A step ends itself
+    /// earlier, and has half of its own margin to say so.
+    static func margin(_ timeout: Duration) -> Duration { StepDeadline.margin(timeout) / 4 }
+
     /// As the client says it; nil when there is none.
     let timeout: Duration?
     private let start = ContinuousClock.now
@@ -112,7 +115,7 @@ struct CallDeadline {
     /// - Throws: `deadlineExceeded` when its time is over.
     func check(_ context: ServerContext, _ error: (any Error)? = nil) throws(RPCError) {
         guard context.cancellation.isCancelled, let timeout,
-            ContinuousClock.now - start + CallDeadline.headStart + StepDeadline.margin(timeout) >= timeout
+            ContinuousClock.now - start + CallDeadline.headStart + CallDeadline.margin(timeout) >= timeout
         else { return }
         let waited = (error as? WeirTensor.Status).flatMap { $0.code == .unavailable ? ": \($0.message)" : nil } ?? ""
         throw RPCError(code: .deadlineExceeded, message: "Deadline Exceeded\(waited)")
