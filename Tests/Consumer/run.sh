@@ -11,7 +11,8 @@ cp -R "$here/Package.swift" "$here/Sources" "$folder/"
 export WEIR_REPOSITORY="file://$folder/weir"
 cd "$folder"
 # A build as it comes, without the Makefile's flags.
-${SWIFT:-swift} build --product consumer
+# Nothing stays behind, not even in the cache of packages.
+${SWIFT:-swift} build --cache-path "$folder/cache" --product consumer
 out=$(.build/debug/consumer)
 echo "$out"
 [ "$out" = "in this process: [4.0, 6.0, 2.0, 4.0]

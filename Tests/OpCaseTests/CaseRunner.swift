@@ -51,30 +51,28 @@ struct CaseRunner {
             feeds.append(("in\(index):0", value))
             return b.placeholder(value.dtype, shape: item.failure == nil ? PartialShape(value.shape) : .unknown, name: "in\(index)")
         }
-        return try b.device("") {
-            let outputs = b.add(item.op, inputs, name: "node", attributes: single.attributes).outputs
-            var fetches = outputs, expected = single.outputs
-            if !single.inputGradients.isEmpty {
-                let flowing = outputs.indices.filter { single.outputGradients.indices.contains($0) && single.outputGradients[$0] != nil }
-                let found = b.gradients(
-                    of: flowing.map { outputs[$0] }, with: inputs, initial: flowing.map { single.outputGradients[$0].map { b.constant($0) } })
-                for (index, (gradient, value)) in zip(found, single.inputGradients).enumerated() {
-                    guard let value else { continue }
-                    guard let gradient else {
-                        if !isZero(value) { return ["no gradient for input \(index)"] }
-                        continue
-                    }
-                    fetches.append(gradient)
-                    expected.append(OpCase.Expected(value: value))
+        let outputs = b.add(item.op, inputs, name: "node", attributes: single.attributes).outputs
+        var fetches = outputs, expected = single.outputs
+        if !single.inputGradients.isEmpty {
+            let flowing = outputs.indices.filter { single.outputGradients.indices.contains($0) && single.outputGradients[$0] != nil }
+            let found = b.gradients(
+                of: flowing.map { outputs[$0] }, with: inputs, initial: flowing.map { single.outputGradients[$0].map { b.constant($0) } })
+            for (index, (gradient, value)) in zip(found, single.inputGradients).enumerated() {
+                guard let value else { continue }
+                guard let gradient else {
+                    if !isZero(value) { return ["no gradient for input \(index)"] }
+                    continue
                 }
+                fetches.append(gradient)
+                expected.append(OpCase.Expected(value: value))
             }
-            let session = try DirectSession(b.graph(), registry: registry, options: schedule.options)
-            let found = try session.run(feeds: feeds, fetches: fetches.map(\.name), targets: ["node"])
-            if let failure = item.failure { return ["expected \(failure), found values"] }
-            guard found.count == expected.count else { return ["expected \(expected.count) outputs, found \(found.count)"] }
-            return zip(found, expected).enumerated().compactMap { index, pair in
-                difference(pair.0, pair.1, item.tolerance).map { "\(index < outputs.count ? "output \(index)" : "a gradient"): \($0)" }
-            }
+        }
+        let session = try DirectSession(b.graph(), registry: registry, options: schedule.options)
+        let found = try session.run(feeds: feeds, fetches: fetches.map(\.name), targets: ["node"])
+        if let failure = item.failure { return ["expected \(failure), found values"] }
+        guard found.count == expected.count else { return ["expected \(expected.count) outputs, found \(found.count)"] }
+        return zip(found, expected).enumerated().compactMap { index, pair in
+            difference(pair.0, pair.1, item.tolerance).map { "\(index < outputs.count ? "output \(index)" : "a gradient"): \($0)" }
         }
     }
     private func isZero(_ tensor: Tensor) -> Bool { tensor.bytes.allSatisfy { $0 == 0 } }

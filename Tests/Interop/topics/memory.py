@@ -11,13 +11,15 @@ def doubled(kind, value):
             value = tf.concat([value, value], 0)
         elif kind == "StringJoin":
             value = tf.strings.join([value, value])
-        else:
+        elif kind == "Add":
             value = tf.raw_ops.Add(x=value, y=value)
+        else:
+            value = tf.strings.regex_replace(value, "^(?s)(.*)$", r"\1\1")
     return tf.size(value) if kind == "ConcatV2" else tf.strings.length(value)
 
 
 @case(worker=1, weir_only=True, arguments=["--memory-limit", "2GB"], each={
-    kind: dict(kind=kind) for kind in ["ConcatV2", "StringJoin", "Add"]})
+    kind: dict(kind=kind) for kind in ["ConcatV2", "StringJoin", "Add", "RegexReplace"]})
 def a_value_doubled_sixty_times_is_refused(cluster, kind):
     x = tf.placeholder(tf.float32 if kind == "ConcatV2" else tf.string, [None] if kind == "ConcatV2" else [])
     size, one = doubled(kind, x), tf.constant(1) + 1

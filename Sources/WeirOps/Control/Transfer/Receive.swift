@@ -24,6 +24,7 @@ extension OpDefinition {
                         switch result {
                         case .failure(let status): done(.failure(status))
                         case .success(let delivery) where delivery.isDead: done(.success([.dead]))
+                        case .success(let delivery) where delivery.isOnHost && device.isHost: done(.success([.value(delivery.tensor)]))
                         case .success(let delivery):
                             device.bring(delivery.tensor, from: delivery.device, after: delivery.event) { result in
                                 done(result.map { [.value($0)] })
