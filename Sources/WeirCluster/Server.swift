@@ -68,7 +68,7 @@ public final class Server: Sendable {
         linkTable = table
         let worker = Worker(
             cluster: definition.cluster, task: definition.taskName,
-            devices: LocalDevices(task: definition.taskName, options: options.runtime), registry: registry,
+            devices: try LocalDevices(task: definition.taskName, options: options.runtime), registry: registry,
             connect: { task, address in
                 let remote = RemoteWorker(
                     task: task, connection: connections[address], variants: variants, dispatch: pool,

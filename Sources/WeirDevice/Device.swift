@@ -50,6 +50,11 @@ extension Device {
         _ tensor: Tensor, after event: (any DeviceEvent)?, to other: any Device, _ done: @escaping Completion<Tensor>
     ) -> Bool { false }
 
+    /// Brings a tensor that this device's work so far has made to the host, where its elements can be read.
+    public func bringToHost(_ tensor: Tensor, _ done: @escaping Completion<Tensor>) {
+        isHost ? done(.success(tensor)) : underlying.download(tensor, after: stream?.record(), done)
+    }
+
     /// Brings a tensor to this device, whose work on it comes after the copy; itself when it lies here already.
     ///
     /// - Parameters:

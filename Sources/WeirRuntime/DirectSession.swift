@@ -47,7 +47,7 @@ public final class DirectSession: Sendable {
     public init(_ graph: Graph, registry: OpRegistry, devices: LocalDevices? = nil, options: RuntimeOptions = RuntimeOptions()) throws {
         self.registry = registry
         self.options = options
-        self.devices = devices ?? LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0), options: options)
+        self.devices = try devices ?? LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0), options: options)
         let placer = Placer(devices: self.devices.placementDevices, allowsSoftPlacement: options.allowsSoftPlacement)
         let placed = try placer.place(Lowering(registry: registry).run(graph))
         state = Mutex(State(graph: graph, placed: placed))

@@ -13,7 +13,8 @@ public struct LocalDevices: Sendable {
     }
 
     /// Finds the devices of this machine and names them as those of a task.
-    public init(task: DeviceName, options: RuntimeOptions = RuntimeOptions()) {
+    /// - Throws: `resourceExhausted` when the system has no threads for simulated GPUs.
+    public init(task: DeviceName, options: RuntimeOptions = RuntimeOptions()) throws(Status) {
         func name(_ type: String, _ index: Int) -> DeviceName {
             DeviceName(job: task.job, replica: task.replica, task: task.task, type: type, index: index)
         }
@@ -21,12 +22,8 @@ public struct LocalDevices: Sendable {
         let cpus = (0..<max(1, options.cpuCount)).map { index in
             KernelPlace(device: CPUDevice(name: name("CPU", index)), resources: resources())
         }
-        let gpus = (0..<max(0, options.simulatedGPUCount)).map { index in
-            guard options.simulatedGPUsWorkLater else {
-                return KernelPlace(
-                    device: ImmediateGPU(name: name("GPU", index), memoryLimit: options.simulatedGPUMemory), resources: resources())
-            }
-            let gpu = SimulatedGPU(
+        let gpus = try (0..<max(0, options.simulatedGPUCount)).map { index throws(Status) in
+            let gpu = try SimulatedGPU(
                 name: name("GPU", index), memoryLimit: options.simulatedGPUMemory,
                 delays: options.simulatedGPUDelays?.stream(UInt64(index) &* 8))
             return KernelPlace(device: gpu, resources: resources(), kernels: SimulatedKernels(gpu: gpu))

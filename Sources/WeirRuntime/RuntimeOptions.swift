@@ -8,9 +8,6 @@ public struct RuntimeOptions: Sendable {
     /// Simulated GPUs in this process, and the memory each has.
     public var simulatedGPUCount = 0
     public var simulatedGPUMemory = 1 << 30
-    /// Whether their kernels run later, on streams, as a GPU's do. Graphs that give an op's host-memory argument a value that
-    /// lies on the same GPU are not copied for yet: control flow whose predicate is computed there, for instance.
-    public var simulatedGPUsWorkLater = false
     /// How long their streams sit idle between pieces of work, to find waits that are missing.
     public var simulatedGPUDelays: SimulatedDelays?
     /// Whether a node whose device has no kernel for it may go to another device of its task.

@@ -34,7 +34,7 @@ private struct GraphRun {
     init(nodeCount: Int) throws {
         var options = RuntimeOptions()
         options.cpuCount = 2
-        let devices = LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0), options: options)
+        let devices = try LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0), options: options)
         var costs = Costs()
         var watch = Stopwatch()
         let builder = GraphBuilder(registry: .standard)

@@ -1,4 +1,5 @@
 import Foundation
+import WeirDevice
 import WeirGraph
 import WeirRuntime
 import WeirTensor
@@ -9,6 +10,8 @@ enum Schedule: String, CaseIterable {
     case plain = "as it is, one node after the other"
     /// Inputs are constants, the graph is optimized: much of it is folded.
     case optimized = "constants, optimized, on several threads"
+    /// On a simulated GPU whose streams are late, where there is a kernel for it.
+    case gpu = "on a simulated GPU that is late"
 
     var options: RuntimeOptions {
         var options = RuntimeOptions()
@@ -18,9 +21,13 @@ enum Schedule: String, CaseIterable {
             options.execution.optimizer = .none
             options.execution.scheduling = .sequential
         case .optimized: options.execution.scheduling = .parallel
+        case .gpu:
+            options.simulatedGPUCount = 1
+            options.simulatedGPUDelays = SimulatedDelays(seed: 1, longest: 20)
         }
         return options
     }
+    var device: String { self == .gpu ? "/device:GPU:0" : "" }
 }
 
 /// Runs cases and tells what differs.
@@ -51,12 +58,14 @@ struct CaseRunner {
             feeds.append(("in\(index):0", value))
             return b.placeholder(value.dtype, shape: item.failure == nil ? PartialShape(value.shape) : .unknown, name: "in\(index)")
         }
-        let outputs = b.add(item.op, inputs, name: "node", attributes: single.attributes).outputs
+        let outputs = b.device(schedule.device) { b.add(item.op, inputs, name: "node", attributes: single.attributes) }.outputs
         var fetches = outputs, expected = single.outputs
         if !single.inputGradients.isEmpty {
             let flowing = outputs.indices.filter { single.outputGradients.indices.contains($0) && single.outputGradients[$0] != nil }
-            let found = b.gradients(
-                of: flowing.map { outputs[$0] }, with: inputs, initial: flowing.map { single.outputGradients[$0].map { b.constant($0) } })
+            let found = b.device(schedule.device) {
+                b.gradients(
+                    of: flowing.map { outputs[$0] }, with: inputs, initial: flowing.map { single.outputGradients[$0].map { b.constant($0) } })
+            }
             for (index, (gradient, value)) in zip(found, single.inputGradients).enumerated() {
                 guard let value else { continue }
                 guard let gradient else {
@@ -83,10 +92,11 @@ struct CaseRunner {
         let usesFiles = text.contains("{dir}")
         if usesFiles { try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true) }
         defer { if usesFiles { try? FileManager.default.removeItem(at: folder) } }
-        let marks = ["{dir}": folder.path, "{device}": "/job:localhost/replica:0/task:0/device:CPU:0"]
+        let marks = ["{dir}": folder.path, "{device}": "/job:localhost/replica:0/task:0" + (schedule == .gpu ? "/device:GPU:0" : "/device:CPU:0")]
         var graph = graph
         for index in graph.nodes.indices {
             graph.nodes[index].attributes = graph.nodes[index].attributes.replacing(marks)
+            if graph.nodes[index].device.isEmpty { graph.nodes[index].device = schedule.device }
         }
         let session = try DirectSession(Graph(graph, registry: registry), registry: registry, options: schedule.options)
         var differences: [String] = []

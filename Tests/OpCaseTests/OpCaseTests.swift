@@ -16,6 +16,9 @@ struct OpCaseTests {
     @Test("the values and gradients of the table, optimized", arguments: families)
     func optimized(_ family: String) throws { try compare(family, .optimized) }
 
+    @Test("the values and gradients of the table, on a late GPU", arguments: families)
+    func gpu(_ family: String) throws { try compare(family, .gpu) }
+
     private func compare(_ family: String, _ schedule: Schedule) throws {
         let runner = CaseRunner(registry: .standard, schedule: schedule)
         var found: [String] = []

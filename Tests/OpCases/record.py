@@ -5,25 +5,15 @@ record.py --check OPS.txt            prints the ops of a list, one name a line, 
 record.py --against grpc://HOST:PORT runs the recorded cases' graphs at a server and prints every difference
 README.md describes the format.
 """
-import argparse, contextlib, functools, importlib, json, os, sys, tempfile
+import argparse, functools, importlib, json, os, sys, tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"  # Its kernels' values depend on the processor.
 
-
-@contextlib.contextmanager
-def quietly():
-    """Standard error goes nowhere: importing TensorFlow writes there whatever it is told."""
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.append(os.path.join(HERE, "..", "Interop"))  # After this folder, whose `cases` is another.
+from servers import quietly
 
 with quietly():
     import numpy as np
@@ -33,7 +23,6 @@ with quietly():
     from tensorflow.python.framework import op_def_registry
     from cases import ALL, COMPLEX, QUANTIZED, REALS, Case, Table, Tensor
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 FAMILIES = ["array", "control", "io", "linear", "loops", "math", "nn", "queue", "random", "state", "strings", "training"]
 PRODUCER = 1882  # The version of the graphs, where an op does not ask for an older one.
 CODES = ["OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS",

@@ -95,7 +95,7 @@ struct LinkSocketTests {
         let values = (0..<1_000_000).map(Float.init)
         let delivery = Delivery(Tensor(values))
         let head = try LinkTensor(delivery).head
-        try LinkThread.run {
+        try SystemThread.run {
             #expect(throws: Never.self) {
                 try here.sendWaiting(LinkFrame(kind: .tensor, call: 3, head: head, payload: delivery.tensor), through: writer)
             }

@@ -1,5 +1,6 @@
 import Glibc
 import Testing
+import WeirDevice
 import WeirGraph
 import WeirTensor
 
@@ -25,7 +26,7 @@ struct SharedRingTests {
         let capacity = Int(SharedRing.capacity)
         let counts = [1, 63, 4096, capacity - 1, capacity, capacity + 1, 5 * capacity + 7, 100_000, 3 * capacity]
         // A thread of its own, as a link has: ends of a ring block.
-        try LinkThread.run {
+        try SystemThread.run {
             for count in counts { #expect(SharedRingTests.bytes(count).withUnsafeBytes { writer.write($0, while: SharedRingTests.patience()) }) }
         }
         for count in counts {

@@ -119,6 +119,25 @@ private final class Workplace {
         #expect(missing == .notFound("/no/such; No such file or directory"))
     }
 
+    @Test("a file that is a link, has another name, or is no file stays what it is when it is written")
+    func writtenInPlace() throws {
+        let place = try Workplace()
+        let files = FileManager.default
+        for name in ["target", "one"] { try place.run("WriteFile", [Tensor(place(name)), Tensor("old")]) }
+        try files.setAttributes([.posixPermissions: 0o640], ofItemAtPath: place("target"))
+        try files.createSymbolicLink(atPath: place("link"), withDestinationPath: place("target"))
+        try files.linkItem(atPath: place("one"), toPath: place("other"))
+        for name in ["link", "one"] { try place.run("WriteFile", [Tensor(place(name)), Tensor("new")]) }
+        for name in ["target", "link", "other"] { #expect(try place.run("ReadFile", [Tensor(place(name))])[0] == Tensor("new")) }
+        #expect(try files.destinationOfSymbolicLink(atPath: place("link")) == place("target"))
+        #expect(try files.attributesOfItem(atPath: place("target"))[.posixPermissions] as? Int == 0o640)
+        #expect(try place.names == ["link", "one", "other", "target"])
+        // Nobody reads from the pipe, and nobody waits for one who does.
+        #expect(mkfifo(place("pipe"), 0o600) == 0)
+        let status = try failure { try place.run("WriteFile", [Tensor(place("pipe")), Tensor("new")]) }
+        #expect(status.message.contains("pipe; No such device or address"), "\(status)")
+    }
+
     @Test("summaries are the bytes TensorFlow makes, and merge unless tags repeat")
     func summaries() throws {
         let place = try Workplace()

@@ -38,7 +38,7 @@ struct ArithmeticSimplificationTests {
         }
         let variable = b.add("VariableV2", attributes: ["dtype": .type(.float32), "shape": .shape([2])])[0]
         let read = b.add("Neg", [b.add("Neg", [variable])[0]])[0]
-        let devices = LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0), options: RuntimeOptions())
+        let devices = try LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0), options: RuntimeOptions())
         let environment = PassEnvironment(registry: .standard, place: devices.client)
         let graph = try b.graph()
         let simplified = try GraphOptimizer(passes: [ArithmeticSimplification(), Identities()]).run(graph, environment)

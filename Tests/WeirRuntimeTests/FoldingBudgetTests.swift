@@ -9,7 +9,7 @@ import WeirTensor
 @Suite("The budget of constant folding", .timeLimit(.minutes(1)))
 struct FoldingBudgetTests {
     private func folded(_ b: GraphBuilder) throws -> Graph {
-        let devices = LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0))
+        let devices = try LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0))
         return try ConstantFolding().run(b.graph(), PassEnvironment(registry: .standard, place: devices.client))
     }
     /// Has a node that is not folded use others, so that they are kept.

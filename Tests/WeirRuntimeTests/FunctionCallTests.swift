@@ -171,7 +171,7 @@ struct FunctionCallTests {
             for id in graph.nodes.indices { graph.nodes[id].device = try DeviceName(graph.nodes[id].requestedDevice) }
             return graph
         }
-        let devices = LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0))
+        let devices = try LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0))
         func make(_ indices: [Int]) throws -> LocalGraph {
             try LocalGraph(graph(indices), devices: devices, kernels: KernelStore(), registry: .standard)
         }
@@ -188,7 +188,7 @@ struct FunctionCallTests {
             let b = GraphBuilder(registry: .standard)
             b.addFunction(function("f", [call("f", as: "f", "x")], returns: "call_f:y:0"))
             _ = b.add("f", [b.scalar(1, .float32)])
-            let devices = LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0))
+            let devices = try LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0))
             var graph = try b.graph()
             for id in graph.nodes.indices { graph.nodes[id].device = devices.client.device.name }
             let made = try LocalGraph(graph, devices: devices, kernels: KernelStore(), registry: .standard)

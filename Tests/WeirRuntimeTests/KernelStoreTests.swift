@@ -12,7 +12,7 @@ struct KernelStoreTests {
     private func request(_ name: String, _ op: String, _ attributes: Attributes, made: Counter? = nil) throws -> (KernelRequest, KernelSupport) {
         let op = try OpRegistry.standard.require(op)
         let node = try Node(name: name, op: op, attributes: attributes)
-        let devices = LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0))
+        let devices = try LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0))
         let request = KernelRequest(
             name: name, op: op, attributes: node.attributes, inputTypes: node.inputTypes, outputTypes: node.outputTypes,
             place: KernelPlace(

@@ -204,7 +204,7 @@ struct OptimizerTests {
         let fetches = [after(unused), after(check), after(branch)].map(\.name)
         let graph = try b.graph()
 
-        let devices = LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0), options: RuntimeOptions())
+        let devices = try LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0), options: RuntimeOptions())
         let optimized = try GraphOptimizer.standard.run(graph, PassEnvironment(registry: .standard, place: devices.client))
         let names = optimized.nodes.map(\.op.name)
         #expect(!names.contains("MatMul") && !names.contains("Tanh") && names.contains("CheckNumerics"))
@@ -231,7 +231,7 @@ struct OptimizerTests {
         let (x, y) = (placeholder("x"), placeholder("y"))
         let sum = b.add("AddV2", [b.add("Tanh", [x])[0], y], name: "sum")[0]
         let z = b.add("Neg", [sum], name: "last")[0]
-        let devices = LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0), options: RuntimeOptions())
+        let devices = try LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0), options: RuntimeOptions())
         let optimized = try GraphOptimizer.standard.run(b.graph(), PassEnvironment(registry: .standard, place: devices.client))
         #expect(optimized.nodes.map(\.op.name).sorted() == ["Placeholder", "Placeholder", "_FusedElementwise"])
         let session = try DirectSession(b.graph(), registry: .standard)
@@ -327,7 +327,7 @@ struct OptimizerTests {
         let six = b.add("Mul", [b.scalar(2, .int32), b.scalar(3, .int32)])[0]
         let first = b.add("AddV2", [x, six])[0], second = b.add("AddV2", [x, six])[0]
         let product = b.add("Mul", [first, second])[0]
-        let devices = LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0), options: RuntimeOptions())
+        let devices = try LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0), options: RuntimeOptions())
         let optimized = try GraphOptimizer.standard.run(b.graph(), PassEnvironment(registry: .standard, place: devices.client))
         #expect(optimized.nodes.map(\.op.name).sorted() == ["AddV2", "Const", "Mul", "Placeholder"])
         let session = try DirectSession(b.graph(), registry: .standard)

@@ -68,7 +68,7 @@ struct ProductFusionTests {
                 Tensor((0..<shape.elementCount).map { Float($0 * step % 1009) / 400 - 1.25 }, shape: shape)
             }
             let feeds = [("x:0", numbers(inputShape, 17)), ("filter:0", numbers(filterShape, 29)), ("bias:0", numbers([outs], 5))]
-            let devices = LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0), options: RuntimeOptions())
+            let devices = try LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0), options: RuntimeOptions())
             let environment = PassEnvironment(registry: .standard, place: devices.client)
             let optimized = try GraphOptimizer(passes: [ProductFusion()]).run(b.graph(), environment)
             #expect(optimized.nodes.filter { $0.op.name == "_FusedConv2D" }.count == results.count && optimized.nodes.count == results.count + 3)
@@ -82,7 +82,7 @@ struct ProductFusionTests {
         func placeholder(_ name: String) -> Output { b.add("Placeholder", name: name, attributes: ["dtype": .type(.float32)])[0] }
         let (x, other) = (placeholder("x"), placeholder("other"))
         let sum = b.add("AddV2", [b.add("MatMul", [x, x], attributes: ["transpose_b": true])[0], other])[0]
-        let devices = LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0), options: RuntimeOptions())
+        let devices = try LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0), options: RuntimeOptions())
         let optimized = try GraphOptimizer.standard.run(b.graph(), PassEnvironment(registry: .standard, place: devices.client))
         #expect(optimized.nodes.map(\.op.name).sorted() == ["Placeholder", "Placeholder", "_FusedMatMul"])
         let session = try DirectSession(b.graph(), registry: .standard)

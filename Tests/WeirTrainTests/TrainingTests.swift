@@ -32,6 +32,13 @@ struct TrainingTests {
         #expect(report.testAccuracy.least <= report.testAccuracy.mean && report.testAccuracy.greatest >= report.testAccuracy.mean)
     }
 
+    @Test("replicas without a parameter server to share variables on are refused, and do not wait for each other", arguments: [Strategy.sync, .async])
+    func nothingShared(_ strategy: Strategy) async throws {
+        let cluster = try ClusterSpec(["worker": ["127.0.0.1:1", "127.0.0.1:2"]])
+        let error = await #expect(throws: Status.self) { try await Trainer(options(strategy), cluster: cluster).run() }
+        #expect(error?.code == .invalidArgument && error?.message.contains("needs a job 'ps'") == true)
+    }
+
     @Test("there are at least two folds", arguments: [1, 0, -1])
     func tooFewFolds(_ count: Int) async throws {
         var options = try options(.single)

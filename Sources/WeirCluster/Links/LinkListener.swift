@@ -59,7 +59,7 @@ final class LinkListener: Sendable {
         state.withLock { $0.listening = descriptors }
         for descriptor in descriptors {
             do throws(Status) {
-                try LinkThread.run { [weak self] in LinkListener.accept(descriptor) { self } }
+                try SystemThread.run { [weak self] in LinkListener.accept(descriptor) { self } }
             } catch {
                 stop()
                 throw error
@@ -98,7 +98,7 @@ final class LinkListener: Sendable {
         }
         guard isWelcome == true else { return isWelcome != nil }
         do throws(Status) {
-            try LinkThread.run { [self] in
+            try SystemThread.run { [self] in
                 let deadline = Deadline(LinkListener.patience) { socket.close() }
                 admit(socket)
                 deadline.stop()

@@ -181,7 +181,7 @@ package final class LinkSocket: Sendable {
             onEnd(reason)
         }
         do throws(Status) {
-            try LinkThread.run { [self] in
+            try SystemThread.run { [self] in
                 do throws(Status) {
                     var input = LinkInput(descriptor, bufferByteCount: 64 << 10)
                     while let frame = try receive(&input, through: ring) { onFrame(frame) }

@@ -27,7 +27,7 @@ final class LinkTable: Sendable {
             // Connecting blocks; not on a thread of Swift's tasks.
             return try await withCheckedThrowingContinuation { continuation in
                 do {
-                    try LinkThread.run {
+                    try SystemThread.run {
                         continuation.resume(
                             with: Result {
                                 try LinkClient(host: host, offer: chosen, task: task, variants: variants)

@@ -248,14 +248,11 @@ public final class Worker: WorkerEndpoint {
     private static func fetch(_ keys: [String], _ step: StepTable.Step, _ done: @escaping Completion<[NamedTensor]>) {
         do throws(Status) {
             let deliveries = try keys.map { key throws(Status) in try delivery(key, step) }
-            guard let first = deliveries.firstIndex(where: { !$0.isOnHost }) else {
+            guard deliveries.contains(where: { !$0.isOnHost }) else {
                 return done(.success(zip(keys, deliveries).map { NamedTensor($0, $1.tensor) }))
             }
             let gathering = Gathering(keys.count, done)
-            for (index, delivery) in deliveries.enumerated() where index < first || delivery.isOnHost {
-                gathering.finish(index, .success(NamedTensor(keys[index], delivery.tensor)))
-            }
-            for (index, delivery) in deliveries.enumerated() where !delivery.isOnHost {
+            for (index, delivery) in deliveries.enumerated() {
                 delivery.download { result in gathering.finish(index, result.map { NamedTensor(keys[index], $0) }) }
             }
         } catch {

@@ -21,15 +21,16 @@ public final class SimulatedGPU: Device {
     public var stream: (any DeviceStream)? { compute }
 
     /// - Parameter delays: how long its streams sit idle between pieces of work.
+    /// - Throws: `resourceExhausted` when the system has no threads for its streams.
     public init(
         name: DeviceName, memoryLimit: Int = 1 << 30, incarnation: UInt64 = .random(in: 1 ... .max), delays: SimulatedDelays? = nil
-    ) {
+    ) throws(Status) {
         self.name = name
         self.memoryLimit = memoryLimit
         self.incarnation = incarnation
-        compute = SimulatedStream(delays: delays?.stream(0))
-        copyIn = SimulatedStream(delays: delays?.stream(1))
-        copyOut = SimulatedStream(delays: delays?.stream(2))
+        compute = try SimulatedStream(delays: delays?.stream(0))
+        copyIn = try SimulatedStream(delays: delays?.stream(1))
+        copyOut = try SimulatedStream(delays: delays?.stream(2))
         let account = MemoryAccount(name: name.description, limit: memoryLimit)
         memory = SimulatedMemory(account, freedBy: compute)
         kernelMemory = KernelMemory(account)

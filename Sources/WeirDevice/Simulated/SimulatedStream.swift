@@ -4,17 +4,17 @@
     import Darwin
 #endif
 import Synchronization
+import WeirTensor
 
 /// A stream of a simulated device: a thread of its own that does one piece of work after the other.
 final class SimulatedStream: DeviceStream {
     private let queue: WorkQueue
 
     /// - Parameter delays: draws how long the stream sits idle before each piece of work; nil lets it run as fast as it can.
-    init(delays: SimulatedDelays? = nil) {
+    /// - Throws: `resourceExhausted` when the system has no thread left.
+    init(delays: SimulatedDelays? = nil) throws(Status) {
         queue = WorkQueue()
-        let queue = queue
-        // A machine without threads for its simulated devices has none for anything else.
-        precondition(queue.start(delays), "no thread for a simulated stream")
+        try queue.start(delays)
     }
     deinit { queue.end() }
 
@@ -107,28 +107,10 @@ private final class WorkQueue: Sendable {
     private let state = Mutex(State())
     private let gate = Gate()
 
-    func start(_ delays: SimulatedDelays?) -> Bool {
-        let body = Unmanaged.passRetained(Body(self, delays))
-        var thread = pthread_t()
-        let failure = pthread_create(
-            &thread, nil,
-            { argument in
-                if let argument { Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run() }
-                return nil
-            }, body.toOpaque())
-        guard failure == 0 else {
-            body.release()
-            return false
-        }
-        pthread_detach(thread)
-        return true
-    }
-    private final class Body {
-        private let queue: WorkQueue
-        private var delays: SimulatedDelays?
-        init(_ queue: WorkQueue, _ delays: SimulatedDelays?) { (self.queue, self.delays) = (queue, delays) }
-        func run() {
-            while let work = queue.next() {
+    func start(_ delays: SimulatedDelays?) throws(Status) {
+        try SystemThread.run { [self] in
+            var delays = delays
+            while let work = next() {
                 for piece in work {
                     if let delay = delays?.next(), delay > 0 { usleep(delay) }
                     piece()

@@ -78,7 +78,8 @@ public struct ConstantFolding: GraphPass {
 
     /// Where the nodes are computed: as on the device that they are for, with no more memory for results than are kept.
     private static func place(_ environment: PassEnvironment) -> KernelPlace {
-        let device = FoldingDevice(environment.place.device, byteCount: 4 * maximumByteCount)
+        let memory = CountingAllocator(name: "\(environment.place.device.name), ahead of time", limit: 4 * maximumByteCount)
+        let device = DeviceWithMemory(environment.place.device, memory)
         return KernelPlace(device: device, resources: environment.place.resources, pool: environment.place.pool)
     }
 
@@ -119,23 +120,6 @@ public struct ConstantFolding: GraphPass {
         }
         return kept
     }
-}
-
-/// A device as another one, with little memory.
-private final class FoldingDevice: Device {
-    private let device: any Device
-    private let memory: CountingAllocator
-
-    init(_ device: any Device, byteCount: Int) {
-        self.device = device
-        memory = CountingAllocator(name: "\(device.name), ahead of time", limit: byteCount)
-    }
-    var name: DeviceName { device.name }
-    var type: String { device.type }
-    var incarnation: UInt64 { device.incarnation }
-    var allocator: any Allocator { memory }
-    var memoryLimit: Int { device.memoryLimit }
-    var hardware: String { device.hardware }
 }
 
 /// For kernels that compute values, which hand nothing over.

@@ -89,10 +89,11 @@ public struct Partitioner {
             return result
         }
 
-        /// What a reader of a variable waits for besides it, as nodes of the variable's part.
+        /// What a reader of a variable waits for besides it, as nodes of the variable's part. A Merge waits for one input only.
         func readers(of variable: NodeID, _ reader: NodeID, _ input: Int, _ loop: NodeID?) throws -> [NodeID] {
             let node = graph.nodes[reader]
-            let others = Set(node.controlInputs + node.inputs.enumerated().filter { $0.offset != input }.map(\.element.node))
+            let inputs = node.op.role == .merge ? [] : node.inputs.enumerated().filter { $0.offset != input }.map(\.element.node)
+            let others = Set(node.controlInputs + inputs)
             var result: [NodeID] = []
             for other in others.sorted() where other != variable && other != loop {
                 if partOfNode[other] == partOfNode[variable] {

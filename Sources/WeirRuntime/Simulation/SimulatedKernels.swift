@@ -18,24 +18,28 @@ struct SimulatedKernels: KernelLibrary {
                 name: request.name, op: request.op, attributes: request.attributes, inputTypes: request.inputTypes,
                 outputTypes: request.outputTypes,
                 place: KernelPlace(
-                    device: KernelDevice(request.place.device, memory), resources: request.place.resources, pool: request.place.pool),
+                    device: DeviceWithMemory(request.place.device, memory), resources: request.place.resources, pool: request.place.pool),
                 functions: request.functions)
         }
         if runsOnHost(request, ports) {
-            // What it makes, a shape say, is in the host's memory. What the machinery hands on is where it was.
-            guard request.op.role == .compute, request.op.passThrough == nil else { return try HostKernels().kernel(for: request, support) }
-            let inner = placed(in: HostAllocator.shared)
+            // What it makes, a shape say, is in the host's memory. What the machinery hands on stays where it is.
+            let isMachinery = request.op.role != .compute || request.op.passThrough != nil
+            let inner = isMachinery ? request : placed(in: HostAllocator.shared)
             let made = try HostKernels().kernel(for: inner, support)
-            guard case .sync(let body) = made, !request.op.readsOnlyShapes, !request.inputTypes.isEmpty else { return made }
-            let kernel = SimulatedKernel(gpu, inner, inner.place, ports.outputs, body)
-            return .async { context, done in kernel.runOnHost(context, done) }
+            let kernel = SimulatedKernel(gpu, inner, inner.place, ports.outputs, made)
+            if ports.inputs.contains(true), !request.op.readsOnlyShapes {
+                return .async { context, done in kernel.runOnHost(context, ports.inputs, done) }
+            }
+            guard !isMachinery, case .sync = made else { return made }
+            return .sync { context in try kernel.runNow(context) }
         }
         let inner = placed(in: gpu.kernelMemory)
-        let place = inner.place
-        guard case .sync(let body) = try HostKernels().kernel(for: inner, support) else {
+        let made = try HostKernels().kernel(for: inner, support)
+        guard case .sync = made else {
             throw Status.unimplemented("Node '\(request.name)' (op \(request.op.name)) cannot wait on a simulated GPU")
         }
-        let kernel = SimulatedKernel(gpu, request, place, ports.outputs, body)
+        let kernel = SimulatedKernel(gpu, request, inner.place, ports.outputs, made)
+        if request.op.changesInputs { return .enqueued { context, done in kernel.enqueueInPlace(context, done) } }
         guard mayBeHandedOnEarly(request, ports) else { return .async { context, done in kernel.run(context, done) } }
         return .enqueued { context, done in try kernel.enqueue(context, done) }
     }
@@ -51,10 +55,9 @@ struct SimulatedKernels: KernelLibrary {
 
     /// Whether a node computes values on the device from values alone.
     private func mayBeHandedOnEarly(_ request: KernelRequest, _ ports: (inputs: [Bool], outputs: [Bool])) -> Bool {
-        let types = request.inputTypes + request.outputTypes
+        // A string is no value here: it may name an array of the step's.
         return request.op.isPure && request.op.shapeFunction != nil && !request.outputTypes.isEmpty && !ports.outputs.contains(true)
-            && !types.contains { $0.isReference || $0.dtype == .resource } && request.outputTypes.allSatisfy(\.dtype.isBitwise)
-            && !request.inputTypes.contains { $0.dtype == .variant }
+            && (request.inputTypes + request.outputTypes).allSatisfy { !$0.isReference && $0.dtype.isBitwise }
     }
 }
 
@@ -65,10 +68,10 @@ private final class SimulatedKernel: Sendable {
     /// Where the CPU's kernel runs: as on the GPU, in memory that it can read.
     private let place: KernelPlace
     private let isHostOutput: [Bool]
-    private let body: Kernel.Synchronous
+    private let kernel: Kernel
 
-    init(_ gpu: SimulatedGPU, _ request: KernelRequest, _ place: KernelPlace, _ isHostOutput: [Bool], _ body: @escaping Kernel.Synchronous) {
-        (self.gpu, self.request, self.place, self.isHostOutput, self.body) = (gpu, request, place, isHostOutput, body)
+    init(_ gpu: SimulatedGPU, _ request: KernelRequest, _ place: KernelPlace, _ isHostOutput: [Bool], _ kernel: Kernel) {
+        (self.gpu, self.request, self.place, self.isHostOutput, self.kernel) = (gpu, request, place, isHostOutput, kernel)
     }
 
     /// Enqueues the kernel and, where their shapes are known, hands its outputs on before they are computed.
@@ -103,6 +106,23 @@ private final class SimulatedKernel: Sendable {
         return true
     }
 
+    /// Enqueues a kernel that writes to its first input, which is its output.
+    func enqueueInPlace(_ context: borrowing KernelContext, _ done: @escaping @Sendable (EnqueuedResult) -> Void) -> Bool {
+        let inputs = (0..<context.inputCount).map { context.input($0) }
+        let call = Call(context)
+        context.setOutput(0, inputs[0])
+        let views = inputs.map { view($0, keeping: nil) }
+        gpu.enqueue { [self] in
+            do throws(Status) {
+                _ = try compute(views.map { .value($0) }, call)
+                done(.handedOnBefore(nil))
+            } catch {
+                done(.handedOnBefore(error))
+            }
+        }
+        return true
+    }
+
     /// Enqueues the kernel; its outputs are handed on when it has run.
     func run(_ context: borrowing KernelContext, _ done: @escaping KernelCompletion) {
         let slots = (0..<context.inputCount).map { context.slot($0) }
@@ -122,12 +142,23 @@ private final class SimulatedKernel: Sendable {
         }
     }
 
-    /// Runs the kernel on the host, once those of its inputs that lie on the device have been brought there.
-    func runOnHost(_ context: borrowing KernelContext, _ done: @escaping KernelCompletion) {
+    /// Runs the kernel on the host, right away.
+    func runNow(_ context: borrowing KernelContext) throws {
+        let slots = (0..<context.inputCount).map { context.slot($0) }
+        for (index, slot) in try compute(slots, Call(context)).enumerated() { context.setOutput(index, slot: slot) }
+    }
+
+    /// Runs the kernel on the host, once those of its host-memory arguments that lie on the device have been brought there.
+    func runOnHost(_ context: borrowing KernelContext, _ isHostInput: [Bool], _ done: @escaping KernelCompletion) {
         let slots = (0..<context.inputCount).map { context.slot($0) }
         let call = Call(context)
-        @Sendable func run(_ inputs: [Slot]) { done(Result { () throws(Status) in try compute(inputs, call) }) }
-        let away = slots.indices.filter { slots[$0].tensor.map { gpu.elements(of: $0) != nil } ?? false }
+        @Sendable func run(_ inputs: [Slot]) {
+            guard case .async(let body) = kernel else { return done(Result { () throws(Status) in try compute(inputs, call) }) }
+            do throws(Status) { try withContext(inputs, call) { context, _ in body(context, done) } } catch { done(.failure(error)) }
+        }
+        let away = slots.indices.filter { index in
+            isHostInput[index] && slots[index].tensor.map { gpu.elements(of: $0) != nil } ?? false
+        }
         guard !away.isEmpty else { return run(slots) }
         let arriving = Mutex((slots: slots, left: away.count, failure: Status?.none))
         let event = gpu.stream?.record()
@@ -154,31 +185,38 @@ private final class SimulatedKernel: Sendable {
 
     /// Runs the CPU's kernel, on the stream.
     private func compute(_ inputs: [Slot], _ call: Call) throws(Status) -> [Slot] {
+        guard case .sync(let body) = kernel else { throw .internalError("Node '\(request.name)' waits on a stream") }
         let start = call.step.trace == nil ? 0 : StepClock.now()
-        var slots = inputs
-        var outputs = [Slot](repeating: .empty, count: request.outputTypes.count)
-        // Nobody writes over an input that the host may still hand to others.
-        let held = inputs
-        let result = slots.withUnsafeMutableBufferPointer { slots in
-            outputs.withUnsafeMutableBufferPointer { outputs in
-                Result { () throws(Status) in
-                    let none = UnsafeMutablePointer<Slot>.allocate(capacity: 1)
-                    defer { none.deallocate() }
-                    let context = KernelContext(
-                        inputs: slots.baseAddress ?? none, inputCount: slots.count, outputs: outputs.baseAddress ?? none,
-                        outputCount: outputs.count, step: call.step, place: place, frame: call.frame)
-                    do { try body(context) } catch { throw Status(error) }
-                }
-            }
+        let outputs = try withContext(inputs, call) { (context, outputs) throws(Status) -> [Slot] in
+            do { try body(context) } catch { throw Status(error) }
+            return Array(outputs)
         }
-        withExtendedLifetime(held) {}
-        try result.get()
         if let trace = call.step.trace, start != 0 {
             trace.record(
                 node: request.name, op: request.op.name, device: "\(request.place.device.name)/stream:0", start: start, end: StepClock.now(),
                 outputs: outputs)
         }
         return outputs
+    }
+
+    /// Calls `body` with what a kernel sees, and with where it puts its outputs.
+    private func withContext<R>(
+        _ inputs: [Slot], _ call: Call, _ body: (borrowing KernelContext, UnsafeMutableBufferPointer<Slot>) throws(Status) -> R
+    ) throws(Status) -> R {
+        // Nobody writes over an input that the host may still hand to others: it is held here, too.
+        var slots = inputs + [.empty]
+        var outputs = [Slot](repeating: .empty, count: request.outputTypes.count + 1)
+        defer { withExtendedLifetime(inputs) {} }
+        return try slots.withUnsafeMutableBufferPointer { slots throws(Status) in
+            try outputs.withUnsafeMutableBufferPointer { outputs throws(Status) in
+                // Each has room for one more, so that there is an address.
+                guard let first = slots.baseAddress, let target = outputs.baseAddress else { throw .internalError("no room for a kernel's slots") }
+                let count = request.outputTypes.count
+                let context = KernelContext(
+                    inputs: first, inputCount: inputs.count, outputs: target, outputCount: count, step: call.step, place: place, frame: call.frame)
+                return try body(context, UnsafeMutableBufferPointer(start: target, count: count))
+            }
+        }
     }
 
     /// A result in the device's memory.
@@ -219,17 +257,4 @@ private final class SimulatedKernel: Sendable {
             address?.copyMemory(from: tensor.address, byteCount: byteCount)
         }
     }
-}
-
-/// The device as its kernels see it on the stream.
-private final class KernelDevice: Device {
-    private let device: any Device
-    private let memory: any Allocator
-    init(_ device: any Device, _ memory: any Allocator) { (self.device, self.memory) = (device, memory) }
-    var name: DeviceName { device.name }
-    var type: String { device.type }
-    var incarnation: UInt64 { device.incarnation }
-    var allocator: any Allocator { memory }
-    var memoryLimit: Int { device.memoryLimit }
-    var hardware: String { device.hardware }
 }

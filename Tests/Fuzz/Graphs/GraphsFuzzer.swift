@@ -164,18 +164,22 @@ struct ClusterLayout {
     let cpus: Int
     let gpus: Int
     let transport: ServerOptions.TensorTransport
+    /// How long a GPU's streams sit idle: what does not wait for them where it must gets poison.
+    let delays: SimulatedDelays?
 
     init(_ random: inout SplitMix64) {
         tasks = random.pick([1, 2, 2, 3, 3])
         let pair = random.pick([(1, 0), (2, 0), (1, 1), (1, 1)])
         (cpus, gpus) = GraphsFuzzer.choice.omits.contains("gpus") ? (2, 0) : pair
         transport = random.pick([.links, .links, .tcp, .grpc])
+        delays = gpus == 0 || random.chance(50) ? nil : SimulatedDelays(seed: random.next(), longest: 200)
     }
 
     var options: ServerOptions {
         var options = ServerOptions()
         options.runtime.cpuCount = cpus
         options.runtime.simulatedGPUCount = gpus
+        options.runtime.simulatedGPUDelays = delays
         options.runtime.allowsSoftPlacement = true
         options.tensorTransport = transport
         return options

@@ -21,7 +21,7 @@ struct DefinitionsFuzzer: FuzzKind {
         self.session = session
         var options = RuntimeOptions()
         options.cpuCount = 2
-        devices = LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0), options: options)
+        devices = try LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0), options: options)
     }
 
     static func words(_ names: [String]) -> [[UInt8]] {

@@ -14,11 +14,11 @@ def doubled(kind, value):
         elif kind == "Add":
             value = tf.raw_ops.Add(x=value, y=value)
         else:
-            value = tf.strings.regex_replace(value, "^(?s)(.*)$", r"\1\1")
+            value = tf.strings.regex_replace(value, "(?s).+", r"\0" * 64)  # Few steps: to search takes 50 ns a byte.
     return tf.size(value) if kind == "ConcatV2" else tf.strings.length(value)
 
 
-@case(worker=1, weir_only=True, arguments=["--memory-limit", "2GB"], each={
+@case(worker=1, weir_only=True, arguments=["--memory-limit", "256MB"], each={
     kind: dict(kind=kind) for kind in ["ConcatV2", "StringJoin", "Add", "RegexReplace"]})
 def a_value_doubled_sixty_times_is_refused(cluster, kind):
     x = tf.placeholder(tf.float32 if kind == "ConcatV2" else tf.string, [None] if kind == "ConcatV2" else [])
@@ -32,7 +32,7 @@ def a_value_doubled_sixty_times_is_refused(cluster, kind):
         expect(s.run(one), 2)
 
 
-@case(worker=1, weir_only=True, arguments=["--memory-limit", "2GB"])
+@case(worker=1, weir_only=True, arguments=["--memory-limit", "256MB"])
 def a_string_that_a_loop_doubles_is_refused(cluster):
     _, text = tf.while_loop(lambda i, s: i < 60, lambda i, s: (i + 1, tf.strings.join([s, s])), [0, tf.placeholder_with_default("abcd", [])])
     with session(cluster) as s:

@@ -38,3 +38,15 @@ def stops_though_a_peer_is_stopped(cluster, steps):
         running.join(5)
         expect(len(ended), 1, "errors of the step")
     cluster.kill("ps", 0, signal.SIGCONT)
+
+
+@case(ps=1, worker=1, weir_only=True)
+def a_session_that_cannot_begin_says_who_has_not_answered(cluster):
+    cluster.kill("ps", 0, signal.SIGSTOP)
+    try:
+        session(cluster, seconds=4).run(tf.constant(1))
+        found = "no error"
+    except tf.errors.OpError as error:
+        found = error.message
+    cluster.kill("ps", 0, signal.SIGCONT)
+    expect("/job:ps/replica:0/task:0" in found and "has not answered" in found, True, found)

@@ -1,4 +1,5 @@
 import Synchronization
+import WeirDevice
 import WeirGraph
 import WeirTensor
 
@@ -19,7 +20,7 @@ extension OpDefinition {
             let condition = try NodeFunction(request, "cond"), body = try NodeFunction(request, "body")
             let types = request.outputTypes
             return .async { context, done in
-                LoopRun(condition, body, types, context.inputTensors, context.step, done).go()
+                LoopRun(condition, body, types, context.device, context.inputTensors, context.step, done).go()
             }
         }
     }
@@ -30,18 +31,20 @@ private final class LoopRun: @unchecked Sendable {  // its fields belong to whoe
     private let condition: NodeFunction
     private let body: NodeFunction
     private let types: [PortType]
+    private let device: any Device
     private let step: StepContext
     private let done: KernelCompletion
     @exclusivity(unchecked) private var values: [Tensor]
     @exclusivity(unchecked) private var isTesting = true
 
     init(
-        _ condition: NodeFunction, _ body: NodeFunction, _ types: [PortType], _ values: [Tensor], _ step: StepContext,
+        _ condition: NodeFunction, _ body: NodeFunction, _ types: [PortType], _ device: any Device, _ values: [Tensor], _ step: StepContext,
         _ done: @escaping KernelCompletion
     ) {
         self.condition = condition
         self.body = body
         self.types = types
+        self.device = device
         self.values = values
         self.step = step
         self.done = done
@@ -65,7 +68,13 @@ private final class LoopRun: @unchecked Sendable {  // its fields belong to whoe
     }
 
     private func call(_ completion: @escaping Completion<[Tensor]>) {
-        if isTesting { return condition.call(values, in: step, completion) }
+        if isTesting {
+            return condition.call(values, in: step) { [device] result in
+                guard case .success(let results) = result, results.count == 1 else { return completion(result) }
+                // What the condition came to is read here.
+                device.bringToHost(results[0]) { completion($0.map { [$0] }) }
+            }
+        }
         // The body gets the only references, so that it may reuse the memory.
         let arguments = values
         values = []

@@ -40,11 +40,12 @@ struct RegularExpression: Sendable {
         // A short text can become a long one: a rewrite may repeat it for each of its characters.
         var counted = 0
         while position <= bytes.count, try matcher.match(from: position) {
-            if result.count - counted >= 1 << 20 {
-                try MemoryBudget.take(2 * (result.count - counted))
-                counted = result.count
-            }
             let (start, end) = (matcher.places[0], matcher.places[1])
+            let count = result.count + (start - position) + rewrite.byteCount(matcher.places)
+            if count - counted >= 1 << 20 {
+                try MemoryBudget.take(2 * (count - counted))
+                counted = count
+            }
             result += bytes[position..<start]
             if start == end, start == lastEnd {
                 // An empty match right behind the last match would be found forever: one character is passed over.
@@ -94,6 +95,16 @@ struct RegularExpression: Sendable {
             }
             parts.append(.text(literal))
             largestGroup = largest
+        }
+
+        /// How many bytes it puts in the place of a match.
+        fileprivate func byteCount(_ places: [Int]) -> Int {
+            parts.reduce(0) { sum, part in
+                switch part {
+                case .text(let text): sum + text.count
+                case .group(let number): sum + places[2 * number + 1] - places[2 * number]
+                }
+            }
         }
 
         fileprivate func append(to result: inout [UInt8], _ bytes: [UInt8], _ places: [Int]) {
