@@ -92,7 +92,8 @@ public final class LocalGraph: Sendable {
     ) throws -> Kernel {
         let request = KernelRequest(
             name: node.name, op: node.op, attributes: node.attributes, inputTypes: node.inputTypes, outputTypes: node.outputTypes,
-            place: place, functions: functions)
+            // A session keeps kernels, and a graph's functions hold what it keeps: who calls none does not hold them.
+            place: place, functions: node.op.functionCall == nil ? NoFunctions() : functions)
         if node.op.function != nil {
             // A node that is a call: its op is the function.
             let callable = try functions.instantiate(FunctionReference(node.op.name, attributes: node.attributes.values))

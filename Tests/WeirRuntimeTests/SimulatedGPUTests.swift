@@ -19,6 +19,23 @@ struct SimulatedGPUTests {
         return try DirectSession(b.graph(), registry: registry, options: options)
     }
 
+    @Test("a session that kept variables lets go of its devices when it ends, and their threads end", arguments: ["VarHandleOp", "VariableV2"])
+    func ends(_ op: String) throws {
+        weak var gpu: SimulatedGPU?
+        do {
+            let b = GraphBuilder(registry: .standard)
+            let assigned = b.device("/gpu:0") {
+                let variable = b.add(op, attributes: ["dtype": .type(.float32), "shape": .shape(PartialShape([2]))])[0]
+                return b.add(op == "VarHandleOp" ? "AssignVariableOp" : "Assign", [variable, b.constant(Tensor([1, 2] as [Float]))])
+            }
+            let session = try session(b, gpus: 1)
+            gpu = session.devices.places.compactMap { $0.device as? SimulatedGPU }.first
+            #expect(gpu != nil)
+            _ = try session.run(targets: [assigned.name])
+        }
+        #expect(gpu == nil)
+    }
+
     @Test("host code that reads a tensor of the device reads poison; what the stream brings back is right")
     func poison() throws {
         let gpu = try SimulatedGPU(name: name)

@@ -22,8 +22,9 @@ struct SimulatedKernels: KernelLibrary {
                 functions: request.functions)
         }
         if runsOnHost(request, ports) {
-            // What it makes, a shape say, is in the host's memory. What the machinery hands on stays where it is.
-            let isMachinery = request.op.role != .compute || request.op.passThrough != nil
+            // What it makes, a shape say, is in the host's memory. What the machinery hands on stays where it is, and functions
+            // that it calls run on the device.
+            let isMachinery = request.op.role != .compute || request.op.passThrough != nil || request.op.functionCall != nil
             let inner = isMachinery ? request : placed(in: HostAllocator.shared)
             let made = try HostKernels().kernel(for: inner, support)
             let kernel = SimulatedKernel(gpu, inner, inner.place, ports.outputs, made)
