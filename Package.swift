@@ -8,6 +8,13 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
+/// A family of ops: some folders of `Sources/WeirOps`.
+func family(_ name: String, _ folders: [String], dependencies: [Target.Dependency] = []) -> Target {
+    .target(
+        name: name, dependencies: ["WeirKernels", "WeirGraph", "WeirDevice", "WeirTensor"] + dependencies, path: "Sources/WeirOps",
+        sources: folders, swiftSettings: settings)
+}
+
 // No flags that only a root package may set: Weir can be a dependency. What the Makefile adds for speed is said there.
 
 let package = Package(
@@ -50,9 +57,19 @@ let package = Package(
             ],
             swiftSettings: settings),
         // 4
+        // What the families of ops share: loops over elements, layouts, random words.
+        .target(name: "WeirKernels", dependencies: ["WeirGraph", "WeirDevice", "WeirTensor"], swiftSettings: settings),
+        // Families of ops; none imports another, so that they are compiled side by side and an edit compiles one.
+        family("WeirMathOps", ["Math", "Random"]),
+        family("WeirNeuralOps", ["Linear", "NN"]),
+        family("WeirArrayOps", ["Array"]),
+        family("WeirStateOps", ["State", "Training", "Queue"], dependencies: ["WeirWire"]),
+        family("WeirControlOps", ["Control"]),
+        family("WeirTextOps", ["Strings", "IO"], dependencies: ["WeirWire"]),
         .target(
-            name: "WeirOps", dependencies: ["WeirGraph", "WeirDevice", "WeirTensor", "WeirWire"],
-            swiftSettings: settings),
+            name: "WeirOps",
+            dependencies: ["WeirMathOps", "WeirNeuralOps", "WeirArrayOps", "WeirStateOps", "WeirControlOps", "WeirTextOps", "WeirGraph"],
+            path: "Sources/WeirOps", sources: ["Standard.swift"], swiftSettings: settings),
         .target(
             name: "WeirRuntime",
             dependencies: [
@@ -115,7 +132,12 @@ let package = Package(
         .testTarget(name: "WeirGraphTests", dependencies: ["WeirGraph", "WeirTesting", "WeirOps", "WeirTensor"], swiftSettings: settings),
         .testTarget(name: "WeirWireTests", dependencies: ["WeirWire", "WeirProto", "WeirGraph", "WeirTensor"], swiftSettings: settings),
         .testTarget(
-            name: "WeirOpsTests", dependencies: ["WeirOps", "WeirRuntime", "WeirWire", "WeirGraph", "WeirDevice", "WeirTensor"],
+            name: "WeirOpsTests",
+            dependencies: [
+                "WeirOps", "WeirMathOps", "WeirNeuralOps", "WeirArrayOps", "WeirStateOps", "WeirControlOps", "WeirTextOps", "WeirKernels", "WeirRuntime",
+                "WeirWire", "WeirGraph",
+                "WeirDevice", "WeirTensor",
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "OpCaseTests", dependencies: ["WeirRuntime", "WeirOps", "WeirGraph", "WeirDevice", "WeirTensor"],
@@ -126,7 +148,7 @@ let package = Package(
         .testTarget(
             name: "WeirClusterTests",
             dependencies: [
-                "WeirCluster", "WeirTesting", "WeirOps", "WeirWire", "WeirProto", "WeirGraph", "WeirDevice", "WeirTensor", "CLinux", "CZlib",
+                "Weir", "WeirCluster", "WeirTesting", "WeirOps", "WeirWire", "WeirProto", "WeirGraph", "WeirDevice", "WeirTensor", "CLinux", "CZlib",
                 .product(name: "GRPCCore", package: "grpc-swift-2"),
                 .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -137,7 +159,7 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "WeirTrainTests",
-            dependencies: ["WeirTrain", "WeirTesting", "WeirCluster", "WeirRuntime", "WeirOps", "WeirGraph", "WeirDevice", "WeirTensor"],
+            dependencies: ["Weir", "WeirTrain", "WeirTesting", "WeirCluster", "WeirRuntime", "WeirOps", "WeirGraph", "WeirDevice", "WeirTensor"],
             swiftSettings: settings),
     ]
 )

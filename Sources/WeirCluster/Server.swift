@@ -1,7 +1,6 @@
 import GRPCCore
 import Logging
 public import WeirGraph
-public import WeirOps
 public import WeirRuntime
 public import WeirTensor
 public import WeirWire
@@ -56,13 +55,13 @@ public final class Server: Sendable {
     /// Starts a server; it serves when this returns.
     ///
     /// - Throws: `unavailable` when its address cannot be listened on.
-    public init(_ definition: ServerDefinition, options: ServerOptions = ServerOptions(), registry: OpRegistry = .standard) async throws {
+    public init(_ definition: ServerDefinition, options: ServerOptions = ServerOptions(), registry: OpRegistry) async throws {
         self.options = options
         task = definition.taskName
         let connections = GRPCConnections(options: options.transport)
         self.connections = connections
         let logger = logger
-        let variants = VariantDecoders.standard
+        let variants = registry.variants
         let pool = ComputeDispatch.pool
         let table = LinkTable(transport: options.tensorTransport, variants: variants)
         linkTable = table
@@ -100,7 +99,7 @@ public final class Server: Sendable {
     }
 
     /// A server alone in its cluster, on a free port of this machine.
-    public static func createLocal(options: ServerOptions = ServerOptions(), registry: OpRegistry = .standard) async throws -> Server {
+    public static func createLocal(options: ServerOptions = ServerOptions(), registry: OpRegistry) async throws -> Server {
         var options = options
         options.host = "127.0.0.1"
         let definition = try ServerDefinition(.cluster(ClusterSpec(["localhost": ["127.0.0.1:0"]])), job: "localhost", task: 0)

@@ -1,6 +1,5 @@
 import Synchronization
 public import WeirGraph
-public import WeirOps
 public import WeirRuntime
 public import WeirTensor
 public import WeirWire
@@ -35,7 +34,7 @@ public final class Session: Sendable {
     /// - Throws: `invalidArgument` when the graph cannot be placed; `unavailable` when the server cannot be reached.
     public init(
         _ graph: Graph, target: Target = .inProcess, configuration: SessionConfiguration = SessionConfiguration(),
-        registry: OpRegistry = .standard, devices: LocalDevices? = nil
+        registry: OpRegistry, devices: LocalDevices? = nil
     ) async throws {
         state = Mutex(graph)
         switch target {

@@ -3,8 +3,11 @@ public import WeirTensor
 /// The ops that a runtime knows: a value, handed to whoever needs it. `OpRegistry.standard` is declared with the ops.
 public struct OpRegistry: Sendable {
     private var ops: [String: OpDefinition]
+    /// The variants that its ops make.
+    public let variants: VariantDecoders
 
-    public init(_ definitions: [OpDefinition] = []) {
+    public init(_ definitions: [OpDefinition] = [], variants: VariantDecoders = .none) {
+        self.variants = variants
         ops = Dictionary(
             definitions.map { ($0.name, $0) },
             uniquingKeysWith: { first, second in

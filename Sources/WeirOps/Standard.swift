@@ -1,7 +1,14 @@
+@_exported import WeirArrayOps
+@_exported import WeirControlOps
 public import WeirGraph
+@_exported import WeirMathOps
+@_exported import WeirNeuralOps
+@_exported import WeirStateOps
+@_exported import WeirTextOps
 
 extension OpRegistry {
     /// Every op of Weir, family by family.
     public static let standard = OpRegistry(
-        mathOps + linearOps + arrayOps + neuralOps + stateOps + trainingOps + controlOps + queueOps + randomOps + ioOps + stringOps)
+        mathOps + linearOps + arrayOps + neuralOps + stateOps + trainingOps + controlOps + queueOps + randomOps + ioOps + stringOps,
+        variants: .standard)
 }

@@ -93,7 +93,7 @@ public final class LocalGraph: Sendable {
         let request = KernelRequest(
             name: node.name, op: node.op, attributes: node.attributes, inputTypes: node.inputTypes, outputTypes: node.outputTypes,
             // A session keeps kernels, and a graph's functions hold what it keeps: who calls none does not hold them.
-            place: place, functions: node.op.functionCall == nil ? NoFunctions() : functions)
+            place: place, functions: node.attributes.functionNames.isEmpty ? NoFunctions() : functions)
         if node.op.function != nil {
             // A node that is a call: its op is the function.
             let callable = try functions.instantiate(FunctionReference(node.op.name, attributes: node.attributes.values))

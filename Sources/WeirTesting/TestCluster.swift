@@ -1,4 +1,5 @@
 public import WeirCluster
+import WeirOps
 public import WeirTensor
 
 /// A cluster of servers in this process, on loopback: real ports and messages, no other processes.
@@ -30,7 +31,7 @@ public final class TestCluster: Sendable {
         var started: [Server] = []
         do {
             for task in spec.tasks {
-                started.append(try await Server(ServerDefinition(.cluster(spec), job: task.job, task: task.task), options: options))
+                started.append(try await Server(ServerDefinition(.cluster(spec), job: task.job, task: task.task), options: options, registry: .standard))
             }
         } catch {
             for server in started { await server.stop() }

@@ -1,5 +1,6 @@
 import Synchronization
 import Testing
+import Weir
 import WeirDevice
 import WeirGraph
 import WeirOps

@@ -1,4 +1,5 @@
 import Testing
+import Weir
 import WeirGraph
 import WeirOps
 import WeirTensor

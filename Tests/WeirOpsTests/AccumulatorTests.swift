@@ -3,7 +3,8 @@ import WeirDevice
 import WeirGraph
 import WeirTensor
 
-@testable import WeirOps
+@testable import WeirStateOps
+import WeirOps
 
 @Suite struct DenseAccumulatorTests {
     @Test(arguments: [true, false])

@@ -3,7 +3,9 @@ import WeirDevice
 import WeirGraph
 import WeirTensor
 
-@testable import WeirOps
+import WeirKernels
+import WeirOps
+@testable import WeirStateOps
 
 /// One application of an optimizer: what the variable and its slots are after it.
 struct UpdateCase: Sendable, CustomTestStringConvertible {

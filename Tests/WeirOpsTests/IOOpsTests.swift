@@ -3,7 +3,8 @@ import Testing
 import WeirGraph
 import WeirTensor
 
-@testable import WeirOps
+import WeirOps
+@testable import WeirTextOps
 
 /// A directory of a test's own, and a session of the IO ops in it.
 private final class Workplace {

@@ -2,7 +2,8 @@ import Testing
 import WeirGraph
 import WeirTensor
 
-@testable import WeirOps
+@testable import WeirNeuralOps
+import WeirOps
 
 /// Products of the sizes where the way they are computed changes: few rows, rows that lie a power of two apart, several
 /// blocks, several threads.

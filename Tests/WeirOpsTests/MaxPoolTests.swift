@@ -2,7 +2,8 @@ import Testing
 import WeirGraph
 import WeirTensor
 
-@testable import WeirOps
+@testable import WeirNeuralOps
+import WeirOps
 
 /// Max pooling and its gradient against their definition.
 @Suite("Max pooling")

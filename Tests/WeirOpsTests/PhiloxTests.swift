@@ -1,6 +1,8 @@
 import Testing
 
-@testable import WeirOps
+import WeirKernels
+@testable import WeirMathOps
+import WeirOps
 
 // Every expected number here was printed by TensorFlow 2.21 on a CPU: the raw op named in the test, with
 // seed=87654321 and seed2=42 unless the test says otherwise, run twice in one session.

@@ -3,7 +3,9 @@ import Testing
 import WeirGraph
 import WeirTensor
 
-@testable import WeirOps
+import WeirKernels
+import WeirOps
+@testable import WeirStateOps
 
 /// What became of attempts, by name.
 private final class Journal: Sendable {

@@ -3,7 +3,10 @@ import WeirDevice
 import WeirGraph
 import WeirTensor
 
-@testable import WeirOps
+import WeirKernels
+@testable import WeirMathOps
+@testable import WeirArrayOps
+import WeirOps
 
 // Expected numbers were printed by TensorFlow 2.21 on a CPU.
 

@@ -2,7 +2,8 @@ import Testing
 import WeirGraph
 import WeirTensor
 
-@testable import WeirOps
+import WeirOps
+@testable import WeirTextOps
 
 @Suite struct RegularExpressionTests {
     private func matches(

@@ -3,7 +3,9 @@ import WeirDevice
 import WeirGraph
 import WeirTensor
 
-@testable import WeirOps
+@testable import WeirStateOps
+@testable import WeirArrayOps
+import WeirOps
 
 /// A session with one variable, reached by reference or by handle.
 private struct OneVariable {

@@ -3,7 +3,8 @@ import WeirDevice
 import WeirGraph
 import WeirTensor
 
-@testable import WeirOps
+@testable import WeirStateOps
+import WeirOps
 
 @Suite struct ReferenceVariableTests {
     @Test func `a variable is empty until it is assigned and keeps its value between runs`() throws {

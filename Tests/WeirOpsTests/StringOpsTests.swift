@@ -2,7 +2,8 @@ import Testing
 import WeirGraph
 import WeirTensor
 
-@testable import WeirOps
+import WeirOps
+@testable import WeirTextOps
 
 // Expected values are those of TensorFlow 2.21.
 

@@ -2,7 +2,8 @@ import Testing
 import WeirGraph
 import WeirTensor
 
-@testable import WeirOps
+import WeirOps
+@testable import WeirStateOps
 
 #if canImport(Glibc)
     import Glibc

@@ -2,7 +2,8 @@ import Testing
 import WeirGraph
 import WeirTensor
 
-@testable import WeirOps
+@testable import WeirControlOps
+import WeirOps
 
 private func number(_ value: Float) -> Tensor { Tensor([value]) }
 
@@ -147,11 +148,11 @@ private func message(_ body: () throws -> Void) -> String {
     }
 
     @Test func `Zeros like a list have its shapes`() throws {
-        let zeros = try TensorList(try zeroVariant(like: Variant(list([5, nil], shape: [nil]))))
+        let zeros = try TensorList(try Variant(list([5, nil], shape: [nil])).zerosLike())
         #expect(zeros.elements == [number(0), nil] && zeros.elementShape == [nil])
         let outer = TensorList(elementDType: .variant, elementShape: .scalar, elements: [Tensor(try Variant(list([2])))])
         let inner = try TensorList(
-            scalar: try #require(try TensorList(try zeroVariant(like: Variant(outer))).elements[0]))
+            scalar: try #require(try TensorList(try Variant(outer).zerosLike()).elements[0]))
         #expect(inner.elements == [number(0)])
     }
 

@@ -8,7 +8,9 @@ import WeirTensor
     import Glibc
 #endif
 
-@testable import WeirOps
+@testable import WeirArrayOps
+import WeirOps
+@testable import WeirStateOps
 
 /// Runs a graph node after node on one device: just enough of a session to try kernels that keep state.
 final class TinySession {

@@ -4,7 +4,8 @@ import Testing
     import Glibc
 #endif
 
-@testable import WeirOps
+import WeirKernels
+import WeirOps
 
 /// Functions of eight floats at once against those of doubles.
 ///

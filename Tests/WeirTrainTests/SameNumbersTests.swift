@@ -1,4 +1,5 @@
 import Testing
+import Weir
 import WeirCluster
 import WeirDevice
 import WeirGraph

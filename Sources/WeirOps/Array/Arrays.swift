@@ -1,7 +1,8 @@
-import WeirGraph
+package import WeirGraph
+import WeirKernels
 
 /// Making, moving, cutting and joining tensors.
-let arrayOps: [OpDefinition] = [
+package let arrayOps: [OpDefinition] = [
     .const, .hostConst, .placeholder, .placeholderV2, .placeholderWithDefault,
     .identity, .identityN, .refIdentity, .stopGradient, .preventGradient, .snapshot, .guaranteeConst, .deepCopy,
     .checkNumerics, .checkNumericsV2, .ensureShape,

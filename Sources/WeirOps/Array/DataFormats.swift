@@ -1,4 +1,5 @@
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 // What the layout of images asks of shapes and axes: TensorFlow's layout optimizer puts these in.

@@ -1,4 +1,5 @@
 public import WeirGraph
+import WeirKernels
 import WeirTensor
 
 // Tensors as the diagonals of tensors of twice their rank.

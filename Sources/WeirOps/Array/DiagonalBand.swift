@@ -1,5 +1,6 @@
 import WeirDevice
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 /// A band of diagonals of matrices, and the rows in which they are kept: what the MatrixDiag ops share.

@@ -1,3 +1,4 @@
+import WeirKernels
 import WeirTensor
 
 /// Gives elements keys that are equal where the elements are.

@@ -1,4 +1,5 @@
 public import WeirGraph
+import WeirKernels
 public import WeirTensor
 
 // Tensors of one value.
@@ -83,11 +84,6 @@ private let fillKernel = Kernel.sync { context in
     output.fillElements(with: value, in: context.pool)
 }
 
-/// A variant that knows what zeros of its kind are: TensorFlow's gradients of loops ask for them.
-protocol ZeroableVariant: VariantValue {
-    func zerosLike() throws -> any VariantValue
-}
-
 private let zerosLikeKernel = Kernel.sync { context in
     let (dtype, shape) = (context.dtype(0), context.shape(0))
     guard dtype == .variant else { return try context.output(0, dtype, shape, reusing: 0).clearElements() }
@@ -95,10 +91,7 @@ private let zerosLikeKernel = Kernel.sync { context in
     guard input.rank == 0 else {
         throw Status.invalidArgument("ZerosLike non-scalar Tensor with dtype=DT_VARIANT is not supported.")
     }
-    guard let value = input.elements(Variant.self)[0].value as? any ZeroableVariant else {
-        throw Status.internalError("No unary variant unary_op function found for op ZEROS_LIKE")
-    }
-    try context.output(0, .variant, .scalar).mutableElements(Variant.self)[0] = Variant(try value.zerosLike())
+    try context.output(0, .variant, .scalar).mutableElements(Variant.self)[0] = try input.elements(Variant.self)[0].zerosLike()
 }
 
 @Sendable private func onesLikeKernel(_ request: KernelRequest) throws -> Kernel {

@@ -1,4 +1,5 @@
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 // Where TensorFlow hands on the gathered slices' gradients with their indices, they are summed up here, for gradients

@@ -1,4 +1,5 @@
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 // Rows of a tensor changed. The input's memory is used when nobody else holds it.

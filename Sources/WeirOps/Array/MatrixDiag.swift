@@ -1,4 +1,5 @@
 public import WeirGraph
+import WeirKernels
 import WeirTensor
 
 let alignAttribute = "align: {'LEFT_RIGHT', 'RIGHT_LEFT', 'LEFT_LEFT', 'RIGHT_RIGHT'} = 'RIGHT_LEFT'"

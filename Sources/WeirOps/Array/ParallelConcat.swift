@@ -1,5 +1,6 @@
 import WeirDevice
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 // Stacking whose parts may arrive at any time. TensorFlow's master rewrites ParallelConcat into a tensor and updates of

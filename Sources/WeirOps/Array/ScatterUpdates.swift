@@ -1,4 +1,5 @@
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 // What scattering ops share: the check that indices, updates and tensor belong together, and the ways to combine.

@@ -1,4 +1,5 @@
 public import WeirGraph
+import WeirKernels
 public import WeirTensor
 
 // What a tensor's shape is, as tensors. Results lie in host memory: they steer other ops.

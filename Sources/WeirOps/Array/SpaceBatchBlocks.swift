@@ -1,5 +1,6 @@
 import WeirDevice
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 /// How SpaceToBatchND and BatchToSpaceND sort elements: a spatial tensor is cut into blocks, and every block's first

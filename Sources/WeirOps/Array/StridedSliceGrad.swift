@@ -1,4 +1,5 @@
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 // The ways back from a strided slice: into zeros, and into a tensor.

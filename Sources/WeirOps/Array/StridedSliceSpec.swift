@@ -1,4 +1,5 @@
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 /// Which elements a strided slice takes: NumPy's `x[begin:end:stride, index, ..., newaxis]`, written as three vectors

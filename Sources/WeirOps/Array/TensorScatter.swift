@@ -1,4 +1,5 @@
 public import WeirGraph
+import WeirKernels
 import WeirTensor
 
 // A tensor changed at places named by rows of indices. The input's memory is used when nobody else holds it.

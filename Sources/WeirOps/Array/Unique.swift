@@ -1,4 +1,5 @@
 public import WeirGraph
+import WeirKernels
 import WeirTensor
 
 // Each different element, or slice, once, in the order in which they first appear.

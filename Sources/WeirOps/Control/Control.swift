@@ -1,7 +1,8 @@
-import WeirGraph
+package import WeirGraph
+import WeirKernels
 
 /// Control flow, function calls, transfers between devices, and what loops keep tensors in.
-let controlOps: [OpDefinition] = [
+package let controlOps: [OpDefinition] = [
     .noOp, .controlTrigger, .abort, .assert, .print, .printV2, .timestamp,
     .switch, .refSwitch, .switchN, .merge, .refMerge, .enter, .refEnter, .exit, .refExit, .nextIteration,
     .refNextIteration, .loopCond, .refSelect,

@@ -1,4 +1,5 @@
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 /// A resource that lives as long as a step, found by its handle: stacks, tensor arrays.

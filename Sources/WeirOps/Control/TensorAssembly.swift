@@ -1,3 +1,4 @@
+import WeirKernels
 import WeirTensor
 
 /// Tensors put together from parts; a part that is missing is zeros.

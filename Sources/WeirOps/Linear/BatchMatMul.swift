@@ -1,5 +1,6 @@
 import WeirDevice
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 private let batchAttributes = ["adj_x: bool = false", "adj_y: bool = false", "grad_x: bool = false", "grad_y: bool = false"]

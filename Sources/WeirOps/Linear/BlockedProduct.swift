@@ -1,3 +1,4 @@
+import WeirKernels
 import WeirTensor
 
 /// `c = a · b` for any element: blocks of `b` that stay in the cache, copied where they are transposed, and rows of `c`

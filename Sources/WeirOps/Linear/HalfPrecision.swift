@@ -1,3 +1,4 @@
+import WeirKernels
 import WeirTensor
 
 // Kernels of the 16-bit floats widen their operands, compute in 32 bits with the kernels of floats, and round once.

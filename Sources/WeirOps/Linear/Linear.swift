@@ -1,4 +1,5 @@
-import WeirGraph
+package import WeirGraph
+import WeirKernels
 
 /// Products of matrices.
-let linearOps: [OpDefinition] = [.matMul, .batchMatMul, .batchMatMulV2, .batchMatMulV3, .fusedMatMul]
+package let linearOps: [OpDefinition] = [.matMul, .batchMatMul, .batchMatMulV2, .batchMatMulV3, .fusedMatMul]

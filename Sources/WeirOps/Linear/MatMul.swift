@@ -1,5 +1,6 @@
 import WeirDevice
 public import WeirGraph
+import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
@@ -82,7 +83,7 @@ extension KernelContext {
                     rows: rows, columns: columns, depth: depth, transposesA: transposesA, transposesB: transposesB)
             }
         }
-        return try WeirOps.matMulSizes(shape(0), shape(1), transposesA, transposesB)
+        return try WeirNeuralOps.matMulSizes(shape(0), shape(1), transposesA, transposesB)
     }
 }
 

@@ -1,4 +1,5 @@
 import WeirDevice
+import WeirKernels
 import WeirTensor
 
 /// A matrix in memory as one side of a product: `rows × columns` as the product sees it, whatever lies there.

@@ -1,4 +1,5 @@
 import WeirDevice
+import WeirKernels
 import WeirTensor
 
 /// The sizes and transpositions of a product, decided once and applied to many pairs of matrices.

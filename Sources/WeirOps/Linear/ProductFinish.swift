@@ -1,4 +1,5 @@
 import WeirDevice
+import WeirKernels
 import WeirTensor
 
 /// What is done to a product's elements before they are stored: 16 neighbours of one row at a time, in registers where

@@ -1,3 +1,4 @@
+import WeirKernels
 import WeirTensor
 
 private typealias Lanes = SIMD16<Float>

@@ -1,5 +1,6 @@
 import WeirDevice
 public import WeirGraph
+import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
@@ -63,6 +64,20 @@ extension OpDefinition {
                 }
             }
         }
+    }
+}
+
+@Sendable private func variantSumKernel(_ request: KernelRequest) -> Kernel {
+    .sync { context in
+        var sum = context.input(0)
+        for index in 1..<max(context.inputCount, 1) {
+            guard context.shape(index) == sum.shape else {
+                throw Status.invalidArgument(
+                    "Cannot add variant tensors of shapes \(sum.shape) and \(context.shape(index))")
+            }
+            sum = try TensorAddition.sum(sum, context.input(index))
+        }
+        context.setOutput(0, sum)
     }
 }
 

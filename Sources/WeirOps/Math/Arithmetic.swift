@@ -1,4 +1,5 @@
 public import WeirGraph
+import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
@@ -88,10 +89,6 @@ extension OpDefinition {
 }
 
 extension Functions {
-    enum Plus: NumericBinary {
-        static func apply<E: NumericElement>(_ x: E, _ y: E) -> E { .plus(x, y) }
-        @inline(__always) static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> { x + y }
-    }
     enum Minus: NumericBinary {
         static func apply<E: NumericElement>(_ x: E, _ y: E) -> E { .minus(x, y) }
         @inline(__always) static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> { x - y }

@@ -1,3 +1,4 @@
+import WeirKernels
 import WeirTensor
 
 // Conversions between every two element types, as TensorFlow's kernels for CPUs do them: integers wrap; floating

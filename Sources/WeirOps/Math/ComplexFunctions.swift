@@ -1,6 +1,7 @@
 #if canImport(Glibc)
     import Glibc
 #endif
+import WeirKernels
 import WeirTensor
 
 // Complex functions by their textbook formulas in double precision, written so that nothing overflows or cancels where

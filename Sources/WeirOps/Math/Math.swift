@@ -1,7 +1,8 @@
-import WeirGraph
+package import WeirGraph
+import WeirKernels
 
 /// Mathematics: elementwise functions, comparisons, reductions, segments.
-let mathOps: [OpDefinition] =
+package let mathOps: [OpDefinition] =
     unaryMathOps + binaryMathOps + reductionOps + [
         .cast, .hostCast, .addN, .accumulateNV2, .select, .selectV2, .clipByValue, .range, .linSpace, .cross, .l2Loss,
         .broadcastArgs, .broadcastGradientArgs, .bincount, .denseBincount, .histogramFixedWidth, .bucketize,

@@ -1,4 +1,5 @@
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 // What the rows of this family share: schemas' type sets in TensorFlow's order, and how a row becomes an op.
@@ -82,6 +83,3 @@ extension GradientContext {
         [unbroadcast(x, to: inputs[0], other: inputs[1]), unbroadcast(y, to: inputs[1], other: inputs[0])]
     }
 }
-
-/// The functions that the rows of this family apply.
-enum Functions {}

@@ -1,3 +1,4 @@
+import WeirKernels
 import WeirTensor
 
 // What is computed along reduced dimensions.

@@ -1,4 +1,5 @@
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 /// Gradients of reductions: what flows into each result is spread over the elements it was made of.

@@ -1,3 +1,4 @@
+import WeirKernels
 import WeirTensor
 
 // Reductions of segments differ from those along axes in what they do with NaN, and in what an empty one is.

@@ -1,5 +1,6 @@
 import WeirDevice
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 // Rows of which runs, named by ids in ascending order, become one each.

@@ -2,6 +2,7 @@
     import Glibc
 #endif
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 extension OpDefinition {

@@ -1,4 +1,5 @@
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 // Gradients of unary ops from their results: y is the op's output, dy what flows into it.

@@ -1,5 +1,6 @@
 import WeirDevice
 public import WeirGraph
+import WeirKernels
 import WeirTensor
 
 // Rows of which those with one id become one; ids come in any order, and rows with a negative one are dropped.

@@ -1,3 +1,4 @@
+import WeirKernels
 import WeirTensor
 
 /// A function of one float, eight at a time, and of one double.

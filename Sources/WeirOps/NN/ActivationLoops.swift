@@ -1,4 +1,5 @@
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 // Activations over whole buffers, for each floating type: floats eight at a time, 16-bit floats by way of floats.

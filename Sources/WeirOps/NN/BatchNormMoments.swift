@@ -1,4 +1,5 @@
 import WeirDevice
+import WeirKernels
 import WeirTensor
 
 // Loops of batch normalization over rows of channels: channels last, floats.

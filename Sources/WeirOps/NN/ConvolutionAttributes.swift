@@ -1,5 +1,6 @@
 import WeirDevice
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 /// The attributes of a convolution, checked, and the sizes that follow from them and the operands' shapes.

@@ -1,4 +1,5 @@
 import WeirDevice
+import WeirKernels
 import WeirTensor
 
 // Convolutions of types that oneDNN does not have: the windows are written out as rows of a matrix, a bounded number of

@@ -1,6 +1,7 @@
 import Synchronization
 import WeirDevice
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 /// Memory of the three arrays of a convolution; which of them is written depends on what is computed.

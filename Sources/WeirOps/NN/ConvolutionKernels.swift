@@ -1,5 +1,6 @@
 import WeirDevice
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 // Shape functions, gradients and kernels that the convolutions of images and of volumes share.

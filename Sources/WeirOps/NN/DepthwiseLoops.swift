@@ -1,4 +1,5 @@
 import WeirDevice
+import WeirKernels
 import WeirTensor
 
 /// A convolution in which each channel has its own filters, on this thread, channels last: loops along the channels.

@@ -1,5 +1,6 @@
 import WeirDevice
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 private let inputsOfU = "x: T, scale: U, offset: U, mean: U, variance: U"

@@ -1,5 +1,6 @@
 import WeirDevice
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 private let epsilonAttribute = "epsilon: float = 9.99999975e-05"

@@ -1,4 +1,5 @@
 import WeirDevice
+import WeirKernels
 import WeirTensor
 
 // Loops of max pooling.

@@ -1,7 +1,8 @@
-import WeirGraph
+package import WeirGraph
+import WeirKernels
 
 /// Neural networks: activations, losses, convolutions, pooling, normalization.
-let neuralOps: [OpDefinition] = [
+package let neuralOps: [OpDefinition] = [
     .biasAdd, .biasAddV1, .biasAddGrad,
     .relu, .relu6, .leakyRelu, .elu, .selu, .softplus, .softsign,
     .reluGrad, .relu6Grad, .leakyReluGrad, .eluGrad, .seluGrad, .softplusGrad, .softsignGrad,

@@ -1,5 +1,6 @@
 import WeirDevice
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 /// The sizes of a pooling: windows over spatial dimensions, channel by channel.

@@ -1,5 +1,6 @@
 import WeirDevice
 public import WeirGraph
+import WeirKernels
 import WeirTensor
 
 private let floatTypes = "T: {half, bfloat16, float, double}"

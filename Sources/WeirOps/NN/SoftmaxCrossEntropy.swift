@@ -1,5 +1,6 @@
 import WeirDevice
 public import WeirGraph
+import WeirKernels
 import WeirTensor
 
 extension OpDefinition {

@@ -1,3 +1,4 @@
+import WeirKernels
 import WeirTensor
 
 /// Types that softmax is computed in; 16-bit floats are widened first.

@@ -1,4 +1,5 @@
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 // What convolutions and pooling have in common: windows that slide over two (or three) spatial dimensions. Images are

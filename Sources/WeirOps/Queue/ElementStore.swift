@@ -1,3 +1,4 @@
+import WeirKernels
 import WeirTensor
 
 /// What a queue keeps its elements in; decides the order in which they come out.

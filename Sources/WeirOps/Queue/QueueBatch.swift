@@ -1,3 +1,4 @@
+import WeirKernels
 import WeirTensor
 
 extension QueueSpecification {

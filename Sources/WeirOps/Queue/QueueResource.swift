@@ -1,5 +1,6 @@
 import Synchronization
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 /// A queue on a device: its state behind a lock. No thread ever waits in it; operations that cannot go on are kept and

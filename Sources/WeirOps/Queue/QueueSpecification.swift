@@ -1,4 +1,5 @@
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 /// What a queue is made by: its kind, the types and shapes of what it holds, how much of it.

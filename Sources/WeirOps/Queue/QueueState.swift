@@ -1,4 +1,5 @@
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 /// What a queue decides, apart from locks, threads and steps: two lines of attempts, those that put and those that

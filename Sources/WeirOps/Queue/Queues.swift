@@ -1,7 +1,8 @@
-import WeirGraph
+package import WeirGraph
+import WeirKernels
 
 /// Queues, barriers and staging areas: where steps hand tensors to each other.
-let queueOps: [OpDefinition] = [
+package let queueOps: [OpDefinition] = [
     .fifoQueue, .fifoQueueV2, .paddingFIFOQueue, .paddingFIFOQueueV2, .randomShuffleQueue, .randomShuffleQueueV2,
     .priorityQueue, .priorityQueueV2,
     .queueEnqueue, .queueEnqueueV2, .queueEnqueueMany, .queueEnqueueManyV2,

@@ -3,6 +3,7 @@
 #else
     import Darwin
 #endif
+import WeirKernels
 
 /// Drawing from gamma distributions with scale one, by Marsaglia and Tsang's method of squeezed rejection ("A Simple
 /// Method for Generating Gamma Variables", 2000), all of it in double.

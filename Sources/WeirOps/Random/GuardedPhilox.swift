@@ -1,4 +1,5 @@
 import Synchronization
+import WeirKernels
 
 /// The random state of one stateful kernel: a generator from which every execution reserves its part.
 ///

@@ -3,6 +3,7 @@
 #else
     import Darwin
 #endif
+import WeirKernels
 
 /// Drawing classes from unnormalised log-probabilities.
 enum MultinomialSampling {

@@ -1,7 +1,8 @@
-import WeirGraph
+package import WeirGraph
+import WeirKernels
 
 /// Random numbers, equal to TensorFlow's for the same seeds.
-let randomOps: [OpDefinition] = [
+package let randomOps: [OpDefinition] = [
     .randomUniform, .randomStandardNormal, .truncatedNormal, .randomUniformInt, .randomShuffle, .multinomial,
     .randomGamma,
     .statelessRandomUniform, .statelessRandomNormal, .statelessTruncatedNormal, .statelessRandomUniformInt,

@@ -3,6 +3,7 @@
 #else
     import Darwin
 #endif
+import WeirKernels
 
 /// A rule that turns words of Philox into elements of a tensor, a group of elements at a time.
 ///
@@ -222,19 +223,6 @@ struct TruncatedNormalBFloat16: PhiloxDistribution {
 }
 
 // MARK: - Building blocks
-
-/// Random bits put below the binary point of a one, minus that one: a number in [0, 1).
-enum UnitInterval {
-    @inline(__always)
-    static func float(_ word: UInt32) -> Float {
-        Float(bitPattern: word & 0x7F_FFFF | 0x3F80_0000) - 1
-    }
-
-    @inline(__always)
-    static func double(_ high: UInt32, _ low: UInt32) -> Double {
-        Double(bitPattern: Philox.join(low, high) & 0xF_FFFF_FFFF_FFFF | 0x3FF0_0000_0000_0000) - 1
-    }
-}
 
 /// Box and Muller's transform of two uniform numbers into two independent normal ones: (sine, cosine) of a random angle
 /// times a random radius.

@@ -1,3 +1,5 @@
+import WeirKernels
+
 /// Fills memory with random numbers, one by one as TensorFlow's CPU kernels do for the same generator.
 enum RandomFill {
     /// Fills `out` with the elements that the distribution gives from `generator` on.

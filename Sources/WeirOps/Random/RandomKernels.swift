@@ -1,5 +1,6 @@
 import WeirDevice
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 // What the kernels of this family share: reading shapes, seeds and bounds, and filling tensors on several threads.

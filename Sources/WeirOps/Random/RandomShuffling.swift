@@ -1,3 +1,5 @@
+import WeirKernels
+
 /// Orders drawn with Philox.
 enum RandomShuffling {
     /// A random order of `0..<count`: element `i` of the result tells which row comes to place `i`.

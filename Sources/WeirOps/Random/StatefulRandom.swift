@@ -1,4 +1,5 @@
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 // Tensors of random floating numbers; every execution goes on in the node's own sequence.

@@ -1,4 +1,5 @@
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 // Tensors of random floating numbers that depend on the inputs alone: on two seeds, or on key and counter (`V2`).

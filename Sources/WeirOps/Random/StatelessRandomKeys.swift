@@ -1,4 +1,5 @@
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 // From the seeds that a user names to what the `V2` ops take: key, counter, and the number of an algorithm.

@@ -1,5 +1,6 @@
 import Synchronization
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 extension ResourceHandle {

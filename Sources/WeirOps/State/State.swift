@@ -1,7 +1,8 @@
-import WeirGraph
+package import WeirGraph
+import WeirKernels
 
 /// Variables, tables and accumulators: what outlives a step.
-let stateOps: [OpDefinition] = [
+package let stateOps: [OpDefinition] = [
     .variableV2, .variable, .isVariableInitialized, .temporaryVariable, .destroyTemporaryVariable,
     .assign, .assignAdd, .assignSub, .countUpTo, .resourceCountUpTo,
     .varHandleOp, .varHandlesOp, .readVariableOp, .readVariablesOp, .variableShape,

@@ -1,5 +1,6 @@
 import Synchronization
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 /// A resource that can tell whether it was dropped from its table, so that kernels may keep what they once found.

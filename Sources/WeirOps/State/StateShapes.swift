@@ -1,4 +1,5 @@
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 // Shape functions and type sets that ops of this family share.

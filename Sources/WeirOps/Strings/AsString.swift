@@ -4,6 +4,7 @@
     import Darwin
 #endif
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 extension OpDefinition {

@@ -1,7 +1,8 @@
-import WeirGraph
+package import WeirGraph
+import WeirKernels
 
 /// Text and other bytes: what ops do with the elements of string tensors.
-let stringOps: [OpDefinition] = [
+package let stringOps: [OpDefinition] = [
     .stringJoin, .reduceJoin, .unsortedSegmentJoin, .stringSplit, .stringSplitV2, .stringNGrams, .substr,
     .stringLength, .stringLower, .stringUpper, .stringStrip,
     .asString, .stringFormat, .stringToNumber,

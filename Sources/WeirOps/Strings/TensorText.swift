@@ -3,6 +3,7 @@
 #else
     import Darwin
 #endif
+import WeirKernels
 import WeirTensor
 
 /// A tensor as text in brackets, each dimension cut to its first and last elements: what TensorFlow's `tf.print` shows.
@@ -118,12 +119,5 @@ struct TensorText {
             }
         }
         text.append(UInt8(ascii: "\""))
-    }
-}
-
-extension Tensor {
-    /// About how many bytes its elements take as text.
-    var textSize: Int {
-        dtype == .string ? elements(ByteString.self).reduce(0) { $0 &+ $1.count } : elementCount &* 8
     }
 }

@@ -1,4 +1,5 @@
 import WeirGraph
+import WeirKernels
 
 extension OpDefinition {
     /// Adadelta on a variable.

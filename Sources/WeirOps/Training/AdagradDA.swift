@@ -1,4 +1,5 @@
 import WeirGraph
+import WeirKernels
 
 extension OpDefinition {
     /// Adagrad by dual averaging on a variable.

@@ -1,4 +1,5 @@
 public import WeirGraph
+import WeirKernels
 
 extension OpDefinition {
     /// Adam on a variable.

@@ -1,4 +1,5 @@
 public import WeirGraph
+import WeirKernels
 
 extension OpDefinition {
     /// Follow the regularized leader on a variable.

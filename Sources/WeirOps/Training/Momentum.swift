@@ -1,4 +1,5 @@
 public import WeirGraph
+import WeirKernels
 
 extension OpDefinition {
     /// Gradient descent with momentum on a variable.

@@ -1,4 +1,5 @@
 import WeirGraph
+import WeirKernels
 
 extension OpDefinition {
     /// Gradient descent on a variable, drawn to zero after each step.

@@ -1,4 +1,5 @@
 import WeirGraph
+import WeirKernels
 
 extension OpDefinition {
     /// Gradient descent on a variable, faster where gradient and momentum agree.

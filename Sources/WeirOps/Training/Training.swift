@@ -1,7 +1,8 @@
-import WeirGraph
+package import WeirGraph
+import WeirKernels
 
 /// Optimizers: ops that change a variable by a gradient.
-let trainingOps: [OpDefinition] = [
+package let trainingOps: [OpDefinition] = [
     .applyGradientDescent, .resourceApplyGradientDescent, .applyMomentum, .resourceApplyMomentum,
     .sparseApplyMomentum, .resourceSparseApplyMomentum, .resourceApplyKerasMomentum,
     .resourceSparseApplyKerasMomentum, .applyAdagrad, .resourceApplyAdagrad, .sparseApplyAdagrad,

@@ -1,5 +1,6 @@
 import WeirDevice
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 /// What the inputs of an optimizer's op are, told from its schema.

@@ -1,4 +1,5 @@
 import WeirDevice
+import WeirKernels
 import WeirTensor
 
 /// Runs a rule over elements of a variable and its slots, in one pass and in place.

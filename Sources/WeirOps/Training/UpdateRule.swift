@@ -1,3 +1,4 @@
+import WeirKernels
 import WeirTensor
 
 /// One element of a variable and of its slots (momenta, accumulators), in the precision that it is computed in.

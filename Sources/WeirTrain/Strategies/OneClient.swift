@@ -15,7 +15,7 @@ extension Trainer {
         }
         let waiting = noticing(cluster.address(job: "worker", task: workers[0]) ?? "this process")
         defer { waiting.cancel() }
-        let session = try await Session(towers.graph, target: target)
+        let session = try await Session(towers.graph, target: target, registry: .standard)
         defer { Task { try? await session.close() } }
         onEvent(.placed(placementText(towers.graph)))
         try await session.run(towers.initializer)

@@ -90,7 +90,7 @@ extension Trainer {
             let replica = try ReplicaGraph(self, task: task)
             let waiting = noticing(address)
             defer { waiting.cancel() }
-            let session = try await Session(replica.graph, target: .address("grpc://\(address)"), configuration: configuration)
+            let session = try await Session(replica.graph, target: .address("grpc://\(address)"), configuration: configuration, registry: .standard)
             clients.append(Client(number: number, task: task, replica: replica, session: session))
         }
         return clients

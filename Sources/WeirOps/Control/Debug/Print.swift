@@ -5,6 +5,7 @@
 #endif
 import Synchronization
 public import WeirGraph
+import WeirKernels
 import WeirTensor
 
 extension OpDefinition {

@@ -1,4 +1,5 @@
 public import WeirGraph
+import WeirKernels
 import WeirTensor
 
 extension OpDefinition {

@@ -1,5 +1,6 @@
 import Synchronization
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 /// A function that a node calls. It is looked up when it is first called: a branch that is never taken is never made

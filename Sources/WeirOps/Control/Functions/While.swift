@@ -1,6 +1,7 @@
 import Synchronization
 import WeirDevice
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 extension OpDefinition {

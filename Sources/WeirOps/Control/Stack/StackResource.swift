@@ -1,5 +1,6 @@
 import Synchronization
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 /// A stack of tensors that lives as long as a step.

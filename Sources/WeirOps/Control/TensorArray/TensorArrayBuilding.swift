@@ -1,4 +1,5 @@
 public import WeirGraph
+import WeirKernels
 public import WeirTensor
 
 /// A tensor array in a graph that is being built.

@@ -1,3 +1,4 @@
+import WeirKernels
 import WeirTensor
 
 /// What a tensor array holds and what may be done with it, apart from steps and locks.

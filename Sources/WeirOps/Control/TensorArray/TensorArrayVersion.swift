@@ -1,4 +1,5 @@
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 /// The three generations of tensor array ops, which differ in what a handle is.

@@ -1,4 +1,5 @@
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 /// Some tensors, or nothing, as an element of a tensor.

@@ -1,4 +1,5 @@
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 /// A list of tensors that is itself an element of a tensor. A value: ops that change one make another.
@@ -114,20 +115,5 @@ extension Variant {
         }
         try list.extent.check()
         self.init(list as any VariantValue)
-    }
-
-    /// What kind of value it holds, for messages.
-    var typeName: String {
-        guard let value else { return "Variant<type: <empty>>" }
-        if let opaque = value as? OpaqueVariant { return "Variant<type: \(opaque.name)>" }
-        return "Variant<type: \(type(of: value).typeName)>"
-    }
-}
-
-extension PartialShape {
-    /// - Throws: `invalidArgument` when the known dimensions alone are more than any tensor has elements.
-    func requiringSaneSize() throws(Status) -> PartialShape {
-        if let dimensions { _ = try Shape(validating: dimensions.map { $0 ?? 1 }) }
-        return self
     }
 }

@@ -1,3 +1,4 @@
+import WeirKernels
 import WeirTensor
 
 // A list on the wire: TensorFlow's metadata (which elements have no value, type, limit, shape), and the tensors.

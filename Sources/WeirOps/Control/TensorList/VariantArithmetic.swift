@@ -1,5 +1,6 @@
 import WeirGraph
-import WeirTensor
+package import WeirKernels
+package import WeirTensor
 
 // What gradients need of variants: sums and zeros.
 
@@ -42,16 +43,6 @@ func addTensorLists(_ a: TensorList, _ b: TensorList) throws(Status) -> TensorLi
     return sum
 }
 
-/// The sum of two variants of one kind: of lists, or of optionals, element by element. An empty one is zeros.
-func addVariants(_ a: Variant, _ b: Variant) throws(Status) -> Variant {
-    guard a.value != nil else { return b }
-    guard b.value != nil else { return a }
-    if a.value is OptionalValue || b.value is OptionalValue {
-        return Variant(try addOptionals(try OptionalValue(a), try OptionalValue(b)))
-    }
-    return try Variant(try addTensorLists(try TensorList(a), try TensorList(b)))
-}
-
 private func addOptionals(_ a: OptionalValue, _ b: OptionalValue) throws(Status) -> OptionalValue {
     guard let left = a.components, let right = b.components else {
         guard a.components == nil, b.components == nil else {
@@ -73,50 +64,21 @@ private func addOptionals(_ a: OptionalValue, _ b: OptionalValue) throws(Status)
     return OptionalValue(components: sums)
 }
 
-/// Zeros of the kind, type and shapes of a variant.
-func zeroVariant(like variant: Variant) throws(Status) -> Variant {
-    if variant.value == nil { return variant }
-    if let optional = variant.value as? OptionalValue {
-        guard let components = optional.components else { return variant }
-        var cleared: [Tensor] = []
-        for component in components { cleared.append(try zeroTensor(like: component)) }
-        return Variant(OptionalValue(components: cleared))
+extension TensorList: SummableVariant {
+    package func zerosLike() throws(Status) -> any VariantValue {
+        var zeros = self
+        for index in elements.indices { zeros.elements[index] = try elements[index]?.zerosLike() }
+        return zeros
     }
-    var list = try TensorList(variant)
-    for index in list.elements.indices {
-        if let element = list.elements[index] { list.elements[index] = try zeroTensor(like: element) }
-    }
-    return try Variant(list)
+    package func adding(_ other: Variant) throws(Status) -> any VariantValue { try addTensorLists(self, try TensorList(other)) }
 }
 
-/// Zeros of the type and shape of a tensor, of variants too.
-func zeroTensor(like tensor: Tensor) throws(Status) -> Tensor {
-    let result = try Tensor.zeros(tensor.dtype, tensor.shape)
-    if tensor.dtype == .variant {
-        let (from, to) = (tensor.elements(Variant.self), result.mutableElements(Variant.self))
-        for index in from.indices { to[index] = try zeroVariant(like: from[index]) }
+extension OptionalValue: SummableVariant {
+    package func zerosLike() throws(Status) -> any VariantValue {
+        guard let components else { return self }
+        var zeros: [Tensor] = []
+        for component in components { zeros.append(try component.zerosLike()) }
+        return OptionalValue(components: zeros)
     }
-    return result
-}
-
-extension TensorList: ZeroableVariant {
-    func zerosLike() throws -> any VariantValue { try zeroVariant(like: try Variant(self)).value ?? self }
-}
-extension OptionalValue: ZeroableVariant {
-    func zerosLike() throws -> any VariantValue { try zeroVariant(like: Variant(self)).value ?? self }
-}
-
-/// The kernel of AddN for variants.
-@Sendable func variantSumKernel(_ request: KernelRequest) -> Kernel {
-    .sync { context in
-        var sum = context.input(0)
-        for index in 1..<max(context.inputCount, 1) {
-            guard context.shape(index) == sum.shape else {
-                throw Status.invalidArgument(
-                    "Cannot add variant tensors of shapes \(sum.shape) and \(context.shape(index))")
-            }
-            sum = try TensorAddition.sum(sum, context.input(index))
-        }
-        context.setOutput(0, sum)
-    }
+    package func adding(_ other: Variant) throws(Status) -> any VariantValue { try addOptionals(self, try OptionalValue(other)) }
 }

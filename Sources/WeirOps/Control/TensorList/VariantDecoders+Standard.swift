@@ -1,9 +1,9 @@
-import WeirTensor
-public import WeirWire
+import WeirKernels
+package import WeirTensor
 
 extension VariantDecoders {
     /// The variants that Weir's ops make: what comes from another task is then what the ops there made, for every op.
-    public static let standard = VariantDecoders()
+    package static let standard = VariantDecoders()
         .adding(TensorList.typeName) { metadata, tensors throws(Status) in
             try TensorList(OpaqueVariant(name: TensorList.typeName, metadata: metadata, tensors: tensors))
         }

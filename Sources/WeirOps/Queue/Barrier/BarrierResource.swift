@@ -1,5 +1,6 @@
 import Synchronization
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 /// A barrier on a device: its state behind a lock, in which nobody waits.

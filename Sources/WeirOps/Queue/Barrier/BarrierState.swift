@@ -1,4 +1,5 @@
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 /// What a barrier decides: tuples that are being put together by key, and a queue of those that are whole, ordered by

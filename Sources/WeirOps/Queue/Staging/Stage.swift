@@ -1,4 +1,5 @@
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 /// The attributes of every staging op; `types` is `dtypes` with or without a minimum.

@@ -1,4 +1,5 @@
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 /// What a staging map decides: tuples by key, put in and taken out component by component.

@@ -1,5 +1,6 @@
 import Synchronization
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 /// What staging areas of all kinds have in common: operations that go through now or have to wait.

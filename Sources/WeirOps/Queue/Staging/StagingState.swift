@@ -1,4 +1,5 @@
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 /// How much a staging area may hold; 0 for any number of tuples, or of bytes.

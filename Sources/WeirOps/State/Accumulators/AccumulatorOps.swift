@@ -1,4 +1,5 @@
 public import WeirGraph
+import WeirKernels
 public import WeirTensor
 
 // Conditional accumulators. The old ops hold them by a reference to two strings, the new ones by a handle.

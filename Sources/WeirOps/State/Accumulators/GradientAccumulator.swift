@@ -1,6 +1,7 @@
 import Synchronization
 import WeirDevice
 public import WeirGraph
+import WeirKernels
 public import WeirTensor
 
 /// Collects gradients of one training step from several workers until there are enough to take their mean or sum.

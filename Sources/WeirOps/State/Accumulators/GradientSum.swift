@@ -1,4 +1,5 @@
 import WeirDevice
+import WeirKernels
 import WeirTensor
 
 /// A gradient as a worker sends it: all of it, or some rows of it.

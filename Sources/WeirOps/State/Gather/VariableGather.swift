@@ -1,5 +1,6 @@
 import WeirDevice
 public import WeirGraph
+import WeirKernels
 public import WeirTensor
 
 // Reading some rows of a variable.

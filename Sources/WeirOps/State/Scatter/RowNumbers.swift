@@ -1,3 +1,4 @@
+import WeirKernels
 import WeirTensor
 
 /// Which rows of a tensor an op reads or writes, in order, each checked to be there.

@@ -1,4 +1,5 @@
 public import WeirGraph
+import WeirKernels
 import WeirTensor
 
 // Ops that change rows of a variable, picked by their number along its first dimension.

@@ -1,4 +1,5 @@
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 // Ops that change slices of a variable, each picked by several indices along its first dimensions.

@@ -1,3 +1,4 @@
+import WeirKernels
 import WeirTensor
 
 /// A strided slice of a tensor, from the notation of `begin:end:stride` with masks to numbers that are safe to use.

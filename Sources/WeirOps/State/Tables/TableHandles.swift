@@ -1,4 +1,5 @@
 public import WeirGraph
+import WeirKernels
 public import WeirTensor
 
 // Ops that give handles of tables, which they make when there are none.

@@ -1,3 +1,4 @@
+import WeirKernels
 import WeirTensor
 
 /// A key that tables can have: hashes fast, and with a seed of each table, so that nobody can choose keys that collide.

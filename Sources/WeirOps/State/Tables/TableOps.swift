@@ -1,4 +1,5 @@
 public import WeirGraph
+import WeirKernels
 import WeirTensor
 
 // What can be done with a table. Each op has an old form, on a reference to two strings, and a new one, on a handle.

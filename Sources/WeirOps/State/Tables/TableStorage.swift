@@ -1,3 +1,4 @@
+import WeirKernels
 import WeirTensor
 
 /// Keys and their values. Values are rows of one tensor, which grows; each key knows its row.

@@ -1,4 +1,5 @@
 public import WeirGraph
+import WeirKernels
 import WeirDevice
 import WeirTensor
 

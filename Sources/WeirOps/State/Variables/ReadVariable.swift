@@ -1,4 +1,5 @@
 public import WeirGraph
+import WeirKernels
 public import WeirTensor
 
 extension OpDefinition {

@@ -1,5 +1,6 @@
 import Synchronization
 public import WeirGraph
+import WeirKernels
 public import WeirTensor
 
 /// A variable that graphs reach by a handle.

@@ -1,5 +1,6 @@
 import Synchronization
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 /// A variable that lives as long as its step, or until it is destroyed.

@@ -1,4 +1,5 @@
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 /// Follows a program through texts a character at a time, whatever the number of its threads: all that are alive at a

@@ -1,4 +1,5 @@
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 /// Runs of a program over texts. A run's time is the product of both lengths at most, whatever the pattern, and mostly that

@@ -1,3 +1,4 @@
+import WeirKernels
 import WeirTensor
 
 // What stands for one character or a set: escapes, and sets in brackets.

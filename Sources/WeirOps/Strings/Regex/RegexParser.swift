@@ -1,3 +1,4 @@
+import WeirKernels
 import WeirTensor
 
 /// Reads RE2's notation of regular expressions. What is wrong is said in RE2's words.

@@ -1,3 +1,4 @@
+import WeirKernels
 import WeirTensor
 
 /// A regular expression as instructions of a machine that follows all alternatives at once, in the order in which a

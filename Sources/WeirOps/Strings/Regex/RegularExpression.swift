@@ -1,4 +1,5 @@
 import WeirGraph
+import WeirKernels
 import WeirTensor
 
 /// A regular expression in RE2's notation, over UTF-8, matched in linear time.

@@ -1,17 +1,17 @@
-import WeirTensor
+public import WeirTensor
 
 /// How two shapes broadcast: the result, and how far to step through each operand.
 ///
 /// Neighbouring dimensions that step alike are merged, so that most pairs come to one or two dimensions.
-struct Broadcast {
-    let shape: Shape
+@usableFromInline package struct Broadcast {
+    @usableFromInline package let shape: Shape
     /// Merged dimensions of the result, and each operand's stride along them (0 where it is repeated).
-    private(set) var dimensions: [Int] = []
-    private(set) var leftStrides: [Int] = []
-    private(set) var rightStrides: [Int] = []
+    @usableFromInline package private(set) var dimensions: [Int] = []
+    @usableFromInline package private(set) var leftStrides: [Int] = []
+    @usableFromInline package private(set) var rightStrides: [Int] = []
 
     /// - Throws: `invalidArgument` "Incompatible shapes" as TensorFlow's binary ops do.
-    init(_ left: Shape, _ right: Shape) throws {
+    package init(_ left: Shape, _ right: Shape) throws {
         let rank = max(left.rank, right.rank)
         var result = [Int](repeating: 1, count: rank)
         var merged: [(size: Int, left: Bool, right: Bool)] = []
@@ -48,7 +48,7 @@ struct Broadcast {
     }
 
     /// Whether two shapes can be broadcast together.
-    static func areCompatible(_ left: Shape, _ right: Shape) -> Bool {
+    package static func areCompatible(_ left: Shape, _ right: Shape) -> Bool {
         for back in 1...max(1, min(left.rank, right.rank)) where back <= left.rank && back <= right.rank {
             let (a, b) = (left[left.rank - back], right[right.rank - back])
             if a != b, a != 1, b != 1 { return false }
@@ -57,19 +57,19 @@ struct Broadcast {
     }
 
     /// Whether both operands are read straight through.
-    var isElementwise: Bool { dimensions.count <= 1 && leftStrides.first != 0 && rightStrides.first != 0 }
+    package var isElementwise: Bool { dimensions.count <= 1 && leftStrides.first != 0 && rightStrides.first != 0 }
 
     /// How many innermost rows there are, and their length.
-    var rowCount: Int { shape.elementCount == 0 ? 0 : dimensions.dropLast().reduce(1, *) }
-    var rowLength: Int { dimensions.last ?? 1 }
+    @inlinable package var rowCount: Int { shape.elementCount == 0 ? 0 : dimensions.dropLast().reduce(1, *) }
+    package var rowLength: Int { dimensions.last ?? 1 }
 
     /// Calls `body` for each innermost row: result offset, operand offsets, length, and the operands' inner strides.
-    func forEachRow(_ body: (_ out: Int, _ left: Int, _ right: Int, _ count: Int, _ leftStride: Int, _ rightStride: Int) -> Void) {
+    @inlinable package func forEachRow(_ body: (_ out: Int, _ left: Int, _ right: Int, _ count: Int, _ leftStride: Int, _ rightStride: Int) -> Void) {
         forEachRow(0..<rowCount, body)
     }
 
     /// The same for some of the rows, counted from the first.
-    func forEachRow(
+    @inlinable package func forEachRow(
         _ rows: Range<Int>,
         _ body: (_ out: Int, _ left: Int, _ right: Int, _ count: Int, _ leftStride: Int, _ rightStride: Int) -> Void
     ) {

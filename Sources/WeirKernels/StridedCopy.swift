@@ -1,10 +1,10 @@
-import WeirDevice
-import WeirTensor
+public import WeirDevice
+public import WeirTensor
 
 #if canImport(Glibc)
-    import Glibc
+    public import Glibc
 #elseif canImport(Darwin)
-    import Darwin
+    public import Darwin
 #endif
 
 /// Copies a block of elements from one layout to another: what slicing, transposing, tiling, padding and
@@ -12,13 +12,13 @@ import WeirTensor
 ///
 /// A layout is a distance in elements along each dimension: 0 repeats an element, a negative one runs backwards.
 /// Neighbouring dimensions that step alike in both layouts are merged, so that most blocks come to one or two.
-struct StridedCopy {
-    private(set) var sizes: [Int] = []
-    private(set) var sourceStrides: [Int] = []
-    private(set) var targetStrides: [Int] = []
-    private(set) var isEmpty = false
+package struct StridedCopy {
+    package private(set) var sizes: [Int] = []
+    package private(set) var sourceStrides: [Int] = []
+    package private(set) var targetStrides: [Int] = []
+    package private(set) var isEmpty = false
 
-    init(_ sizes: [Int], from source: [Int], to target: [Int]) {
+    package init(_ sizes: [Int], from source: [Int], to target: [Int]) {
         for (index, size) in sizes.enumerated() where size != 1 {
             if size <= 0 { isEmpty = true }
             if let last = self.sizes.indices.last, sourceStrides[last] == source[index] &* size,
@@ -34,22 +34,22 @@ struct StridedCopy {
         }
     }
     /// From a layout to one without gaps.
-    init(_ sizes: [Int], from source: [Int]) { self.init(sizes, from: source, to: StridedCopy.strides(of: sizes)) }
+    package init(_ sizes: [Int], from source: [Int]) { self.init(sizes, from: source, to: StridedCopy.strides(of: sizes)) }
     /// From a layout without gaps.
-    init(_ sizes: [Int], to target: [Int]) { self.init(sizes, from: StridedCopy.strides(of: sizes), to: target) }
+    package init(_ sizes: [Int], to target: [Int]) { self.init(sizes, from: StridedCopy.strides(of: sizes), to: target) }
 
     /// Row-major distances. They wrap where an empty shape's other dimensions are absurd; nobody goes there then.
-    static func strides(of sizes: [Int]) -> [Int] {
+    package static func strides(of sizes: [Int]) -> [Int] {
         var strides = [Int](repeating: 1, count: sizes.count)
         for index in sizes.indices.dropLast().reversed() { strides[index] = strides[index + 1] &* sizes[index + 1] }
         return strides
     }
 
     /// Whether source and target both are one run without gaps.
-    var isContiguous: Bool { sizes.isEmpty || (sizes.count == 1 && sourceStrides[0] == 1 && targetStrides[0] == 1) }
+    package var isContiguous: Bool { sizes.isEmpty || (sizes.count == 1 && sourceStrides[0] == 1 && targetStrides[0] == 1) }
 
     /// Copies; the pointers are those of the block's first element.
-    func run(_ dtype: DType, from source: UnsafeRawPointer, to target: UnsafeMutableRawPointer, in pool: ComputePool) {
+    package func run(_ dtype: DType, from source: UnsafeRawPointer, to target: UnsafeMutableRawPointer, in pool: ComputePool) {
         guard !isEmpty else { return }
         switch dtype {
         case .string: copyObjects(ByteString.self, source, target)
@@ -60,7 +60,7 @@ struct StridedCopy {
     }
 
     /// Copies between tensors of one dtype; offsets are those of the block's first element, in elements.
-    func run(
+    package func run(
         from source: Tensor, skipping sourceOffset: Int = 0, to target: Tensor, at targetOffset: Int = 0,
         in pool: ComputePool
     ) {
@@ -109,22 +109,22 @@ struct StridedCopy {
 
 /// A strided copy of plain bytes: distances are in bytes, `unit` bytes are moved at a time.
 private struct BytePlan {
-    var sizes: [Int]
-    var source: [Int]
-    var target: [Int]
-    var unit: Int
+    package var sizes: [Int]
+    package var source: [Int]
+    package var target: [Int]
+    package var unit: Int
     /// Whether the last two dimensions run across each other: the last but one is dense in the source, the last in the
     /// target. Copied tile by tile, so that both sides stay in the cache.
-    var isTiled = false
+    package var isTiled = false
 
-    init(_ sizes: [Int], _ source: [Int], _ target: [Int], unit: Int) {
+    package init(_ sizes: [Int], _ source: [Int], _ target: [Int], unit: Int) {
         (self.sizes, self.source, self.target, self.unit) = (sizes, source, target, unit)
         // A long dense run stays a dimension, for it may have to be split between threads.
         if let last = sizes.last, sizes.count > 1, last * unit < StridedCopy.grain { foldUnit() }
     }
 
     /// Makes a dense innermost dimension part of the unit.
-    mutating func foldUnit() {
+    package mutating func foldUnit() {
         guard let last = sizes.indices.last, source[last] == unit, target[last] == unit else { return }
         unit *= sizes[last]
         sizes.removeLast()
@@ -132,7 +132,7 @@ private struct BytePlan {
         target.removeLast()
     }
 
-    mutating func arrangeTiles() {
+    package mutating func arrangeTiles() {
         guard sizes.count > 1, [1, 2, 4, 8, 16].contains(unit), let last = sizes.indices.last,
             target[last] == unit, source[last] != unit, source[last] != 0,
             let across = source.firstIndex(of: unit)
@@ -143,7 +143,7 @@ private struct BytePlan {
         isTiled = true
     }
 
-    func run(_ from: UnsafeRawPointer, _ to: UnsafeMutableRawPointer) {
+    package func run(_ from: UnsafeRawPointer, _ to: UnsafeMutableRawPointer) {
         var plan = self
         plan.foldUnit()
         switch plan.unit {
@@ -306,15 +306,15 @@ private func tiles<W: TurnedUnit>(
 
 extension Tensor {
     /// The first byte of its elements, whatever their type.
-    var firstByte: UnsafeRawPointer { bytes.baseAddress! }
-    var mutableFirstByte: UnsafeMutableRawPointer { mutableBytes.baseAddress! }
+    @inlinable package var firstByte: UnsafeRawPointer { bytes.baseAddress! }
+    @inlinable package var mutableFirstByte: UnsafeMutableRawPointer { mutableBytes.baseAddress! }
 
     /// Writes one element of the same type over all of its own.
-    func fillElements(with value: Tensor, in pool: ComputePool) {
+    package func fillElements(with value: Tensor, in pool: ComputePool) {
         StridedCopy([elementCount], from: [0], to: [1]).run(from: value, to: self, in: pool)
     }
     /// Writes zeros over its elements, or empty strings and handles.
-    func clearElements() {
+    package func clearElements() {
         switch dtype {
         case .string: mutableElements(ByteString.self).update(repeating: .zero)
         case .resource: mutableElements(ResourceHandle.self).update(repeating: .zero)

@@ -1,13 +1,13 @@
-import WeirTensor
+public import WeirTensor
 
 // The 16-bit floats are computed in 32 bits: a block is widened, given to the loop for floats, and rounded back. Each
 // function so needs no loop of its own for them, and the conversions vectorise.
 
-enum Widening {
+package enum Widening {
     /// Elements in a block: two operands and a result of this many floats stay in the first-level cache.
-    static let blockLength = 512
+    package static let blockLength = 512
 
-    static func widen(_ dtype: DType, _ source: UnsafeRawPointer, _ target: UnsafeMutablePointer<Float>, _ count: Int) {
+    package static func widen(_ dtype: DType, _ source: UnsafeRawPointer, _ target: UnsafeMutablePointer<Float>, _ count: Int) {
         if dtype == .float16 {
             let source = source.assumingMemoryBound(to: Float16.self)
             for index in 0..<count { target[index] = Float(source[index]) }
@@ -17,7 +17,7 @@ enum Widening {
         }
     }
 
-    static func narrow(_ dtype: DType, _ source: UnsafePointer<Float>, _ target: UnsafeMutableRawPointer, _ count: Int) {
+    package static func narrow(_ dtype: DType, _ source: UnsafePointer<Float>, _ target: UnsafeMutableRawPointer, _ count: Int) {
         if dtype == .float16 {
             let target = target.assumingMemoryBound(to: Float16.self)
             for index in 0..<count { target[index] = Float16(source[index]) }
@@ -37,7 +37,7 @@ enum Widening {
 
 extension UnaryLoop {
     /// This loop, which takes floats, for one of the 16-bit types.
-    func widened(_ dtype: DType) -> UnaryLoop {
+    @usableFromInline package func widened(_ dtype: DType) -> UnaryLoop {
         let narrows = outputSize == 4
         let run = run
         return UnaryLoop(
@@ -63,7 +63,7 @@ extension UnaryLoop {
 
 extension BinaryLoop {
     /// This loop, which takes floats, for one of the 16-bit types.
-    func widened(_ dtype: DType) -> BinaryLoop {
+    @usableFromInline package func widened(_ dtype: DType) -> BinaryLoop {
         let narrows = outputSize == 4
         let run = run
         return BinaryLoop(

@@ -1,10 +1,10 @@
-import WeirTensor
+public import WeirTensor
 
 // From a generic function and a dtype to a loop; nil where the function has none for the type.
 
 extension UnaryLoop {
     /// A function of floating numbers with a vector form for floats.
-    static func floating<F: FloatingFunction & VectorUnary>(
+    @inlinable package static func floating<F: FloatingFunction & VectorUnary>(
         vector function: F.Type, _ dtype: DType, grain: Int = Grain.cheap
     ) -> UnaryLoop? {
         switch dtype {
@@ -14,7 +14,7 @@ extension UnaryLoop {
         default: nil
         }
     }
-    static func floating<F: FloatingFunction>(_ function: F.Type, _ dtype: DType, grain: Int = Grain.expensive) -> UnaryLoop? {
+    @inlinable package static func floating<F: FloatingFunction>(_ function: F.Type, _ dtype: DType, grain: Int = Grain.expensive) -> UnaryLoop? {
         switch dtype {
         case .float32: UnaryLoop(OfFloating<F, Float>.self, grain: grain)
         case .float64: UnaryLoop(OfFloating<F, Double>.self, grain: grain)
@@ -22,7 +22,7 @@ extension UnaryLoop {
         default: nil
         }
     }
-    static func integer<F: IntegerFunction>(_ function: F.Type, _ dtype: DType) -> UnaryLoop? {
+    @inlinable package static func integer<F: IntegerFunction>(_ function: F.Type, _ dtype: DType) -> UnaryLoop? {
         switch dtype {
         case .int8: UnaryLoop(OfInteger<F, Int8>.self)
         case .int16: UnaryLoop(OfInteger<F, Int16>.self)
@@ -35,14 +35,14 @@ extension UnaryLoop {
         default: nil
         }
     }
-    static func complex<F: ComplexFunction>(_ function: F.Type, _ dtype: DType) -> UnaryLoop? {
+    @inlinable package static func complex<F: ComplexFunction>(_ function: F.Type, _ dtype: DType) -> UnaryLoop? {
         switch dtype {
         case .complex64: UnaryLoop(OfComplex<F, Float>.self, grain: Grain.expensive)
         case .complex128: UnaryLoop(OfComplex<F, Double>.self, grain: Grain.expensive)
         default: nil
         }
     }
-    static func predicate<F: FloatingPredicate>(_ function: F.Type, _ dtype: DType) -> UnaryLoop? {
+    @inlinable package static func predicate<F: FloatingPredicate>(_ function: F.Type, _ dtype: DType) -> UnaryLoop? {
         switch dtype {
         case .float32: UnaryLoop(OfPredicate<F, Float>.self)
         case .float64: UnaryLoop(OfPredicate<F, Double>.self)
@@ -54,7 +54,7 @@ extension UnaryLoop {
 
 extension BinaryLoop {
     /// Sums, differences, products: integers wrap, so that signed and unsigned ones are computed alike.
-    static func modular<F: NumericBinary>(_ function: F.Type, _ dtype: DType) -> BinaryLoop? {
+    @inlinable package static func modular<F: NumericBinary>(_ function: F.Type, _ dtype: DType) -> BinaryLoop? {
         switch dtype {
         case .int8, .uint8: BinaryLoop(OfNumericBinary<F, Int8>.self)
         case .int16, .uint16: BinaryLoop(OfNumericBinary<F, Int16>.self)
@@ -64,7 +64,7 @@ extension BinaryLoop {
         }
     }
     /// A function of floating and complex numbers.
-    static func inexact<F: NumericBinary>(_ function: F.Type, _ dtype: DType) -> BinaryLoop? {
+    @inlinable package static func inexact<F: NumericBinary>(_ function: F.Type, _ dtype: DType) -> BinaryLoop? {
         switch dtype {
         case .float32: BinaryLoop(vector: F.self)
         case .float64: BinaryLoop(OfNumericBinary<F, Double>.self)
@@ -75,7 +75,7 @@ extension BinaryLoop {
         }
     }
     /// A function of numbers with an order.
-    static func real<F: RealBinary>(_ function: F.Type, _ dtype: DType) -> BinaryLoop? {
+    @inlinable package static func real<F: RealBinary>(_ function: F.Type, _ dtype: DType) -> BinaryLoop? {
         switch dtype {
         case .float32: BinaryLoop(vector: F.self)
         case .float64: BinaryLoop(OfRealBinary<F, Double>.self)
@@ -91,7 +91,7 @@ extension BinaryLoop {
         default: nil
         }
     }
-    static func integer<F: IntegerBinary>(_ function: F.Type, _ dtype: DType) -> BinaryLoop? {
+    @inlinable package static func integer<F: IntegerBinary>(_ function: F.Type, _ dtype: DType) -> BinaryLoop? {
         switch dtype {
         case .int8: BinaryLoop(OfIntegerBinary<F, Int8>.self)
         case .int16: BinaryLoop(OfIntegerBinary<F, Int16>.self)
@@ -105,7 +105,7 @@ extension BinaryLoop {
         }
     }
     /// A function of integers that looks at their bits only.
-    static func bits<F: IntegerBinary>(_ function: F.Type, _ dtype: DType) -> BinaryLoop? {
+    @inlinable package static func bits<F: IntegerBinary>(_ function: F.Type, _ dtype: DType) -> BinaryLoop? {
         switch dtype.isInteger ? dtype.byteCount : 0 {
         case 1: BinaryLoop(OfIntegerBinary<F, UInt8>.self)
         case 2: BinaryLoop(OfIntegerBinary<F, UInt16>.self)
@@ -114,7 +114,7 @@ extension BinaryLoop {
         default: nil
         }
     }
-    static func floating<F: FloatingBinary>(_ function: F.Type, _ dtype: DType, grain: Int = Grain.expensive) -> BinaryLoop? {
+    @inlinable package static func floating<F: FloatingBinary>(_ function: F.Type, _ dtype: DType, grain: Int = Grain.expensive) -> BinaryLoop? {
         switch dtype {
         case .float32: BinaryLoop(OfFloatingBinary<F, Float>.self, grain: grain)
         case .float64: BinaryLoop(OfFloatingBinary<F, Double>.self, grain: grain)
@@ -123,7 +123,7 @@ extension BinaryLoop {
         }
     }
     /// The gradient of a function of floating and complex numbers.
-    static func inexact<F: FloatingBinary & VectorBinary & ComplexBinary>(gradient: F.Type, _ dtype: DType) -> BinaryLoop? {
+    @inlinable package static func inexact<F: FloatingBinary & VectorBinary & ComplexBinary>(gradient: F.Type, _ dtype: DType) -> BinaryLoop? {
         switch dtype {
         case .float32: BinaryLoop(vector: F.self)
         case .float64: BinaryLoop(OfFloatingBinary<F, Double>.self)
@@ -131,7 +131,7 @@ extension BinaryLoop {
         default: complex(F.self, dtype)
         }
     }
-    static func complex<F: ComplexBinary>(_ function: F.Type, _ dtype: DType) -> BinaryLoop? {
+    @inlinable package static func complex<F: ComplexBinary>(_ function: F.Type, _ dtype: DType) -> BinaryLoop? {
         switch dtype {
         case .complex64: BinaryLoop(OfComplexBinary<F, Float>.self, grain: Grain.expensive)
         case .complex128: BinaryLoop(OfComplexBinary<F, Double>.self, grain: Grain.expensive)
@@ -139,7 +139,7 @@ extension BinaryLoop {
         }
     }
     /// Equal or not: integers, quantized ones and bools by their bits.
-    static func equality<F: Equality>(_ function: F.Type, _ dtype: DType) -> BinaryLoop? {
+    @inlinable package static func equality<F: Equality>(_ function: F.Type, _ dtype: DType) -> BinaryLoop? {
         switch dtype {
         case .float32: BinaryLoop(OfEquality<F, Float>.self)
         case .float64: BinaryLoop(OfEquality<F, Double>.self)
@@ -157,7 +157,7 @@ extension BinaryLoop {
             }
         }
     }
-    static func ordering<F: Ordering>(_ function: F.Type, _ dtype: DType) -> BinaryLoop? {
+    @inlinable package static func ordering<F: Ordering>(_ function: F.Type, _ dtype: DType) -> BinaryLoop? {
         switch dtype {
         case .float32: BinaryLoop(OfOrdering<F, Float>.self)
         case .float64: BinaryLoop(OfOrdering<F, Double>.self)

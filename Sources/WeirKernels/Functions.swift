@@ -1,88 +1,97 @@
-import WeirTensor
+public import WeirGraph
+public import WeirTensor
 
 // Functions of one or two elements as types, so that loops over them specialise, and the loops made from them. Most are
 // generic over the element type: a row of an op names the function once, and the dtype chooses the specialisation.
 
 /// A function of one element.
-protocol UnaryFunction: SendableMetatype {
+@usableFromInline package protocol UnaryFunction: SendableMetatype {
     associatedtype Input: TensorElement
     associatedtype Output: TensorElement
     static func apply(_ x: Input) -> Output
 }
 
 /// A function of two elements.
-protocol BinaryFunction: SendableMetatype {
+@usableFromInline package protocol BinaryFunction: SendableMetatype {
     associatedtype Operand: TensorElement
     associatedtype Output: TensorElement
     static func apply(_ x: Operand, _ y: Operand) -> Output
 }
 
 /// A function of eight floats at once.
-protocol VectorUnary: SendableMetatype { static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> }
-protocol VectorBinary: SendableMetatype { static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> }
+@usableFromInline package protocol VectorUnary: SendableMetatype { static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> }
+@usableFromInline package protocol VectorBinary: SendableMetatype { static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> }
 
 /// A function of a floating number.
-protocol FloatingFunction: SendableMetatype { static func apply<S: MathScalar>(_ x: S) -> S }
+@usableFromInline package protocol FloatingFunction: SendableMetatype { static func apply<S: MathScalar>(_ x: S) -> S }
 /// A function of a complex number; complex64 is computed in complex128 and rounded once.
-protocol ComplexFunction: SendableMetatype { static func apply(_ x: Complex128) -> Complex128 }
+@usableFromInline package protocol ComplexFunction: SendableMetatype { static func apply(_ x: Complex128) -> Complex128 }
 /// A function of an integer, which wraps.
-protocol IntegerFunction: SendableMetatype { static func apply<E: IntegerElement>(_ x: E) -> E }
-protocol FloatingPredicate: SendableMetatype { static func apply<S: MathScalar>(_ x: S) -> Bool }
+@usableFromInline package protocol IntegerFunction: SendableMetatype { static func apply<E: IntegerElement>(_ x: E) -> E }
+@usableFromInline package protocol FloatingPredicate: SendableMetatype { static func apply<S: MathScalar>(_ x: S) -> Bool }
 
 /// Functions that are made of the arithmetic of each type.
-protocol NumericBinary: VectorBinary { static func apply<E: NumericElement>(_ x: E, _ y: E) -> E }
-protocol RealBinary: VectorBinary { static func apply<E: RealElement>(_ x: E, _ y: E) -> E }
-protocol IntegerBinary: SendableMetatype { static func apply<E: IntegerElement>(_ x: E, _ y: E) -> E }
-protocol FloatingBinary: SendableMetatype { static func apply<S: MathScalar>(_ x: S, _ y: S) -> S }
-protocol ComplexBinary: SendableMetatype { static func apply(_ x: Complex128, _ y: Complex128) -> Complex128 }
-protocol Equality: SendableMetatype { static func apply<E: Equatable>(_ x: E, _ y: E) -> Bool }
-protocol Ordering: SendableMetatype { static func apply<E: Comparable>(_ x: E, _ y: E) -> Bool }
+@usableFromInline package protocol NumericBinary: VectorBinary { static func apply<E: NumericElement>(_ x: E, _ y: E) -> E }
+@usableFromInline package protocol RealBinary: VectorBinary { static func apply<E: RealElement>(_ x: E, _ y: E) -> E }
+@usableFromInline package protocol IntegerBinary: SendableMetatype { static func apply<E: IntegerElement>(_ x: E, _ y: E) -> E }
+@usableFromInline package protocol FloatingBinary: SendableMetatype { static func apply<S: MathScalar>(_ x: S, _ y: S) -> S }
+@usableFromInline package protocol ComplexBinary: SendableMetatype { static func apply(_ x: Complex128, _ y: Complex128) -> Complex128 }
+@usableFromInline package protocol Equality: SendableMetatype { static func apply<E: Equatable>(_ x: E, _ y: E) -> Bool }
+@usableFromInline package protocol Ordering: SendableMetatype { static func apply<E: Comparable>(_ x: E, _ y: E) -> Bool }
+
+/// The functions that ops apply; each family adds its own.
+@usableFromInline package enum Functions {
+    @usableFromInline package enum Plus: NumericBinary {
+        @inlinable package static func apply<E: NumericElement>(_ x: E, _ y: E) -> E { .plus(x, y) }
+        @inlinable @inline(__always) package static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> { x + y }
+    }
+}
 
 // From a generic function and an element type to a function of elements.
 
-enum OfFloating<F: FloatingFunction, S: MathScalar & TensorElement>: UnaryFunction {
-    @inline(__always) static func apply(_ x: S) -> S { F.apply(x) }
+@usableFromInline package enum OfFloating<F: FloatingFunction, S: MathScalar & TensorElement>: UnaryFunction {
+    @inlinable @inline(__always) package static func apply(_ x: S) -> S { F.apply(x) }
 }
-enum OfInteger<F: IntegerFunction, E: IntegerElement>: UnaryFunction {
-    @inline(__always) static func apply(_ x: E) -> E { F.apply(x) }
+@usableFromInline package enum OfInteger<F: IntegerFunction, E: IntegerElement>: UnaryFunction {
+    @inlinable @inline(__always) package static func apply(_ x: E) -> E { F.apply(x) }
 }
-enum OfPredicate<F: FloatingPredicate, S: MathScalar & TensorElement>: UnaryFunction {
-    @inline(__always) static func apply(_ x: S) -> Bool { F.apply(x) }
+@usableFromInline package enum OfPredicate<F: FloatingPredicate, S: MathScalar & TensorElement>: UnaryFunction {
+    @inlinable @inline(__always) package static func apply(_ x: S) -> Bool { F.apply(x) }
 }
-enum OfComplex<F: ComplexFunction, Part: ComplexPart>: UnaryFunction {
-    @inline(__always) static func apply(_ x: Complex<Part>) -> Complex<Part> {
+@usableFromInline package enum OfComplex<F: ComplexFunction, Part: ComplexPart>: UnaryFunction {
+    @inlinable @inline(__always) package static func apply(_ x: Complex<Part>) -> Complex<Part> {
         let z = F.apply(Complex128(Double(x.real), Double(x.imaginary)))
         return Complex(Part(z.real), Part(z.imaginary))
     }
 }
-enum OfNumericBinary<F: NumericBinary, E: NumericElement>: BinaryFunction {
-    @inline(__always) static func apply(_ x: E, _ y: E) -> E { F.apply(x, y) }
+@usableFromInline package enum OfNumericBinary<F: NumericBinary, E: NumericElement>: BinaryFunction {
+    @inlinable @inline(__always) package static func apply(_ x: E, _ y: E) -> E { F.apply(x, y) }
 }
-enum OfRealBinary<F: RealBinary, E: RealElement>: BinaryFunction {
-    @inline(__always) static func apply(_ x: E, _ y: E) -> E { F.apply(x, y) }
+@usableFromInline package enum OfRealBinary<F: RealBinary, E: RealElement>: BinaryFunction {
+    @inlinable @inline(__always) package static func apply(_ x: E, _ y: E) -> E { F.apply(x, y) }
 }
-enum OfIntegerBinary<F: IntegerBinary, E: IntegerElement>: BinaryFunction {
-    @inline(__always) static func apply(_ x: E, _ y: E) -> E { F.apply(x, y) }
+@usableFromInline package enum OfIntegerBinary<F: IntegerBinary, E: IntegerElement>: BinaryFunction {
+    @inlinable @inline(__always) package static func apply(_ x: E, _ y: E) -> E { F.apply(x, y) }
 }
-enum OfFloatingBinary<F: FloatingBinary, S: MathScalar & TensorElement>: BinaryFunction {
-    @inline(__always) static func apply(_ x: S, _ y: S) -> S { F.apply(x, y) }
+@usableFromInline package enum OfFloatingBinary<F: FloatingBinary, S: MathScalar & TensorElement>: BinaryFunction {
+    @inlinable @inline(__always) package static func apply(_ x: S, _ y: S) -> S { F.apply(x, y) }
 }
-enum OfComplexBinary<F: ComplexBinary, Part: ComplexPart>: BinaryFunction {
-    @inline(__always) static func apply(_ x: Complex<Part>, _ y: Complex<Part>) -> Complex<Part> {
+@usableFromInline package enum OfComplexBinary<F: ComplexBinary, Part: ComplexPart>: BinaryFunction {
+    @inlinable @inline(__always) package static func apply(_ x: Complex<Part>, _ y: Complex<Part>) -> Complex<Part> {
         let z = F.apply(
             Complex128(Double(x.real), Double(x.imaginary)), Complex128(Double(y.real), Double(y.imaginary)))
         return Complex(Part(z.real), Part(z.imaginary))
     }
 }
-enum OfEquality<F: Equality, E: TensorElement & Equatable>: BinaryFunction {
-    @inline(__always) static func apply(_ x: E, _ y: E) -> Bool { F.apply(x, y) }
+@usableFromInline package enum OfEquality<F: Equality, E: TensorElement & Equatable>: BinaryFunction {
+    @inlinable @inline(__always) package static func apply(_ x: E, _ y: E) -> Bool { F.apply(x, y) }
 }
-enum OfOrdering<F: Ordering, E: TensorElement & Comparable>: BinaryFunction {
-    @inline(__always) static func apply(_ x: E, _ y: E) -> Bool { F.apply(x, y) }
+@usableFromInline package enum OfOrdering<F: Ordering, E: TensorElement & Comparable>: BinaryFunction {
+    @inlinable @inline(__always) package static func apply(_ x: E, _ y: E) -> Bool { F.apply(x, y) }
 }
 
 extension UnaryLoop {
-    init<F: UnaryFunction>(_ function: F.Type, grain: Int = Grain.cheap) {
+    @inlinable package init<F: UnaryFunction>(_ function: F.Type, grain: Int = Grain.cheap) {
         self.init(
             run: { x, out, count in
                 let x = x.assumingMemoryBound(to: F.Input.self)
@@ -91,7 +100,7 @@ extension UnaryLoop {
             }, inputSize: MemoryLayout<F.Input>.stride, outputSize: MemoryLayout<F.Output>.stride, grain: grain)
     }
 
-    init<F: VectorUnary>(vector function: F.Type, grain: Int = Grain.cheap) {
+    @inlinable package init<F: VectorUnary>(vector function: F.Type, grain: Int = Grain.cheap) {
         self.init(
             run: { x, out, count in
                 VectorMath.map(x.assumingMemoryBound(to: Float.self), out.assumingMemoryBound(to: Float.self), count) {
@@ -102,7 +111,7 @@ extension UnaryLoop {
 }
 
 extension BinaryLoop {
-    init<F: BinaryFunction>(_ function: F.Type, grain: Int = Grain.cheap) {
+    @inlinable package init<F: BinaryFunction>(_ function: F.Type, grain: Int = Grain.cheap) {
         self.init(
             run: { x, y, out, count, step in
                 let x = x.assumingMemoryBound(to: F.Operand.self)
@@ -121,7 +130,7 @@ extension BinaryLoop {
             }, inputSize: MemoryLayout<F.Operand>.stride, outputSize: MemoryLayout<F.Output>.stride, grain: grain)
     }
 
-    init<F: VectorBinary>(vector function: F.Type, grain: Int = Grain.cheap) {
+    @inlinable package init<F: VectorBinary>(vector function: F.Type, grain: Int = Grain.cheap) {
         self.init(
             run: { x, y, out, count, step in
                 let x = x.assumingMemoryBound(to: Float.self)
@@ -143,7 +152,7 @@ extension BinaryLoop {
 extension VectorMath {
     /// Applies a function of two times eight floats to `count` floats; `out` may be `x` or `y`.
     @inline(__always)
-    static func map(
+    @inlinable package static func map(
         _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ count: Int,
         _ function: (Vector, Vector) -> Vector
     ) {
@@ -169,7 +178,7 @@ extension VectorMath {
 
 extension NumericElement {
     /// The square of the magnitude; for integers it wraps.
-    @inline(__always) var squaredMagnitude: Self {
+    @inlinable @inline(__always) package var squaredMagnitude: Self {
         // The comparisons are of types, decided when this is specialised.
         if Self.self == Complex64.self { return unsafeBitCast(unsafeBitCast(self, to: Complex64.self).timesConjugate, to: Self.self) }
         if Self.self == Complex128.self { return unsafeBitCast(unsafeBitCast(self, to: Complex128.self).timesConjugate, to: Self.self) }
@@ -177,5 +186,5 @@ extension NumericElement {
     }
 }
 extension Complex {
-    fileprivate var timesConjugate: Complex { Complex(real * real + imaginary * imaginary, 0) }
+    @inlinable var timesConjugate: Complex { Complex(real * real + imaginary * imaginary, 0) }
 }

@@ -1,27 +1,27 @@
-import WeirGraph
-import WeirTensor
+public import WeirGraph
+public import WeirTensor
 
 // What the ops of this family share.
 
 extension DTypeSet {
     /// What TensorFlow's GPU kernels that only move elements take: int32 is not among them, it stays in host memory.
-    static let gpuMovable: DTypeSet = [numeric.subtracting(DTypeSet(.int32)), DTypeSet(.bool)]
-    static let int32 = DTypeSet(.int32)
-    static let floatingOrComplex: DTypeSet = [floating, complex]
-    static let numericOrBool: DTypeSet = [numeric, DTypeSet(.bool)]
+    package static let gpuMovable: DTypeSet = [numeric.subtracting(DTypeSet(.int32)), DTypeSet(.bool)]
+    package static let int32 = DTypeSet(.int32)
+    package static let floatingOrComplex: DTypeSet = [floating, complex]
+    package static let numericOrBool: DTypeSet = [numeric, DTypeSet(.bool)]
     /// Every type but the quantized ones.
-    static let unquantized: DTypeSet = all.subtracting(quantized)
+    package static let unquantized: DTypeSet = all.subtracting(quantized)
 }
 
 /// An axis counted from the front, or nil when there is none such; negative ones count from the back.
-func frontAxis(_ axis: Int, rank: Int) -> Int? {
+package func frontAxis(_ axis: Int, rank: Int) -> Int? {
     guard axis >= -rank, axis < rank else { return nil }
     return axis < 0 ? axis + rank : axis
 }
 
 /// A client's sizes as a shape.
 /// - Throws: `invalidArgument` in TensorFlow's words.
-func clientShape(_ sizes: [Int]) throws -> Shape {
+package func clientShape(_ sizes: [Int]) throws -> Shape {
     if let bad = sizes.first(where: { $0 < 0 }) { throw Status.invalidArgument("Dimension \(bad) must be >= 0") }
     do {
         return try Shape(validating: sizes)
@@ -32,10 +32,10 @@ func clientShape(_ sizes: [Int]) throws -> Shape {
 }
 
 /// A product that wraps: right wherever there are elements, and harmless where there are none.
-func wrappingProduct(_ sizes: some Sequence<Int>) -> Int { sizes.reduce(1, &*) }
+package func wrappingProduct(_ sizes: some Sequence<Int>) -> Int { sizes.reduce(1, &*) }
 
 /// Where the element at a flat position lies, as TensorFlow's messages say it: `[1,2]`, nothing for a scalar.
-func positionText(_ flat: Int, in shape: Shape) -> String {
+package func positionText(_ flat: Int, in shape: Shape) -> String {
     guard shape.rank > 0 else { return "" }
     var rest = flat
     var position = [Int](repeating: 0, count: shape.rank)
@@ -48,7 +48,7 @@ func positionText(_ flat: Int, in shape: Shape) -> String {
 
 extension KernelContext {
     /// Makes a block of a tensor output `index`: a view where the block has no gaps, else a copy.
-    func setOutput(_ index: Int, _ shape: Shape, _ block: StridedCopy, of source: Tensor, at offset: Int) throws {
+    package func setOutput(_ index: Int, _ shape: Shape, _ block: StridedCopy, of source: Tensor, at offset: Int) throws {
         let count = shape.elementCount
         if count > 0, block.isContiguous {
             if count == source.elementCount { return setOutput(index, source.shaped(shape)) }
@@ -64,14 +64,18 @@ extension KernelContext {
 }
 
 extension Tensor {
+    /// About how many bytes its elements take as text.
+    package var textSize: Int {
+        dtype == .string ? elements(ByteString.self).reduce(0) { $0 &+ $1.count } : elementCount &* 8
+    }
     /// The same elements in another shape; itself when it has that shape already.
-    func shaped(_ shape: Shape) -> Tensor { self.shape == shape ? self : reshaped(shape) }
+    package func shaped(_ shape: Shape) -> Tensor { self.shape == shape ? self : reshaped(shape) }
 }
 
 extension ShapeContext {
     /// The shape that input `index` says.
     /// - Throws: `invalidArgument` when it is no vector, or a size is below -1.
-    func shapeArgument(_ index: Int) throws -> PartialShape {
+    package func shapeArgument(_ index: Int) throws -> PartialShape {
         try requireRank(index, 1)
         if let bad = try? constant(index)?.integers().first(where: { $0 < -1 }) {
             throw Status.invalidArgument("Invalid value in tensor used for shape: \(bad)")
@@ -79,18 +83,18 @@ extension ShapeContext {
         return constantShape(index)
     }
     /// The one integer that input `index` is, when it is known while building.
-    func integer(_ index: Int) -> Int? { try? constant(index)?.integer() }
+    package func integer(_ index: Int) -> Int? { try? constant(index)?.integer() }
     /// The integers that input `index` is, when they are known while building.
-    func integers(_ index: Int) -> [Int]? { try? constant(index)?.integers() }
+    package func integers(_ index: Int) -> [Int]? { try? constant(index)?.integers() }
     /// Hands the type and shape of the variable behind input `input` on to an output.
-    mutating func passHandle(from input: Int = 0, to output: Int = 0) {
+    package mutating func passHandle(from input: Int = 0, to output: Int = 0) {
         if let handle = handle(input) { setHandle(output, handle.dtype, handle.shape) }
     }
 }
 
 extension GradientContext {
     /// An output's shape in a type of integers, as a constant where it is known.
-    func shape(_ output: Output, _ dtype: DType) -> Output {
+    package func shape(_ output: Output, _ dtype: DType) -> Output {
         if dtype == .int64 {
             if let known = output.shape.known { return constant(Tensor(known.dimensions.map { Int64($0) })) }
             return op("Shape", output, attributes: ["out_type": .type(.int64)])
@@ -98,13 +102,21 @@ extension GradientContext {
         return shape(output)
     }
     /// A value in another type.
-    func cast(_ output: Output, to dtype: DType) -> Output {
+    package func cast(_ output: Output, to dtype: DType) -> Output {
         output.dtype == dtype ? output : op("Cast", output, attributes: ["DstT": .type(dtype)])
     }
     /// Tensors one after another along an axis; one alone is itself.
-    func joined(_ parts: [Output], along axis: Output) -> Output {
+    package func joined(_ parts: [Output], along axis: Output) -> Output {
         parts.count == 1 ? parts[0] : ops("ConcatV2", parts + [axis])[0]
     }
-    func integer(_ value: Int) -> Output { constant(Tensor(Int32(clamping: value))) }
-    func reshape(_ output: Output, like other: Output) -> Output { op("Reshape", output, shape(other)) }
+    package func integer(_ value: Int) -> Output { constant(Tensor(Int32(clamping: value))) }
+    package func reshape(_ output: Output, like other: Output) -> Output { op("Reshape", output, shape(other)) }
+}
+
+extension PartialShape {
+    /// - Throws: `invalidArgument` when the known dimensions alone are more than any tensor has elements.
+    package func requiringSaneSize() throws(Status) -> PartialShape {
+        if let dimensions { _ = try Shape(validating: dimensions.map { $0 ?? 1 }) }
+        return self
+    }
 }

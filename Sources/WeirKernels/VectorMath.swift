@@ -2,22 +2,22 @@
 // NaNs and denormals as IEEE 754 has them. Kernels that need them inside a loop of their own (softmax, activations,
 // LSTM cells) call the vector forms; whole buffers go through the forms that take pointers.
 
-enum VectorMath {
-    typealias Vector = SIMD8<Float>
-    private typealias Bits = SIMD8<Int32>
+@usableFromInline package enum VectorMath {
+    @usableFromInline package typealias Vector = SIMD8<Float>
+    @usableFromInline typealias Bits = SIMD8<Int32>
 
     /// Adding and taking away this number rounds to an integer, which then lies in the lowest bits of the sum.
-    private static let rounder: Float = 12_582_912  // 1.5 · 2²³
-    private static let log2Upper: Float = 0.693359375  // ln 2 in two parts, the first exact in 10 bits
-    private static let log2Lower: Float = -2.12194440e-4
+    @usableFromInline static let rounder: Float = 12_582_912  // 1.5 · 2²³
+    @usableFromInline static let log2Upper: Float = 0.693359375  // ln 2 in two parts, the first exact in 10 bits
+    @usableFromInline static let log2Lower: Float = -2.12194440e-4
 
     /// 2 to the power of each integer in -126...127.
-    @inline(__always) private static func powerOfTwo(_ exponent: Bits) -> Vector {
+    @inlinable @inline(__always) static func powerOfTwo(_ exponent: Bits) -> Vector {
         unsafeBitCast((exponent &+ 127) &<< 23, to: Vector.self)
     }
 
     /// `x` as `n · ln 2 + rest`, with the polynomial `exp(rest) - 1`.
-    @inline(__always) private static func split(_ x: Vector) -> (n: Bits, rounded: Vector, remainder: Vector) {
+    @inlinable @inline(__always) static func split(_ x: Vector) -> (n: Bits, rounded: Vector, remainder: Vector) {
         let shifted = Vector(repeating: rounder).addingProduct(x, Vector(repeating: 1.44269504))
         let rounded = shifted - rounder
         let n = unsafeBitCast(shifted, to: Bits.self) &- Bits(repeating: Int32(bitPattern: rounder.bitPattern))
@@ -32,7 +32,7 @@ enum VectorMath {
     }
 
     /// e to the power of x.
-    @inline(__always) static func exp(_ x: Vector) -> Vector {
+    @inlinable @inline(__always) package static func exp(_ x: Vector) -> Vector {
         // Beyond these the result is 0 or infinity anyway, and the powers of two stay in range.
         var bounded = x.replacing(with: 100, where: x .> 100)
         bounded = bounded.replacing(with: -120, where: x .< -120)
@@ -43,7 +43,7 @@ enum VectorMath {
     }
 
     /// `exp(x) - 1`, exact near 0 too.
-    @inline(__always) static func expm1(_ x: Vector) -> Vector {
+    @inlinable @inline(__always) package static func expm1(_ x: Vector) -> Vector {
         var bounded = x.replacing(with: 100, where: x .> 100)
         bounded = bounded.replacing(with: -30, where: x .< -30)
         let (n, rounded, remainder) = split(bounded)
@@ -57,7 +57,7 @@ enum VectorMath {
     }
 
     /// The natural logarithm.
-    @inline(__always) static func log(_ x: Vector) -> Vector {
+    @inlinable @inline(__always) package static func log(_ x: Vector) -> Vector {
         let tiny = x .< Float.leastNormalMagnitude
         let scaled = x.replacing(with: x * 8_388_608, where: tiny)
         // x = 2ⁿ · (1 + f) with 1 + f between √½ and √2.
@@ -85,7 +85,7 @@ enum VectorMath {
     }
 
     /// `log(1 + x)`, exact near 0 too.
-    @inline(__always) static func log1p(_ x: Vector) -> Vector {
+    @inlinable @inline(__always) package static func log1p(_ x: Vector) -> Vector {
         let sum = 1 + x
         // What the addition lost, divided by the sum, is what the logarithm of the sum lacks.
         let lost = x - (sum - 1)
@@ -94,7 +94,7 @@ enum VectorMath {
     }
 
     /// The hyperbolic tangent.
-    @inline(__always) static func tanh(_ x: Vector) -> Vector {
+    @inlinable @inline(__always) package static func tanh(_ x: Vector) -> Vector {
         let magnitude = absolute(x)
         let square = x * x
         var p = Vector(repeating: -5.7170456e-3)
@@ -108,7 +108,7 @@ enum VectorMath {
     }
 
     /// The logistic function, `1 / (1 + exp(-x))`.
-    @inline(__always) static func sigmoid(_ x: Vector) -> Vector {
+    @inlinable @inline(__always) package static func sigmoid(_ x: Vector) -> Vector {
         let small = exp(-absolute(x))
         let positive = 1 / (1 + small)
         // small / (1 + small), written so that it takes on no error of the denominator's rounding.
@@ -117,7 +117,7 @@ enum VectorMath {
     }
 
     /// The error function.
-    @inline(__always) static func erf(_ x: Vector) -> Vector {
+    @inlinable @inline(__always) package static func erf(_ x: Vector) -> Vector {
         let magnitude = absolute(x)
         // Near 0 a polynomial in the square; beyond, 1 - exp of a polynomial close to the logarithm of the rest.
         let square = x * x
@@ -141,14 +141,14 @@ enum VectorMath {
         return withSign(of: x, near.replacing(with: 1 - exp(far), where: magnitude .> 0.9215))
     }
 
-    @inline(__always) static func absolute(_ x: Vector) -> Vector {
+    @inlinable @inline(__always) package static func absolute(_ x: Vector) -> Vector {
         unsafeBitCast(unsafeBitCast(x, to: Bits.self) & 0x7FFF_FFFF, to: Vector.self)
     }
     /// With the other sign, zeros too: Swift's `-` of vectors is `0 - x`.
-    @inline(__always) static func negated(_ x: Vector) -> Vector {
+    @inlinable @inline(__always) package static func negated(_ x: Vector) -> Vector {
         unsafeBitCast(unsafeBitCast(x, to: Bits.self) ^ Bits(repeating: Int32.min), to: Vector.self)
     }
-    @inline(__always) private static func withSign(of x: Vector, _ magnitude: Vector) -> Vector {
+    @inlinable @inline(__always) static func withSign(of x: Vector, _ magnitude: Vector) -> Vector {
         let sign = unsafeBitCast(x, to: Bits.self) & Bits(repeating: Int32.min)
         return unsafeBitCast(unsafeBitCast(magnitude, to: Bits.self) | sign, to: Vector.self)
     }
@@ -158,7 +158,7 @@ enum VectorMath {
 extension VectorMath {
     /// Applies a function of eight floats to `count` floats.
     @inline(__always)
-    static func map(
+    @inlinable package static func map(
         _ x: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ count: Int, _ function: (Vector) -> Vector
     ) {
         let width = Vector.scalarCount
@@ -176,11 +176,11 @@ extension VectorMath {
         for lane in 0..<count &- index { out[index &+ lane] = result[lane] }
     }
 
-    static func exp(_ x: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ count: Int) { map(x, out, count) { exp($0) } }
-    static func expm1(_ x: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ count: Int) { map(x, out, count) { expm1($0) } }
-    static func log(_ x: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ count: Int) { map(x, out, count) { log($0) } }
-    static func log1p(_ x: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ count: Int) { map(x, out, count) { log1p($0) } }
-    static func tanh(_ x: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ count: Int) { map(x, out, count) { tanh($0) } }
-    static func sigmoid(_ x: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ count: Int) { map(x, out, count) { sigmoid($0) } }
-    static func erf(_ x: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ count: Int) { map(x, out, count) { erf($0) } }
+    @inlinable package static func exp(_ x: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ count: Int) { map(x, out, count) { exp($0) } }
+    @inlinable package static func expm1(_ x: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ count: Int) { map(x, out, count) { expm1($0) } }
+    @inlinable package static func log(_ x: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ count: Int) { map(x, out, count) { log($0) } }
+    @inlinable package static func log1p(_ x: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ count: Int) { map(x, out, count) { log1p($0) } }
+    @inlinable package static func tanh(_ x: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ count: Int) { map(x, out, count) { tanh($0) } }
+    @inlinable package static func sigmoid(_ x: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ count: Int) { map(x, out, count) { sigmoid($0) } }
+    @inlinable package static func erf(_ x: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ count: Int) { map(x, out, count) { erf($0) } }
 }

@@ -1,23 +1,25 @@
-import WeirDevice
-import WeirTensor
+public import WeirDevice
+public import WeirTensor
 
 #if canImport(Glibc)
-    import Glibc
+    public import Glibc
 #elseif canImport(Darwin)
-    import Darwin
+    public import Darwin
 #endif
 
 /// Copies whole rows, each from wherever it lies to wherever it goes: what gathering, scattering and partitioning do.
 ///
 /// `place` gives for each move the row to read and the row to write, as numbers of rows.
-struct RowMoves {
-    let dtype: DType
+@usableFromInline package struct RowMoves {
+    @usableFromInline package let dtype: DType
     /// Elements in a row.
-    let width: Int
+    @usableFromInline package let width: Int
+
+    package init(dtype: DType, width: Int) { (self.dtype, self.width) = (dtype, width) }
 
     /// Moves `count` rows. `place` is called once for each, from several threads at once; its rows are not checked.
     @inline(__always)
-    func run(
+    @inlinable package func run(
         _ count: Int, from source: Tensor, to target: Tensor, in pool: ComputePool,
         place: (Int) -> (source: Int, target: Int)
     ) {
@@ -31,7 +33,7 @@ struct RowMoves {
 
     /// Moves `count` rows one after another on this thread, so that of two that go to one place the later stays.
     @inline(__always)
-    func runInOrder(
+    @inlinable package func runInOrder(
         _ count: Int, from source: Tensor, to target: Tensor, place: (Int) -> (source: Int, target: Int)
     ) {
         guard count > 0, width > 0 else { return }
@@ -45,7 +47,7 @@ struct RowMoves {
 
     /// Moves `slabs` times `count` rows. `place` is told the slab and the row in it, for it would else have to divide.
     @inline(__always)
-    func run(
+    @inlinable package func run(
         slabs: Int, count: Int, from source: Tensor, to target: Tensor, in pool: ComputePool,
         place: (_ slab: Int, _ index: Int) -> (source: Int, target: Int)
     ) {
@@ -72,7 +74,7 @@ struct RowMoves {
     }
 
     @inline(__always)
-    private func copy(
+    @inlinable func copy(
         _ range: Range<Int>, _ bytes: Int, _ from: UnsafeRawPointer, _ to: UnsafeMutableRawPointer,
         _ place: (Int) -> (source: Int, target: Int)
     ) {
@@ -91,7 +93,7 @@ struct RowMoves {
     }
 
     @inline(__always)
-    private func elements<W: BitwiseCopyable>(
+    @inlinable func elements<W: BitwiseCopyable>(
         _ type: W.Type, _ range: Range<Int>, _ from: UnsafeRawPointer, _ to: UnsafeMutableRawPointer,
         _ place: (Int) -> (source: Int, target: Int)
     ) {
@@ -104,7 +106,7 @@ struct RowMoves {
         }
     }
 
-    private func objects<E: TensorElement>(
+    @inlinable func objects<E: TensorElement>(
         _ type: E.Type, _ count: Int, _ source: Tensor, _ target: Tensor,
         _ place: (Int) -> (source: Int, target: Int)
     ) {

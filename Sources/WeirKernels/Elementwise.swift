@@ -1,55 +1,68 @@
-import WeirDevice
-import WeirGraph
-import WeirTensor
+public import WeirDevice
+public import WeirGraph
+public import WeirTensor
 
 // Elementwise loops. A loop is made once a node for a function and an element type; what it is given afterwards is
 // memory and a count. So the loop itself is specialised, while everything around it (shapes, broadcasting, threads,
 // reuse of inputs' memory) exists once.
 
 /// How many elements are worth a thread's trouble.
-enum Grain {
+@usableFromInline package enum Grain {
     /// For a few instructions an element.
-    static let cheap = 32 << 10
+    @inlinable package static var cheap: Int { 32 << 10 }
     /// For a call of a mathematical function an element.
-    static let expensive = 8 << 10
+    @inlinable package static var expensive: Int { 8 << 10 }
 }
 
 /// A function of one operand, applied to whole buffers.
-struct UnaryLoop: Sendable {
-    typealias Run = @Sendable (_ x: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, _ count: Int) -> Void
+@usableFromInline package struct UnaryLoop: Sendable {
+    @usableFromInline package typealias Run = @Sendable (_ x: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, _ count: Int) -> Void
 
-    let run: Run
-    let inputSize: Int
-    let outputSize: Int
-    var grain = Grain.cheap
+    @usableFromInline package let run: Run
+    @usableFromInline package let inputSize: Int
+    @usableFromInline package let outputSize: Int
+    @usableFromInline package var grain: Int
     /// Whether operand and result may be the same memory without a loss of speed.
-    var isInPlace = false
+    @usableFromInline package var isInPlace: Bool
+
+    @inlinable
+    package init(run: @escaping Run, inputSize: Int, outputSize: Int, grain: Int = Grain.cheap, isInPlace: Bool = false) {
+        (self.run, self.inputSize, self.outputSize, self.grain, self.isInPlace) = (run, inputSize, outputSize, grain, isInPlace)
+    }
 
     /// `out` may be `x` itself.
-    func apply(_ x: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, _ count: Int) {
+    package func apply(_ x: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, _ count: Int) {
         if isInPlace || UnsafeRawPointer(out) != x { return run(x, out, count) }
         InPlace.blocks(out, outputSize, count) { start, block, length in run(x + start * inputSize, block, length) }
     }
 }
 
 /// A function of two operands, applied to whole buffers.
-struct BinaryLoop: Sendable {
-    typealias Run =
+@usableFromInline package struct BinaryLoop: Sendable {
+    @usableFromInline package typealias Run =
         @Sendable (
             _ x: UnsafeRawPointer, _ y: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, _ count: Int, _ step: BinaryStep
         ) -> Void
     /// Looks at the right operand's elements before anything is computed; throws what makes the op fail.
-    typealias Check = @Sendable (_ y: UnsafeRawPointer, _ count: Int) throws -> Void
+    @usableFromInline package typealias Check = @Sendable (_ y: UnsafeRawPointer, _ count: Int) throws -> Void
 
-    let run: Run
-    let inputSize: Int
-    let outputSize: Int
-    var grain = Grain.cheap
-    var isInPlace = false
-    var check: Check?
+    @usableFromInline package let run: Run
+    @usableFromInline package let inputSize: Int
+    @usableFromInline package let outputSize: Int
+    @usableFromInline package var grain: Int
+    @usableFromInline package var isInPlace: Bool
+    @usableFromInline package var check: Check?
+
+    @inlinable
+    package init(
+        run: @escaping Run, inputSize: Int, outputSize: Int, grain: Int = Grain.cheap, isInPlace: Bool = false, check: Check? = nil
+    ) {
+        (self.run, self.inputSize, self.outputSize, self.grain, self.isInPlace) = (run, inputSize, outputSize, grain, isInPlace)
+        self.check = check
+    }
 
     /// `out` may be `x` or `y` itself where that is not a scalar.
-    func apply(
+    package func apply(
         _ x: UnsafeRawPointer, _ y: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, _ count: Int, _ step: BinaryStep = .both
     ) {
         if isInPlace || (UnsafeRawPointer(out) != x && UnsafeRawPointer(out) != y) { return run(x, y, out, count, step) }
@@ -61,7 +74,7 @@ struct BinaryLoop: Sendable {
     }
 
     /// The same function with its operands exchanged.
-    var swapped: BinaryLoop {
+    package var swapped: BinaryLoop {
         let run = run
         return BinaryLoop(
             run: { x, y, out, count, step in
@@ -77,9 +90,9 @@ struct BinaryLoop: Sendable {
 /// A compiled loop tests whether operand and result overlap and goes element by element when they do. So a result that
 /// takes its operand's place is computed into a block that stays in the cache, and copied.
 private enum InPlace {
-    static let blockSize = 4096
+    @usableFromInline package static let blockSize = 4096
 
-    static func blocks(
+    package static func blocks(
         _ out: UnsafeMutableRawPointer, _ size: Int, _ count: Int,
         _ compute: (_ start: Int, _ block: UnsafeMutableRawPointer, _ length: Int) -> Void
     ) {
@@ -99,13 +112,13 @@ private enum InPlace {
 
 extension OpDefinition {
     /// Says that the op is the loop of its dtype, element by element.
-    func elementwise(_ operands: ElementwiseFunction.Operands = .broadcast, binary loop: @escaping @Sendable (DType) -> BinaryLoop?) -> OpDefinition {
+    package func elementwise(_ operands: ElementwiseFunction.Operands = .broadcast, binary loop: @escaping @Sendable (DType) -> BinaryLoop?) -> OpDefinition {
         elementwise { attributes in
             guard attributes.type("T") == .float32, let loop = loop(.float32), loop.isInPlace, loop.check == nil else { return nil }
             return .binary(operands, isExpensive: loop.grain <= Grain.expensive, loop.run)
         }
     }
-    func elementwise(unary loop: @escaping @Sendable (DType) -> UnaryLoop?) -> OpDefinition {
+    package func elementwise(unary loop: @escaping @Sendable (DType) -> UnaryLoop?) -> OpDefinition {
         elementwise { attributes in
             guard attributes.type("T") == .float32, let loop = loop(.float32), loop.isInPlace else { return nil }
             return .unary(isExpensive: loop.grain <= Grain.expensive, loop.run)
@@ -115,7 +128,7 @@ extension OpDefinition {
 
 extension Kernel {
     /// Applies a loop to input 0.
-    static func elementwise(_ loop: UnaryLoop, _ dtype: DType) -> Kernel {
+    package static func elementwise(_ loop: UnaryLoop, _ dtype: DType) -> Kernel {
         .sync { context in
             let shape = context.shape(0)
             let x = context.firstByte(0)
@@ -127,12 +140,12 @@ extension Kernel {
     }
 
     /// Applies a loop to inputs 0 and 1, broadcast against each other.
-    static func elementwise(_ loop: BinaryLoop, _ dtype: DType) -> Kernel {
+    package static func elementwise(_ loop: BinaryLoop, _ dtype: DType) -> Kernel {
         .sync { context in try context.apply(loop, dtype) }
     }
 
     /// Applies a loop to inputs 0 and 1, which must have as many elements; the result has the shape of the first.
-    static func elementwiseUnbroadcast(_ loop: BinaryLoop, _ dtype: DType) -> Kernel {
+    package static func elementwiseUnbroadcast(_ loop: BinaryLoop, _ dtype: DType) -> Kernel {
         .sync { context in
             let shape = context.shape(0)
             let count = shape.elementCount
@@ -150,10 +163,10 @@ extension Kernel {
 
 extension KernelContext {
     /// The memory of input `index`, without taking a reference to the tensor.
-    func firstByte(_ index: Int) -> UnsafeRawPointer { input(index).firstByte }
+    package func firstByte(_ index: Int) -> UnsafeRawPointer { input(index).firstByte }
 
     /// Applies a loop to inputs 0 and 1, broadcast against each other, giving output 0.
-    func apply(_ loop: BinaryLoop, _ dtype: DType) throws {
+    package func apply(_ loop: BinaryLoop, _ dtype: DType) throws {
         let (left, right) = (shape(0), shape(1))
         let (x, y) = (firstByte(0), firstByte(1))
         if let step = BinaryStep(left, right) {
@@ -195,7 +208,7 @@ extension KernelContext {
 
 extension BinaryStep {
     /// How two operands go together when no row has to be stepped through: same shape, or one a single element.
-    init?(_ left: Shape, _ right: Shape) {
+    package init?(_ left: Shape, _ right: Shape) {
         if left == right {
             self = .both
         } else if right.elementCount == 1, right.rank <= left.rank {
@@ -217,7 +230,7 @@ private struct NarrowRows {
     private let isLeftFull: Bool
     private let repeatsRow: Bool
 
-    init?(_ broadcast: Broadcast) {
+    package init?(_ broadcast: Broadcast) {
         guard broadcast.dimensions.count == 2, broadcast.rowLength <= 32, broadcast.rowCount >= 16 else { return nil }
         (rowCount, length) = (broadcast.rowCount, broadcast.rowLength)
         let (left, right) = (broadcast.leftStrides, broadcast.rightStrides)
@@ -226,7 +239,7 @@ private struct NarrowRows {
         repeatsRow = (isLeftFull ? right : left)[0] == 0
     }
 
-    func run(
+    package func run(
         _ loop: BinaryLoop, _ x: UnsafeRawPointer, _ y: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, on pool: ComputePool
     ) {
         let size = loop.inputSize

@@ -1,10 +1,10 @@
-import WeirTensor
+public import WeirTensor
 
 /// Sums of whole tensors of one shape, for what accumulates gradients.
-enum TensorAddition {
+package enum TensorAddition {
     /// Writes the sums of `a`'s and `b`'s elements to `sum`, which may be either of them.
     /// - Throws: `invalidArgument` when the type has no sum.
-    static func add(_ a: Tensor, _ b: Tensor, into sum: Tensor) throws(Status) {
+    package static func add(_ a: Tensor, _ b: Tensor, into sum: Tensor) throws(Status) {
         switch a.dtype {
         case .float32: loop(Float.self, a, b, sum)
         case .float64: loop(Double.self, a, b, sum)
@@ -20,13 +20,13 @@ enum TensorAddition {
             let (left, right, sums) = (
                 a.elements(Variant.self), b.elements(Variant.self), sum.mutableElements(Variant.self)
             )
-            for index in sums.indices { sums[index] = try addVariants(left[index], right[index]) }
+            for index in sums.indices { sums[index] = try left[index].adding(right[index]) }
         default: throw .invalidArgument("tensor_array::AddToTensor type not supported: \(a.dtype)")
         }
     }
 
     /// A new tensor with the sums.
-    static func sum(_ a: Tensor, _ b: Tensor, in allocator: any Allocator = HostAllocator.shared) throws(Status)
+    package static func sum(_ a: Tensor, _ b: Tensor, in allocator: any Allocator = HostAllocator.shared) throws(Status)
         -> Tensor
     {
         let sum = try Tensor(a.dtype, a.shape, in: a.dtype.isBitwise ? allocator : HostAllocator.shared)

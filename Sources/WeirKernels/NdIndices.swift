@@ -1,14 +1,14 @@
-import WeirGraph
-import WeirTensor
+public import WeirGraph
+public import WeirTensor
 
 /// Indices of GatherNd and its kin: each row of the innermost dimension names an element or a slice of a tensor.
-struct NdIndices {
+package struct NdIndices {
     /// What to do with indices that lie outside.
-    enum Policy {
+    package enum Policy {
         case fail, ignore
 
         /// - Throws: `invalidArgument` when the attribute `bad_indices_policy` has no meaning.
-        init(_ request: KernelRequest) throws {
+        package init(_ request: KernelRequest) throws {
             switch request.attributes.string("bad_indices_policy") ?? "" {
             // A CPU looks at every index; a GPU skips those that are out of range.
             case "", "DEFAULT": self = request.place.device.isHost ? .fail : .ignore
@@ -22,17 +22,17 @@ struct NdIndices {
     }
 
     /// For each row the slice it names, as a number of slices; -1 where it is to be skipped.
-    private(set) var slices: [Int] = []
-    private(set) var hasGaps = false
+    package private(set) var slices: [Int] = []
+    package private(set) var hasGaps = false
     /// Elements of one slice.
-    let width: Int
+    package let width: Int
     /// How many of the tensor's dimensions a row names.
-    let depth: Int
+    package let depth: Int
 
     /// - Parameters:
     ///   - depth: how many indices make a row; the caller has seen to it that `shape` has so many dimensions.
     ///   - outside: the error for a row that names nothing, given its number and its text.
-    init(
+    package init(
         _ indices: Tensor, depth: Int, in shape: Shape, _ policy: Policy, outside: (Int, String) -> Status
     ) throws {
         self.depth = depth

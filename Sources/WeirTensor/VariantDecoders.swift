@@ -1,5 +1,3 @@
-public import WeirTensor
-
 /// Which variants of other processes this one can read: for each type name, how to make the value of it.
 ///
 /// A value, handed to whatever reads messages. A variant of a name that is not in it becomes an `OpaqueVariant`, which
@@ -22,7 +20,7 @@ public struct VariantDecoders: Sendable {
         return copy
     }
 
-    func variant(_ typeName: String, _ metadata: [UInt8], _ tensors: [Tensor]) throws(Status) -> Variant {
+    package func variant(_ typeName: String, _ metadata: [UInt8], _ tensors: [Tensor]) throws(Status) -> Variant {
         guard let decode = decoders[typeName] else {
             return Variant(OpaqueVariant(name: typeName, metadata: metadata, tensors: tensors))
         }

@@ -1,15 +1,15 @@
 #if canImport(Glibc)
-    import Glibc
+    public import Glibc
 #elseif canImport(Darwin)
-    import Darwin
+    public import Darwin
 #endif
-import WeirTensor
+public import WeirTensor
 
 // Tensors as text, just as TensorFlow's assertions and prints show them.
 
 extension Tensor {
     /// The first `limit` elements, rows in brackets: `[1 2][3...]...`; all of them when `limit` is negative.
-    func summarizedValue(_ limit: Int) -> String {
+    package func summarizedValue(_ limit: Int) -> String {
         let limit = limit < 0 ? elementCount : min(limit, elementCount)
         var text = ""
         var next = 0
@@ -58,14 +58,14 @@ extension Tensor {
     }
 }
 
-enum PrintedNumber {
+package enum PrintedNumber {
     /// As few digits as give the number back: six, or else nine.
-    static func text(_ value: Float) -> String {
+    package static func text(_ value: Float) -> String {
         let short = formatted("%.6g", Double(value))
         return Float(short) == value || !value.isFinite ? short : formatted("%.9g", Double(value))
     }
     /// As few digits as give the number back: fifteen, or else seventeen.
-    static func text(_ value: Double) -> String {
+    package static func text(_ value: Double) -> String {
         let short = formatted("%.15g", value)
         return Double(short) == value || !value.isFinite ? short : formatted("%.17g", value)
     }
@@ -78,7 +78,7 @@ enum PrintedNumber {
     }
 
     /// Bytes as a C string literal spells them.
-    static func escaped(_ bytes: [UInt8]) -> String {
+    package static func escaped(_ bytes: [UInt8]) -> String {
         var text = ""
         for byte in bytes {
             switch byte {

@@ -1,11 +1,11 @@
-import WeirGraph
-import WeirTensor
+public import WeirGraph
+public import WeirTensor
 
 // Values that are known while a graph is built, for the ops that shapes are computed with.
 
 extension KnownValueContext {
     /// The first input, in the shape that the output has.
-    mutating func reshapedInput() -> KnownValue? {
+    package mutating func reshapedInput() -> KnownValue? {
         guard let shape = outputShape.known else { return nil }
         switch input(0) {
         case .tensor(let tensor): return tensor.elementCount == shape.elementCount ? .tensor(tensor.reshaped(shape)) : nil
@@ -15,7 +15,7 @@ extension KnownValueContext {
     }
 
     /// Scalars as a vector.
-    mutating func packed() -> KnownValue? {
+    package mutating func packed() -> KnownValue? {
         guard outputType.isInteger, shape(0).rank == 0 else { return nil }
         var values: [Int?] = []
         for index in 0..<inputCount { values.append(integer(index)) }
@@ -23,7 +23,7 @@ extension KnownValueContext {
     }
 
     /// Vectors one after another. Of one whose elements are not known the length must be.
-    mutating func concatenated(_ parts: Range<Int>) -> KnownValue? {
+    package mutating func concatenated(_ parts: Range<Int>) -> KnownValue? {
         var values: [Int?] = []
         for index in parts {
             if let part = integers(index) {
@@ -39,7 +39,7 @@ extension KnownValueContext {
     }
 
     /// Part of a vector, as `StridedSlice` takes it.
-    mutating func sliced() -> KnownValue? {
+    package mutating func sliced() -> KnownValue? {
         guard let value = integers(0), value.shape.rank == 1, let stride = integer(3), stride != 0,
             attributes.int("ellipsis_mask") == 0, attributes.int("new_axis_mask") == 0
         else { return nil }
@@ -67,7 +67,7 @@ extension KnownValueContext {
     }
 
     /// Elements of a vector, by their numbers.
-    mutating func gathered() -> KnownValue? {
+    package mutating func gathered() -> KnownValue? {
         guard let value = integers(0), value.shape.rank == 1, let at = integers(1) else { return nil }
         var values: [Int?] = []
         for index in at.values {
@@ -78,7 +78,7 @@ extension KnownValueContext {
     }
 
     /// The numbers from a start to a limit.
-    mutating func range() -> KnownValue? {
+    package mutating func range() -> KnownValue? {
         guard let start = integer(0), let limit = integer(1), let delta = integer(2) else { return nil }
         let (distance, overflow) = limit.subtractingReportingOverflow(start)
         guard !overflow, delta != 0, distance.magnitude <= 10_000 else { return nil }
@@ -90,5 +90,5 @@ extension KnownValueContext {
 
 extension Tensor {
     /// Whether all elements are this integer.
-    func areAll(_ number: Int) -> Bool { (try? integers())?.allSatisfy { $0 == number } ?? false }
+    package func areAll(_ number: Int) -> Bool { (try? integers())?.allSatisfy { $0 == number } ?? false }
 }

@@ -4,16 +4,16 @@
 /// A value of this type is a place in a stream of samples of 128 bits. The stream is a pure function of key and
 /// counter, so a copy of the generator that skipped `n` samples gives exactly what the original gives after `n` calls;
 /// that is what lets several threads fill one tensor and still produce the numbers one thread would have produced.
-struct Philox: Sendable, Equatable {
+@usableFromInline package struct Philox: Sendable, Equatable {
     /// Words 0 and 1 of the counter, word 0 in the low half.
-    private(set) var counterLow: UInt64
+    @usableFromInline package private(set) var counterLow: UInt64
     /// Words 2 and 3 of the counter, word 2 in the low half.
-    private(set) var counterHigh: UInt64
+    @usableFromInline package private(set) var counterHigh: UInt64
     /// Words 0 and 1 of the key, word 0 in the low half.
-    let key: UInt64
+    @usableFromInline package let key: UInt64
 
     /// A generator at an explicit place: what the ops of the `V2` family receive as tensors.
-    init(key: UInt64, counterLow: UInt64, counterHigh: UInt64) {
+    @inlinable package init(key: UInt64, counterLow: UInt64, counterHigh: UInt64) {
         self.key = key
         self.counterLow = counterLow
         self.counterHigh = counterHigh
@@ -21,7 +21,7 @@ struct Philox: Sendable, Equatable {
 
     /// The generator of a stateful op with the attributes `seed` and `seed2`: the first is the key, the second selects
     /// one of 2^64 streams.
-    init(seed: Int64, seed2: Int64) {
+    @inlinable package init(seed: Int64, seed2: Int64) {
         self.init(
             key: UInt64(bitPattern: seed), counterLow: 0, counterHigh: UInt64(bitPattern: seed2))
     }
@@ -30,7 +30,7 @@ struct Philox: Sendable, Equatable {
     ///
     /// The seeds are first run through one application of Philox under a fixed key, so that it does not matter which
     /// of their bits the caller varies: half of the result becomes the key, half the upper counter.
-    init(statelessSeed first: UInt64, _ second: UInt64) {
+    @inlinable package init(statelessSeed first: UInt64, _ second: UInt64) {
         var scrambler = Philox(key: 0x0246_1e29_3ec8_f720, counterLow: first, counterHigh: second)
         let mixed = scrambler.next()
         self.init(
@@ -39,7 +39,7 @@ struct Philox: Sendable, Equatable {
 
     /// Moves over `count` samples of 128 bits without computing them.
     @inline(__always)
-    mutating func skip(_ count: UInt64) {
+    @inlinable package mutating func skip(_ count: UInt64) {
         let (low, carry) = counterLow.addingReportingOverflow(count)
         counterLow = low
         if carry { counterHigh &+= 1 }
@@ -47,7 +47,7 @@ struct Philox: Sendable, Equatable {
 
     /// The next 128 bits of the stream, as four words.
     @inline(__always)
-    mutating func next() -> SIMD4<UInt32> {
+    @inlinable package mutating func next() -> SIMD4<UInt32> {
         var word0 = UInt32(truncatingIfNeeded: counterLow)
         var word1 = UInt32(truncatingIfNeeded: counterLow >> 32)
         var word2 = UInt32(truncatingIfNeeded: counterHigh)
@@ -70,23 +70,23 @@ struct Philox: Sendable, Equatable {
 
     /// Two words as one, the first in the low half.
     @inline(__always)
-    static func join(_ low: UInt32, _ high: UInt32) -> UInt64 {
+    @inlinable package static func join(_ low: UInt32, _ high: UInt32) -> UInt64 {
         UInt64(low) | UInt64(high) << 32
     }
 }
 
 /// A generator read one word of 32 bits at a time, for consumers that do not know beforehand how many they need.
-struct PhiloxWords: Sendable {
-    private var generator: Philox
-    private var words = SIMD4<UInt32>()
-    private var used = 4
+@usableFromInline package struct PhiloxWords: Sendable {
+    @usableFromInline var generator: Philox
+    @usableFromInline var words = SIMD4<UInt32>()
+    @usableFromInline var used = 4
 
-    init(_ generator: Philox) {
+    @inlinable package init(_ generator: Philox) {
         self.generator = generator
     }
 
     @inline(__always)
-    mutating func next() -> UInt32 {
+    @inlinable package mutating func next() -> UInt32 {
         if used == 4 {
             words = generator.next()
             used = 0
@@ -97,9 +97,22 @@ struct PhiloxWords: Sendable {
 
     /// A number in [0, 1) with 52 random bits; takes two words.
     @inline(__always)
-    mutating func nextDouble() -> Double {
+    @inlinable package mutating func nextDouble() -> Double {
         let high = next()
         let low = next()
         return UnitInterval.double(high, low)
+    }
+}
+
+/// Random bits put below the binary point of a one, minus that one: a number in [0, 1).
+@usableFromInline package enum UnitInterval {
+    @inline(__always)
+    @inlinable package static func float(_ word: UInt32) -> Float {
+        Float(bitPattern: word & 0x7F_FFFF | 0x3F80_0000) - 1
+    }
+
+    @inline(__always)
+    @inlinable package static func double(_ high: UInt32, _ low: UInt32) -> Double {
+        Double(bitPattern: Philox.join(low, high) & 0xF_FFFF_FFFF_FFFF | 0x3FF0_0000_0000_0000) - 1
     }
 }

@@ -1,171 +1,16 @@
-import WeirDevice
-import WeirTensor
-
-// Reductions. As with elementwise loops, what is specialised for a function and a type is only the innermost work: a
-// contiguous row into one accumulator, and rows into a row of accumulators. Which rows those are is worked out once.
-//
-// Elements are combined in an order that depends on shapes alone, never on threads: results can be repeated. Rows are
-// summed in many lanes and blocks, so that rounding errors grow with the logarithm rather than with the count.
-
-/// How many elements become one.
-protocol Reducer: SendableMetatype {
-    associatedtype Element: TensorElement
-    associatedtype Accumulator: BitwiseCopyable
-    /// What combines with anything to that.
-    static var identity: Accumulator { get }
-    static func enter(_ x: Element) -> Accumulator
-    static func combine(_ a: Accumulator, _ b: Accumulator) -> Accumulator
-    /// The result of reducing `count` elements.
-    static func leave(_ a: Accumulator, _ count: Int) -> Element
-}
-
-/// A reducer of floats, for a type that is computed in floats.
-enum NarrowReducer<R: Reducer, E: FloatingElement>: Reducer where R.Element == Float, E.Compute == Float {
-    static var identity: R.Accumulator { R.identity }
-    @inline(__always) static func enter(_ x: E) -> R.Accumulator { R.enter(x.compute) }
-    @inline(__always) static func combine(_ a: R.Accumulator, _ b: R.Accumulator) -> R.Accumulator { R.combine(a, b) }
-    @inline(__always) static func leave(_ a: R.Accumulator, _ count: Int) -> E { E(compute: R.leave(a, count)) }
-}
-
-/// The loops of a reducer, applied to memory.
-struct ReduceLoops: Sendable {
-    let elementSize: Int
-    let accumulatorSize: Int
-    /// Writes the identity over accumulators.
-    let clear: @Sendable (_ accumulators: UnsafeMutableRawPointer, _ count: Int) -> Void
-    /// Reduces each of some contiguous rows, which follow each other, to one accumulator.
-    let reduceRows:
-        @Sendable (
-            _ x: UnsafeRawPointer, _ rowCount: Int, _ length: Int, _ accumulators: UnsafeMutableRawPointer
-        ) -> Void
-    /// Combines rows, which are `stride` elements apart, into a row of accumulators.
-    let accumulate:
-        @Sendable (
-            _ x: UnsafeRawPointer, _ rowCount: Int, _ stride: Int, _ length: Int, _ accumulators: UnsafeMutableRawPointer
-        ) -> Void
-    /// Combines accumulators into others.
-    let merge: @Sendable (_ from: UnsafeRawPointer, _ into: UnsafeMutableRawPointer, _ count: Int) -> Void
-    /// Makes results, each of `reduced` elements, of accumulators.
-    let finish:
-        @Sendable (
-            _ accumulators: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, _ count: Int, _ reduced: Int
-        ) -> Void
-
-    init<R: Reducer>(_ reducer: R.Type) {
-        typealias A = R.Accumulator
-        typealias E = R.Element
-        elementSize = MemoryLayout<E>.stride
-        accumulatorSize = MemoryLayout<A>.stride
-        clear = { accumulators, count in
-            let accumulators = accumulators.assumingMemoryBound(to: A.self)
-            for index in 0..<count { accumulators[index] = R.identity }
-        }
-        reduceRows = { x, rowCount, length, accumulators in
-            let x = x.assumingMemoryBound(to: E.self)
-            let accumulators = accumulators.assumingMemoryBound(to: A.self)
-            if length < RowReduction<R>.fewest {
-                for row in 0..<rowCount {
-                    var sum = R.identity
-                    for index in row * length..<(row + 1) * length { sum = R.combine(sum, R.enter(x[index])) }
-                    accumulators[row] = sum
-                }
-            } else {
-                withUnsafeTemporaryAllocation(of: A.self, capacity: RowReduction<R>.laneCount) { lanes in
-                    guard let lanes = lanes.baseAddress else { return }
-                    for row in 0..<rowCount { accumulators[row] = RowReduction<R>.reduce(x + row * length, length, lanes) }
-                }
-            }
-        }
-        accumulate = { x, rowCount, stride, length, accumulators in
-            let x = x.assumingMemoryBound(to: E.self)
-            let accumulators = accumulators.assumingMemoryBound(to: A.self)
-            RowReduction<R>.accumulate(x, rowCount, stride, length, accumulators)
-        }
-        merge = { from, into, count in
-            let from = from.assumingMemoryBound(to: A.self)
-            let into = into.assumingMemoryBound(to: A.self)
-            for index in 0..<count { into[index] = R.combine(into[index], from[index]) }
-        }
-        finish = { accumulators, out, count, reduced in
-            let accumulators = accumulators.assumingMemoryBound(to: A.self)
-            let out = out.assumingMemoryBound(to: E.self)
-            for index in 0..<count { out[index] = R.leave(accumulators[index], reduced) }
-        }
-    }
-}
-
-/// The innermost loops, over lanes that do not depend on each other.
-private enum RowReduction<R: Reducer> {
-    static var laneCount: Int { 64 }
-    /// Rows shorter than this are reduced element by element.
-    static var fewest: Int { 16 }
-    /// Narrow rows are combined this many elements at a time.
-    static var wideLength: Int { 256 }
-
-    static func reduce(_ x: UnsafePointer<R.Element>, _ length: Int, _ lanes: UnsafeMutablePointer<R.Accumulator>) -> R.Accumulator {
-        let used = length < 64 ? 16 : 64
-        for lane in 0..<used { lanes[lane] = R.identity }
-        var index = 0
-        while index &+ 64 <= length {
-            let block = x + index
-            for lane in 0..<64 { lanes[lane] = R.combine(lanes[lane], R.enter(block[lane])) }
-            index &+= 64
-        }
-        while index &+ 16 <= length {
-            let block = x + index
-            for lane in 0..<16 { lanes[lane] = R.combine(lanes[lane], R.enter(block[lane])) }
-            index &+= 16
-        }
-        for lane in 0..<length &- index { lanes[lane] = R.combine(lanes[lane], R.enter(x[index &+ lane])) }
-        var width = used / 2
-        while width > 0 {
-            for lane in 0..<width { lanes[lane] = R.combine(lanes[lane], lanes[lane &+ width]) }
-            width /= 2
-        }
-        return lanes[0]
-    }
-
-    static func accumulate(
-        _ x: UnsafePointer<R.Element>, _ rowCount: Int, _ stride: Int, _ length: Int,
-        _ accumulators: UnsafeMutablePointer<R.Accumulator>
-    ) {
-        let together = stride == length && length > 0 ? wideLength / length : 0
-        guard together > 1, rowCount >= 2 * together else {
-            for row in 0..<rowCount { combine(x + row * stride, accumulators, length) }
-            return
-        }
-        // Several narrow rows at once make a row worth a vector loop.
-        let width = together * length
-        HostAllocator.shared.withScratch(width * MemoryLayout<R.Accumulator>.stride) { memory in
-            let wide = memory.assumingMemoryBound(to: R.Accumulator.self)
-            for index in 0..<width { wide[index] = R.identity }
-            let full = rowCount / together
-            for group in 0..<full { combine(x + group * width, wide, width) }
-            for row in 0..<together {
-                for index in 0..<length {
-                    accumulators[index] = R.combine(accumulators[index], wide[row * length + index])
-                }
-            }
-            for row in full * together..<rowCount { combine(x + row * length, accumulators, length) }
-        }
-    }
-
-    @inline(__always)
-    private static func combine(_ x: UnsafePointer<R.Element>, _ accumulators: UnsafeMutablePointer<R.Accumulator>, _ length: Int) {
-        for index in 0..<length { accumulators[index] = R.combine(accumulators[index], R.enter(x[index])) }
-    }
-}
+public import WeirDevice
+public import WeirTensor
 
 /// Which elements of a tensor are reduced together.
-struct Reduction {
+package struct Reduction {
     /// The input's dimensions with neighbours that are both kept or both reduced made one, and those of size 1 left out.
-    private(set) var groups: [(size: Int, isReduced: Bool)] = []
+    package private(set) var groups: [(size: Int, isReduced: Bool)] = []
     /// How many results there are, and how many elements become one.
-    let resultCount: Int
-    let reducedCount: Int
+    package let resultCount: Int
+    package let reducedCount: Int
 
     /// - Parameter isReduced: for each dimension. The element count of the kept ones must not overflow.
-    init(_ shape: Shape, _ isReduced: [Bool]) {
+    package init(_ shape: Shape, _ isReduced: [Bool]) {
         var (kept, reduced) = (1, 1)
         for axis in 0..<shape.rank {
             if isReduced[axis] { reduced &*= shape[axis] } else { kept &*= shape[axis] }
@@ -181,7 +26,7 @@ struct Reduction {
     }
 
     /// Whether each result is of just one element.
-    var isTrivial: Bool { reducedCount == 1 }
+    package var isTrivial: Bool { reducedCount == 1 }
 
     /// How much is combined into one accumulator before it is combined with others.
     private static let blockLength = 16 << 10
@@ -189,7 +34,7 @@ struct Reduction {
     private static let widest = 2048
 
     /// - Throws: `resourceExhausted` when there is no memory for what is combined in blocks.
-    func run(
+    package func run(
         _ loops: ReduceLoops, _ x: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, on pool: ComputePool
     ) throws(Status) {
         guard resultCount > 0 else { return }
@@ -337,9 +182,9 @@ struct Reduction {
     /// Offsets of the positions along the dimensions that are kept, or along those that are reduced.
     private struct Steps {
         private var dimensions: [(size: Int, stride: Int)] = []
-        private(set) var count = 1
+        package private(set) var count = 1
 
-        init(_ groups: ArraySlice<(size: Int, isReduced: Bool)>, scale: Int, reduced: Bool) {
+        package init(_ groups: ArraySlice<(size: Int, isReduced: Bool)>, scale: Int, reduced: Bool) {
             var stride = scale
             for group in groups.reversed() {
                 if group.isReduced == reduced {
@@ -350,7 +195,7 @@ struct Reduction {
             }
         }
 
-        func offset(_ index: Int) -> Int {
+        package func offset(_ index: Int) -> Int {
             var (rest, offset) = (index, 0)
             for dimension in dimensions {
                 offset += rest % dimension.size * dimension.stride

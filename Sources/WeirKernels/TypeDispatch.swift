@@ -1,27 +1,27 @@
-import WeirGraph
-import WeirTensor
+public import WeirGraph
+public import WeirTensor
 
 // From a dtype to code specialised for its Swift type. A generic closure would say it shortest, but Swift has none: a
 // visitor is a struct with a generic method, called once a node.
 
 /// Makes a kernel for a numeric element type.
-protocol NumericVisitor { func visit<E: NumericElement>(_ type: E.Type) throws -> Kernel }
+@usableFromInline package protocol NumericVisitor { func visit<E: NumericElement>(_ type: E.Type) throws -> Kernel }
 /// Makes a kernel for an element type with an order.
-protocol RealVisitor { func visit<E: RealElement>(_ type: E.Type) throws -> Kernel }
+@usableFromInline package protocol RealVisitor { func visit<E: RealElement>(_ type: E.Type) throws -> Kernel }
 /// Makes a kernel for an integer type.
-protocol IntegerVisitor { func visit<E: IntegerElement>(_ type: E.Type) throws -> Kernel }
+@usableFromInline package protocol IntegerVisitor { func visit<E: IntegerElement>(_ type: E.Type) throws -> Kernel }
 /// Makes a kernel for a floating type.
-protocol FloatingVisitor { func visit<E: FloatingElement>(_ type: E.Type) throws -> Kernel }
+@usableFromInline package protocol FloatingVisitor { func visit<E: FloatingElement>(_ type: E.Type) throws -> Kernel }
 /// Makes a kernel for elements that are only moved: the type has the right size, not the right meaning.
-protocol MovableVisitor { func visit<E: MovableElement>(_ type: E.Type) throws -> Kernel }
+@usableFromInline package protocol MovableVisitor { func visit<E: MovableElement>(_ type: E.Type) throws -> Kernel }
 
 extension KernelRequest {
-    func unsupportedType(_ attribute: String) -> Status {
+    @inlinable package func unsupportedType(_ attribute: String) -> Status {
         .unimplemented("\(op.name) node '\(name)': no kernel for \(attribute)=\(attributes.type(attribute)?.name ?? "?")")
     }
 
     /// The kernel for the element type that attribute `T` names.
-    func numeric(_ attribute: String = "T", _ visitor: some NumericVisitor) throws -> Kernel {
+    @inlinable package func numeric(_ attribute: String = "T", _ visitor: some NumericVisitor) throws -> Kernel {
         switch try type(attribute) {
         case .complex64: try visitor.visit(Complex64.self)
         case .complex128: try visitor.visit(Complex128.self)
@@ -40,7 +40,7 @@ extension KernelRequest {
         default: throw unsupportedType(attribute)
         }
     }
-    func real(_ attribute: String = "T", _ visitor: some RealVisitor) throws -> Kernel {
+    @inlinable package func real(_ attribute: String = "T", _ visitor: some RealVisitor) throws -> Kernel {
         switch try type(attribute) {
         case .float32: try visitor.visit(Float.self)
         case .float64: try visitor.visit(Double.self)
@@ -57,7 +57,7 @@ extension KernelRequest {
         default: throw unsupportedType(attribute)
         }
     }
-    func integer(_ attribute: String = "T", _ visitor: some IntegerVisitor) throws -> Kernel {
+    @inlinable package func integer(_ attribute: String = "T", _ visitor: some IntegerVisitor) throws -> Kernel {
         switch try type(attribute) {
         case .int8: try visitor.visit(Int8.self)
         case .int16: try visitor.visit(Int16.self)
@@ -70,7 +70,7 @@ extension KernelRequest {
         default: throw unsupportedType(attribute)
         }
     }
-    func floating(_ attribute: String = "T", _ visitor: some FloatingVisitor) throws -> Kernel {
+    @inlinable package func floating(_ attribute: String = "T", _ visitor: some FloatingVisitor) throws -> Kernel {
         switch try type(attribute) {
         case .float32: try visitor.visit(Float.self)
         case .float64: try visitor.visit(Double.self)
@@ -80,7 +80,7 @@ extension KernelRequest {
         }
     }
     /// The kernel for elements that are only moved, by their size.
-    func movable(_ attribute: String = "T", _ visitor: some MovableVisitor) throws -> Kernel {
+    @inlinable package func movable(_ attribute: String = "T", _ visitor: some MovableVisitor) throws -> Kernel {
         switch try type(attribute) {
         case .string: try visitor.visit(ByteString.self)
         case .resource: try visitor.visit(ResourceHandle.self)
@@ -98,7 +98,7 @@ extension KernelRequest {
 }
 
 /// Elements that can be moved and cleared; what ops need that do not compute.
-protocol MovableElement: TensorElement {}
+@usableFromInline package protocol MovableElement: TensorElement {}
 extension ByteString: MovableElement {}
 extension ResourceHandle: MovableElement {}
 extension Variant: MovableElement {}

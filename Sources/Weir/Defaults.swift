@@ -1,0 +1,44 @@
+public import WeirCluster
+public import WeirGraph
+import WeirOps
+public import WeirRuntime
+public import WeirTensor
+
+// What is made of all of Weir's ops. The targets below do not know them: an edit of an op does not compile them again.
+
+extension GraphBuilder {
+    /// A builder of graphs of Weir's ops.
+    public convenience init() { self.init(registry: .standard) }
+
+    /// A builder that goes on from a graph that is there.
+    public convenience init(extending graph: Graph) { self.init(extending: graph, registry: .standard) }
+}
+
+extension Session {
+    /// Opens a session with a graph of Weir's ops.
+    ///
+    /// - Parameters:
+    ///   - target: where steps run: in this process, on a server in it, or at an address such as `grpc://host:2222`.
+    ///   - devices: the devices of a session in this process; its own when there are none.
+    /// - Throws: `invalidArgument` when the graph cannot be placed; `unavailable` when the server cannot be reached.
+    public convenience init(
+        _ graph: Graph, target: Target = .inProcess, configuration: SessionConfiguration = SessionConfiguration(),
+        devices: LocalDevices? = nil
+    ) async throws {
+        try await self.init(graph, target: target, configuration: configuration, registry: .standard, devices: devices)
+    }
+}
+
+extension Server {
+    /// Starts a server of Weir's ops; it serves when this returns.
+    ///
+    /// - Throws: `unavailable` when its address cannot be listened on.
+    public convenience init(_ definition: ServerDefinition, options: ServerOptions = ServerOptions()) async throws {
+        try await self.init(definition, options: options, registry: .standard)
+    }
+
+    /// A server alone in its cluster, on a free port of this machine.
+    public static func createLocal(options: ServerOptions = ServerOptions()) async throws -> Server {
+        try await createLocal(options: options, registry: .standard)
+    }
+}

@@ -1,0 +1,100 @@
+public import WeirTensor
+
+// What arithmetic needs of element types. Kernels are generic over these and specialised for each type; integers wrap,
+// as TensorFlow's do, and the 16-bit floats compute in 32 bits and round once an operation.
+
+/// Types with arithmetic: integers, floats, complex numbers.
+@usableFromInline package protocol NumericElement: TensorElement, BitwiseCopyable, Equatable {
+    static func plus(_ a: Self, _ b: Self) -> Self
+    static func minus(_ a: Self, _ b: Self) -> Self
+    static func times(_ a: Self, _ b: Self) -> Self
+    /// The quotient; integers round toward zero and must not be asked to divide by zero.
+    static func over(_ a: Self, _ b: Self) -> Self
+    static var one: Self { get }
+    /// The nearest value to a number that fits; the real part of complex types.
+    init(number: Double)
+}
+
+/// Types with an order.
+@usableFromInline package protocol RealElement: NumericElement, Comparable {
+    /// The value as a double, rounded where it must be.
+    var number: Double { get }
+    static var lowest: Self { get }
+    /// The lowest that is no infinity.
+    static var lowestFinite: Self { get }
+    static var highest: Self { get }
+}
+
+/// Integers.
+@usableFromInline package protocol IntegerElement: RealElement, FixedWidthInteger {}
+
+/// Floating types, and the type that they are computed in.
+@usableFromInline package protocol FloatingElement: RealElement {
+    associatedtype Compute: MathScalar
+    var compute: Compute { get }
+    init(compute: Compute)
+}
+
+extension FixedWidthInteger {
+    @inlinable package static func plus(_ a: Self, _ b: Self) -> Self { a &+ b }
+    @inlinable package static func minus(_ a: Self, _ b: Self) -> Self { a &- b }
+    @inlinable package static func times(_ a: Self, _ b: Self) -> Self { a &* b }
+    @inlinable package static func over(_ a: Self, _ b: Self) -> Self { a.dividedReportingOverflow(by: b).partialValue }
+    @inlinable package static var one: Self { 1 }
+    @inlinable package init(number: Double) { self = number.isNaN ? 0 : Self(clamping: Int64(Swift.max(-9.2e18, Swift.min(9.2e18, number)))) }
+    @inlinable package var number: Double { Double(self) }
+    @inlinable package static var lowest: Self { .min }
+    @inlinable package static var lowestFinite: Self { .min }
+    @inlinable package static var highest: Self { .max }
+}
+extension Int8: IntegerElement {}
+extension Int16: IntegerElement {}
+extension Int32: IntegerElement {}
+extension Int64: IntegerElement {}
+extension UInt8: IntegerElement {}
+extension UInt16: IntegerElement {}
+extension UInt32: IntegerElement {}
+extension UInt64: IntegerElement {}
+
+extension FloatingElement {
+    @inlinable package static func plus(_ a: Self, _ b: Self) -> Self { Self(compute: a.compute + b.compute) }
+    @inlinable package static func minus(_ a: Self, _ b: Self) -> Self { Self(compute: a.compute - b.compute) }
+    @inlinable package static func times(_ a: Self, _ b: Self) -> Self { Self(compute: a.compute * b.compute) }
+    @inlinable package static func over(_ a: Self, _ b: Self) -> Self { Self(compute: a.compute / b.compute) }
+    @inlinable package static var one: Self { Self(compute: 1) }
+    @inlinable package static var lowest: Self { Self(compute: -.infinity) }
+    @inlinable package static var highest: Self { Self(compute: .infinity) }
+    @inlinable package init(number: Double) { self.init(compute: Compute(number)) }
+    @inlinable package var number: Double { Double(compute) }
+}
+extension Float: FloatingElement {
+    @inlinable package var compute: Float { self }
+    @inlinable package init(compute: Float) { self = compute }
+    @inlinable package static var lowestFinite: Float { -.greatestFiniteMagnitude }
+}
+extension Double: FloatingElement {
+    @inlinable package var compute: Double { self }
+    @inlinable package init(compute: Double) { self = compute }
+    @inlinable package static var lowestFinite: Double { -.greatestFiniteMagnitude }
+}
+extension Float16: FloatingElement {
+    @inlinable package static var lowestFinite: Float16 { -.greatestFiniteMagnitude }
+    @inlinable package var compute: Float { Float(self) }
+    @inlinable package init(compute: Float) { self = Float16(compute) }
+}
+extension BFloat16: FloatingElement {
+    @inlinable package static var lowestFinite: BFloat16 { BFloat16(bits: 0xff7f) }
+    @inlinable package var compute: Float { float }
+    @inlinable package init(compute: Float) { self.init(compute) }
+    @inlinable public static func < (a: BFloat16, b: BFloat16) -> Bool { a.float < b.float }
+    @inlinable public static func == (a: BFloat16, b: BFloat16) -> Bool { a.float == b.float }
+}
+
+extension Complex: NumericElement where Part: ComplexPart {
+    @inlinable package static func plus(_ a: Self, _ b: Self) -> Self { a + b }
+    @inlinable package static func minus(_ a: Self, _ b: Self) -> Self { a - b }
+    @inlinable package static func times(_ a: Self, _ b: Self) -> Self { a * b }
+    @inlinable package static func over(_ a: Self, _ b: Self) -> Self { a / b }
+    @inlinable package static var one: Self { Self(1, 0) }
+    @inlinable package init(number: Double) { self.init(Part(number), 0) }
+}
