@@ -1,7 +1,7 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
-// Weir's own settings, so that the cases cost what users' code costs.
+// The same settings as Weir's, so that the cases cost the same as in users' code.
 let settings: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .enableUpcomingFeature("ExistentialAny"),
@@ -13,11 +13,11 @@ let package = Package(
     platforms: [.macOS(.v15)],
     dependencies: [
         .package(name: "weir", path: ".."),
-        // Without its interposers: `count.py` counts allocations, and they would be counted with them.
+        // Without the default traits, which interpose the allocator: `count.py` counts allocations and would count theirs too.
         .package(url: "https://github.com/ordo-one/benchmark.git", from: "1.38.1", traits: []),
     ],
     targets: [
-        // The folder's name is what benchmark's plugins look for.
+        // The benchmark package's plugins look for a folder of this name.
         .executableTarget(
             name: "WeirBenchmarks",
             dependencies: [

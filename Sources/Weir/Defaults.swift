@@ -24,7 +24,7 @@ extension Session {
     public convenience init(
         _ graph: Graph, target: Target = .inProcess, configuration: SessionConfiguration = SessionConfiguration(),
         devices: LocalDevices? = nil
-    ) async throws {
+    ) async throws(Status) {
         try await self.init(graph, target: target, configuration: configuration, registry: .standard, devices: devices)
     }
 }
@@ -33,12 +33,12 @@ extension Server {
     /// Starts a server of Weir's ops; it serves when this returns.
     ///
     /// - Throws: `unavailable` when its address cannot be listened on.
-    public convenience init(_ definition: ServerDefinition, options: ServerOptions = ServerOptions()) async throws {
+    public convenience init(_ definition: ServerDefinition, options: ServerOptions = ServerOptions()) async throws(Status) {
         try await self.init(definition, options: options, registry: .standard)
     }
 
     /// A server alone in its cluster, on a free port of this machine.
-    public static func createLocal(options: ServerOptions = ServerOptions()) async throws -> Server {
+    public static func createLocal(options: ServerOptions = ServerOptions()) async throws(Status) -> Server {
         try await createLocal(options: options, registry: .standard)
     }
 }

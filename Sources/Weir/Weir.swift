@@ -1,4 +1,4 @@
-/// What users of Weir need, under one import.
+/// Exports all modules that users of Weir need, so that they import only this one.
 @_exported import WeirCluster
 @_exported import WeirDevice
 @_exported import WeirGraph

@@ -55,7 +55,7 @@ public final class Server: Sendable {
     /// Starts a server; it serves when this returns.
     ///
     /// - Throws: `unavailable` when its address cannot be listened on.
-    public init(_ definition: ServerDefinition, options: ServerOptions = ServerOptions(), registry: OpRegistry) async throws {
+    public init(_ definition: ServerDefinition, options: ServerOptions = ServerOptions(), registry: OpRegistry) async throws(WeirTensor.Status) {
         self.options = options
         task = definition.taskName
         let connections = GRPCConnections(options: options.transport)
@@ -93,13 +93,13 @@ public final class Server: Sendable {
             port = try await listener.start()
         } catch {
             links?.stop()
-            throw error
+            throw WeirTensor.Status(error)
         }
         target = "grpc://\(definition.host == "0.0.0.0" ? "localhost" : definition.host):\(port)"
     }
 
     /// A server alone in its cluster, on a free port of this machine.
-    public static func createLocal(options: ServerOptions = ServerOptions(), registry: OpRegistry) async throws -> Server {
+    public static func createLocal(options: ServerOptions = ServerOptions(), registry: OpRegistry) async throws(WeirTensor.Status) -> Server {
         var options = options
         options.host = "127.0.0.1"
         let definition = try ServerDefinition(.cluster(ClusterSpec(["localhost": ["127.0.0.1:0"]])), job: "localhost", task: 0)
@@ -133,12 +133,16 @@ public final class Server: Sendable {
 public enum ServerProbe {
     /// The devices of the one task that listens at an address.
     /// - Throws: `unavailable` when nobody answers, `deadlineExceeded` when not in time.
-    public static func devices(address: String, timeout: Duration) async throws -> [DeviceAttributes] {
-        try await RemoteWorker.probe(address: address, timeout: timeout)
+    public static func devices(address: String, timeout: Duration) async throws(WeirTensor.Status) -> [DeviceAttributes] {
+        do { return try await RemoteWorker.probe(address: address, timeout: timeout) } catch { throw WeirTensor.Status(error) }
     }
     /// The devices of the whole cluster of a server.
-    public static func clusterDevices(target: String) async throws -> [DeviceAttributes] {
-        let (local, remote) = try await RemoteMaster.shared(target: target).listDevices("")
-        return local + remote
+    public static func clusterDevices(target: String) async throws(WeirTensor.Status) -> [DeviceAttributes] {
+        do {
+            let (local, remote) = try await RemoteMaster.shared(target: target).listDevices("")
+            return local + remote
+        } catch {
+            throw WeirTensor.Status(error)
+        }
     }
 }

@@ -35,19 +35,23 @@ public final class Session: Sendable {
     public init(
         _ graph: Graph, target: Target = .inProcess, configuration: SessionConfiguration = SessionConfiguration(),
         registry: OpRegistry, devices: LocalDevices? = nil
-    ) async throws {
+    ) async throws(Status) {
         state = Mutex(graph)
-        switch target {
-        case .inProcess:
-            var options = RuntimeOptions()
-            options.allowsSoftPlacement = configuration.allowsSoftPlacement
-            options.logsPlacement = configuration.logsPlacement
-            if !configuration.optimizes { options.execution.optimizer = .none }
-            backend = DirectBackend(try DirectSession(graph, registry: registry, devices: devices, options: options))
-        case .server(let server):
-            backend = try await MasterBackend(server.master, graph, configuration, target: server.target)
-        case .address(let address):
-            backend = try await MasterBackend(RemoteMaster.shared(target: address), graph, configuration, target: address)
+        do {
+            switch target {
+            case .inProcess:
+                var options = RuntimeOptions()
+                options.allowsSoftPlacement = configuration.allowsSoftPlacement
+                options.logsPlacement = configuration.logsPlacement
+                if !configuration.optimizes { options.execution.optimizer = .none }
+                backend = DirectBackend(try DirectSession(graph, registry: registry, devices: devices, options: options))
+            case .server(let server):
+                backend = try await MasterBackend(server.master, graph, configuration, target: server.target)
+            case .address(let address):
+                backend = try await MasterBackend(RemoteMaster.shared(target: address), graph, configuration, target: address)
+            }
+        } catch {
+            throw Status(error)
         }
     }
 
@@ -57,36 +61,56 @@ public final class Session: Sendable {
     ///
     /// - Parameters:
     ///   - fetches: an output, an operation, an array or a dictionary of them; the value has the same form.
-    ///   - feeds: values in place of outputs, placeholders or any others.
+    ///   - feeds: values in place of outputs, placeholders or any others: tensors, numbers, texts, or arrays of them.
     ///   - targets: operations to run for their effect.
-    /// - Throws: the step's root cause, naming the node and the task.
+    /// - Throws: the step's root cause, naming the node and the task; `invalidArgument` for a value that the output it is
+    ///   fed to cannot have.
     public func run<F: Fetchable>(
-        _ fetches: F, feeding feeds: [Output: Tensor] = [:], targets: [Operation] = [], options: RunOptions = RunOptions()
-    ) async throws -> F.Fetched {
+        _ fetches: F, feeding feeds: [Output: any TensorConvertible] = [:], targets: [Operation] = [], options: RunOptions = RunOptions()
+    ) async throws(Status) -> F.Fetched {
         let reply = try await run(
-            fetches: fetches.fetchNames, feeds: feeds.map { NamedTensor($0.key.name, $0.value) },
-            targets: fetches.targetNames + targets.map(\.name), options: options)
+            fetches: fetches.fetchNames, feeds: Session.named(feeds), targets: fetches.targetNames + targets.map(\.name), options: options)
         return fetches.value(from: reply.tensors.map(\.tensor))
     }
 
     /// Runs operations for their effect.
-    public func run(_ targets: Operation..., feeding feeds: [Output: Tensor] = [:]) async throws {
-        _ = try await run(fetches: [], feeds: feeds.map { NamedTensor($0.key.name, $0.value) }, targets: targets.map(\.name))
+    /// - Throws: as for fetches.
+    public func run(_ targets: Operation..., feeding feeds: [Output: any TensorConvertible] = [:]) async throws(Status) {
+        _ = try await run(fetches: [], feeds: Session.named(feeds), targets: targets.map(\.name))
+    }
+
+    /// The values as tensors of the outputs' types.
+    private static func named(_ feeds: [Output: any TensorConvertible]) throws(Status) -> [NamedTensor] {
+        var result: [NamedTensor] = []
+        for (output, value) in feeds {
+            do throws(Status) {
+                // A tensor that does not fit is refused by the step, which says it in TensorFlow's words.
+                result.append(NamedTensor(output.name, value is Tensor ? try value.tensor() : try value.tensor(output.dtype)))
+            } catch {
+                throw Status(error.code, "Feed of '\(output.name)': \(error.message)")
+            }
+        }
+        return result
     }
 
     /// Runs a step by names, as clients on the wire do: fetches `node:index`, targets `node`.
     public func run(
         fetches: [String] = [], feeds: [NamedTensor] = [], targets: [String] = [], options: RunOptions = RunOptions()
-    ) async throws -> RunStepReply {
+    ) async throws(Status) -> RunStepReply {
         // A step needs each tensor once, however often it is asked for.
         var unique: [String] = []
         for name in fetches where !unique.contains(name) { unique.append(name) }
         let cancellation = Cancellation()
         let request = (unique, feeds, targets, options)
-        var reply = try await withTaskCancellationHandler {
-            try await backend.run(fetches: request.0, feeds: request.1, targets: request.2, options: request.3, cancellation)
-        } onCancel: {
-            cancellation.cancel()
+        var reply: RunStepReply
+        do {
+            reply = try await withTaskCancellationHandler {
+                try await backend.run(fetches: request.0, feeds: request.1, targets: request.2, options: request.3, cancellation)
+            } onCancel: {
+                cancellation.cancel()
+            }
+        } catch {
+            throw Status(error)
         }
         let values = Dictionary(zip(unique, reply.tensors), uniquingKeysWith: { first, _ in first })
         reply.tensors = fetches.compactMap { values[$0] }
@@ -95,21 +119,31 @@ public final class Session: Sendable {
 
     /// Takes a graph that has grown; the difference is sent before the next step.
     /// - Throws: `invalidArgument` when the new nodes do not fit.
-    public func extend(to graph: Graph) async throws {
-        try await backend.extend(to: graph)
+    public func extend(to graph: Graph) async throws(Status) {
+        do { try await backend.extend(to: graph) } catch { throw Status(error) }
         state.withLock { $0 = graph }
     }
 
     /// The devices that steps may use.
-    public func devices() async throws -> [DeviceAttributes] { try await backend.devices() }
+    /// - Throws: `unavailable` when the cluster does not answer.
+    public func devices() async throws(Status) -> [DeviceAttributes] {
+        do { return try await backend.devices() } catch { throw Status(error) }
+    }
 
     /// Cancels running steps and frees what the session holds on its tasks; variables stay.
-    public func close() async throws { try await backend.close() }
+    /// - Throws: `unavailable` when the cluster does not answer.
+    public func close() async throws(Status) {
+        do { try await backend.close() } catch { throw Status(error) }
+    }
 
     /// Closes all sessions of a master and drops the variables and queues of these containers on every task; of each
     /// task's default container, which is named after its job, when none is named.
-    public static func reset(target: String, containers: [String] = [], deviceFilters: [String] = []) async throws {
-        try await RemoteMaster.shared(target: target).reset(containers: containers, deviceFilters: deviceFilters)
+    public static func reset(target: String, containers: [String] = [], deviceFilters: [String] = []) async throws(Status) {
+        do {
+            try await RemoteMaster.shared(target: target).reset(containers: containers, deviceFilters: deviceFilters)
+        } catch {
+            throw Status(error)
+        }
     }
 }
 

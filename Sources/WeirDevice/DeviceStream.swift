@@ -1,14 +1,16 @@
-/// Work that a device does in order, while those who gave it go on.
+/// A queue of work that a device does in order, asynchronously to the code that enqueues it. A CUDA stream is one.
 public protocol DeviceStream: AnyObject, Sendable {
-    /// An event that is reached when all that the stream has been given so far is done.
+    /// Returns an event that is reached when all work enqueued so far is done.
     func record() -> any DeviceEvent
-    /// Lets all that the stream is given from now on wait for an event, which may be another stream's.
+    /// Makes all work enqueued from now on wait for an event, which may belong to another stream.
     func wait(for event: any DeviceEvent)
 }
 
-/// A point in a stream's work.
+/// A point in the work of a stream. A CUDA event is one.
 public protocol DeviceEvent: AnyObject, Sendable {
+    /// Whether the work before this point is done.
     var isReached: Bool { get }
-    /// Calls back once, when it is reached; at once when it is already. The thread is the device's and must not be held up.
+    /// Calls `body` once, when the event is reached; immediately when it already is. `body` may run on a thread of the device,
+    /// and must not block it.
     func whenReached(_ body: @escaping @Sendable () -> Void)
 }

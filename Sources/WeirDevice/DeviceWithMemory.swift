@@ -1,6 +1,6 @@
 package import WeirTensor
 
-/// A device as kernels see it that take their memory from elsewhere.
+/// A device whose kernels allocate from another allocator.
 package final class DeviceWithMemory: Device {
     private let device: any Device
     package let allocator: any Allocator

@@ -5,13 +5,14 @@
 #endif
 package import WeirTensor
 
-/// Threads of their own, for what waits: reading and writing sockets, a simulated device's streams.
+/// Starts threads for work that blocks: reading and writing sockets, and the streams of a simulated device.
 package enum SystemThread {
     private final class Body: Sendable {
         let run: @Sendable () -> Void
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }
     }
-    /// - Throws: `resourceExhausted` when the system has no thread left; peers may have taken them.
+    /// Runs `body` on a new, detached thread.
+    /// - Throws: `resourceExhausted` when the system has no thread left, for example because peers opened many connections.
     package static func run(_ body: @escaping @Sendable () -> Void) throws(Status) {
         let retained = Unmanaged.passRetained(Body(body))
         var thread = pthread_t()

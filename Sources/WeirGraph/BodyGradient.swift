@@ -1,30 +1,32 @@
 import WeirTensor
 
-/// A function's body taken apart for its gradient: the forward part, which also gives what the way back needs, and the
-/// way back, a function from what flows in and those values to what flows out.
+/// The gradient of a function's body, in two parts. The forward part is the body, which also returns the values that the
+/// backward part needs. The backward part is a function from the results' gradients and these values to the arguments'
+/// gradients.
 ///
-/// Values of the forward part are kept, not computed again, so that random numbers and variables are the same on the
-/// way back; only constants are repeated.
+/// Values of the forward part are captured, not computed again, so that random numbers and variables have the same values in
+/// the backward part. Only constants are computed again.
 struct BodyGradient {
     let body: FunctionBody
     /// The body's arguments.
     let arguments: [Output]
-    /// The body's results, one node each.
+    /// The body's results, each from an Identity node of its own.
     let results: [Output]
-    /// Nodes with effects, which run in any case.
+    /// Stateful nodes, which run even if no result depends on them.
     let keeping: [NodeID]
-    /// What flows into each result; nil where nothing does.
+    /// The gradients of the results, as arguments of the backward part; nil where there is none.
     private(set) var seeds: [Output?]
-    /// What flows out of each argument; nil where nothing does.
+    /// The gradients of the arguments; nil where there is none.
     private(set) var gradients: [Output?] = []
-    /// The outputs of the forward part that the way back needs, in order.
+    /// The outputs of the forward part that the backward part needs, in order.
     private(set) var captured: [Endpoint] = []
-    /// The arguments that the way back needs and that it can be given as they are.
+    /// The arguments that the backward part needs and can get from the caller.
     private(set) var usedArguments: [Int] = []
 
-    /// Adds the function's nodes to a body of their own.
+    /// Inlines the function into a graph of its own.
     ///
-    /// - Parameter inputs: types, and what is known of shapes and handles, of the arguments.
+    /// - Parameter inputs: the arguments' types, and what is known of their shapes and of their handles' variables.
+    /// - Throws: `notFound` when the library has no such function; the errors of inlining.
     init(
         _ reference: FunctionReference, in outer: GraphBuilder,
         inputs: [(dtype: DType, shape: PartialShape, handle: (dtype: DType, shape: PartialShape)?)]
@@ -37,7 +39,7 @@ struct BodyGradient {
         let first = body.builder.nodeCount
         let outputs = try body.builder.inline(function, arguments, attributes: Attributes(reference.attributes))
         let inlined = first..<body.builder.nodeCount
-        // One node each, so that replacing the node that makes it replaces the result.
+        // Each result gets a node of its own. Replacing the input of this node replaces the result.
         results = outputs.map { output in
             let identity = body.builder.add("Identity", [output])[0]
             body.builder.refineShape(of: identity, output.shape)
@@ -50,7 +52,7 @@ struct BodyGradient {
         if let failure = body.builder.failure { throw failure }
     }
 
-    /// The argument that a result hands on unchanged; nil when it is made in the body.
+    /// The argument that a result forwards unchanged; nil if the body computes the result.
     func handedOn(_ result: Int) -> Int? {
         var endpoint = results[result].endpoint
         while true {
@@ -63,7 +65,7 @@ struct BodyGradient {
         }
     }
 
-    /// The arguments that the results of these numbers may depend on, where gradients flow.
+    /// The arguments that the chosen results may depend on through edges that carry gradients.
     func arguments(reachedFrom chosen: Set<Int>) -> Set<Int> {
         let numbers = Dictionary(uniqueKeysWithValues: arguments.enumerated().map { ($1.endpoint, $0) })
         var reached = Set<Int>()
@@ -82,11 +84,12 @@ struct BodyGradient {
         return reached
     }
 
-    /// Builds the way back.
+    /// Builds the backward part.
     ///
     /// - Parameters:
-    ///   - flowing: type and shape of what flows into each result; nil where nothing does.
-    ///   - wanted: the arguments whose gradients are asked for.
+    ///   - flowing: type and shape of each result's gradient; nil where there is none.
+    ///   - wanted: the arguments whose gradients are needed.
+    /// - Throws: the first error made while building.
     mutating func differentiate(_ flowing: [(dtype: DType, shape: PartialShape)?], wanted: [Int]) throws(Status) {
         seeds = flowing.map { port in port.map { body.argument($0.dtype, $0.shape) } }
         let chosen = results.indices.filter { seeds[$0] != nil }
@@ -99,11 +102,11 @@ struct BodyGradient {
         for (index, gradient) in zip(wanted, found) { gradients[index] = gradient }
     }
 
-    /// Finds what the way back needs of the forward part.
+    /// Finds the values of the forward part that the backward part needs.
     ///
     /// - Parameters:
-    ///   - outputs: the results of the way back.
-    ///   - isFree: whether the way back can be given an argument as it is.
+    ///   - outputs: the results of the backward part.
+    ///   - isFree: whether the backward part can get an argument from the caller.
     mutating func findCaptures(for outputs: [Output], isFree: (Int) -> Bool) {
         let builder = body.builder
         let superseded = ControlFlow.superseded(in: builder)
@@ -125,7 +128,7 @@ struct BodyGradient {
             }
             let node = builder.node(endpoint.node)
             if forward.contains(endpoint.node) {
-                // Constants and handles of variables are made again on the way back.
+                // The backward part creates constants and variable handles again.
                 guard node.role == .constant || isHandle(endpoint, node) else {
                     capture(endpoint)
                     continue
@@ -135,7 +138,7 @@ struct BodyGradient {
                     forward.contains(input.node) && numbers[input].map(isFree) != true
                 })
             {
-                // A shape is smaller than what it is the shape of.
+                // Captures the shape instead of the tensor, because it is smaller.
                 capture(endpoint)
                 continue
             }
@@ -144,23 +147,24 @@ struct BodyGradient {
         captured = order
         usedArguments = used.sorted()
     }
-    /// Whether it makes a variable's handle, or passes a handle on.
+    /// Whether the node creates a variable's handle or forwards a handle.
     private func isHandle(_ endpoint: Endpoint, _ node: Node) -> Bool {
         guard body.builder.portType(endpoint).dtype == .resource else { return false }
         return node.op.passThrough == .identity || node.inputs.isEmpty && body.builder.handleShape(endpoint) != nil
     }
 
-    /// The nodes with effects that still count.
+    /// The stateful nodes that no other node supersedes.
     var kept: [NodeID] {
         let superseded = ControlFlow.superseded(in: body.builder)
         return keeping.filter { !superseded.contains($0) }
     }
 
-    /// The forward part, with more results; `arguments` are all arguments of the function.
+    /// The forward part with more results.
+    /// - Parameter arguments: all arguments of the function.
     func forward(named base: String, arguments: [Output], results: [Output]) throws(Status) -> FunctionDefinition {
         try body.function(named: base, arguments: arguments, results: results, keeping: kept)
     }
-    /// The way back: from the seeds, the captured values and the used arguments to `results`.
+    /// The backward part: a function from the seeds, the captured values and the used arguments to `results`.
     func back(named base: String, results: [Output]) throws(Status) -> FunctionDefinition {
         try body.function(
             named: base,
@@ -171,11 +175,13 @@ struct BodyGradient {
 }
 
 extension ControlFlow {
-    /// How deep in functions the gradient is that is being built.
+    /// The nesting depth of the functions whose gradient is being built.
     @TaskLocal static var depth = 0
     private static let maximumDepth = 40
 
-    /// - Throws: `resourceExhausted` when functions call each other without end.
+    /// Limits the nesting depth.
+    /// - Throws: `resourceExhausted` when functions are nested too deeply, for example because they call each other without
+    ///   end.
     static func requireShallow() throws(Status) {
         guard depth < maximumDepth else {
             throw .resourceExhausted("Gradients of functions nested more than \(maximumDepth) deep are not built")
@@ -186,10 +192,10 @@ extension ControlFlow {
         dtype.isFloating || dtype.isComplex || dtype == .variant || dtype == .resource
     }
 
-    /// A node's attribute that names the node it takes the place of.
+    /// The attribute with the name of the node that this node supersedes.
     static let supersedes = "_supersedes"
 
-    /// The nodes whose place others have taken.
+    /// The nodes that other nodes supersede.
     static func superseded(in builder: GraphBuilder) -> Set<NodeID> {
         var found = Set<NodeID>()
         for id in 0..<builder.nodeCount {
@@ -200,7 +206,7 @@ extension ControlFlow {
         return found
     }
 
-    /// Adds a node that does what `old` did and gives more besides, and lets it take the place of `old` everywhere.
+    /// Adds a node that computes the outputs of `old` and more outputs, and replaces `old` as the input of all other nodes.
     static func supersede(_ old: Operation, with op: String, _ inputs: [Output], attributes: Attributes) -> Operation {
         let builder = old.builder
         let node = builder.node(old.id)
@@ -222,8 +228,7 @@ extension ControlFlow {
         return replacement
     }
 
-    /// Builds outside of all scopes: what belongs to the forward part of the graph must not wait for what the scopes of
-    /// the gradient wait for.
+    /// Builds outside of all scopes. Nodes of the forward part must not get the control dependencies of the gradient's scopes.
     static func unscoped<R>(_ builder: GraphBuilder, _ body: () -> R) -> R {
         builder.scoped(
             {
@@ -234,7 +239,8 @@ extension ControlFlow {
             }, body)
     }
 
-    /// Zeros of the shape and type of what flows back into `output`: the value's, or for a handle its variable's.
+    /// Zeros with the shape and type of the gradient of `output`. For a handle they are those of its variable; nil if these are
+    /// not known.
     static func zeroGradient(like output: Output) -> Output? {
         guard output.dtype == .resource else { return output.builder.add("ZerosLike", [output])[0] }
         guard let variable = output.builder.handleShape(output.endpoint) else { return nil }
@@ -244,7 +250,7 @@ extension ControlFlow {
 }
 
 extension GraphBuilder {
-    /// The nodes that the given ones need, themselves included.
+    /// The given nodes and all nodes that they depend on, through data and control edges.
     func ancestorsOf(_ roots: [NodeID]) -> Set<NodeID> {
         var seen = Set(roots)
         var stack = roots

@@ -1,18 +1,23 @@
 import WeirTensor
 
-/// What nodes take from where they are built: a name prefix, a device, operations to wait for, a node to stay with.
+/// The scope in which nodes are built: a name prefix, devices, control dependencies and colocation.
 public struct BuildScope: Sendable {
-    /// Chooses a device for each node; what a device scope given as a function does.
+    /// Returns the device of a node, given the node as built so far. TensorFlow's device functions.
     public typealias DeviceFunction = @Sendable (NodeDefinition) -> String
 
+    /// The prefix of node names, without a slash at the end; empty at top level.
     public var name = ""
+    /// The device scopes around the nodes.
     public var device = DeviceScope()
+    /// The nodes that every new node waits for.
     public var controls: [NodeID] = []
+    /// The colocation groups of new nodes: `loc:@` and a node's name.
     public var colocation: [String] = []
+    /// The scope outside of all scopes.
     public init() {}
 }
 
-/// Nested device scopes, merged when a node is made: an inner part overrides an outer one.
+/// Nested device scopes. They are merged when a node is built: an inner scope's parts override an outer scope's.
 public struct DeviceScope: Sendable {
     enum Layer: Sendable {
         case name(DeviceName)
@@ -20,7 +25,8 @@ public struct DeviceScope: Sendable {
     }
     var layers: [Layer] = []
 
-    /// The device of a node built here: innermost first, each outer layer fills what is still open.
+    /// The device of a node built here. The innermost scope comes first, and each outer scope adds the parts that are still
+    /// missing.
     func device(for node: NodeDefinition) throws(Status) -> String {
         var merged = DeviceName()
         for layer in layers.reversed() {
@@ -37,13 +43,13 @@ public struct DeviceScope: Sendable {
 }
 
 extension GraphBuilder {
-    /// Nodes built in `body` get names under `name/`, made unique.
+    /// Builds the nodes of `body` with names under `name/`. The scope's name is made unique.
     public func nameScope<R, E: Error>(_ name: String, _ body: () throws(E) -> R) throws(E) -> R {
         let unique = uniqueScope(name)
         return try scoped({ $0.name = unique }, body)
     }
 
-    /// Nodes built in `body` go to this device: a full or partial name, or nil to forget the scopes around.
+    /// Builds the nodes of `body` for this device: a full or partial name, or nil to ignore the outer device scopes.
     public func device<R, E: Error>(_ name: String?, _ body: () throws(E) -> R) throws(E) -> R {
         guard let name else { return try scoped({ $0.device.layers = [] }, body) }
         let parsed: Result<DeviceName, Status> = Result { () throws(Status) -> DeviceName in try DeviceName(name) }
@@ -55,17 +61,17 @@ extension GraphBuilder {
         }
     }
 
-    /// Nodes built in `body` go where `choose` says, given each node as built so far.
+    /// Builds the nodes of `body` for the devices that `choose` returns. It is called with each node as built so far.
     public func device<R, E: Error>(_ choose: @escaping BuildScope.DeviceFunction, _ body: () throws(E) -> R) throws(E) -> R {
         try scoped({ $0.device.layers.append(.function(choose)) }, body)
     }
 
-    /// Nodes built in `body` run after these operations.
+    /// Adds control edges from these operations to every node built in `body`.
     public func controlDependencies<R, E: Error>(_ operations: [Operation], _ body: () throws(E) -> R) throws(E) -> R {
         try scoped({ $0.controls += operations.map(\.id) }, body)
     }
 
-    /// Nodes built in `body` are placed on the device of this operation, whatever device scopes say.
+    /// Colocates the nodes built in `body` with this operation, whatever the device scopes say.
     public func colocate<R, E: Error>(with operation: Operation, _ body: () throws(E) -> R) throws(E) -> R {
         try scoped(
             {

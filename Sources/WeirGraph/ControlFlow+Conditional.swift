@@ -1,7 +1,7 @@
 import WeirTensor
 
-// The gradient of If, Case and calls: a node of the same kind whose branches are the ways back of the branches. What
-// they need of the forward part goes through optionals, which have a value when that branch was taken.
+// The gradient of If, Case and calls: a node of the same kind whose branches are the backward parts of the branches. The
+// forward branches return the values that they need as optionals, which have a value if that branch was selected.
 
 extension ControlFlow {
     /// The gradient of `If`, `StatelessIf`, `Case` and `StatelessCase`.
@@ -20,7 +20,7 @@ extension ControlFlow {
 
     /// The gradient of `PartitionedCall` and `StatefulPartitionedCall`.
     public static func callGradient(_ g: GradientContext) throws -> [Output?] {
-        // A node's op may be the function itself.
+        // The node's op can be the function itself.
         let own = g.node.op.function.map { FunctionReference($0.name, attributes: g.attributes.values) }
         guard let function = own ?? g.attributes.function("f") else {
             throw Status.invalidArgument("Node '\(g.node.name)' (op \(g.node.op.name)) calls no function")
@@ -29,7 +29,7 @@ extension ControlFlow {
     }
 }
 
-/// The gradient of a node that calls one of some functions.
+/// The gradient of a node that calls one of several functions.
 private struct BranchGradients {
     private let g: GradientContext
     private let builder: GraphBuilder
@@ -68,7 +68,7 @@ private struct BranchGradients {
                         ? g.gradients[output].map { (dtype: $0.dtype, shape: g.outputs[output].shape) } : nil
                 }, wanted: wanted)
         }
-        // An input has a gradient when it has one in some branch; in the others it is zeros.
+        // An input has a gradient if it has one in any branch. The other branches return zeros.
         var given = wanted.filter { input in branches.contains { $0.gradients[input] != nil } }
         var flowOut: [[Output]] = []
         for branch in branches {
@@ -76,7 +76,8 @@ private struct BranchGradients {
                 given.compactMap { branch.gradients[$0] ?? ControlFlow.zeroGradient(like: branch.arguments[$0]) })
         }
         if flowOut.contains(where: { $0.count != given.count }) {
-            // A variable of which nothing is known gets a gradient only if every branch gives it one.
+            // If nothing is known of a handle's variable, zeros cannot be built. The handle then gets a gradient only if every
+            // branch has one.
             given = given.filter { input in
                 branches.allSatisfy { $0.gradients[input] != nil } || inputs[input].dtype != .resource
             }
@@ -93,12 +94,13 @@ private struct BranchGradients {
         return gradients
     }
 
-    /// The forward node with the values that the ways back need, and for each branch which of its outputs they are.
+    /// The forward node that also returns the values that the backward parts need, and for each branch the indices of these
+    /// outputs.
     private func rewrite(_ branches: [BodyGradient]) throws(Status) -> (node: Operation, places: [[Int]]) {
         let node = Operation(builder, g.outputs[0].endpoint.node)
         var count = g.outputs.count
         var places: [[Int]] = []
-        // The outputs to be added: for each the branch and the value that it comes from.
+        // The new outputs: for each the branch and the value.
         var added: [(branch: Int, value: Endpoint)] = []
         for (index, branch) in branches.enumerated() {
             places.append(
@@ -134,7 +136,7 @@ private struct BranchGradients {
                 + added.map { isCall ? branches[0].body.builder.shape($0.value) : .scalar }, &attributes)
         var op = g.node.op.name
         if let function = g.node.op.function {
-            // The other function has a name of its own: it is called by name.
+            // The new function has another name, so a call op must call it.
             op = function.isStateful ? "StatefulPartitionedCall" : "PartitionedCall"
             attributes["Tin"] = .types(g.inputs.map(\.dtype))
         }
@@ -142,7 +144,7 @@ private struct BranchGradients {
         return (replacement, places)
     }
 
-    /// The output that gives a value already, from an earlier gradient.
+    /// The output that already returns a value, because an earlier gradient needed it; nil if there is none.
     private func present(_ value: Endpoint, in branch: BodyGradient) -> Int? {
         let body = branch.body.builder
         return branch.results.indices.first { index in

@@ -1,7 +1,7 @@
 import WeirTensor
 
-// The gradient of While: a second loop that goes the first one's iterations backwards. The first keeps, iteration by
-// iteration, the values that the second needs, in lists; the second takes them off again.
+// The gradient of While: a second loop that runs the iterations backwards. In each iteration the first loop pushes the values
+// that the second loop needs to lists, and the second loop pops them.
 
 extension ControlFlow {
     /// The gradient of `While` and `StatelessWhile`.
@@ -14,7 +14,7 @@ extension ControlFlow {
 }
 
 private struct LoopGradient {
-    /// The attribute of a loop that counts its iterations: which of its variables does.
+    /// The attribute of a loop that counts its iterations: the index of the variable that is the counter.
     private static let counterKey = "_iteration_counter"
 
     private let g: GradientContext
@@ -31,11 +31,11 @@ private struct LoopGradient {
         count = g.inputs.count
     }
 
-    /// The loop with the values that the way back needs, and where they are.
+    /// The loop that keeps the values that the backward loop needs.
     private struct Kept {
         var node: Operation
         var counter: Int
-        /// For each captured value the variable that is the list of it.
+        /// For each captured value, the index of the loop variable that is its list.
         var lists: [Int]
     }
 
@@ -54,7 +54,7 @@ private struct LoopGradient {
             (0..<count).map { variables.contains($0) ? gradientPort($0, body) : nil }, wanted: variables)
         var flowOut: [Output] = []
         for variable in variables {
-            // Where nothing flows from one iteration into the one before it, zeros do.
+            // If an iteration passes no gradient to the previous one, the gradient is zero.
             guard let gradient = body.gradients[variable] ?? ControlFlow.zeroGradient(like: body.arguments[variable])
             else {
                 return none
@@ -72,13 +72,13 @@ private struct LoopGradient {
     private func port(_ index: Int) -> (dtype: DType, shape: PartialShape, handle: (dtype: DType, shape: PartialShape)?) {
         (g.inputs[index].dtype, g.outputs[index].shape, builder.handleShape(g.inputs[index].endpoint))
     }
-    /// Type and shape of a variable's gradient; a handle's is its variable's.
+    /// Type and shape of a variable's gradient. The gradient of a handle has those of the handle's variable.
     private func gradientPort(_ index: Int, _ body: BodyGradient) -> (dtype: DType, shape: PartialShape)? {
         guard g.inputs[index].dtype == .resource else { return (g.inputs[index].dtype, body.results[index].shape) }
         return builder.handleShape(g.inputs[index].endpoint)
     }
 
-    /// The variables that gradients flow through: those that some flow into, and those that these come from.
+    /// The variables that have a gradient in some iteration: those whose final value has one, and those that they depend on.
     private func flowing(_ body: BodyGradient, _ isInvariant: [Bool]) -> [Int] {
         func mayFlow(_ index: Int) -> Bool {
             let dtype = g.inputs[index].dtype
@@ -93,7 +93,7 @@ private struct LoopGradient {
         }
     }
 
-    /// Makes the loop keep what the way back needs.
+    /// Changes the loop so that it keeps the values that the backward loop needs.
     private func rewrite(_ body: BodyGradient, _ isInvariant: [Bool]) throws(Status) -> Kept {
         let inner = body.body.builder
         var kept = Kept(
@@ -140,7 +140,7 @@ private struct LoopGradient {
         return kept
     }
 
-    /// The condition, taking the new variables too.
+    /// The condition as a function of all variables, the new ones too.
     private func testing(_ variables: [Output]) throws(Status) -> FunctionDefinition {
         guard let function = builder.library[condition.name] else {
             throw .notFound("Function \(condition.name) is not defined: the gradient of its loop cannot be built")
@@ -154,7 +154,7 @@ private struct LoopGradient {
         return test
     }
 
-    /// The variable that is a list of a value already, from an earlier gradient.
+    /// The variable that already is the list of a value, because an earlier gradient needed it; nil if there is none.
     private func present(_ value: Endpoint, in body: BodyGradient) -> Int? {
         let inner = body.body.builder
         return (0..<count).first { index in
@@ -173,7 +173,8 @@ private struct LoopGradient {
         }
     }
 
-    /// The second loop. Its variables: iterations done, iterations there are, gradients, lists, invariants.
+    /// Builds the backward loop. Its variables are: the number of iterations done, the number of all iterations, gradients,
+    /// lists, invariants.
     private func wayBack(_ forward: BodyGradient, _ flowOut: [Output], _ variables: [Int], _ kept: Kept) throws(Status)
         -> [Output]
     {
@@ -228,11 +229,11 @@ private struct LoopGradient {
         }.get()
     }
 
-    /// What the second loop's counters, gradients and lists begin with.
+    /// The initial values of the backward loop's counters, gradients and lists.
     private func initialValues(_ variables: [Int], _ kept: Kept) throws(Status) -> [Output] {
         var initial = [builder.constant(Tensor(Int32(0))), kept.node[kept.counter]]
         for variable in variables {
-            // Of a handle the input knows more than the loop's output.
+            // For a handle, more is known of the loop's input than of its output.
             let like = g.inputs[variable].dtype == .resource ? g.inputs[variable] : kept.node[variable]
             guard let gradient = g.gradients[variable] ?? ControlFlow.zeroGradient(like: like) else {
                 throw .internalError("No gradient of variable \(variable) of loop '\(g.node.name)'")

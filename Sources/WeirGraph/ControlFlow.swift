@@ -1,14 +1,14 @@
 public import WeirTensor
 
-// Conditionals and loops in graphs that are being built: nodes that call functions. The closures that say what happens
-// in a branch or in a loop's body build as anywhere else; what they built is then made a function, and what they used
-// from outside becomes an input of the node.
+// Conditionals and loops in graphs that are being built: nodes that call functions. A closure builds the nodes of a branch or
+// of a loop's body in the current graph. These nodes are then extracted to a function, and the outer values that they use
+// become inputs of the node.
 
 extension GraphBuilder {
-    /// What one of two branches gives, depending on a condition. Only the chosen branch runs.
+    /// The results of one of two branches, depending on a condition. Only the selected branch runs. TensorFlow's `cond`.
     ///
-    /// Both branches give equally many outputs of the same types, at least one.
-    /// - Parameter predicate: a bool scalar; a number is true unless zero.
+    /// Both branches return the same number of outputs, at least one, with the same types.
+    /// - Parameter predicate: a bool scalar. A number is true if it is not zero.
     public func cond(
         _ predicate: Output, then: () throws -> [Output], else: () throws -> [Output], name: String? = nil
     ) rethrows -> [Output] {
@@ -20,9 +20,10 @@ extension GraphBuilder {
         }
     }
 
-    /// What one of several branches gives: the one of this number, or the last. Only that branch runs.
+    /// The results of the branch with this index, or of the last branch if the index is out of range. Only that branch runs.
+    /// TensorFlow's `switch_case`.
     ///
-    /// All branches give equally many outputs of the same types, at least one.
+    /// All branches return the same number of outputs, at least one, with the same types.
     /// - Parameter index: an `int32` scalar.
     public func switchCase(_ index: Output, branches: [() -> [Output]], name: String? = nil) -> [Output] {
         nameScope(name ?? "case") {
@@ -33,16 +34,16 @@ extension GraphBuilder {
         }
     }
 
-    /// Repeats `body` on its own results as long as `condition` gives true for them.
+    /// Calls `body` with its own results as long as `condition` returns true for them. TensorFlow's `while_loop`.
     ///
     /// - Parameters:
-    ///   - initial: the loop variables at the start.
-    ///   - condition: from the loop variables a bool scalar.
-    ///   - body: from the loop variables their next values, of the same types.
-    ///   - maximumIterations: ends the loop after so many iterations in any case.
-    ///   - shapes: what the shapes of each loop variable have in common in all iterations; that of the initial values
-    ///     when not given.
-    /// - Returns: the loop variables at the end.
+    ///   - initial: the initial values of the loop variables.
+    ///   - condition: returns a bool scalar, given the loop variables.
+    ///   - body: returns the next values of the loop variables, with the same types.
+    ///   - maximumIterations: the maximum number of iterations; nil for no limit.
+    ///   - shapes: for each loop variable a shape that is valid in all iterations (TensorFlow's `shape_invariants`). The
+    ///     default is the shapes of the initial values.
+    /// - Returns: the final values of the loop variables.
     public func whileLoop(
         _ initial: [Output], while condition: ([Output]) throws -> Output, body: ([Output]) throws -> [Output],
         maximumIterations: Int? = nil, shapes: [PartialShape]? = nil, name: String? = nil
@@ -67,21 +68,21 @@ extension GraphBuilder {
     }
 }
 
-/// What a closure built.
+/// The nodes that a closure built, and what they use.
 struct BranchTrace {
     let builder: GraphBuilder
     let label: String
-    /// Stand for the closure's arguments.
+    /// Placeholders for the closure's arguments.
     let arguments: [Output]
     let results: [Output]
-    /// The outputs that it used from outside.
+    /// The outer outputs that the closure's nodes use.
     let captures: [Output]
-    /// The operations that it waits for from outside.
+    /// The outer operations that the closure's nodes wait for.
     let controls: [Operation]
     private let stateful: [NodeID]
     private let scope: String
 
-    /// Calls the closure.
+    /// Calls the closure and finds what it captures.
     init(_ builder: GraphBuilder, _ label: String, _ body: () throws -> [Output]) rethrows {
         try self.init(builder, label, []) { _ in try body() }
     }
@@ -92,7 +93,7 @@ struct BranchTrace {
         self.builder = builder
         self.label = label
         let start = builder.nodeCount
-        // Control dependencies around the conditional are the node's, not those of what is in it.
+        // Control dependencies of the outer scope belong to the conditional or loop node, not to the nodes in the branch.
         (scope, arguments, results) = try builder.scoped({ $0.controls = [] }) {
             try builder.nameScope(label) {
                 let arguments = parameters.map { parameter in
@@ -104,7 +105,7 @@ struct BranchTrace {
                 return (builder.scopeName, arguments, results)
             }
         }
-        // What runs although nothing needs it: whatever has an effect, save what inner branches and loops left behind.
+        // Stateful nodes run even if no result depends on them. Nodes that inner branches and loops were extracted from do not.
         let own = start..<builder.nodeCount
         let left = builder.tracedNodes
         stateful = own.filter { builder.node($0).op.isStateful && !left.contains($0) }
@@ -137,8 +138,8 @@ struct BranchTrace {
         controls = waitedFor.map { Operation(builder, $0) }
     }
 
-    /// The function from the closure's own arguments and `captures` to `results`, added to the library.
-    /// - Parameter passing: whether the captures are results as well, as a loop's body gives them on.
+    /// The function from the closure's arguments and `captures` to `results`. It is added to the library.
+    /// - Parameter passing: whether the captures are results too, as in a loop's body.
     func function(captures: [Output], passing: Bool = false) throws(Status) -> FunctionDefinition {
         let extraction = FunctionExtraction(
             builder: builder, arguments: (arguments + captures).map(\.endpoint),
@@ -152,24 +153,24 @@ struct BranchTrace {
 extension GraphBuilder {
     private static let tracesKey = "_traces"
 
-    /// Says that the nodes from `start` on were built only to make functions of them. They stay in the graph, where
-    /// nothing uses them: a graph's nodes are never taken back.
+    /// Marks the nodes from `start` on as built only for the extraction of functions. They stay in the graph, where nothing
+    /// uses them, because a graph's nodes are never removed.
     func leaveTraces(from start: NodeID) {
         collections[GraphBuilder.tracesKey, default: []] += (start..<nodeCount).map { Endpoint($0) }
     }
-    /// The nodes that were built only to make functions of them.
+    /// The nodes that were built only for the extraction of functions.
     var tracedNodes: Set<NodeID> { Set((collections[GraphBuilder.tracesKey] ?? []).map(\.node)) }
 }
 
 extension String {
-    /// As a function's name, in which slashes are not welcome.
+    /// The name with `_` for `/`, because function names may not contain slashes.
     fileprivate var replacingSlashes: String { String(map { $0 == "/" ? "_" : $0 }) }
 }
 
-/// What conditionals, loops and their gradients have in common.
+/// Functions and constants that conditionals, loops and their gradients share.
 public enum ControlFlow {
-    /// The attribute of a node that is to become Switch and Merge, or a loop of primitive ops, before it is placed: what is
-    /// in its functions may then be anywhere. TensorFlow's front ends set it, too.
+    /// The attribute of an If, Case or While node that is lowered to Switch and Merge, or to a loop of primitive ops, before
+    /// placement. The nodes of its functions can then be placed on any device. TensorFlow's front ends set it too.
     public static let lowers = "_lower_using_switch_merge"
 
     static func conditional(_ builder: GraphBuilder, _ selector: Output, _ branches: [BranchTrace], isCase: Bool)
@@ -274,7 +275,8 @@ public enum ControlFlow {
         return false
     }
 
-    /// Outputs of their own for a node that may be replaced by one with more outputs when gradients are built.
+    /// An Identity node for each output of a node. When gradients are built, the node may be superseded by one with more
+    /// outputs.
     private static func identities(_ node: Operation, count: Int) -> [Output] {
         node.outputs.prefix(count).map { output in
             let identity = node.builder.add("Identity", [output])[0]
@@ -283,7 +285,7 @@ public enum ControlFlow {
         }
     }
 
-    /// What is known of a value that has one of these shapes.
+    /// The most specific shape that includes all of these shapes.
     static func commonShape(_ shapes: [PartialShape]) -> PartialShape {
         guard var common = shapes.first?.dimensions else { return .unknown }
         for shape in shapes.dropFirst() {

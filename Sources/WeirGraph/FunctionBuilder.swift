@@ -1,20 +1,20 @@
 import Synchronization
 import WeirTensor
 
-/// Makes functions of parts of a graph that is being built.
+/// Creates a function from a part of a graph that is being built.
 struct FunctionExtraction {
     let builder: GraphBuilder
-    /// The outputs that stand for the function's arguments, in order.
+    /// The outputs that become the function's arguments, in order.
     let arguments: [Endpoint]
-    /// The outputs that the function gives.
+    /// The outputs that become the function's results, in order.
     let results: [Endpoint]
-    /// Nodes that run whether or not a result needs them.
+    /// Nodes that run even if no result depends on them.
     var keeping: [NodeID] = []
-    /// A name scope that the nodes' names lose.
+    /// A name scope that is removed from the nodes' names.
     var scope = ""
 
     /// The function of the nodes between arguments and results.
-    /// - Throws: `invalidArgument` when an argument is used as a reference to a variable.
+    /// - Throws: `invalidArgument` when a node uses an argument as a reference to a variable.
     func function(named base: String) throws(Status) -> FunctionDefinition {
         let nodes = nodesBetween()
         var names: [NodeID: String] = [:]
@@ -80,7 +80,7 @@ struct FunctionExtraction {
 
     private func nodesBetween() -> [NodeID] {
         let ends = Set(arguments)
-        // Arguments' own nodes never belong to the body.
+        // The nodes of the arguments themselves are not part of the body.
         var seen = Set(arguments.map(\.node).filter { builder.node($0).inputs.isEmpty })
         let ownNodes = seen
         var stack = results.filter { !ends.contains($0) }.map(\.node) + keeping
@@ -96,7 +96,8 @@ struct FunctionExtraction {
     private func localName(_ name: String) -> String {
         !scope.isEmpty && name.hasPrefix(scope + "/") ? String(name.dropFirst(scope.utf8.count + 1)) : name
     }
-    /// Colocation with nodes of the body; what is outside of it is no longer there.
+    /// The colocation groups with nodes of the body. Groups with nodes outside of it are removed, because these nodes do not
+    /// exist in the function.
     private func localColocation(_ value: AttributeValue?, _ names: [NodeID: String]) -> AttributeValue? {
         guard case .strings(let groups)? = value else { return nil }
         let local = groups.compactMap { group -> ByteString? in
@@ -112,7 +113,7 @@ struct FunctionExtraction {
     }
 }
 
-/// Names for functions, none of which this process gives twice.
+/// Function names. No name is returned twice in this process.
 enum FunctionNames {
     private static let counter = Atomic<Int>(0)
     static func next(_ base: String, in library: FunctionLibrary) -> String {
@@ -126,9 +127,10 @@ enum FunctionNames {
 extension GraphBuilder {
     /// Adds a function's nodes to the graph instead of a call.
     ///
-    /// - Parameter attributes: the attributes that the function is called with.
-    /// - Returns: its results.
-    /// - Throws: `invalidArgument` when the body names what is not there, or goes in circles.
+    /// - Parameter attributes: the attributes of the call.
+    /// - Returns: the function's results.
+    /// - Throws: `invalidArgument` when the number of arguments is wrong or the body uses a name that does not exist;
+    ///   `unimplemented` when the body contains a cycle.
     func inline(_ function: FunctionDefinition, _ arguments: [Output], attributes: Attributes = [:]) throws(Status)
         -> [Output]
     {
@@ -148,7 +150,7 @@ private struct FunctionInliner {
     let builder: GraphBuilder
     let function: FunctionDefinition
     let attributes: Attributes
-    /// Arguments by name, and outputs by `node:output name`.
+    /// Values by name: arguments by `argument`, outputs by `node:output name`.
     var values: [String: [Output]] = [:]
     private var operations: [String: Operation] = [:]
 
@@ -170,12 +172,12 @@ private struct FunctionInliner {
         return results
     }
 
-    /// The nodes, each after those it uses.
+    /// The nodes in topological order.
     private func ordered() throws(Status) -> [NodeDefinition] {
         let positions = Dictionary(
             function.nodes.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
         var order: [NodeDefinition] = []
-        // 0: not seen, 1: waiting for what it uses, 2: done.
+        // 0: not visited, 1: waiting for its inputs, 2: done.
         var marks = [UInt8](repeating: 0, count: function.nodes.count)
         for start in function.nodes.indices where marks[start] == 0 {
             var stack = [start]
@@ -231,7 +233,7 @@ private struct FunctionInliner {
         }
     }
 
-    /// What `argument`, `argument:index`, `node:output` or `node:output:index` stands for.
+    /// The outputs for `argument`, `argument:index`, `node:output` or `node:output:index`.
     private func resolve(_ text: String) throws(Status) -> [Output] {
         if let all = values[text] { return all }
         if let colon = text.lastIndex(of: ":"), let index = Int(text[text.index(after: colon)...]),
@@ -252,18 +254,18 @@ private struct FunctionInliner {
     }
 }
 
-/// A function's body that is being built on its own, with arguments of known shapes.
+/// The body of a function while it is built, in a graph of its own, with `_Arg` nodes of known shapes.
 final class FunctionBody {
     let builder: GraphBuilder
     private(set) var arguments: [Output] = []
 
-    /// A body that may call the functions of `outer`'s library.
+    /// An empty body that may call the functions of `outer`'s library.
     init(in outer: GraphBuilder) {
         builder = GraphBuilder(registry: outer.registry)
         for function in outer.library.functions.values { builder.addFunction(function) }
     }
 
-    /// One more argument.
+    /// Adds an argument.
     func argument(_ dtype: DType, _ shape: PartialShape = .unknown, handle: (dtype: DType, shape: PartialShape)? = nil)
         -> Output
     {
@@ -278,13 +280,13 @@ final class FunctionBody {
         arguments.append(argument)
         return argument
     }
-    /// One more argument like an output of the graph outside.
+    /// Adds an argument with the type, shape and handle shape of an output of the outer graph.
     func argument(like output: Output) -> Output {
         argument(output.dtype, output.shape, handle: output.builder.handleShape(output.endpoint))
     }
 
-    /// The function of these results.
-    /// - Throws: the first mistake made while building.
+    /// The function with these arguments and results.
+    /// - Throws: the first error made while building.
     func function(named base: String, arguments: [Output], results: [Output], keeping: [NodeID] = []) throws(Status)
         -> FunctionDefinition
     {
@@ -294,7 +296,7 @@ final class FunctionBody {
         ).function(named: base)
     }
 
-    /// Gives `outer` the functions that were made meanwhile.
+    /// Adds the functions that were created in the body's graph to `outer`.
     func shareLibrary(with outer: GraphBuilder) {
         for function in builder.library.functions.values where outer.library[function.name] == nil {
             outer.addFunction(function)

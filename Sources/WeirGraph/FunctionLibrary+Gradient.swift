@@ -1,11 +1,11 @@
 public import WeirTensor
 
 extension FunctionLibrary {
-    /// Adds the function that a function's gradient is: from its arguments and what flows into its results to what flows out
-    /// of its arguments, zeros where nothing does.
+    /// Adds the gradient function of a function (`SymbolicGradient`). Its arguments are the function's arguments and the
+    /// gradients of its results. Its results are the gradients of the arguments, zeros where there is none.
     ///
-    /// - Returns: the new function's name.
-    /// - Throws: `notFound` when the function does not exist; what building gradients throws.
+    /// - Returns: the name of the new function.
+    /// - Throws: `notFound` when the function does not exist; the errors of building the gradients.
     public mutating func addGradient(of reference: FunctionReference, registry: OpRegistry) throws(Status) -> String {
         guard let function = self[reference.name] else { throw .notFound("Function \(reference.name) is not defined.") }
         let outer = GraphBuilder(registry: registry)

@@ -1,40 +1,47 @@
 public import WeirTensor
 
-/// What an op's gradient function sees: the node, its inputs and outputs, and what flows back into the outputs.
+/// The input of an op's gradient function: the node, its inputs and outputs, and the gradients of the outputs.
 public struct GradientContext {
+    /// The builder to which the gradient function adds nodes.
     public let builder: GraphBuilder
+    /// The node whose gradient is built.
     public let node: Node
+    /// The node's inputs.
     public let inputs: [Output]
+    /// The node's outputs.
     public let outputs: [Output]
-    /// The gradients of the outputs; nil where none flows.
+    /// The gradients of the outputs; nil where there is none.
     public let gradients: [Output?]
 
+    /// The node's attributes.
     public var attributes: Attributes { node.attributes }
-    /// The gradient of output `index`, zeros where none flows.
+    /// The gradient of output `index`; zeros if there is none.
     public func gradient(_ index: Int = 0) -> Output {
         gradients[index] ?? op("ZerosLike", outputs[index])
     }
-    /// Adds a node of any op and gives its first output.
+    /// Adds a node of any op and returns its first output.
     public func op(_ name: String, _ inputs: Output..., attributes: Attributes = [:]) -> Output {
         builder.add(name, inputs, attributes: attributes)[0]
     }
-    /// Adds a node of any op and gives all outputs.
+    /// Adds a node of any op and returns all outputs.
     public func ops(_ name: String, _ inputs: [Output], attributes: Attributes = [:]) -> [Output] {
         let operation = builder.add(name, inputs, attributes: attributes)
-        // Of one that failed to build there are stand-ins, so that building can go on to `graph()`.
+        // After an error, returns substitutes, so that the program can go on to `graph()`, which throws.
         return builder.failure == nil ? operation.outputs : (0..<max(64, inputs.count + 1)).map { operation[$0] }
     }
-    /// A constant.
+    /// Adds a constant.
     public func constant(_ value: Tensor) -> Output { builder.constant(value) }
+    /// Adds an `int32` vector.
     public func constant(_ values: [Int]) -> Output { builder.constant(Tensor(values.map { Int32($0) })) }
-    /// A scalar of the type of `like`.
+    /// Adds a scalar constant of the element type of `like`.
     public func scalar(_ value: Double, like: Output) -> Output { builder.scalar(value, like.dtype) }
-    /// The shape of an output, as a constant where it is known.
+    /// The shape of an output as an `int32` vector: a constant if the shape is known, otherwise a `Shape` node.
     public func shape(_ output: Output) -> Output {
         if let known = output.shape.known { return constant(known.dimensions) }
         return op("Shape", output)
     }
-    /// Sums a gradient down to the shape of the operand that was broadcast.
+    /// Sums a gradient over the axes along which `operand` was broadcast against `other`. The result has the shape of
+    /// `operand`.
     public func unbroadcast(_ gradient: Output, to operand: Output, other: Output) -> Output {
         if let a = operand.shape.known, let b = gradient.shape.known, a == b { return gradient }
         let axes = builder.add("BroadcastGradientArgs", [shape(operand), shape(other)])[0]
@@ -43,11 +50,11 @@ public struct GradientContext {
 }
 
 extension GraphBuilder {
-    /// A constant node.
+    /// Adds a constant node.
     public func constant(_ value: Tensor, name: String? = nil) -> Output {
         add("Const", name: name ?? "Const", attributes: ["value": .tensor(value), "dtype": .type(value.dtype)])[0]
     }
-    /// A scalar constant of a given type.
+    /// Adds a scalar constant of the given type.
     public func scalar(_ value: Double, _ dtype: DType, name: String? = nil) -> Output {
         let tensor: Tensor
         switch dtype {
@@ -70,17 +77,18 @@ extension GraphBuilder {
         return constant(tensor, name: name)
     }
 
-    /// The gradients of the sum of `outputs` with respect to `inputs`: nil where an input does not matter.
+    /// The gradients of the sum of `outputs` with respect to `inputs`; nil where an input has no influence. TensorFlow's
+    /// `gradients`.
     ///
-    /// Reverse accumulation over the graph between them. Gradient nodes are put on the device of the node they belong
-    /// to, under the name scope `gradients`.
-    /// - Parameter initial: what flows into each output; ones where nil.
+    /// Reverse-mode differentiation. Gradient nodes are colocated with the nodes that they differentiate, in the name scope
+    /// `gradients`.
+    /// - Parameter initial: the gradient of each output (TensorFlow's `grad_ys`); ones where nil.
     public func gradients(of outputs: [Output], with inputs: [Output], initial: [Output?] = []) -> [Output?] {
         nameScope("gradients") { GradientWalk(self).run(outputs, inputs, initial) }
     }
 }
 
-/// The reverse walk: nodes between the outputs and inputs, each visited when all that flows into it is known.
+/// The reverse traversal of the nodes between outputs and inputs. A node is visited after all nodes that use its outputs.
 struct GradientWalk {
     let builder: GraphBuilder
     init(_ builder: GraphBuilder) { self.builder = builder }
@@ -147,7 +155,7 @@ struct GradientWalk {
     private func nodesBetween(_ outputs: [Output], _ inputs: [Output]) -> Set<NodeID> {
         let targets = Set(inputs.map(\.endpoint.node))
         var reaches: [NodeID: Bool] = [:]
-        // Depth first from the outputs; a node counts when some input of its leads to a target.
+        // Depth first from the outputs. A node counts if it is a target or one of its inputs leads to a target.
         func visit(_ start: NodeID) {
             var stack: [(NodeID, Bool)] = [(start, false)]
             while let (id, expanded) = stack.popLast() {

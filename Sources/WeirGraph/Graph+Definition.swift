@@ -1,21 +1,24 @@
 public import WeirTensor
 
 extension Graph {
-    /// Resolves a definition: every op known, every input there and of the right type.
+    /// Resolves a definition: looks up every op and connects every input.
     ///
-    /// - Parameter allowingInternalNames: whether names and ops that begin with `_` are welcome, as from a master;
-    ///   a client may not use them.
-    /// - Throws: `invalidArgument` or `notFound` naming the node, what was expected and what was found.
+    /// - Parameter allowingInternalNames: whether node names and ops may begin with `_`. Graphs from a master contain such
+    ///   names; a client may not use them.
+    /// - Throws: `invalidArgument` or `notFound` with the node's name, the expected and the found value.
     public init(_ definition: GraphDefinition, registry: OpRegistry, allowingInternalNames: Bool = true) throws(Status) {
         self.init(library: definition.library, versions: definition.versions)
-        // The library is there: comparing each of its functions with itself takes long, and is done for every body.
+        // The library is already set. Merging it again would compare each function with itself, which is slow and would happen
+        // for every function body.
         var nodes = definition
         nodes.library = FunctionLibrary()
         try extend(with: nodes, registry: registry, allowingInternalNames: allowingInternalNames)
     }
 
-    /// Adds the nodes and functions of a definition, which may use nodes that are here already.
-    /// - Throws: as the initializer does; the graph is then unchanged.
+    /// Adds the nodes and functions of a definition. The new nodes may use existing nodes. After an error the graph is
+    /// unchanged.
+    /// - Throws: as the initializer does; `invalidArgument` when the producer versions differ; `resourceExhausted` when there
+    ///   are more than `maximumPortCount` ports.
     public mutating func extend(with definition: GraphDefinition, registry: OpRegistry, allowingInternalNames: Bool = true) throws(Status) {
         try definition.versions.check()
         guard nodes.isEmpty || definition.nodes.isEmpty || definition.versions.producer == versions.producer else {
@@ -50,7 +53,7 @@ extension Graph {
             }
             try copy.add(node)
         }
-        // Inputs second: loops make nodes use nodes that come after them.
+        // Connects inputs after all nodes exist, because in loops a node may use a later node.
         for (offset, nodeDefinition) in definition.nodes.enumerated() {
             try copy.connect(first + offset, nodeDefinition.inputs)
         }
@@ -58,8 +61,8 @@ extension Graph {
         self = copy
     }
 
-    /// More than any graph has. A number in an attribute makes as many ports as it says: they are not held in by the size
-    /// of the message that the graph came in.
+    /// The maximum number of ports of all nodes of a graph. An attribute can declare any number of ports, so the size of the
+    /// received message does not limit it.
     public static let maximumPortCount = 1 << 24
 
     private mutating func connect(_ id: NodeID, _ inputs: [String]) throws(Status) {
@@ -120,7 +123,7 @@ extension Graph {
         }
     }
 
-    /// A cycle is legal only through NextIteration into Merge.
+    /// Checks that every cycle goes through a NextIteration node.
     private func checkAcyclic(from first: NodeID) throws(Status) {
         func isBackEdge(_ source: NodeID) -> Bool {
             nodes[source].role == .nextIteration
@@ -143,7 +146,7 @@ extension Graph {
             }
         }
         guard done < nodes.count else { return }
-        // What only comes after a cycle is none of it.
+        // Nodes that depend on a cycle but are not part of it are not reported.
         var waiting = consumers.map { $0.count(where: { pending[$0] > 0 }) }
         var ends = nodes.indices.filter { pending[$0] > 0 && waiting[$0] == 0 }
         while let id = ends.popLast() {
@@ -158,7 +161,7 @@ extension Graph {
         throw .invalidArgument("Graph is invalid, contains a cycle with \(cycle.count) nodes, including: \(names)")
     }
 
-    /// The graph as it travels. Inputs are named; data inputs come before control inputs.
+    /// The serializable form of the graph. Data inputs come before control inputs.
     public var definition: GraphDefinition {
         var result = GraphDefinition(library: library, versions: versions)
         result.nodes = nodes.map { node in

@@ -1,14 +1,20 @@
 public import WeirTensor
 
-/// A graph of operations, its edges resolved: an arena of nodes, and the functions they call.
+/// A graph of operations with resolved edges: an array of nodes, and the library of the functions that they call.
 ///
-/// A value: passes take one and make another. Nodes keep their places; a pass that drops nodes makes a new arena.
+/// A graph is a value: a pass takes one and returns another. A node's ID is its index in `nodes` and does not change; a pass
+/// that removes nodes creates a new graph.
 public struct Graph: Sendable {
+    /// The nodes. The index is the `NodeID`.
     public var nodes: [Node]
+    /// The functions that the nodes call.
     public var library: FunctionLibrary
+    /// The GraphDef versions of the graph.
     public var versions: GraphVersions
+    /// The node IDs by node name.
     public private(set) var index: [String: NodeID]
 
+    /// An empty graph.
     public init(library: FunctionLibrary = FunctionLibrary(), versions: GraphVersions = .current) {
         nodes = []
         index = [:]
@@ -16,9 +22,11 @@ public struct Graph: Sendable {
         self.versions = versions
     }
 
+    /// The node of this name; nil if there is none.
     public func node(named name: String) -> Node? { index[name].map { nodes[$0] } }
 
-    /// Adds a node; its inputs must be nodes that are there, or will be before the graph is used.
+    /// Adds a node. Its inputs must exist already, or be added before the graph is used.
+    /// - Returns: the node's ID.
     /// - Throws: `invalidArgument` when the name is taken.
     @discardableResult public mutating func add(_ node: Node) throws(Status) -> NodeID {
         guard index[node.name] == nil else {
@@ -29,7 +37,7 @@ public struct Graph: Sendable {
         return nodes.count - 1
     }
 
-    /// A name like this one that no node has.
+    /// `base`, or `base_1`, `base_2`… if a node has that name.
     public func uniqueName(_ base: String) -> String {
         guard index[base] != nil else { return base }
         var number = 1
@@ -37,7 +45,8 @@ public struct Graph: Sendable {
         return "\(base)_\(number)"
     }
 
-    /// The graph of the nodes for which `keep` is true; edges from dropped nodes must not be left.
+    /// The graph of the nodes for which `keep` is true, with new IDs. Control edges from removed nodes are removed.
+    /// - Throws: `internalError` when a remaining node uses the output of a removed node.
     public func filtered(_ keep: (NodeID) -> Bool) throws(Status) -> Graph {
         var map = [NodeID](repeating: -1, count: nodes.count)
         var result = Graph(library: library, versions: versions)
@@ -61,7 +70,9 @@ public struct Graph: Sendable {
         return result
     }
 
-    /// The nodes that the given ones need, themselves included.
+    /// The given nodes and all nodes that they depend on, through data and control edges: for each node ID whether it is one of
+    /// them.
+    /// - Complexity: O(nodes + edges).
     public func ancestors(of roots: some Sequence<NodeID>) -> [Bool] {
         var reached = [Bool](repeating: false, count: nodes.count)
         var stack = Array(roots)

@@ -3,27 +3,31 @@ public import WeirTensor
 
 /// Builds a graph node by node.
 ///
-/// Building never throws and never traps: the first mistake is kept, with the place in the source where it was made,
-/// and `graph()` throws it. A builder belongs to one thread at a time.
+/// Building neither throws nor traps. The builder keeps the first error, with the source location of the call, and `graph()`
+/// throws it. Only one thread may use a builder at a time.
 public final class GraphBuilder: @unchecked Sendable {  // used by one thread at a time, as documented
+    /// The ops that nodes may have.
     public let registry: OpRegistry
     private(set) var built: Graph
     private var shapes: [[PartialShape]] = []
     private var handleShapes: [Endpoint: (dtype: DType, shape: PartialShape)] = [:]
     private var scopeNames: [String: Int] = [:]
     private var scope = BuildScope()
+    /// The first error made while building; nil if there is none.
     private(set) public var failure: Status?
-    /// Values found while inferring shapes; and what is not wholly known, which may change when a shape is refined.
+    /// Values found during shape inference. `partlyKnown` holds values that are not completely known: they are discarded when a
+    /// shape is refined, because more may then be known.
     private var knownValues: [Endpoint: KnownValue] = [:]
     private var partlyKnown: [Endpoint: KnownValue?] = [:]
     /// Named lists of outputs and operations that users keep with a graph: `trainable_variables`, `losses`…
     public var collections: [String: [Endpoint]] = [:]
 
+    /// A builder of an empty graph.
     public init(registry: OpRegistry) {
         self.registry = registry
         built = Graph()
     }
-    /// A builder that goes on from a graph that is there.
+    /// A builder that adds to an existing graph. It infers the shapes of the graph's nodes.
     public init(extending graph: Graph, registry: OpRegistry) {
         self.registry = registry
         built = graph
@@ -31,7 +35,7 @@ public final class GraphBuilder: @unchecked Sendable {  // used by one thread at
     }
 
     /// The graph built so far.
-    /// - Throws: the first mistake made while building.
+    /// - Throws: the first error made while building.
     public func graph() throws(Status) -> Graph {
         if let failure { throw failure }
         return built
@@ -40,9 +44,9 @@ public final class GraphBuilder: @unchecked Sendable {  // used by one thread at
     /// Adds a node of any op.
     ///
     /// - Parameters:
-    ///   - inputs: all data inputs in order, those of lists one after another.
-    ///   - attributes: those that cannot be told from the inputs; types and counts mostly can.
-    /// - Returns: the operation; after a mistake one whose outputs are stand-ins.
+    ///   - inputs: all data inputs in order; the elements of lists follow each other.
+    ///   - attributes: attributes that do not follow from the inputs. Types and counts usually do.
+    /// - Returns: the operation; after an error, one with substitute outputs.
     @discardableResult
     public func add(
         _ op: String, _ inputs: [Output] = [], name: String? = nil, attributes: Attributes = [:],
@@ -62,14 +66,19 @@ public final class GraphBuilder: @unchecked Sendable {  // used by one thread at
     public func addFunction(_ function: FunctionDefinition) {
         do { try built.library.add(function) } catch { record(error) }
     }
+    /// The functions of the graph's library.
     public var library: FunctionLibrary { built.library }
 
-    /// Keeps the first mistake.
+    /// Keeps `status` if it is the first error.
     public func record(_ status: Status) { if failure == nil { failure = status } }
 
+    /// The node of this ID.
     public func node(_ id: NodeID) -> Node { built.nodes[id] }
+    /// The node of this name; nil if there is none.
     public func node(named name: String) -> Node? { built.node(named: name) }
+    /// The operation of this name; nil if there is none.
     public func operation(named name: String) -> Operation? { built.index[name].map { Operation(self, $0) } }
+    /// The number of nodes built so far.
     public var nodeCount: Int { built.nodes.count }
 
     func portType(_ endpoint: Endpoint) -> PortType {
@@ -77,15 +86,15 @@ public final class GraphBuilder: @unchecked Sendable {  // used by one thread at
         return types.indices.contains(endpoint.index) ? types[endpoint.index] : PortType(.float32)
     }
     func shape(_ endpoint: Endpoint) -> PartialShape {
-        // A loop's back edge comes from a node that is not yet inferred.
+        // A loop's back edge comes from a node whose shapes are not inferred yet.
         guard shapes.indices.contains(endpoint.node) else { return .unknown }
         let known = shapes[endpoint.node]
         return known.indices.contains(endpoint.index) ? known[endpoint.index] : .unknown
     }
-    /// Type and shape of the variable that a resource output is a handle of.
+    /// Element type and shape of the variable whose handle this output is; nil if they are not known.
     public func handleShape(_ endpoint: Endpoint) -> (dtype: DType, shape: PartialShape)? { handleShapes[endpoint] }
 
-    /// Says more of an output's shape than inference found.
+    /// Merges `shape` into the inferred shape of an output. Records an error if they contradict each other.
     public func refineShape(of output: Output, _ shape: PartialShape) {
         guard shapes[output.endpoint.node].indices.contains(output.endpoint.index) else { return }
         do {
@@ -94,13 +103,14 @@ public final class GraphBuilder: @unchecked Sendable {  // used by one thread at
         } catch { record(error) }
     }
 
-    /// Adds an input to a node that is there: how loops are closed. The endpoint takes the place of input `index`.
+    /// Replaces input `index` of an existing node, for example to close a loop.
     public func replaceInput(_ index: Int, of operation: Operation, with output: Output) {
         guard built.nodes[operation.id].inputs.indices.contains(index) else {
             return record(.internalError("Node '\(operation.name)' has no input \(index)"))
         }
         built.nodes[operation.id].inputs[index] = output.endpoint
     }
+    /// Adds a control edge from `control` to `operation`, unless there is one.
     public func addControl(_ control: Operation, to operation: Operation) {
         if !built.nodes[operation.id].controlInputs.contains(control.id) {
             built.nodes[operation.id].controlInputs.append(control.id)
@@ -114,9 +124,9 @@ public final class GraphBuilder: @unchecked Sendable {  // used by one thread at
         return try body()
     }
 
-    /// The name scope that nodes are built in now, without a slash at its end.
+    /// The name scope of nodes that are built now, without a slash at the end.
     public var scopeName: String { scope.name }
-    /// A node name in the current scope that is not taken.
+    /// An unused node name in the current scope.
     public func uniqueName(_ base: String) -> String { unique(scope.name.isEmpty ? base : "\(scope.name)/\(base)") }
     func uniqueScope(_ base: String) -> String { unique(scope.name.isEmpty ? base : "\(scope.name)/\(base)") }
     private func unique(_ full: String) -> String {
@@ -175,10 +185,10 @@ public final class GraphBuilder: @unchecked Sendable {  // used by one thread at
         for (index, handle) in context.handles { handleShapes[Endpoint(id, index)] = handle }
     }
 
-    /// The value of an endpoint where it is a constant or follows from constants and known shapes.
+    /// The value of an endpoint that is a constant or is computed from constants and known shapes; otherwise nil.
     func constant(_ endpoint: Endpoint) -> Tensor? { knownValue(endpoint)?.tensor(portType(endpoint).dtype) }
 
-    /// What is known of an endpoint's value, all of it or some.
+    /// What is known of an endpoint's value; nil if nothing is.
     func knownValue(_ endpoint: Endpoint) -> KnownValue? {
         if let known = remembered(endpoint) { return known }
         var search = KnownValueSearch(self)
@@ -192,7 +202,7 @@ public final class GraphBuilder: @unchecked Sendable {  // used by one thread at
         }
         return value
     }
-    /// What an earlier search came to; nil when none did.
+    /// The result of an earlier search; nil if there was none.
     func remembered(_ endpoint: Endpoint) -> KnownValue?? {
         if let value = knownValues[endpoint] { return .some(value) }
         return partlyKnown[endpoint]
@@ -209,12 +219,12 @@ public final class GraphBuilder: @unchecked Sendable {  // used by one thread at
 }
 
 extension OpSchema {
-    /// The attributes that follow from the inputs' types, added to those given.
+    /// The given attributes, and those that follow from the types of the inputs.
     func inferring(_ given: Attributes, from types: [PortType], op: String) throws(Status) -> Attributes {
         var result = given
         var position = 0
         for (index, argument) in inputs.enumerated() {
-            // A list without a given length takes what the arguments after it leave.
+            // A list without a given length consists of the inputs that the later arguments do not need.
             func remaining() -> Int {
                 let later = inputs[(index + 1)...].reduce(0) { sum, next in
                     if case .list(let name) = next.type { return sum + (result.types(name)?.count ?? 0) }
@@ -246,8 +256,8 @@ extension OpSchema {
 }
 
 extension GraphBuilder {
-    /// The shapes of a node's outputs, by the op's shape function, when its inputs have these shapes, and those values as
-    /// far as they are given; nil where the function refuses them.
+    /// The shapes of a node's outputs, computed by the op's shape function from the shapes of its inputs and from those values
+    /// that are given. Nil if the shape function throws.
     package static func outputShapes(of request: KernelRequest, _ inputs: [(shape: Shape, value: Tensor?)]) -> [PartialShape]? {
         let builder = GraphBuilder(registry: OpRegistry())
         do {

@@ -1,13 +1,14 @@
 public import WeirTensor
 
-/// What is known of a tensor's value while a graph is built: all of it, or some of a few integers. A shape of which one
-/// dimension is computed in the step has all others known.
+/// What is known of a tensor's value while a graph is built: the whole value, or some of its integers. For example, a shape
+/// vector may have one dimension that is computed in the step, while all others are known.
 public enum KnownValue: Sendable {
+    /// The whole value.
     case tensor(Tensor)
-    /// The elements, nil where they are not known, and how they are arranged.
+    /// The integers in row-major order, nil for those that are not known, and the tensor's shape.
     case integers([Int?], Shape)
 
-    /// Whether nothing of it is open.
+    /// Whether every element is known.
     var isWhole: Bool {
         switch self {
         case .tensor: true
@@ -15,7 +16,7 @@ public enum KnownValue: Sendable {
         }
     }
 
-    /// The whole value as a tensor; nil when some of it is not known or does not fit the type.
+    /// The whole value as a tensor of type `dtype`; nil if an element is not known or does not fit the type.
     func tensor(_ dtype: DType) -> Tensor? {
         switch self {
         case .tensor(let tensor): return tensor.dtype == dtype ? tensor : nil
@@ -33,28 +34,35 @@ public enum KnownValue: Sendable {
     }
 }
 
-/// What an op's function for known values sees of its node.
+/// The input of an op's known-value function: a node and what is known of its inputs.
 ///
-/// Elements are integers, and there are few of them: what is known here serves shape functions. Folding whole graphs is a
-/// pass.
+/// Known values serve shape functions only, so elements are integers and few. `ConstantFolding` computes constants of whole
+/// graphs.
 public struct KnownValueContext {
+    /// The node whose value is computed.
     public let node: Node
     let id: NodeID
     var search: KnownValueSearch
 
+    /// The node's attributes.
     public var attributes: Attributes { node.attributes }
+    /// The number of the node's data inputs.
     public var inputCount: Int { node.inputs.count }
+    /// The element type of the output.
     public var outputType: DType { node.outputTypes[0].dtype }
+    /// The shape of input `index`; unknown if there is no such input.
     public func shape(_ index: Int) -> PartialShape {
         node.inputs.indices.contains(index) ? search.builder.shape(node.inputs[index]) : .unknown
     }
+    /// The inferred shape of the output.
     public var outputShape: PartialShape { search.builder.shape(Endpoint(id)) }
 
-    /// All that is known of an input.
+    /// What is known of the value of input `index`; nil if nothing is.
     public mutating func input(_ index: Int) -> KnownValue? {
         node.inputs.indices.contains(index) ? search.value(of: node.inputs[index]) : nil
     }
-    /// An input's elements; nil when it has none that are known, is of another type, or is long.
+    /// The integers of input `index`, nil for those that are not known. Nil if none is known, the type is no integer type, or
+    /// there are more than 10,000.
     public mutating func integers(_ index: Int) -> (values: [Int?], shape: Shape)? {
         switch input(index) {
         case .integers(let values, let shape): return (values, shape)
@@ -64,12 +72,13 @@ public struct KnownValueContext {
         case nil: return nil
         }
     }
-    /// The one element of an input.
+    /// The value of input `index` if it has one element and that is known.
     public mutating func integer(_ index: Int) -> Int? {
         guard let found = integers(index), found.values.count == 1 else { return nil }
         return found.values[0]
     }
-    /// A value of the output's type; nil when that has no such integers or all of them are unknown.
+    /// A value of the output's type. Nil if that is neither `int32` nor `int64`, a number does not fit it, all elements are
+    /// unknown, or there are more than 10,000.
     public func result(_ values: [Int?], _ shape: Shape) -> KnownValue? {
         guard values.count <= KnownValueSearch.maximumElementCount, values.isEmpty || values.contains(where: { $0 != nil }) else { return nil }
         switch outputType {
@@ -79,7 +88,8 @@ public struct KnownValueContext {
         }
     }
 
-    /// The elements of two inputs put together one by one, a scalar with each; nil where either is unknown or `body` gives nil.
+    /// Applies `body` to the elements of inputs 0 and 1. A scalar is combined with every element of the other input. An element
+    /// is unknown if either operand is or `body` returns nil.
     public mutating func elementwise(_ body: (Int, Int) -> Int?) -> KnownValue? {
         guard let x = integers(0), let y = integers(1), x.shape == y.shape || x.shape.rank == 0 || y.shape.rank == 0 else { return nil }
         let shape = x.shape.rank == 0 ? y.shape : x.shape
@@ -91,17 +101,17 @@ public struct KnownValueContext {
     }
 }
 
-/// One search for the values of outputs. It looks at each node once and goes back so many nodes at most: graphs come
-/// from clients, and a value may be used by any number of others.
+/// One search for the known values of outputs. It visits each node once, and limits depth and number of nodes: clients send
+/// graphs of any size, and any number of nodes may use a value.
 struct KnownValueSearch {
     static let maximumDepth = 20
     static let maximumNodeCount = 10_000
     static let maximumElementCount = 10_000
 
     let builder: GraphBuilder
-    /// What this search found, nil where nothing is known.
+    /// The values that this search found; nil where nothing is known.
     private(set) var found: [Endpoint: KnownValue?] = [:]
-    /// Whether it stopped anywhere before it was through: what it did not find may then be there.
+    /// Whether the search reached a limit. A nil in `found` may then be a value that another search finds.
     private(set) var isCut = false
     private var depth = 0
 
@@ -117,14 +127,14 @@ struct KnownValueSearch {
         let node = builder.node(endpoint.node)
         var value: KnownValue?
         if let function = node.op.knownValue, node.outputTypes.count == 1 {
-            // The search moves into the context and back, so that its table is not copied.
+            // Moves the search into the context and back, so that its dictionary is not copied.
             var context = KnownValueContext(node: node, id: endpoint.node, search: self)
             found = [:]
             value = function(&context)
             self = context.search
         }
         depth -= 1
-        // A value of another shape than the node's would be taken for the node's.
+        // A value whose shape contradicts the inferred shape is discarded.
         if let known = value, !builder.shape(endpoint).isCompatible(with: PartialShape(known.shape)) { value = nil }
         found[endpoint] = .some(value)
         return value

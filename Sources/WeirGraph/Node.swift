@@ -1,35 +1,45 @@
 public import WeirTensor
 
-/// A node's place in its graph's arena.
+/// The index of a node in its graph's `nodes`.
 public typealias NodeID = Int
 
-/// An output of a node.
+/// An output of a node: one end of an edge.
 public struct Endpoint: Sendable, Hashable {
+    /// The node that has the output.
     public var node: NodeID
+    /// The output's index at the node.
     public var index: Int
+    /// Output `index` of a node.
     public init(_ node: NodeID, _ index: Int = 0) {
         self.node = node
         self.index = index
     }
 }
 
-/// One operation of a graph, its inputs resolved.
+/// One operation of a graph, with resolved inputs. TensorFlow's `Node`.
 public struct Node: Sendable {
+    /// The name, unique in the graph.
     public var name: String
+    /// The op that the node runs.
     public var op: OpDefinition
+    /// The data inputs, in the order of the op's schema.
     public var inputs: [Endpoint]
+    /// The nodes that must have run before this one.
     public var controlInputs: [NodeID]
-    /// The device as it was asked for: full, partial or empty.
+    /// The device that the client requested: full, partial or empty.
     public var requestedDevice: String
-    /// The device the placer chose.
+    /// The device that the placer chose; nil before placement.
     public var device: DeviceName?
+    /// The attributes, with the schema's defaults filled in.
     public var attributes: Attributes
+    /// The types of the inputs, by the schema and the attributes.
     public var inputTypes: [PortType]
+    /// The types of the outputs, by the schema and the attributes.
     public var outputTypes: [PortType]
-    /// What its wire form had that Weir does not read, kept for whoever does.
+    /// Serialized fields of the `NodeDef` that Weir does not read. They are kept for other programs that read the graph.
     public var preserved: [UInt8] = []
 
-    /// A node with every attribute that its types need.
+    /// A node with the given attributes and the schema's defaults. Its inputs are not checked.
     /// - Throws: `invalidArgument` when an attribute is missing or of the wrong kind.
     public init(
         name: String, op: OpDefinition, inputs: [Endpoint] = [], controlInputs: [NodeID] = [],
@@ -50,14 +60,17 @@ public struct Node: Sendable {
         }
     }
 
+    /// The op's role.
     public var role: OpRole { op.role }
+    /// Whether the node sends a tensor to another device or task.
     public var isSend: Bool { op.role == .send }
+    /// Whether the node receives a tensor from another device or task.
     public var isReceive: Bool { op.role == .receive }
-    /// Whether it only computes values from values: it may run early, late, once for several like it, or not at all.
+    /// Whether the node only computes values from values. It may run early or late, replace equal nodes, or be removed.
     var isPure: Bool {
         op.isPure && !outputTypes.isEmpty && !inputTypes.contains(where: \.isReference) && !outputTypes.contains(where: \.isReference)
     }
-    /// The tensor that it is, if it is a constant that is what it says.
+    /// The tensor of a constant whose `value` has the type that its `dtype` says; nil for all other nodes.
     var constantValue: Tensor? {
         guard op.role == .constant, let value = attributes.tensor("value"), value.dtype == outputTypes[0].dtype else { return nil }
         return value
@@ -65,8 +78,8 @@ public struct Node: Sendable {
 }
 
 extension OpSchema {
-    /// These attributes with defaults filled in, checked against the schema.
-    /// - Throws: `invalidArgument` naming the attribute, what was expected and what was found.
+    /// The given attributes, checked against the schema, with the defaults of missing ones.
+    /// - Throws: `invalidArgument` with the attribute's name, the expected and the found value.
     public func completing(_ given: Attributes) throws(Status) -> Attributes {
         var result = given
         for spec in attributes {
@@ -84,7 +97,8 @@ extension OpSchema {
 }
 
 extension OpSchema.AttributeSpec {
-    /// - Throws: `invalidArgument` when the value is of another kind, below the minimum or not among the allowed.
+    /// Checks a value against the constraints.
+    /// - Throws: `invalidArgument` when the value is of another kind, less than the minimum, or not among the allowed values.
     public func check(_ value: AttributeValue) throws(Status) {
         let fits: Bool =
             switch (kind, value) {

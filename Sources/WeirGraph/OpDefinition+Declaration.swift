@@ -1,112 +1,119 @@
 public import WeirTensor
 
-/// What an op's declaration says after its schema, one call each.
+/// The calls that complete an op's declaration after its schema. Each returns the definition itself, so that they can be
+/// chained.
 extension OpDefinition {
+    /// Declares that the result may differ from run to run or that running has an effect, and that the kernel keeps state.
     public func stateful() -> OpDefinition {
         isStateful = true
         return self
     }
-    /// Stateful by what it does, not by what its kernel keeps: a transfer, a call.
+    /// Declares that running has an effect, but that the kernel keeps no state that another graph of the session needs: a
+    /// transfer, a call.
     public func statefulWithoutMemory() -> OpDefinition {
         isStateful = true
         isKernelOfGraph = true
         return self
     }
+    /// Declares that reference inputs may be uninitialized variables.
     public func allowingUninitializedInput() -> OpDefinition {
         allowsUninitializedInput = true
         return self
     }
+    /// Declares that the order of the inputs does not matter.
     public func commutative() -> OpDefinition {
         isCommutative = true
         return self
     }
+    /// Declares that the op sums any number of inputs of one type.
     public func aggregate() -> OpDefinition {
         isAggregate = true
         return self
     }
-    /// Says which attributes name functions that a node calls.
+    /// Declares which attributes name functions that a node calls.
     public func calling(_ call: FunctionCall) -> OpDefinition {
         functionCall = call
         return self
     }
-    /// Says what a node is to passes and executor, if not just something that computes.
+    /// Declares the op's role, if it is not `compute`.
     public func role(_ role: OpRole) -> OpDefinition {
         self.role = role
         return self
     }
-    /// Says that the outputs are the inputs.
+    /// Declares that the op forwards its inputs to its outputs.
     public func passing(_ way: PassThrough) -> OpDefinition {
         passThrough = way
         return self
     }
-    /// Says that the outputs follow from the inputs' shapes.
+    /// Declares that the outputs depend on the inputs' shapes only.
     public func readingOnlyShapes() -> OpDefinition {
         readsOnlyShapes = true
         return self
     }
-    /// Says that a node holds state that workers share.
+    /// Declares that a node holds state that workers share.
     public func holdingParameters() -> OpDefinition {
         holdsParameters = true
         return self
     }
-    /// Says that the kernel reads files that its inputs name.
+    /// Declares that the kernel reads files that its inputs name.
     public func readingFiles() -> OpDefinition {
         readsFiles = true
         return self
     }
-    /// Says that the kernel writes to an input's memory that others may read.
+    /// Declares that the kernel writes to the memory of an input that other nodes may read.
     public func changingInputs() -> OpDefinition {
         changesInputs = true
         return self
     }
-    /// Says that a node may wait for what other nodes, steps or clients do.
+    /// Declares that a node may wait for other nodes, steps or clients.
     public func blocking() -> OpDefinition {
         waitsForOthers = true
         return self
     }
-    /// Says when a node changes nothing.
+    /// Declares when a node has no effect and can be removed.
     public func simplified(_ simplification: Simplification) -> OpDefinition {
         self.simplification = simplification
         return self
     }
-    /// Says what part of a fused product a node can be.
+    /// Declares the part of a fused node that a node of the op can be.
     public func fusing(as part: FusionPart) -> OpDefinition {
         fusionPart = part
         return self
     }
-    /// How the value follows from what is known of the inputs while a graph is built. It must be what the kernel gives.
+    /// Sets the function that computes the value while a graph is built. Its result must equal the kernel's.
     public func knownValue(_ function: @escaping KnownValueFunction) -> OpDefinition {
         knownValue = function
         return self
     }
+    /// Sets the shape function.
     public func shape(_ function: @escaping ShapeFunction) -> OpDefinition {
         shapeFunction = function
         return self
     }
-    /// How gradients flow back: given the gradients of the outputs (nil where there is none), those of the inputs.
+    /// Sets the gradient function: from the gradients of the outputs (nil where there is none) to those of the inputs.
     public func gradient(_ function: @escaping Gradient) -> OpDefinition {
         gradient = function
         return self
     }
-    /// Says that no gradient flows through this op, on purpose (indices, comparisons, shapes).
+    /// Declares that the op has no gradient on purpose (indices, comparisons, shapes).
     public func noGradient() -> OpDefinition {
         hasNoGradient = true
         return self
     }
 
-    /// Says that the op computes each element of its result from the elements at the same place of its operands.
+    /// Declares that each element of the result depends only on the operands' elements at the same index.
     public func elementwise(_ function: @escaping @Sendable (Attributes) -> ElementwiseFunction?) -> OpDefinition {
         elementwise = function
         return self
     }
 
-    /// Adds a kernel for CPUs, and says what TensorFlow's kernel for GPUs takes, where there is one.
+    /// Adds a CPU kernel. Declares the types of TensorFlow's GPU kernel too, if there is one.
     ///
     /// - Parameters:
-    ///   - types: for each type attribute, the types it may have; attributes not named may have any.
-    ///   - gpu: the same for GPUs; nil when a GPU has no such kernel. What computes there is the GPU's affair.
-    ///   - hostMemory: inputs and outputs (by name) that lie in host memory on a GPU: shapes, indices, handles.
-    ///   - make: makes the CPU's kernel of one node; called once a node, so this is where types are chosen.
+    ///   - types: for each type attribute, the allowed types. Attributes that are not named may have any type.
+    ///   - gpu: the same for GPUs; nil if there is no GPU kernel. The GPU's `KernelLibrary` creates the kernel itself.
+    ///   - hostMemory: names of the inputs and outputs that are in host memory on a GPU: shapes, indices, handles.
+    ///   - make: creates the CPU kernel of one node. It is called once for each node, so it selects the code for the types.
     public func kernel(
         _ types: [String: DTypeSet] = [:], gpu: [String: DTypeSet]? = nil, hostMemory: Set<String> = [],
         make: @escaping KernelFactory.Make
@@ -118,21 +125,21 @@ extension OpDefinition {
         return self
     }
 
-    /// Says that another type of device has a kernel for the op too, in its `KernelLibrary`.
+    /// Declares that another type of device has a kernel for the op, in its `KernelLibrary`.
     public func supported(on deviceType: String, _ types: [String: DTypeSet] = [:], hostMemory: Set<String> = []) -> OpDefinition {
         supports.append(KernelSupport(deviceType: deviceType, types: types, hostMemory: hostMemory))
         return self
     }
 
-    /// What a type of device has for a node with these attributes; nil when that is nothing.
+    /// The kernel support of a device type for a node with these attributes; nil if the node cannot run there.
     public func support(on deviceType: String, _ attributes: Attributes) -> KernelSupport? {
         if let own = supports.first(where: { $0.deviceType == deviceType && $0.accepts(attributes) }) { return own }
-        // The machinery (transfers, arguments, control flow) is on every device, also of a type that the op says nothing of.
+        // Every device supports transfers, arguments and control flow, even if the op does not name the device's type.
         switch role {
         case .compute, .constant, .placeholder: return nil
         default: return supports.contains { $0.deviceType == deviceType } ? nil : hostKernel(attributes)?.support
         }
     }
-    /// The CPU's kernel for a node with these attributes, if there is one.
+    /// The CPU kernel for a node with these attributes; nil if there is none.
     public func hostKernel(_ attributes: Attributes) -> KernelFactory? { hostKernels.first { $0.support.accepts(attributes) } }
 }

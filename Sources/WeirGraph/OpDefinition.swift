@@ -1,9 +1,9 @@
 public import WeirTensor
 import Synchronization
 
-/// Everything known about one op: its schema, how shapes follow, its gradient, and its kernels.
+/// Everything that is known about one op: its schema, shape function, gradient and kernels.
 ///
-/// Declared once, in one file, by chaining:
+/// An op is declared once, in one file, by chaining:
 /// ```swift
 /// extension OpDefinition {
 ///     static let matMul = OpDefinition(
@@ -13,64 +13,77 @@ import Synchronization
 ///         .kernel(["T": .floating], gpu: ["T": .floating], make: matMulKernel)
 /// }
 /// ```
-/// A definition is complete once the expression that makes it is; after that nothing changes it.
-public final class OpDefinition: @unchecked Sendable {  // changed only by the chain that makes it, before it is shared
+/// Only the chain that creates a definition changes it. After that it is immutable.
+public final class OpDefinition: @unchecked Sendable {  // only the declaring chain changes it, before it is shared
+    /// Infers the shapes of a node's outputs. Throws when the inputs' shapes are not valid.
     public typealias ShapeFunction = @Sendable (inout ShapeContext) throws -> Void
+    /// Computes what is known of a node's output while a graph is built; nil if nothing is known.
     public typealias KnownValueFunction = @Sendable (inout KnownValueContext) -> KnownValue?
+    /// Adds the nodes that compute the inputs' gradients. Returns one for each input, nil where there is none.
     public typealias Gradient = @Sendable (GradientContext) throws -> [Output?]
 
-    /// The op's name, exactly as on the wire.
+    /// The op's name, as in `NodeDef.op`.
     public let name: String
-    /// Whether running it twice may differ from running it once: never folded, shared or pruned as a duplicate.
+    /// Whether the result may differ from run to run, or running has an effect. Passes neither fold nor merge nor remove such
+    /// nodes.
     public internal(set) var isStateful = false
-    /// Whether the kernel of a stateful node belongs to its graph: it keeps nothing from one graph of a session to another.
+    /// Whether each graph of a session has its own kernel of a stateful node, because the kernel keeps no state that another
+    /// graph needs.
     var isKernelOfGraph = false
-    /// Whether all graphs of a session share one kernel of the node, since what it keeps must go on from step to step.
+    /// Whether all graphs of a session share one kernel of the node, because the kernel's state must last from step to step.
     public var keepsKernel: Bool { isStateful && !isKernelOfGraph }
     /// Whether reference inputs may be uninitialized variables.
     public internal(set) var allowsUninitializedInput = false
+    /// Whether the order of the inputs does not matter; `OpDef.is_commutative`.
     public internal(set) var isCommutative = false
+    /// Whether the op sums any number of inputs of one type; `OpDef.is_aggregate`.
     public internal(set) var isAggregate = false
+    /// The shape function; nil if all output shapes are unknown.
     public internal(set) var shapeFunction: ShapeFunction?
+    /// The gradient function; nil if there is none. See `hasNoGradient`.
     public internal(set) var gradient: Gradient?
+    /// Whether the op has no gradient on purpose: gradients stop here, and this is not an error.
     public internal(set) var hasNoGradient = false
-    /// On which types of devices a node can run, for which types of elements.
+    /// The device types that a node can run on, with the element types of the kernels.
     public internal(set) var supports: [KernelSupport] = []
-    /// How the CPU computes it.
+    /// The CPU kernels. The first that accepts a node's attributes is used.
     public internal(set) var hostKernels: [KernelFactory] = []
-    /// How a node of the op calls functions of the library that its attributes name; nil when it does not, or only as data.
+    /// How a node calls the library functions that its attributes name; nil if it calls none, or uses them only as data.
     public internal(set) var functionCall: FunctionCall?
-    /// What a node of the op is to passes and executor.
+    /// What a node of the op is to the passes and the executor.
     public internal(set) var role = OpRole.compute
-    /// How the outputs are the inputs, for ops that pass them on.
+    /// How the op forwards its inputs to its outputs; nil if it does not.
     public internal(set) var passThrough: PassThrough?
-    /// Whether the outputs follow from the inputs' shapes, whatever their values.
+    /// Whether the outputs depend on the inputs' shapes only, not on their values.
     public internal(set) var readsOnlyShapes = false
-    /// Whether a node holds state that workers share: a variable, a table. Parameter servers keep these.
+    /// Whether a node holds state that workers share: a variable or a table. Such nodes are placed on parameter servers.
     public internal(set) var holdsParameters = false
     /// Whether the kernel reads files that its inputs name.
     public internal(set) var readsFiles = false
-    /// Whether the kernel writes to an input's memory that others may read.
+    /// Whether the kernel writes to the memory of an input that other nodes may read.
     public internal(set) var changesInputs = false
+    /// Whether the kernel may wait for other nodes, steps or clients.
     var waitsForOthers = false
-    /// When a node changes nothing.
+    /// When a node has no effect and can be removed; nil if never.
     public internal(set) var simplification: Simplification?
-    /// What part of a fused product a node can be.
+    /// The part of a fused node that a node of the op can be; nil if none.
     public internal(set) var fusionPart: FusionPart?
-    /// The value that a node has while the graph is built, from what is known of its inputs.
+    /// Computes a node's value while the graph is built, from what is known of its inputs.
     public internal(set) var knownValue: KnownValueFunction?
-    /// What the op does to floats, element by element, for a node with these attributes; nil when it is no such op.
+    /// The elementwise function on float buffers, for a node with these attributes; nil if the op has none.
     public internal(set) var elementwise: (@Sendable (Attributes) -> ElementwiseFunction?)?
-    /// The graph function that a node of this op calls, for ops that are functions of a library.
+    /// The library function that a node of this op calls; nil for all other ops.
     public let function: FunctionDefinition?
 
     private let signature: String
     private let attributeTexts: [String]
     private let parsed: Mutex<OpSchema?>
 
+    /// Begins the declaration of an op.
     /// - Parameters:
-    ///   - signature: `"(a: T, b: T) -> (product: T)"`
-    ///   - attributes: `"transpose_a: bool = false"`, `"T: {float, double}"`, … See `OpSchema`.
+    ///   - name: the op's name, as in `NodeDef.op`.
+    ///   - signature: inputs and outputs, such as `"(a: T, b: T) -> (product: T)"`. See `OpSchema`.
+    ///   - attributes: one string for each attribute, such as `"transpose_a: bool = false"` or `"T: {float, double}"`.
     public init(_ name: String, _ signature: String, _ attributes: String...) {
         self.name = name
         self.signature = signature
@@ -78,7 +91,7 @@ public final class OpDefinition: @unchecked Sendable {  // changed only by the c
         parsed = Mutex(nil)
         function = nil
     }
-    /// As above with the attributes in an array, for families that share them.
+    /// The same with the attributes in an array, for groups of ops that share them.
     public init(_ name: String, _ signature: String, attributes: [String]) {
         self.name = name
         self.signature = signature
@@ -86,7 +99,7 @@ public final class OpDefinition: @unchecked Sendable {  // changed only by the c
         parsed = Mutex(nil)
         function = nil
     }
-    /// The op that a function of a library is.
+    /// The op whose nodes call a function of a library.
     init(function: FunctionDefinition) {
         name = function.name
         signature = ""
@@ -97,7 +110,7 @@ public final class OpDefinition: @unchecked Sendable {  // changed only by the c
         gradient = { g in try ControlFlow.callGradient(g) }
     }
 
-    /// A definition of its own that says the same.
+    /// A copy, which can be changed without changing `other`.
     init(copying other: OpDefinition) {
         name = other.name
         signature = other.signature
@@ -128,16 +141,17 @@ public final class OpDefinition: @unchecked Sendable {  // changed only by the c
         elementwise = other.elementwise
     }
 
-    /// Whether a node makes of live inputs outputs that are dead.
+    /// Whether outputs may be dead although all inputs are alive.
     public var givesDead: Bool { if case .switch = role { true } else { false } }
-    /// Whether a node may wait for more than its inputs: for a message, for an element of a queue, for what a function does.
+    /// Whether a node may wait for more than its inputs: for a message, an element of a queue, or a function call.
     public var mayBlock: Bool { waitsForOthers || functionCall != nil || function != nil || role == .receive }
-    /// Whether a node whose values are no references only computes: it may run early, late, once for several, or not at all.
+    /// Whether a node without reference inputs and outputs only computes. Such a node may run early or late, replace equal
+    /// nodes, or be removed.
     public var isPure: Bool {
         !isStateful && !readsFiles && !changesInputs && !waitsForOthers && function == nil && (role == .compute || role == .constant)
     }
 
-    /// Inputs, outputs and attributes; read from their notation when first asked for.
+    /// The inputs, outputs and attributes. The notation is parsed at the first access.
     public var schema: OpSchema {
         parsed.withLock { cached in
             if let cached { return cached }
@@ -148,16 +162,16 @@ public final class OpDefinition: @unchecked Sendable {  // changed only by the c
     }
 }
 
-/// How a node calls functions, by the attributes that name them.
+/// How a node calls functions. The strings are the names of the attributes that hold the functions.
 public enum FunctionCall: Sendable {
-    /// One, with the node's inputs.
+    /// Calls one function with the node's inputs.
     case call(String)
-    /// The gradient of one.
+    /// Calls the gradient of one function.
     case gradient(String)
-    /// One of two, by the first input: when it is true, when it is not.
+    /// Calls one of two functions: the first if the first input is true, otherwise the second.
     case conditional([String])
-    /// One of a list, by the first input.
+    /// Calls one function of a list. The first input is its index.
     case selection(String)
-    /// One as long as another gives true.
+    /// Calls `body` as long as `condition` returns true.
     case loop(condition: String, body: String)
 }

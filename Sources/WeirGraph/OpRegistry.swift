@@ -1,11 +1,13 @@
 public import WeirTensor
 
-/// The ops that a runtime knows: a value, handed to whoever needs it. `OpRegistry.standard` is declared with the ops.
+/// The ops that a runtime knows. It is a value and is passed to the code that needs it. `OpRegistry.standard` is declared with
+/// the ops.
 public struct OpRegistry: Sendable {
     private var ops: [String: OpDefinition]
     /// The variants that its ops make.
     public let variants: VariantDecoders
 
+    /// A registry of these ops, and of the variants that they make. Two ops of one name end the process.
     public init(_ definitions: [OpDefinition] = [], variants: VariantDecoders = .none) {
         self.variants = variants
         ops = Dictionary(
@@ -15,28 +17,29 @@ public struct OpRegistry: Sendable {
             })
     }
 
+    /// The op of this name; nil if there is none.
     public subscript(name: String) -> OpDefinition? { ops[name] }
-    /// Every op, by name.
+    /// All ops, sorted by name.
     public var definitions: [OpDefinition] { ops.values.sorted { $0.name < $1.name } }
 
-    /// This registry with one more op, a user's own; it replaces one of the same name.
+    /// This registry with one more op, for user-defined ops. It replaces an op of the same name.
     public func adding(_ op: OpDefinition) -> OpRegistry {
         var copy = self
         copy.ops[op.name] = op
         return copy
     }
 
-    /// This registry with one op changed: a device of a user's own may have a kernel for it. Nothing changes where there is no
-    /// such op.
+    /// This registry with one op changed, for example to add a kernel for a user-defined device. If there is no such op, the
+    /// registry stays the same.
     ///
-    /// - Parameter change: is given a copy, and gives what takes the op's place.
+    /// - Parameter change: gets a copy of the op and returns the op that replaces it.
     public func replacing(_ name: String, _ change: (OpDefinition) -> OpDefinition) -> OpRegistry {
         guard let op = ops[name] else { return self }
         return adding(change(OpDefinition(copying: op)))
     }
 
     /// The op of this name.
-    /// - Throws: `notFound` in TensorFlow's words when there is none.
+    /// - Throws: `notFound` with TensorFlow's message when there is none.
     public func require(_ name: String) throws(Status) -> OpDefinition {
         guard let op = ops[name] else {
             throw .notFound(

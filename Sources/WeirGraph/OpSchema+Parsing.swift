@@ -1,6 +1,6 @@
 import WeirTensor
 
-/// Reads the notation of schemas. It reads only what is written in our own sources, so a mistake stops the process.
+/// Parses the notation of schemas. Only schemas in the source code are parsed, so a syntax error ends the process.
 extension OpSchema {
     init(op: String, signature: String, attributes: [String]) {
         let halves = signature.components(separatedBy: " -> ")
@@ -15,7 +15,7 @@ extension OpSchema {
 }
 
 extension OpSchema.Argument {
-    /// `name: T`, `name: float`, `name: Ref(T)`, `name: N * T`.
+    /// Parses `name: T`, `name: float`, `name: Ref(T)` or `name: N * T`.
     init(op: String, _ text: String, lists: Set<String>) {
         guard let colon = text.firstIndex(of: ":") else { preconditionFailure("\(op): argument '\(text)' has no type") }
         name = String(text[..<colon])
@@ -38,13 +38,13 @@ extension OpSchema.Argument {
 }
 
 extension OpSchema.AttributeSpec {
-    /// `name: kind`, `name: {a, b}`, each perhaps with ` >= minimum` and ` = default`.
+    /// Parses `name: kind` or `name: {a, b}`, optionally followed by ` >= minimum` and ` = default`.
     init(op: String, _ text: String) {
         guard let colon = text.firstIndex(of: ":") else { preconditionFailure("\(op): attribute '\(text)' has no kind") }
         name = String(text[..<colon])
         var rest = String(text[text.index(colon, offsetBy: 2)...])
         var defaultText: String?
-        // The first " = " outside of braces: type sets have none inside, defaults may have anything after it.
+        // The first " = " begins the default value: a set of types contains none, and a default may contain more.
         if let range = rest.firstRange(of: " = ") {
             defaultText = String(rest[range.upperBound...])
             rest = String(rest[..<range.lowerBound])
@@ -61,7 +61,7 @@ extension OpSchema.AttributeSpec {
                 allowedStrings = words.map { String($0.dropFirst().dropLast()) }
             } else {
                 kind = isList ? .types : .type
-                // Types that no kernel of ours has (the 8-bit floats) are left out of the set.
+                // Omits types that `DType` does not have (the 8-bit floats).
                 allowedTypes = DTypeSet(words.compactMap { DType(name: $0) })
             }
         } else {

@@ -1,72 +1,75 @@
 public import WeirTensor
 
-/// What a node of an op is to the passes and the executor. Most ops only compute; the others are parts of the machinery,
-/// and each form of one (`Merge` and `RefMerge`) has the same role.
+/// What a node of an op is to the graph passes and the executor. Most ops only compute. All forms of an op (`Merge` and
+/// `RefMerge`) have the same role.
 public enum OpRole: Sendable {
-    /// The kernel makes the outputs of the inputs, and that is all.
+    /// The kernel computes the outputs from the inputs and does nothing else.
     case compute
-    /// The output is the attribute `value`.
+    /// The output is the tensor in the attribute `value`.
     case constant
-    /// The output is what a client feeds.
+    /// The output is the tensor that the client feeds.
     case placeholder
-    /// Orders other nodes and does nothing itself.
+    /// Has only control edges: it orders other nodes and does nothing itself.
     case noOp
-    /// Control flow: some outputs are dead although the inputs are alive.
+    /// Control flow: forwards the input to one output. The other output is dead although the inputs are not.
     case `switch`
-    /// Control flow: the first input that is alive.
+    /// Control flow: forwards the first input that is not dead.
     case merge
-    /// Control flow: into a loop, out of it, and round to its next iteration.
+    /// Control flow: enters a loop's frame, leaves it, and passes a value to the loop's next iteration.
     case enter, exit, nextIteration
-    /// Control flow: whether a loop goes on.
+    /// Control flow: the bool scalar that says whether the loop runs another iteration.
     case loopCondition
-    /// Waits for others and runs even if they are dead.
+    /// Waits for its control inputs and runs even if they are dead.
     case controlTrigger
-    /// To another device or task, and from there.
+    /// Sends a tensor to another device or task, or receives one from there.
     case send, receive
-    /// A function's argument and result.
+    /// An argument of a function, or a result.
     case argument, result
 }
 
-/// How the outputs of an op are its inputs.
+/// How an op forwards its inputs to its outputs.
 public enum PassThrough: Sendable {
-    /// The output is the input, and so is the gradient.
+    /// The output is the input, and the input's gradient is the output's gradient.
     case identity
-    /// The output is the input; the gradient is not.
+    /// The output is the input. The gradient is not passed on (`StopGradient`, `PreventGradient`).
     case value
-    /// Each output is the input of the same number.
+    /// Output `i` is input `i` (`IdentityN`).
     case each
-    /// The output is a copy of the input, which may change later.
+    /// The output is a copy of the input, because the input's memory may be updated later (`Snapshot`).
     case copy
-    /// The output is the input, once a check has passed.
+    /// The output is the input if a check passes; otherwise the node fails.
     case check
 }
 
-/// When a node changes nothing, as the op's definition says it: what `ArithmeticSimplification` leaves out.
+/// When a node has no effect on its input's value, as the op's definition declares it. `ArithmeticSimplification` removes such
+/// nodes.
 public enum Simplification: Sendable {
-    /// The second operand changes nothing where it is this scalar; nor does the first, if the operands may be swapped.
+    /// If the second operand is this scalar, the output is the first operand. If the op is commutative, the operands may be
+    /// swapped.
     case neutral(NeutralElement, isCommutative: Bool)
-    /// Applied twice, the op gives its first operand.
+    /// Two such nodes in a row give the first one's first operand.
     case selfInverse
-    /// The first input is the output where this holds of the node.
+    /// If this is true for the node, the output is its first input.
     case unchanged(@Sendable (Node) -> Bool)
-    /// The first input is the output where this holds of the constant at that input.
+    /// If this is true for the constant at input `input`, the output is the first input.
     case unchangedFor(input: Int, @Sendable (Tensor) -> Bool)
-    /// Two in a row are less than two, by the constants that each has as its second input.
+    /// Two such nodes in a row can be simplified, depending on the constants at their second inputs.
     case repeated(@Sendable (_ inner: Tensor, _ outer: Tensor) -> Repetition?)
 
-    /// What two nodes in a row come to.
+    /// What two nodes in a row are equivalent to.
     public enum Repetition: Sendable {
-        /// The second, right away.
+        /// The second node, applied to the first one's input.
         case outerAlone
-        /// The first one's input.
+        /// The first node's input.
         case nothing
     }
 }
 
-/// The scalar that changes nothing as an operand.
+/// The scalar operand that does not change the other operand's value.
 public enum NeutralElement: Sendable {
-    /// One or zero, for operands of these types.
+    /// One or zero, if the operands are of one of these types.
     case one(DTypeSet), zero(DTypeSet)
+    /// A bool scalar of this value.
     case truth(Bool)
 
     func matches(_ tensor: Tensor) -> Bool {
@@ -74,7 +77,7 @@ public enum NeutralElement: Sendable {
         switch self {
         case .truth(let expected): return (try? tensor.scalar(of: Bool.self)) == expected
         case .one(let types): return types.contains(tensor.dtype) && NeutralElement.number(tensor) == 1
-        // Taking away -0 makes 0 of -0.
+        // Only +0 is neutral: subtracting -0 turns -0 into +0.
         case .zero(let types):
             return types.contains(tensor.dtype) && NeutralElement.number(tensor).map { $0 == 0 && $0.sign == .plus } == true
         }
@@ -91,15 +94,16 @@ public enum NeutralElement: Sendable {
     }
 }
 
-/// The part that an op plays in one node made of a product and what is done to it next: what `ProductFusion` joins.
+/// The part of an op in a fused node, which computes a matrix product or convolution and the ops after it. `ProductFusion`
+/// fuses such nodes.
 public enum FusionPart: Sendable {
-    /// The product or convolution. Its fused form is the op of this name; its channels, when they come last, are at this
-    /// axis; and a tensor that is no bias may be added or not.
+    /// The product or convolution. `fused` is the name of the fused op, `channelAxis` the axis of the channels if they are
+    /// last, and `takesSums` says whether a tensor other than a bias may be added.
     case product(fused: String, channelAxis: Int, takesSums: Bool)
     /// Adds a vector to each row.
     case bias
     /// Adds a tensor, which may be a vector.
     case sum
-    /// Comes last; `fused_ops` has the op's own name.
+    /// The activation, which is the last part. Its entry in `fused_ops` is the op's name.
     case activation
 }

@@ -1,44 +1,59 @@
 public import WeirTensor
 
-/// An output of a node that is being built: what operators and ops take and give.
+/// An output of a node in a graph that is being built. Ops and operators take outputs and return outputs.
 ///
-/// Outputs carry no element type of their own; their dtype is known and checked while building.
+/// The Swift type does not include the element type: `dtype` is known while the graph is built, and is checked then.
 public struct Output: Sendable {
+    /// The builder whose graph contains the node.
     public let builder: GraphBuilder
+    /// The node and the output's index.
     public let endpoint: Endpoint
 
+    /// The output at `endpoint` of a builder's graph.
     public init(_ builder: GraphBuilder, _ endpoint: Endpoint) {
         self.builder = builder
         self.endpoint = endpoint
     }
 
+    /// The element type; `float32` if the endpoint does not exist.
     public var dtype: DType { builder.portType(endpoint).dtype }
+    /// Whether it is a reference to a variable rather than a value.
     public var isReference: Bool { builder.portType(endpoint).isReference }
-    /// What is known of its shape.
+    /// The inferred shape, as far as it is known.
     public var shape: PartialShape { builder.shape(endpoint) }
-    /// Its tensor's name: `node:index`.
+    /// The tensor's name, `node:index`, as a client feeds or fetches it.
     public var name: String { "\(nodeName):\(endpoint.index)" }
+    /// The name of its node.
     public var nodeName: String { builder.node(endpoint.node).name }
-    /// Its node, as something to run or to depend on.
+    /// Its node, as an operation to run or to depend on.
     public var operation: Operation { Operation(builder, endpoint.node) }
 }
 
 extension Output: Hashable {
+    /// Whether both are the same output of the same builder's graph.
     public static func == (a: Output, b: Output) -> Bool { a.endpoint == b.endpoint && a.builder === b.builder }
+    /// Hashes the endpoint.
     public func hash(into hasher: inout Hasher) { hasher.combine(endpoint) }
 }
 
-/// A node that is being built, as something to run or to depend on.
+/// A node of a graph that is being built, as something to run or to depend on. TensorFlow's `Operation`.
 public struct Operation: Sendable {
+    /// The builder whose graph contains the node.
     public let builder: GraphBuilder
+    /// The node's ID in the graph.
     public let id: NodeID
+    /// The operation of this node.
     public init(_ builder: GraphBuilder, _ id: NodeID) {
         self.builder = builder
         self.id = id
     }
+    /// The node's name.
     public var name: String { builder.node(id).name }
+    /// All outputs, in order.
     public var outputs: [Output] { builder.node(id).outputTypes.indices.map { Output(builder, Endpoint(id, $0)) } }
-    /// Output `index`; of an operation that failed to build, a stand-in, so that building can go on to `graph()`.
+    /// Output `index`. If the operation could not be built, it is a substitute, so that the program can go on to `graph()`,
+    /// which throws.
     public func output(_ index: Int = 0) -> Output { Output(builder, Endpoint(id, index)) }
+    /// Output `index`, as `output(_:)` returns it.
     public subscript(index: Int) -> Output { output(index) }
 }

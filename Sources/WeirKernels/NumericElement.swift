@@ -86,7 +86,9 @@ extension BFloat16: FloatingElement {
     @inlinable package static var lowestFinite: BFloat16 { BFloat16(bits: 0xff7f) }
     @inlinable package var compute: Float { float }
     @inlinable package init(compute: Float) { self.init(compute) }
+    /// The order of the numbers. A NaN is neither less nor greater than anything.
     @inlinable public static func < (a: BFloat16, b: BFloat16) -> Bool { a.float < b.float }
+    /// Whether the numbers are equal. Zeros of both signs are equal; a NaN equals nothing.
     @inlinable public static func == (a: BFloat16, b: BFloat16) -> Bool { a.float == b.float }
 }
 

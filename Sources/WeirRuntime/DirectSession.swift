@@ -4,10 +4,11 @@ public import WeirGraph
 public import WeirTensor
 import Synchronization
 
-/// Runs graphs on this process's own devices, without messages: the whole path of a step in one place.
+/// Runs a graph on the devices of this process, without messages. TensorFlow's `DirectSession`.
 ///
-/// Sessions on the same `LocalDevices` share variables. Any thread may run steps, several at once.
+/// Sessions on the same `LocalDevices` share variables. Thread-safe: several threads may run steps at the same time.
 public final class DirectSession: Sendable {
+    /// The devices that steps run on. They own the variables and the other resources.
     public let devices: LocalDevices
     private let registry: OpRegistry
     private let options: RuntimeOptions
@@ -16,7 +17,8 @@ public final class DirectSession: Sendable {
     private struct State {
         var graph: Graph
         var placed: Graph
-        /// Clients may ask for other tensors in every step; what is not asked for any more is compiled again.
+        /// Compiled steps by feeds, fetches and targets. The limits bound the memory that clients can use with ever new steps.
+        /// A step whose plan was evicted is compiled again.
         var plans = RecentTable<PlanKey, Plan>(capacity: 1000, weight: 4_000_000)
     }
     private let state: Mutex<State>
@@ -27,7 +29,7 @@ public final class DirectSession: Sendable {
         var fetches: [String]
         var targets: [String]
     }
-    /// What one kind of step was compiled to.
+    /// The compiled form of all steps with the same feeds, fetches and targets.
     public final class Plan: Sendable {
         let graph: LocalGraph
         let fetchCount: Int
@@ -39,11 +41,14 @@ public final class DirectSession: Sendable {
             self.feedTypes = feedTypes
             self.feeds = feeds
         }
-        /// The graphs that run, by device.
+        /// The partitions of the step, one for each device, before optimization.
         public var parts: [(device: DeviceName, graph: Graph)] { graph.parts.map { ($0.device, $0.graph) } }
     }
 
-    /// - Throws: `invalidArgument` when a node cannot be placed.
+    /// Places the graph on the devices.
+    /// - Parameter devices: nil makes new devices for this session.
+    /// - Throws: `invalidArgument` when a node cannot be placed; `resourceExhausted` when the system has no threads for
+    ///   simulated GPUs.
     public init(_ graph: Graph, registry: OpRegistry, devices: LocalDevices? = nil, options: RuntimeOptions = RuntimeOptions()) throws {
         self.registry = registry
         self.options = options
@@ -59,10 +64,10 @@ public final class DirectSession: Sendable {
         Logger(label: "weir.session").info("\(PlacementReport(placed))")
     }
 
-    /// The graph with its devices.
+    /// The lowered graph, with a device for every node.
     public var placedGraph: Graph { state.withLock { $0.placed } }
 
-    /// Takes a graph that has grown; plans made before go on to hold.
+    /// Replaces the graph with a larger one that contains it. Existing plans stay valid.
     /// - Throws: `invalidArgument` when a new node cannot be placed.
     public func extend(to graph: Graph) throws {
         let placed = try state.withLock { (state: inout State) throws -> Graph in
@@ -76,13 +81,15 @@ public final class DirectSession: Sendable {
         logPlacement(placed)
     }
 
-    /// Runs a step and waits for it on the calling thread, which takes part in the work.
+    /// Runs a step and blocks the calling thread until it ends. The calling thread runs part of the step.
     ///
     /// - Parameters:
     ///   - feeds: values by tensor name (`x:0`).
     ///   - fetches: tensor names.
-    ///   - targets: names of nodes to run for their effect.
-    /// - Returns: the fetched tensors, in order.
+    ///   - targets: names of nodes that run only for their effect.
+    ///   - trace: records the time of each kernel.
+    /// - Returns: the fetched tensors, in the order of `fetches`.
+    /// - Throws: as `plan` and as the step: the status of its first failure.
     public func run(
         feeds: [(String, Tensor)] = [], fetches: [String] = [], targets: [String] = [], trace: (any StepTrace)? = nil
     ) throws -> [Tensor] {
@@ -90,8 +97,9 @@ public final class DirectSession: Sendable {
         return try run(plan, feeds.map(\.1), trace: trace)
     }
 
-    /// Compiles one kind of step, or finds it compiled.
-    /// - Throws: what is wrong with the feeds, fetches and targets, or with a kernel's attributes.
+    /// Compiles the steps with these feeds, fetches and targets, or returns the existing plan.
+    /// - Throws: `notFound` or `invalidArgument` for wrong feeds, fetches or targets; the error of a kernel that rejects its
+    ///   attributes.
     public func plan(feeds: [String], fetches: [String], targets: [String]) throws -> Plan {
         let key = PlanKey(feeds: feeds, fetches: fetches, targets: targets)
         let (known, placed) = state.withLock { ($0.plans.use(key), $0.placed) }
@@ -115,19 +123,26 @@ public final class DirectSession: Sendable {
             if let known = state.plans.use(key) { return (known, []) }
             return (plan, state.plans.insert(key, plan, weight: nodeCount))
         }
-        // Ends outside the lock.
+        // Releases the evicted plans outside of the lock.
         withExtendedLifetime(gone) {}
         return kept
     }
 
-    /// Runs a compiled step and waits for it.
+    /// Runs a compiled step and blocks the calling thread until it ends.
+    /// - Parameter values: the values of the plan's feeds, in their order.
+    /// - Throws: `invalidArgument` for a value of the wrong type; the status of the step's first failure.
     public func run(_ plan: Plan, _ values: [Tensor], trace: (any StepTrace)? = nil) throws -> [Tensor] {
         let waiting = Waiting<[Tensor]>()
         start(plan, values, trace: trace) { waiting.finish($0) }
         return try waiting.wait().get()
     }
 
-    /// Starts a compiled step; `done` may be called before this returns.
+    /// Starts a compiled step. `done` is called once, from any thread, perhaps before this function returns.
+    ///
+    /// - Parameters:
+    ///   - values: the values of the plan's feeds, in their order.
+    ///   - cancellation: cancels the step when it is cancelled.
+    ///   - timeout: after this time the step fails with `deadlineExceeded`.
     public func start(
         _ plan: Plan, _ values: [Tensor], trace: (any StepTrace)? = nil, cancellation: Cancellation? = nil, timeout: Duration? = nil,
         _ done: @escaping Completion<[Tensor]>
@@ -163,7 +178,7 @@ public final class DirectSession: Sendable {
         }
     }
 
-    /// Cancels running steps; later ones fail.
+    /// Cancels the running steps. Later steps fail with `failedPrecondition`.
     public func close() { closed.cancel() }
     deinit { closed.cancel() }
 }

@@ -2,11 +2,11 @@ import WeirGraph
 import WeirTensor
 
 extension FunctionDefinition {
-    /// The body as a graph, without the nodes that neither a result nor an effect needs.
-    /// - Throws: `invalidArgument` or `notFound` when the body refers to what is not there.
+    /// The body as a graph, without the nodes that no result and no effect needs.
+    /// - Throws: `invalidArgument` or `notFound` when the body refers to something that does not exist.
     func body(_ attributes: Attributes, registry: OpRegistry, library: FunctionLibrary) throws -> Graph {
         let graph = try Graph(instantiated(attributes, registry: registry, library: library), registry: registry)
-        // Whoever is called ends with its results: nothing comes after them.
+        // A call ends with its results, so no node may wait for a result.
         for node in graph.nodes {
             if let result = node.controlInputs.first(where: { graph.nodes[$0].isResult }) {
                 throw Status.invalidArgument(
@@ -16,21 +16,23 @@ extension FunctionDefinition {
         let controls = Set(controlReturns.values)
         let reached = graph.ancestors(
             of: graph.nodes.indices.filter { id in
-                // A loop's end tells of the effects in it, though nobody may want its values.
+                // Exit nodes are kept even if their values are unused: they signal that the effects in their loop have
+                // happened.
                 graph.nodes[id].op.isStateful || graph.nodes[id].isResult || controls.contains(graph.nodes[id].name)
                     || graph.nodes[id].role == .exit
             })
         return try graph.filtered { reached[$0] || graph.nodes[$0].isArgument }
     }
 
-    /// The body as a graph with `_Arg` and `_Retval` nodes, attribute placeholders filled in.
-    /// - Throws: `invalidArgument` when the body refers to what is not there.
+    /// The body as a graph with `_Arg` and `_Retval` nodes, with attribute placeholders replaced by values.
+    /// - Throws: `invalidArgument` when the body refers to something that does not exist.
     func instantiated(_ attributes: Attributes, registry: OpRegistry, library: FunctionLibrary) throws -> GraphDefinition {
         var values = attributes
         for spec in attributeSpecs where values[spec.name] == nil { values[spec.name] = spec.defaultValue }
         var result = GraphDefinition(library: library)
-        // Name of an argument, or `node:output` → the tensors it stands for: so many outputs, from this one on, of a node;
-        // or, of an argument that is a list, one each of so many nodes.
+        // The tensors of each argument (`name`) and of each output of a body node (`node:output`): a range of outputs of one
+        // node. For an argument that is a list, `isArgumentList` is set, and the range counts `_Arg` nodes with one output
+        // each.
         var tensors: [String: (node: String, outputs: Range<Int>, isArgumentList: Bool)] = [:]
         var index = 0
         for argument in inputs {
@@ -55,7 +57,7 @@ extension FunctionDefinition {
             bodyNodes.append((copy, op))
         }
         let nodeNames = Set(nodes.map(\.name))
-        // A word may stand for as many tensors as an attribute says.
+        // One name can expand to as many tensors as an attribute says, so the total is limited.
         var tensorsLeft = Graph.maximumPortCount
         func resolve(_ text: String) throws -> [String] {
             func tensor(_ list: (node: String, outputs: Range<Int>, isArgumentList: Bool), _ number: Int) -> String {
@@ -72,7 +74,7 @@ extension FunctionDefinition {
             if let number = parts.last.flatMap({ Int($0) }), parts.count >= 2 {
                 let base = parts.dropLast().joined(separator: ":")
                 if let all = tensors[base], number >= 0, number < all.outputs.count { return [tensor(all, all.outputs.lowerBound + number)] }
-                // Bodies written as plain graphs use `node:index`.
+                // Bodies that were written as plain graphs use `node:index`.
                 if parts.count == 2, nodeNames.contains(base) { return [text] }
             }
             if nodeNames.contains(text) { return ["\(text):0"] }
@@ -113,7 +115,7 @@ extension FunctionDefinition {
 }
 
 extension Attributes {
-    /// These attributes with placeholders replaced by a call's values.
+    /// These attributes, with placeholders replaced by the call's attribute values.
     fileprivate func substituting(_ call: Attributes, in function: String) throws -> Attributes {
         func replace(_ value: AttributeValue) throws -> AttributeValue {
             switch value {

@@ -3,10 +3,11 @@ import WeirGraph
 import WeirTensor
 import Synchronization
 
-/// Makes functions of a library callable from one device of this task.
+/// Makes the functions of a library callable from one device of this task. TensorFlow's `FunctionLibraryRuntime`.
 ///
-/// A body is placed on the caller's device; what was asked to be elsewhere in this task, or has no kernel there, goes
-/// where it can run. Each (function, attributes) is made once, when first called for: functions may call themselves.
+/// The nodes of a body run on the caller's device. Nodes that request another device of this task, or have no kernel on the
+/// caller's device, are placed elsewhere. Each pair of function and attributes is instantiated once and compiled at its first
+/// call, because functions may call themselves.
 final class FunctionTable: FunctionInstantiator {
     private let library: FunctionLibrary
     fileprivate let place: KernelPlace
@@ -15,7 +16,7 @@ final class FunctionTable: FunctionInstantiator {
     private let registry: OpRegistry
     private let options: ExecutionOptions
     private let tables: FunctionTables
-    /// By the function's name, one body for each set of attributes it is called with.
+    /// The instantiated functions by name, one for each set of attributes.
     private let bodies = Mutex<[String: [FunctionBody]]>([:])
 
     init(
@@ -31,7 +32,7 @@ final class FunctionTable: FunctionInstantiator {
         self.tables = tables
     }
 
-    /// Lets go of what was made ready: bodies may hold each other.
+    /// Releases the instantiated functions, because bodies may retain each other.
     func close() {
         let known = bodies.withLock { bodies in
             defer { bodies = [:] }
@@ -57,7 +58,7 @@ final class FunctionTable: FunctionInstantiator {
         }
     }
 
-    /// A function's body as a graph on this task's devices.
+    /// Compiles a function's body for the devices of this task.
     func compile(_ definition: FunctionDefinition, _ reference: FunctionReference) throws -> (graph: LocalGraph, results: Int) {
         var graph = try definition.body(Attributes(reference.attributes), registry: registry, library: library)
         graph = try Lowering(registry: registry).run(graph, within: definition.name)
@@ -77,7 +78,7 @@ final class FunctionTable: FunctionInstantiator {
     }
 }
 
-/// One function with its attributes filled in; compiled at its first call.
+/// A function with its attributes. It is compiled at its first call.
 final class FunctionBody: CallableFunction {
     private let definition: FunctionDefinition
     let reference: FunctionReference
@@ -90,7 +91,7 @@ final class FunctionBody: CallableFunction {
         self.table = table
     }
 
-    /// Lets go of the compiled body, which may hold this one; a later call makes another.
+    /// Releases the compiled body, because it may retain this object. A later call compiles it again.
     func close() {
         let dropped = compiled.withLock { compiled in
             defer { compiled = nil }
@@ -103,7 +104,7 @@ final class FunctionBody: CallableFunction {
         do throws(Status) {
             let inner = try step.beginCall(of: definition.name, LocalRendezvous())
             do throws(Status) {
-                // A call runs on its caller's stack.
+                // A call runs on its caller's stack, so deep recursion may need a new stack.
                 try ThreadStack.withRoom { run(arguments, inner, calledIn: step, done) }
             } catch {
                 inner.endCall()
@@ -128,13 +129,14 @@ final class FunctionBody: CallableFunction {
             done(.failure(status))
         case .success(let (graph, results)):
             let call = CallFrame(arguments: arguments, resultCount: results)
-            // A call has a cancellation of its own, so that a failure in the body ends the step only once the step has heard
-            // of it; else all that is cancelled by it would fail first, and the cause be taken for fallout.
+            // A call has its own cancellation. So a failure in the body is reported to the step before the step is cancelled;
+            // otherwise the kernels that the cancellation stops could report first and hide the cause.
             let stop: @Sendable () -> Void = {
                 step.cancellation.cancel()
                 step.rendezvous.abort(.cancelled("Function call was cancelled").derived)
             }
-            // A cancellation goes down from call to call on one stack, which every so often must be a new one.
+            // Cancelling a call cancels the calls within it recursively. Every 64 calls a job on the pool continues, to bound
+            // the use of stack.
             let pool = table.place.pool
             let token = caller.cancellation.register { if step.callDepth % 64 == 0 { pool.submit(stop) } else { stop() } }
             if token == nil { stop() }

@@ -2,10 +2,10 @@ import WeirGraph
 import WeirTensor
 import Synchronization
 
-/// The functions that one graph calls, on every device that calls them.
+/// The functions that one graph calls, on all devices that call them. TensorFlow's `ProcessFunctionLibraryRuntime`.
 ///
-/// Bodies that call functions take them from here too: however many bodies call a function, on a device it is made ready
-/// once for each set of attributes. The graph closes the tables when it goes: bodies may hold each other.
+/// Function bodies that call functions share these tables, so each function is instantiated once per device and set of
+/// attributes. The graph closes the tables when it is released, because bodies may retain each other.
 final class FunctionTables: Sendable {
     private struct State {
         var byDevice: [DeviceName: FunctionTable] = [:]
@@ -13,12 +13,12 @@ final class FunctionTables: Sendable {
     }
     private let state = Mutex(State())
 
-    /// More than any program has; functions that call themselves with other attributes each time come here.
+    /// More than real programs have. Functions that call themselves with ever new attributes reach the limit.
     private static let maximumCount = 10_000
-    /// How deep functions may stand in each other's attributes.
+    /// How deeply functions may be nested in the attributes of functions.
     private static let maximumNesting = 64
 
-    /// The table of a device, made when it is first asked for.
+    /// Returns the table of a device; makes it at the first request.
     func table(at device: DeviceName, make: () -> FunctionTable) -> FunctionTable {
         state.withLock { state in
             if let known = state.byDevice[device] { return known }
@@ -28,8 +28,8 @@ final class FunctionTables: Sendable {
         }
     }
 
-    /// Counts one more function that is made ready.
-    /// - Throws: `resourceExhausted` when there are too many, or its attributes name functions within functions without end.
+    /// Counts an instantiated function.
+    /// - Throws: `resourceExhausted` when there are too many, or when functions are nested too deeply in its attributes.
     func count(_ reference: FunctionReference) throws(Status) {
         guard FunctionTables.isShallow(reference, FunctionTables.maximumNesting) else {
             throw .resourceExhausted(

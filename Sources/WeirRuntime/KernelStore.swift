@@ -1,11 +1,11 @@
 import Synchronization
 import WeirGraph
 
-/// The kernels of stateful nodes of one session: every graph of the session that has the node uses the same one, so that
-/// private queues, random sequences and variables go on from step to step.
+/// The kernels of the stateful nodes of one session. TensorFlow's `OpSegment`. All graphs of the session that contain a node
+/// share its kernel, so that private queues, random sequences and variables keep their state from step to step.
 ///
-/// A node is the same when all is the same that makes its kernel what it is: device, name, op, types, attributes, and the
-/// functions it can call. Kernels that belong to their graph (sends, receives, calls) are made anew for each.
+/// Two nodes share a kernel if their device, name, op, types, attributes and reachable functions are equal. Kernels that belong
+/// to one graph (sends, receives, calls) are not shared.
 public final class KernelStore: Sendable {
     private struct Entry {
         let op: String
@@ -21,9 +21,10 @@ public final class KernelStore: Sendable {
         let entries = Mutex<[String: [Entry]]>([:])
     }
     private let kept: Kept
-    /// The function whose body the nodes are of: bodies may use the same names.
+    /// The function whose body contains the nodes, because bodies may use the same node names.
     private let scope: FunctionReference?
 
+    /// Makes an empty store.
     public init() {
         kept = Kept()
         scope = nil
@@ -33,15 +34,17 @@ public final class KernelStore: Sendable {
         self.scope = scope
     }
 
-    /// The same store for the nodes of a function's body.
+    /// The same store, for the nodes of the body of `function`.
     func scoped(to function: FunctionReference) -> KernelStore { KernelStore(kept, scope: function) }
 
+    /// Returns the kernel of a node; makes it if the store has none.
     /// - Parameter library: the functions of the node's graph.
     func kernel(_ request: KernelRequest, _ support: KernelSupport, library: FunctionLibrary) throws -> Kernel {
         func make() throws -> Kernel { try request.place.kernels.kernel(for: request, support) }
         guard request.op.keepsKernel, request.op.function == nil else { return try make() }
         let key = "\(request.place.device.name);\(request.name)"
-        // Notes that passes and front ends leave on a node (`_output_shapes`, `_grappler…`) do not make another kernel of it.
+        // Attributes with a leading underscore (`_output_shapes`, `_grappler…`) are annotations of passes and front ends. They
+        // do not affect the kernel.
         let attributes = Attributes(request.attributes.values.filter { !$0.key.hasPrefix("_") })
         let functions = library.reachable(from: request.attributes)
         func find(_ entries: [Entry]?) -> Kernel? {

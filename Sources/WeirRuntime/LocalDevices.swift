@@ -2,17 +2,20 @@ import WeirDevice
 public import WeirGraph
 public import WeirTensor
 
-/// The devices of this process, each with its resources.
+/// The devices of this process, each with its own resources.
 public struct LocalDevices: Sendable {
+    /// The devices with their resources, CPUs first.
     public let places: [KernelPlace]
     private let byName: [DeviceName: KernelPlace]
 
+    /// Makes a set of existing devices. The first must be a CPU. If two have one name, `subscript` finds the first.
     public init(places: [KernelPlace]) {
         self.places = places
         byName = Dictionary(places.map { ($0.device.name, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
-    /// Finds the devices of this machine and names them as those of a task.
+    /// Makes the devices of this machine, with the names of a task's devices.
+    /// - Parameter task: the job, replica and task of the names.
     /// - Throws: `resourceExhausted` when the system has no threads for simulated GPUs.
     public init(task: DeviceName, options: RuntimeOptions = RuntimeOptions()) throws(Status) {
         func name(_ type: String, _ index: Int) -> DeviceName {
@@ -32,16 +35,17 @@ public struct LocalDevices: Sendable {
         self.init(places: places)
     }
 
+    /// The device with this name; nil if this process has none.
     public subscript(name: DeviceName) -> KernelPlace? { byName[name] }
-    /// The device that clients' tensors come in at and go out from: the first CPU.
+    /// The device of fed and fetched tensors: the first CPU.
     public var client: KernelPlace { places[0] }
-    /// As the placer of this task sees them.
+    /// The devices for this task's placer.
     public var placementDevices: [PlacementDevice] {
         places.map { PlacementDevice(name: $0.device.name, incarnation: $0.device.incarnation, isLocal: true) }
     }
 
-    /// The same devices with resources of their own, empty at first: for sessions that share no state.
-    /// - Parameter task: another task to name them after, if given.
+    /// The same devices with new, empty resources, for sessions that share no state.
+    /// - Parameter task: the task of the new device names; nil keeps the names.
     public func isolated(as task: DeviceName? = nil) -> LocalDevices {
         LocalDevices(
             places: places.map { place in
@@ -51,7 +55,7 @@ public struct LocalDevices: Sendable {
                     kernels: place.kernels)
             })
     }
-    /// The same devices and resources under another task's name.
+    /// The same devices and resources, with the device names of `task`.
     public func renamed(as task: DeviceName) -> LocalDevices {
         LocalDevices(
             places: places.map {
@@ -60,7 +64,7 @@ public struct LocalDevices: Sendable {
     }
 }
 
-/// A device under the name it has in one session's view of the cluster.
+/// A device under the name that it has in one session's cluster.
 final class RenamedDevice: Device {
     private let device: any Device
     let name: DeviceName

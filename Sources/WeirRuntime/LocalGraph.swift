@@ -2,30 +2,33 @@ public import WeirGraph
 public import WeirTensor
 import Synchronization
 
-/// A placed graph on the devices of this process, ready to run: one executor a device.
+/// A placed graph on the devices of this process, ready to run, with one executor for each device.
 public final class LocalGraph: Sendable {
+    /// The partition of one device.
     public struct Part: Sendable {
+        /// The device that runs the partition.
         public let device: DeviceName
-        /// As it was placed and cut, before it was optimized.
+        /// The placed partition, before optimization.
         public let graph: Graph
         let executor: Executor
     }
+    /// The partitions, one for each device that has nodes.
     public let parts: [Part]
-    /// The functions that it calls; nil where a graph that calls this one, a body, has them.
+    /// The functions that the graph calls. Nil for the body of a function, which uses those of the calling graph.
     let functions: FunctionTables?
     private let callsFunctions: Bool
 
-    /// Cuts the graph by device, has each part optimized, and makes every kernel.
+    /// Partitions the graph by device, optimizes each partition and makes its kernels.
     ///
-    /// - Throws: `notFound` when a node's device has no kernel for it; what kernels say of their attributes;
-    ///   `invalidArgument` when two nodes are the same argument or result.
+    /// - Throws: `notFound` when a node's device has no kernel for it; the errors of kernels that reject their attributes;
+    ///   `invalidArgument` when two arguments or two results have the same index.
     public convenience init(
         _ graph: Graph, devices: LocalDevices, kernels: KernelStore, registry: OpRegistry, options: ExecutionOptions = ExecutionOptions()
     ) throws {
         try self.init(graph, devices: devices, kernels: kernels, registry: registry, options: options, within: nil)
     }
 
-    /// As above, for the body of a function that a graph with these functions calls.
+    /// As above. `outer` has the functions of the calling graph when this graph is the body of a function.
     init(
         _ graph: Graph, devices: LocalDevices, kernels: KernelStore, registry: OpRegistry, options: ExecutionOptions,
         within outer: FunctionTables?
@@ -63,7 +66,7 @@ public final class LocalGraph: Sendable {
                 return Part(device: name, graph: piece.graph, executor: try Executor(ready, kernels: made, place: place, scheduling: options.scheduling))
             }
         } catch {
-            // What was made of them holds them, and nobody else will close them.
+            // The tables and their functions may retain each other, and no graph exists that would close them.
             if outer == nil { tables.close() }
             throw error
         }
@@ -71,7 +74,8 @@ public final class LocalGraph: Sendable {
 
     deinit { functions?.close() }
 
-    /// Two nodes of one number would write one place, or be given one value under two types.
+    /// Checks that arguments, and results, have different indices. Two results with one index would write the same storage, and
+    /// two arguments would read one value as two types.
     private static func checkCallFrame(_ graph: Graph) throws(Status) {
         var seen: [Bool: [Int: NodeID]] = [:]
         for (id, node) in graph.nodes.enumerated() {
@@ -95,7 +99,7 @@ public final class LocalGraph: Sendable {
             // A session keeps kernels, and a graph's functions hold what it keeps: who calls none does not hold them.
             place: place, functions: node.attributes.functionNames.isEmpty ? NoFunctions() : functions)
         if node.op.function != nil {
-            // A node that is a call: its op is the function.
+            // The op of the node is itself a function: the node is a call of it.
             let callable = try functions.instantiate(FunctionReference(node.op.name, attributes: node.attributes.values))
             return .async { context, done in
                 callable.call(context.inputTensors, in: context.step) { result in
@@ -117,22 +121,23 @@ public final class LocalGraph: Sendable {
         }
     }
 
-    /// Runs one step on all devices at once, part of it on the calling thread.
+    /// Runs one step on all devices concurrently. Part of it runs on the calling thread. `done` is called once, from any
+    /// thread.
     public func run(_ step: StepContext, call: CallFrame? = nil, _ done: @escaping Completion<Void>) {
         guard !parts.isEmpty else { return done(.success(())) }
         var done = done
-        // What the functions are made of is there for as long as the step runs.
+        // Keeps the compiled functions alive until the step ends.
         if callsFunctions { done = { [done, self] result in withExtendedLifetime(self) { done(result) } } }
         if parts.count == 1 { return parts[0].executor.run(step, call: call, done) }
         let gathering = Gathering(parts.count, done)
-        // The last part runs on this thread, the others meanwhile on the pool's.
+        // The last partition runs on this thread, the others on the pool's threads.
         for part in parts.dropLast() {
             part.executor.place.pool.submit { part.executor.run(step, call: call) { gathering.finish($0) } }
         }
         parts[parts.count - 1].executor.run(step, call: call) { gathering.finish($0) }
     }
 
-    /// Waits for all parts; the first failure that is no fallout of another is the step's.
+    /// Waits for all partitions. The step fails with the first failure that is not derived from another.
     private final class Gathering: Sendable {
         private struct State {
             var left: Int

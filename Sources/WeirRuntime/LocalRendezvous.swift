@@ -2,7 +2,8 @@ public import WeirGraph
 public import WeirTensor
 import Synchronization
 
-/// A rendezvous within one process: values and waiters by key, first come, first served.
+/// A rendezvous within one process. TensorFlow's `LocalRendezvous`. Each key has a queue either of tensors or of waiting
+/// receivers, served in order of arrival.
 public final class LocalRendezvous: Rendezvous {
     private enum Entry {
         case values([Delivery])
@@ -14,8 +15,11 @@ public final class LocalRendezvous: Rendezvous {
     }
     private let state = Mutex(State())
 
+    /// Makes an empty rendezvous.
     public init() {}
 
+    /// Passes a tensor to the first waiting receiver of the key, or stores it. Never blocks.
+    /// - Throws: the status that the rendezvous was aborted with.
     public func send(_ key: RendezvousKey, _ delivery: Delivery) throws(Status) {
         let outcome = state.withLock { state -> Result<Completion<Delivery>?, Status> in
             if let aborted = state.aborted { return .failure(aborted) }
@@ -34,6 +38,7 @@ public final class LocalRendezvous: Rendezvous {
         try outcome.get()?(.success(delivery))
     }
 
+    /// Calls `done` with the first tensor of the key, now or when it is sent. Fails if the rendezvous is aborted.
     public func receive(_ key: RendezvousKey, _ done: @escaping Completion<Delivery>) {
         let result = state.withLock { state -> Result<Delivery, Status>? in
             if let aborted = state.aborted { return .failure(aborted) }
@@ -52,7 +57,7 @@ public final class LocalRendezvous: Rendezvous {
         if let result { done(result) }
     }
 
-    /// What lies under a key now, without waiting for it.
+    /// Removes and returns the first tensor of the key; nil if there is none yet.
     public func take(_ key: RendezvousKey) -> Delivery? {
         state.withLock { state in
             guard case .values(var values)? = state.entries[key] else { return nil }
@@ -62,6 +67,7 @@ public final class LocalRendezvous: Rendezvous {
         }
     }
 
+    /// Fails all waiting and all later sends and receives, and drops the stored tensors. Only the first call counts.
     public func abort(_ status: Status) {
         let waiters = state.withLock { state -> [Completion<Delivery>] in
             guard state.aborted == nil else { return [] }
@@ -74,7 +80,7 @@ public final class LocalRendezvous: Rendezvous {
         for waiter in waiters { waiter(.failure(status)) }
     }
 
-    /// The keys that somebody waits for now, for messages about what a step waits for.
+    /// The keys with waiting receivers. Error messages show them to explain what a step waits for.
     public var awaitedKeys: [RendezvousKey] {
         state.withLock { state in
             state.entries.compactMap { key, entry in if case .waiters = entry { key } else { nil } }

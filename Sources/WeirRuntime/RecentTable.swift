@@ -1,14 +1,14 @@
-/// A table that holds so many entries, of so much weight, and no more: what was used longest ago goes first.
+/// An LRU cache with a limited number of entries and a limited total weight. It evicts the entry that was used least recently.
 ///
-/// Everything that peers and clients can make a server keep is in one of these. Using, adding and removing an entry take
-/// constant time. Not thread-safe: it lives inside a lock.
+/// All state that peers and clients can make a server keep is in such a table. Using, inserting and removing an entry take
+/// constant time. Not thread-safe: the owner must lock it.
 package struct RecentTable<Key: Hashable, Value> {
     @usableFromInline
     struct Entry {
         @usableFromInline let key: Key
         @usableFromInline var value: Value
         @usableFromInline let weight: Int
-        /// Places in `entries`; -1 where there is none.
+        /// The next newer and next older entry, as indices of `entries`; -1 if there is none.
         @usableFromInline var newer: Int
         @usableFromInline var older: Int
         @inlinable init(key: Key, value: Value, weight: Int, newer: Int, older: Int) {
@@ -19,7 +19,7 @@ package struct RecentTable<Key: Hashable, Value> {
             self.older = older
         }
     }
-    /// How many busy entries are passed over before the table is left too large for once: they are in use, and few.
+    /// How many busy entries one eviction skips at most. After that the table stays over its limit for a while.
     @usableFromInline static var patience: Int { 64 }
 
     package let capacity: Int
@@ -29,7 +29,7 @@ package struct RecentTable<Key: Hashable, Value> {
     @usableFromInline var places: [Key: Int] = [:]
     @usableFromInline var newest = -1
     @usableFromInline var oldest = -1
-    /// Of all entries together.
+    /// The total weight of all entries.
     @usableFromInline var total = 0
 
     @inlinable package init(capacity: Int, weight: Int = .max) {
@@ -40,10 +40,10 @@ package struct RecentTable<Key: Hashable, Value> {
     @inlinable package var count: Int { places.count }
     @inlinable package var weight: Int { total }
     @inlinable package var isEmpty: Bool { places.isEmpty }
-    /// In no order.
+    /// The values, in no particular order.
     @inlinable package var values: [Value] { places.values.compactMap { entries[$0]?.value } }
 
-    /// The value of a key, which counts as used now.
+    /// The value of a key. Marks the entry as used most recently.
     @inlinable package mutating func use(_ key: Key) -> Value? {
         guard let place = places[key] else { return nil }
         if place != newest {
@@ -52,13 +52,14 @@ package struct RecentTable<Key: Hashable, Value> {
         }
         return entries[place]?.value
     }
-    /// The value of a key, which stays as old as it is.
+    /// The value of a key. Does not change the order of use.
     @inlinable package func peek(_ key: Key) -> Value? { places[key].flatMap { entries[$0]?.value } }
 
-    /// Adds an entry, or puts it in another's place.
+    /// Inserts an entry, or replaces the entry of the same key.
     ///
-    /// - Parameter isBusy: whether a value is in use, and must stay; asked of the oldest ones when there are too many.
-    /// - Returns: what had to go: the value that the key had, and the oldest.
+    /// - Parameter isBusy: whether a value is in use and must not be evicted. Called for the oldest entries when the table is
+    ///   too large.
+    /// - Returns: the removed values: the replaced one and the evicted ones.
     @inlinable package mutating func insert(
         _ key: Key, _ value: Value, weight: Int = 1, sparing isBusy: (Value) -> Bool = { _ in false }
     ) -> [Value] {
@@ -80,8 +81,8 @@ package struct RecentTable<Key: Hashable, Value> {
         return gone
     }
 
-    /// Notes that an entry has grown, as if it had been added so.
-    /// - Returns: the entries that made room.
+    /// Changes the weight of an entry, as if it were inserted again.
+    /// - Returns: the evicted values.
     @inlinable package mutating func reweigh(_ key: Key, _ weight: Int, sparing isBusy: (Value) -> Bool = { _ in false }) -> [Value] {
         guard let value = remove(key) else { return [] }
         return insert(key, value, weight: weight, sparing: isBusy)
@@ -111,7 +112,7 @@ package struct RecentTable<Key: Hashable, Value> {
         return entry.value
     }
 
-    /// - Returns: all values, in no order.
+    /// - Returns: all values, in no particular order.
     @inlinable package mutating func removeAll() -> [Value] {
         let all = values
         self = RecentTable(capacity: capacity, weight: weightCapacity)

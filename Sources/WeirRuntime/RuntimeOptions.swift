@@ -1,36 +1,42 @@
 public import WeirDevice
 public import WeirGraph
 
-/// Every size and count of the runtime that a user may set, in one place.
+/// All sizes and limits of the runtime that users can set.
 public struct RuntimeOptions: Sendable {
-    /// CPU devices in this process; they share its cores.
+    /// The number of CPU devices of this process. They share its cores. 0 counts as 1.
     public var cpuCount = 1
-    /// Simulated GPUs in this process, and the memory each has.
+    /// The number of simulated GPUs of this process.
     public var simulatedGPUCount = 0
+    /// The memory of each simulated GPU, in bytes.
     public var simulatedGPUMemory = 1 << 30
-    /// How long their streams sit idle between pieces of work, to find waits that are missing.
+    /// Random delays in the streams of the simulated GPUs, to find code that does not wait for an event. Nil for none.
     public var simulatedGPUDelays: SimulatedDelays?
-    /// Whether a node whose device has no kernel for it may go to another device of its task.
+    /// Whether a node may be placed on another device of its task when the device that it requests does not exist or has no
+    /// kernel for it. TensorFlow's `allow_soft_placement`.
     public var allowsSoftPlacement = false
-    /// Whether a table of who goes where is written to the log when a graph is placed.
+    /// Whether the placement of a graph is logged. TensorFlow's `log_device_placement`.
     public var logsPlacement = false
+    /// How graphs are optimized and run.
     public var execution = ExecutionOptions()
+    /// The default options.
     public init() {}
 }
 
-/// How graphs are prepared and run. Results do not depend on it.
+/// How graphs are optimized and run. The results do not depend on it.
 public struct ExecutionOptions: Sendable {
     /// Which threads run the nodes of a step.
     public enum Scheduling: Sendable {
-        /// The first steps try both ways; the faster one is kept.
+        /// The first steps time both ways; the faster one is kept.
         case measured
-        /// Nodes run one after the other; large kernels still divide their own work.
+        /// One thread runs the nodes one after the other. Large kernels still use several threads.
         case sequential
-        /// Nodes run as soon as they can, on whichever thread is free.
+        /// Each node runs as soon as its inputs have arrived, on any free thread.
         case parallel
     }
-    /// What is done to graphs before they run; `.none` runs them as they are.
+    /// The optimizer of graphs before they run; `.none` leaves them unchanged.
     public var optimizer = GraphOptimizer.standard
+    /// Which threads run the nodes of a step.
     public var scheduling = Scheduling.measured
+    /// The default options.
     public init() {}
 }

@@ -4,8 +4,8 @@
 import Synchronization
 import WeirTensor
 
-/// Lets a thread wait for a completion. Never for threads of Swift's cooperative pool.
-final class Waiting<T: Sendable>: @unchecked Sendable {  // `result` is written before the flag that announces it
+/// Blocks a thread until a completion is called. Must not be used on threads of Swift's cooperative pool.
+final class Waiting<T: Sendable>: @unchecked Sendable {  // `result` is written before the flag that publishes it
     private let isDone = Atomic<Bool>(false)
     @exclusivity(unchecked) private var result: Result<T, Status>?
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)

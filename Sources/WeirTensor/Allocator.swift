@@ -5,29 +5,32 @@
 #endif
 import Synchronization
 
-/// Gives and takes back a device's memory for tensors.
+/// Allocates and frees memory for the tensors of a device.
 ///
-/// Called from any thread. Memory is aligned to 64 bytes.
+/// All methods are thread-safe. Blocks are aligned to 64 bytes.
 public protocol Allocator: AnyObject, Sendable {
-    /// Called with `byteCount` > 0.
-    /// - Throws: `resourceExhausted` when there is not so much left.
+    /// Returns an uninitialized block of `byteCount` bytes; `byteCount` must be greater than 0.
+    /// - Throws: `resourceExhausted` when not enough memory is left.
     func allocate(_ byteCount: Int) throws(Status) -> UnsafeMutableRawPointer
+    /// Frees a block. `byteCount` must be the number that was passed to `allocate`.
     func deallocate(_ pointer: UnsafeMutableRawPointer, _ byteCount: Int)
-    /// Bytes in use now, and the most there ever were.
+    /// Bytes in use now; 0 when the allocator does not count.
     var bytesInUse: Int { get }
+    /// The largest value that `bytesInUse` had so far.
     var peakBytesInUse: Int { get }
-    /// The most it will give, or nil when only the machine limits it.
+    /// The most bytes that may be in use at once; nil when only the machine limits it.
     var limit: Int? { get }
 }
 
-/// The process's own memory. Freed blocks are kept by size class and given out again, so that a warm step takes no page
-/// faults: large ones for all threads together, small ones by the thread that freed them, without a lock.
+/// Allocates from the memory of the process. Freed blocks are kept by size class and reused, so that a warm step causes no
+/// page faults. Large blocks are shared by all threads; small blocks are kept without a lock by the thread that freed them.
 public final class HostAllocator: Allocator {
+    /// The only instance.
     public static let shared = HostAllocator()
 
-    /// From this size on blocks are kept here.
+    /// Blocks of at least this many bytes are kept here, smaller ones in `BlockCache`.
     static let cachedSize = 64 << 10
-    /// The most that is kept for reuse, an eighth of the machine's memory; a block freed beyond it goes back to the system.
+    /// The most bytes kept for reuse: an eighth of the machine's memory. Blocks freed beyond it go back to the system.
     static let cacheLimit = min(2 << 30, max(64 << 20, sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE)) / 8))
 
     private struct Cache {
@@ -39,14 +42,16 @@ public final class HostAllocator: Allocator {
 
     private init() {}
 
-    /// Sizes are rounded up to multiples of 64, and above 512 to an eighth of a power of two: at most 12 % lost, and
-    /// near-equal sizes share blocks.
+    /// Rounds a size up to a multiple of 64 or, above 512, of an eighth of a power of two. At most 12 % is lost, and sizes that
+    /// are nearly equal share blocks.
     static func sizeClass(_ byteCount: Int) -> Int {
         guard byteCount > 512 else { return (max(byteCount, 1) &+ 63) & ~63 }
         let step = 1 << (Int.bitWidth - byteCount.leadingZeroBitCount - 4)
         return (byteCount + step - 1) & ~(step - 1)
     }
 
+    /// Returns a block that was kept for reuse, or new memory.
+    /// - Throws: `resourceExhausted` when the machine or the limit of the process (`MemoryBudget`) does not allow it.
     public func allocate(_ byteCount: Int) throws(Status) -> UnsafeMutableRawPointer {
         let size = HostAllocator.sizeClass(byteCount)
         if size < HostAllocator.cachedSize {
@@ -66,6 +71,7 @@ public final class HostAllocator: Allocator {
         return pointer
     }
 
+    /// Keeps the block for reuse, or frees it when enough is kept.
     public func deallocate(_ pointer: UnsafeMutableRawPointer, _ byteCount: Int) {
         let size = HostAllocator.sizeClass(byteCount)
         if size < HostAllocator.cachedSize {
@@ -83,22 +89,22 @@ public final class HostAllocator: Allocator {
         free(pointer)
     }
 
-    /// Calls `body` with memory that is its own until it returns, for loops that need more than the kilobyte that
-    /// `withUnsafeTemporaryAllocation` takes from the stack. As there, the process ends where so little is not to be had:
-    /// what grows with the input is `allocate`d.
+    /// Calls `body` with scratch memory of `byteCount` bytes, which is valid until `body` returns. For loops that need more than
+    /// the 1 KB that `withUnsafeTemporaryAllocation` takes from the stack. Ends the process when the memory is not available, so
+    /// use it for small sizes only; `allocate` sizes that grow with the input.
     public func withScratch<R>(_ byteCount: Int, _ body: (UnsafeMutableRawPointer) throws -> R) rethrows -> R {
         guard let memory = try? allocate(byteCount) else { fatalError("out of memory: \(byteCount) bytes") }
         defer { deallocate(memory, byteCount) }
         return try body(memory)
     }
 
-    /// A pointer on its way in or out of the lock.
+    /// Carries a pointer across the closure of the lock, which takes sendable values only.
     private struct Sent: @unchecked Sendable {
         let pointer: UnsafeMutableRawPointer?
         init(_ pointer: UnsafeMutableRawPointer?) { self.pointer = pointer }
     }
 
-    /// Gives every kept block back to the system.
+    /// Frees the large blocks that are kept for reuse. Blocks that threads keep in `BlockCache` stay.
     public func trim() {
         let state = guarded.withLock { state -> Guarded in
             defer { state = Guarded() }
@@ -107,24 +113,30 @@ public final class HostAllocator: Allocator {
         for block in state.cache.blocks.values.joined() { free(block) }
     }
 
-    // Host memory is not counted: an atomic per tensor would cost more than anybody asks for it.
+    /// Always 0: host memory is not counted, because an atomic operation for each tensor would cost too much.
     public var bytesInUse: Int { 0 }
+    /// Always 0, like `bytesInUse`.
     public var peakBytesInUse: Int { 0 }
+    /// nil: only the machine and `MemoryBudget` limit host memory.
     public var limit: Int? { nil }
 }
 
-/// Memory with a limit and an account of itself, taken from the host: what a simulated GPU has.
+/// Allocates host memory, counts the bytes in use and enforces a limit.
 public final class CountingAllocator: Allocator {
     private let used = Atomic<Int>(0)
     private let peak = Atomic<Int>(0)
+    /// The most bytes that may be in use at once.
     public let limit: Int?
     private let name: String
 
+    /// - Parameter name: names the allocator in error messages.
     public init(name: String, limit: Int) {
         self.name = name
         self.limit = limit
     }
 
+    /// Returns a block of host memory.
+    /// - Throws: `resourceExhausted` when the limit would be exceeded or the host has no memory left.
     public func allocate(_ byteCount: Int) throws(Status) -> UnsafeMutableRawPointer {
         let now = used.wrappingAdd(byteCount, ordering: .relaxed).newValue
         guard now <= limit ?? .max else {
@@ -135,10 +147,13 @@ public final class CountingAllocator: Allocator {
         _ = peak.max(now, ordering: .relaxed)
         return try HostAllocator.shared.allocate(byteCount)
     }
+    /// Frees a block and subtracts it from `bytesInUse`.
     public func deallocate(_ pointer: UnsafeMutableRawPointer, _ byteCount: Int) {
         used.wrappingSubtract(byteCount, ordering: .relaxed)
         HostAllocator.shared.deallocate(pointer, byteCount)
     }
+    /// Bytes in use now.
     public var bytesInUse: Int { used.load(ordering: .relaxed) }
+    /// The largest value that `bytesInUse` had so far.
     public var peakBytesInUse: Int { peak.load(ordering: .relaxed) }
 }

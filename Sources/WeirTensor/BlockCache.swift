@@ -4,12 +4,14 @@
     import Darwin
 #endif
 
-/// Small blocks that a thread has freed, by size class, for its next tensors.
+/// A cache of small freed blocks for each thread, by size class.
 ///
-/// A block's first word links it to the next one. What a thread keeps is bounded, and is freed when it ends.
+/// The blocks of a size class form a linked list; the first word of a block points to the next one. The bytes kept for each
+/// size class are bounded, and are freed when the thread ends.
 enum BlockCache {
     /// Size classes: multiples of 64 up to 512, then eight to each power of two, up to `HostAllocator.cachedSize`.
     private static let classCount = 64
+    /// The most bytes that a thread keeps of one size class.
     private static let keptBytes = 256 << 10
 
     private struct List {
@@ -53,13 +55,15 @@ enum BlockCache {
         return made
     }
 
-    /// - Parameter size: as `HostAllocator.sizeClass` gives it.
+    /// The index of a size class.
+    /// - Parameter size: a result of `HostAllocator.sizeClass`.
     @inline(__always) private static func index(_ size: Int) -> Int {
         if size <= 512 { return (size &- 1) >> 6 }
         let exponent = Int.bitWidth &- 1 &- (size &- 1).leadingZeroBitCount
         return 8 &+ (exponent &- 9) &* 8 &+ ((size &- 1) >> (exponent &- 3)) & 7
     }
 
+    /// Takes a block of a size class from the calling thread's cache; nil when there is none.
     static func take(_ size: Int) -> UnsafeMutableRawPointer? {
         let list = lists() + index(size)
         guard let block = list.pointee.first else { return nil }
@@ -68,7 +72,8 @@ enum BlockCache {
         return block
     }
 
-    /// - Returns: false when enough of this size is kept.
+    /// Adds a block to the calling thread's cache.
+    /// - Returns: false when the cache has enough blocks of this size; the caller then frees the block.
     static func keep(_ block: UnsafeMutableRawPointer, _ size: Int) -> Bool {
         let list = lists() + index(size)
         guard list.pointee.count &* size < keptBytes else { return false }

@@ -1,7 +1,7 @@
 /// The type of a tensor's elements. Raw values are TensorFlow's `DataType` numbers.
 ///
-/// TensorFlow's reference types (number + 100) are not element types here: that a port carries a reference is a
-/// property of the port (`PortType.isReference`).
+/// TensorFlow's reference types (number + 100) are no element types here: whether a port carries a reference is a property of
+/// the port (`PortType.isReference`).
 public enum DType: UInt8, Sendable, CaseIterable {
     case float32 = 1, float64, int32, uint8, int16, int8, string, complex64, int64, bool
     case qint8, quint8, qint32, bfloat16, qint16, quint16, uint16, complex128, float16, resource, variant
@@ -9,7 +9,7 @@ public enum DType: UInt8, Sendable, CaseIterable {
 }
 
 extension DType {
-    /// TensorFlow's name, as `weir` prints it and error messages spell it.
+    /// TensorFlow's name, which `weir` prints and error messages use.
     public var name: String {
         switch self {
         case .float32: "float"
@@ -38,7 +38,7 @@ extension DType {
         }
     }
 
-    /// The type that TensorFlow calls by this name (`float`, `half`, `int32`, …), or by NumPy's (`float32`, …).
+    /// Finds a type by TensorFlow's name (`float`, `half`, `int32`, …) or NumPy's (`float32`, …); nil for other names.
     public init?(name: String) {
         switch name {
         case "float32": self = .float32
@@ -50,7 +50,7 @@ extension DType {
         }
     }
 
-    /// Bytes of one element in memory; for strings, handles and variants the size of the Swift value that holds one.
+    /// Bytes of one element in memory. For strings, handles and variants: the size of the Swift value of an element.
     @inlinable public var byteCount: Int {
         switch self {
         case .bool, .int8, .uint8, .qint8, .quint8: 1
@@ -64,7 +64,7 @@ extension DType {
         }
     }
 
-    /// Whether elements of this type may be read as values of a Swift type: its own or, for bitwise types, one of the same size.
+    /// Whether elements of this type may be read as `type`: its own Swift type or, for bitwise types, any of the same size.
     @inlinable public func holds<E>(_ type: E.Type) -> Bool {
         if E.self == ByteString.self { return self == .string }
         if E.self == ResourceHandle.self { return self == .resource }
@@ -72,7 +72,7 @@ extension DType {
         return isBitwise && byteCount == MemoryLayout<E>.stride
     }
 
-    /// Whether elements are plain bytes that can be copied as such.
+    /// Whether elements are plain bytes, which can be copied as memory.
     @inlinable public var isBitwise: Bool {
         switch self {
         case .string, .resource, .variant: false
@@ -80,11 +80,15 @@ extension DType {
         }
     }
 
+    /// Whether this is a real floating-point type.
     public var isFloating: Bool { DTypeSet.floating.contains(self) }
+    /// Whether this is a signed or unsigned integer type, quantized types excluded.
     public var isInteger: Bool { DTypeSet.integer.contains(self) }
+    /// Whether this is a complex type.
     public var isComplex: Bool { DTypeSet.complex.contains(self) }
 }
 
 extension DType: CustomStringConvertible {
+    /// TensorFlow's name.
     public var description: String { name }
 }

@@ -1,14 +1,20 @@
-/// A device's name, or a pattern for one: `/job:worker/replica:0/task:1/device:GPU:0`, any part of which may be left out.
+/// A full or partial device name, such as `/job:worker/replica:0/task:1/device:GPU:0`. A partial name serves as a pattern.
 ///
-/// The grammar is TensorFlow's: parts in any order, the last of a repeated part wins, `*` leaves a part out, `/cpu:0`
-/// and `/gpu:0` are short for `/device:CPU:0` and `/device:GPU:0`; types compare with their case.
+/// The grammar is TensorFlow's: parts may come in any order, the last of a repeated part wins, `*` leaves a part open, and
+/// `/cpu:0` and `/gpu:0` are short for `/device:CPU:0` and `/device:GPU:0`. Types are case-sensitive.
 public struct DeviceName: Sendable, Hashable {
+    /// The job, such as `worker` or `ps`; nil when left open.
     public var job: String?
+    /// The replica; nil when left open. Weir's own servers use replica 0.
     public var replica: Int?
+    /// The task's index in its job; nil when left open.
     public var task: Int?
+    /// The device type, such as `CPU` or `GPU`; nil when left open.
     public var type: String?
+    /// The device's index among those of its type in the task; nil when left open.
     public var index: Int?
 
+    /// Makes a name from its parts.
     public init(job: String? = nil, replica: Int? = nil, task: Int? = nil, type: String? = nil, index: Int? = nil) {
         self.job = job
         self.replica = replica
@@ -17,7 +23,7 @@ public struct DeviceName: Sendable, Hashable {
         self.index = index
     }
 
-    /// Reads a full or partial name.
+    /// Parses a full or partial name.
     /// - Throws: `invalidArgument` when the text is not a device name.
     public init(_ text: String) throws(Status) {
         self.init()
@@ -65,34 +71,35 @@ public struct DeviceName: Sendable, Hashable {
     private func isLetter(_ byte: UInt8) -> Bool { (65...90).contains(byte) || (97...122).contains(byte) }
     private func isDigit(_ byte: UInt8) -> Bool { (48...57).contains(byte) }
 
+    /// Whether every part is left open.
     public var isEmpty: Bool { job == nil && replica == nil && task == nil && type == nil && index == nil }
-    /// Whether job, replica, task, type and index are all there.
+    /// Whether every part is given.
     public var isFull: Bool { job != nil && replica != nil && task != nil && type != nil && index != nil }
-    /// The task's part: `/job:J/replica:R/task:T`.
+    /// The task's parts only: `/job:J/replica:R/task:T`.
     public var taskName: DeviceName { DeviceName(job: job, replica: replica, task: task) }
-    /// The device's part: `/device:CPU:0`.
+    /// The device's parts only: `/device:CPU:0`.
     public var localName: DeviceName { DeviceName(type: type, index: index) }
 
-    /// Whether each part that the pattern names equals this name's.
+    /// Whether each part that the pattern gives equals this name's part.
     public func matches(_ pattern: DeviceName) -> Bool {
         (pattern.job == nil || pattern.job == job) && (pattern.replica == nil || pattern.replica == replica)
             && (pattern.task == nil || pattern.task == task) && (pattern.type == nil || pattern.type == type)
             && (pattern.index == nil || pattern.index == index)
     }
-    /// Whether the parts that both name are equal.
+    /// Whether the parts that both names give are equal.
     public func isCompatible(with other: DeviceName) -> Bool {
         func agree<T: Equatable>(_ a: T?, _ b: T?) -> Bool { a == nil || b == nil || a == b }
         return agree(job, other.job) && agree(replica, other.replica) && agree(task, other.task)
             && agree(type, other.type) && agree(index, other.index)
     }
-    /// Whether both name the same, fully given task.
+    /// Whether both names give the same job, replica and task.
     public func isSameTask(as other: DeviceName) -> Bool {
         job != nil && replica != nil && task != nil && job == other.job && replica == other.replica && task == other.task
     }
 
-    /// This name with what it lacks taken from another.
-    /// - Throws: `invalidArgument` when both name a part differently; for type and index only unless `soft`, which
-    ///   leaves the contested part (and with a type its index) out.
+    /// This name, with its open parts taken from another name.
+    /// - Throws: `invalidArgument` when a part differs. With `soft`, a different type or index is no error: the part is left open
+    ///   (for a type also the index).
     public func merging(_ other: DeviceName, soft: Bool = false) throws(Status) -> DeviceName {
         func conflict(_ part: String) -> Status {
             .invalidArgument("Cannot merge devices with incompatible \(part): '\(self)' and '\(other)'")
@@ -118,7 +125,7 @@ public struct DeviceName: Sendable, Hashable {
         return merged
     }
 
-    /// This name with every part that `other` names taken from `other`: how an inner device scope overrides an outer.
+    /// This name, with every part that `other` gives taken from `other`: an inner device scope overrides an outer one.
     public func overridden(by other: DeviceName) -> DeviceName {
         DeviceName(
             job: other.job ?? job, replica: other.replica ?? replica, task: other.task ?? task,
@@ -127,7 +134,7 @@ public struct DeviceName: Sendable, Hashable {
 }
 
 extension DeviceName: CustomStringConvertible {
-    /// The canonical form, with the parts that are there.
+    /// The canonical form, without the parts that are left open.
     public var description: String {
         var text = ""
         if let job { text += "/job:\(job)" }

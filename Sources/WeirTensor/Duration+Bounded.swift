@@ -1,10 +1,9 @@
 extension Duration {
-    /// The longest that anything here waits: ten years.
+    /// The longest time that anything here waits: ten years.
     ///
-    /// What comes from a peer may be any number of milliseconds; Swift's clocks cannot wait for all of them, and the process
-    /// ends where one is asked to.
+    /// A peer may send any number of milliseconds. Swift's clocks trap when they are asked to wait for a very long time.
     package static let longestWait = Duration.seconds(10 * 365 * 86_400)
 
-    /// This time, if it can be waited for; else none, or the longest.
+    /// This duration, limited to zero at the least and `longestWait` at the most.
     package var bounded: Duration { min(max(self, .zero), .longestWait) }
 }

@@ -5,29 +5,30 @@
 #endif
 import Synchronization
 
-/// Keeps the process from taking the last of the machine's memory: Linux hands out more than there is and ends whoever
-/// then uses it.
+/// Fails allocations before the machine runs out of memory. Linux overcommits, and kills a process that uses more than there
+/// is.
 ///
-/// Whoever takes memory says so beforehand. Small amounts add up until they are worth a look at what is left, so that the
-/// common case is one addition; what a thread takes again from its cache is not counted at all.
+/// Callers announce each allocation with `take`. Small sizes are summed, and the system is asked only when the sum reaches
+/// `interval`, so the common case is one atomic addition. Blocks that a thread reuses from its cache are not counted.
 public enum MemoryBudget {
-    /// From this many bytes on what is left is looked at: some microseconds, where to fill so much takes a hundred times that.
+    /// The number of bytes after which the system is asked. This takes some microseconds; to fill as many bytes takes a hundred
+    /// times as long.
     private static let interval = 8 << 20
     private static let taken = Atomic<Int>(0)
     private static let limit = Atomic<Int>(.max)
 
-    /// Lets the process take so many bytes at most, all of its memory counted.
+    /// Limits the memory of the whole process, in bytes.
     public static func setLimit(_ byteCount: Int) { limit.store(byteCount, ordering: .relaxed) }
 
-    /// Says that the process is about to take so many bytes more.
-    /// - Throws: `resourceExhausted` when so much is not to be had and leave something for the rest of the machine.
+    /// Announces that the process is about to allocate `byteCount` more bytes.
+    /// - Throws: `resourceExhausted` when they would exceed the process's limit, or leave less than a reserve for the machine.
     @inlinable
     public static func take(_ byteCount: Int) throws(Status) {
         if isDue(byteCount) { try check(byteCount) }
     }
 
     @usableFromInline static func isDue(_ byteCount: Int) -> Bool {
-        // What is as much by itself is looked at by itself: any number may be asked for, and the sum must not overflow.
+        // A size of at least the interval is always checked and never added: sizes are arbitrary, and the sum must not overflow.
         guard byteCount < interval else { return true }
         let sum = taken.wrappingAdd(byteCount, ordering: .relaxed).newValue
         guard sum >= interval else { return false }
@@ -45,7 +46,7 @@ public enum MemoryBudget {
             }
         }
         guard let left = available(), byteCount > left - reserve else { return }
-        // What is kept for reuse is given back first.
+        // First free the blocks that are kept for reuse.
         HostAllocator.shared.trim()
         guard let left = available(), byteCount > left - reserve else { return }
         throw .resourceExhausted(
@@ -53,30 +54,30 @@ public enum MemoryBudget {
     }
 
     private static let pageSize = sysconf(Int32(_SC_PAGESIZE))
-    /// Left for the rest of the machine: a thirty-second part of it, 256 MB at most.
+    /// Bytes left for the rest of the machine: one thirty-second of its memory, 256 MB at most.
     private static let reserve: Int = {
         min(256 << 20, max(0, sysconf(Int32(_SC_PHYS_PAGES)) * pageSize / 32))
     }()
 
-    /// Bytes that may still be taken: of the machine, or of the control group that the process is in; nil where the system
+    /// Bytes that the process may still allocate, limited by the machine and by the process's control group; nil when the system
     /// does not say.
     private static func available() -> Int? {
         let machine = number(in: "/proc/meminfo", after: "MemAvailable:").map { $0 << 10 }
         guard let group = groupPath, let limit = number(in: group + "/memory.max", after: ""),
             let used = number(in: group + "/memory.current", after: "")
         else { return machine }
-        // Of what the group uses, files that were read can be given up.
+        // The group's usage includes cached files, which the system can drop.
         let files = number(in: group + "/memory.stat", after: "inactive_file ") ?? 0
         return min(machine ?? .max, limit - used + files)
     }
 
-    /// The folder of the process's control group (version 2), if it has one.
+    /// The directory of the process's control group (version 2); nil when it has none.
     private static let groupPath: String? = {
         for path in ["/sys/fs/cgroup"] where access(path + "/memory.max", R_OK) == 0 { return path }
         return nil
     }()
 
-    /// The number that follows a word in a file of the system; nil when it says something else, such as `max`.
+    /// The number that follows a word in a system file; nil when no number follows, as with `max`.
     private static func number(in path: String, after word: String) -> Int? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }

@@ -1,14 +1,16 @@
-/// A shape of which the rank or some dimensions may be unknown; what graphs know before a step runs.
+/// A shape whose rank or dimensions may be unknown: what shape inference knows before a step runs.
 public struct PartialShape: Sendable, Hashable {
-    /// The dimensions, an unknown one as nil; nil altogether when not even the rank is known. Each is in
-    /// `0...Shape.maximumElementCount`, so that a few of them can be added; their product may be more.
+    /// The dimensions, nil for each unknown one; nil as a whole when the rank is unknown. Each is in
+    /// `0...Shape.maximumElementCount`, so that the sum of a few does not overflow. Their product may.
     public let dimensions: [Int?]?
 
+    /// The shape of unknown rank.
     public static let unknown = PartialShape(nil)
+    /// The shape of a scalar.
     public static let scalar = PartialShape([])
 
-    /// Dimensions may come from a client or be computed from what came; those that no tensor can have are as good as
-    /// unknown.
+    /// Makes a shape. Dimensions that no tensor can have become unknown: a client may send any number, and computed dimensions
+    /// may overflow.
     public init(_ dimensions: [Int?]?) {
         let isPossible = { (dimension: Int?) in dimension.map((0...Shape.maximumElementCount).contains) ?? true }
         if let dimensions, !dimensions.allSatisfy(isPossible) {
@@ -17,14 +19,18 @@ public struct PartialShape: Sendable, Hashable {
             self.dimensions = dimensions
         }
     }
+    /// Makes a fully known shape.
     public init(_ shape: Shape) { dimensions = shape.dimensions }
-    /// All dimensions unknown, but their number known.
+    /// A shape of known rank with unknown dimensions.
     public static func ofRank(_ rank: Int) -> PartialShape { PartialShape([Int?](repeating: nil, count: rank)) }
+    /// A shape of rank 1.
     public static func vector(_ count: Int?) -> PartialShape { PartialShape([count]) }
+    /// A shape of rank 2.
     public static func matrix(_ rows: Int?, _ columns: Int?) -> PartialShape { PartialShape([rows, columns]) }
 
+    /// The number of dimensions; nil when unknown.
     public var rank: Int? { dimensions?.count }
-    /// The shape, if all of it is known.
+    /// The shape, when all of it is known.
     public var known: Shape? {
         guard let dimensions else { return nil }
         var result: [Int] = []
@@ -32,24 +38,27 @@ public struct PartialShape: Sendable, Hashable {
             guard let dimension else { return nil }
             result.append(dimension)
         }
-        // Together they may be more than any tensor has.
+        // The product of possible dimensions may still be too large for a tensor.
         return try? Shape(validating: result)
     }
+    /// Whether rank and all dimensions are known and a tensor can have the shape.
     public var isFullyKnown: Bool { known != nil }
-    /// Dimension `index`, counted from the back when negative; nil when unknown or out of range.
+    /// Dimension `index`, counted from the back when negative; nil when it is unknown or out of range.
     public subscript(index: Int) -> Int? {
         guard let dimensions else { return nil }
         let position = index < 0 ? dimensions.count + index : index
         return dimensions.indices.contains(position) ? dimensions[position] : nil
     }
+    /// The product of the dimensions; nil unless the shape is fully known.
     public var elementCount: Int? { known?.elementCount }
 
-    /// Whether some shape satisfies both.
+    /// Whether one shape can satisfy both.
     public func isCompatible(with other: PartialShape) -> Bool { (try? merging(other)) != nil }
+    /// Whether `shape` satisfies what is known here.
     public func isCompatible(with shape: Shape) -> Bool { isCompatible(with: PartialShape(shape)) }
 
-    /// What is known from both.
-    /// - Throws: `invalidArgument` when they contradict each other.
+    /// Combines what is known from both.
+    /// - Throws: `invalidArgument` when rank or dimensions contradict each other.
     public func merging(_ other: PartialShape) throws(Status) -> PartialShape {
         guard let mine = dimensions else { return other }
         guard let theirs = other.dimensions else { return self }
@@ -66,7 +75,7 @@ public struct PartialShape: Sendable, Hashable {
         return PartialShape(merged)
     }
 
-    /// The shape of an elementwise operation on both, by NumPy's rule.
+    /// The shape of the result of an elementwise operation on both, by NumPy's broadcasting rule.
     /// - Throws: `invalidArgument` when they cannot be broadcast together.
     public func broadcasting(_ other: PartialShape) throws(Status) -> PartialShape {
         guard let mine = dimensions, let theirs = other.dimensions else { return .unknown }
@@ -81,7 +90,7 @@ public struct PartialShape: Sendable, Hashable {
                     throw .invalidArgument("Dimensions must be equal, but are \(a) and \(b): shapes \(self) and \(other)")
                 }
                 result[index] = a == 1 ? b : a
-            // An unknown dimension against one that is not 1 can only be that one, or 1.
+            // An unknown dimension that is broadcast with one other than 1 must be that one, or 1.
             case (nil, let b?): result[index] = b == 1 ? nil : b
             case (let a?, nil): result[index] = a == 1 ? nil : a
             case (nil, nil): result[index] = nil
@@ -90,13 +99,16 @@ public struct PartialShape: Sendable, Hashable {
         return PartialShape(result)
     }
 
+    /// Without the first `count` dimensions.
     public func dropFirst(_ count: Int = 1) -> PartialShape { PartialShape(dimensions.map { Array($0.dropFirst(count)) }) }
+    /// Without the last `count` dimensions.
     public func dropLast(_ count: Int = 1) -> PartialShape { PartialShape(dimensions.map { Array($0.dropLast(count)) }) }
+    /// The dimensions of this shape followed by those of another; unknown when either rank is unknown.
     public func concatenating(_ other: PartialShape) -> PartialShape {
         guard let dimensions, let others = other.dimensions else { return .unknown }
         return PartialShape(dimensions + others)
     }
-    /// With dimension `index` (counted from the back when negative) replaced.
+    /// With dimension `index` replaced, counted from the back when negative. An index out of range changes nothing.
     public func replacing(_ index: Int, with dimension: Int?) -> PartialShape {
         guard var dimensions else { return .unknown }
         let position = index < 0 ? dimensions.count + index : index
@@ -107,7 +119,9 @@ public struct PartialShape: Sendable, Hashable {
 }
 
 extension PartialShape: CustomStringConvertible, ExpressibleByArrayLiteral {
+    /// Makes a shape from a literal such as `[2, nil]`.
     public init(arrayLiteral elements: Int?...) { self.init(elements) }
+    /// The dimensions as text, `?` for unknown ones: `[2,?]`.
     public var description: String {
         guard let dimensions else { return "<unknown>" }
         return "[" + dimensions.map { $0.map(String.init) ?? "?" }.joined(separator: ",") + "]"

@@ -1,30 +1,36 @@
-/// A fully known shape. Up to six dimensions live inside the value; more (TensorFlow allows 254) in an array.
+/// A fully known shape. Up to six dimensions are stored inline; more (TensorFlow allows 254) in an array.
 ///
-/// In the shape of a tensor no dimension is negative, and the product of those that are not 0 is at most
-/// `maximumElementCount`: whatever is counted along its dimensions fits. `init(validating:)` refuses other dimensions. A
-/// shape of our own making that came out beyond that has `impossibleElementCount` elements, of which no tensor can be made.
+/// Invariant of a tensor's shape: no dimension is negative, and the product of those that are not 0 is at most
+/// `maximumElementCount`, so that no product of its dimensions overflows. `init(validating:)` refuses other dimensions. Other
+/// initializers accept any; a shape outside this range has `impossibleElementCount` elements, and no tensor of it can be made.
 public struct Shape: Sendable {
     @usableFromInline var inline: (Int, Int, Int, Int, Int, Int) = (0, 0, 0, 0, 0, 0)
     @usableFromInline var overflow: [Int]?
-    /// How many dimensions there are; 0 for a scalar.
+    /// The number of dimensions; 0 for a scalar.
     public private(set) var rank: Int
-    /// The product of all dimensions; 1 for a scalar. `impossibleElementCount` where no tensor can have this shape.
+    /// The product of all dimensions; 1 for a scalar. `impossibleElementCount` when no tensor can have this shape.
     public private(set) var elementCount: Int
 
+    /// The number of dimensions that are stored inline.
     public static let inlineCapacity = 6
+    /// The most dimensions that a tensor has, as in TensorFlow.
     public static let maximumRank = 254
+    /// The most elements that a tensor has.
     public static let maximumElementCount = 1 << 60
-    /// The element count of a shape that no tensor can have; more bytes than a tensor is ever given.
+    /// The element count of a shape that no tensor can have. Allocations of so many elements always fail.
     public static let impossibleElementCount = 1 << 61
+    /// The shape of a scalar.
     public static let scalar = Shape()
 
+    /// Makes the shape of a scalar.
     public init() {
         rank = 0
         elementCount = 1
     }
 
-    /// A shape of our own making. For dimensions from outside use `validating`, which says what is wrong with them.
+    /// Makes a shape from dimensions that the runtime computed. For dimensions from outside use `init(validating:)`.
     public init(_ dimensions: [Int]) { self.init(dimensions[...]) }
+    /// Makes a shape from dimensions that the runtime computed.
     public init(_ dimensions: ArraySlice<Int>) {
         rank = dimensions.count
         elementCount = Shape.elementCount(of: dimensions)
@@ -37,8 +43,9 @@ public struct Shape: Sendable {
             }
         }
     }
+    /// Makes a shape from dimensions that the runtime computed.
     public init(_ dimensions: Int...) { self.init(dimensions[...]) }
-    /// A vector's shape, of our own making; without the array that the above makes.
+    /// Makes the shape of a vector, without allocating an array.
     public init(_ dimension: Int) {
         rank = 1
         elementCount = (0...Shape.maximumElementCount).contains(dimension) ? dimension : Shape.impossibleElementCount
@@ -60,11 +67,11 @@ public struct Shape: Sendable {
         return isEmpty ? 0 : product
     }
 
-    /// A shape from a file, a peer or the arguments of a kernel.
+    /// Makes a shape from dimensions of a file, a peer or a kernel's arguments.
     ///
-    /// Dimensions that are not 0 are counted although another is: `[0, 2^40, 2^40]` is refused, since what is made of it
-    /// without its first dimension could not be counted.
-    /// - Throws: `invalidArgument` when a dimension is negative, there are over 254, or the element count overflows.
+    /// The product of the dimensions that are not 0 must not overflow either: `[0, 2^40, 2^40]` is refused, because the count of
+    /// a shape derived from it without the first dimension would overflow.
+    /// - Throws: `invalidArgument` when a dimension is negative, there are more than 254, or the element count overflows.
     public init(validating dimensions: [Int]) throws(Status) {
         guard dimensions.count <= Shape.maximumRank else {
             throw .invalidArgument("A shape has at most \(Shape.maximumRank) dimensions, found \(dimensions.count)")
@@ -76,13 +83,13 @@ public struct Shape: Sendable {
         }
         throw .invalidArgument("Shape \(dimensions) results in overflow when computing number of elements")
     }
-    /// This shape, which was derived from others.
+    /// Returns this shape, if a tensor can have it. For shapes that were derived from others.
     /// - Throws: `invalidArgument` when no tensor can have it.
     public func validated() throws(Status) -> Shape {
         elementCount == Shape.impossibleElementCount ? try Shape(validating: dimensions) : self
     }
 
-    /// The shape of a matrix whose dimensions come from outside.
+    /// Makes the shape of a matrix from dimensions that come from outside.
     /// - Throws: `invalidArgument` when one is negative or the element count overflows.
     public init(matrix rows: Int, _ columns: Int) throws(Status) {
         let (product, overflow) = rows.multipliedReportingOverflow(by: columns)
@@ -95,7 +102,7 @@ public struct Shape: Sendable {
         inline = (rows, columns, 0, 0, 0, 0)
     }
 
-    /// Dimension `index`, counted from the front. `index` must be in `0..<rank`.
+    /// Dimension `index`, which must be in `0..<rank`.
     @inlinable public subscript(index: Int) -> Int {
         get {
             if let overflow { return overflow[index] }
@@ -103,9 +110,10 @@ public struct Shape: Sendable {
         }
     }
 
+    /// The dimensions as an array.
     public var dimensions: [Int] { overflow ?? (0..<rank).map { self[$0] } }
 
-    /// The distance in elements between neighbours along each dimension, row-major.
+    /// For each dimension: how many elements apart neighbours along it are, in row-major order.
     public var strides: [Int] {
         var strides = [Int](repeating: 1, count: rank)
         var stride = 1
@@ -116,43 +124,51 @@ public struct Shape: Sendable {
         return strides
     }
 
-    /// The product of the dimensions in `range`. Of a tensor's shape it never overflows.
+    /// The product of the dimensions in `range`. For a tensor's shape it never overflows.
     @inlinable public func count(_ range: some RangeExpression<Int>) -> Int {
         var product = 1
         for index in range.relative(to: 0..<rank) { product &*= self[index] }
         return product
     }
 
+    /// With dimension `index` replaced. `index` must be in `0..<rank`.
     public func replacing(_ index: Int, with dimension: Int) -> Shape {
         var dimensions = self.dimensions
         dimensions[index] = dimension
         return Shape(dimensions)
     }
+    /// Without dimension `index`. `index` must be in `0..<rank`.
     public func removing(_ index: Int) -> Shape {
         var dimensions = self.dimensions
         dimensions.remove(at: index)
         return Shape(dimensions)
     }
+    /// With a dimension inserted at `index`, which must be in `0...rank`.
     public func inserting(_ dimension: Int, at index: Int) -> Shape {
         var dimensions = self.dimensions
         dimensions.insert(dimension, at: index)
         return Shape(dimensions)
     }
+    /// Without the first `count` dimensions.
     public func dropFirst(_ count: Int = 1) -> Shape { Shape(dimensions.dropFirst(count)) }
+    /// The dimensions of `a` followed by those of `b`.
     public static func + (a: Shape, b: Shape) -> Shape { Shape(a.dimensions + b.dimensions) }
 }
 
 extension Shape: Hashable {
+    /// Whether both have the same dimensions.
     public static func == (a: Shape, b: Shape) -> Bool {
         guard a.rank == b.rank else { return false }
         if a.overflow == nil { return a.inline == b.inline }
         return a.overflow == b.overflow
     }
+    /// Hashes the dimensions.
     public func hash(into hasher: inout Hasher) { for index in 0..<rank { hasher.combine(self[index]) } }
 }
 
 extension Shape: CustomStringConvertible, ExpressibleByArrayLiteral {
+    /// Makes a shape from a literal such as `[2, 3]`.
     public init(arrayLiteral elements: Int...) { self.init(elements[...]) }
-    /// As TensorFlow prints shapes: `[2,3]`, `[]`.
+    /// The dimensions as TensorFlow prints them: `[2,3]`, `[]`.
     public var description: String { "[" + dimensions.map(String.init).joined(separator: ",") + "]" }
 }

@@ -1,26 +1,30 @@
-/// The one error of Weir: a code that crosses the wire unchanged, and a message for a person.
+/// The error type of Weir: a code and a message.
 ///
-/// The codes are TensorFlow's, which are gRPC's. A message says what was expected, what was found, and where.
+/// The codes are TensorFlow's, which are gRPC's, and cross the wire unchanged. A message says what was expected, what was
+/// found, and where.
 public struct Status: Error, Sendable, Hashable {
-    /// What kind of failure it is.
+    /// gRPC's status codes. The static functions of `Status` say when Weir uses each.
     public enum Code: Int32, Sendable, CaseIterable {
         case cancelled = 1, unknown, invalidArgument, deadlineExceeded, notFound, alreadyExists, permissionDenied
         case resourceExhausted, failedPrecondition, aborted, outOfRange, unimplemented, internalError, unavailable
         case dataLoss, unauthenticated
     }
 
+    /// The kind of failure.
     public var code: Code
+    /// The explanation for a person.
     public var message: String
-    /// The fallout of another failure, and so never the root cause that a user is shown.
+    /// Whether another failure caused this one. Clients are shown the root cause, which is never derived.
     public var isDerived: Bool
 
+    /// Makes a status.
     public init(_ code: Code, _ message: String, isDerived: Bool = false) {
         self.code = code
         self.message = message
         self.isDerived = isDerived
     }
 
-    /// Any error as a status: a `Status` is itself, anything else is `unknown` with its description.
+    /// Converts any error: a `Status` stays as it is, another error becomes `unknown` with its description.
     public init(_ error: any Error) {
         if let status = error as? Status {
             self = status
@@ -29,29 +33,43 @@ public struct Status: Error, Sendable, Hashable {
         }
     }
 
-    /// This status with words added at the end of its message.
+    /// This status with text appended to its message.
     public func appending(_ text: String) -> Status {
         Status(code, message + text, isDerived: isDerived)
     }
 
-    /// This status marked as fallout of another failure.
+    /// This status marked as the consequence of another failure.
     public var derived: Status { Status(code, message, isDerived: true) }
 }
 
 extension Status {
+    /// The step or call was cancelled.
     public static func cancelled(_ message: String) -> Status { Status(.cancelled, message) }
+    /// An error without a code of its own, such as one that a library threw.
     public static func unknown(_ message: String) -> Status { Status(.unknown, message) }
+    /// The caller passed an argument, graph or tensor that is wrong in every state.
     public static func invalidArgument(_ message: String) -> Status { Status(.invalidArgument, message) }
+    /// The deadline or timeout expired.
     public static func deadlineExceeded(_ message: String) -> Status { Status(.deadlineExceeded, message) }
+    /// A node, tensor, file or resource does not exist.
     public static func notFound(_ message: String) -> Status { Status(.notFound, message) }
+    /// What was to be created exists already.
     public static func alreadyExists(_ message: String) -> Status { Status(.alreadyExists, message) }
+    /// Memory, threads or another limited resource ran out.
     public static func resourceExhausted(_ message: String) -> Status { Status(.resourceExhausted, message) }
+    /// The state does not allow the operation, such as reading an uninitialized variable.
     public static func failedPrecondition(_ message: String) -> Status { Status(.failedPrecondition, message) }
+    /// The operation was aborted; the caller may retry at a higher level, for example after a worker restarted.
     public static func aborted(_ message: String) -> Status { Status(.aborted, message) }
+    /// An index or position is out of range, such as the end of a data set.
     public static func outOfRange(_ message: String) -> Status { Status(.outOfRange, message) }
+    /// The op, type or method is not supported.
     public static func unimplemented(_ message: String) -> Status { Status(.unimplemented, message) }
+    /// An invariant is broken: a bug, or a peer that violates the protocol.
     public static func internalError(_ message: String) -> Status { Status(.internalError, message) }
+    /// The peer cannot be reached; the caller may retry.
     public static func unavailable(_ message: String) -> Status { Status(.unavailable, message) }
+    /// Stored or received data are damaged.
     public static func dataLoss(_ message: String) -> Status { Status(.dataLoss, message) }
 }
 
@@ -80,8 +98,9 @@ extension Status.Code: CustomStringConvertible {
 }
 
 extension Status: CustomStringConvertible {
+    /// The code's name and the message.
     public var description: String { "\(code): \(message)" }
 }
 
-/// Called once with what an asynchronous operation came to.
+/// Called once with the result of an asynchronous operation.
 public typealias Completion<T> = @Sendable (Result<T, Status>) -> Void

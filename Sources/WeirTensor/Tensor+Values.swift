@@ -1,34 +1,36 @@
 extension Tensor {
-    /// A scalar.
+    /// Makes a scalar in host memory.
     public init<E: TensorElement>(_ value: E) {
         self.init([value], shape: .scalar)
     }
-    /// A vector, or, with `shape`, these elements in that shape. As many elements as the shape has.
+    /// Makes a tensor from elements: a vector, or of the given shape, which must have as many elements.
     public init<E: TensorElement>(_ values: [E], shape: Shape? = nil) {
         let shape = shape ?? Shape(values.count)
         precondition(shape.elementCount == values.count, "\(values.count) values for shape \(shape)")
-        // Host memory for a literal: the machine has it, or nothing can go on.
+        // A literal is small. Without memory for it the process cannot continue.
         guard let tensor = try? Tensor(E.dtype, shape) else { fatalError("out of memory for \(shape)") }
         values.withUnsafeBufferPointer { _ = tensor.mutableElements(E.self).update(fromContentsOf: $0) }
         self = tensor
     }
+    /// Makes a string scalar from UTF-8 text.
     public init(_ text: String) { self.init(ByteString(text)) }
 
-    /// A tensor of zeros, false or empty strings.
+    /// A tensor filled with zeros, false or empty strings.
+    /// - Throws: `resourceExhausted` when the memory is not available.
     public static func zeros(_ dtype: DType, _ shape: Shape, in allocator: any Allocator = HostAllocator.shared) throws(Status) -> Tensor {
         let tensor = try Tensor(dtype, shape, in: allocator)
         if dtype.isBitwise, tensor.byteCount > 0 { tensor.mutableBytes.initializeMemory(as: UInt8.self, repeating: 0) }
         return tensor
     }
 
-    /// Its elements as an array.
-    /// - Throws: `invalidArgument` when it is of another type.
+    /// Returns the elements as an array.
+    /// - Throws: `invalidArgument` when the tensor has another dtype.
     public func array<E: TensorElement>(of type: E.Type = E.self) throws(Status) -> [E] {
         guard dtype == E.dtype else { throw .invalidArgument("Expected a tensor of \(E.dtype), found \(dtype)") }
         return Array(elements(E.self))
     }
-    /// The one element of a tensor that has just one.
-    /// - Throws: `invalidArgument` when it is of another type or has not exactly one element.
+    /// Returns the element of a tensor that has exactly one.
+    /// - Throws: `invalidArgument` when the dtype is another, or the tensor has not exactly one element.
     public func scalar<E: TensorElement>(of type: E.Type = E.self) throws(Status) -> E {
         guard dtype == E.dtype, elementCount == 1 else {
             throw .invalidArgument("Expected a scalar of \(E.dtype), found a \(dtype) tensor of shape \(shape)")
@@ -36,8 +38,9 @@ extension Tensor {
         return elements(E.self)[0]
     }
 
-    /// Its elements as integers, whichever integer type they have (shapes, indices, axes).
-    /// - Throws: `invalidArgument` when it is not of an integer type.
+    /// Returns the elements of a tensor of any integer type but `uint64`, such as shapes, indices and axes.
+    /// - Parameter what: names the tensor in the error message.
+    /// - Throws: `invalidArgument` when the dtype is another.
     public func integers(_ what: String = "tensor") throws(Status) -> [Int] {
         switch dtype {
         case .int32: elements(Int32.self).map(Int.init)
@@ -50,14 +53,14 @@ extension Tensor {
         default: throw .invalidArgument("\(what) must be integers, found \(dtype)")
         }
     }
-    /// Its one element as an integer.
-    /// - Throws: `invalidArgument` when it is not one integer.
+    /// Returns the only element as an integer.
+    /// - Throws: `invalidArgument` when the tensor has not exactly one element, or is not of such an integer type.
     public func integer(_ what: String = "tensor") throws(Status) -> Int {
         guard elementCount == 1 else { throw .invalidArgument("\(what) must be a scalar, found shape \(shape)") }
         return try integers(what)[0]
     }
-    /// Its elements as a shape.
-    /// - Throws: `invalidArgument` when it is not a vector of integers ≥ 0.
+    /// Returns the elements as a shape.
+    /// - Throws: `invalidArgument` when the tensor is not a vector of integers ≥ 0, or no tensor can have the shape.
     public func shapeValue(_ what: String = "shape") throws(Status) -> Shape {
         guard rank == 1 else { throw .invalidArgument("\(what) must be a vector, found shape \(shape)") }
         let dimensions = try integers(what)
@@ -69,10 +72,10 @@ extension Tensor {
 }
 
 extension Tensor: CustomStringConvertible {
-    /// Type, shape and the first elements.
+    /// Dtype, shape and the first three elements.
     public var description: String { "Tensor<type: \(dtype) shape: \(shape) values: \(summary(3))>" }
 
-    /// The first `limit` elements as text.
+    /// The first `limit` elements as text, separated by spaces.
     public func summary(_ limit: Int) -> String {
         let shown = (0..<min(limit, elementCount)).map { element($0) }
         return shown.joined(separator: " ") + (elementCount > limit ? "..." : "")
@@ -105,7 +108,7 @@ extension Tensor: CustomStringConvertible {
 }
 
 extension Tensor: Equatable {
-    /// Same type, shape and elements; floating elements are compared by their bits.
+    /// Whether dtype, shape and elements are equal. Numbers are compared by their bits, variants by their memory.
     public static func == (a: Tensor, b: Tensor) -> Bool {
         guard a.dtype == b.dtype, a.shape == b.shape else { return false }
         switch a.dtype {

@@ -1,53 +1,58 @@
-/// An array of elements of one type, shared and not changed once it is shared.
+/// A multidimensional array of elements of one dtype. It is shared by reference and immutable once it is shared.
 ///
-/// A tensor is one pointer: copying it copies no elements. Whoever makes one fills it through `mutableElements`
-/// before handing it on; after that nobody writes to it, save the executor, which gives a dead input's memory to the
-/// output that replaces it (`isUniquelyReferenced`), and variables, which own theirs. What is read of a reference variable
-/// is the variable's own memory, as in TensorFlow: it shows later updates. Whoever keeps it beyond the step, or hands it out
-/// of the runtime, keeps a `snapshot`.
-// Sendable because of the rule above: memory is written only before it is shared.
+/// A tensor is one pointer; copying it copies no elements. The code that makes a tensor fills it through `mutableElements`
+/// before it hands it on. After that it must not be written to, with two exceptions. The executor reuses the memory of an
+/// input that nothing else references for an output (`isUniquelyReferenced`). A variable updates its own memory; a tensor
+/// read from a reference variable is that memory, as in TensorFlow, and shows later updates. Code that keeps such a tensor
+/// beyond the step, or returns it to a client, takes a `snapshot`.
+// Sendable because memory is written only before it is shared, with the exceptions above.
 public struct Tensor: @unchecked Sendable {
     @usableFromInline var storage: TensorStorage
 
     @inlinable init(storage: TensorStorage) { self.storage = storage }
 
-    /// A tensor with memory that is not yet written, or, for strings, handles and variants, is empty.
-    /// - Throws: `resourceExhausted` when the memory is not to be had.
+    /// Makes a tensor whose elements are uninitialized (strings, handles and variants: empty).
+    /// - Throws: `resourceExhausted` when the memory is not available; `invalidArgument` when no tensor can have the shape.
     @inlinable
     public init(_ dtype: DType, _ shape: Shape, in allocator: any Allocator) throws(Status) {
         storage = try TensorStorage.make(dtype, shape, in: allocator)
     }
-    /// As above, in host memory.
+    /// Makes such a tensor in host memory.
     @inlinable
     public init(_ dtype: DType, _ shape: Shape) throws(Status) { storage = try TensorStorage.makeOnHost(dtype, shape) }
 
+    /// The type of the elements.
     @inlinable public var dtype: DType { storage.header.dtype }
+    /// The shape.
     @inlinable public var shape: Shape { storage.header.shape }
+    /// The number of dimensions.
     @inlinable public var rank: Int { storage.header.shape.rank }
+    /// The number of elements.
     @inlinable public var elementCount: Int { storage.header.shape.elementCount }
-    /// Bytes of its elements in memory.
+    /// The size of the elements in memory, in bytes.
     @inlinable public var byteCount: Int { elementCount * dtype.byteCount }
-    /// Dimension `index`.
+    /// Dimension `index`, which must be in `0..<rank`.
     @inlinable public func dimension(_ index: Int) -> Int { storage.header.shape[index] }
 
-    /// Its elements, to be read, row-major. `E` must be the type that belongs to its dtype, or, for bitwise types, one
-    /// of the same size. The memory lives as long as the tensor: keep the tensor while you read.
+    /// The elements for reading, in row-major order. `E` must be the Swift type of the dtype or, for bitwise types, any type of
+    /// the same size. The buffer is valid only while the tensor is alive.
     @inlinable public func elements<E>(_ type: E.Type = E.self) -> UnsafeBufferPointer<E> {
         precondition(dtype.holds(E.self))
         return UnsafeBufferPointer(start: storage.header.base.assumingMemoryBound(to: E.self), count: elementCount)
     }
-    /// Its elements, to be written by the one who made it and has not shared it yet.
+    /// The elements for writing. Only the code that made the tensor may write, and only before it shares the tensor.
     @inlinable public func mutableElements<E>(_ type: E.Type = E.self) -> UnsafeMutableBufferPointer<E> {
         precondition(dtype.holds(E.self))
         return UnsafeMutableBufferPointer(start: storage.header.base.assumingMemoryBound(to: E.self), count: elementCount)
     }
-    /// The bytes of a tensor of bitwise type.
+    /// The elements of a bitwise type as bytes, for reading.
     @inlinable public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: storage.header.base, count: byteCount) }
+    /// The elements of a bitwise type as bytes, for writing; see `mutableElements`.
     @inlinable public var mutableBytes: UnsafeMutableRawBufferPointer {
         UnsafeMutableRawBufferPointer(start: storage.header.base, count: byteCount)
     }
 
-    /// Whether nobody else holds this tensor or the memory under it.
+    /// Whether this is the only reference to the tensor, and the tensor owns its memory.
     @inlinable public mutating func isUniquelyReferenced() -> Bool {
         guard isKnownUniquelyReferenced(&storage) else { return false }
         switch storage.header.owner {
@@ -55,26 +60,26 @@ public struct Tensor: @unchecked Sendable {
         case .view, .foreign: return false
         }
     }
-    /// Whether both are the same memory.
+    /// Whether the elements of both begin at the same address.
     public func sharesMemory(with other: Tensor) -> Bool { storage.header.base == other.storage.header.base }
 
-    /// The same elements in another shape, without a copy. `shape` must have as many elements.
+    /// The same elements with another shape, which must have as many elements. No copy.
     public func reshaped(_ shape: Shape) -> Tensor {
         precondition(shape.elementCount == elementCount)
         return view(offset: 0, shape, dtype)
     }
-    /// Rows `range` along the first dimension, without a copy. The range must lie in `0..<dimension(0)`.
+    /// Rows `range` along the first dimension, which must lie in `0..<dimension(0)`. No copy.
     public func rows(_ range: Range<Int>) -> Tensor {
         precondition(rank > 0 && range.lowerBound >= 0 && range.upperBound <= dimension(0))
         let rowCount = shape.count(1...)
         return view(offset: range.lowerBound * rowCount * dtype.byteCount, shape.replacing(0, with: range.count), dtype)
     }
-    /// Row `index` along the first dimension, one dimension less, without a copy.
+    /// Row `index` along the first dimension, with that dimension removed. No copy.
     public func row(_ index: Int) -> Tensor {
         let slice = rows(index..<index + 1)
         return slice.reshaped(shape.dropFirst())
     }
-    /// The same bytes read as another bitwise type, without a copy.
+    /// The same bytes as another bitwise type. `shape` must have as many bytes. No copy.
     public func bitcast(to dtype: DType, _ shape: Shape) -> Tensor {
         precondition(shape.elementCount * dtype.byteCount == byteCount && dtype.isBitwise && self.dtype.isBitwise)
         return view(offset: 0, shape, dtype)
@@ -85,14 +90,14 @@ public struct Tensor: @unchecked Sendable {
         return Tensor(storage: .wrap(storage.header.base + offset, dtype, shape, .view(root)))
     }
 
-    /// A tensor over memory of somebody else, which lives as long as `owner`. Bitwise types only.
+    /// Makes a tensor of a bitwise type over memory that it does not own. `owner` keeps the memory alive.
     public init(_ dtype: DType, _ shape: Shape, over base: UnsafeMutableRawPointer, keeping owner: AnyObject) {
         precondition(dtype.isBitwise)
         storage = .wrap(base, dtype, shape, .foreign(owner))
     }
 
-    /// Where the block begins that its elements lie in, if that is memory of this allocator: its own, or that of the tensor
-    /// that it is a view of.
+    /// The start of the block that holds the elements, if `allocator` allocated it; for a view, the block of the tensor that it
+    /// is a view of.
     package func block(of allocator: any Allocator) -> UnsafeMutableRawPointer? {
         let root: TensorStorage
         if case .view(let owner) = storage.header.owner { root = owner } else { root = storage }
@@ -100,27 +105,28 @@ public struct Tensor: @unchecked Sendable {
         return root.header.base
     }
 
-    /// Where its elements begin.
+    /// The address of the first element.
     package var address: UnsafeMutableRawPointer { storage.header.base }
 
-    /// Marks memory that a variable updates in place although others may read it.
+    /// Marks the memory as updated in place by a variable, also while others read it.
     public func beginsUpdatesInPlace() { storage.header.isUpdatedInPlace = true }
 
-    /// A tensor that never changes: itself, or a copy where its memory is a reference variable's.
-    /// - Throws: `resourceExhausted` when the memory for a copy is not to be had.
+    /// Returns a tensor that never changes: this one, or a copy when a variable updates its memory in place.
+    /// - Throws: `resourceExhausted` when the memory for a copy is not available.
     public func snapshot() throws(Status) -> Tensor {
         let isUpdated: Bool
         if case .view(let root) = storage.header.owner { isUpdated = root.header.isUpdatedInPlace } else { isUpdated = storage.header.isUpdatedInPlace }
         return isUpdated ? try copied() : self
     }
 
-    /// A copy with memory of its own.
+    /// Returns a copy with its own memory.
+    /// - Throws: `resourceExhausted` when the memory is not available.
     public func copied(in allocator: any Allocator = HostAllocator.shared) throws(Status) -> Tensor {
         let copy = try Tensor(dtype, shape, in: allocator)
         copy.copyElements(from: self)
         return copy
     }
-    /// Writes another tensor's elements over its own; same dtype and element count.
+    /// Copies the elements of another tensor into this one. Dtype and element count must be equal.
     public func copyElements(from other: Tensor) {
         precondition(other.dtype == dtype && other.elementCount == elementCount)
         switch dtype {

@@ -1,9 +1,10 @@
-/// A Swift type that is the elements of some dtype.
+/// A Swift type that is the element type of a dtype.
 ///
-/// Do not conform types of your own: the set is closed, one type per `DType`.
+/// The set is closed, with one type for each `DType`. Do not conform other types.
 public protocol TensorElement: Sendable {
+    /// The dtype of tensors with elements of this type.
     static var dtype: DType { get }
-    /// What memory of this type holds before anything is written to it, where that matters (strings, handles).
+    /// The initial value of an element. Used for types whose memory must be initialized (strings, handles, variants).
     static var zero: Self { get }
 }
 
@@ -19,6 +20,8 @@ extension UInt16: TensorElement { public static var dtype: DType { .uint16 } }
 extension UInt32: TensorElement { public static var dtype: DType { .uint32 } }
 extension UInt64: TensorElement { public static var dtype: DType { .uint64 } }
 extension Bool: TensorElement {
+    /// `DType.bool`.
     public static var dtype: DType { .bool }
+    /// false.
     public static var zero: Bool { false }
 }

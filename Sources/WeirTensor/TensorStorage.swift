@@ -1,11 +1,10 @@
-/// What a tensor is made of: type, shape and the memory of its elements, in one object.
+/// The heap object of a tensor: dtype, shape and the memory of the elements.
 ///
-/// Elements of small tensors lie behind the header in the same block; those of large ones in memory of the device's
-/// allocator; those of a view (a reshaped tensor, a slice of rows) in the memory of the tensor it was made from, which
-/// it keeps alive.
+/// Elements of small tensors follow the header in the same block. Elements of large ones are in memory of the device's
+/// allocator. A view (a reshaped tensor, a range of rows) uses the memory of the tensor it was made from, and keeps it alive.
 @usableFromInline
 final class TensorStorage: ManagedBuffer<TensorStorage.Header, TensorStorage.Block> {
-    /// The unit of memory behind the header, which also sets its alignment.
+    /// The unit of the memory after the header; it sets the alignment of the elements.
     @usableFromInline typealias Block = SIMD4<UInt32>
 
     @usableFromInline struct Header {
@@ -16,17 +15,21 @@ final class TensorStorage: ManagedBuffer<TensorStorage.Header, TensorStorage.Blo
         /// Whether a variable updates this memory in place, also while others read it.
         var isUpdatedInPlace = false
     }
+    /// Who owns the memory of the elements.
     @usableFromInline enum Owner {
+        /// This object: the elements follow the header.
         case tail
-        /// Memory of `HostAllocator.shared`.
+        /// `HostAllocator.shared`.
         case host
+        /// Another allocator.
         case allocator(any Allocator)
+        /// The storage of the tensor that this is a view of; never a view itself.
         case view(TensorStorage)
-        /// Memory of somebody else (a received message, a mapped file), alive as long as the object is.
+        /// Another object, such as a received message or a mapped file. The memory is alive as long as the object.
         case foreign(AnyObject)
     }
 
-    /// Elements of up to this many bytes lie in the same block as the header.
+    /// Elements of up to this many bytes follow the header.
     @usableFromInline static let tailCapacity = 256
 
     @usableFromInline static func make(_ dtype: DType, _ shape: Shape, in allocator: any Allocator) throws(Status) -> TensorStorage {
@@ -37,7 +40,7 @@ final class TensorStorage: ManagedBuffer<TensorStorage.Header, TensorStorage.Blo
         return storage
     }
 
-    /// In `HostAllocator.shared`.
+    /// Makes storage in the header's block or in `HostAllocator.shared`.
     @usableFromInline static func makeOnHost(_ dtype: DType, _ shape: Shape) throws(Status) -> TensorStorage {
         let byteCount = try byteCount(dtype, shape)
         let storage: TensorStorage
@@ -56,7 +59,7 @@ final class TensorStorage: ManagedBuffer<TensorStorage.Header, TensorStorage.Blo
 
     private static func byteCount(_ dtype: DType, _ shape: Shape) throws(Status) -> Int {
         let (byteCount, overflow) = shape.elementCount.multipliedReportingOverflow(by: dtype.byteCount)
-        // No machine has more, and what is added to sizes from here on cannot overflow.
+        // No machine has more memory, and adding a header or alignment to a smaller size cannot overflow.
         guard !overflow, byteCount < 1 << 56 else { throw .invalidArgument("A \(dtype) tensor of shape \(shape) is too large") }
         return byteCount
     }

@@ -1,38 +1,51 @@
-/// The element of a variant tensor: any Swift value with value semantics (a tensor list, an optional, a dataset).
+/// The element of a variant tensor: any Swift value with value semantics, such as a tensor list, an optional or a dataset.
 public struct Variant: TensorElement {
+    /// The value; nil for an uninitialized element.
     public var value: (any VariantValue)?
+    /// Makes an element.
     public init(_ value: (any VariantValue)? = nil) { self.value = value }
+    /// `DType.variant`.
     public static var dtype: DType { .variant }
+    /// An element without a value.
     public static var zero: Variant { Variant() }
 }
 
-/// What a variant can hold. Types that can cross a process say how, by TensorFlow's type name and metadata.
+/// A type of values in variants. Types that can be sent to another process encode themselves as TensorFlow does.
 public protocol VariantValue: Sendable {
     /// TensorFlow's name of the type, such as `tensorflow::TensorList`.
     static var typeName: String { get }
-    /// The metadata bytes and tensors of `VariantTensorDataProto`, or nil when the value cannot leave the process.
+    /// The metadata and tensors of `VariantTensorDataProto`; nil when the value cannot be sent to another process.
     var encoded: (metadata: [UInt8], tensors: [Tensor])? { get }
-    /// How much lies in it; a type that holds tensors keeps this, so that asking costs nothing.
+    /// The nesting depth and tensor count of the value. A type that holds tensors stores it, so that reading it is O(1).
     var extent: VariantExtent { get }
 }
 
 extension VariantValue {
+    /// nil: the value cannot be sent to another process.
     public var encoded: (metadata: [UInt8], tensors: [Tensor])? { nil }
+    /// The extent of a value that holds no tensors.
     public var extent: VariantExtent { VariantExtent() }
 }
 
-/// A variant received from a peer whose type this process does not know: kept as it came.
+/// A received variant whose type this process does not know. It is kept as it was received, and can be sent on.
 public struct OpaqueVariant: VariantValue {
+    /// Empty: the type's name is in `name`.
     public static var typeName: String { "" }
+    /// The type's name as the peer sent it.
     public let name: String
+    /// The metadata of `VariantTensorDataProto`.
     public let metadata: [UInt8]
+    /// The tensors of `VariantTensorDataProto`.
     public let tensors: [Tensor]
+    /// The nesting depth and tensor count.
     public let extent: VariantExtent
+    /// Makes a variant from the fields of `VariantTensorDataProto`.
     public init(name: String, metadata: [UInt8], tensors: [Tensor]) {
         self.name = name
         self.metadata = metadata
         self.tensors = tensors
         extent = VariantExtent(of: tensors)
     }
+    /// The fields as they were received.
     public var encoded: (metadata: [UInt8], tensors: [Tensor])? { (metadata, tensors) }
 }

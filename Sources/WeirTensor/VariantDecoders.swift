@@ -1,19 +1,19 @@
-/// Which variants of other processes this one can read: for each type name, how to make the value of it.
-///
-/// A value, handed to whatever reads messages. A variant of a name that is not in it becomes an `OpaqueVariant`, which
-/// can be stored and sent on.
+/// The decoders for variants, by type name. A variant without a decoder becomes an `OpaqueVariant`, which can be stored and
+/// sent on.
 public struct VariantDecoders: Sendable {
-    /// Makes a value from the metadata and tensors of a `VariantTensorDataProto`, which come from outside: it throws
-    /// `invalidArgument` for what it cannot make sense of.
+    /// Makes a value from the metadata and tensors of a `VariantTensorDataProto`, which are not trusted. It throws
+    /// `invalidArgument` when they are malformed.
     public typealias Decode = @Sendable (_ metadata: [UInt8], _ tensors: [Tensor]) throws(Status) -> any VariantValue
 
+    /// No decoders: all variants become `OpaqueVariant`.
     public static let none = VariantDecoders()
 
     private var decoders: [String: Decode] = [:]
 
+    /// Makes an empty set of decoders.
     public init() {}
 
-    /// These and one more; it replaces one of the same name.
+    /// Returns a copy with a decoder added. It replaces a decoder of the same name.
     public func adding(_ typeName: String, _ decode: @escaping Decode) -> VariantDecoders {
         var copy = self
         copy.decoders[typeName] = decode

@@ -1,17 +1,19 @@
-/// How much lies in a variant. Whoever drops, copies or sends one goes through all of it, one call for each variant in a
-/// variant, so that both are bounded.
+/// The nesting depth and the tensor count of a variant. To free, copy or send a variant, code visits everything in it and
+/// recurses once for each level of nesting; therefore both are bounded.
 public struct VariantExtent: Sendable, Equatable {
-    /// How many variants, each in a tensor of the other, lie below this one.
+    /// The number of levels of variants nested below this one; 0 when it holds no other variant.
     public var depth = 0
-    /// The tensors in it and in what lies below it; one that is there in several places counts in each.
+    /// The number of tensors in the variant and in those nested below. A tensor that occurs several times counts each time.
     public var tensorCount = 0
 
-    /// As deep as variants may lie in a message.
+    /// The greatest `depth` that is allowed.
     public static let maximumDepth = 32
+    /// The greatest `tensorCount` that is allowed.
     public static let maximumTensorCount = 1 << 27
 
+    /// The extent of a value without tensors.
     public init() {}
-    /// That of a variant that holds these tensors.
+    /// The extent of a variant that holds these tensors.
     public init(of tensors: some Collection<Tensor>) {
         tensorCount = tensors.count
         for tensor in tensors where tensor.dtype == .variant {
@@ -23,7 +25,7 @@ public struct VariantExtent: Sendable, Equatable {
         }
     }
 
-    /// - Throws: `resourceExhausted` when that is more than a variant may hold.
+    /// - Throws: `resourceExhausted` when `depth` or `tensorCount` is greater than allowed.
     public func check() throws(Status) {
         guard depth <= VariantExtent.maximumDepth else {
             throw .resourceExhausted("Variants lie more than \(VariantExtent.maximumDepth) deep in each other")

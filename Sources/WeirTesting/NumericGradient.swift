@@ -3,13 +3,15 @@ public import WeirOps
 import WeirRuntime
 public import WeirTensor
 
-/// Compares gradients with differences of the function itself, in float64.
+/// Compares symbolic gradients with finite differences, in float64.
 public enum NumericGradient {
-    /// The largest error, relative to the largest gradient, of d(sum of the output)/d(input) for each input.
+    /// The greatest error of the gradients of a weighted sum of the output, for all inputs, relative to the greatest numeric
+    /// gradient of each input.
     ///
     /// - Parameters:
-    ///   - inputs: values of float64.
-    ///   - function: builds the output from placeholders of the inputs.
+    ///   - inputs: values of type float64.
+    ///   - function: builds the output from placeholders for the inputs.
+    /// - Throws: `internalError` when an input has no gradient, or one of the wrong size.
     public static func error(
         _ inputs: [Tensor], registry: OpRegistry = .standard, _ function: (GraphBuilder, [Output]) -> Output
     ) throws -> Double {
@@ -20,7 +22,7 @@ public enum NumericGradient {
                 attributes: ["dtype": .type(.float64), "shape": .shape(PartialShape(value.shape))])[0]
         }
         let output = function(builder, places)
-        // Weights make the sum depend on each element differently, so that mistakes do not cancel.
+        // Weights make the sum depend on each element differently, so that errors do not cancel out.
         let flat = builder.add("Reshape", [output, builder.constant(Tensor([Int32(-1)]))])[0]
         let count = builder.add("Size", [flat])[0]
         let steps = builder.add("Range", [builder.scalar(0, .int32), count, builder.scalar(1, .int32)])[0]

@@ -2,18 +2,22 @@ public import WeirCluster
 import WeirOps
 public import WeirTensor
 
-/// A cluster of servers in this process, on loopback: real ports and messages, no other processes.
+/// A cluster of servers in this process. They use real ports and messages on the loopback interface.
 public final class TestCluster: Sendable {
+    /// The addresses of all tasks.
     public let spec: ClusterSpec
+    /// The servers, in the order of the cluster's tasks.
     public let servers: [Server]
 
-    /// - Parameter jobs: such as `[("ps", 1), ("worker", 2)]`.
+    /// Starts a server for each task.
+    /// - Parameter jobs: the jobs and their number of tasks, such as `[("ps", 1), ("worker", 2)]`.
+    /// - Throws: the error of the first server that does not start.
     public init(_ jobs: [(name: String, count: Int)], options: ServerOptions = ServerOptions()) async throws {
         var options = options
         options.host = "127.0.0.1"
         options.gracePeriod = .milliseconds(200)
         var (spec, started) = (try ClusterSpec.onLoopback(jobs), [Server]())
-        // Ports are chosen before they are bound: another process may be quicker.
+        // Ports are chosen before they are bound, so another process may take one; then try again.
         var tries = 0
         while started.isEmpty {
             do {
@@ -26,7 +30,7 @@ public final class TestCluster: Sendable {
         self.spec = spec
         servers = started
     }
-    /// All servers of a cluster, or none.
+    /// Starts all servers of a cluster, or none.
     private static func start(_ spec: ClusterSpec, _ options: ServerOptions) async throws -> [Server] {
         var started: [Server] = []
         do {
@@ -40,6 +44,7 @@ public final class TestCluster: Sendable {
         return started
     }
 
+    /// The server of a task, which must exist.
     public func server(_ job: String, _ task: Int = 0) -> Server {
         guard let found = servers.first(where: { $0.task.job == job && $0.task.task == task }) else {
             preconditionFailure("no task \(task) of job \(job) in \(spec.json)")
@@ -47,13 +52,14 @@ public final class TestCluster: Sendable {
         return found
     }
 
+    /// Stops all servers.
     public func stop() async {
         await withTaskGroup(of: Void.self) { group in
             for server in servers { group.addTask { await server.stop() } }
         }
     }
 
-    /// Runs a body with a cluster that is stopped afterwards, come what may.
+    /// Runs `body` with a cluster, and stops the cluster afterwards, also when `body` throws.
     public static func with<R>(
         _ jobs: [(name: String, count: Int)], options: ServerOptions = ServerOptions(), _ body: (TestCluster) async throws -> R
     ) async throws -> R {

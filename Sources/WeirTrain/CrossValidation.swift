@@ -1,23 +1,25 @@
 public import WeirCluster
 import WeirTensor
 
-/// Trains once for each fold of the rows, which is held out and tested on: what accuracy can be expected of rows that the
-/// network has not seen, from all rows rather than from a lucky few.
+/// K-fold cross-validation: trains once for each fold of the rows and tests on that fold, which was held out. It estimates the
+/// accuracy on unseen rows from all rows, not from one random part.
 public struct CrossValidation: Sendable {
     private let options: TrainingOptions
     private let cluster: ClusterSpec
     private let onEvent: Trainer.OnEvent
 
-    /// - Parameter cluster: jobs `ps` and `worker`; not used by the strategy `single`.
+    /// - Parameters:
+    ///   - cluster: jobs `ps` and `worker`; the strategy `single` does not use it.
+    ///   - onEvent: called with the events of all folds, possibly from several threads at once.
     public init(_ options: TrainingOptions, cluster: ClusterSpec = ClusterSpec(), onEvent: @escaping Trainer.OnEvent = { _ in }) {
         self.options = options
         self.cluster = cluster
         self.onEvent = onEvent
     }
 
-    /// Trains and tests, fold after fold.
-    /// - Parameter task: only this worker's client, as one of several processes; all of them when nil.
-    /// - Throws: what `Trainer` throws, at the first fold that fails.
+    /// Trains and tests on each fold in turn.
+    /// - Parameter task: runs only this worker's client, as one of several processes; all clients when nil.
+    /// - Throws: `invalidArgument` for less than two folds; the error of `Trainer` for the first fold that fails.
     public func run(asWorker task: Int? = nil) async throws -> CrossValidationReport {
         guard options.foldCount >= 2 else {
             throw Status.invalidArgument("Cross-validation needs at least 2 folds, found \(options.foldCount)")
@@ -33,40 +35,50 @@ public struct CrossValidation: Sendable {
     }
 }
 
-/// What training came to, fold by fold.
+/// The results of cross-validation.
 public struct CrossValidationReport: Sendable {
+    /// The report of each fold, in order.
     public var folds: [TrainingReport]
 
+    /// The accuracy on held-out rows, over the folds.
     public var testAccuracy: Spread { Spread(folds.map(\.testAccuracy)) }
+    /// The accuracy on training rows, over the folds.
     public var trainAccuracy: Spread { Spread(folds.map(\.trainAccuracy)) }
-    /// Rows tested, which are all that there are.
+    /// The number of rows tested: each row of the table once.
     public var testRowCount: Int { folds.reduce(0) { $0 + $1.testRowCount } }
+    /// The number of updates of the variables, of all folds.
     public var stepCount: Int { folds.reduce(0) { $0 + $1.stepCount } }
+    /// The time of training in seconds, of all folds.
     public var seconds: Double { folds.reduce(0) { $0 + $1.seconds } }
+    /// The number of gradients that were too late to be used, of all folds.
     public var droppedGradients: Int { folds.reduce(0) { $0 + $1.droppedGradients } }
+    /// The bytes of tensors sent between tasks, of all folds.
     public var bytesMoved: Int { folds.reduce(0) { $0 &+ $1.bytesMoved } }
-    /// Gradients that each worker computed.
+    /// The number of gradients that each worker computed.
     public var updatesByWorker: [Int] {
         (0..<(folds.map(\.updatesByWorker.count).max() ?? 0)).map { worker in
             folds.reduce(0) { $0 + ($1.updatesByWorker.indices.contains(worker) ? $1.updatesByWorker[worker] : 0) }
         }
     }
-    /// By step, the mean of the folds' losses.
+    /// For each step, the mean of the losses that all folds recorded.
     public var meanLosses: [(step: Int, loss: Float)] {
         let all = Dictionary(grouping: folds.flatMap(\.losses), by: \.step)
         return all.map { ($0.key, $0.value.reduce(0) { $0 + $1.loss } / Float($0.value.count)) }.sorted { $0.0 < $1.0 }
     }
 }
 
-/// The mean of several values, and how far they lie from it.
+/// Mean, standard deviation and range of several values.
 public struct Spread: Sendable {
+    /// The mean.
     public let mean: Double
-    /// The standard deviation over the values that there are.
+    /// The population standard deviation.
     public let deviation: Double
+    /// The least value.
     public let least: Double
+    /// The greatest value.
     public let greatest: Double
 
-    /// - Parameter values: at least one; of none everything is 0.
+    /// - Parameter values: the values; without any, all statistics are 0.
     public init(_ values: [Double]) {
         let count = Double(max(values.count, 1))
         let mean = values.reduce(0, +) / count

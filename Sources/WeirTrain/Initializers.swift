@@ -2,8 +2,8 @@ public import WeirGraph
 public import WeirTensor
 
 extension GraphBuilder {
-    /// Uniform in ±sqrt(6 / (inputs + outputs)): keeps the variance of what flows through a layer.
-    /// Glorot and Bengio, *Understanding the difficulty of training deep feedforward neural networks*, 2010.
+    /// An initial value, uniform in ±sqrt(6 / (inputs + outputs)). It keeps the variance of activations and gradients from layer
+    /// to layer. Glorot and Bengio, *Understanding the difficulty of training deep feedforward neural networks*, 2010.
     public func glorotUniform(_ shape: Shape, seed: Int) -> Output {
         let fanIn = shape.rank > 1 ? shape.count(..<(shape.rank - 1)) : 1
         let fanOut = shape.rank > 0 ? shape[shape.rank - 1] : 1
@@ -15,7 +15,7 @@ extension GraphBuilder {
         return add("Sub", [scaled, scalar(limit, .float32)])[0]
     }
 
-    /// A value repeated.
+    /// A tensor filled with one value (op `Fill`).
     public func filled(_ shape: Shape, with value: Double, _ dtype: DType = .float32) -> Output {
         add("Fill", [constant(Tensor(shape.dimensions.map { Int32($0) })), scalar(value, dtype)])[0]
     }

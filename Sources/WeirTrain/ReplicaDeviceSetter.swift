@@ -3,19 +3,19 @@ public import WeirGraph
 public import WeirOps
 import WeirTensor
 
-/// Spreads variables over the parameter servers and puts everything else on one worker: a device scope to build a model
-/// in, the same in every worker's client.
+/// A device function that spreads variables over the parameter servers and places all other ops on one worker (TensorFlow's
+/// `replica_device_setter`). Clients that build the same variables in the same order get the same placement.
 ///
 /// ```swift
 /// let setter = ReplicaDeviceSetter(parameterServers: 2, worker: "/job:worker/task:0")
 /// builder.device(setter.device) { … }
 /// ```
 public final class ReplicaDeviceSetter: Sendable {
-    /// Which server the next variable goes to.
+    /// How the parameter server of the next variable is chosen.
     public enum Balance: Sendable {
-        /// One after the other.
+        /// In turn.
         case roundRobin
-        /// To the one that holds the fewest bytes.
+        /// The server that holds the fewest bytes.
         case bytes
     }
     private let job: String
@@ -29,9 +29,9 @@ public final class ReplicaDeviceSetter: Sendable {
     private let load: Mutex<Load>
 
     /// - Parameters:
-    ///   - parameterServers: how many tasks `job` has; with none, variables stay with the worker.
-    ///   - worker: the device of everything that is no variable.
-    ///   - registry: the ops, which say whether their nodes hold parameters.
+    ///   - parameterServers: the number of tasks of `job`; with 0, variables are placed on the worker.
+    ///   - worker: the device of all ops that hold no parameters.
+    ///   - registry: says which ops hold parameters.
     public init(
         parameterServers: Int, job: String = "ps", worker: String, balance: Balance = .roundRobin,
         registry: OpRegistry = .standard
@@ -43,6 +43,7 @@ public final class ReplicaDeviceSetter: Sendable {
         load = Mutex(Load(bytes: [Int](repeating: 0, count: max(parameterServers, 0))))
     }
 
+    /// The device function, for `GraphBuilder.device`.
     public var device: BuildScope.DeviceFunction { { [self] node in choose(node) } }
 
     private func choose(_ node: NodeDefinition) -> String {
@@ -61,7 +62,7 @@ public final class ReplicaDeviceSetter: Sendable {
             }
             return "/job:\(job)/task:\(task)"
         }
-        // What the node was asked to be already wins where both say something.
+        // A part that the node's own device gives takes precedence.
         guard let mine = try? DeviceName(chosen), let asked = try? DeviceName(node.device) else { return chosen }
         return mine.overridden(by: asked).description
     }

@@ -1,33 +1,36 @@
 public import WeirGraph
 public import WeirTensor
 
-/// Synchronous replicas: gradients of several workers are gathered on the parameter servers, averaged, applied once, and
-/// only then does anybody go on. Chen et al., *Revisiting Distributed Synchronous SGD*, 2016.
+/// Synchronous replicas: the gradients of several workers are accumulated on the parameter servers, averaged and applied once;
+/// then all workers continue. Chen et al., *Revisiting Distributed Synchronous SGD*, 2016; TensorFlow's
+/// `SyncReplicasOptimizer`.
 ///
-/// Each variable has an accumulator beside it, which drops gradients that were computed from older values. A worker gives
-/// its gradients and waits for a token; the chief takes the averages when enough have come, applies them, and gives out
-/// as many tokens as there are workers. With fewer gradients required than there are workers the rest are backups.
+/// Each variable has a conditional accumulator on its device, which drops gradients of older steps. A worker adds its gradients
+/// and waits for a token. The chief takes the averages when enough gradients have arrived, applies them, and enqueues one token
+/// for each worker. When fewer gradients are required than there are workers, the other workers are backups.
 public struct SyncReplicas: Sendable {
-    /// One worker's step: give gradients, wait for the token that says they were applied.
+    /// The step of a worker: adds gradients, then waits for the token which says that an update was applied.
     public let workerStep: Operation
-    /// The chief's step, run in a loop of its own: wait for gradients, apply, count, give out tokens.
+    /// The step of the chief, for a loop of its own: waits for gradients, applies them, increments the step, enqueues tokens.
     public let chiefStep: Operation
-    /// Sets this worker's step to the global one; run by each worker before training.
+    /// Sets this worker's local step to the global step. Each worker runs it before training.
     public let localInitializer: Operation
+    /// The number of updates so far.
     public let globalStep: Variable
+    /// The step from which this worker read the variables; marks its gradients.
     public let localStep: Variable
-    /// The optimizer's own variables.
+    /// The variables of the optimizer.
     public let variables: [Variable]
-    /// Ends training: waiting workers get OUT_OF_RANGE instead of a token.
+    /// Closes the token queue, which ends training: waiting workers get OUT_OF_RANGE instead of a token.
     public let closeTokens: Operation
-    /// The handles of the accumulators and the token queue, which live on the servers until they are destroyed.
+    /// The handles of the accumulators and the token queue. These stay on the servers until they are destroyed.
     public let resources: [Output]
 
     /// - Parameters:
-    ///   - gradients: with their variables.
-    ///   - required: gradients to average in one update.
-    ///   - workerCount: workers that take part, and so tokens to give out.
-    ///   - workerName: tells this worker's step counter from the others'.
+    ///   - gradients: the variables with their gradients.
+    ///   - required: the number of gradients that are averaged for one update.
+    ///   - workerCount: the number of workers, and so of tokens for each update.
+    ///   - workerName: distinguishes this worker's local step from those of the others.
     public init(
         _ builder: GraphBuilder, _ optimizer: any Optimizer, _ gradients: [(Variable, Output)], globalStep: Variable,
         required: Int, workerCount: Int, workerName: String
@@ -75,8 +78,8 @@ public struct SyncReplicas: Sendable {
             handles.append(tokens)
             let workerStep = builder.controlDependencies(applies) {
                 let token = builder.add("QueueDequeueV2", [tokens], attributes: ["component_types": .types([.int64])])[0]
-                // The token says that some update was applied; the step is read after it, so that a token left over by
-                // a worker that died does not make the next gradient look old.
+                // The token says that an update was applied. The step is read after it, because a token that a dead worker left
+                // over may be old, and an old local step would cause the next gradient to be dropped.
                 return builder.controlDependencies([token.operation]) { localStep.assign(globalStep.read()) }
             }
             let chiefStep = builder.controlDependencies([update.operation]) {

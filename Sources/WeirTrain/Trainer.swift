@@ -6,9 +6,10 @@ import WeirRuntime
 public import WeirTensor
 import WeirWire
 
-/// Trains a dense network by one of the strategies, on a cluster or in this process, with one fold of the rows held out to
-/// test on. `CrossValidation` does so for each.
+/// Trains a dense network with one of the strategies, on a cluster or in this process, and tests it on one held-out fold of the
+/// rows. `CrossValidation` does this for each fold.
 public struct Trainer: Sendable {
+    /// Receives the events of training. It may be called from several threads at once.
     public typealias OnEvent = @Sendable (TrainingEvent) -> Void
     let options: TrainingOptions
     let cluster: ClusterSpec
@@ -17,8 +18,8 @@ public struct Trainer: Sendable {
     let test: Table
 
     /// - Parameters:
-    ///   - fold: which of the options' folds is held out; the first is 0.
-    ///   - cluster: jobs `ps` and `worker`; not used by the strategy `single`.
+    ///   - fold: the fold that is held out, counted from 0.
+    ///   - cluster: jobs `ps` and `worker`; the strategy `single` does not use it.
     public init(_ options: TrainingOptions, fold: Int = 0, cluster: ClusterSpec = ClusterSpec(), onEvent: @escaping OnEvent = { _ in }) {
         self.options = options
         self.cluster = cluster
@@ -29,7 +30,7 @@ public struct Trainer: Sendable {
         test = parts.test.standardized(moments)
     }
 
-    /// Says again and again what a session is waited for that is not there; to be cancelled.
+    /// Reports every two seconds that a session cannot be created yet. The caller cancels the task.
     func noticing(_ address: String) -> Task<Void, Never> {
         every(.seconds(2)) { [onEvent] in
             onEvent(.notice("waits for a session on \(address): it does not answer, or a task that it needs does not answer it"))
@@ -41,7 +42,8 @@ public struct Trainer: Sendable {
     var requiredReplicas: Int { min(options.requiredReplicas ?? workerTasks.count, workerTasks.count) }
 
     /// Trains and tests.
-    /// - Throws: the root cause, naming the task, when a server that is needed is gone; what is wrong with the options.
+    /// - Throws: `invalidArgument` when the options are wrong; the root cause, with the task's name, when a server that training
+    ///   needs is lost.
     public func run() async throws -> TrainingReport {
         guard options.stepCount > 0, options.batchSize > 0 else {
             throw Status.invalidArgument("steps and batch size must be at least 1, found \(options.stepCount) and \(options.batchSize)")
@@ -67,7 +69,9 @@ public struct Trainer: Sendable {
         }
     }
 
-    /// Runs only this worker's client, as one of several processes do; the chief, the first worker, sets up and tests.
+    /// Runs the client of one worker, as one of several processes. The chief, the first worker, initializes the variables.
+    /// Unlike `run()`, it does not check the options.
+    /// - Throws: `invalidArgument` when the job `worker` has no such task; the root cause when a required server is lost.
     public func run(asWorker task: Int) async throws -> TrainingReport {
         guard workerTasks.contains(task) else {
             throw Status.invalidArgument("Task \(task) is not in job 'worker', whose tasks are \(workerTasks)")

@@ -1,75 +1,93 @@
 public import WeirGraph
 public import WeirTensor
 
-/// How replicas work together.
+/// How the replicas of a model work together.
 public enum Strategy: String, Sendable, CaseIterable {
-    /// One client per worker; gradients are averaged and applied once for all.
+    /// Synchronous, one client for each worker: gradients are averaged and applied once for all workers.
     case sync
-    /// One client per worker; each applies its gradients when it has them.
+    /// Asynchronous, one client for each worker: each applies its gradients when they are computed.
     case async
-    /// One client, one graph with a copy of the model on each worker.
+    /// One client, and one graph with a copy of the computation on each worker.
     case inGraph = "in-graph"
-    /// This process alone.
+    /// This process only, without a cluster.
     case single
 }
 
-/// What to train, on what, and for how long.
+/// The data, the model and the parameters of training.
 public struct TrainingOptions: Sendable {
+    /// The rows to train and test on.
     public var table: Table
+    /// The number of units of each hidden layer.
     public var hidden = [10, 20, 20, 20, 10]
+    /// How replicas work together.
     public var strategy = Strategy.single
+    /// The optimizer.
     public var optimizer: any Optimizer = Momentum(learningRate: 0.01)
-    /// Updates of the variables, by whoever.
+    /// The number of updates of the variables, by all workers together; at least 1.
     public var stepCount = 200
-    /// Rows a worker takes for one gradient.
+    /// The number of rows for one gradient of a worker; at least 1.
     public var batchSize = 32
+    /// The seed of the initial weights, the folds and the batches.
     public var seed = 1
-    /// How many parts the rows are cut into for cross-validation. Each is held out in turn, to test on.
+    /// The number of folds for cross-validation; each is held out once, for testing.
     public var foldCount = 5
-    /// Synchronous training: gradients to wait for before an update; the other workers are backups. All when nil.
+    /// With the strategy `sync`: the number of gradients for an update, between 1 and the number of workers. The other workers
+    /// are backups. nil requires all.
     public var requiredReplicas: Int?
-    /// How variables are spread over parameter servers.
+    /// How variables are spread over the parameter servers.
     public var balance = ReplicaDeviceSetter.Balance.roundRobin
+    /// Makes options with default values.
     public init(table: Table) { self.table = table }
 }
 
-/// What happens while a model is trained.
+/// An event of training.
 public enum TrainingEvent: Sendable {
-    /// Training begins anew with another fold held out, the first of which is 0.
+    /// Training starts with this fold held out, counted from 0.
     case fold(Int)
-    /// The graph is placed: who holds what.
+    /// The graph is placed. The text lists the ops and bytes of each device.
     case placed(String)
-    /// A worker has taken a step.
+    /// A worker completed a step.
     case step(TrainingStep)
-    /// Something blocks, or a worker is gone: what, and where.
+    /// A message for the user: something blocks, or a worker is lost.
     case notice(String)
 }
 
+/// The state of training after a worker's step.
 public struct TrainingStep: Sendable {
-    /// Updates of the variables so far.
+    /// The number of updates of the variables so far.
     public var step: Int
+    /// The loss of the worker's batch.
     public var loss: Float
+    /// The number of the worker, counted from 0.
     public var worker: Int
+    /// Updates per second since the start.
     public var stepsPerSecond: Double
+    /// The number of workers that are not lost.
     public var workersAlive: Int
 }
 
-/// What training with one fold held out came to.
+/// The result of training with one fold held out.
 public struct TrainingReport: Sendable {
+    /// The fraction of training rows that are classified correctly.
     public var trainAccuracy: Double
+    /// The fraction of held-out rows that are classified correctly.
     public var testAccuracy: Double
+    /// The number of held-out rows.
     public var testRowCount: Int
+    /// The number of updates of the variables.
     public var stepCount: Int
+    /// The time of training in seconds.
     public var seconds: Double
+    /// Updates per second.
     public var stepsPerSecond: Double
-    /// Gradients each worker computed.
+    /// The number of gradients that each worker computed.
     public var updatesByWorker: [Int]
-    /// Gradients that came too late to be used.
+    /// The number of gradients that were too late to be used.
     public var droppedGradients: Int
-    /// Bytes of tensors that crossed from task to task.
+    /// The bytes of tensors sent between tasks.
     public var bytesMoved: Int
-    /// Loss by step.
+    /// The losses that workers reported, by global step.
     public var losses: [(step: Int, loss: Float)]
-    /// Ops and bytes by device.
+    /// The number of ops and bytes on each device.
     public var placement: [(device: String, opCount: Int, byteCount: Int)]
 }

@@ -1,27 +1,33 @@
 public import WeirGraph
 public import WeirTensor
 
-/// A variable as users declare it: its place, how it begins, and its value.
+/// A resource variable (`VarHandleOp`) in a graph: its handle, initializer and value.
 ///
-/// Resource variables (`VarHandleOp`): a read is a snapshot that later updates do not change.
+/// A read returns a snapshot, which later updates do not change.
 public struct Variable: Sendable {
+    /// The full name, with name scopes. It is also the resource's `shared_name`.
     public let name: String
+    /// The resource handle, on the variable's device.
     public let handle: Output
+    /// The type of the value.
     public let dtype: DType
+    /// The shape of the value.
     public let shape: Shape
-    /// Gives the variable its first value.
+    /// Assigns the initial value.
     public let initializer: Operation
-    /// Its value, read where the variable is.
+    /// The value, read on the variable's device.
     public let value: Output
 
     private var builder: GraphBuilder { handle.builder }
     private var type: Attributes { ["dtype": .type(dtype)] }
 
-    /// A scalar bool: whether it has a value.
+    /// A bool scalar: whether the variable has a value (`VarIsInitializedOp`).
     public var isInitialized: Output { builder.add("VarIsInitializedOp", [handle])[0] }
-    /// Reads it anew, after the operations that the current scope waits for.
+    /// Adds another read, which runs after the control dependencies of the current scope.
     public func read() -> Output { builder.add("ReadVariableOp", [handle], name: "\(shortName)/Read", attributes: type)[0] }
+    /// Adds an operation that replaces the value.
     public func assign(_ value: Output) -> Operation { builder.add("AssignVariableOp", [handle, value], attributes: type) }
+    /// Adds an operation that adds to the value.
     public func assignAdd(_ value: Output) -> Operation { builder.add("AssignAddVariableOp", [handle, value], attributes: type) }
     private var shortName: String { String(name.split(separator: "/").last ?? "variable") }
 }
@@ -29,14 +35,14 @@ public struct Variable: Sendable {
 extension GraphBuilder {
     /// Declares a variable.
     ///
-    /// Sessions of one cluster that declare a variable of the same name on the same device share it.
+    /// Sessions of one cluster share a variable that they declare with the same name on the same device.
     /// - Parameters:
-    ///   - name: in the current name scope.
-    ///   - initial: builds the first value, whose shape must be known.
+    ///   - name: relative to the current name scope.
+    ///   - initial: builds the initial value, whose shape must be known.
     public func variable(_ name: String, initial: () -> Output) -> Variable {
         nameScope(name) {
             let fullName = scopeName
-            // The value is built where the variable is.
+            // The initial value is built in the variable's scopes, and so on its device.
             let first = initial()
             let shape = first.shape.known ?? .scalar
             if first.shape.known == nil {
@@ -54,7 +60,7 @@ extension GraphBuilder {
         }
     }
 
-    /// Runs all of these, and nothing else.
+    /// Adds a `NoOp` that runs after all of these operations.
     public func group(_ operations: [Operation], name: String = "group") -> Operation {
         add("NoOp", name: name, controls: operations)
     }

@@ -8,7 +8,8 @@ package import WeirProto
 package import WeirTensor
 
 extension MessageDecoder {
-    /// - Throws: `invalidArgument` when the value is missing, or of a type or shape that Weir does not have.
+    /// Decodes an attribute value.
+    /// - Throws: `invalidArgument` when the value is missing, or has a type or shape that Weir does not support.
     package mutating func attribute(_ message: TFAttrValue) throws(Status) -> AttributeValue {
         switch message.value {
         case nil: throw .invalidArgument("the value is missing")
@@ -25,8 +26,9 @@ extension MessageDecoder {
         }
     }
 
-    /// - Parameter rest: what is given the attributes whose names begin with `_` and that cannot be read: notes of one
-    ///   program to another, which are passed on whatever they hold.
+    /// Decodes the attributes of a node or function.
+    /// - Parameter rest: receives attributes that cannot be decoded and whose names begin with `_`. These are annotations between
+    ///   programs, and are passed on unchanged.
     package mutating func attributes(
         _ messages: [String: TFAttrValue], rest: inout [String: TFAttrValue]
     ) throws(Status) -> Attributes {
@@ -49,8 +51,8 @@ extension MessageDecoder {
         return FunctionReference(message.name, attributes: try attributes(message.attr, rest: &rest).values)
     }
 
-    /// A reference type, which only the type attributes of old graphs name, is read as the type it refers to: that a
-    /// port carries a reference is said by the op.
+    /// Decodes a type attribute. A reference type, which only old graphs contain, becomes the type that it refers to: the op
+    /// says whether a port carries a reference.
     private static func type(_ message: TFDataType) throws(Status) -> DType {
         guard let dtype = DType(withoutReference: message) else {
             throw .invalidArgument("\(message.text) is not a type that Weir has")
@@ -87,7 +89,8 @@ extension MessageDecoder {
 }
 
 extension TFAttrValue {
-    /// - Throws: `invalidArgument` when a tensor in it cannot leave the process.
+    /// Encodes an attribute value.
+    /// - Throws: `invalidArgument` when it contains a variant that cannot be serialized.
     package init(_ value: AttributeValue) throws(Status) {
         self.init()
         switch value {

@@ -1,19 +1,20 @@
 package import WeirProto
 public import WeirTensor
 
-/// What a server tells of a device: TensorFlow's `DeviceAttributes`.
+/// The attributes of a device that a server announces: TensorFlow's `DeviceAttributes`.
 public struct DeviceAttributes: Sendable, Hashable {
-    /// Its full name: `/job:worker/replica:0/task:0/device:CPU:0`.
+    /// The full name, such as `/job:worker/replica:0/task:0/device:CPU:0`.
     public var name: DeviceName
-    /// `CPU`, `GPU`.
+    /// The device type, such as `CPU` or `GPU`.
     public var type: String
-    /// The most bytes of tensors it holds.
+    /// The most bytes of tensors that the device holds.
     public var memoryLimit: Int
-    /// Drawn at random when the process starts; another number means another process, which has lost its state.
+    /// A random number drawn when the process starts. When it changes, the process was restarted and has lost its state.
     public var incarnation: UInt64
-    /// What the hardware is, for a person to read.
+    /// A description of the hardware for a person.
     public var hardware: String
 
+    /// Makes the attributes of a device.
     public init(name: DeviceName, type: String, memoryLimit: Int, incarnation: UInt64, hardware: String = "") {
         self.name = name
         self.type = type
@@ -22,7 +23,8 @@ public struct DeviceAttributes: Sendable, Hashable {
         self.hardware = hardware
     }
 
-    /// - Throws: `invalidArgument` when the name is none of a device.
+    /// Decodes the attributes.
+    /// - Throws: `invalidArgument` when the name is not a device name.
     package init(_ message: TFDeviceAttributes) throws(Status) {
         self.init(
             name: try DeviceName(message.name), type: message.deviceType, memoryLimit: Int(message.memoryLimit),
@@ -36,7 +38,7 @@ extension TFDeviceAttributes {
         name = device.name.description
         deviceType = device.type
         memoryLimit = Int64(device.memoryLimit)
-        // There but empty, as TensorFlow writes it for a device of which it knows no place; so too the id.
+        // TensorFlow writes an empty locality and this id for a device whose locality it does not know.
         locality = TFDeviceLocality()
         xlaGlobalID = -1
         incarnation = device.incarnation

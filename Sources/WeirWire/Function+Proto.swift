@@ -3,7 +3,8 @@ package import WeirProto
 package import WeirTensor
 
 extension MessageDecoder {
-    /// - Throws: `invalidArgument` naming the function, and the argument or node that cannot be read.
+    /// Decodes a function.
+    /// - Throws: `invalidArgument` with the function's name, when an argument or node cannot be decoded.
     package mutating func function(_ message: TFFunctionDef) throws(Status) -> FunctionDefinition {
         do {
             var rest = TFFunctionDef()
@@ -27,7 +28,8 @@ extension MessageDecoder {
 }
 
 extension TFFunctionDef {
-    /// - Throws: `invalidArgument` when an attribute cannot leave the process.
+    /// Encodes a function.
+    /// - Throws: `invalidArgument` when an attribute contains a variant that cannot be serialized.
     package init(_ function: FunctionDefinition) throws(Status) {
         if function.preserved.isEmpty { self.init() } else { try self.init(parsing: function.preserved) }
         do {
@@ -43,8 +45,8 @@ extension TFFunctionDef {
 }
 
 extension TFOpDef {
-    /// What of this signature is not in a `FunctionDefinition`: descriptions, what is known of handles, the order of
-    /// control outputs.
+    /// The parts of this signature that a `FunctionDefinition` does not contain: descriptions, handle data, the order of control
+    /// outputs. They are preserved, and written back when the function is encoded.
     fileprivate var unread: TFOpDef {
         var rest = self
         rest.name = ""
@@ -64,7 +66,7 @@ extension TFOpDef.ArgDef {
         if hasExperimentalFullType { rest.experimentalFullType = experimentalFullType }
         rest.unknownFields = unknownFields
         guard rest != TFOpDef.ArgDef() else { return nil }
-        // By its name it is found again when the function is written.
+        // The name identifies the argument when the function is encoded.
         rest.name = name
         return rest
     }

@@ -3,7 +3,8 @@ package import WeirProto
 package import WeirTensor
 
 extension MessageDecoder {
-    /// - Throws: `invalidArgument` naming the node or function that cannot be read.
+    /// Decodes a graph.
+    /// - Throws: `invalidArgument` with the name of the node or function that cannot be decoded.
     package mutating func graph(_ message: TFGraphDef) throws(Status) -> GraphDefinition {
         var graph = GraphDefinition(
             library: try library(message.library), versions: GraphVersions(message.versions))
@@ -37,7 +38,8 @@ extension GraphDefinition {
 }
 
 extension TFGraphDef {
-    /// - Throws: `invalidArgument` when an attribute cannot leave the process.
+    /// Encodes a graph.
+    /// - Throws: `invalidArgument` when an attribute contains a variant that cannot be serialized.
     package init(_ graph: GraphDefinition) throws(Status) {
         if graph.preserved.isEmpty { self.init() } else { try self.init(parsing: graph.preserved) }
         node.reserveCapacity(graph.nodes.count)
@@ -52,7 +54,7 @@ extension TFGraphDef {
 }
 
 extension TFFunctionDefLibrary {
-    /// Functions and gradients in the order of their names.
+    /// Encodes a library, with functions and gradients sorted by name.
     package init(_ library: FunctionLibrary) throws(Status) {
         self.init()
         for (_, definition) in library.functions.sorted(by: { $0.key < $1.key }) {

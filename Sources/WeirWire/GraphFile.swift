@@ -3,20 +3,21 @@ public import WeirGraph
 import WeirProto
 public import WeirTensor
 
-// Graphs as bytes, text and files.
+// Serialization of graphs: bytes, text and files.
 
 extension GraphDefinition {
-    /// A graph from the bytes of a `GraphDef`.
-    /// - Throws: `invalidArgument` naming the node or function that cannot be read.
+    /// Decodes a graph from the bytes of a `GraphDef`.
+    /// - Throws: `invalidArgument` with the name of the node or function that cannot be decoded.
     public init(serialized bytes: [UInt8], variants: VariantDecoders = .none) throws(Status) {
         try self.init(try TFGraphDef(parsing: bytes), variants: variants)
     }
 
-    /// Its `GraphDef`, as bytes; equal graphs give equal bytes.
+    /// Encodes the graph as `GraphDef`. Equal graphs give equal bytes.
+    /// - Throws: `invalidArgument` when an attribute contains a variant that cannot be serialized.
     public func serialized() throws(Status) -> [UInt8] { try TFGraphDef(self).bytes() }
 
-    /// A graph from protobuf's text format.
-    /// - Throws: `invalidArgument` with the line at which it stops being a graph.
+    /// Parses a graph in protobuf's text format.
+    /// - Throws: `invalidArgument` with the line of the first error.
     public init(text: String, variants: VariantDecoders = .none) throws(Status) {
         let message: TFGraphDef
         do {
@@ -27,7 +28,7 @@ extension GraphDefinition {
         try self.init(message, variants: variants)
     }
 
-    /// Protobuf's text format of it, without what a newer TensorFlow wrote that has no name here.
+    /// The graph in protobuf's text format, without unknown fields of newer TensorFlow versions.
     public var text: String {
         get throws(Status) {
             var options = TextFormatEncodingOptions()
@@ -36,8 +37,8 @@ extension GraphDefinition {
         }
     }
 
-    /// A graph from a file, in text format when its name ends in `.pbtxt` or `.txt`, else in whichever it is.
-    /// - Throws: naming the file: `notFound`, or `invalidArgument` for what is no graph.
+    /// Reads a graph from a file. A name that ends in `.pbtxt` or `.txt` means text format; otherwise the format is detected.
+    /// - Throws: `notFound` when the file does not exist; `invalidArgument` when it is not a graph. The message names the file.
     public init(contentsOf path: String, variants: VariantDecoders = .none) throws(Status) {
         let bytes = try InputFile.contents(of: path)
         do {
@@ -52,8 +53,8 @@ extension GraphDefinition {
         }
     }
 
-    /// Whether bytes are text for a person. A binary graph of any node has bytes below the space that no text has: its
-    /// tags, and lengths of short names.
+    /// Whether the bytes are text. A binary graph with any node contains control characters that text does not: tags, and
+    /// lengths of short names.
     private static func looksLikeText(_ bytes: [UInt8]) -> Bool {
         bytes.allSatisfy { $0 >= 0x20 && $0 != 0x7f || (9...13).contains($0) }
     }

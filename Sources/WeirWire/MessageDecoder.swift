@@ -1,22 +1,22 @@
 package import WeirTensor
 
-/// Reads TensorFlow's messages into values, keeping account of what one message may cost.
+/// Decodes TensorFlow's messages, and limits the memory that one message can take.
 ///
-/// Messages come from outside, so nothing in them is believed: every inconsistency is an `invalidArgument` status, and
-/// no memory is taken that the message does not itself fill, save for a bounded allowance.
+/// Messages come from peers and are not trusted. Every inconsistency is an `invalidArgument` status. No memory is allocated
+/// beyond what the message itself fills, except for a bounded allowance.
 ///
-/// What it reads is in the extensions beside the types: `tensor`, `attribute`, `node`, `function`, `graph`. One
-/// decoder reads one message; its parts share the allowance.
+/// The decoding methods are in extensions next to the types: `tensor`, `attribute`, `node`, `function`, `graph`. Use one
+/// decoder for each message, because its parts share the allowance.
 package struct MessageDecoder {
-    /// A tensor may be written as one value to be repeated, so that a message of a few bytes describes gigabytes. This
-    /// is what all such tensors of a message may come to.
+    /// The allowance in bytes. A tensor may be encoded as one value that repeats, so a message of a few bytes can describe
+    /// gigabytes. This limits the sum over all such tensors of a message.
     package static let expansionLimit = 2 << 30
-    /// How deep tensors may lie in variants in tensors, which protobuf's own limit does not see when the inner ones are
-    /// written as bytes.
+    /// The greatest nesting depth of variants in tensors. Protobuf's own depth limit does not apply to inner messages that are
+    /// encoded as bytes.
     static let depthLimit = 32
 
     let variants: VariantDecoders
-    /// Where the elements of tensors go.
+    /// Allocates the elements of tensors.
     let allocator: any Allocator
     private var expansionLeft = MessageDecoder.expansionLimit
     private var depth = 0
@@ -26,7 +26,8 @@ package struct MessageDecoder {
         self.allocator = allocator
     }
 
-    /// Takes memory that the message does not fill from the allowance.
+    /// Subtracts memory that the message does not fill from the allowance.
+    /// - Throws: `invalidArgument` when the allowance is used up.
     mutating func charge(_ dtype: DType, _ shape: Shape, beyond byteCount: Int) throws(Status) {
         let (size, overflow) = shape.elementCount.multipliedReportingOverflow(by: dtype.byteCount)
         guard !overflow, size - byteCount <= expansionLeft else {
@@ -37,7 +38,8 @@ package struct MessageDecoder {
         expansionLeft -= max(0, size - byteCount)
     }
 
-    /// Reads something that may contain its like.
+    /// Decodes a value that may contain values of the same kind.
+    /// - Throws: `invalidArgument` when the nesting is too deep.
     mutating func nested<T>(_ read: (inout MessageDecoder) throws(Status) -> T) throws(Status) -> T {
         guard depth < MessageDecoder.depthLimit else {
             throw .invalidArgument("Variants are nested more than \(MessageDecoder.depthLimit) deep")

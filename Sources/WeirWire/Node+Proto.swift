@@ -3,7 +3,8 @@ package import WeirProto
 package import WeirTensor
 
 extension MessageDecoder {
-    /// - Throws: `invalidArgument` naming the node and the attribute that cannot be read.
+    /// Decodes a node.
+    /// - Throws: `invalidArgument` with the names of the node and of the attribute that cannot be decoded.
     package mutating func node(_ message: TFNodeDef) throws(Status) -> NodeDefinition {
         var rest = TFNodeDef()
         let attributes: Attributes
@@ -24,7 +25,8 @@ extension MessageDecoder {
 }
 
 extension TFNodeDef {
-    /// - Throws: `invalidArgument` when an attribute cannot leave the process.
+    /// Encodes a node.
+    /// - Throws: `invalidArgument` when an attribute contains a variant that cannot be serialized.
     package init(_ node: NodeDefinition) throws(Status) {
         if node.preserved.isEmpty { self.init() } else { try self.init(parsing: node.preserved) }
         name = node.name

@@ -1,11 +1,11 @@
 public import WeirTensor
 
-/// Arrays in NumPy's `.npy` format: little-endian, row-major, of the types both sides have.
+/// Reads and writes arrays in NumPy's `.npy` format: little-endian, row-major, of the types that both sides support.
 public enum NumpyFile {
     private static let magic: [UInt8] = [0x93] + Array("NUMPY".utf8)
 
-    /// Reads a file into a tensor, its elements straight from the disk to where they belong.
-    /// - Throws: naming the file: `notFound`, or `invalidArgument` for what is no such array.
+    /// Reads a file into a tensor. The elements are read directly into the tensor's memory.
+    /// - Throws: `notFound` when the file does not exist; `invalidArgument` when it is not such an array. The message names it.
     public static func tensor(contentsOf path: String) throws(Status) -> Tensor {
         let file = try InputFile(path)
         let byteCount = try file.byteCount()
@@ -20,8 +20,8 @@ public enum NumpyFile {
         }
     }
 
-    /// Reads the bytes of such a file.
-    /// - Throws: `invalidArgument` for what is no such array.
+    /// Decodes the bytes of a `.npy` file.
+    /// - Throws: `invalidArgument` when they are not such an array.
     public static func tensor(from bytes: [UInt8]) throws(Status) -> Tensor {
         let header = try NumpyHeader(bytes)
         let tensor = try header.tensor(dataByteCount: bytes.count - header.byteCount)
@@ -31,13 +31,14 @@ public enum NumpyFile {
         return try header.checked(tensor)
     }
 
-    /// The file of a tensor in host memory.
+    /// Encodes a tensor in host memory as a `.npy` file.
     /// - Throws: `invalidArgument` for types that NumPy does not have.
     public static func bytes(of tensor: Tensor) throws(Status) -> [UInt8] {
         try header(of: tensor) + Array(tensor.bytes)
     }
 
-    /// Writes a file; it appears under its name when it is whole.
+    /// Writes a `.npy` file atomically.
+    /// - Throws: `invalidArgument` for types that NumPy does not have; for file errors see `Status.system`.
     public static func write(_ tensor: Tensor, to path: String) throws(Status) {
         let file = try AtomicFile(path)
         try file.append(try header(of: tensor))
@@ -49,11 +50,11 @@ public enum NumpyFile {
         guard let code = NumpyHeader.codes.first(where: { $0.dtype == tensor.dtype })?.code else {
             throw .invalidArgument("NumPy has no type for \(tensor.dtype)")
         }
-        // A tuple of one is written with a comma.
+        // Python writes a tuple of one element with a comma.
         let shape = tensor.shape.dimensions.map { "\($0)," }.joined(separator: " ")
         let tuple = tensor.rank == 1 ? shape : String(shape.dropLast())
         var text = "{'descr': '\(code)', 'fortran_order': False, 'shape': (\(tuple)), }"
-        // The elements begin at a multiple of 64, so that the file can be mapped.
+        // The elements begin at a multiple of 64 bytes, so that the file can be mapped.
         let prefixCount = magic.count + 4
         text += String(repeating: " ", count: 63 - (prefixCount + text.utf8.count) % 64) + "\n"
         var bytes = magic + [1, 0]
@@ -61,7 +62,7 @@ public enum NumpyFile {
         return bytes + Array(text.utf8)
     }
 
-    /// What follows the magic and the version: where the header's text lies.
+    /// The range of the header's text, which follows the magic and the version.
     static func textRange(_ bytes: [UInt8]) throws(Status) -> Range<Int> {
         guard bytes.starts(with: magic), bytes.count >= 12 else {
             throw .invalidArgument("Not a .npy array: it must begin with \\x93NUMPY")

@@ -1,12 +1,12 @@
 import WeirTensor
 
-/// What the header of a `.npy` array says: a Python dictionary such as
+/// The header of a `.npy` array, a Python dictionary such as
 /// `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }`.
 struct NumpyHeader {
-    /// The longest header that is read, with the bytes before it.
+    /// The longest supported header, including the bytes before it.
     static let longest = 64 << 10
 
-    /// NumPy's codes; the first of a type is the one written.
+    /// NumPy's type codes. When writing, the first code of a type is used.
     static let codes: [(code: String, dtype: DType)] = [
         ("<f4", .float32), ("<f8", .float64), ("<f2", .float16), ("<i4", .int32), ("<i8", .int64), ("<i2", .int16),
         ("|i1", .int8), ("|u1", .uint8), ("<u2", .uint16), ("<u4", .uint32), ("<u8", .uint64), ("|b1", .bool),
@@ -15,7 +15,7 @@ struct NumpyHeader {
 
     let dtype: DType
     let shape: Shape
-    /// Bytes before the first element.
+    /// The number of bytes before the first element.
     let byteCount: Int
 
     init(_ bytes: [UInt8]) throws(Status) {
@@ -39,7 +39,7 @@ struct NumpyHeader {
         shape = try Shape(validating: dimensions)
     }
 
-    /// The values of the dictionary by their keys, without the quotes of strings and the parentheses of tuples.
+    /// The values of the dictionary by key, without the quotes of strings and the parentheses of tuples.
     private static func fields(_ text: String) throws(Status) -> [String: String] {
         let malformed = Status.invalidArgument("Not a .npy header: \(text.prefix(200))")
         var fields: [String: String] = [:]
@@ -74,7 +74,8 @@ struct NumpyHeader {
         }
     }
 
-    /// A tensor of this type and shape with room for the elements, which are `dataByteCount` bytes.
+    /// Allocates the tensor.
+    /// - Throws: `invalidArgument` when `dataByteCount`, the bytes after the header, does not fit dtype and shape.
     func tensor(dataByteCount: Int) throws(Status) -> Tensor {
         let (expected, overflow) = shape.elementCount.multipliedReportingOverflow(by: dtype.byteCount)
         guard !overflow, expected == dataByteCount else {
@@ -85,7 +86,8 @@ struct NumpyHeader {
         return try Tensor(dtype, shape)
     }
 
-    /// The tensor that was read, once it is known to hold nothing that its type cannot be.
+    /// Returns the tensor after checking its elements.
+    /// - Throws: `invalidArgument` when a bool is neither 0 nor 1.
     func checked(_ tensor: Tensor) throws(Status) -> Tensor {
         if dtype == .bool, tensor.bytes.reduce(0, |) > 1 {
             throw .invalidArgument("A .npy array of bool has bytes other than 0 and 1")

@@ -2,15 +2,22 @@ public import WeirGraph
 package import WeirProto
 public import WeirTensor
 
-/// What an op's `OpDef` says of it: a value, so that an op of ours can be compared with TensorFlow's of the same name.
+/// The contents of an `OpDef`, as a value that can be compared: Weir's op with TensorFlow's op of the same name.
 public struct OpSignature: Sendable {
+    /// The name of the op.
     public var name: String
+    /// The inputs, outputs and attributes.
     public var schema: OpSchema
+    /// Whether the op has state, so that equal nodes must not be merged.
     public var isStateful = false
+    /// Whether the op is a sum of its inputs, of any number (TensorFlow's `is_aggregate`).
     public var isAggregate = false
+    /// Whether the op gives the same result for swapped inputs.
     public var isCommutative = false
+    /// Whether the op accepts an uninitialized reference variable as input.
     public var allowsUninitializedInput = false
 
+    /// The signature of a registered op.
     public init(_ op: OpDefinition) {
         name = op.name
         schema = op.schema
@@ -20,7 +27,8 @@ public struct OpSignature: Sendable {
         allowsUninitializedInput = op.allowsUninitializedInput
     }
 
-    /// - Throws: `invalidArgument` when an argument or default is of a type that Weir does not have.
+    /// Decodes an `OpDef`.
+    /// - Throws: `invalidArgument` when an argument or default has a type that Weir does not support.
     package init(_ message: TFOpDef) throws(Status) {
         var decoder = MessageDecoder()
         name = message.name
@@ -37,22 +45,24 @@ public struct OpSignature: Sendable {
         allowsUninitializedInput = message.allowsUninitializedInput
     }
 
-    /// An op from the bytes of an `OpDef`.
+    /// Decodes the bytes of an `OpDef`.
+    /// - Throws: `invalidArgument` when the bytes are malformed, or use a type that Weir does not support.
     public init(serialized bytes: [UInt8]) throws(Status) { try self.init(try TFOpDef(parsing: bytes)) }
 
-    /// The ops of an `OpList`, as TensorFlow writes it; those with types that Weir does not have are left out.
+    /// Decodes the bytes of an `OpList`. Ops with types that Weir does not support are left out.
+    /// - Throws: `invalidArgument` when the bytes are malformed.
     public static func list(serialized bytes: [UInt8]) throws(Status) -> [OpSignature] {
         try TFOpList(parsing: bytes).op.compactMap { try? OpSignature($0) }
     }
 
-    /// Its `OpDef`, as bytes.
+    /// Encodes the signature as the bytes of an `OpDef`.
     public func serialized() throws(Status) -> [UInt8] { try TFOpDef(self).bytes() }
 }
 
 extension OpSignature {
-    /// In what this op is not the other, a line each; none when both take, make and default the same.
+    /// The differences from another op, one line each; empty when both have the same inputs, outputs, attributes and flags.
     ///
-    /// Names and order of arguments and attributes count, for both are seen on the wire.
+    /// Names and order of arguments and attributes are compared too, because they are visible on the wire.
     public func differences(from other: OpSignature) -> [String] {
         var lines: [String] = []
         func compare<T: Equatable>(_ what: String, _ mine: T, _ theirs: T) {

@@ -2,7 +2,7 @@ import WeirGraph
 import WeirProto
 import WeirTensor
 
-// The parts of `OpDef`, of which ops and functions are made.
+// The parts of `OpDef` that ops and functions share.
 
 extension MessageDecoder {
     func arguments(_ messages: [TFOpDef.ArgDef]) throws(Status) -> [OpSchema.Argument] {
@@ -42,7 +42,7 @@ extension MessageDecoder {
         var spec = OpSchema.AttributeSpec(name: message.name, kind: kind)
         if message.hasMinimum_p { spec.minimum = Int(message.minimum) }
         if message.hasAllowedValues {
-            // Types that Weir does not have are left out: no value can be one of them.
+            // Types that Weir does not support are left out: no value can have them.
             let types = message.allowedValues.list.type
             if !types.isEmpty { spec.allowedTypes = DTypeSet(types.compactMap { DType($0) }) }
             let strings = message.allowedValues.list.s
@@ -57,7 +57,7 @@ extension MessageDecoder {
 }
 
 extension OpSchema.AttributeKind {
-    /// The empty list of this kind; on the wire a list without elements tells no kind.
+    /// The empty list of this kind. On the wire, an empty list does not tell the kind of its elements.
     fileprivate var emptyList: AttributeValue? {
         switch self {
         case .strings: .strings([])
@@ -74,7 +74,7 @@ extension OpSchema.AttributeKind {
 }
 
 extension TFOpDef {
-    /// Sets what a schema says. What it does not say stays as it was, for arguments and attributes of the same names.
+    /// Sets the fields that a schema contains. Other fields of arguments and attributes with the same name are kept.
     mutating func set(name: String, _ schema: OpSchema, isStateful: Bool) throws(Status) {
         self.name = name
         self.isStateful = isStateful

@@ -7,7 +7,7 @@ import SwiftProtobuf
 import WeirTensor
 
 extension Data {
-    /// As `withUnsafeBytes`, for what throws a status.
+    /// Like `withUnsafeBytes`, with a typed error.
     func withBytes<R>(_ body: (UnsafeRawBufferPointer) throws(Status) -> R) throws(Status) -> R {
         let result = withUnsafeBytes { bytes in Result { () throws(Status) in try body(bytes) } }
         return try result.get()
@@ -15,15 +15,15 @@ extension Data {
 }
 
 extension SwiftProtobuf.Message {
-    /// A message read from its bytes.
-    /// - Throws: `invalidArgument` when they are not such a message, for whatever reason.
+    /// Decodes a message.
+    /// - Throws: `invalidArgument` when the bytes are not such a message.
     init(parsing bytes: [UInt8]) throws(Status) {
         do { try self.init(serializedBytes: bytes) } catch { throw .malformed(Self.protoMessageName, error) }
     }
     init(parsing bytes: UnsafeRawBufferPointer) throws(Status) { try self.init(parsing: Array(bytes)) }
 
-    /// Its bytes, the same for equal messages: entries of maps are sorted.
-    /// - Throws: `invalidArgument` when it is larger than the 2 GiB that a message may be.
+    /// Encodes the message. Map entries are sorted, so that equal messages give equal bytes.
+    /// - Throws: `invalidArgument` when the message is larger than 2 GiB, protobuf's limit.
     func bytes() throws(Status) -> [UInt8] {
         var options = BinaryEncodingOptions()
         options.useDeterministicOrdering = true

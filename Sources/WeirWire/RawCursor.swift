@@ -1,7 +1,6 @@
-/// A place in a message that lies in raw memory, moving forward; anything malformed reads as nil.
+/// Reads a message in raw memory from front to back. Malformed data read as nil.
 ///
-/// For the messages whose bytes are read where they lie, without an array of their own. What it hands out lives only
-/// as long as that memory.
+/// It copies nothing. The slices that it returns are valid only as long as that memory.
 struct RawCursor {
     private let bytes: UnsafeRawBufferPointer
     private(set) var position = 0
@@ -32,7 +31,7 @@ struct RawCursor {
         return UnsafeRawBufferPointer(rebasing: bytes[position..<position + count])
     }
 
-    /// Bytes preceded by their count.
+    /// Reads a byte count and as many bytes.
     mutating func prefixedSlice() -> UnsafeRawBufferPointer? {
         guard let count = varint().flatMap({ Int(exactly: $0) }) else { return nil }
         return slice(count)

@@ -1,19 +1,21 @@
 import WeirProto
 public import WeirTensor
 
-/// The answer to RecvTensor, the one message whose size is that of the model, written by hand: a header, then the
-/// tensor's own memory as it lies there.
+/// An encoded `RecvTensorResponse`: a header, followed by the memory of the tensor itself.
 ///
-/// A transport that gathers writes the header and then `payload`'s bytes; nothing is copied to make them. The layout is
-/// TensorFlow's, byte for byte: flags first, then the tensor with `tensor_content` as its last field.
+/// This message can be as large as the model, so it is encoded without copying the elements. A transport with gathered writes
+/// sends the header and then the bytes of `payload`. The bytes are the same as TensorFlow's: flags first, then the tensor, with
+/// `tensor_content` as its last field.
 public struct EncodedTensor: Sendable {
+    /// The bytes before the elements.
     public let header: [UInt8]
-    /// The tensor whose bytes follow the header: nil when the header is all there is.
+    /// The tensor whose elements follow the header; nil when nothing follows.
     public let payload: Tensor?
 
+    /// The size of the message in bytes.
     public var byteCount: Int { header.count + (payload?.byteCount ?? 0) }
 
-    /// Header and payload in one array, for a transport that takes nothing else.
+    /// The message in one array, for transports without gathered writes. Copies the elements.
     public var contiguous: [UInt8] {
         guard let payload else { return header }
         return [UInt8](unsafeUninitializedCapacity: byteCount) { memory, count in
@@ -25,27 +27,29 @@ public struct EncodedTensor: Sendable {
     }
 }
 
-/// What a RecvTensor came to.
+/// A decoded `RecvTensorResponse`.
 public struct ReceivedTensor: Sendable {
+    /// The tensor that was received.
     public var tensor: Tensor
-    /// Whether it is the output of a node that a branch not taken left dead.
+    /// Whether the tensor is dead: the output of a node on a branch that was not taken.
     public var isDead: Bool
-    /// When the sender began, in microseconds of its wall clock.
+    /// When the sender started, in microseconds of its wall clock.
     public var sendStartMicros: Int
-    /// Whether the sender keeps the answer until it is told by MarkRecvFinished that it arrived.
+    /// Whether the sender keeps the response until the receiver acknowledges it with MarkRecvFinished.
     public var requiresAcknowledgement: Bool
 }
 
-/// `RecvTensorResponse` ↔ tensor. See `EncodedTensor` for its form.
+/// Encodes and decodes `RecvTensorResponse`.
 public enum ReceiveTensorCoder {
-    /// What TensorFlow sends where there is no value: for a dead output, and along control edges.
+    /// The tensor that TensorFlow sends when there is no value: for a dead output, and on control edges.
     public static let empty = Tensor([Float](), shape: [0])
 
+    /// Encodes a response.
     /// - Parameters:
-    ///   - tensor: what is sent, in host memory; nil sends `empty`.
-    ///   - sendStartMicros: when the sender began, in microseconds of its wall clock.
-    /// - Throws: `internalError` when the message would be over 2 GiB, the most gRPC takes; `invalidArgument` when a
-    ///   variant in it cannot leave the process.
+    ///   - tensor: in host memory; nil sends `empty`.
+    ///   - sendStartMicros: when the sender started, in microseconds of its wall clock.
+    /// - Throws: `internalError` when the message would be larger than 2 GiB, gRPC's limit; `invalidArgument` when the tensor
+    ///   contains a variant that cannot be serialized.
     public static func encode(
         _ tensor: Tensor?, isDead: Bool = false, sendStartMicros: Int = 0, requiresAcknowledgement: Bool = false
     ) throws(Status) -> EncodedTensor {
@@ -59,7 +63,7 @@ public enum ReceiveTensorCoder {
 
         var message: [UInt8] = [0x08]
         message.appendVarint(UInt64(tensor.dtype.rawValue))
-        // The shape of a scalar is left out; a dimension of 0 is written, unlike other zeros of protobuf.
+        // The shape of a scalar is left out. A dimension of 0 is written, although protobuf omits other zeros.
         if tensor.rank > 0 {
             var shape: [UInt8] = []
             for dimension in tensor.shape.dimensions {
@@ -73,7 +77,7 @@ public enum ReceiveTensorCoder {
             message.appendVarint(UInt64(shape.count))
             message += shape
         }
-        // There even when empty: without it a TensorFlow receiver takes the tensor for uninitialized memory.
+        // Written even when empty: without it, a TensorFlow receiver treats the tensor as uninitialized memory.
         message.append(0x22)
         message.appendVarint(UInt64(contentCount))
 
@@ -93,8 +97,8 @@ public enum ReceiveTensorCoder {
         return EncodedTensor(header: header, payload: hasPayload ? tensor : nil)
     }
 
-    /// - Parameter allocator: where the elements go, which are copied there once, straight from the message.
-    /// - Throws: `invalidArgument` when the bytes are no such message; `resourceExhausted`.
+    /// Decodes a response. The elements are copied once, from the message to the memory of `allocator`.
+    /// - Throws: `invalidArgument` when the bytes are malformed; `resourceExhausted` when the memory is not available.
     public static func decode(
         _ bytes: UnsafeRawBufferPointer, variants: VariantDecoders = .none,
         in allocator: any Allocator = HostAllocator.shared
@@ -113,6 +117,7 @@ public enum ReceiveTensorCoder {
             sendStartMicros: Int(message.sendStartMicros), requiresAcknowledgement: message.requireAck)
     }
 
+    /// Decodes a response from an array; see above.
     public static func decode(
         _ bytes: [UInt8], variants: VariantDecoders = .none, in allocator: any Allocator = HostAllocator.shared
     ) throws(Status) -> ReceivedTensor {

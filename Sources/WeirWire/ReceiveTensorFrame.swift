@@ -1,18 +1,18 @@
 import WeirTensor
 
-/// The parts of a `RecvTensorResponse` of the usual form, found without copying: the values in a
-/// `tensor_content`, which is empty only where there are no elements.
+/// The parts of a `RecvTensorResponse` in its usual form, found without copying. In this form the elements are in
+/// `tensor_content`, which is empty only when there are no elements.
 ///
-/// Anything else (typed value fields, no content at all, transport options, fields nobody knows, bytes that are no
-/// message) is nil, and left to the parser that knows everything.
+/// Any other form (typed value fields, no content, transport options, unknown fields, malformed bytes) gives nil; then the
+/// generated protobuf parser decodes the message.
 struct ReceiveTensorFrame {
     var isDead = false
     var sendStartMicros = 0
     var requiresAcknowledgement = false
     var dtype = DType.float32
-    /// As they were sent: not yet validated.
+    /// The dimensions as sent, not validated.
     var dimensions: [Int] = []
-    /// Lies in the message.
+    /// The elements, in the memory of the message.
     var content = UnsafeRawBufferPointer(start: nil, count: 0)
 
     init?(_ bytes: UnsafeRawBufferPointer) {
@@ -68,7 +68,7 @@ struct ReceiveTensorFrame {
         while !cursor.isAtEnd {
             guard cursor.varint() == 0x12, let slice = cursor.prefixedSlice(), dimensions.count < Shape.maximumRank
             else { return false }
-            // An empty dimension is one of size 0; one with a name, or anything else, is for the other parser.
+            // An empty dimension has size 0. A dimension with a name or other fields is left to the generated parser.
             var dimension = RawCursor(slice)
             if dimension.isAtEnd {
                 dimensions.append(0)

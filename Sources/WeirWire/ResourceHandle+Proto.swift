@@ -2,7 +2,8 @@ package import WeirProto
 package import WeirTensor
 
 extension ResourceHandle {
-    /// - Throws: `invalidArgument` when it speaks of a type that Weir does not have, or of an impossible shape.
+    /// Decodes a handle.
+    /// - Throws: `invalidArgument` when it contains a type that Weir does not support, or an impossible shape.
     package init(_ message: TFResourceHandleProto) throws(Status) {
         guard message != TFResourceHandleProto() else {
             self = .zero
@@ -22,7 +23,7 @@ extension ResourceHandle {
 }
 
 extension TFResourceHandleProto {
-    /// An object that the handle carries stays in its process.
+    /// Encodes a handle. An object that the handle carries is not encoded.
     package init(_ handle: ResourceHandle) {
         self.init()
         device = handle.device

@@ -2,16 +2,16 @@ package import WeirProto
 public import WeirTensor
 
 extension Shape {
-    /// The shape of a tensor. `unknown_rank` means nothing here, as in TensorFlow.
-    /// - Throws: `invalidArgument` when a dimension is unknown, or the shape is otherwise impossible.
+    /// Decodes the shape of a tensor. `unknown_rank` is ignored, as in TensorFlow.
+    /// - Throws: `invalidArgument` when a dimension is unknown, or no tensor can have the shape.
     package init(_ message: TFTensorShapeProto) throws(Status) {
         try self.init(validating: message.dim.map { Int($0.size) })
     }
 }
 
 extension PartialShape {
-    /// A shape in an attribute; -1 is a dimension that is not known.
-    /// - Throws: `invalidArgument` when a dimension is below -1, there are over 254, or they are impossibly large.
+    /// Decodes the shape of an attribute. -1 is an unknown dimension.
+    /// - Throws: `invalidArgument` when a dimension is less than -1, there are more than 254, or their product overflows.
     package init(_ message: TFTensorShapeProto) throws(Status) {
         guard !message.unknownRank else {
             self = .unknown
@@ -22,17 +22,18 @@ extension PartialShape {
             throw .invalidArgument(
                 "Shape \(sizes) must have at most \(Shape.maximumRank) dimensions, each -1 (unknown) or not negative")
         }
-        // The product of what is known must be a number, as it must of a shape known altogether.
+        // The product of the known dimensions must not overflow either.
         _ = try Shape(validating: sizes.filter { $0 >= 0 })
         self.init(sizes.map { $0 < 0 ? nil : $0 })
     }
 
-    /// A shape from the bytes of a `TensorShapeProto`.
+    /// Decodes the bytes of a `TensorShapeProto`.
+    /// - Throws: `invalidArgument` when the bytes are malformed or the shape is impossible.
     public init(serialized bytes: [UInt8]) throws(Status) {
         try self.init(try TFTensorShapeProto(parsing: bytes))
     }
 
-    /// Its `TensorShapeProto`, as bytes.
+    /// Encodes the shape as the bytes of a `TensorShapeProto`.
     public func serialized() throws(Status) -> [UInt8] { try TFTensorShapeProto(self).bytes() }
 }
 

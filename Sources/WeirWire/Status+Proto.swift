@@ -7,15 +7,14 @@ package import WeirProto
 public import WeirTensor
 
 extension Status {
-    /// The payload that marks a status as the fallout of another failure.
+    /// The payload key that marks a status as derived: another failure caused it.
     public static let derivedPayload = "type.googleapis.com/tensorflow.DerivedStatus"
-    /// The payload that says: the worker was probably restarted, and has lost its state.
+    /// The payload key which says that the worker was possibly restarted and has lost its state.
     public static let restartedPayload = "type.googleapis.com/tensorflow.distributed_runtime.WorkerPossiblyRestarted"
-    /// How TensorFlow 2.0, which has no payloads, marks derived statuses.
+    /// The message prefix by which TensorFlow 2.0, which has no payloads, marks derived statuses.
     private static let derivedPrefix = "[_Derived_]"
 
-    /// The status of a code and message from a peer; nil when the code is 0, which is success. A code that is none of
-    /// the sixteen is `unknown`.
+    /// Makes a status from a peer's code and message; nil when the code is 0 (OK). An undefined code becomes `unknown`.
     public init?(wireCode: Int, message: String) {
         guard wireCode != 0 else { return nil }
         let code = Int32(exactly: wireCode).flatMap(Code.init(rawValue:)) ?? .unknown
@@ -26,17 +25,16 @@ extension Status {
         }
     }
 
-    /// As above, of a call that failed.
-    /// - Parameter details: the trailer `grpc-status-details-bin`, a `GrpcPayloadContainer`; one that cannot be read is
-    ///   as good as none.
+    /// Makes the status of a failed call; nil when the code is 0 (OK).
+    /// - Parameter details: the trailer `grpc-status-details-bin`, a `GrpcPayloadContainer`. It is ignored when malformed.
     public init?(wireCode: Int, message: String, details: [UInt8]) {
         self.init(wireCode: wireCode, message: message)
         guard !details.isEmpty, let container = try? TFGrpcPayloadContainer(parsing: details) else { return }
         isDerived = isDerived || container.payloads[Status.derivedPayload] != nil
     }
 
-    /// The trailer `grpc-status-details-bin` that tells a TensorFlow peer what code and message do not; empty when
-    /// there is nothing to tell.
+    /// The trailer `grpc-status-details-bin`, which carries what code and message do not: whether the status is derived and the
+    /// worker possibly restarted. Empty when there is nothing to say.
     public func wireDetails(possiblyRestarted: Bool = false) -> [UInt8] {
         var container = TFGrpcPayloadContainer()
         if isDerived { container.payloads[Status.derivedPayload] = Data() }
@@ -44,7 +42,7 @@ extension Status {
         return (try? container.bytes()) ?? []
     }
 
-    /// Nil when the message says that all is well.
+    /// Decodes a status; nil when its code is OK.
     package init?(_ message: TFStatusProto) {
         self.init(wireCode: message.code.rawValue, message: message.message)
         isDerived = isDerived || message.payload[Status.derivedPayload] != nil
@@ -52,7 +50,7 @@ extension Status {
 }
 
 extension TFStatusProto {
-    /// Nil is success.
+    /// Encodes a status; nil means OK.
     package init(_ status: Status?) {
         self.init()
         guard let status else { return }

@@ -7,8 +7,8 @@ import WeirProto
 import WeirTensor
 
 extension MessageDecoder {
-    /// A tensor from the values in the field of its type. Fewer values than elements: the last one repeats; none: every
-    /// element is zero, false or empty; more: the surplus is ignored, as TensorFlow does.
+    /// Decodes a tensor from the value field of its type. As in TensorFlow: when there are fewer values than elements, the last
+    /// value repeats; without values, every element is zero, false or empty; additional values are ignored.
     mutating func tensor(_ dtype: DType, _ shape: Shape, fieldsOf message: TFTensorProto) throws(Status) -> Tensor {
         switch dtype {
         case .float32: return try copied(dtype, shape, message.floatVal)
@@ -32,7 +32,7 @@ extension MessageDecoder {
         }
     }
 
-    /// Real and imaginary parts in turn; one without the other is ignored.
+    /// Pairs real and imaginary parts. A last part without a partner is ignored.
     private static func pairs<Part>(_ parts: [Part]) -> [Complex<Part>] {
         stride(from: 0, to: parts.count - 1, by: 2).map { Complex(parts[$0], parts[$0 + 1]) }
     }
@@ -51,7 +51,7 @@ extension MessageDecoder {
         return tensor
     }
 
-    // The last handle or variant does not repeat: those that are not there are empty.
+    // Unlike numbers, the last handle or variant does not repeat: missing elements are empty.
     private mutating func handles(_ shape: Shape, _ messages: [TFResourceHandleProto]) throws(Status) -> Tensor {
         try charge(.resource, shape, beyond: messages.count)
         let tensor = try Tensor(.resource, shape, in: allocator)

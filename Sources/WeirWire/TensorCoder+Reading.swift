@@ -7,8 +7,8 @@ package import WeirProto
 package import WeirTensor
 
 extension MessageDecoder {
-    /// A tensor, whichever way it is spelled: its bytes in `tensor_content`, or values in the field of its type, the
-    /// last of which repeats to the end.
+    /// Decodes a tensor in either form: bytes in `tensor_content`, or values in the field of its type.
+    /// - Throws: `invalidArgument` when the message is malformed; `resourceExhausted` when the memory is not available.
     package mutating func tensor(_ message: TFTensorProto) throws(Status) -> Tensor {
         guard let dtype = DType(message.dtype) else {
             throw .invalidArgument("A tensor of \(message.dtype.text) cannot be read")
@@ -23,9 +23,9 @@ extension MessageDecoder {
         return tensor
     }
 
-    /// A tensor from the bytes of `tensor_content`.
+    /// Decodes a tensor from the bytes of `tensor_content`.
     mutating func tensor(_ dtype: DType, _ shape: Shape, content: UnsafeRawBufferPointer) throws(Status) -> Tensor {
-        // Whatever is written where there is no element is ignored, as TensorFlow does.
+        // The content of a tensor without elements is ignored, as in TensorFlow.
         if shape.elementCount == 0 { return try Tensor(dtype, shape, in: allocator) }
         guard dtype.isBitwise else { return try objects(dtype, shape, content: content) }
         let (byteCount, overflow) = shape.elementCount.multipliedReportingOverflow(by: dtype.byteCount)
@@ -42,8 +42,8 @@ extension MessageDecoder {
         return tensor
     }
 
-    /// Strings, handles and variants in `tensor_content`: the byte counts of all elements, then their bytes; a handle
-    /// or variant is the bytes of its message.
+    /// Decodes strings, handles and variants from `tensor_content`: the byte counts of all elements, then their bytes. A handle
+    /// or variant is a serialized message.
     private mutating func objects(
         _ dtype: DType, _ shape: Shape, content: UnsafeRawBufferPointer
     ) throws(Status) -> Tensor {

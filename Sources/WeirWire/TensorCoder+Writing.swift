@@ -8,16 +8,16 @@ package import WeirProto
 package import WeirTensor
 
 extension TFTensorProto {
-    /// Where strings, handles and variants are written. Every reader takes both.
+    /// Where strings, handles and variants are written. Readers accept both.
     package enum ObjectSpelling {
-        /// In the field of their type: legible in a graph's text.
+        /// In the field of their type, which is legible in text format.
         case fields
-        /// In `tensor_content`, where TensorFlow's runtime puts what it sends.
+        /// In `tensor_content`, as TensorFlow's runtime does for tensors that it sends.
         case content
     }
 
-    /// A tensor in host memory as a message. Elements of bitwise types go to `tensor_content`.
-    /// - Throws: `invalidArgument` when a variant in it cannot leave the process.
+    /// Encodes a tensor in host memory. Elements of bitwise types are written to `tensor_content`.
+    /// - Throws: `invalidArgument` when the tensor contains a variant that cannot be serialized.
     package init(_ tensor: Tensor, objects: ObjectSpelling = .fields) throws(Status) {
         self.init()
         dtype = TFDataType(tensor.dtype)

@@ -1,18 +1,18 @@
 public import WeirTensor
 package import WeirProto
 
-// `TensorProto` ↔ `Tensor`. Reading, with every spelling TensorFlow has, is in the `MessageDecoder` extensions in
-// `TensorCoder+Reading.swift`; writing is in `TensorCoder+Writing.swift`.
+// `TensorProto` ↔ `Tensor`. Decoding is in the `MessageDecoder` extensions in `TensorCoder+Reading.swift`; encoding is in
+// `TensorCoder+Writing.swift`.
 
 extension Tensor {
-    /// A tensor from the bytes of a `TensorProto`.
-    /// - Throws: `invalidArgument` when they are no tensor.
+    /// Decodes the bytes of a `TensorProto`.
+    /// - Throws: `invalidArgument` when the bytes are not a valid tensor.
     public init(serialized bytes: [UInt8], variants: VariantDecoders = .none) throws(Status) {
         try self.init(try TFTensorProto(parsing: bytes), variants: variants)
     }
 
-    /// Its `TensorProto`, as bytes.
-    /// - Throws: `invalidArgument` when a variant in it cannot leave the process, or it is larger than 2 GiB.
+    /// Encodes the tensor as the bytes of a `TensorProto`.
+    /// - Throws: `invalidArgument` when it contains a variant that cannot be serialized, or is larger than 2 GiB.
     public func serialized() throws(Status) -> [UInt8] {
         try TFTensorProto(self).bytes()
     }
@@ -26,13 +26,13 @@ extension Tensor {
 }
 
 extension DType {
-    /// The element type of this number, if Weir has it: not the 4- and 8-bit floats, nor the 2- and 4-bit integers.
+    /// The type with this number; nil when Weir does not support it (4- and 8-bit floats, 2- and 4-bit integers).
     package init?(_ message: TFDataType) {
         guard let number = UInt8(exactly: message.rawValue) else { return nil }
         self.init(rawValue: number)
     }
 
-    /// As above, a reference type read as the type it refers to.
+    /// The type with this number. A reference type gives the type that it refers to.
     package init?(withoutReference message: TFDataType) {
         let number = message.rawValue
         self.init(TFDataType(rawValue: number > 100 ? number - 100 : number) ?? .dtInvalid)
@@ -44,7 +44,7 @@ extension TFDataType {
         self = TFDataType(rawValue: Int(dtype.rawValue)) ?? .dtInvalid
     }
 
-    /// TensorFlow's name of it, in error messages: also of types that Weir does not have.
+    /// TensorFlow's name for error messages, also of types that Weir does not support.
     var text: String {
         let base = rawValue > 100 ? rawValue - 100 : rawValue
         let others = [

@@ -1,9 +1,8 @@
 package import WeirTensor
 
-/// Protobuf, written field by field.
+/// Writes protobuf messages field by field.
 ///
-/// The few messages inside checkpoints and event files are too small to be worth the generated module: they are
-/// spelled out where they are used, with this.
+/// The few messages in checkpoints and event files are small, so they are encoded by hand instead of with generated code.
 package struct WireWriter {
     package private(set) var bytes: [UInt8] = []
 
@@ -13,12 +12,12 @@ package struct WireWriter {
         bytes.appendVarint(value)
     }
 
-    /// A number, unless it is the zero that proto3 leaves out.
+    /// Writes a number, unless it is zero, which proto3 omits.
     package mutating func field(_ number: Int, _ value: Int64) {
         if value != 0 { always(number, value) }
     }
 
-    /// A number even when it is zero: a member of a oneof says by its presence which member is set.
+    /// Writes a number even when it is zero: the presence of a oneof's member says which member is set.
     package mutating func always(_ number: Int, _ value: Int64) {
         tag(number, 0)
         varint(UInt64(bitPattern: value))
@@ -30,7 +29,7 @@ package struct WireWriter {
     }
 
     package mutating func field(_ number: Int, _ value: Double) {
-        // Negative zero is not the default; its bits are compared, as protobuf does.
+        // Negative zero is not the default: like protobuf, compare the bits.
         guard value.bitPattern != 0 else { return }
         tag(number, 1)
         bytes.appendLittleEndian(value.bitPattern)
@@ -42,12 +41,12 @@ package struct WireWriter {
         bytes.appendLittleEndian(value)
     }
 
-    /// Bytes, unless there are none.
+    /// Writes bytes, unless there are none.
     package mutating func field(_ number: Int, _ value: some Collection<UInt8>) {
         if !value.isEmpty { always(number, value) }
     }
 
-    /// Bytes even when there are none: an element of a repeated field, or a member of a oneof.
+    /// Writes bytes even when there are none: an element of a repeated field, or a member of a oneof.
     package mutating func always(_ number: Int, _ value: some Collection<UInt8>) {
         tag(number, 2)
         varint(UInt64(value.count))
@@ -65,7 +64,7 @@ package struct WireWriter {
         for value in values { bytes.appendLittleEndian(value.bitPattern) }
     }
 
-    /// A message, present even when empty.
+    /// Writes a message, even when it is empty.
     package mutating func message<E>(_ number: Int, _ write: (inout WireWriter) throws(E) -> Void) throws(E) {
         var inner = WireWriter()
         try write(&inner)
@@ -77,7 +76,7 @@ package struct WireWriter {
     }
 }
 
-/// Protobuf, read field by field. Every malformed input is a `dataLoss` status.
+/// Reads protobuf messages field by field. Malformed input throws `dataLoss`.
 ///
 /// ```swift
 /// var reader = WireReader(bytes)
@@ -98,7 +97,7 @@ package struct WireReader {
         case fixed64(UInt64)
         case fixed32(UInt32)
         case bytes(ArraySlice<UInt8>)
-        /// A group, whose fields protobuf 3 no longer writes: passed over.
+        /// A group, which proto3 no longer writes. Its fields are skipped.
         case group
     }
 
@@ -148,7 +147,7 @@ package struct WireReader {
 }
 
 extension WireReader.Value {
-    /// Packed or single doubles, whichever way a writer chose to repeat them.
+    /// Appends the doubles of a repeated field, in packed or unpacked form.
     package func appendDoubles(to values: inout [Double]) throws(Status) {
         switch self {
         case .fixed64(let bits): values.append(Double(bitPattern: bits))

@@ -2,7 +2,7 @@ import ArgumentParser
 import FoundationEssentials
 import Weir
 
-/// Runs benchmark graphs in this process: what a graph costs without any client or message.
+/// Runs benchmark graphs in this process, without clients and messages.
 struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run graphs in this process and print their step times as JSON lines.",

@@ -1,6 +1,6 @@
 import Weir
 
-// 1 to 64 sessions at once on one server in another process, each running steps of its own graph as fast as it can.
+// Measures 1 to 64 concurrent sessions on one server in another process. Each runs steps of its own graph as fast as it can.
 extension BenchGrowth {
     func measureClients() async throws {
         let cluster = try LocalCluster("worker=1")
@@ -11,8 +11,8 @@ extension BenchGrowth {
         }
         for count in try chosen([1, 2, 4, 8, 16, 32, 64]) {
             try await measure("sessions", (0..<count).map { _ in address })
-            // A process has one connection for each address, and all of 127.0.0.0/8 is this machine: sessions at
-            // addresses of their own are, to the server, clients of their own.
+            // A process has one connection to each address. All addresses of 127.0.0.0/8 are this machine, so to the server,
+            // sessions at different addresses are different clients.
             try await measure("clients", (0..<count).map { "127.0.0.\($0 + 1):\(port)" })
         }
     }
@@ -31,7 +31,7 @@ extension BenchGrowth {
         ])
     }
 
-    /// The microseconds that each step of each client took.
+    /// Runs all clients. Returns the duration of each step in microseconds.
     private func run(_ clients: [Client], for seconds: Double) async throws -> [Double] {
         let end = ContinuousClock.now + .seconds(seconds)
         return try await withThrowingTaskGroup(of: [Double].self) { group in
@@ -41,7 +41,7 @@ extension BenchGrowth {
     }
 }
 
-/// A session whose graph counts its own steps.
+/// A session whose graph counts its steps.
 private final class Client: Sendable {
     private let session: Session
     private let total: Output
@@ -58,7 +58,8 @@ private final class Client: Sendable {
         try await session.run(variable.initializer)
     }
 
-    /// - Throws: `internalError` when a step was lost or carried out twice.
+    /// Runs steps until `end`. Returns their durations in microseconds.
+    /// - Throws: `internalError` when a step was lost or repeated.
     func run(until end: ContinuousClock.Instant) async throws -> [Double] {
         var times: [Double] = []
         var before: Float?

@@ -1,10 +1,10 @@
 import Weir
 
-/// Tells the time since it was made or last read.
+/// Measures the time since it was created or last read.
 struct Stopwatch {
     private var start = ContinuousClock.now
 
-    /// Microseconds; the next lap begins.
+    /// Returns the microseconds of the current lap and begins the next.
     mutating func lap() -> Double {
         let now = ContinuousClock.now
         defer { start = now }
@@ -13,10 +13,10 @@ struct Stopwatch {
 }
 
 extension BenchGrowth {
-    /// Runs of a session that are not measured: a session tries its ways of running a graph in the first ten.
+    /// How many runs are not measured, because a session tries both execution modes in its first ten steps.
     private static let warmUpCount = 12
 
-    /// The microseconds that each run of a step took: as many as fit in the time, five at least, warmed up before.
+    /// The duration of each run of a step, in microseconds, after a warm-up. Runs for `seconds`, but at least five times.
     func samples(_ step: () async throws -> Void) async rethrows -> [Double] {
         let clock = ContinuousClock()
         let warm = clock.now + .seconds(seconds)
@@ -31,7 +31,7 @@ extension BenchGrowth {
         return times
     }
 
-    /// Prints a measurement as a JSON object on a line of its own; times with one digit after the point.
+    /// Prints a measurement as a JSON object on one line. Numbers have one digit after the decimal point.
     func report(_ fields: KeyValuePairs<String, any CustomStringConvertible>) {
         let texts = ([("what", what.rawValue)] + fields.map { ($0.key, $0.value) }).map { key, value in
             let text =
@@ -47,7 +47,7 @@ extension BenchGrowth {
 }
 
 extension [Double] {
-    /// The value that the given share of all are not above; NaN when there are none.
+    /// The value at this share of the sorted values, such as 0.5 for the median; NaN for no values.
     func quantile(_ share: Double) -> Double {
         guard !isEmpty else { return .nan }
         return sorted()[Swift.min(count - 1, Int(Double(count) * share))]

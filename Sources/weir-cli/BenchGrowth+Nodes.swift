@@ -1,12 +1,12 @@
 import Weir
 
-// Graphs of 10 to 100,000 nodes on two devices of this process: what it costs to build, place, compile and run them.
+// Measures graphs of 10 to 100,000 nodes on two devices of this process: the time to build, place, compile and run them.
 extension BenchGrowth {
     func measureNodes() async throws {
-        // The first graph of a process also pays for the registry.
+        // The first graph of a process also pays for the op registry.
         _ = try GraphRun(nodeCount: 10)
         for nodeCount in try chosen([10, 100, 1000, 10_000, 100_000]) {
-            // What is paid once a graph is noise in small ones, of which there is time for several.
+            // Small graphs are built several times, because costs that occur once per graph are noisy.
             let count = min(max(100_000 / nodeCount, 1), 9)
             let others = try (1..<count).map { _ in try GraphRun(nodeCount: nodeCount).costs }
             let run = try GraphRun(nodeCount: nodeCount)
@@ -20,7 +20,7 @@ extension BenchGrowth {
     }
 }
 
-/// A graph built, placed, compiled and run once, and what each took.
+/// A graph that is built, placed, compiled and run once, and the time of each.
 private struct GraphRun {
     struct Costs {
         var build = 0.0, place = 0.0, plan = 0.0, firstStep = 0.0
@@ -54,7 +54,7 @@ private struct GraphRun {
         }
     }
 
-    /// - Throws: `internalError` when the step does not give what the first one gave.
+    /// - Throws: `internalError` when the result differs from that of the first step.
     func step() throws {
         let value = try session.run(plan, [feed])[0]
         guard value == firstValue else {
@@ -62,17 +62,17 @@ private struct GraphRun {
         }
     }
 
-    /// Sixteen strands of small matrices, every other one on the second device, that grow at random and lean on each
-    /// other, all of them summed in the end. All follow from the fed matrix, so that nothing can be computed ahead.
+    /// Builds sixteen chains of small matrices, half of them on the second device. Random operations extend the chains and
+    /// combine them, and the end sums all of them. Everything depends on the fed matrix, so nothing can be computed in advance.
     private static func strands(_ builder: GraphBuilder, nodeCount: Int) -> (x: Output, y: Output) {
         var random = SplitMix(seed: 1)
         let x = builder.placeholder(.float32, shape: [4, 4], name: "x")
         let gate = builder.constant(Tensor((0..<16).map { 0.5 + Float($0) / 15 }, shape: [4, 4]))
-        // Orthogonal: products keep their length however many there are, and tanh bounds what additions gain.
+        // The matrix is orthogonal, so that products keep their norm, and tanh bounds the growth by additions.
         let turn = builder.constant(
             Tensor([1, 1, 1, 1, 1, -1, 1, -1, 1, 1, -1, -1, 1, -1, -1, 1].map { Float($0) / 2 }, shape: [4, 4]))
         var strands = [Output](repeating: x, count: 16)
-        // Six more: the three above, and the three of the sum.
+        // Six nodes are outside of the chains: the three above and three of the sum.
         for _ in 0..<max(nodeCount - 6, 0) {
             let index = Int.random(in: strands.indices, using: &random)
             let (strand, other) = (strands[index], strands[Int.random(in: strands.indices, using: &random)])

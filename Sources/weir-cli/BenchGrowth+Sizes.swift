@@ -1,13 +1,13 @@
 import Weir
 
-// A variable of 4 bytes to 1 GiB that a worker reads from a parameter server, each in a process of its own.
+// Measures a worker that reads a variable of 4 bytes to 1 GiB from a parameter server. Each is a process.
 extension BenchGrowth {
     func measureSizes() async throws {
         let sizes = [4, 64, 1 << 10, 16 << 10, 256 << 10, 4 << 20, 64 << 20, 256 << 20, 1 << 30]
         for byteCount in try chosen(sizes) { try await measureRead(byteCount) }
     }
 
-    /// A cluster of its own for each size: the memory of one is free when the next starts.
+    /// Starts a new cluster for each size, so that the memory of one is free when the next starts.
     private func measureRead(_ byteCount: Int) async throws {
         let cluster = try LocalCluster("ps=1,worker=1")
         defer { cluster.end() }
@@ -15,7 +15,7 @@ extension BenchGrowth {
         let variable = builder.device("/job:ps/task:0") {
             builder.variable("v") { builder.filled(Shape(byteCount / 4), with: 3) }
         }
-        // The worker's Identity takes all of the variable; what is then fetched of it costs nothing.
+        // The Identity on the worker receives the whole variable. Fetching one element of it costs almost nothing.
         let element = builder.device("/job:worker/task:0") {
             builder.add("Identity", [variable.value])[0].sliced(at: [0], size: [1])
         }

@@ -1,8 +1,8 @@
 import Glibc
 import Weir
 
-// The memory of each process concerned as steps go on and on: training in this process, then a null step through a
-// worker and a parameter server.
+// Measures the memory of each process over many steps: training in this process, then a null step through a worker and a
+// parameter server.
 extension BenchGrowth {
     func measureSteps() async throws {
         let training = try IrisTraining()
@@ -26,7 +26,7 @@ extension BenchGrowth {
         let servers = cluster.processes.map { ($0.name, $0.pid) }
         try await reportMemory(over: steps / 10, of: [("client", getpid())] + servers) { number in
             let found = try await session.run(sum).scalar(of: Float.self)
-            // Exact up to 2^24, which is 4 million steps.
+            // A float counts exactly up to 2^24, which is 4 million steps.
             guard number > 4_000_000 || found == Float(4 * number) else {
                 throw Status.internalError("a step was lost or repeated: expected \(4 * number), found \(found)")
             }
@@ -34,8 +34,7 @@ extension BenchGrowth {
         try await session.close()
     }
 
-    /// Runs steps, numbered from 1, and prints what processes have resident after a thousandth, a hundredth, a tenth
-    /// and all of them.
+    /// Runs steps, numbered from 1. Prints the resident memory of the processes after 1/1000, 1/100, 1/10 and all of the steps.
     private func reportMemory(
         over count: Int, of processes: [(name: String, pid: pid_t)], _ step: (Int) async throws -> Void
     ) async throws {
@@ -53,7 +52,7 @@ extension BenchGrowth {
     }
 }
 
-/// The network that `weir train` trains, on the irises, in this process.
+/// Trains the network of `weir train` on the iris data in this process.
 private final class IrisTraining {
     private let session: DirectSession
     private let plan: DirectSession.Plan
@@ -81,15 +80,15 @@ private final class IrisTraining {
         }
     }
 
-    /// - Throws: `internalError` when the loss is no number any more.
+    /// - Throws: `internalError` when the loss is not finite.
     func step(_ number: Int) throws {
         let loss = try session.run(plan, batches[number % batches.count])[0].scalar(of: Float.self)
         guard loss.isFinite else { throw Status.internalError("step \(number): expected a finite loss, found \(loss)") }
     }
 }
 
-/// The memory that a process has resident.
-/// - Throws: `notFound` when there is no such process, or its `status` does not say.
+/// The resident memory of a process.
+/// - Throws: `notFound` when the process does not exist or its `status` file has no `VmRSS`.
 private func residentKilobytes(of pid: pid_t) throws -> Int {
     let path = "/proc/\(pid)/status"
     guard let file = fopen(path, "r") else {

@@ -1,7 +1,7 @@
 import Weir
 
-// Clusters of one parameter server and 1 to 16 workers, a process each: what it costs to start them, and a step in
-// which all take part.
+// Measures clusters of one parameter server and 1 to 16 workers, one process each: the time to start them, and the time of a
+// step on all of them.
 extension BenchGrowth {
     private static let elementCount = 256
 
@@ -35,7 +35,7 @@ extension BenchGrowth {
         try await session.close()
     }
 
-    /// Each worker reads a variable of 1 KB of the parameter server's and adds one; the first sums what all have.
+    /// Each worker reads a 1 KB variable from the parameter server and adds 1. The first worker sums the results.
     private func everyWorker(_ builder: GraphBuilder, _ workerCount: Int) -> (variable: Variable, total: Output) {
         let variable = builder.device("/job:ps/task:0") {
             builder.variable("v") { builder.filled(Shape(BenchGrowth.elementCount), with: 1) }

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Weir
 
-/// How cost grows with what is asked for: each series is one kind of work at growing sizes.
+/// Measures how cost grows: each series is one kind of work at growing sizes.
 struct BenchGrowth: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench-growth",
@@ -12,7 +12,7 @@ struct BenchGrowth: AsyncParsableCommand {
             memory of each process over 1,000,000 steps.
             """)
 
-    /// What grows.
+    /// What grows in a series.
     enum Growing: String, CaseIterable, ExpressibleByArgument {
         case nodes, workers, sizes, clients, steps
     }
@@ -25,7 +25,7 @@ struct BenchGrowth: AsyncParsableCommand {
     func validate() throws {
         try require("--largest", largest, in: 1...Int(Int32.max))
         try require("--seconds", seconds, in: OptionRange.seconds)
-        // Below that memory says nothing.
+        // Fewer steps say nothing about the growth of memory.
         try require("--steps", steps, in: 10_000...OptionRange.steps.upperBound)
     }
 
@@ -39,7 +39,7 @@ struct BenchGrowth: AsyncParsableCommand {
         }
     }
 
-    /// The sizes that were asked for.
+    /// The sizes up to `--largest`.
     /// - Throws: `invalidArgument` when none is left.
     func chosen(_ sizes: [Int]) throws -> [Int] {
         let chosen = sizes.filter { $0 <= largest ?? .max }
@@ -52,7 +52,7 @@ struct BenchGrowth: AsyncParsableCommand {
 }
 
 extension LocalCluster {
-    /// What a session is opened at to have a task's server for its master.
+    /// The session target that makes the server of a task the master.
     /// - Throws: `notFound` when there is no such task.
     func target(job: String, task: Int) throws -> Session.Target {
         guard let address = spec.address(job: job, task: task) else {

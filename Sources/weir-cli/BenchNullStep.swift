@@ -1,8 +1,8 @@
 import ArgumentParser
 import Weir
 
-/// What a step costs that does next to nothing: a client in worker 0's process adds to a variable on a parameter server
-/// in another process and reads the sum.
+/// Measures a step that does almost nothing. A client in worker 0's process adds to a variable on a parameter server in another
+/// process and reads the sum.
 struct BenchNullStep: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench-null-step",

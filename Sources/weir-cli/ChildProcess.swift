@@ -1,14 +1,15 @@
 import Glibc
 import Weir
 
-/// A child process of ours that ends with us: its standard input is a pipe from this process, and it watches for its end.
+/// A child process that ends when this process ends: its standard input is a pipe from this process, and the child exits when
+/// the pipe closes.
 final class ChildProcess: @unchecked Sendable {  // set once at start; `wait` is called by one task
     let pid: pid_t
     let name: String
     private let input: Int32
     private let output: Int32
 
-    /// Starts this program again with other arguments.
+    /// Runs this program as a child process with other arguments.
     init(_ arguments: [String], name: String) throws {
         var toChild: [Int32] = [0, 0]
         var fromChild: [Int32] = [0, 0]
@@ -24,7 +25,8 @@ final class ChildProcess: @unchecked Sendable {  // set once at start; `wait` is
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
-        // A process group of its own: Ctrl-C in the terminal reaches us, and we end the children in order.
+        // The child has its own process group, so that Ctrl-C in the terminal reaches only this process, which then ends its
+        // children.
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
         var argv: [UnsafeMutablePointer<CChar>?] = (["weir"] + arguments).map { strdup($0) } + [nil]
         defer { for argument in argv { free(argument) } }
@@ -42,7 +44,7 @@ final class ChildProcess: @unchecked Sendable {  // set once at start; `wait` is
     }
 
     /// Waits for the child's first line of output. Blocks the thread.
-    /// - Throws: `unavailable` when it ends without one.
+    /// - Throws: `unavailable` when the child ends without one.
     func firstLine() throws -> String {
         var line: [UInt8] = []
         var byte: UInt8 = 0
@@ -53,7 +55,7 @@ final class ChildProcess: @unchecked Sendable {  // set once at start; `wait` is
         throw Status.unavailable("\(name) ended before it was ready")
     }
 
-    /// Asks it to end, waits a while, then ends it.
+    /// Sends SIGTERM, waits up to three seconds, then sends SIGKILL.
     func end() {
         close(input)
         kill(pid, SIGTERM)

@@ -42,7 +42,7 @@ struct Devices: AsyncParsableCommand {
     }
 }
 
-/// Rows with their columns aligned.
+/// Formats rows with aligned columns.
 func table(_ rows: [[String]]) -> [String] {
     let count = rows.map(\.count).max() ?? 0
     let widths = (0..<count).map { column in rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0 }

@@ -1,12 +1,12 @@
 import Weir
 
-/// A cluster on this machine: one child process a task, on loopback.
+/// A cluster on this machine, with one child process for each task, on loopback addresses.
 final class LocalCluster: Sendable {
     let spec: ClusterSpec
     private let children: [ChildProcess]
 
-    /// - Parameter text: `ps=1,worker=2`.
-    /// - Throws: `invalidArgument` for a malformed text, `unavailable` when a server does not come up.
+    /// - Parameter text: the jobs and their task counts, such as `ps=1,worker=2`.
+    /// - Throws: `invalidArgument` for a malformed text; `unavailable` when a server does not start.
     init(_ text: String, serverArguments: [String] = []) throws {
         var jobs: [(name: String, count: Int)] = []
         for part in text.split(separator: ",") {

@@ -1,4 +1,4 @@
-/// Draws losses by step as an SVG picture.
+/// Draws the losses of the steps as an SVG image.
 struct LossCurve {
     let points: [(step: Int, loss: Float)]
 
@@ -29,7 +29,7 @@ struct LossCurve {
         return parts.joined(separator: "\n") + "\n"
     }
 
-    /// A running mean, so that the trend shows through the batches.
+    /// An exponential moving average, which shows the trend despite the noise of batches.
     private func smoothed(_ points: [(step: Int, loss: Float)]) -> [(step: Int, loss: Float)] {
         guard var mean = points.first?.loss else { return [] }
         return points.map { point in

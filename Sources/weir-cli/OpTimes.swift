@@ -1,7 +1,7 @@
 import Synchronization
 import Weir
 
-/// Adds up the time of each op.
+/// Sums the calls and the time of each op.
 final class OpTimes: StepTrace {
     private let totals = Mutex<[String: (calls: Int, nanoseconds: Int)]>([:])
 

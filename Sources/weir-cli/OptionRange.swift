@@ -1,14 +1,14 @@
 import ArgumentParser
 
-/// Sees to it that an option's number is one that the command can work with.
-/// - Throws: what was expected and what was found, as ArgumentParser reports it, with exit code 64.
+/// Checks that the value of an option is in its range.
+/// - Throws: `ValidationError` with the range and the value. ArgumentParser prints it and exits with code 64.
 func require<Number: Comparable>(_ option: String, _ value: Number?, in range: ClosedRange<Number>) throws {
-    // What is not a number is in no range.
+    // NaN is in no range.
     guard let value, !range.contains(value) else { return }
     throw ValidationError("\(option) must be between \(range.lowerBound) and \(range.upperBound), found \(value)")
 }
 
-/// What options of several commands may be.
+/// The ranges of options that several commands share.
 enum OptionRange {
     static let port = 0...65535
     static let task = 0...Int(Int32.max)

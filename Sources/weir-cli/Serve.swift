@@ -2,7 +2,7 @@ import ArgumentParser
 import Glibc
 import Weir
 
-/// How the cluster is given, for every command that needs one.
+/// The option that describes the cluster, for every command that needs one.
 struct ClusterArguments: ParsableArguments {
     @Option(
         help: ArgumentHelp(

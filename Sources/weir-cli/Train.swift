@@ -54,7 +54,7 @@ struct Train: AsyncParsableCommand {
         let reporter = try TrainingReporter(json: json, stepCount: steps, foldCount: folds, directory: out)
         let validation = CrossValidation(options, cluster: spec) { reporter.event($0) }
         let cleanup = local
-        // Ctrl-C ends training and the servers we started.
+        // Ctrl-C ends the training and the local servers.
         let end = try EndRequest()
         let training = Task { try await validation.run(asWorker: task) }
         let watch = Task {

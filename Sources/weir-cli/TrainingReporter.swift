@@ -2,7 +2,7 @@ import Glibc
 import Synchronization
 import Weir
 
-/// Shows a training as it goes: a progress bar, lines, or JSON; and leaves event files and a picture.
+/// Shows the progress of a training as a progress bar, as lines or as JSON. Writes event files and an image of the loss.
 final class TrainingReporter: Sendable {
     private struct State {
         var lastShown = ContinuousClock.now
@@ -113,14 +113,14 @@ final class TrainingReporter: Sendable {
         for line in table(rows) { Terminal.line(line) }
     }
 
-    /// After a failure: what was recorded stays.
+    /// Ends the report after a failure. The recorded events are kept.
     func abandon() {
         try? summaries.close()
         if !json, Terminal.isInteractive { Terminal.line("") }
     }
 }
 
-/// A number with so many digits after the point.
+/// Formats a number with `digits` digits after the decimal point; `null` if it is not finite.
 func fixed(_ value: Double, _ digits: Int) -> String {
     guard value.isFinite else { return "null" }
     let scale = pow(10, Double(digits))
@@ -132,7 +132,7 @@ func fixed(_ value: Double, _ digits: Int) -> String {
     return "\(sign)\(whole)." + String(repeating: "0", count: digits - rest.count) + rest
 }
 
-/// A text as JSON.
+/// A text as a JSON string.
 func quoted(_ text: String) -> String {
     var result = "\""
     for scalar in text.unicodeScalars {

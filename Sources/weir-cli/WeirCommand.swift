@@ -1,7 +1,7 @@
 import ArgumentParser
 import Weir
 
-/// The command line: one file for each subcommand.
+/// The `weir` command. Each subcommand has its own file.
 @main
 struct WeirCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// Every kind of case, one after the other.
+/// Runs every kind of case, one after the other.
 struct AllCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "all", abstract: "Every kind of case, for a number of cases or a time.")
     @Option(help: "How many cases of all kinds but graphs there are altogether.") var cases: Int?
@@ -9,7 +9,7 @@ struct AllCommand: AsyncParsableCommand {
     @Option(help: "Decides every case; chosen and printed when not given.") var seed: UInt64?
     @Option(help: "How many processes run cases at once.") var jobs = 2
 
-    /// The kinds and their shares of a hundred: of cases, and of time. Those over a port take longer.
+    /// The kinds and their percentages of the cases and of the time. Cases over a port take longer.
     private static let kinds: [(cases: Double, time: Double, run: @Sendable (FuzzOptions) throws -> Int)] = [
         (40, 25, { try watch(OpsFuzzer.self, $0) }),
         (25, 10, { try watch(FilesFuzzer.self, $0) }),

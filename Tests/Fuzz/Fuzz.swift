@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// Makes cases that nobody thought of, and says which of them end, freeze or confuse Weir.
+/// Makes random cases and reports those that crash or hang Weir or give wrong results.
 @main
 struct Fuzz: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

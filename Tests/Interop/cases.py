@@ -1,4 +1,4 @@
-"""What a case is made of: its cluster, sessions whose steps cannot hang, and comparing what was found with what is right."""
+"""The parts of a case: its cluster, sessions with a deadline for each step, and comparisons with the right values."""
 import os, re
 from contextlib import contextmanager
 
@@ -12,7 +12,7 @@ with servers.quietly():
     tf.logging.set_verbosity(tf.logging.FATAL)
 
 PS, WORKER0, WORKER1 = "/job:ps/task:0", "/job:worker/task:0", "/job:worker/task:1"
-# A step that takes longer hangs: none of these has more than milliseconds of work, but the machine may be busy.
+# A step that takes longer counts as hanging: steps have only milliseconds of work, but the machine may be busy.
 STEP_SECONDS = 10
 CASES = []
 
@@ -30,11 +30,11 @@ class Case:
         return f"{self.topic}.{self.name}"
 
     def is_for(self, kind):
-        """TensorFlow's servers know no simulated GPUs, and some cases ask for better than they do."""
+        """Whether the case suits this kind of server: TensorFlow's has no simulated GPUs; some cases are `weir_only`."""
         return kind == "weir" or not (self.options.get("weir_only") or self.options.get("gpus"))
 
     def run(self, weir, folder, kind, tensorflow):
-        """Starts the case's cluster, runs it there, and looks whether all servers live still."""
+        """Starts the case's cluster, runs the case there, and checks that all servers are still alive."""
         options = self.options
         arguments = ["--simulate-gpus", str(options["gpus"])] if options.get("gpus") else []
         tasks = {job: kinds if kind == "weir" or isinstance(kinds, int) else len(kinds)
@@ -53,8 +53,8 @@ class Case:
 def case(each=None, seconds=90, cpus=1, gpus=0, weir_only=False, arguments=(), **tasks):
     """Makes a function a case, or, with `each` (arguments by label), one case for each label.
 
-    It is called with a cluster of the tasks that the keywords name, `ps=1, worker=2`; a list such as
-    `worker=["tensorflow", "weir"]` says whose server each task is. `seconds` bounds the whole case."""
+    Its argument is a cluster with the tasks of the keywords, `ps=1, worker=2`; a list such as
+    `worker=["tensorflow", "weir"]` gives the kind of server of each task. `seconds` limits the whole case."""
     options = dict(tasks=tasks, seconds=seconds, cpus=cpus, gpus=gpus, weir_only=weir_only, arguments=list(arguments))
 
     def register(function):
@@ -97,7 +97,7 @@ def expect(found, expected, what="value", tolerance=1e-5):
 
 
 def first_lines(error, count=3):
-    """An error's own words, without the Python stacks that the client adds."""
+    """An error's message without the Python stacks that the client adds."""
     text = getattr(error, "message", None) or str(error)
     text = re.sub(r"Detected at node.*?\nNode: '[^\n]*\n", "", text, flags=re.S).replace("Graph execution error:", "")
     text = text.split("\n\nOriginal stack trace")[0].split("Detected at node")[0]
@@ -106,7 +106,7 @@ def first_lines(error, count=3):
 
 @contextmanager
 def expect_error(kind, *words, what="the step"):
-    """The block must end with this class of error, whose text contains each of the words (regular expressions)."""
+    """The block must raise this class of error, with a message that matches each of the words (regular expressions)."""
     try:
         yield
     except kind as error:
@@ -121,7 +121,7 @@ def expect_error(kind, *words, what="the step"):
 
 @contextmanager
 def control_flow(version):
-    """Conditionals and loops made in the block are of this version: 1 (Switch and Merge) or 2 (If and While)."""
+    """Selects the version of conditionals and loops made in the block: 1 (Switch and Merge) or 2 (If and While)."""
     (tf.enable_control_flow_v2 if version == 2 else tf.disable_control_flow_v2)()
     try:
         yield
@@ -130,6 +130,6 @@ def control_flow(version):
 
 
 def on(device, make):
-    """What `make` makes, on a device."""
+    """The result of `make`, on a device."""
     with tf.device(device):
         return make()

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Compares clusters of Weir's servers with TensorFlow on random graphs.
 
-Each graph is spread at random over the tasks and CPUs of a cluster, and several different steps of one session run in
-changing order; each fetch must be what TensorFlow gives for the same graph in one process without optimization. Steps
-that fail there must fail with the same code and name the same op; no step may hang. Prints each finding with the seed
-that makes it again (`--seed S --count 1`); exit status 1 when there was one.
+Each graph is distributed at random over the tasks and CPUs of a cluster, and several different steps of one session run in
+varying order. Each fetch must equal TensorFlow's result for the same graph in one process without optimization. Steps that
+fail there must fail with the same code and name the same op; no step may hang. Prints each finding with the seed that
+repeats it (`--seed S --count 1`); exit status 1 if there was one.
 """
 import argparse
 import collections
@@ -27,7 +27,7 @@ def report(options, clusters, trial):
     found, again = trial.found, 0
     for _ in range(2 if options.shrink else 0):
         repeated = Trial(options, clusters, trial.seed, trial.kept, trial.kept_steps)
-        clusters.drop(trial.cluster_name)  # a server that died or froze tells nothing of the next
+        clusters.drop(trial.cluster_name)  # the next trial needs new servers after a crash or a hang
         again += repeated.run() is not None
     clusters.drop(trial.cluster_name)
     print(f"FINDING seed {trial.seed}: {found.kind} in step {found.step} on cluster '{trial.cluster_name}'"
@@ -76,7 +76,7 @@ def main():
     print(f"seed {first}", flush=True)
 
     sys.path.insert(0, str(HERE))
-    from fuzzing.trial import Clusters, Finding, Trial  # and TensorFlow: before the fork, and no session before it
+    from fuzzing.trial import Clusters, Finding, Trial  # imports TensorFlow before the fork; no session may exist then
     folder = tempfile.mkdtemp(prefix="weir-fuzz-")
     clusters = Clusters(str(options.weir), folder, options.servers, servers.TensorFlowServers())
     found, graphs, steps, end = [], 0, 0, time.monotonic() + options.seconds
@@ -87,7 +87,7 @@ def main():
             trial = Trial(options, clusters, seed, options.keep, options.steps)
             try:
                 trial.found = trial.run()
-            except Exception as error:  # nothing that a server answers may do this to its client
+            except Exception as error:  # no response of a server may crash its client
                 trial.found = Finding("EXCEPTION", f"{type(error).__name__}: {error}", None)
             if options.show:
                 print("\n".join([f"graph {seed} on {trial.cluster_name}", *trial.program.text]))

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Runs the cases of this folder: TensorFlow's client against clusters of Weir's servers, and of both mixed.
+"""Runs the cases of this folder: TensorFlow's client against clusters of Weir's servers, and mixed clusters.
 
-Prints a line for each case, then the total; exit status 1 when one failed. Each case runs in a process of its own, which
-is ended when it takes too long. `--servers tensorflow` runs the same cases against TensorFlow's servers: what they
-demand is what TensorFlow does.
+Prints a line for each case, then the total; exit status 1 if one failed. Each case runs in its own process, which is
+killed when it takes too long. `--servers tensorflow` runs the same cases against TensorFlow's servers, to check the cases
+themselves.
 """
 import argparse, importlib, json, os, select, shutil, signal, sys, tempfile, time
 from pathlib import Path
@@ -15,7 +15,7 @@ TOPICS = [path.stem for path in sorted((HERE / "topics").glob("*.py"))]
 
 
 class Running:
-    """A case in its process, and the pipe on which that says how it went."""
+    """A case in its process, and the pipe for its result."""
 
     def __init__(self, case, options, folder):
         self.case, self.folder, self.started = case, folder, time.monotonic()
@@ -33,7 +33,7 @@ class Running:
         return self.started + self.case.options["seconds"]
 
     def end(self):
-        """What the case said, after its process and all that it started are gone."""
+        """Ends the case's process and everything that it started; returns the case's result."""
         said = b""
         if time.monotonic() < self.deadline:
             while part := os.read(self.result, 1 << 16):

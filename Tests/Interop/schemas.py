@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Compares the schema of each of Weir's ops, as `weir ops NAME` prints it, with that of TensorFlow's op.
 
-Inputs, outputs, attributes with their types, defaults, allowed values and minimums, and whether it is stateful. Types
-that Weir does not have are left out of what TensorFlow allows. Exit status 1 when something differs.
+Compares inputs, outputs, attributes with their types, defaults, allowed values and minimums, and statefulness. Types that
+Weir does not have are removed from TensorFlow's allowed types. Exit status 1 if something differs.
 """
 import argparse
 import concurrent.futures
@@ -61,7 +61,7 @@ def tensorflows_schema(op, type_names, known_types):
 
 
 def default_text(value, type_names):
-    """A default as `weir ops` writes it."""
+    """A default value as `weir ops` prints it."""
     kind = value.WhichOneof("value")
     if kind == "list":
         one, content = next(((field.name, content) for field, content in value.list.ListFields()), ("", []))
@@ -77,7 +77,7 @@ def default_text(value, type_names):
 def same_default(ours, theirs):
     if ours is None or theirs is None:
         return ours == theirs
-    if theirs.startswith("list("):  # Weir says of what: ints([1, 2])
+    if theirs.startswith("list("):  # Weir prints the element kind: ints([1, 2])
         return ours.partition("(")[2] == theirs.partition("(")[2]
     if theirs.startswith("float(") and ours.startswith("float("):
         return math.isclose(float(ours[6:-1]), float(theirs[6:-1]), rel_tol=1e-6)
@@ -115,7 +115,7 @@ def main():
     names = subprocess.run([weir, "ops"], stdout=subprocess.PIPE, text=True, check=True, timeout=60).stdout.split()
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         schemas = dict(zip(names, pool.map(lambda name: weirs_schema(weir, name), names)))
-    # The types that Weir has are those that its ops name.
+    # Weir's types are those that its ops name.
     known = {name for schema in schemas.values() for attribute in schema["attributes"].values() if attribute["type"] == "type"
              for name in attribute["allowed"] or ()} | {"string", "bool", "resource", "variant"}
     differing = 0
@@ -133,7 +133,7 @@ def main():
 
 
 def names_of_types():
-    """TensorFlow's numbers of types, with the names that its op registrations use."""
+    """TensorFlow's type numbers, with the names that its op registrations use."""
     from tensorflow.core.framework import types_pb2
     return {number: name.removeprefix("DT_").lower() for name, number in types_pb2.DataType.items()}
 

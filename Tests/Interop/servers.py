@@ -1,11 +1,11 @@
-"""Clusters on loopback whose tasks are Weir's servers, TensorFlow's, or some of each.
+"""Clusters on loopback of Weir's servers, TensorFlow's, or both.
 
-Every server ends with the process that started it, also when that is killed: Weir's when their standard input ends,
+Every server ends with the process that started it, even if that is killed: Weir's when their standard input ends,
 TensorFlow's with the process that forked them.
 """
 import contextlib, ctypes, json, os, random, signal, socket, subprocess, time
 
-# Prints less and finds no GPU: before TensorFlow is imported.
+# For less output and no GPU; must be set before TensorFlow is imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 os.environ.setdefault("SWIFT_BACKTRACE", "enable=no")
@@ -14,7 +14,7 @@ os.environ.setdefault("SWIFT_BACKTRACE", "enable=no")
 
 @contextlib.contextmanager
 def quietly():
-    """Standard error goes nowhere: importing TensorFlow writes there whatever it is told."""
+    """Discards standard error, because importing TensorFlow always writes there."""
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
@@ -26,8 +26,8 @@ def quietly():
 
 
 def free_port():
-    """A port that nobody listens at. One at random below those that the system gives to outgoing connections, so that
-    neither they nor clusters that other processes start at the same time take it before the server does."""
+    """A random free port below the system's ephemeral ports, so that neither outgoing connections nor clusters that start
+    at the same time are likely to take it before the server does."""
     while True:
         port = random.SystemRandom().randrange(20_000, 32_000)
         with socket.socket() as probe:
@@ -43,10 +43,10 @@ def end_with_parent():
 
 
 class TensorFlowServers:
-    """A process that has TensorFlow and no session, and forks one of TensorFlow's servers for each request.
+    """A process that has imported TensorFlow and forks a TensorFlow server for each request.
 
-    Forking is only safe before the first session, and importing TensorFlow for every server takes seconds: so this is
-    made first of all, by a process that has imported TensorFlow and done nothing with it."""
+    Importing TensorFlow for every server would take seconds, and forking is only safe before the first session. So create
+    this first, in a process that has imported TensorFlow but not used it."""
 
     def __init__(self):
         requests, self._requests = os.pipe()
@@ -110,7 +110,7 @@ class Cluster:
                 self._begin()
                 break
             except RuntimeError as error:
-                # Somebody else was faster: another cluster that starts just now, or a connection.
+                # Another cluster that starts now, or a connection, took the port first.
                 if attempt == 2 or "already in use" not in str(error):
                     raise
 
@@ -151,7 +151,7 @@ class Cluster:
         end = time.monotonic() + seconds
         while time.monotonic() < end and self.is_alive(job, task):
             if self.kinds[job][task] == "weir":
-                # That somebody listens there is not enough: it may be another cluster's server, which was faster.
+                # A listener is not enough: it may be another cluster's server that took the port first.
                 with open(self.log(job, task), errors="replace") as log:
                     if f"serving {self.target(job, task)} " in log.read():
                         return
@@ -179,7 +179,7 @@ class Cluster:
         os.kill(self.pids[job, task], signal_number)
 
     def terminate(self, job, task, seconds):
-        """Asks a server of Weir's to stop and returns its exit status. It is no part of the cluster then."""
+        """Asks a Weir server to stop, removes it from the cluster and returns its exit status."""
         pid = self.pids[job, task]
         os.kill(pid, signal.SIGTERM)
         status = next(process for process in self._processes if process.pid == pid).wait(seconds)

@@ -6,11 +6,11 @@ import WeirTensor
 
 /// A way to run a case; the results must not depend on it.
 enum Schedule: String, CaseIterable {
-    /// Inputs are fed, the graph is run as it is, one node after the other.
+    /// Inputs are fed; no optimizer; sequential executor.
     case plain = "as it is, one node after the other"
-    /// Inputs are constants, the graph is optimized: much of it is folded.
+    /// Inputs are constants, so the optimizer folds much of the graph; parallel executor.
     case optimized = "constants, optimized, on several threads"
-    /// On a simulated GPU whose streams are late, where there is a kernel for it.
+    /// On a simulated GPU with delayed streams, for ops with a GPU kernel.
     case gpu = "on a simulated GPU that is late"
 
     var options: RuntimeOptions {
@@ -30,12 +30,12 @@ enum Schedule: String, CaseIterable {
     var device: String { self == .gpu ? "/device:GPU:0" : "" }
 }
 
-/// Runs cases and tells what differs.
+/// Runs cases and reports differences from the table.
 struct CaseRunner {
     let registry: OpRegistry
     let schedule: Schedule
 
-    /// What differs from the table, for a person to read; nothing when all is as it should be.
+    /// Descriptions of the differences from the table; empty if there are none.
     func differences(_ item: OpCase) -> [String] {
         do {
             switch item.kind {
@@ -129,7 +129,7 @@ struct CaseRunner {
 }
 
 extension Tensor {
-    /// With texts in place of the marks that stand for them.
+    /// The tensor with the marks (the keys, such as `{dir}`) replaced in its strings.
     func replacing(_ marks: [String: String]) -> Tensor {
         guard dtype == .string, elements(ByteString.self).contains(where: { $0.bytes.contains(UInt8(ascii: "{")) }) else { return self }
         return Tensor(elements(ByteString.self).map { $0.replacing(marks) }, shape: shape)

@@ -1,9 +1,9 @@
 import WeirTensor
 
-/// How a tensor differs from what is expected; nil when it does not.
+/// Describes how a tensor differs from the expected one; nil if it does not.
 ///
-/// Integers, strings and truth values must be equal. Of floats the difference counts relative to the largest finite
-/// magnitude that is expected, as TensorFlow itself rounds differently by version and machine.
+/// Integers, strings and bools must be equal. Differences of floats are relative to the largest finite expected magnitude,
+/// because TensorFlow's own rounding depends on version and machine.
 func difference(_ found: Tensor, _ expected: OpCase.Expected, _ tolerance: Double?) -> String? {
     let value = expected.value
     guard found.dtype == value.dtype, found.shape == value.shape else {
@@ -39,7 +39,7 @@ private func usual(_ dtype: DType) -> Double {
     }
 }
 
-/// The numbers that a floating or complex tensor has; nil of other types.
+/// The numbers in a floating-point or complex tensor; nil for other types.
 private func numbers(_ tensor: Tensor) -> [Double]? {
     switch tensor.dtype {
     case .float32: tensor.elements(Float.self).map(Double.init)

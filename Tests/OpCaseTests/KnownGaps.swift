@@ -1,14 +1,13 @@
-/// Where Weir is known not to give what TensorFlow gives, and why. A case that is listed must differ: once it does not, its
-/// line goes.
+/// A known difference from TensorFlow, and its reason. A listed case must differ; remove its line when it no longer does.
 struct KnownGap {
-    /// The op, and what the case's name begins with.
+    /// The op. A case is covered if its name starts with `name`.
     let op: String
     var name = ""
     /// Whether only cases with gradients differ.
     var isOfGradients = false
-    /// Whether only cases that are to fail differ.
+    /// Whether only cases that expect an error differ.
     var isOfFailures = false
-    /// The schedules on which it differs.
+    /// The schedules in which it differs.
     var schedules = Schedule.allCases
     let reason: String
 
@@ -19,7 +18,7 @@ struct KnownGap {
         return true
     }
 
-    /// A GPU cannot fail in the middle of a kernel. TensorFlow's gives 0 there, or leaves the update out.
+    /// A GPU kernel cannot fail while it runs. For an index out of range TensorFlow's gives 0 or skips the update.
     private static let beyond = [
         ("Gather", "float32, out of range"), ("Gather", "float32, negative"), ("GatherNd", "float32, out of range"),
         ("GatherV2", "float32, out of range"), ("ScatterNd", "float32, out of range"),

@@ -2,19 +2,19 @@ import Foundation
 import WeirGraph
 import WeirTensor
 
-/// One line of the table of cases (`Tests/OpCases`): what TensorFlow computes with an op.
+/// One line of the table of cases (`Tests/OpCases`): the results of an op in TensorFlow.
 struct OpCase {
     /// A node of the op with these tensors as its inputs.
     struct Single {
         var attributes: Attributes
         var inputs: [Tensor]
-        /// Nil for an output that TensorFlow does not determine: only its type and shape count.
+        /// Only the types and shapes of outputs that are not `isDetermined` are compared.
         var outputs: [Expected]
-        /// What flows back into each output, and what then comes out at each input.
+        /// The incoming gradient of each output, and the expected gradient of each input (`inputGradients`).
         var outputGradients: [Tensor?] = []
         var inputGradients: [Tensor?] = []
     }
-    /// What one run of a graph gives.
+    /// One step of a graph, and its expected results.
     struct Run {
         var feeds: [(String, Tensor)]
         var fetches: [String]
@@ -33,12 +33,12 @@ struct OpCase {
 
     let op: String
     let name: String
-    /// Other ops that it tries as truly.
+    /// Other ops that the case tests as well.
     let also: [String]
     let kind: Kind
-    /// The name of the error's code, where the node is to fail.
+    /// The name of the expected error code; nil for success.
     let failure: String?
-    /// The tolerance that replaces the type's own.
+    /// The tolerance, if not the type's default.
     let tolerance: Double?
 
     /// The cases of a family.
@@ -77,7 +77,7 @@ struct OpCase {
     var label: String { "\(op): \(name)" }
 }
 
-/// Reads the table's notation; the ops' schemas say what attributes are.
+/// Parses the table's notation; the ops' schemas give the kinds of attributes.
 struct CaseReader {
     let registry: OpRegistry
 
@@ -132,7 +132,7 @@ struct CaseReader {
         guard let type = DType(name: name) else { throw JSON.Mistake(text: "no type '\(name)'") }
         return type
     }
-    /// A character stands for each byte.
+    /// Each character is one byte.
     private func bytes(_ text: String) -> ByteString { ByteString(text.unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) }) }
 
     func attributes(_ json: JSON, op: String) throws -> Attributes {
@@ -144,7 +144,7 @@ struct CaseReader {
                     return (name, try attribute(value, spec.kind))
                 }))
     }
-    /// An attribute that is no part of the op's schema.
+    /// An attribute that is not in the op's schema.
     private func unlisted(_ json: JSON) throws -> AttributeValue {
         if json.isBool { return .bool(try json.bool()) }
         if let items = try? json.list({ try $0.string() }) { return .strings(items.map { bytes($0) }) }
@@ -152,7 +152,7 @@ struct CaseReader {
         return .int(try json.int())
     }
     private func attribute(_ json: JSON, _ kind: OpSchema.AttributeKind) throws -> AttributeValue {
-        // In the body of a function.
+        // An attribute of the enclosing function.
         if let name = try? json["placeholder"].string() { return .placeholder(name) }
         switch kind {
         case .string: return .string(bytes(try json.string()))
@@ -182,7 +182,7 @@ struct CaseReader {
         let values = try json["attr"].pairs { try unlistedType($0) }
         return FunctionReference(try json["name"].string(), attributes: Dictionary(uniqueKeysWithValues: values))
     }
-    /// Functions are called with types.
+    /// An attribute of a function reference: often a type.
     private func unlistedType(_ json: JSON) throws -> AttributeValue {
         if let name = try? json.string(), let type = DType(name: name) { return .type(type) }
         return try unlisted(json)
@@ -223,7 +223,7 @@ struct CaseReader {
     }
 }
 
-/// A value of a parsed JSON text.
+/// A value in parsed JSON.
 struct JSON {
     struct Mistake: Error { let text: String }
     private let value: Any?

@@ -3,20 +3,20 @@ import WeirGraph
 import WeirOps
 import WeirTensor
 
-/// Every op against TensorFlow: the cases of `Tests/OpCases`, whose README says how they are recorded.
-@Suite("Ops give what TensorFlow gives", .timeLimit(.minutes(10)))
+/// Compares every op with TensorFlow: the cases of `Tests/OpCases` (its README says how they are recorded).
+@Suite("Ops compared with TensorFlow", .timeLimit(.minutes(10)))
 struct OpCaseTests {
     static let families = [
         "array", "control", "io", "linear", "math", "nn", "queue", "random", "state", "strings", "training",
     ]
 
-    @Test("the values and gradients of the table, as it is", arguments: families)
+    @Test("the values and gradients of the table, unoptimized", arguments: families)
     func plain(_ family: String) throws { try compare(family, .plain) }
 
     @Test("the values and gradients of the table, optimized", arguments: families)
     func optimized(_ family: String) throws { try compare(family, .optimized) }
 
-    @Test("the values and gradients of the table, on a late GPU", arguments: families)
+    @Test("the values and gradients of the table, on a GPU with delayed streams", arguments: families)
     func gpu(_ family: String) throws { try compare(family, .gpu) }
 
     private func compare(_ family: String, _ schedule: Schedule) throws {
@@ -32,11 +32,11 @@ struct OpCaseTests {
         }
         guard !found.isEmpty else { return }
         let text = "\(found.count) differences \(schedule.rawValue):\n\(found.prefix(60).joined(separator: "\n"))"
-        // Strings of any bytes are among them.
+        // The text may contain strings of arbitrary bytes.
         Issue.record(Comment(rawValue: String(decoding: text.utf8.map { $0 == 10 || (32..<127).contains($0) ? $0 : 63 }, as: UTF8.self)))
     }
 
-    /// Ops that TensorFlow takes from nobody, so that nothing can be recorded; what tries them instead.
+    /// Ops that TensorFlow rejects from clients, so they cannot be recorded, and the tests that cover them.
     static let unrecorded = ["_DeviceRetval": "FunctionCallTests"]
 
     @Test("every op has a case")

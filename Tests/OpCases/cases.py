@@ -1,4 +1,4 @@
-"""What a case is: tensors with their types, cases of one node, cases of a graph, and the table that holds a family's.
+"""Declarations of cases: typed tensors, cases of one node, cases of a graph, and the table of a family's cases.
 
 A family file has one function `declare(table)`, which calls `table.case`, `table.types` and `table.graph`.
 """
@@ -18,8 +18,7 @@ ALL = NUMBERS + ["bool", "string"] + list(QUANTIZED)
 
 
 class Tensor:
-    """A dense tensor: the name of its type and an array. The array of a quantized type has the integers, the array of a
-    string tensor has bytes."""
+    """A dense tensor: the name of its type and an array, which has integers for a quantized type and bytes for strings."""
 
     def __init__(self, dtype, array):
         self.dtype, self.array = dtype, array
@@ -29,14 +28,14 @@ class Tensor:
         return list(self.array.shape)
 
     def fed(self):
-        """The array as TensorFlow takes it: a copy, since ops that work in place write to what is fed."""
+        """The array to feed: a copy, because in-place ops write to fed arrays."""
         if self.dtype in QUANTIZED:
             return self.array.astype(tf.as_dtype(self.dtype).as_numpy_dtype)
         return self.array.copy()
 
 
 def tensor(dtype, values, shape=None):
-    """A tensor of nested lists, or of a flat list and a shape. One value fills the shape."""
+    """A tensor from nested lists, or from a flat list and a shape. A single value fills the shape."""
     if dtype == "string":
         flat = np.array(values, dtype=object)
         array = np.empty(flat.shape, dtype=object)
@@ -81,8 +80,8 @@ SERIES = [1, 3, 2, 5, 4, 7, 6, 9, 8, 11, 12, 10]
 
 
 def numbers(dtype, shape, start=0):
-    """Small values that differ from each other and suit any type: some negative and some with fractions where the type
-    has them. `start` gives other values."""
+    """Small distinct values for any type, some negative and some with fractions if the type has them. Another `start`
+    gives other values."""
     shape = [shape] if isinstance(shape, int) else list(shape)
     count = int(np.prod(shape))
     series = [SERIES[(index + start) % len(SERIES)] for index in range(count)]
@@ -103,7 +102,7 @@ def numbers(dtype, shape, start=0):
 
 
 class Case:
-    """A case of one node: its inputs are dense tensors."""
+    """A case of one node with dense inputs."""
 
     def __init__(self, op, name, inputs, attr, dy, grad, rtol, any, fails, instead):
         self.op, self.name, self.inputs, self.attr = op, name, inputs, attr
@@ -111,7 +110,7 @@ class Case:
 
 
 class GraphCase:
-    """A case of several nodes, which are run one or more times in one session."""
+    """A case of several nodes, with one or more steps in one session."""
 
     def __init__(self, op, name, nodes, runs, also, library, rtol):
         self.op, self.name, self.nodes, self.runs = op, name, nodes, runs
@@ -121,7 +120,7 @@ class GraphCase:
 def node(name, op, inputs=(), device=None, **attr):
     """A node of a graph case. Inputs are written as in a GraphDef: "x", "x:1", "^x". A Tensor is an attribute's value."""
     if op == "VarHandleOp":
-        attr.setdefault("shared_name", name)  # Without one, all variables of a session are the same.
+        attr.setdefault("shared_name", name)  # Without it all variables of a session would be the same.
     return {"name": name, "op": op, "input": list(inputs), "device": device, "attr": attr}
 
 
@@ -146,7 +145,7 @@ HIDDEN = ["_Arg", "_Retval"]
 
 
 def needed(nodes, runs):
-    """The nodes that the runs feed, fetch or have as targets, and all that those need."""
+    """The nodes that the runs feed, fetch or have as targets, and all their ancestors."""
     def node_of(name):
         return name.lstrip("^").split(":")[0]
     inputs = {one["name"]: [node_of(name) for name in one["input"]] for one in nodes}
@@ -187,14 +186,14 @@ class Table:
 
     def case(self, op, name, inputs, dy=None, grad=True, rtol=None, any=False, fails=None, instead=None,
              **attr):
-        """One node with dense inputs. Type attributes that the inputs tell need not be given. `any` is True, or the
-        indices of the outputs whose values are not determined. `instead` is for an op that TensorFlow has no working CPU
-        kernel of: other nodes, whose inputs are x0, x1 …, and the names of their tensors that are the op's outputs."""
+        """Adds a case of one node with dense inputs. Type attributes are inferred from the inputs. `any` is True, or the
+        indices of the outputs whose values are not deterministic. `instead` is for an op without a working CPU kernel in
+        TensorFlow: equivalent nodes, with inputs x0, x1 …, and the names of their tensors that are the op's outputs."""
         self._add(Case(op, name, list(inputs), attr, dy, grad, rtol, any, fails, instead))
 
     def types(self, op, inputs, by="T", without=(), only=None, name="{}", **options):
-        """One case for each type that TensorFlow has a CPU kernel for. `inputs` makes the inputs of a type's case; a
-        value of `options` may be a function of the type too."""
+        """Adds a case for each type that TensorFlow has a CPU kernel for. `inputs` makes the inputs for a type; a value of
+        `options` may also be a function of the type."""
         for dtype in kernel_types(op, by):
             if dtype in without or (only is not None and dtype not in only):
                 continue
@@ -203,7 +202,7 @@ class Table:
             self.case(op, name.format(dtype), inputs(dtype), **values)
 
     def graph(self, op, name, nodes, runs, also=(), library=(), rtol=None):
-        """Several nodes and the runs of them. Nodes that no run needs are left out, also from `also`."""
+        """Adds a case of several nodes and their runs. Nodes that no run needs are left out, also from `also`."""
         nodes = needed(nodes, runs)
         ops = {one["op"] for one in [*nodes, *[one for body in library for one in body["nodes"]]]}
         also = sorted(one for one in {*also} - {op} if one in ops or one in HIDDEN)

@@ -1,18 +1,18 @@
 """Records the table of op cases from TensorFlow.
 
 record.py [--family NAME]            runs the cases in TensorFlow and writes <family>.jsonl next to this file
-record.py --check OPS.txt            prints the ops of a list, one name a line, that no recorded case tries
-record.py --against grpc://HOST:PORT runs the recorded cases' graphs at a server and prints every difference
+record.py --check OPS.txt            prints the ops of a list (one name a line) that have no recorded case
+record.py --against grpc://HOST:PORT runs the recorded cases' graphs on a server and prints every difference
 README.md describes the format.
 """
 import argparse, functools, importlib, json, os, sys, tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
-os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"  # Its kernels' values depend on the processor.
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"  # oneDNN's results depend on the processor.
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.append(os.path.join(HERE, "..", "Interop"))  # After this folder, whose `cases` is another.
+sys.path.append(os.path.join(HERE, "..", "Interop"))  # After this folder, which has its own `cases`.
 from servers import quietly
 
 with quietly():
@@ -24,7 +24,7 @@ with quietly():
     from cases import ALL, COMPLEX, QUANTIZED, REALS, Case, Table, Tensor
 
 FAMILIES = ["array", "control", "io", "linear", "loops", "math", "nn", "queue", "random", "state", "strings", "training"]
-PRODUCER = 1882  # The version of the graphs, where an op does not ask for an older one.
+PRODUCER = 1882  # The graphs' producer version, unless an op needs an older one.
 CODES = ["OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS",
          "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED",
          "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"]
@@ -69,7 +69,7 @@ def value_text(value, dtype):
 
 
 def tensor_text(tensor, values=True):
-    """A tensor as [dtype, shape, values]: one value where all are equal, none where they are not determined."""
+    """A tensor as [dtype, shape, values]: a single value if all are equal, none if they are not deterministic."""
     texts = [value_text(value, tensor.dtype) for value in tensor.array.ravel()] if values else []
     if len(set(texts)) == 1:
         texts = texts[:1]
@@ -114,7 +114,7 @@ def device_of(target):
 
 
 def in_folder(value, folder):
-    """The value with the folder's name for {dir} and the device's for {device}."""
+    """The value with {dir} and {device} replaced by the names of the folder and the device."""
     if isinstance(value, str):
         return value.replace("{dir}", folder).replace("{device}", DEVICE[0])
     if isinstance(value, bytes):
@@ -149,7 +149,7 @@ def set_function(proto, value, folder):
 
 
 def kind_of(value):
-    """The kind of an attribute that no schema names."""
+    """The kind of an attribute that is not in a schema."""
     if isinstance(value, (list, tuple)):
         return "list(" + (kind_of(value[0]) if value else "int") + ")"
     if isinstance(value, Tensor):
@@ -237,7 +237,7 @@ def function_def(function, folder, functions):
 
 
 def inferred(case):
-    """The case's attributes with the types and counts that its inputs tell."""
+    """The case's attributes with the types and counts inferred from its inputs."""
     schema = definition(case.op)
     attr = dict(case.attr)
     variadic = [arg for arg in schema.input_arg if arg.number_attr or arg.type_list_attr]
@@ -263,9 +263,9 @@ def inferred(case):
 # --- Running ---------------------------------------------------------------------------------------------------------
 
 def session_config():
-    """One thread and no optimizer: the kernels compute every node as it stands."""
+    """One thread and no optimizer, so that the op's own kernel computes every node."""
     config = tf.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=2)
-    config.operation_timeout_in_ms = 20_000  # A case that waits for ever is a mistake.
+    config.operation_timeout_in_ms = 20_000  # A case that waits forever is a mistake.
     options = config.graph_options
     options.optimizer_options.opt_level = tf.OptimizerOptions.L0
     options.optimizer_options.do_common_subexpression_elimination = False
@@ -291,12 +291,12 @@ def fetched(value, dtype, folder):
 
 
 def code_of(error):
-    """The name of an error's code; what TensorFlow says when it makes a graph has INVALID_ARGUMENT."""
+    """The name of an error's code; INVALID_ARGUMENT for errors while a graph is made."""
     return CODES[error.error_code] if isinstance(error, tf.errors.OpError) else "INVALID_ARGUMENT"
 
 
 def gradient_values(shape, dtype, start):
-    """The gradient given for an output: values that differ from each other."""
+    """The incoming gradient of an output: distinct values."""
     series = [0.5, -1, 2, 1.5, -0.25, 3, -2, 0.75]
     count = int(np.prod(shape))
     array = np.array([series[(index + start) % len(series)] for index in range(count)]).reshape(shape)
@@ -312,7 +312,7 @@ def wants_gradient(case, outputs):
 
 
 def simple_graph(case, attr, target, folder):
-    """The graph of a case of one node, "n", whose inputs are x0, x1, … In TensorFlow it may be other nodes instead."""
+    """The graph of a case of one node, "n", with inputs x0, x1, … For TensorFlow, `instead` may replace the node."""
     graph_def = graph_pb2.GraphDef()
     for index, one in enumerate(case.inputs):
         given = {"dtype": one.dtype, "shape": "unknown"} if case.fails else {"dtype": one.dtype, "value": one}
@@ -327,7 +327,7 @@ def simple_graph(case, attr, target, folder):
 
 
 def run_simple(case, target, folder):
-    """The case's record: what is in its line."""
+    """The case's record: the contents of its line."""
     attr = inferred(case)
     record = {"op": case.op, "case": case.name, "attr": attr, "in": case.inputs}
     try:
@@ -357,7 +357,7 @@ def run_simple(case, target, folder):
 
 
 def record_gradient(case, record, session, outs, xs, feed, outputs, folder):
-    """Adds what TensorFlow's gradient of the node gives, where there is one."""
+    """Adds TensorFlow's gradient of the node, if there is one."""
     given = [gradient_values(one.shape, one.dtype, index) if one.dtype in REALS + COMPLEX else None
              for index, one in enumerate(outputs)]
     if case.dy is not None:
@@ -370,7 +370,7 @@ def record_gradient(case, record, session, outs, xs, feed, outputs, folder):
     gradients = [None if one is None else tf.convert_to_tensor(one) for one in gradients]
     if all(one is None for one in gradients):
         return
-    # Gradients that read an input's value when they are made forbid to feed it: it is a constant then.
+    # TensorFlow forbids feeding an input whose value was read while the gradient was built; that input is a constant.
     feed = {x: value for x, value in feed.items() if x.graph.is_feedable(x)}
     values = iter(session.run([one for one in gradients if one is not None], feed))
     record["dy"] = given
@@ -378,7 +378,7 @@ def record_gradient(case, record, session, outs, xs, feed, outputs, folder):
 
 
 def producer_of(case):
-    """The newest version of graphs that still has all ops of the case."""
+    """The newest producer version that still has all ops of the case."""
     ops = {node["op"] for one in [{"nodes": case.nodes}, *case.library] for node in one["nodes"]}
     schemas = [schema for schema in map(op_def_registry.get, ops) if schema is not None]
     return min([PRODUCER] + [one.deprecation.version - 1 for one in schemas if one.HasField("deprecation")])
@@ -434,7 +434,7 @@ def run_once(one, graph, session, folder):
 
 
 def is_plain_constant(node):
-    """Whether a node is a constant that its name and value describe: a case's line has these in a list of their own."""
+    """Whether a node is a constant with only a name and a value, which goes into the line's list `const`."""
     return node["op"] == "Const" and not node["input"] and not node["device"] and set(node["attr"]) == {"dtype", "value"}
 
 
@@ -456,7 +456,7 @@ def compact_function(function):
 
 
 def record_of(case, target=""):
-    """Runs the case in a folder of its own."""
+    """Runs the case in a temporary folder."""
     DEVICE[0] = device_of(target)
     with tempfile.TemporaryDirectory() as folder:
         record = (run_simple if isinstance(case, Case) else run_graph)(case, target, folder)
@@ -466,12 +466,12 @@ def record_of(case, target=""):
 
 
 def is_any(record, index):
-    """Whether the values of an output are not determined."""
+    """Whether the values of an output are not deterministic."""
     return record["any"] is True or index in record["any"]
 
 
 def without_values(record):
-    """The record with the outputs that are not determined left empty."""
+    """The record without the values of nondeterministic outputs."""
     def emptied(one):
         if one.get("any") and "out" in one:
             return {**one, "out": [RawText(tensor_text(tensor, values=False)) if is_any(one, index) else tensor
@@ -484,7 +484,7 @@ def without_values(record):
 
 
 class RawText(Tensor):
-    """A tensor whose text is known."""
+    """A tensor as finished JSON text."""
 
     def __init__(self, text):
         self.text = text
@@ -504,7 +504,7 @@ def json_text_of(value):
     return json_text(value)
 
 
-# --- The three things to do ------------------------------------------------------------------------------------------
+# --- Commands --------------------------------------------------------------------------------------------------------
 
 def cases_of(family):
     table = Table()
@@ -554,7 +554,7 @@ def check(path):
 
 
 def differs(expected, found, rtol):
-    """Whether a tensor is not what it should be."""
+    """Whether a tensor differs from the expected one."""
     if expected is None or found is None:
         return (expected is None) != (found is None)
     if expected.dtype != found.dtype or expected.shape != found.shape:
@@ -576,7 +576,7 @@ def differs(expected, found, rtol):
 
 
 def differences(expected, found):
-    """The parts of two records that differ, as texts."""
+    """Descriptions of the differences between two records."""
     rtol = expected.get("rtol")
     pairs = [(f"run {index}", left, right) for index, (left, right) in enumerate(zip(expected["runs"], found["runs"]))] \
         if "runs" in expected else [("", expected, found)]
@@ -593,7 +593,7 @@ def differences(expected, found):
 
 
 def compare(name, op, target):
-    """Records the cases in TensorFlow and at the server, and prints where they differ."""
+    """Records the cases in TensorFlow and on the server, and prints the differences."""
     count = internal = 0
     for family in families(name):
         for case in selected(cases_of(family), op):

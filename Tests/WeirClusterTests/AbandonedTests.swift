@@ -7,8 +7,8 @@ import WeirTesting
 
 @testable import WeirCluster
 
-/// What clients leave behind: sessions that nobody closes, steps that nobody asks for again.
-@Suite("What is left behind", .serialized, .timeLimit(.minutes(5)))
+/// Limits on the state that clients abandon: unclosed sessions and compiled steps that are never used again.
+@Suite("Abandoned sessions and steps", .serialized, .timeLimit(.minutes(5)))
 struct AbandonedTests {
     private func counter(_ count: Int) throws -> (graph: Graph, outputs: [Output]) {
         let b = GraphBuilder(registry: .standard)
@@ -17,7 +17,7 @@ struct AbandonedTests {
         return (try b.graph(), outputs)
     }
 
-    @Test("of 10,000 sessions opened and abandoned a thousand stay, those used last; the others' clients are told to begin anew")
+    @Test("of 10,000 abandoned sessions the 1,000 last used stay; clients of the others get ABORTED")
     func sessions() async throws {
         let server = try await Server.createLocal()
         let (graph, _) = try counter(1)
@@ -39,7 +39,7 @@ struct AbandonedTests {
         await server.stop()
     }
 
-    @Test("a session that grows makes others go, those used longest ago")
+    @Test("a session that grows evicts the least recently used ones")
     func growing() async throws {
         var options = ServerOptions()
         options.maximumNodeCount = 100
@@ -59,14 +59,14 @@ struct AbandonedTests {
         await server.stop()
     }
 
-    @Test("sessions with their own view of the cluster take their connections with them")
+    @Test("an evicted session with its own ClusterSpec closes its connections")
     func views() async throws {
         var options = ServerOptions()
         options.maximumSessions = 3
         try await TestCluster.with([("ps", 1), ("worker", 1)], options: options) { cluster in
             let server = cluster.server("worker")
             let (graph, _) = try counter(1)
-            // The same servers, as another job's tasks.
+            // The same servers, as tasks of another job.
             let addresses = cluster.spec.tasks.map(\.address)
             var configuration = SessionConfiguration()
             configuration.cluster = try ClusterSpec(["view": addresses])
@@ -76,19 +76,19 @@ struct AbandonedTests {
                 _ = try await server.master.createSession(request, cancellation: Cancellation())
             }
             #expect(server.master.sessionCount == 3)
-            // Two views a session, the master's and the worker's, of one other task each; and the servers' own.
+            // Each session has two views (master and worker) with one connection each to another task; plus the server's own.
             while server.openWorkerCount > 8 { await Task.yield() }
         }
     }
 
-    @Test("of many different fetches the tasks keep the last, and what was fetched first can be fetched again")
+    @Test("tasks keep the graphs of the latest steps, and an evicted step is compiled again")
     func fetches() async throws {
         try await TestCluster.with([("worker", 1)]) { cluster in
             let server = cluster.server("worker")
             let count = 60
             let (graph, _) = try counter(count)
             let handle = try await server.master.createSession(CreateSession(graph: graph.definition), cancellation: Cancellation())
-            // Every pair of outputs is a step of its own.
+            // Each pair of outputs makes a different step.
             func run(_ first: Int, _ second: Int) async throws -> [Float] {
                 let request = RunStep(
                     session: handle, feeds: [NamedTensor("x:0", Tensor(Float(1)))], fetches: ["n\(first):0", "n\(second):0"])
@@ -104,13 +104,13 @@ struct AbandonedTests {
             while session.graphCount > 1000 { await Task.yield() }
             #expect(try await run(0, 1) == [1, 2])
             #expect(try await run(count - 2, count - 1) == [59, 60])
-            // What is asked for twice is given once, as TensorFlow does.
+            // A duplicate fetch is returned once, as in TensorFlow.
             #expect(try await run(7, 7) == [8])
             #expect(server.worker.steps.count == 0)
         }
     }
 
-    @Test("callables and partial runs that nobody ends make room for new ones")
+    @Test("abandoned callables and partial runs are evicted")
     func callables() async throws {
         let server = try await Server.createLocal()
         let (graph, _) = try counter(1)

@@ -9,7 +9,7 @@ struct ClusterSpecTests {
     static let expected: [String: [Int: String]] = ["ps": [0: "a:1"], "worker": [0: "b:2", 1: "c:3"]]
 
     @Test(
-        "every form of a cluster is read",
+        "every form of a cluster spec is parsed",
         arguments: [
             #"{"ps": ["a:1"], "worker": ["b:2", "c:3"]}"#,
             #"{"ps": {"0": "a:1"}, "worker": {"1": "c:3", "0": "b:2"}}"#,
@@ -25,7 +25,7 @@ struct ClusterSpecTests {
         #expect(spec.tasks.map(\.address) == ["a:1", "b:2", "c:3"])
     }
 
-    @Test("a file holds what an argument could")
+    @Test("a file may hold any form of a cluster spec")
     func files() throws {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("weir-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: path) }
@@ -72,7 +72,7 @@ struct ClusterSpecTests {
     }
 
     @Test(
-        "what is no cluster is refused in one line that says what was expected",
+        "an invalid cluster spec is an error of one line that says what was expected",
         arguments: [
             ("", "expected JSON, @FILE, or job|host:port"),
             ("ps", "found \"ps\""),
@@ -116,13 +116,13 @@ struct ServerDefinitionTests {
         }
     }
 
-    @Test("what there is just one of need not be said")
+    @Test("job and task have defaults if there is only one")
     func defaults() throws {
         #expect(try ServerDefinition(.cluster(cluster), job: "ps", task: nil).task == 0)
         #expect(try ServerDefinition(.cluster(ClusterSpec(["solo": ["a:1"]])), job: nil, task: nil).job == "solo")
     }
 
-    @Test("TF_CONFIG says which task this is, unless something else was said")
+    @Test("TF_CONFIG gives the task, unless arguments override it")
     func configuration() throws {
         let text = """
             {"cluster": {"ps": ["a:1", "a:2"], "worker": ["b:2", "c:3"]}, "task": {"type": "worker", "index": 1}}
@@ -136,7 +136,7 @@ struct ServerDefinitionTests {
         #expect(try ServerDefinition(.configuration(quoted), job: nil, task: nil).task == 1)
     }
 
-    @Test("a task that is not there, or not said, is refused with those that are")
+    @Test("the error for a missing or unknown task lists the existing ones")
     func missing() throws {
         func message(_ job: String?, _ task: Int?) -> String? {
             do throws(Status) {

@@ -19,7 +19,7 @@ struct ClusterTests {
         b.add("VariableV2", name: name, attributes: ["dtype": .type(.float32), "shape": .shape([count])])[0]
     }
 
-    @Test("a step over three tasks gives the same result over links, through memory and over TCP, and over gRPC", arguments: transports)
+    @Test("a step on three tasks gives the same result over links (shared memory or TCP) and gRPC", arguments: transports)
     func threeTasks(_ transport: ServerOptions.TensorTransport) async throws {
         try await TestCluster.with([("ps", 1), ("worker", 2)], options: options(transport)) { cluster in
             let b = GraphBuilder(registry: .standard)
@@ -38,7 +38,7 @@ struct ClusterTests {
         }
     }
 
-    @Test("large tensors cross whole", arguments: transports)
+    @Test("large tensors arrive intact", arguments: transports)
     func largeTensors(_ transport: ServerOptions.TensorTransport) async throws {
         try await TestCluster.with([("ps", 1), ("worker", 1)], options: options(transport)) { cluster in
             let count = 3_000_000
@@ -56,7 +56,7 @@ struct ClusterTests {
         }
     }
 
-    @Test("strings cross as they are", arguments: transports)
+    @Test("string tensors arrive intact", arguments: transports)
     func strings(_ transport: ServerOptions.TensorTransport) async throws {
         try await TestCluster.with([("ps", 1), ("worker", 1)], options: options(transport)) { cluster in
             let b = GraphBuilder(registry: .standard)
@@ -68,7 +68,7 @@ struct ClusterTests {
         }
     }
 
-    @Test("variables are shared by sessions of different clients, and outlive them")
+    @Test("sessions of different clients share variables, which outlive them")
     func sharing() async throws {
         try await TestCluster.with([("ps", 1), ("worker", 2)]) { cluster in
             func client(_ task: Int) throws -> (Graph, init: Operation, add: Operation, read: Output) {
@@ -109,7 +109,8 @@ struct ClusterTests {
             do {
                 _ = try await session.run(y)
                 Issue.record("reading an uninitialized variable must fail")
-            } catch let status as Status {
+            } catch {
+                let status = Status(error)
                 #expect(status.code == .failedPrecondition)
                 #expect(status.message.contains("uninitialized value v"))
                 #expect(status.message.contains("/job:ps/replica:0/task:0"))
@@ -117,7 +118,7 @@ struct ClusterTests {
         }
     }
 
-    @Test("a step that waits for a queue ends at its deadline and takes nothing with it")
+    @Test("a step that waits for a queue ends at its deadline and takes no element")
     func deadline() async throws {
         try await TestCluster.with([("worker", 1)]) { cluster in
             let b = GraphBuilder(registry: .standard)
@@ -130,7 +131,8 @@ struct ClusterTests {
             do {
                 _ = try await session.run(take, options: options)
                 Issue.record("nothing was enqueued")
-            } catch let status as Status {
+            } catch {
+                let status = Status(error)
                 #expect(status.code == .deadlineExceeded)
             }
             try await session.run(put)
@@ -155,7 +157,7 @@ struct ClusterTests {
         }
     }
 
-    @Test("a task that has gone ends the step with its name, and a new session works once it is back")
+    @Test("when a task dies the step fails with its name; after its restart a new session works")
     func restart() async throws {
         let spec = try ClusterSpec.onLoopback([("ps", 1), ("worker", 1)])
         var options = ServerOptions()
@@ -174,7 +176,8 @@ struct ClusterTests {
         do {
             _ = try await session.run(read)
             Issue.record("the parameter server is gone")
-        } catch let status as Status {
+        } catch {
+            let status = Status(error)
             #expect(status.code == .unavailable || status.code == .aborted)
             #expect(status.message.contains("/job:ps/replica:0/task:0"))
         }
@@ -189,13 +192,14 @@ struct ClusterTests {
         await again.stop()
     }
 
-    @Test("a port that is taken is an error of one line")
+    @Test("a port in use is an error of one line")
     func takenPort() async throws {
         try await TestCluster.with([("worker", 1)]) { cluster in
             do {
                 _ = try await Server(ServerDefinition(.cluster(cluster.spec), job: "worker", task: 0))
                 Issue.record("two servers on one port")
-            } catch let status as Status {
+            } catch {
+                let status = Status(error)
                 #expect(status.message.contains("in use") && !status.message.contains("\n"))
             }
         }

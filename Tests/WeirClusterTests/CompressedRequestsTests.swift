@@ -16,7 +16,7 @@ private typealias Status = WeirTensor.Status
 @Suite struct CompressedRequestsTests {
     private static let limit = 1 << 20
 
-    /// One whole message of zlib's format.
+    /// The bytes as one complete zlib stream.
     private static func packed(_ bytes: [UInt8]) -> [UInt8] {
         var packed = [UInt8](repeating: 0, count: Int(compressBound(UInt(bytes.count))))
         var count = UInt(packed.count)
@@ -31,7 +31,7 @@ private typealias Status = WeirTensor.Status
         return buffer
     }
 
-    /// A stream on which a call has begun.
+    /// A channel on which the request headers of a call have arrived.
     private static func stream(_ encoding: String?) throws -> EmbeddedChannel {
         let channel = EmbeddedChannel(handler: CompressedRequests(limit: limit))
         try channel.connect(to: .init(unixDomainSocketPath: "/"), promise: nil)
@@ -43,7 +43,7 @@ private typealias Status = WeirTensor.Status
     private static func send(_ bytes: ByteBuffer, ends: Bool = false, on channel: EmbeddedChannel) throws {
         try channel.writeInbound(HTTP2Frame.FramePayload.data(.init(data: .byteBuffer(bytes), endStream: ends)))
     }
-    /// All that the transport would get, and whether the last of it ended the request.
+    /// Everything that the handler passes to the transport, and whether the last frame ended the request.
     private static func received(_ channel: EmbeddedChannel) throws -> (headers: HPACKHeaders?, bytes: [UInt8], hasEnded: Bool) {
         var result: (headers: HPACKHeaders?, bytes: [UInt8], hasEnded: Bool) = (nil, [], false)
         while let payload = try channel.readInbound(as: HTTP2Frame.FramePayload.self) {
@@ -149,7 +149,7 @@ private typealias Status = WeirTensor.Status
     }
 }
 
-/// Messages as they are.
+/// Sends and receives raw bytes as messages.
 private struct Bytes: MessageSerializer, MessageDeserializer {
     func serialize<B: GRPCContiguousBytes>(_ message: [UInt8]) -> B { B(message) }
     func deserialize<B: GRPCContiguousBytes>(_ bytes: B) -> [UInt8] { bytes.withUnsafeBytes { Array($0) } }

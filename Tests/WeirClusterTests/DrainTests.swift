@@ -7,11 +7,11 @@ import WeirTesting
 
 @testable import WeirCluster
 
-@Suite("Servers that are asked to stop", .serialized, .timeLimit(.minutes(1)))
+@Suite("Graceful shutdown of servers", .serialized, .timeLimit(.minutes(1)))
 struct DrainTests {
     private static let transports: [ServerOptions.TensorTransport] = [.links, .grpc]
 
-    @Test("a parameter server that is asked to stop waits for the steps of others that it is part of, and begins no new ones", arguments: transports)
+    @Test("a draining parameter server finishes its partitions of running steps, and starts no new ones", arguments: transports)
     func parameterServer(_ transport: ServerOptions.TensorTransport) async throws {
         let spec = try ClusterSpec.onLoopback([("ps", 1), ("worker", 1)])
         var options = ServerOptions()
@@ -51,7 +51,7 @@ struct DrainTests {
         } catch {
             #expect(Status(error).code == .unavailable && Status(error).message.contains("/job:ps/replica:0/task:0"), "\(error)")
         }
-        // The step under way gets what it waits for, and its result.
+        // The running step gets its queue element and returns its result.
         try await session.run(put)
         #expect(try await running.scalar(of: Float.self) == 7)
         try await stopped.next()
@@ -59,7 +59,7 @@ struct DrainTests {
         await worker.stop()
     }
 
-    @Test("a task whose links end is one that has ended")
+    @Test("a task whose links break counts as dead")
     func death() async throws {
         let spec = try ClusterSpec.onLoopback([("ps", 1), ("worker", 1)])
         var options = ServerOptions()
@@ -83,7 +83,7 @@ struct DrainTests {
             }
         }()
         while ps.worker.steps.begunCount == 0 { await Task.yield() }
-        // As when its process dies: nobody says goodbye.
+        // As when its process dies: links break without a closing message.
         ps.breakLinks()
         let status = await result
         #expect(status?.code == .unavailable)
@@ -92,7 +92,7 @@ struct DrainTests {
         await worker.stop()
     }
 
-    @Test("calls that come while a server stops fail, and harm nothing")
+    @Test("calls that arrive during shutdown fail without a crash")
     func lateCalls() async throws {
         for _ in 0..<20 {
             let listener = GRPCListener(host: "127.0.0.1", port: 0, services: [MasterService(master: FakeMaster())])

@@ -2,20 +2,20 @@ import Glibc
 import Testing
 import WeirCluster
 
-/// Signals are the whole process's, so these run one after the other.
-@Suite("End requests", .serialized)
+/// Signals are process-wide, so these tests are serialized.
+@Suite("Requests to end the process", .serialized)
 struct EndRequestTests {
-    @Test("a signal ends the wait, as often as there is one")
+    @Test("each signal ends one wait")
     func signals() async throws {
         for _ in 0..<50 {
             let request = try EndRequest(signals: [SIGUSR1])
-            // Sent before anybody waits: it is not lost.
+            // A signal before the wait is not lost.
             raiseAndHandle(SIGUSR1)
             await request.wait()
         }
     }
 
-    @Test("the end of the input ends the wait, alone and together with a signal", arguments: [false, true])
+    @Test("end of input ends the wait, with and without a signal", arguments: [false, true])
     func input(_ signalled: Bool) async throws {
         for _ in 0..<50 {
             var ends: [Int32] = [0, 0]
@@ -30,8 +30,8 @@ struct EndRequestTests {
         }
     }
 
-    /// Returns when the signal has been handled. One sent with `kill` goes to another thread, since Dispatch's block signals,
-    /// and may be handled a round later: as the second of that round, which ends the process.
+    /// Raises a signal on this thread and returns when it has been handled. `kill` would signal another thread, because
+    /// Dispatch's threads block signals; the signal might be handled in the next round, and a second one there ends the process.
     private func raiseAndHandle(_ number: Int32) {
         var signals = sigset_t()
         var before = sigset_t()

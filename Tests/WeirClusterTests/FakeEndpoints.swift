@@ -5,14 +5,14 @@ import WeirWire
 
 @testable import WeirCluster
 
-/// A master that answers with what the test says.
+/// A master whose replies the test supplies.
 final class FakeMaster: MasterEndpoint {
     typealias Step = @Sendable (RunStep, Cancellation, @escaping Completion<RunStepReply>) -> Void
     let onRunStep: Step
     let created = Mutex<[CreateSession]>([])
     let failure: Status?
 
-    /// - Parameter failure: what every call but `runStep` fails with.
+    /// - Parameter failure: the error of every call except `runStep`.
     init(
         failure: Status? = nil,
         onRunStep: @escaping Step = { _, _, done in done(.success(RunStepReply(tensors: []))) }
@@ -57,7 +57,7 @@ final class FakeMaster: MasterEndpoint {
     func reset(containers: [String], deviceFilters: [String]) async throws { try check() }
 }
 
-/// A worker that answers with what the test says.
+/// A worker whose replies the test supplies.
 final class FakeWorker: WorkerEndpoint {
     typealias Part = @Sendable (RunGraph, Cancellation, @escaping Completion<RunGraphReply>) -> Void
     typealias Receive = @Sendable (ReceiveTensor, Cancellation, @escaping Completion<Delivery>) -> Void
@@ -67,11 +67,11 @@ final class FakeWorker: WorkerEndpoint {
     let onRunGraph: Part
     let onReceive: Receive
     let registered = Mutex<[RegisterGraph]>([])
-    /// Graphs that are forgotten, by handle.
+    /// Handles of deregistered graphs.
     let deregistered = Event<String>()
-    /// Waited for by every registration.
+    /// Runs in each graph registration, before its reply.
     let onRegister: @Sendable () async throws -> Void
-    /// Waited for when containers are to be cleared.
+    /// Runs in each CleanupAll, before its reply.
     let onCleanUp: @Sendable () async throws -> Void
 
     init(
@@ -107,13 +107,13 @@ final class FakeWorker: WorkerEndpoint {
     func logging(enabled: Bool, fetching steps: [Int]) async throws {}
 }
 
-/// Something a test waits for, which happens once or more often.
+/// An unbounded queue of values that a test waits for.
 final class Event<Value: Sendable>: Sendable {
     private let stream: AsyncStream<Value>
     private let continuation: AsyncStream<Value>.Continuation
     init() { (stream, continuation) = AsyncStream.makeStream() }
     func happen(_ value: Value) { continuation.yield(value) }
-    /// The next value, in the order they happened.
+    /// The next value, in FIFO order.
     func next() async throws -> Value {
         var iterator = stream.makeAsyncIterator()
         guard let value = await iterator.next() else { throw CancellationError() }
@@ -124,7 +124,7 @@ extension Event<Void> {
     func happen() { happen(()) }
 }
 
-/// A server of fakes on a free port, and clients of it.
+/// A gRPC server of a fake master and worker on a free port, and clients of it.
 struct Loopback: Sendable {
     let listener: GRPCListener
     let port: Int

@@ -11,7 +11,7 @@ import WeirWire
 
 private typealias Status = WeirTensor.Status
 
-/// What the body throws, as a status.
+/// The error of the body, as a status; nil when it succeeds.
 private func status(of body: () async throws -> some Any) async -> Status? {
     do {
         _ = try await body()
@@ -86,7 +86,7 @@ private func status(of body: () async throws -> some Any) async -> Status? {
 
     // MARK: Cancellation
 
-    /// A master whose steps end only when they are cancelled.
+    /// A master whose steps end only on cancellation.
     private func patient(_ started: Event<Void>, _ ended: Event<Void>) -> FakeMaster {
         FakeMaster { _, cancellation, done in
             _ = cancellation.register {
@@ -123,7 +123,7 @@ private func status(of body: () async throws -> some Any) async -> Status? {
         try await Loopback.with(master: master) { loopback in
             var step = RunStep(session: "s")
             var timeout = Duration.milliseconds(50)
-            // On a busy machine the time may be over before the server has heard of the step.
+            // On a busy machine the deadline may pass before the server gets the request.
             while !begun.withLock({ $0 }) {
                 step.options.timeout = timeout
                 #expect(await status { try await loopback.runStep(step) } == .deadlineExceeded("Deadline Exceeded"))
@@ -136,7 +136,7 @@ private func status(of body: () async throws -> some Any) async -> Status? {
     @Test func `a server says that the deadline has passed, whatever the step says`() async throws {
         let (started, ended) = (Event<Void>(), Event<Void>())
         try await Loopback.with(master: patient(started, ended)) { loopback in
-            // A client that tells the server of a deadline and does not keep to it itself.
+            // A client that sends a grpc-timeout but does not enforce it.
             let transport = try GRPCConnection.Transport(
                 target: .ipv4(address: "127.0.0.1", port: loopback.port), transportSecurity: .plaintext)
             let running = Task { try await transport.connect() }
@@ -287,7 +287,7 @@ private func status(of body: () async throws -> some Any) async -> Status? {
     }
 
     @Test func `tensors that nobody waits for any more do not cost the connection`() async throws {
-        // More than a server lets a client reset before it takes it for an attacker.
+        // More stream resets than a server tolerates from one client.
         let count = 500
         let arrived = Event<Void>()
         let release = Mutex<[Completion<Delivery>]>([])
@@ -332,7 +332,7 @@ private func status(of body: () async throws -> some Any) async -> Status? {
         }
     }
 
-    // MARK: Servers that come and go
+    // MARK: Starting and stopping servers
 
     @Test func `a worker that is not there is unavailable at once, and is waited for by status alone`() async throws {
         let port = try await Loopback.with { $0.port }
@@ -398,7 +398,7 @@ private func status(of body: () async throws -> some Any) async -> Status? {
             async let first = loopback.runStep(RunStep(session: "s"))
             let done = try await started.next()
             async let stopped: Void = loopback.listener.shutDown(within: .seconds(60))
-            // Turned away as soon as the server has begun to stop; till then steps begin, and end here.
+            // Steps are accepted, and completed by the second task, until the shutdown has begun; then they are rejected.
             let found = await withTaskGroup(of: Status?.self) { group in
                 group.addTask {
                     while true {

@@ -9,10 +9,10 @@ import WeirTesting
 
 @testable import WeirCluster
 
-/// Kernels run for as long as they take. Swift's own threads, which are as few as there are cores, are for messages.
+/// Kernels run on the compute pool, because they may take long and Swift's cooperative pool has only one thread per core.
 @Suite("Threads of kernels", .serialized, .timeLimit(.minutes(1)))
 struct KernelThreadTests {
-    /// Where an op's kernel has run: on how many of the pool's threads' turns, and of others'.
+    /// Counts an op's kernel runs on threads of the compute pool, and on other threads.
     private final class Turns: Sendable {
         let pool = Atomic<Int>(0)
         let others = Atomic<Int>(0)
@@ -30,7 +30,7 @@ struct KernelThreadTests {
         }
     }
 
-    @Test("in a server and in process, in the first step and later, with constants folded while a graph is prepared", arguments: [false, true])
+    @Test("kernels run on the pool: in a server, in process, in every step and in constant folding", arguments: [false, true])
     func threads(_ throughServer: Bool) async throws {
         let run = Turns(), folded = Turns()
         let registry = OpRegistry.standard.adding(probe("RunProbe", run, isStateful: true)).adding(probe("FoldProbe", folded, isStateful: false))

@@ -2,7 +2,7 @@ import Testing
 
 @testable import WeirCluster
 
-@Suite("What waits for a peer to read")
+@Suite("Outbox of a link")
 struct LinkOutboxTests {
     private func expect(
         _ expected: LinkOutbox.Verdict, adding bytes: [UInt8], to outbox: inout LinkOutbox, now: ContinuousClock.Instant,
@@ -19,7 +19,7 @@ struct LinkOutboxTests {
         #expect(taken == expected, sourceLocation: location)
     }
 
-    @Test("the first who leaves something has it written, and what gathers meanwhile is written together")
+    @Test("the first message starts a writer; messages that arrive meanwhile are written together")
     func gathering() {
         var outbox = LinkOutbox()
         let now = ContinuousClock.now
@@ -35,7 +35,7 @@ struct LinkOutboxTests {
         expect(.begin, adding: [4], to: &outbox, now: now)
     }
 
-    @Test("a peer that takes nothing for long may be so far behind and no further; one that reads slowly further")
+    @Test("the outbox limit applies to a peer that reads nothing for long, not to a slow one")
     func bounds() {
         var outbox = LinkOutbox()
         let now = ContinuousClock.now
@@ -45,7 +45,7 @@ struct LinkOutboxTests {
         expect(.full, adding: [1], to: &outbox, now: now + .seconds(11))
         outbox.noteProgress()
         expect(.waits, adding: [1], to: &outbox, now: .now)
-        // Little may wait for as long as it takes: the peer may be stopped, and go on.
+        // A small backlog may wait without limit: a stopped peer may continue.
         outbox.clear()
         expect(.waits, adding: [1], to: &outbox, now: now + .seconds(10_000))
     }

@@ -16,7 +16,7 @@ struct LinkSocketTests {
         return (LinkSocket(descriptor: descriptors[0]), LinkSocket(descriptor: descriptors[1]))
     }
 
-    @Test("only memory whose size nobody can change is taken from a peer")
+    @Test("only memory with a sealed size is accepted from a peer")
     func otherMemory() throws {
         let (here, there) = try pair()
         let ring = try SharedRing()
@@ -33,12 +33,12 @@ struct LinkSocketTests {
         #expect(linux_send_descriptor(here.descriptor, other) == 1)
         #expect(throws: Status.self) { try there.takeRing() }
 
-        // A frame where a descriptor should be.
+        // A frame instead of a descriptor.
         try here.send(LinkFrame(kind: .hello, call: 1))
         #expect(throws: Status.self) { try there.takeRing() }
     }
 
-    @Test("who has not said who it is may say nothing else, and no tensor is too large to be refused")
+    @Test("a frame before hello is rejected, and so is an impossibly large tensor")
     func greetings() throws {
         let (here, there) = try pair()
         try here.send(LinkFrame(kind: .cancel, call: 1))
@@ -55,7 +55,7 @@ struct LinkSocketTests {
         #expect(throws: Status.self) { try there.receive() }
     }
 
-    @Test("large tensors of one link come whole, one after the other, though the peer stops reading in the midst of one")
+    @Test("large tensors of one link arrive intact and in order, though the peer pauses in the middle of one")
     func largeTensors() throws {
         let (control, bulk) = (try pair(), try pair())
         let link = try Link(control: control.here, bulk: bulk.here)
@@ -65,7 +65,7 @@ struct LinkSocketTests {
             let delivery = Delivery(Tensor(values))
             try link.send(LinkFrame(kind: .tensor, call: UInt64(number), head: LinkTensor(delivery).head, payload: delivery.tensor))
         }
-        // Until a pool's second thread would have begun to write, too, if this pool had one.
+        // Waits until a second pool thread would have begun to write, too.
         let pool = try ComputePool(threadCount: 1)
         let (isRelieved, ends) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
         pool.submit { ends.wait() }
@@ -79,16 +79,16 @@ struct LinkSocketTests {
         }
     }
 
-    @Test("feeds that no peer would take are refused, and say what to do")
+    @Test("feeds above the peer's limit are rejected with advice")
     func heads() throws {
         let count = LinkFrame.maximumHeadByteCount + 1
-        // Never touched, so not there: only its size counts.
+        // The memory is never touched; only the size counts.
         let large = [UInt8](unsafeUninitializedCapacity: count) { _, initialized in initialized = count }
         #expect(throws: Status.self) { try LinkFrame.checked(large) }
         #expect(try LinkFrame.checked([1]) == [1])
     }
 
-    @Test("a frame's large payload goes through the ring, its head through the socket")
+    @Test("a frame's header goes through the socket, its large payload through the ring")
     func frames() throws {
         let (here, there) = try pair()
         let reader = try SharedRing(), writer = try SharedRing(from: dup(reader.descriptor))
@@ -105,10 +105,10 @@ struct LinkSocketTests {
         #expect(try found.payload?.array(of: Float.self) == values)
     }
 
-    @Test("a peer that does not read costs no sender time, and finds everything in order when it reads again")
+    @Test("senders do not wait for a peer that does not read; later it gets everything in order")
     func unread() throws {
         let (here, there) = try pair()
-        // Many times what the system keeps for a peer, from several threads at once.
+        // Much more than the socket buffers hold, from several threads at once.
         let pool = try ComputePool(threadCount: 4)
         let count = 40
         let sent = (0..<4).map { _ in DispatchGroup() }
@@ -125,7 +125,7 @@ struct LinkSocketTests {
                 group.leave()
             }
         }
-        // Nobody has read a byte.
+        // The sends return although the peer has read nothing.
         for group in sent { group.wait() }
         var next = [Int](repeating: 0, count: 4)
         for _ in 0..<4 * count {
@@ -139,7 +139,7 @@ struct LinkSocketTests {
         #expect(try there.receive()?.call == 7)
     }
 
-    @Test("calls under way fail when their link is closed, though nobody has it any more and the peer says nothing")
+    @Test("pending calls fail when an unreferenced link is closed and the peer is silent")
     func abandoned() async throws {
         let (listening, port) = try LinkAddress.listen(host: "127.0.0.1")
         defer { close(listening) }
@@ -165,7 +165,7 @@ struct LinkSocketTests {
         }
     }
 
-    @Test("a head that is announced and does not come takes no memory")
+    @Test("an announced header that does not arrive takes no memory")
     func announced() throws {
         let (here, there) = try pair()
         var frame = LinkFrame(kind: .runGraph, call: 1)
@@ -184,7 +184,7 @@ struct LinkSocketTests {
         #expect(try there.receive() == nil)
     }
 
-    @Test("a peer of this host is reached by its name, and one whose name is unknown here by its port")
+    @Test("a peer on this host is reached by its Unix socket name, any other by its port")
     func addresses() throws {
         let name = "weir-test-\(UInt64.random(in: 0 ... .max))"
         let local = try LinkAddress.listen(name: name)

@@ -196,7 +196,7 @@ import WeirWire
             stats.devStats = [device]
             let read = NodeTime.all(in: stats)
             #expect(read.allSatisfy { $0.start >= 0 && $0.end >= $0.start && $0.outputBytes.reduce(0, +) >= 0 })
-            // A start of 0 stands for a peer that records none.
+            // A start of 0 means that the peer records no start.
             #expect(NodeTime.all(in: TFStepStats(read)).map(\.end) == read.map(\.end) || !isFine || start <= 0)
         }
     }

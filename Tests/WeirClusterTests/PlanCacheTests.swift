@@ -19,7 +19,7 @@ struct PlanCacheTests {
             parts: [part], graph: try PlanCacheTests.graph.get(), feedKeys: [:], fetchKeys: [:], feedTypes: [:], session: "s")
     }
 
-    @Test("a step is compiled once, whoever asks meanwhile waits for the same, and a failure is tried again")
+    @Test("concurrent requests share one compilation, and a failed one is retried")
     func once() async throws {
         let cache = PlanCache(), compiled = Mutex(0), gate = Event<Void>()
         let compile: @Sendable () async throws -> StepPlan = {
@@ -36,7 +36,7 @@ struct PlanCacheTests {
         while compiled.withLock({ $0 }) == 0 { await Task.yield() }
         gate.happen()
         await #expect(throws: Status.self) { try await first.value }
-        // Begins before the second has heard of the failure, perhaps; that takes nothing of it away.
+        // May start a new compilation before the second task gets the failure; the second still gets it.
         let third = Task { try await cache.plan(key(0), compile: compile) }
         while compiled.withLock({ $0 }) == 1 { await Task.yield() }
         await #expect(throws: Status.self) { try await second.value }
@@ -48,7 +48,7 @@ struct PlanCacheTests {
         #expect(compiled.withLock { $0 } == 2)
     }
 
-    @Test("who waits for a compilation may leave; it goes on")
+    @Test("a compilation continues when its waiter is cancelled")
     func leaving() async throws {
         let cache = PlanCache(), gate = Event<Void>(), cancellation = Cancellation(), begun = Event<Void>()
         let waiting = Task {
@@ -65,14 +65,14 @@ struct PlanCacheTests {
         while cache.ready(key(0)) == nil { await Task.yield() }
     }
 
-    @Test("of 100,000 different steps a thousand are kept, and the tasks forget the graphs of all others")
+    @Test("of 100,000 plans 1,000 are kept; the tasks deregister the graphs of the others")
     func eviction() async throws {
         let cache = PlanCache(capacity: 1000)
-        // A step that is still running when its plan has to go.
+        // A step that still runs when its plan is evicted.
         let running = Mutex<StepPlan?>(try await cache.plan(key(0)) { try plan(0) })
         for number in 1..<100_000 {
             _ = try await cache.plan(key(number)) { try plan(number) }
-            // Used again and again, and so never the oldest.
+            // Used in each iteration, so never evicted.
             #expect(cache.ready(key(1)) != nil)
         }
         #expect(cache.count == 1000)

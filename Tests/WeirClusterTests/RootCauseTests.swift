@@ -7,12 +7,12 @@ import WeirTesting
 
 @testable import WeirCluster
 
-/// Of a step that fails on one task while others wait for what will not come, the client is told why it failed.
-@Suite("Causes", .serialized, .timeLimit(.minutes(5)))
+/// When one task of a step fails and others wait for its tensors, the client gets the root cause.
+@Suite("Root causes", .serialized, .timeLimit(.minutes(5)))
 struct RootCauseTests {
     private static let transports: [ServerOptions.TensorTransport] = [.links, .tcp, .grpc]
 
-    /// Who fails, and how: an op itself, or one in the body of a function that may not take the call's place.
+    /// What fails: an op in the graph, an op in a function that is not inlined, or an op on a closed queue.
     enum Failing: String, CaseIterable, Sendable {
         case op, function, closedQueue
     }
@@ -35,14 +35,14 @@ struct RootCauseTests {
         }
     }
 
-    @Test("the cause wins over all that it cancels, a hundred times of a hundred", arguments: transports, Failing.allCases)
+    @Test("the root cause wins over the statuses of what it cancels, 100 times of 100", arguments: transports, Failing.allCases)
     func hundred(_ transport: ServerOptions.TensorTransport, _ failing: Failing) async throws {
         var options = ServerOptions()
         options.tensorTransport = transport
         try await TestCluster.with([("ps", 2), ("worker", 1)], options: options) { cluster in
             let b = GraphBuilder(registry: .standard)
             let x = b.placeholder(.float32, shape: [], name: "x")
-            // Never filled: whoever takes from it waits until the step ends.
+            // The queue stays empty, so the dequeue waits until the step ends.
             let waits = b.device("/job:ps/task:0") {
                 let queue = b.add("FIFOQueueV2", name: "empty", attributes: ["component_types": .types([.float32])])[0]
                 return b.add("QueueDequeueV2", [queue], name: "waits", attributes: ["component_types": .types([.float32])])[0]

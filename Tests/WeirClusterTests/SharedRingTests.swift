@@ -6,26 +6,26 @@ import WeirTensor
 
 @testable import WeirCluster
 
-@Suite("Memory shared by the two ends of a link")
+@Suite("Shared-memory ring of a link")
 struct SharedRingTests {
     /// Both ends of a ring, each with its own mapping, as two processes have them.
     private func ends() throws -> (writer: SharedRing, reader: SharedRing) {
         let reader = try SharedRing()
         return (try SharedRing(from: dup(reader.descriptor)), reader)
     }
-    /// A test that fails ends all the same.
+    /// A deadline, so that a failing test ends.
     private static func patience() -> () -> Bool {
         let end = ContinuousClock.now + .seconds(30)
         return { .now < end }
     }
     private static func bytes(_ count: Int) -> [UInt8] { (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) } }
 
-    @Test("bytes come out as they went in, few and many, again and again")
+    @Test("bytes of any count arrive intact, many times")
     func roundTrips() throws {
         let (writer, reader) = try ends()
         let capacity = Int(SharedRing.capacity)
         let counts = [1, 63, 4096, capacity - 1, capacity, capacity + 1, 5 * capacity + 7, 100_000, 3 * capacity]
-        // A thread of its own, as a link has: ends of a ring block.
+        // The writer blocks, so it has its own thread, as in a link.
         try SystemThread.run {
             for count in counts { #expect(SharedRingTests.bytes(count).withUnsafeBytes { writer.write($0, while: SharedRingTests.patience()) }) }
         }
@@ -36,7 +36,7 @@ struct SharedRingTests {
         }
     }
 
-    @Test("an end whose peer is gone stops waiting, once it has read what had come")
+    @Test("an end whose peer is gone reads the remaining bytes, then stops waiting")
     func peerGone() throws {
         let (writer, reader) = try ends()
         #expect(SharedRingTests.bytes(10).withUnsafeBytes { writer.write($0, while: SharedRingTests.patience()) })
@@ -47,7 +47,7 @@ struct SharedRingTests {
         #expect(!SharedRingTests.bytes(Int(SharedRing.capacity) + 1).withUnsafeBytes { writer.write($0, while: { false }) })
     }
 
-    @Test("a peer that says it has written more than fits is not believed")
+    @Test("a peer's count beyond the capacity is rejected")
     func wrongCount() throws {
         let (_, reader) = try ends()
         let memory = try #require(mmap(nil, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, reader.descriptor, 0))

@@ -7,10 +7,10 @@ import WeirTesting
 
 @testable import WeirCluster
 
-/// A task that has stopped, or is cut off, as its peers see it: it has said what it has, and then says no more.
-@Suite("Tasks that do not answer", .timeLimit(.minutes(5)))
+/// A stopped or disconnected task, as its peers see it: it reports its devices and then sends nothing more.
+@Suite("Tasks that do not respond", .timeLimit(.minutes(5)))
 struct SilentTaskTests {
-    /// Runs a body with a worker's server and a parameter server that answers as the fake does.
+    /// Runs a body with a worker's server and a fake parameter server.
     private func withSilent(_ fake: FakeWorker, _ body: (Server) async throws -> Void) async throws {
         let listener = GRPCListener(host: "127.0.0.1", port: 0, services: [WorkerService(worker: fake)])
         let port = try await listener.start()
@@ -41,7 +41,7 @@ struct SilentTaskTests {
         return options
     }
 
-    /// What a step that needs the silent task ends with, while others go on.
+    /// The error message of a step that needs the silent task; other steps must succeed meanwhile.
     private func message(_ fake: FakeWorker, overWire: Bool) async throws -> String {
         var message = ""
         try await withSilent(fake) { server in
@@ -63,19 +63,19 @@ struct SilentTaskTests {
         return message
     }
 
-    @Test("a step that needs a task which does not answer ends in time and names it; others go on", arguments: [false, true])
+    @Test("a step that needs a silent task ends at its deadline and names the task; other steps run", arguments: [false, true])
     func step(_ overWire: Bool) async throws {
         let fake = FakeWorker(onRunGraph: { _, _, _ in }, onReceive: { _, _, _ in })
         let message = try await message(fake, overWire: overWire)
         #expect(overWire || names(message), "\(message)")
     }
-    /// A client over the wire has the same deadline, and on a busy machine may be the first to find it passed.
-    /// What the task's own part waits for may end first, cancelled: it names the task it came from, too.
+    /// Whether a message names the silent task, as the coordinator or the cancelled receive from that task does. Over the wire
+    /// the client has the same deadline, which may pass first on a busy machine.
     private func names(_ message: String) -> Bool {
         ["Task /job:ps/replica:0/task:0 has not answered for ", "from remote target /job:ps/replica:0/task:0"].contains { message.contains($0) }
     }
 
-    @Test("so does one whose graph the task has still to prepare", arguments: [false, true])
+    @Test("the same while the silent task registers the graph", arguments: [false, true])
     func registration(_ overWire: Bool) async throws {
         let never = Event<Void>()
         let fake = FakeWorker(onRegister: { try await never.next() })
@@ -83,7 +83,7 @@ struct SilentTaskTests {
         #expect(overWire || names(message), "\(message)")
     }
 
-    @Test("Reset closes its sessions though a task fails")
+    @Test("Reset closes sessions even if a task fails")
     func reset() async throws {
         try await withSilent(FakeWorker(onCleanUp: { throw Status.dataLoss("its containers are gone") })) { server in
             let (graph, here, _) = try graph()
@@ -94,7 +94,7 @@ struct SilentTaskTests {
         }
     }
 
-    @Test("a step whose client has gone is not waited for by anybody while its graph is prepared")
+    @Test("a cancelled step does not wait for the registration of its graph")
     func abandoned() async throws {
         let never = Event<Void>(), asked = Event<Void>()
         let fake = FakeWorker(onRegister: {

@@ -7,8 +7,8 @@ import WeirTesting
 
 @testable import WeirCluster
 
-/// The same results however a graph is spread over tasks.
-@Suite("Graphs spread over tasks", .serialized)
+/// Results do not depend on the tasks of a graph's nodes.
+@Suite("Graphs distributed over tasks", .serialized)
 struct SpreadGraphTests {
     private static let transports: [ServerOptions.TensorTransport] = [.links, .grpc]
     private static let tasks = ["/job:ps/task:0", "/job:worker/task:0", "/job:worker/task:1"]
@@ -29,7 +29,7 @@ struct SpreadGraphTests {
         }
     }
 
-    @Test("a tensor may go to another task in each step of a session", arguments: transports)
+    @Test("a tensor may go to a different task in each step of a session", arguments: transports)
     func otherDestinations(_ transport: ServerOptions.TensorTransport) async throws {
         var fed: Output?
         var ends: [Output] = []
@@ -47,7 +47,7 @@ struct SpreadGraphTests {
         }
     }
 
-    @Test("what waits for a dead tensor of another task is dead", arguments: transports)
+    @Test("a node with a control edge from another task's dead node is dead", arguments: transports)
     func deadControlEdges(_ transport: ServerOptions.TensorTransport) async throws {
         var fed: Output?
         var ends: [Output] = []
@@ -83,7 +83,7 @@ struct SpreadGraphTests {
         }
     }
 
-    @Test("a conditional may have each branch on a task of its own", arguments: transports)
+    @Test("each branch of a conditional may be on a different task", arguments: transports)
     func branchesElsewhere(_ transport: ServerOptions.TensorTransport) async throws {
         var fed: Output?
         var end: Output?
@@ -106,7 +106,7 @@ struct SpreadGraphTests {
         }
     }
 
-    @Test("a function's body may be spread over tasks, and change variables of others", arguments: transports)
+    @Test("a function's body may span tasks and update their variables", arguments: transports)
     func functionsElsewhere(_ transport: ServerOptions.TensorTransport) async throws {
         var initialize: Operation?
         var end: Output?
@@ -134,7 +134,7 @@ struct SpreadGraphTests {
         }
     }
 
-    @Test("a list of tensors is one on every task", arguments: transports)
+    @Test("a tensor list works on another task", arguments: transports)
     func lists(_ transport: ServerOptions.TensorTransport) async throws {
         var end: Output?
         try await onCluster(transport) { b in

@@ -8,7 +8,7 @@ import WeirTensor
 
 @Suite("One step on several tasks", .timeLimit(.minutes(1)))
 struct StepCoordinatorTests {
-    /// A task whose part ends when the test says, or when it is cancelled.
+    /// A task whose partition ends when the test says, or on cancellation.
     private final class Part: Sendable {
         let done = Mutex<Completion<RunGraphReply>?>(nil)
         let cancelled = Event<Void>()
@@ -47,20 +47,20 @@ struct StepCoordinatorTests {
         if case .failure(let status) = result { status } else { nil }
     }
 
-    @Test("the cause is told, however late it comes after its fallout")
+    @Test("the root cause is returned, even if derived statuses arrive first")
     func cause() async throws {
         let parts = (0..<3).map { _ in Part() }
         let (_, result) = try start(parts)
         parts[0].end(.failure(Status.cancelled("RecvTensor was cancelled").derived))
         parts[1].end(.failure(.invalidArgument("the cause")))
-        // The last one is told to stop.
+        // The remaining task is cancelled.
         try await parts[2].cancelled.next()
         let status = failure(try await result.next())
         #expect(status?.code == .invalidArgument)
         #expect(status?.message == "From /job:ps/replica:0/task:1:\nthe cause")
     }
 
-    @Test("of fallout alone, what has the cause's words is told; and nobody waits for a cause for ever")
+    @Test("if no root cause arrives in time, the most informative derived status is returned")
     func fallout() async throws {
         let parts = (0..<3).map { _ in Part() }
         let (_, result) = try start(parts, causeDelay: .milliseconds(1))
@@ -70,7 +70,7 @@ struct StepCoordinatorTests {
         #expect(status?.code == .outOfRange && status?.message == "the cause")
     }
 
-    @Test("a task that does not answer is named, and holds up the step no longer than it may")
+    @Test("a silent task is named, and delays the step only for the limit")
     func silence() async throws {
         let parts = [Part(), Part(endsWhenCancelled: false)]
         let (coordinator, result) = try start(parts)
@@ -78,11 +78,11 @@ struct StepCoordinatorTests {
         let status = failure(try await result.next())
         #expect(status?.message.hasPrefix("Task /job:ps/replica:0/task:1 has not answered for ") == true)
         #expect(status?.message.hasSuffix("\nStep was cancelled") == true)
-        // An answer that comes after all is nobody's.
+        // A late reply is ignored.
         parts[1].end(.success(RunGraphReply()))
     }
 
-    @Test("a failure is told though another task does not answer")
+    @Test("a failure is returned even if another task is silent")
     func failureBesideSilence() async throws {
         let parts = [Part(), Part(endsWhenCancelled: false)]
         let (coordinator, result) = try start(parts)
@@ -92,7 +92,7 @@ struct StepCoordinatorTests {
         #expect(failure(try await result.next())?.message == "From /job:ps/replica:0/task:0:\nthe cause")
     }
 
-    @Test("a step that is cancelled before it begins runs nothing")
+    @Test("a step that is cancelled before it starts runs nothing")
     func cancelled() async throws {
         let cancellation = Cancellation()
         cancellation.cancel()

@@ -7,7 +7,7 @@ import WeirTensor
 
 @Suite("Steps of a worker", .timeLimit(.minutes(1)))
 struct StepTableTests {
-    @Test("steps whose master is gone are kept until there are too many; those that run stay")
+    @Test("abandoned steps are evicted above the capacity; running ones stay")
     func abandoned() {
         let table = StepTable(capacity: 100)
         let running = table.begin(0, session: "s")
@@ -22,12 +22,12 @@ struct StepTableTests {
             table.end(step)
         }
         #expect(table.count <= 100)
-        // Whoever waited for it was told, as of fallout.
+        // A pending receive of an evicted step gets a derived status.
         #expect(failure.withLock { $0 }?.isDerived == true)
         #expect(table.begin(0, session: "s") === running)
     }
 
-    @Test("a request for a step that is over leaves nothing behind; one that came early waits for its step")
+    @Test("a receive for a finished step leaves no entry; an early one waits for its step")
     func requests() throws {
         let table = StepTable()
         let (late, isEarly) = table.receive(7)
@@ -47,7 +47,7 @@ struct StepTableTests {
         #expect(table.count == 0)
     }
 
-    @Test("what a session's steps left goes with it")
+    @Test("closing a session removes its finished steps")
     func sessions() {
         let table = StepTable()
         for id in 0..<10 { table.end(table.begin(id, session: id < 4 ? "a" : "b")) }
@@ -56,7 +56,7 @@ struct StepTableTests {
         #expect(table.count == 7)
     }
 
-    @Test("of many first calls of a partial run one begins it")
+    @Test("of concurrent first calls of a partial run exactly one starts it")
     func partialRuns() async {
         for _ in 0..<200 {
             let step = StepTable.Step(id: 1)
@@ -68,7 +68,7 @@ struct StepTableTests {
         }
     }
 
-    @Test("a server that stops waits for steps until they are forgotten, and begins no others")
+    @Test("a draining server waits for its steps to be removed, and starts no others")
     func draining() async throws {
         let gate = DrainGate()
         let table = StepTable(gate: gate)
@@ -80,7 +80,7 @@ struct StepTableTests {
         }
         while !gate.isClosed { await Task.yield() }
         #expect(table.admits(1) && !table.admits(2))
-        // Asked for before it has begun here: still another step.
+        // An early receive does not admit its step.
         _ = table.receive(3)
         #expect(!table.admits(3))
         table.end(step)

@@ -7,7 +7,7 @@ import WeirTensor
 
 @Suite("Arithmetic simplification")
 struct ArithmeticSimplificationTests {
-    @Test("arithmetic that changes nothing is left out, and what changes a bit stays")
+    @Test("arithmetic that changes no bit is removed, other arithmetic stays")
     func simplification() throws {
         let b = GraphBuilder(registry: .standard)
         func placeholder(_ name: String, _ type: DType = .float32) -> Output {
@@ -31,8 +31,8 @@ struct ArithmeticSimplificationTests {
             b.add("Mul", [x, b.constant(Tensor([1] as [Float], shape: [1, 1, 1, 1]))])[0], transposed(transposed(x, 1, 2, 0), 1, 2, 0),
             b.add("Reshape", [b.add("Reshape", [x, integers(-1)])[0], integers(2, -1)])[0],
         ]
-        // A reshape that may fail is not left out, nor one without which another may fail; a variable is read when the node
-        // that takes it runs.
+        // These stay: a reshape that may fail, one whose removal might make another fail, and arithmetic on a reference variable,
+        // because it reads the variable when it runs.
         let rows = [([-1, 3], [0, -1]), ([4], [2, -1]), ([-1, 4], [-1, 6])].map { (inner: [Int32], outer: [Int32]) in
             b.add("Reshape", [b.add("Reshape", [x, b.constant(Tensor(inner))])[0], b.constant(Tensor(outer))])[0]
         }

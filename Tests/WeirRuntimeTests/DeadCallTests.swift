@@ -5,13 +5,13 @@ import WeirTensor
 
 @testable import WeirRuntime
 
-/// A call is dead, as a whole, when one of its arguments is or one of those that it waits for.
-@Suite("Calls that are partly dead")
+/// A whole call is dead when any of its arguments or control inputs is dead.
+@Suite("Calls with dead inputs")
 struct DeadCallTests {
     private static let floats: Attributes = ["T": .type(.float32)]
     private static let dtype: Attributes = ["dtype": .type(.float32)]
 
-    /// `f(x, y) = x + 1` that also adds one to a variable.
+    /// A function `count(x, y, v) = x + 1` that also adds one to the variable `v`.
     private func count(_ b: GraphBuilder) -> (initialize: Operation, handle: Output) {
         b.addFunction(
             FunctionDefinition(
@@ -29,7 +29,7 @@ struct DeadCallTests {
         return (b.add("AssignVariableOp", [v, b.constant(Tensor(Float(0)))], name: "init"), v)
     }
 
-    @Test("a call with one dead argument gives nothing and does nothing", arguments: [false, true])
+    @Test("a call with one dead argument has dead results and no effects", arguments: [false, true])
     func argument(_ waits: Bool) throws {
         let b = GraphBuilder(registry: .standard)
         let (initialize, v) = count(b)
@@ -53,7 +53,7 @@ struct DeadCallTests {
         }
     }
 
-    @Test("a function of two branches that gets one dead argument runs neither")
+    @Test("a conditional with one dead argument runs neither branch")
     func conditional() throws {
         let b = GraphBuilder(registry: .standard)
         for (name, op) in [("negative", "Neg"), ("square", "Square")] {
@@ -82,7 +82,7 @@ struct DeadCallTests {
         }
     }
 
-    @Test("who feeds one result of a call does not change another")
+    @Test("feeding one result of a call does not change the others")
     func fed() throws {
         let b = GraphBuilder(registry: .standard)
         b.addFunction(
@@ -104,7 +104,7 @@ struct DeadCallTests {
         #expect(try values.map { try $0.scalar(of: Float.self) } == [-9, 6, 1100])
     }
 
-    @Test("loops in loops are refused when nobody could have written so many")
+    @Test("too deeply nested loops are rejected")
     func nested() throws {
         func graph(_ depth: Int) throws -> Graph {
             let b = GraphBuilder(registry: .standard)
@@ -122,7 +122,7 @@ struct DeadCallTests {
         _ = try shallow.run(targets: ["last"])
     }
 
-    @Test("an Exit without a loop and a loop without a name are refused", arguments: ["Exit", "Enter"])
+    @Test("an Exit outside a loop and a loop without a frame name are rejected", arguments: ["Exit", "Enter"])
     func unnamed(_ op: String) throws {
         let b = GraphBuilder(registry: .standard)
         let inside = b.add("Enter", [b.scalar(1, .float32)], name: "enter", attributes: ["frame_name": .string(op == "Enter" ? "" : "loop")])[0]

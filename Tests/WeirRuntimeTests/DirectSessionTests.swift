@@ -22,7 +22,7 @@ struct DirectSessionTests {
         #expect(try result[0].array(of: Float.self) == [4, 7])
     }
 
-    @Test("what neither fetches nor targets need does not run")
+    @Test("nodes that no fetch or target needs do not run")
     func pruning() throws {
         let b = builder()
         _ = placeholder(b, "never_fed")
@@ -31,7 +31,7 @@ struct DirectSessionTests {
         #expect(try session.run(fetches: [one.name])[0].scalar(of: Float.self) == 1)
     }
 
-    @Test("unknown names, doubled feeds and empty steps are errors that say so")
+    @Test("unknown names, duplicate feeds, wrong feed types and empty steps are errors")
     func mistakes() throws {
         let b = builder()
         let x = placeholder(b, "x")
@@ -42,7 +42,7 @@ struct DirectSessionTests {
         #expect(throws: Status.self) { try session.run(feeds: [(x.name, Tensor(Int32(1)))], fetches: ["x:0"]) }
     }
 
-    @Test("a placeholder that is not fed names itself in the error")
+    @Test("the error for an unfed placeholder names it")
     func unfedPlaceholder() throws {
         let b = builder()
         let y = b.add("Neg", [placeholder(b, "x")])[0]
@@ -56,7 +56,7 @@ struct DirectSessionTests {
         }
     }
 
-    @Test("a variable keeps its value from step to step, and reading it early names it")
+    @Test("a variable keeps its value between steps; the error for an uninitialized one names it")
     func variables() throws {
         let b = builder()
         let v = b.add("VariableV2", name: "v", attributes: ["dtype": .type(.float32), "shape": .shape([2])])[0]
@@ -76,7 +76,7 @@ struct DirectSessionTests {
         #expect(try session.run(fetches: [read.name])[0].array(of: Float.self) == [3, 3])
     }
 
-    @Test("what was fetched does not change when the variable does")
+    @Test("an update does not change a fetched value")
     func snapshots() throws {
         let b = builder()
         let v = b.add("VariableV2", name: "v", attributes: ["dtype": .type(.float32), "shape": .shape([1])])[0]
@@ -90,7 +90,7 @@ struct DirectSessionTests {
         #expect(try before.array(of: Float.self) == [1])
     }
 
-    @Test("only the branch that the predicate chose runs", arguments: [true, false])
+    @Test("only the branch that the predicate selects runs", arguments: [true, false])
     func branches(_ choice: Bool) throws {
         let b = builder()
         let predicate = placeholder(b, "p", .bool)
@@ -103,7 +103,7 @@ struct DirectSessionTests {
         #expect(try result[1].scalar(of: Int32.self) == (choice ? 1 : 0))
     }
 
-    /// `i` from 0 to `limit`, `total` doubling from 1.
+    /// A loop with `i` from 0 to `limit` and `total` doubling from 1.
     private func doublingLoop(_ b: GraphBuilder, limit: Output, frame: String = "loop") -> Output {
         func enter(_ value: Output, constant: Bool = false) -> Output {
             b.add("Enter", [value], attributes: ["frame_name": .string(frame), "is_constant": .bool(constant)])[0]
@@ -130,7 +130,7 @@ struct DirectSessionTests {
         #expect(try value[0].scalar(of: Float.self) == Float(sign: .plus, exponent: Int(count), significand: 1))
     }
 
-    @Test("what two loops give is joined once, though each Exit is dead in all iterations but the last")
+    @Test("a node after two loops runs once, though each Exit is dead in all iterations but the last")
     func joinedLoops() throws {
         let b = builder()
         let short = doublingLoop(b, limit: b.scalar(3, .int32), frame: "short")
@@ -141,7 +141,7 @@ struct DirectSessionTests {
         for _ in 0..<50 { #expect(try session.run(plan, [])[0].scalar(of: Float.self) == 8 + 4096) }
     }
 
-    @Test("a loop over two devices runs in step on both", arguments: [0, 5, 40] as [Int32])
+    @Test("a loop over two devices runs the same iterations on both", arguments: [0, 5, 40] as [Int32])
     func loopAcrossDevices(_ count: Int32) throws {
         let b = builder()
         func enter(_ value: Output, constant: Bool = false) -> Output {
@@ -168,7 +168,7 @@ struct DirectSessionTests {
         #expect(try value[0].scalar(of: Float.self) == Float(count * (count + 1) / 2))
     }
 
-    @Test("tensors cross from device to device, one transfer for each tensor and device")
+    @Test("there is one transfer for each tensor and destination device")
     func crossing() throws {
         let b = builder()
         let x = b.device("/cpu:0") { placeholder(b, "x") }
@@ -185,7 +185,7 @@ struct DirectSessionTests {
         #expect(gpu.graph.nodes.count { $0.isSend } == 2)
     }
 
-    @Test("one failing node ends the step with its name, and the next step works")
+    @Test("a failing node ends the step with its name, and the next step works")
     func failure() throws {
         let b = builder()
         let x = placeholder(b, "x", .int32)
@@ -201,7 +201,7 @@ struct DirectSessionTests {
         #expect(try session.run(feeds: [("x:0", Tensor(Int32(2)))], fetches: [quotient.name])[0].scalar(of: Int32.self) == 3)
     }
 
-    @Test("many threads run steps of one session at once")
+    @Test("many threads run steps of one session concurrently")
     func concurrency() async throws {
         let b = builder()
         let x = placeholder(b, "x")
@@ -222,7 +222,7 @@ struct DirectSessionTests {
         }
     }
 
-    @Test("closing a session ends a step that waits")
+    @Test("closing a session cancels a waiting step")
     func closing() async throws {
         let b = builder()
         let queue = b.add("FIFOQueueV2", attributes: ["component_types": .types([.float32])])[0]
@@ -237,7 +237,7 @@ struct DirectSessionTests {
         if case .failure(let status) = result { #expect(status.code == .cancelled) }
     }
 
-    @Test("what gives nothing can be neither fed nor fetched", arguments: ["nothing", "nothing:0", "nothing:5", "^nothing"])
+    @Test("a node without outputs can be neither fed nor fetched", arguments: ["nothing", "nothing:0", "nothing:5", "^nothing"])
     func nothing(_ name: String) throws {
         let b = GraphBuilder(registry: .standard)
         _ = b.add("NoOp", name: "nothing")

@@ -5,15 +5,15 @@ import WeirTensor
 
 @testable import WeirRuntime
 
-/// Tensors without elements whose other dimensions are as large as can be: every op ends at once, with an empty result, or
-/// with an error.
+/// Tensors without elements whose other dimensions are as large as possible: every op ends at once, with an empty result or an
+/// error.
 @Suite("Tensors without elements", .timeLimit(.minutes(2)))
 struct EmptyTensorTests {
     struct Case: Sendable, CustomTestStringConvertible {
         let op: String
         let inputs: [(DType, Shape)]
         let attributes: Attributes
-        /// Values of inputs that are numbers.
+        /// Constant inputs, such as axes, after the fed ones.
         let numbers: [Tensor]
         init(_ op: String, _ inputs: [(DType, Shape)], _ numbers: [Tensor] = [], _ attributes: Attributes = [:]) {
             (self.op, self.inputs, self.attributes, self.numbers) = (op, inputs, attributes, numbers)
@@ -78,7 +78,7 @@ struct EmptyTensorTests {
             Case("CheckNumerics", [(.float32, rows)], [], ["message": ""]),
         ]
 
-    @Test("no op counts through what is not there", arguments: all)
+    @Test("no op loops over the dimensions of an empty tensor", arguments: all)
     func ends(_ each: Case) throws {
         let b = GraphBuilder(registry: .standard)
         var feeds: [(String, Tensor)] = []
@@ -91,7 +91,7 @@ struct EmptyTensorTests {
         inputs += each.numbers.map { b.constant($0) }
         let operation = b.add(each.op, inputs, attributes: each.attributes)
         let graph: Graph
-        // What is wrong with the sizes may be said while building.
+        // Wrong sizes may already be an error while building.
         do { graph = try b.graph() } catch { return }
         let session = try DirectSession(graph, registry: .standard)
         do {
@@ -101,7 +101,7 @@ struct EmptyTensorTests {
         }
     }
 
-    @Test("a queue takes no more rows at once than there is memory for", arguments: [Shape(1 << 60, 0), Shape(0, 1 << 30)])
+    @Test("enqueuing more rows than fit in memory is an error", arguments: [Shape(1 << 60, 0), Shape(0, 1 << 30)])
     func rowsIntoQueue(_ shape: Shape) throws {
         let b = GraphBuilder(registry: .standard)
         let x = b.add("Placeholder", name: "x", attributes: ["dtype": .type(.float32), "shape": .shape(.unknown)])[0]
@@ -112,7 +112,7 @@ struct EmptyTensorTests {
         if shape[0] == 0 { #expect(throws: Never.self) { _ = try run() } } else { #expect(throws: Status.self) { _ = try run() } }
     }
 
-    @Test("a list takes a tensor of as many dimensions as there can be")
+    @Test("a tensor list accepts a tensor of the maximum rank")
     func dimensions() throws {
         let b = GraphBuilder(registry: .standard)
         let dtype: Attributes = ["element_dtype": .type(.float32)]

@@ -5,20 +5,20 @@ import WeirTensor
 
 @testable import WeirRuntime
 
-/// What preparing a graph may take, however much it asks for.
-@Suite("The budget of constant folding", .timeLimit(.minutes(1)))
+/// Time and memory that constant folding may take, for any graph.
+@Suite("Budget of constant folding", .timeLimit(.minutes(1)))
 struct FoldingBudgetTests {
     private func folded(_ b: GraphBuilder) throws -> Graph {
         let devices = try LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0))
         return try ConstantFolding().run(b.graph(), PassEnvironment(registry: .standard, place: devices.client))
     }
-    /// Has a node that is not folded use others, so that they are kept.
+    /// Makes a node that is not folded depend on these outputs, so that they are kept.
     private func use(_ outputs: [Output], in b: GraphBuilder) { _ = b.add("NoOp", controls: outputs.map(\.operation)) }
     private func constantBytes(_ graph: Graph) -> Int {
         graph.nodes.reduce(0) { $0 + ($1.attributes.tensor("value")?.byteCount ?? 0) }
     }
 
-    @Test("a terabyte is not made to be thrown away")
+    @Test("huge intermediate results are not computed")
     func hugeResults() throws {
         let b = GraphBuilder(registry: .standard)
         let ones = b.add("Fill", [b.constant(Tensor([Int64(1) << 38])), b.scalar(1, .float32)])[0]
@@ -28,7 +28,7 @@ struct FoldingBudgetTests {
         #expect(graph.nodes.contains { $0.op.name == "Fill" } && constantBytes(graph) < 1 << 10)
     }
 
-    @Test("what is kept of all nodes together is bounded")
+    @Test("the total size of folded constants is bounded")
     func manyResults() throws {
         let b = GraphBuilder(registry: .standard)
         use((0..<300).map { b.add("Fill", [b.constant(Tensor([Int32(1) << 18])), b.scalar(Double($0), .float32)])[0] }, in: b)
@@ -39,7 +39,7 @@ struct FoldingBudgetTests {
                 && graph.nodes.contains { $0.op.name == "Const" && ($0.attributes.tensor("value")?.byteCount ?? 0) == 1 << 20 })
     }
 
-    @Test("small results are folded as ever, and share no memory with what they came from")
+    @Test("small results are folded, and do not keep their inputs' memory")
     func smallResults() throws {
         let b = GraphBuilder(registry: .standard)
         let big = b.constant(Tensor([Float](repeating: 1, count: 1 << 20), shape: [1 << 10, 1 << 10]))
@@ -53,7 +53,7 @@ struct FoldingBudgetTests {
     }
 
     @Test(
-        "a shape of zeros and too many elements is an error in the step, not when the graph is prepared",
+        "an impossible shape with a zero is an error in the step, not in constant folding",
         arguments: [
             [-1, 0, 1 << 32, 1 << 32], [0, 1 << 40, 1 << 40], [1 << 40, 1 << 40, 0],
         ] as [[Int64]])

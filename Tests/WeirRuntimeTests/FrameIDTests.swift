@@ -2,8 +2,8 @@ import Testing
 
 @testable import WeirRuntime
 
-@Suite("Frame numbers")
+@Suite("Frame IDs")
 struct FrameIDTests {
-    @Test("are those that TensorFlow computes")
+    @Test("equal TensorFlow's")
     func known() { #expect(FrameID.child(of: 0, iteration: 0, name: "wl/while_context") == 5_189_404_682_685_958_103) }
 }

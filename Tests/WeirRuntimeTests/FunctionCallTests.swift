@@ -7,10 +7,10 @@ import WeirTensor
 
 @testable import WeirRuntime
 
-/// Functions that call themselves or each other, more often than anybody can wait for.
-@Suite("Calls of functions", .timeLimit(.minutes(2)))
+/// Recursive functions, and call trees too large to finish.
+@Suite("Function calls", .timeLimit(.minutes(2)))
 struct FunctionCallTests {
-    /// A function of one float whose body is these nodes.
+    /// A function of one float with these nodes as its body.
     private func function(_ name: String, _ nodes: [NodeDefinition], returns: String) -> FunctionDefinition {
         FunctionDefinition(
             name: name, inputs: [OpSchema.Argument(name: "x", type: .fixed(.float32))],
@@ -33,17 +33,17 @@ struct FunctionCallTests {
         return nil
     }
 
-    @Test("a function that calls itself without end fails, whichever op calls it", arguments: ["f", "PartitionedCall", "StatefulPartitionedCall"])
+    @Test("infinite recursion fails, whichever op calls the function", arguments: ["f", "PartitionedCall", "StatefulPartitionedCall"])
     func endless(_ op: String) throws {
         let output = op == "f" ? "y" : "output"
         let (session, fetch) = try session([function("f", [call("f", as: op, "x")], returns: "call_f:\(output):0")], calling: "f")
         let status = failure(session, fetch)
         #expect(status?.code == .resourceExhausted && status?.message.contains("'f' is called more than") == true)
-        // And again, with all that the first failure left behind.
+        // Fails in the same way after the first failure.
         #expect(failure(session, fetch)?.code == .resourceExhausted)
     }
 
-    @Test("functions that call each other without end fail")
+    @Test("infinite mutual recursion fails")
     func mutual() throws {
         let functions = [
             function("f", [call("g", as: "g", "x")], returns: "call_g:y:0"),
@@ -53,7 +53,7 @@ struct FunctionCallTests {
         #expect(failure(session, fetch)?.code == .resourceExhausted)
     }
 
-    @Test("a function that counts down calls itself as often as it has to, thousands of calls deep")
+    @Test("finite recursion works, thousands of calls deep")
     func countdown() throws {
         let one = NodeDefinition(name: "one", op: "Const", attributes: ["dtype": .type(.float32), "value": .tensor(Tensor(Float(1)))])
         let zero = NodeDefinition(name: "zero", op: "Const", attributes: ["dtype": .type(.float32), "value": .tensor(Tensor(Float(0)))])
@@ -88,7 +88,7 @@ struct FunctionCallTests {
         return try session(functions, calling: "f0")
     }
 
-    @Test("more calls than can ever end stop at the deadline, and others are served meanwhile")
+    @Test("2^40 calls stop at the deadline, and other sessions run meanwhile")
     func deadline() async throws {
         let (tree, fetch) = try doublingTree()
         let plan = try tree.plan(feeds: [], fetches: [fetch], targets: [])
@@ -102,7 +102,7 @@ struct FunctionCallTests {
             }
         }
         await withTaskGroup(of: Result<[Tensor], Status>.self) { group in
-            // As many as would hold every thread.
+            // More steps than the pool has threads.
             for _ in 0...ComputePool.shared.threadCount { group.addTask { await result(tree, plan, timeout: .seconds(2)) } }
             let served = await result(other, otherPlan, timeout: nil)
             #expect((try? served.get()[0].scalar(of: Float.self)) == 3)
@@ -116,7 +116,7 @@ struct FunctionCallTests {
         }
     }
 
-    @Test("two calls of a function have tensor arrays of their own")
+    @Test("two calls of a function have separate tensor arrays")
     func stepResources() throws {
         let size = NodeDefinition(name: "size", op: "Const", attributes: ["dtype": .type(.int32), "value": .tensor(Tensor(Int32(1)))])
         let zero = NodeDefinition(name: "zero", op: "Const", attributes: ["dtype": .type(.int32), "value": .tensor(Tensor(Int32(0)))])
@@ -136,10 +136,10 @@ struct FunctionCallTests {
     }
 
     @Test(
-        "nothing comes after a function's results: a node that waits for one is refused, whoever wrote it",
+        "a node with a control edge from a function's result is rejected",
         arguments: ["_Retval", "_DeviceRetval", nil] as [String?])
     func afterTheEnd(_ op: String?) throws {
-        // A result of the body's own, or the one that stands for the function's `y`.
+        // An explicit result node in the body, or the implicit one of the function's `y`.
         let written = op.map {
             NodeDefinition(name: "mine", op: $0, inputs: ["x"], attributes: ["T": .type(.float32), "index": 1])
         }
@@ -149,12 +149,12 @@ struct FunctionCallTests {
         let identity = NodeDefinition(name: "i", op: "Identity", inputs: ["x"], attributes: ["T": .type(.float32)])
         let after = NodeDefinition(name: "p", op: "Print", inputs: ["n:y:0"], attributes: ["T": .type(.float32), "U": .emptyList])
         let nodes = [identity, waiting, after] + (written.map { [$0] } ?? [])
-        // It is refused when the body is put in the place of its call, before there is a session.
+        // Inlining rejects it, before the session exists.
         let status = #expect(throws: Status.self) { try session([function("f", nodes, returns: returns)], calling: "f") }
         #expect(status?.code == .invalidArgument && status?.message.contains("'n' waits for") == true, "\(String(describing: status))")
     }
 
-    @Test("two results of one number are refused, and so are numbers that no call has")
+    @Test("duplicate and out-of-range result indices are rejected")
     func callFrames() throws {
         func graph(_ indices: [Int]) throws -> Graph {
             var nodes = [
@@ -180,7 +180,7 @@ struct FunctionCallTests {
         #expect(throws: Status.self) { try make([1 << 40]) }
     }
 
-    @Test("what was made ready for a graph goes when the graph goes, though it calls itself", arguments: [true, false])
+    @Test("function tables are released with their graph, even for recursive functions", arguments: [true, false])
     func release(_ isRun: Bool) throws {
         weak var tables: FunctionTables?
         weak var table: FunctionTable?
@@ -204,7 +204,7 @@ struct FunctionCallTests {
         #expect(tables == nil && table == nil)
     }
 
-    @Test("a device has one table of functions, and more functions than any program has are refused")
+    @Test("a graph with too many or too deeply nested functions is rejected")
     func tables() throws {
         let tables = FunctionTables()
         for _ in 0..<10_000 { try tables.count(FunctionReference("f")) }
@@ -214,7 +214,7 @@ struct FunctionCallTests {
         #expect(throws: Status.self) { try FunctionTables().count(nested) }
     }
 
-    @Test("work goes deeper than one stack")
+    @Test("recursion can be deeper than one thread's stack")
     func stacks() throws {
         func descend(_ depth: Int) throws(Status) -> Int {
             guard depth > 0 else { return 0 }
@@ -225,7 +225,7 @@ struct FunctionCallTests {
         #expect(try descend(300_000) == 300_000)
     }
 
-    @Test("jobs that hold every thread do not keep others waiting")
+    @Test("jobs that block every pool thread do not delay others")
     func heldThreads() throws {
         for _ in 0..<5 {
             let pool = try ComputePool(threadCount: 2)
@@ -242,7 +242,7 @@ struct FunctionCallTests {
         }
     }
 
-    @Test("a pool of one thread that is not relieved runs jobs one after the other, however long one takes")
+    @Test("a pool of one thread without extra threads runs jobs in order, however long they take")
     func order() throws {
         let pool = try ComputePool(threadCount: 1, isRelieved: false)
         let isRunning = Atomic<Bool>(false)
@@ -251,7 +251,7 @@ struct FunctionCallTests {
             for waiting in [first, second] {
                 pool.submit {
                     let isAlone = !isRunning.exchange(true, ordering: .acquiringAndReleasing)
-                    // Longer than others would be waited for.
+                    // Longer than the delay after which a pool starts another thread.
                     let end = ContinuousClock.now + .milliseconds(350)
                     while waiting === first, ContinuousClock.now < end {}
                     isRunning.store(false, ordering: .releasing)

@@ -20,7 +20,7 @@ struct KernelStoreTests {
             functions: NoFunctions())
         return (request, try #require(op.support(on: "CPU", node.attributes)))
     }
-    /// A kernel has no identity of its own: what has been made is counted.
+    /// Counts the kernels that it makes, because a kernel has no identity to compare.
     private struct CountingKernels: KernelLibrary {
         let counter: Counter
         func kernel(for request: KernelRequest, _ support: KernelSupport) throws -> Kernel {
@@ -29,7 +29,7 @@ struct KernelStoreTests {
         }
     }
 
-    @Test("a stateful node's kernel is kept, and is another's where op, types or attributes differ")
+    @Test("a stateful node's kernel is reused only for the same op, types and attributes")
     func identity() throws {
         let store = KernelStore()
         let count = Counter()
@@ -46,12 +46,12 @@ struct KernelStoreTests {
         try ask("RandomUniform", ["dtype": .type(.float32), "T": .type(.int32), "seed": 2])
         try ask("RandomStandardNormal", float)
         #expect(count.value == 4)
-        // Notes on a node do not change what it is.
+        // Attributes with a leading underscore do not count.
         try ask("RandomUniform", ["dtype": .type(.float32), "T": .type(.int32), "seed": 1, "_output_shapes": .shapes([[2]])])
         #expect(count.value == 4)
     }
 
-    @Test("a transfer's kernel belongs to its graph")
+    @Test("send and receive kernels are not shared between graphs")
     func transfers() throws {
         let store = KernelStore()
         let count = Counter()
@@ -66,7 +66,7 @@ struct KernelStoreTests {
     }
 }
 
-/// A number that closures count up.
+/// A counter that closures can increment.
 final class Counter: Sendable {
     private let count = Atomic<Int>(0)
     func add() { count.wrappingAdd(1, ordering: .relaxed) }

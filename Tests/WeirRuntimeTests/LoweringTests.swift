@@ -5,7 +5,7 @@ import WeirTensor
 
 @testable import WeirRuntime
 
-/// Calls whose functions' bodies take their place give what calls give.
+/// Inlined calls give the same results and effects as calls.
 @Suite("Lowering")
 struct LoweringTests {
     private static let float = OpSchema.ArgumentType.fixed(.float32)
@@ -27,10 +27,10 @@ struct LoweringTests {
             returns: Dictionary(uniqueKeysWithValues: returns.map { ($0.0, $0.2) }), controlReturns: controls, attributes: attributes,
             isStateful: isStateful)
     }
-    /// The ops of the graph that a session made of a builder's.
+    /// The op names in a session's placed graph.
     private func ops(_ session: DirectSession) -> Set<String> { Set(session.placedGraph.nodes.map(\.op.name)) }
 
-    @Test("a call's body takes its place; results, feeds of results and fetches by name go on to work")
+    @Test("an inlined call can still be fed and fetched by name")
     func call() throws {
         let b = GraphBuilder(registry: .standard)
         b.addFunction(
@@ -47,7 +47,7 @@ struct LoweringTests {
         #expect(try session.run(feeds: [("call:1", Tensor(Float(2))), ("x:0", Tensor(Float(3)))], fetches: [end.name])[0].scalar(of: Float.self) == 12)
     }
 
-    @Test("whoever takes a result, or waits for a call, finds all effects of its body done")
+    @Test("all effects of an inlined call happen before its successors run")
     func effects() throws {
         let b = GraphBuilder(registry: .standard)
         let dtype: Attributes = ["dtype": .type(.float32)]
@@ -70,7 +70,7 @@ struct LoweringTests {
         #expect(try session.run(fetches: ["read:0"])[0].scalar(of: Float.self) == 23)
     }
 
-    @Test("If, Case and While come to the same as primitive ops and as kernels", arguments: [true, false])
+    @Test("If, Case and While give the same results as primitive ops and as kernels", arguments: [true, false])
     func controlFlow(_ isLowered: Bool) throws {
         let b = GraphBuilder(registry: .standard)
         let lower: Attributes = ["_lower_using_switch_merge": .bool(isLowered)]
@@ -114,11 +114,11 @@ struct LoweringTests {
         }
     }
 
-    @Test("a function that calls itself stays a call; one that is too large, or asks for it, does too")
+    @Test("calls of _noinline and too large functions stay")
     func calls() throws {
         let b = GraphBuilder(registry: .standard)
         b.addFunction(function("kept", [("x", .float32)], [node("n", "Neg", ["x"])], returns: [("y", .float32, "n:y:0")], attributes: ["_noinline": true]))
-        // Each calls the next twice: the first would come to a billion nodes.
+        // Each calls the next twice, so inlining the first would give a billion nodes.
         for number in 0..<30 {
             b.addFunction(
                 function(
@@ -138,11 +138,11 @@ struct LoweringTests {
         #expect(try session.run(fetches: [kept.name])[0].scalar(of: Float.self) == -1)
     }
 
-    @Test("effects in branches and loops of a body happen, and leave results alive where they do not")
+    @Test("effects in branches and loops of an inlined body happen, and its results stay alive")
     func effectsInFlow() throws {
         let b = GraphBuilder(registry: .standard)
         let int: Attributes = ["T": .type(.int32)], dtype: Attributes = ["dtype": .type(.float32)]
-        // Adds one to the variable when told so, and in each of three iterations of a loop.
+        // Adds 1 to the variable if `p` is true, and 10 in each of three iterations of a loop.
         b.addFunction(
             function(
                 "count", [("p", .bool), ("x", .int32), ("v", .resource)],
@@ -176,14 +176,14 @@ struct LoweringTests {
         }
     }
 
-    @Test("each call of a function with a loop of primitive ops has a loop of its own")
+    @Test("inlined calls of a function with a loop have separate loops")
     func loops() throws {
         let b = GraphBuilder(registry: .standard)
         let int: Attributes = ["T": .type(.int32)]
         func enter(_ name: String, _ input: String) -> NodeDefinition {
             node(name, "Enter", [input], ["T": .type(.int32), "frame_name": "loop"])
         }
-        // Adds one until it is a multiple of five.
+        // Adds 1 until the value is a multiple of 5.
         b.addFunction(
             function(
                 "up", [("x", .int32)],
@@ -202,7 +202,7 @@ struct LoweringTests {
         #expect(try session.run(feeds: [("x:0", Tensor(Int32(2)))], fetches: [first.name, second.name]).map { try $0.scalar(of: Int32.self) } == [5, 10])
     }
 
-    @Test("a function that names tasks is put in the place of its call though it would rather stay one")
+    @Test("a _noinline function that names tasks is inlined anyway")
     func tasks() throws {
         let b = GraphBuilder(registry: .standard)
         b.addFunction(
@@ -215,7 +215,7 @@ struct LoweringTests {
         #expect(try session.run(fetches: [end.name])[0].scalar(of: Float.self) == -1)
     }
 
-    @Test("the gradient of a function is built where a graph asks for it by op")
+    @Test("SymbolicGradient builds the gradient of its function")
     func gradient() throws {
         let b = GraphBuilder(registry: .standard)
         b.addFunction(function("inner", [("x", .float32)], [node("s", "Square", ["x"])], returns: [("y", .float32, "s:y:0")]))

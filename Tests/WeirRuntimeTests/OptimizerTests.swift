@@ -5,10 +5,10 @@ import WeirTensor
 
 @testable import WeirRuntime
 
-/// Graphs as they are and graphs as they are made to run, one thread and several: the same bits.
+/// Optimized graphs give the same bits as plain ones, on one thread and on several.
 @Suite("Passes and schedules")
 struct OptimizerTests {
-    /// A graph of random elementwise ops, constants to fold, twins to join, branches and control edges.
+    /// A graph of random elementwise ops, constants to fold, identical nodes to merge, branches and control edges.
     private struct RandomGraph {
         let builder = GraphBuilder(registry: .standard)
         private var generator: SplitMix
@@ -51,7 +51,7 @@ struct OptimizerTests {
                 let x = pick()
                 values.append(builder.add("AddN", [x, x, x])[0])
             case 10:
-                // Both ways of a branch, and what comes of it.
+                // A Switch, both branches and their Merge.
                 let branch = builder.add("Switch", [pick(), switchOn])
                 let one = builder.add("Tanh", [builder.add("Mul", [branch[1], pick()])[0]])[0]
                 let other = builder.add("AddV2", [builder.add("Neg", [branch[0]])[0], pick()])[0]
@@ -66,7 +66,7 @@ struct OptimizerTests {
                 values.append(builder.add("Identity", [a], controls: [both])[0])
             }
         }
-        /// What changes nothing, or nearly: adding 0 makes 0 of -0.
+        /// Arithmetic that changes no bit, or almost none: adding 0 turns -0 into 0.
         private mutating func growNothing() {
             let x = pick()
             let axes = builder.constant(Tensor([Int32](), shape: [0]))
@@ -83,7 +83,7 @@ struct OptimizerTests {
             default: values.append(builder.add("AddN", [x])[0])
             }
         }
-        /// A product, and what may be done together with it. Nothing is known beforehand to fail.
+        /// A matrix product, and ops that may be fused with it. Operands have matching shapes as far as these are known.
         private mutating func growProduct() {
             func weights(_ shape: Shape) -> Output {
                 let numbers = (0..<shape.elementCount).map { _ in Float.random(in: -1...1, using: &generator) }
@@ -103,11 +103,11 @@ struct OptimizerTests {
             }
             values.append(sum)
         }
-        /// Some values, the last among them. Those of shapes that do not broadcast fail alike.
+        /// Three values, the last one included. If shapes do not broadcast, all variants must fail with the same code.
         var fetches: [String] { [values[values.count - 1], values[values.count / 2], values[values.count * 3 / 4]].map(\.name) }
     }
 
-    /// What each fetch comes to by itself, or the code of its failure.
+    /// The shape and bits of each fetch, run alone, or its error code.
     private func outcome(_ random: RandomGraph, _ options: ExecutionOptions, steps: Int = 2) throws -> [String] {
         var runtime = RuntimeOptions()
         runtime.execution = options
@@ -163,7 +163,7 @@ struct OptimizerTests {
         }
     }
 
-    @Test("large arrays with rows and scalars are computed alike, in blocks and on several threads")
+    @Test("fused ops on large arrays, rows and scalars give the same bits")
     func largeArrays() throws {
         for (rows, columns) in [(1, 5), (3, 700), (513, 33), (2000, 130), (7, 4096)] {
             let b = GraphBuilder(registry: .standard)
@@ -188,7 +188,7 @@ struct OptimizerTests {
         }
     }
 
-    @Test("what is only waited for is not computed, unless it may fail or a branch depends on it")
+    @Test("nodes with only control successors are removed, unless they may fail or be dead")
     func unusedValues() throws {
         let b = GraphBuilder(registry: .standard)
         func placeholder(_ name: String, _ type: DType = .float32) -> Output {
@@ -224,7 +224,7 @@ struct OptimizerTests {
         }
     }
 
-    @Test("elementwise ops become one node, and shapes that do not fit name the op that fails")
+    @Test("elementwise ops become one node; a shape error names the original op")
     func fusion() throws {
         let b = GraphBuilder(registry: .standard)
         func placeholder(_ name: String) -> Output { b.add("Placeholder", name: name, attributes: ["dtype": .type(.float32)])[0] }
@@ -245,7 +245,7 @@ struct OptimizerTests {
         }
     }
 
-    @Test("a value that another device needs is not held up by what comes back from there")
+    @Test("fusion does not create a cycle through another device")
     func roundTrip() throws {
         let b = GraphBuilder(registry: .standard)
         let x = b.add("Placeholder", name: "x", attributes: ["dtype": .type(.float32)])[0]
@@ -258,7 +258,7 @@ struct OptimizerTests {
         #expect(try session.run(feeds: [("x:0", Tensor(Float(0)))], fetches: [z.name])[0].scalar(of: Float.self) == 1)
     }
 
-    @Test("a value that does not come round in a loop is dead in the iterations that follow")
+    @Test("a loop variable without a next value is dead in the following iterations")
     func halfDeadLoop() throws {
         let b = GraphBuilder(registry: .standard)
         func enter(_ value: Output, constant: Bool = false) -> Output {
@@ -270,7 +270,7 @@ struct OptimizerTests {
         let mergeI = b.add("Merge", [i, i]), mergeV = b.add("Merge", [v, v])
         let condition = b.add("LoopCond", [b.add("Less", [mergeI[0], bound])[0]])[0]
         let switchI = b.add("Switch", [mergeI[0], condition]), switchV = b.add("Switch", [mergeV[0], condition])
-        // From the third iteration on the value is not carried any further.
+        // The third iteration passes no value on.
         let stays = b.add("Switch", [b.add("Mul", [switchV[1], half])[0], b.add("Less", [switchI[1], enter(b.scalar(2, .int32), constant: true)])[0]])
         b.replaceInput(1, of: mergeI, with: b.add("NextIteration", [b.add("AddV2", [switchI[1], one])[0]])[0])
         b.replaceInput(1, of: mergeV, with: b.add("NextIteration", [b.add("Neg", [stays[1]])[0]])[0])
@@ -284,7 +284,7 @@ struct OptimizerTests {
         }
     }
 
-    @Test("a constant of a branch is dead in the iterations that do not take it, and so is what is made of it alone")
+    @Test("a branch's constant, and what depends only on it, is dead when the branch is not taken")
     func constantsOfBranches() throws {
         let b = GraphBuilder(registry: .standard)
         func enter(_ value: Output, constant: Bool = false) -> Output {
@@ -320,7 +320,7 @@ struct OptimizerTests {
         }
     }
 
-    @Test("what follows from constants is computed once, and twins are one")
+    @Test("constants are folded and identical nodes merged")
     func folding() throws {
         let b = GraphBuilder(registry: .standard)
         let x = b.add("Placeholder", name: "x", attributes: ["dtype": .type(.int32)])[0]

@@ -6,8 +6,8 @@ import WeirTensor
 
 @testable import WeirRuntime
 
-/// A type of device that a user brings: what `docs/adding-a-device.md` says.
-@Suite("Devices of a user's own")
+/// A user-defined device type, as in `docs/adding-a-device.md`.
+@Suite("User-defined devices")
 struct OwnDeviceTests {
     private final class Abacus: Device {
         let name: DeviceName
@@ -18,7 +18,7 @@ struct OwnDeviceTests {
         var hardware: String { "ten wires" }
         init(name: DeviceName) { self.name = name }
     }
-    /// Adds, and one more.
+    /// An AddV2 that adds 1 more, so that its use is visible.
     private struct AbacusKernels: KernelLibrary {
         func kernel(for request: KernelRequest, _ support: KernelSupport) throws -> Kernel {
             guard request.op.name == "AddV2" else { return try HostKernels().kernel(for: request, support) }
@@ -29,7 +29,7 @@ struct OwnDeviceTests {
         }
     }
 
-    @Test("a device with one kernel gets the nodes that ask for it, and others go elsewhere softly")
+    @Test("a device with one kernel gets its nodes; soft placement moves the others")
     func oneKernel() throws {
         let registry = OpRegistry.standard.replacing("AddV2") { $0.supported(on: "ABACUS", ["T": DTypeSet(.float32)]) }
         let b = GraphBuilder(registry: registry)
@@ -50,7 +50,7 @@ struct OwnDeviceTests {
         #expect(try values.map { try $0.scalar(of: Float.self) } == [7, 9, 6])
         #expect(session.placedGraph.node(named: "sum")?.device?.type == "ABACUS")
         #expect(session.placedGraph.node(named: "product")?.device?.type == "CPU")
-        // The ops that everybody else has are what they were.
+        // The standard registry is unchanged.
         #expect(try OpRegistry.standard.require("AddV2").support(on: "ABACUS", ["T": .type(.float32)]) == nil)
     }
 }

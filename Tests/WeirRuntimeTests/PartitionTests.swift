@@ -5,7 +5,7 @@ import WeirTensor
 
 @testable import WeirRuntime
 
-@Suite("Cutting graphs")
+@Suite("Partitioning")
 struct PartitionTests {
     private static let gpus = ["/gpu:0", "/gpu:1"]
 
@@ -16,7 +16,7 @@ struct PartitionTests {
         return try DirectSession(b.graph(), registry: .standard, options: options)
     }
 
-    @Test("a tensor may go to another device in each step")
+    @Test("a tensor may go to a different device in each step")
     func otherDevices() throws {
         let b = GraphBuilder(registry: .standard)
         let x = b.placeholder(.float32, shape: [], name: "x")
@@ -29,7 +29,7 @@ struct PartitionTests {
         }
     }
 
-    @Test("a loop's condition and body may be on other devices", arguments: ["/cpu:0", "/gpu:0", "/gpu:1"], ["/cpu:0", "/gpu:0", "/gpu:1"])
+    @Test("a loop's condition and body may be on different devices", arguments: ["/cpu:0", "/gpu:0", "/gpu:1"], ["/cpu:0", "/gpu:0", "/gpu:1"])
     func loops(_ outer: String, _ inner: String) throws {
         let b = GraphBuilder(registry: .standard)
         let x = b.placeholder(.float32, shape: [2], name: "x")
@@ -58,7 +58,7 @@ struct PartitionTests {
         #expect(try end.array(of: Float.self) == [1, 2].map { (0..<6).reduce($0) { value, _ in value * 0.5 + 1 } })
     }
 
-    @Test("what a loop makes of invariants alone is made in each iteration, also on another device")
+    @Test("a node with only loop-invariant inputs runs in each iteration, also on another device")
     func invariants() throws {
         let b = GraphBuilder(registry: .standard)
         let int: Attributes = ["T": .type(.int32)]
@@ -81,7 +81,7 @@ struct PartitionTests {
         #expect(try session.run(feeds: [("x:0", Tensor(Int32(1)))], fetches: [result.name])[0].scalar(of: Int32.self) == 10)
     }
 
-    @Test("a node that waits for many of another task hears of them in one message")
+    @Test("many control edges from one device to a node become one message")
     func controlEdges() throws {
         let b = GraphBuilder(registry: .standard)
         let many = b.device("/cpu:0") { (0..<100).map { _ in b.noOp() } }
@@ -94,7 +94,7 @@ struct PartitionTests {
         _ = try session.run(targets: [end.name, other.name])
     }
 
-    @Test("nodes may have the names that cutting would give")
+    @Test("existing nodes may have the names that the partitioner would choose")
     func names() throws {
         let b = GraphBuilder(registry: .standard)
         let x = b.device("/cpu:0") { b.constant(Tensor(Float(2)), name: "x") }
@@ -110,7 +110,7 @@ struct PartitionTests {
         #expect(try parts(session(b).placedGraph).count == 2)
     }
 
-    @Test("a variable that is read on another device is read after what its reader waits for")
+    @Test("a variable read on another device is sent after the reader's control inputs")
     func lateReads() throws {
         let b = GraphBuilder(registry: .standard)
         let one = b.constant(Tensor(Float(1)))

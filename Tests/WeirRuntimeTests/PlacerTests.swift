@@ -25,7 +25,7 @@ struct PlacerTests {
         b.add("VariableV2", name: name, attributes: ["dtype": .type(dtype), "shape": .shape([2])])[0]
     }
 
-    @Test("what asks for nothing goes to this task's best device that has a kernel")
+    @Test("a node without a device goes to the task's preferred device with a kernel")
     func unconstrained() throws {
         let b = GraphBuilder(registry: .standard)
         let x = b.add("Placeholder", name: "x", attributes: ["dtype": .type(.float32)])[0]
@@ -40,7 +40,7 @@ struct PlacerTests {
         #expect(try place(b).node(named: "v")?.device?.description == "/job:ps/replica:0/task:0/device:CPU:0")
     }
 
-    @Test("an assignment stays with its variable, wherever it was asked to be")
+    @Test("an assignment is placed with its variable, whatever its requested device")
     func references() throws {
         let b = GraphBuilder(registry: .standard)
         let v = b.device("/job:ps/task:1") { variable(b, "v") }
@@ -48,7 +48,7 @@ struct PlacerTests {
         #expect(try place(b).node(named: "assign")?.device?.description == "/job:ps/replica:0/task:1/device:CPU:0")
     }
 
-    @Test("inner device scopes override outer ones part by part, and nil forgets them")
+    @Test("inner device scopes override outer ones part by part, and nil clears them")
     func scopes() throws {
         let b = GraphBuilder(registry: .standard)
         b.device("/job:ps/task:1") {
@@ -76,7 +76,7 @@ struct PlacerTests {
         #expect(try place(b, soft: true).node(named: "v")?.device?.type == "CPU")
     }
 
-    @Test("a device that is not there is an error that lists those that are")
+    @Test("the error for a missing device lists the available ones")
     func missingDevice() throws {
         let b = GraphBuilder(registry: .standard)
         b.device("/job:worker/task:7") { _ = b.add("NoOp", name: "n") }
@@ -88,7 +88,7 @@ struct PlacerTests {
         }
     }
 
-    @Test("colocated nodes go together, and conflicting ones are an error")
+    @Test("colocated nodes share a device, and conflicts are an error")
     func colocation() throws {
         let b = GraphBuilder(registry: .standard)
         let v = b.device("/job:ps/task:1") { variable(b, "v") }
@@ -98,7 +98,7 @@ struct PlacerTests {
         #expect(throws: Status.self) { try place(b) }
     }
 
-    @Test("a report of more variables than can be counted in bytes says so much")
+    @Test("a placement report saturates its byte count instead of overflowing")
     func hugeVariables() throws {
         let b = GraphBuilder(registry: .standard)
         for _ in 0..<20 { _ = b.add("VarHandleOp", attributes: ["dtype": .type(.float64), "shape": .shape([1 << 60])]) }

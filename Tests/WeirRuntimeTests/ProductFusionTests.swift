@@ -5,23 +5,23 @@ import WeirTensor
 
 @testable import WeirRuntime
 
-/// Products and convolutions with what follows them, as one node and one by one: the same bits.
+/// Fused products and convolutions give the same bits as the separate ops.
 @Suite("Fused products and convolutions")
 struct ProductFusionTests {
-    /// Each of some results with products and convolutions fused, and in the plain graph.
+    /// Expects the same bits of each result with and without product fusion.
     private func expectSameBits(_ builder: GraphBuilder, _ results: [Output], _ feeds: [(String, Tensor)], _ label: String) throws {
         func run(_ passes: [any GraphPass]) throws -> [[UInt32]] {
             var options = RuntimeOptions()
             options.execution.optimizer = GraphOptimizer(passes: passes)
             let session = try DirectSession(builder.graph(), registry: .standard, options: options)
-            // One by one: fetched together, products of the same operands would be one.
+            // Fetched one by one, because identical products would be merged in one step.
             return try results.map { try session.run(feeds: feeds, fetches: [$0.name])[0].array(of: Float.self).map(\.bitPattern) }
         }
         let (plain, fused) = (try run([]), try run([ProductFusion()]))
         for (index, result) in results.enumerated() { #expect(plain[index] == fused[index], "\(label), \(result.name)") }
     }
 
-    @Test("a product and what follows it are one node, of the same bits at every size", arguments: [false, true])
+    @Test("a product fused with bias and activation gives the same bits at every size", arguments: [false, true])
     func products(_ transposed: Bool) throws {
         for (rows, columns, depth) in [(1, 1, 1), (5, 3, 7), (32, 20, 10), (3, 40, 33), (64, 130, 40), (156, 512, 32), (70, 515, 300)] {
             let b = GraphBuilder(registry: .standard)
@@ -44,10 +44,10 @@ struct ProductFusionTests {
         }
     }
 
-    @Test("a convolution with its bias and activation is one node, of the same bits", arguments: ["NHWC", "NCHW"])
+    @Test("a convolution fused with bias and activation gives the same bits", arguments: ["NHWC", "NCHW"])
     func convolutions(_ format: String) throws {
         let isLast = format == "NHWC"
-        // Batch, side, channels in, channels out, side of the filter: few and many images at a time, one image too large.
+        // Batch, side, input and output channels, filter side: few and many images per block, and one image larger than a block.
         for (batch, side, ins, outs, window) in [(1, 5, 1, 3, 3), (6, 20, 3, 32, 5), (7, 9, 5, 20, 1), (12, 24, 8, 40, 3), (2, 64, 2, 17, 3)] {
             let b = GraphBuilder(registry: .standard)
             func placeholder(_ name: String, _ shape: Shape) -> Output {
@@ -76,7 +76,7 @@ struct ProductFusionTests {
         }
     }
 
-    @Test("a product's sum may be larger than the product, and the sum keeps what others hold")
+    @Test("a fused sum may broadcast the product, and does not overwrite fed tensors")
     func productSums() throws {
         let b = GraphBuilder(registry: .standard)
         func placeholder(_ name: String) -> Output { b.add("Placeholder", name: name, attributes: ["dtype": .type(.float32)])[0] }
@@ -90,7 +90,7 @@ struct ProductFusionTests {
         let wide = try session.run(feeds: [("x:0", small), ("other:0", Tensor([10, 20, 30] as [Float], shape: [3, 1, 1]))], fetches: [sum.name])[0]
         #expect(wide.shape == [3, 2, 2])
         #expect(try wide.array(of: Float.self) == [11, 12, 12, 14, 21, 22, 22, 24, 31, 32, 32, 34])
-        // Large enough to be added in place, were it not the client's.
+        // Large enough to be added in place, but the client holds the tensor.
         let ones = Tensor([Float](repeating: 1, count: 100 * 100), shape: [100, 100])
         for _ in 0..<2 {
             let result = try session.run(feeds: [("x:0", ones), ("other:0", ones)], fetches: [sum.name])[0]

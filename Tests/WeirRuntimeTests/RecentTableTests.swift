@@ -2,9 +2,9 @@ import Testing
 
 @testable import WeirRuntime
 
-@Suite("Tables that forget")
+@Suite("Tables with eviction")
 struct RecentTableTests {
-    @Test("what was used longest ago goes first")
+    @Test("the least recently used entry is evicted first")
     func order() {
         var table = RecentTable<String, Int>(capacity: 3)
         for (index, key) in ["a", "b", "c"].enumerated() { #expect(table.insert(key, index).isEmpty) }
@@ -17,7 +17,7 @@ struct RecentTableTests {
         #expect(table.remove("a") == 7 && table.remove("a") == nil && table.count == 2)
     }
 
-    @Test("heavy entries make more room than light ones, and the one that comes stays however heavy it is")
+    @Test("entries are evicted until the weights fit; the new entry always stays")
     func weights() {
         var table = RecentTable<Int, Int>(capacity: 100, weight: 10)
         for key in 0..<5 { #expect(table.insert(key, key, weight: 2).isEmpty) }
@@ -27,17 +27,17 @@ struct RecentTableTests {
         #expect(table.count == 1 && table.use(6) == 6)
     }
 
-    @Test("what is in use stays, though the table is too large then")
+    @Test("entries in use are not evicted, even above the capacity")
     func busy() {
         var table = RecentTable<Int, Int>(capacity: 2)
         for key in 0..<10 { #expect(table.insert(key, key, sparing: { _ in true }).isEmpty) }
         #expect(table.count == 10)
-        // Once nothing is in use it shrinks again.
+        // Without entries in use the table shrinks again.
         let gone = table.insert(10, 10)
         #expect(gone.count == 9 && !gone.contains(10) && table.count == 2)
     }
 
-    @Test("entries without end leave no more behind than fit")
+    @Test("internal storage stays bounded over many inserts")
     func churn() {
         var table = RecentTable<Int, Int>(capacity: 1000)
         var gone = 0

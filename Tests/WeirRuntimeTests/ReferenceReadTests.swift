@@ -5,10 +5,10 @@ import WeirTensor
 
 @testable import WeirRuntime
 
-/// What is read of a reference variable is its memory; of a resource variable its value at the time.
+/// A read of a reference variable shares its memory; a read of a resource variable is its value at that time.
 @Suite("Reads and updates")
 struct ReferenceReadTests {
-    @Test("a read before an update shows it to who uses the read after it", arguments: [true, false])
+    @Test("a value read before an update shows it only for a reference variable", arguments: [true, false])
     func update(_ isReference: Bool) throws {
         let b = GraphBuilder(registry: .standard)
         let dtype: Attributes = ["dtype": .type(.int64)]
@@ -29,7 +29,7 @@ struct ReferenceReadTests {
         }
     }
 
-    @Test("what a client fetched does not change, nor does what a queue or another variable took")
+    @Test("an update does not change fetched values, queue elements or other variables")
     func kept() throws {
         let b = GraphBuilder(registry: .standard)
         let v = b.refVariable(.float32, [100], name: "v"), w = b.refVariable(.float32, [100], name: "w")
@@ -52,12 +52,12 @@ struct ReferenceReadTests {
         #expect(try fetched.array(of: Float.self) == ones)
         #expect(try session.run(fetches: ["w:0"])[0].array(of: Float.self) == ones)
         #expect(try session.run(fetches: [take.name])[0].array(of: Float.self) == ones)
-        // A constant that a variable began with stays what it was.
+        // Updates did not change the constant that initialized the variable.
         _ = try session.run(targets: [initialize.name])
         #expect(try session.run(fetches: [read.name])[0].array(of: Float.self) == ones)
     }
 
-    @Test("arithmetic that changes nothing still gives the value at its time")
+    @Test("removed arithmetic still gives the value before an update")
     func simplified() throws {
         let b = GraphBuilder(registry: .standard)
         func made(_ op: String, _ inputs: [Output], _ attributes: Attributes = [:]) -> Output { b.add(op, inputs, attributes: attributes)[0] }
@@ -75,7 +75,7 @@ struct ReferenceReadTests {
             made("Reshape", [made("Reshape", [read, integers([6], [1])]), integers([3, 2], [2])]), made("Snapshot", [read]),
         ]
         let update = b.controlDependencies(values.map(\.operation)) { b.add("AssignAdd", [v, v], name: "update") }
-        // What takes a value after the update: a part of a tensor, which is made then.
+        // Reads part of each value after the update.
         let later = b.controlDependencies([update]) { values.map { made("GatherV2", [$0, b.constant(Tensor([Int32(1)])), zero]) } }
         let graph = try b.graph()
         let found = try [GraphOptimizer.none, .standard].map { optimizer in

@@ -5,11 +5,11 @@ import WeirTensor
 
 @testable import WeirRuntime
 
-@Suite("The local rendezvous")
+@Suite("Local rendezvous")
 struct RendezvousTests {
     private let key = RendezvousKey("/device:CPU:0;0000000000000001;/device:CPU:0;x;0:0")
 
-    @Test("hands over whichever comes first, the value or the question")
+    @Test("send and receive may come in either order")
     func bothOrders() throws {
         let rendezvous = LocalRendezvous()
         let received = Mutex<[Float]>([])
@@ -23,7 +23,7 @@ struct RendezvousTests {
         #expect(received.withLock { $0 } == [1, 2])
     }
 
-    @Test("values under one key are taken in the order they were sent")
+    @Test("values under one key are received in the order they were sent")
     func order() throws {
         let rendezvous = LocalRendezvous()
         for value in 0..<3 { try rendezvous.send(key, Delivery(Tensor(Int32(value)))) }
@@ -32,7 +32,7 @@ struct RendezvousTests {
         #expect(rendezvous.take(key) == nil)
     }
 
-    @Test("an abort reaches those that wait and those that come later")
+    @Test("an abort fails pending and later receives")
     func abort() {
         let rendezvous = LocalRendezvous()
         let codes = Mutex<[Status.Code]>([])
@@ -44,7 +44,7 @@ struct RendezvousTests {
         #expect(throws: Status.self) { try rendezvous.send(key, Delivery(Tensor(Float(1)))) }
     }
 
-    @Test("a malformed key from a peer is refused", arguments: ["", "a;b;c", ";;;;", "/cpu:0;zz;/cpu:0;x;0:0", "x;1;/cpu:0;x;0:0"])
+    @Test("a malformed key from a peer is rejected", arguments: ["", "a;b;c", ";;;;", "/cpu:0;zz;/cpu:0;x;0:0", "x;1;/cpu:0;x;0:0"])
     func malformed(_ text: String) {
         #expect(throws: Status.self) { try RendezvousKey(text).fields() }
     }

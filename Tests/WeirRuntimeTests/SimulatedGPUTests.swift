@@ -7,7 +7,7 @@ import WeirTensor
 
 @testable import WeirRuntime
 
-/// A device that works later than it is told to: values, memory, failures, and working in parallel.
+/// An asynchronous device: values, memory, failures and parallel work.
 @Suite("Simulated GPUs", .timeLimit(.minutes(2)))
 struct SimulatedGPUTests {
     private let name = DeviceName(job: "localhost", replica: 0, task: 0, type: "GPU", index: 0)
@@ -19,7 +19,7 @@ struct SimulatedGPUTests {
         return try DirectSession(b.graph(), registry: registry, options: options)
     }
 
-    @Test("a session that kept variables lets go of its devices when it ends, and their threads end", arguments: ["VarHandleOp", "VariableV2"])
+    @Test("a session with variables releases its devices when it ends, and their threads end", arguments: ["VarHandleOp", "VariableV2"])
     func ends(_ op: String) throws {
         weak var gpu: SimulatedGPU?
         do {
@@ -36,7 +36,7 @@ struct SimulatedGPUTests {
         #expect(gpu == nil)
     }
 
-    @Test("host code that reads a tensor of the device reads poison; what the stream brings back is right")
+    @Test("host code reads poison from a device tensor; a download gives the right values")
     func poison() throws {
         let gpu = try SimulatedGPU(name: name)
         let tensor = try gpu.upload(Tensor([1, 2, 3] as [Float]))
@@ -46,7 +46,7 @@ struct SimulatedGPUTests {
         #expect(try back.wait().get().array(of: Float.self) == [1, 2, 3])
     }
 
-    @Test("the elements of new memory are poison on the device too, until the stream has written them")
+    @Test("new memory is poison on the device, too, until the stream writes it")
     func newMemory() throws {
         let gpu = try SimulatedGPU(name: name)
         let tensor = try Tensor(.int32, [4], in: gpu.allocator)
@@ -55,14 +55,14 @@ struct SimulatedGPUTests {
         #expect(try back.wait().get().array(of: Int32.self) == [-1, -1, -1, -1])
     }
 
-    @Test("what is freed can still be read by what the stream was given before, and by nothing after it")
+    @Test("freed memory stays readable for work that was enqueued earlier")
     func streamOrder() throws {
         let gpu = try SimulatedGPU(name: name)
         var tensor: Tensor? = try gpu.upload(Tensor([5, 6] as [Float]))
         struct Address: @unchecked Sendable { let pointer: UnsafeMutableRawPointer }
         let address = Address(pointer: try #require(tensor.flatMap { gpu.elements(of: $0) }))
         let (began, read) = (Waiting<Void>(), Waiting<Float>())
-        // The stream stands still until the tensor is gone.
+        // Blocks the stream until the tensor is freed.
         gpu.enqueue {
             _ = began.wait()
             read.finish(.success(address.pointer.load(as: Float.self)))
@@ -73,7 +73,7 @@ struct SimulatedGPUTests {
         #expect(try read.wait().get() == 5)
     }
 
-    @Test("an event is reached after what the stream was given before it, and other streams wait for it")
+    @Test("an event is reached after the work enqueued before it, and other streams can wait for it")
     func events() throws {
         let gpu = try SimulatedGPU(name: name)
         let other = try SimulatedGPU(name: name)
@@ -97,7 +97,7 @@ struct SimulatedGPUTests {
         #expect(order.withLock { $0 } == [1, 2] && event.isReached)
     }
 
-    /// An op whose kernels on three devices wait for each other: they only come back when all three run at once.
+    /// An op whose kernels on several devices wait for each other, so they only return if all run at the same time.
     private static func meeting(_ count: Int) -> OpDefinition {
         let arrived = Mutex(0)
         return OpDefinition("Meet", "(x: float) -> (y: float)")
@@ -120,7 +120,7 @@ struct SimulatedGPUTests {
         }
     }
 
-    @Test("two GPUs and the CPU work at the same time, and the trace shows it")
+    @Test("two GPUs and the CPU run in parallel, and the trace shows it")
     func inParallel() throws {
         let registry = OpRegistry.standard.adding(SimulatedGPUTests.meeting(3))
         let b = GraphBuilder(registry: registry)
@@ -138,7 +138,7 @@ struct SimulatedGPUTests {
         #expect(last < first, "all have begun before the first ends: \(meetings)")
     }
 
-    @Test("kernels of one device run in the order they were given, and the executor does not wait for them")
+    @Test("kernels of one device run in order, and the executor does not wait for them")
     func enqueued() throws {
         let (gate, entered) = (Waiting<Void>(), Waiting<Void>())
         let slow = OpDefinition("Slow", "(x: float) -> (y: float)").shape(ShapeFunctions.unchanged).kernel(gpu: [:]) { _ in
@@ -147,7 +147,7 @@ struct SimulatedGPUTests {
                 try context.output(0, .float32, context.shape(0)).copyElements(from: context.input(0))
             }
         }
-        // On the host, after the slow kernel was given to the stream: it lets that go on.
+        // Runs on the host after the slow kernel is enqueued, and opens its gate.
         let opening = OpDefinition("Open", "(shape: int32) -> (y: int32)").shape(ShapeFunctions.unchanged)
             .kernel(gpu: [:], hostMemory: ["shape", "y"]) { _ in
                 .sync { context in
@@ -162,7 +162,7 @@ struct SimulatedGPUTests {
         let (sum, opened) = b.device("/gpu:0") {
             let first = b.add("Slow", [x])[0]
             let second = b.add("AddV2", [first, first])[0]
-            // A shape is known before the elements are there.
+            // The shape is known before the elements are computed.
             return (b.add("AddV2", [second, x])[0], b.add("Open", [b.add("Shape", [second])[0]])[0])
         }
         let session = try session(b, gpus: 1, registry: registry)
@@ -171,7 +171,7 @@ struct SimulatedGPUTests {
         #expect(try values[1].array(of: Int32.self) == [3])
     }
 
-    @Test("whatever the streams' delays, a network over two GPUs and the CPU trains as on the CPU alone", arguments: 1...8 as ClosedRange<UInt64>)
+    @Test("with any stream delays, a network over two GPUs and the CPU trains as on the CPU", arguments: 1...8 as ClosedRange<UInt64>)
     func delays(_ seed: UInt64) throws {
         func losses(_ devices: [String], gpus: Int, delays: UInt64?) throws -> [Float] {
             let b = GraphBuilder(registry: .standard)
@@ -220,7 +220,7 @@ struct SimulatedGPUTests {
         #expect(try session.run(feeds: [("x:0", Tensor([1, 2] as [Float]))], fetches: [sum.name])[0].array(of: Float.self) == [2, 4])
     }
 
-    @Test("memory that is not to be had ends the step and says on which device; what a step took is free after it")
+    @Test("out of memory is an error that names the device; a step's memory is freed after it")
     func memory() throws {
         let b = GraphBuilder(registry: .standard)
         let count = b.placeholder(.int32, shape: [1], name: "count")

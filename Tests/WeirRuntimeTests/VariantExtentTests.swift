@@ -5,10 +5,10 @@ import WeirTensor
 
 @testable import WeirRuntime
 
-/// Lists in lists, which are dropped, copied and sent one in the other.
-@Suite("Variants in variants", .timeLimit(.minutes(1)))
+/// Limits on nested lists, because drop, copy and send recurse through them.
+@Suite("Nested variants", .timeLimit(.minutes(1)))
 struct VariantExtentTests {
-    /// The length of the last of `depth` lists, each of which holds the one before as often as `copies` says.
+    /// The length of the outermost of `depth` nested lists, each holding `copies` copies of the one before.
     private func length(depth: Int, copies: Int) throws -> Int32 {
         let b = GraphBuilder(registry: .standard)
         func empty() -> Output {
@@ -28,19 +28,19 @@ struct VariantExtentTests {
         return nil
     }
 
-    @Test("lists may lie in lists as deep as they can be sent, and no deeper")
+    @Test("lists may be nested as deep as a message allows, and no deeper")
     func depth() throws {
         #expect(try length(depth: 32, copies: 1) == 1)
         #expect(failure(depth: 34, copies: 1)?.code == .resourceExhausted)
     }
 
-    @Test("a list that holds another twice, which holds another twice, comes to an end before its elements are too many to go through")
+    @Test("doubling nested lists is rejected before their tensors are too many to walk")
     func width() throws {
         #expect(try length(depth: 20, copies: 2) == 2)
         #expect(failure(depth: 30, copies: 2)?.code == .resourceExhausted)
     }
 
-    @Test("what lies in a variant is counted")
+    @Test("tensors inside a variant are counted")
     func counting() {
         let tensor = Tensor(Variant(OpaqueVariant(name: "x", metadata: [], tensors: [Tensor(Float(1)), Tensor(Float(2))])))
         let outer = VariantExtent(of: [tensor, tensor, Tensor(Int32(0)), Tensor(Variant())])

@@ -1,4 +1,4 @@
 extension Case {
-    /// Every case, family by family. A new one needs `count.py --update`.
+    /// All cases. A new case needs `count.py --update`.
     public static let all = tensors + kernels + executor + wire + links + steps
 }

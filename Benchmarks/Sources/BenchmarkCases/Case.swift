@@ -1,16 +1,17 @@
-/// Something whose cost is known and watched.
+/// A piece of work whose cost is measured and checked against a threshold.
 public struct Case: Sendable {
-    /// `family/what/size`.
+    /// The name, `family/what/size`.
     public let name: String
-    /// How often it runs to be counted: a few times, because counting takes fifty times as long as running, and, where
-    /// numbers are multiplied, a thousand times.
+    /// How often the case runs when it is counted. The number is small, because counting makes code fifty times slower, and
+    /// arithmetic a thousand times.
     public let iterations: Int
-    /// How often it runs before: by then plans, kernels and caches are made, and the parallel executor, which times the
-    /// nodes of its first four steps, does so no more.
+    /// How often the case runs before it is counted. Afterwards plans, kernels and caches exist, and the parallel executor has
+    /// measured its nodes, which it does in its first four steps.
     public let warmUp: Int
-    /// How many like parts, such as nodes, an iteration consists of; the cost of one is the iteration's by their number.
+    /// How many equal parts, such as nodes, an iteration has. The cost of one part is the cost of the iteration divided by this
+    /// number.
     public let parts: Int
-    /// Makes ready what is not to be counted, and returns what is.
+    /// Does the preparation that is not counted, and returns the work that is.
     public let prepare: @Sendable () throws -> () throws -> Void
 
     init(
@@ -25,6 +26,6 @@ public struct Case: Sendable {
     }
 }
 
-/// Stands for whoever uses a value: without it the compiler drops what made it.
+/// Uses a value, so that the compiler does not remove the code that computes it.
 @inline(never) @_optimize(none)
 func keep(_ value: some Any) {}

@@ -1,8 +1,8 @@
 import Weir
 
 extension Case {
-    /// What lies between kernels: graphs of a thousand nodes that do next to nothing, run as they are, in both of the
-    /// ways in which the executor runs graphs.
+    /// The overhead between kernels: graphs of a thousand nodes that do almost nothing, without optimization, in both execution
+    /// modes.
     static let executor: [Case] = engines.flatMap { engine in
         [
             graph("executor/\(engine.name)/pass-chain", engine.scheduling, iterations: 10) { chain("Identity", $0) },
@@ -34,12 +34,12 @@ extension Case {
         (0..<size).reduce(x) { value, _ in x.builder.add(op, [value])[0] }
     }
 
-    /// One value to a thousand nodes, and theirs to one.
+    /// One value goes to a thousand nodes, whose outputs go to one node.
     @Sendable private static func fan(_ x: Output) -> Output {
         x.builder.add("AddN", (0..<size).map { _ in x.builder.add("Neg", [x])[0] })[0]
     }
 
-    /// A thousand times `i = i + 1`, as TensorFlow's `while_loop` writes it.
+    /// Runs `i = i + 1` a thousand times, in the form of TensorFlow's `while_loop`.
     @Sendable private static func loop(_ x: Output) -> Output {
         let builder = x.builder
         func enter(_ value: Output, isConstant: Bool) -> Output {

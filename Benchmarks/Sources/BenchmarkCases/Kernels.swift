@@ -1,7 +1,7 @@
 import Weir
 
 extension Case {
-    /// Graphs of one op: the kernel, and what a step costs around it.
+    /// Graphs of one op: the cost of the kernel and of the step around it.
     static let kernels: [Case] =
         bySize { kernel("AddV2", $0, $1, [[$2], [$2]]) }
         + bySize { kernel("Tanh", $0, $1, [[$2]]) }
@@ -31,7 +31,7 @@ extension Case {
     ]
     private static let pooling: Attributes = ["ksize": .ints([1, 2, 2, 1]), "strides": .ints([1, 2, 2, 1]), "padding": "VALID"]
 
-    /// A case each for vectors of three sizes: what a step costs, what a layer costs, what memory costs.
+    /// One case for each of three vector sizes. They are dominated by the cost of a step, of a layer, and of memory.
     private static func bySize(_ make: (_ label: String, _ iterations: Int, _ count: Int) -> Case) -> [Case] {
         [make("64", 200, 64), make("4K", 50, 4 << 10), make("256K", 3, 256 << 10)]
     }

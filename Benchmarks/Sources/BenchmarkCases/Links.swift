@@ -5,8 +5,8 @@ import Weir
 import WeirCluster
 
 extension Case {
-    /// The messages of a step between two tasks: heads, and whole frames through a pair of sockets, written and read by
-    /// one thread. What is left out is threads handing over to each other, whose cost is time and not instructions.
+    /// The messages of a step between two tasks: heads, and whole frames that one thread sends and receives through a pair of
+    /// sockets. Switching between threads is not included, because it costs time but not instructions.
     static let links: [Case] = [
         Case("links/run-graph", iterations: 200) {
             let request = try runGraph()
@@ -44,7 +44,7 @@ extension Case {
         return LinkFrame(kind: .tensor, call: 1, head: try LinkTensor(delivery).head, payload: delivery.tensor)
     }
 
-    /// A frame sent and received. It must fit into the sockets' buffers: nobody reads while it is written.
+    /// Sends and receives a frame. The frame must fit into the sockets' buffers, because one thread does both.
     private static func exchange(_ label: String, _ make: @escaping @Sendable () throws -> LinkFrame) -> Case {
         Case("links/frame/\(label)", iterations: 100) {
             let frame = try make()

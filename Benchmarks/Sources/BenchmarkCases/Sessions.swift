@@ -1,8 +1,8 @@
 import Weir
 
 extension DirectSession {
-    /// A session whose every step costs the same: one thread for kernels, and one way of going through the nodes, which
-    /// is otherwise chosen by time.
+    /// A session whose steps all cost the same: it has one thread for kernels, and a fixed execution mode instead of the
+    /// measured choice.
     static func onOneThread(
         _ graph: Graph, scheduling: ExecutionOptions.Scheduling = .sequential, optimizer: GraphOptimizer = .standard
     ) throws -> DirectSession {
@@ -17,7 +17,7 @@ extension DirectSession {
     }
     private static let oneThread = Result { try ComputePool(threadCount: 1) }
 
-    /// The step that computes one tensor, compiled.
+    /// A compiled step that computes one tensor.
     func step(feeding feeds: [(Output, Tensor)], fetching fetch: Output) throws -> () throws -> Void {
         let plan = try plan(feeds: feeds.map(\.0.name), fetches: [fetch.name], targets: [])
         let values = feeds.map(\.1)
@@ -32,7 +32,7 @@ extension GraphBuilder {
 }
 
 extension Tensor {
-    /// Values between -1 and 1, always the same.
+    /// A tensor of values from -1 to 1, the same at each call.
     static func sample(_ shape: Shape) throws(Status) -> Tensor {
         let tensor = try Tensor(.float32, shape)
         let elements = tensor.mutableElements(Float.self)

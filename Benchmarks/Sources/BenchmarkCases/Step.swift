@@ -6,10 +6,10 @@
 import Weir
 
 extension Case {
-    /// Whole training steps of networks that TensorFlow wrote, in this process.
+    /// Whole training steps in this process, of networks that TensorFlow wrote.
     static let steps: [Case] = [step("iris", 50), step("iris_adam", 50), step("lstm", 1, warmUp: 1)]
 
-    /// Where the graphs lie: beside this package's sources.
+    /// The folder of the graphs, in this package's directory.
     private static let folder: String = {
         let names = #filePath.split(separator: "/", omittingEmptySubsequences: false)
         return names.dropLast(3).joined(separator: "/") + "/peers/graphs"

@@ -1,7 +1,7 @@
 import Weir
 
 extension Case {
-    /// What every kernel does before and after its work: tensors made and dropped, shapes compared and joined.
+    /// The work of every kernel besides computing: creating and releasing tensors, comparing and broadcasting shapes.
     static let tensors: [Case] = [
         Case("tensor/make/16B", iterations: 1000) {
             { keep(try Tensor(.float32, [4])) }
@@ -14,7 +14,8 @@ extension Case {
             let matrix = try Tensor.sample([8, 16])
             return { keep(matrix.rows(2..<4).reshaped([32])) }
         },
-        // Memory by where it comes from: behind the header, the thread's cache, the cache of all threads.
+        // The source of the memory depends on the size: behind the tensor's header (256 B), the thread's cache (4 KB, 48 KB),
+        // or the shared cache (1 MB).
         allocation("256B", 256),
         allocation("4KB", 4 << 10),
         allocation("48KB", 48 << 10),

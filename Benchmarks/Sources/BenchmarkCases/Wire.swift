@@ -1,7 +1,7 @@
 import Weir
 
 extension Case {
-    /// Messages made and read.
+    /// Encodes and decodes messages.
     static let wire: [Case] =
         [("4B", 1, 500), ("4KB", 1 << 10, 200), ("1MB", 256 << 10, 5)].flatMap(tensorMessages) + [
             Case("wire/graph-encode/1000", iterations: 2, parts: 1000) {
@@ -18,7 +18,7 @@ extension Case {
             },
         ]
 
-    /// As a `TensorProto`, and as the answer to RecvTensor, of which only the head is made.
+    /// Encodes a tensor as a `TensorProto` and as a response to RecvTensor, of which only the head is encoded. Decodes both.
     private static func tensorMessages(_ label: String, _ count: Int, _ iterations: Int) -> [Case] {
         [
             Case("wire/tensor-encode/\(label)", iterations: iterations) {

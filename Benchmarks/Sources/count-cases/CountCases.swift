@@ -5,10 +5,11 @@ import BenchmarkCases
     import Darwin
 #endif
 
-/// Runs a case for `count.py`, which runs this under valgrind and counts what happens in `weir_measured`.
+/// Runs one case for `count.py`, which runs this program under valgrind and counts the instructions, allocations and objects of
+/// `weir_measured`.
 ///
-/// The argument is the case's name: one case a process, so that none depends on what another left in memory. Without it,
-/// the cases are listed: name, iterations and parts, separated by tabs.
+/// The argument is the name of the case. A process runs only one case, so that no case depends on the memory of another.
+/// Without an argument, prints the name, iterations and parts of each case, separated by tabs.
 @main
 struct CountCases {
     static func main() {
@@ -41,7 +42,7 @@ struct UnknownCase: Error, CustomStringConvertible {
     let description: String
 }
 
-/// What `weir_measured` runs: a class, to go through C as a pointer.
+/// The input of `weir_measured`. A class, because it is passed through C as a pointer.
 final class Measurement {
     let iterations: Int
     let body: () throws -> Void
@@ -53,7 +54,7 @@ final class Measurement {
     }
 }
 
-/// Everything that is counted happens in here: valgrind knows it by its C name, which calls in Swift use too.
+/// Runs the work that is counted. valgrind finds the function by its C name, also when Swift code calls it.
 @c(weir_measured) @inline(never)
 public func weirMeasured(_ pointer: UnsafeMutableRawPointer) {
     let measurement = Unmanaged<Measurement>.fromOpaque(pointer).takeUnretainedValue()

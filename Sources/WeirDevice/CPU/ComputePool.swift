@@ -4,16 +4,17 @@
 import Synchronization
 public import WeirTensor
 
-/// Threads that run kernels: as many as there are cores, never those of Swift's cooperative pool, which stays free for
-/// messages. Work is taken first come, first served.
+/// The threads that run kernels, one for each core. They are not those of Swift's cooperative pool, which stays free for
+/// messages. Jobs start in the order in which they were submitted.
 ///
-/// A job that goes on and on (a loop without end, say) keeps its thread. When jobs wait and for a while no thread has
-/// come back for one, another thread is started for them, which ends when the others are back.
+/// A job that does not end (such as an endless loop) keeps its thread. When jobs wait and no thread has taken one for a
+/// while, another thread is started for them. It ends when no job waits or a thread of the pool takes jobs again.
 public final class ComputePool: Sendable {
+    /// Work for one thread.
     public typealias Job = @Sendable () -> Void
 
-    /// The pool of this process, made when first used: with a server's devices, before anybody can connect to it and take
-    /// threads. A process that cannot have one thread for its kernels ends there, saying so.
+    /// The pool of this process. It is made at first use: together with a server's devices, before a client can connect and use
+    /// up the threads of the system. The process ends with an error message when it cannot have a single thread.
     public static let shared: ComputePool = {
         do throws(Status) {
             return try ComputePool(threadCount: Processor.coreCount)
@@ -22,13 +23,14 @@ public final class ComputePool: Sendable {
         }
     }()
 
-    /// How many threads there are: where the system has fewer left than were asked for, those that it had.
+    /// The number of threads. It is less than requested when the system had no more.
     public let threadCount: Int
     private let queue: Queue
 
-    /// - Parameter isRelieved: whether another thread is started when jobs wait for long. Without it a pool of one thread
-    ///   runs its jobs strictly one after the other.
-    /// - Throws: `resourceExhausted` when the system has not one thread left.
+    /// Starts the threads.
+    /// - Parameter isRelieved: whether another thread is started when jobs wait for long. Without it, a pool of one thread runs
+    ///   its jobs strictly in sequence.
+    /// - Throws: `resourceExhausted` when the system has no thread left.
     public init(threadCount: Int, isRelieved: Bool = true) throws(Status) {
         queue = Queue(maximumSpinners: max(1, threadCount) - 1)
         var (started, failure) = (0, Int32(0))
@@ -37,7 +39,7 @@ public final class ComputePool: Sendable {
             if failure == 0 { started += 1 }
         }
         self.threadCount = started
-        // Without this one the pool works too, though jobs may wait for as long as others take.
+        // The pool also works without this thread, but jobs may then wait as long as others run.
         if started > 0, isRelieved { _ = ComputePool.startThread(queue, Queue.watch) }
         guard started == 0 else { return }
         throw .resourceExhausted(
@@ -45,36 +47,38 @@ public final class ComputePool: Sendable {
     }
     deinit { queue.close() }
 
-    /// Set in the threads of pools.
+    /// The thread-local value that marks the threads of pools.
     private static let mark: pthread_key_t = {
         var key = pthread_key_t()
         precondition(pthread_key_create(&key, nil) == 0, "no room left for a thread's own values")
         return key
     }()
-    /// Whether the calling thread is a pool's, and so may run kernels for as long as they take. Costs next to nothing.
+    /// Whether the calling thread belongs to a pool, and so may run kernels of any duration. Costs nanoseconds.
     public static var isOnItsThread: Bool { pthread_getspecific(mark) != nil }
-    /// Makes the calling thread count as one.
+    /// Marks the calling thread as one of a pool.
     static func markThread() { pthread_setspecific(mark, UnsafeMutableRawPointer(bitPattern: 1)) }
 
-    /// Runs a job on one of the threads, some time soon.
+    /// Enqueues a job and returns immediately.
     public func submit(_ job: @escaping Job) { queue.push(Queue.Entry(run: job, isShare: false)) }
 
-    /// Whether so many jobs wait already that what can be done by the thread that has it should not be handed on.
+    /// Whether 1024 or more jobs wait. Callers then run work on their own thread instead of submitting it.
     public var isCrowded: Bool { queue.waitingCount >= 1024 }
 
-    /// Runs a body on one of the threads and gives what it gives: for tasks of Swift's, whose threads are not for work.
+    /// Runs `body` on a thread of the pool and returns its result. Swift tasks use it, because the threads of the cooperative
+    /// pool must not do long work.
+    /// - Throws: what `body` throws.
     public func result<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
         try await withCheckedThrowingContinuation { continuation in
             submit { continuation.resume(with: Result(catching: body)) }
         }
     }
 
-    /// Runs `body` over ranges that together cover `0..<count`, on several threads when there is work for them.
+    /// Runs `body` over ranges that together cover `0..<count`, on several threads when there is enough work. Returns when all
+    /// ranges are done. The calling thread works too, so it may be a thread of the pool.
     ///
     /// - Parameters:
-    ///   - grain: how many elements are worth a thread's trouble; less than two grains run on the calling thread.
+    ///   - grain: the least number of elements for which a thread is used. Less than two grains run on the calling thread.
     ///   - body: called with disjoint ranges, from several threads at once.
-    /// The call returns when all of it is done. The calling thread works too, so it may itself be a pool thread.
     public func parallelFor(_ count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
         let parts = min(threadCount, count / max(grain, 1))
         guard parts > 1 else {
@@ -89,7 +93,7 @@ public final class ComputePool: Sendable {
         }
     }
 
-    /// - Returns: zero, or what kept it from starting.
+    /// - Returns: zero, or the error number of the system.
     private static func startThread(_ queue: Queue, _ body: @escaping (Queue) -> Void = Queue.work) -> Int32 {
         let start = Unmanaged.passRetained(ThreadStart(queue: queue, body: body))
         var thread = pthread_t()
@@ -113,33 +117,34 @@ public final class ComputePool: Sendable {
         }
     }
 
-    /// Jobs waiting for a thread.
-    private final class Queue: @unchecked Sendable {  // everything below is guarded by `mutex`
+    /// The queue of jobs that wait for a thread.
+    private final class Queue: @unchecked Sendable {  // `mutex` guards all variables below
         private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
         private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
         struct Entry {
             let run: Job
-            /// Whether it is part of a `parallelFor`, which is likely to be followed by another.
+            /// Whether the job is part of a `parallelFor`. Another `parallelFor` is likely to follow.
             let isShare: Bool
         }
         private var jobs: [Entry?] = []
         private var head = 0
         private var sleeping = 0
         private var isClosed = false
-        /// A thread that has done its share of a kernel looks out for this long before it sleeps: kernels come one after
-        /// the other, and waking a thread takes longer than most of them.
+        /// How long a thread spins for more work after its part of a `parallelFor`, before it sleeps. Kernels follow each other
+        /// closely, and waking a thread takes longer than most of them.
         private static let patience: Duration = .microseconds(150)
-        /// After this long without a thread that comes for the next job, one is started for it.
+        /// When no thread takes a job for this long while jobs wait, an additional thread is started.
         private static let watchNanoseconds = 100_000_000
+        /// The most additional threads that run at once.
         private static let maximumReliefs = 64
         private let watchCondition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
         private var isWatching = false
-        /// Jobs taken so far, by any thread and by the pool's own.
+        /// The number of jobs taken so far: by all threads, and by the threads of the pool only.
         private var (pops, ownPops) = (0, 0)
         private var reliefs = 0
         private let maximumSpinners: Int
         private let spinners = Atomic<Int>(0)
-        /// How many jobs wait; changed under the lock, looked at without.
+        /// The number of jobs that wait. It is written under the lock and read without it.
         private let waiting = Atomic<Int>(0)
 
         init(maximumSpinners: Int) {
@@ -163,24 +168,24 @@ public final class ComputePool: Sendable {
         func push(_ job: Entry) {
             pthread_mutex_lock(mutex)
             jobs.append(job)
-            // A thread that looks out for work takes it without being woken.
+            // A spinning thread takes the job without being woken.
             let count = waiting.wrappingAdd(1, ordering: .releasing).newValue
             let wake = sleeping > 0 && count > spinners.load(ordering: .relaxed)
             watchIfNobodyIsFree()
             pthread_mutex_unlock(mutex)
             if wake { pthread_cond_signal(condition) }
         }
-        /// Holds the invariant that jobs which wait while no thread sleeps are watched. A thread that was woken counts as
-        /// sleeping until it runs, so this is asked when a job is taken as well as when one comes.
+        /// Maintains the invariant that the queue is watched whenever jobs wait and no thread sleeps. A woken thread counts as
+        /// sleeping until it runs, so this is called when a job is taken as well as when one is added.
         private func watchIfNobodyIsFree() {
-            // At most once in the time that it watches for.
+            // Sets the flag at most once in each interval of the watch.
             guard sleeping == 0, !isWatching, head < jobs.count else { return }
             isWatching = true
             pthread_cond_signal(watchCondition)
         }
         var waitingCount: Int { waiting.load(ordering: .relaxed) }
 
-        /// What one of the pool's threads does all its life.
+        /// The body of a thread of the pool.
         static func work(_ queue: Queue) {
             var looksOut = false
             while let job = queue.pop(looksOut: looksOut) {
@@ -188,13 +193,12 @@ public final class ComputePool: Sendable {
                 looksOut = job.isShare
             }
         }
-        /// What a thread does that was started because no other came: it ends when there is nothing to do, or one of the
-        /// pool's own has come back.
+        /// The body of an additional thread. It ends when no job waits or a thread of the pool has taken a job.
         private static func relieve(_ queue: Queue) {
             let before = queue.ownPopCount
             while let job = queue.popForRelief(unlessOwnPopsExceed: before) { job.run() }
         }
-        /// Sees to it that jobs do not wait for ever: what the pool's last thread does.
+        /// The body of the pool's last thread. It starts additional threads, so that jobs do not wait for ever.
         static func watch(_ queue: Queue) {
             pthread_mutex_lock(queue.mutex)
             defer { pthread_mutex_unlock(queue.mutex) }
@@ -255,7 +259,7 @@ public final class ComputePool: Sendable {
             ownPops &+= 1
             return takeFirst()
         }
-        /// Called with the lock held, when there is one.
+        /// Takes the first job. Call it with the lock held and the queue not empty.
         private func takeFirst() -> Entry? {
             pops &+= 1
             waiting.wrappingSubtract(1, ordering: .relaxed)
@@ -272,7 +276,7 @@ public final class ComputePool: Sendable {
             watchIfNobodyIsFree()
             return job
         }
-        /// Returns when there is work, or when it has taken too long.
+        /// Spins until there is work or `patience` has passed.
         private func lookOut() {
             guard waiting.load(ordering: .acquiring) == 0 else { return }
             guard spinners.wrappingAdd(1, ordering: .relaxed).newValue <= maximumSpinners else {
@@ -296,8 +300,8 @@ public final class ComputePool: Sendable {
         }
     }
 
-    /// One `parallelFor`: parts are taken by whoever comes; a helper that comes too late finds none left.
-    private final class Share: @unchecked Sendable {  // `body` is only called while `parallelFor` waits
+    /// One call of `parallelFor`. Each thread takes the next part until none is left; a thread that comes late finds none.
+    private final class Share: @unchecked Sendable {  // `body` is called only while `parallelFor` waits
         private let count: Int
         private let parts: Int
         private var body: ((Range<Int>) -> Void)?

@@ -4,21 +4,21 @@ import COneDNN
 #endif
 import WeirTensor
 
-/// The door to oneDNN, the library of dense kernels for CPUs: matrix products and convolutions of floats.
+/// The interface to oneDNN, a library of dense CPU kernels: matrix products and convolutions of floats.
 ///
-/// oneDNN is usually built on OpenMP, whose threads spin after each call and wake for the smallest one. Here it never
-/// has more than the calling thread; whoever has work for several divides it with a `ComputePool`, and calls in from
-/// each of its threads. Everything here may be called from many threads at once.
+/// oneDNN is usually built with OpenMP, whose threads spin after each call and wake up even for small work. Here oneDNN uses
+/// the calling thread only. To use several threads, the caller divides the work with a `ComputePool` and calls oneDNN from
+/// each of them. All functions are thread-safe.
 public enum OneDNN {
-    /// `omp_set_num_threads`, which counts for the calling thread only; nil when oneDNN is built without OpenMP.
+    /// `omp_set_num_threads`, which applies to the calling thread only; nil when oneDNN is built without OpenMP.
     private static let setThreadCount: (@convention(c) (Int32) -> Void)? =
         dlsym(nil, "omp_set_num_threads").map { unsafeBitCast($0, to: (@convention(c) (Int32) -> Void).self) }
 
-    /// Must be called before any call into oneDNN, also before those that only make primitives: these are made for the
-    /// number of threads of the moment. It costs nanoseconds.
+    /// Limits oneDNN to the calling thread. Call it before every call into oneDNN, also before those that only make primitives:
+    /// a primitive is compiled for the number of threads that is set. It takes nanoseconds.
     static func keepToThisThread() { setThreadCount?(1) }
 
-    /// This machine's processors, as oneDNN calls them.
+    /// oneDNN's engine for the CPUs of this machine.
     static let engine: Result<Engine, Status> = {
         var engine: dnnl_engine_t?
         keepToThisThread()
@@ -28,7 +28,7 @@ public enum OneDNN {
         }
         return .success(Engine(handle: engine))
     }()
-    struct Engine: @unchecked Sendable {  // never changed once it is made
+    struct Engine: @unchecked Sendable {  // immutable
         let handle: dnnl_engine_t
     }
 
@@ -39,18 +39,19 @@ public enum OneDNN {
     }
 }
 
-/// One computation that oneDNN has compiled for one shape.
+/// A computation that oneDNN has compiled for one shape (a primitive).
 ///
-/// Several threads may run it at once: its scratch memory comes with each call.
-final class OneDNNPrimitive: @unchecked Sendable {  // the handle is never changed once it is made
+/// Several threads may run it at once, because each call allocates its own scratch memory.
+final class OneDNNPrimitive: @unchecked Sendable {  // the handle is immutable
     private let handle: dnnl_primitive_t
     private let descriptor: const_dnnl_primitive_desc_t
     private let engine: dnnl_engine_t
     private let scratchpad: dnnl_memory_desc_t
     private let scratchpadSize: Int
-    /// What oneDNN calls the implementation that it chose; `ref` where it has no fast one.
+    /// oneDNN's name of the implementation that it chose; it begins with `ref` when there is no fast one.
     let implementation: String
 
+    /// Compiles an operation.
     /// - Parameter description: a `dnnl_…_desc_t`.
     convenience init(_ description: UnsafeRawPointer) throws(Status) {
         try self.init { engine, attributes, made in
@@ -58,7 +59,7 @@ final class OneDNNPrimitive: @unchecked Sendable {  // the handle is never chang
         }
     }
 
-    /// A copy from one layout to another.
+    /// Compiles a copy from one memory layout to another.
     convenience init(reordering source: dnnl_memory_desc_t, to destination: dnnl_memory_desc_t) throws(Status) {
         try self.init { engine, attributes, made in
             var (source, destination) = (source, destination)
@@ -98,19 +99,20 @@ final class OneDNNPrimitive: @unchecked Sendable {  // the handle is never chang
     }
     deinit { dnnl_primitive_destroy(handle) }
 
-    /// The layout that it expects of one of its arguments.
+    /// The memory layout that the primitive expects for one of its arguments.
     func layout(_ query: dnnl_query_t) -> dnnl_memory_desc_t? { dnnl_primitive_desc_query_md(descriptor, query, 0)?.pointee }
 
-    /// One argument of a call: which it is, how its memory is laid out, and where it lies.
+    /// An argument of a call: its index, its memory layout and its address.
     struct Argument {
         var index: Int32
         var layout: dnnl_memory_desc_t
         var memory: UnsafeMutableRawPointer
-        /// Bytes from where it lies to where that of the next repetition does.
+        /// The distance in bytes between the arguments of consecutive repetitions.
         var step = 0
     }
 
-    /// - Parameter finish: called with the number of each repetition that has been done.
+    /// Runs the primitive on the calling thread, once for each repetition.
+    /// - Parameter finish: called after each repetition, with its number.
     func run(_ arguments: [Argument], repetitions: Int = 1, finish: (Int) -> Void = { _ in }) throws(Status) {
         OneDNN.keepToThisThread()
         var stream: dnnl_stream_t?

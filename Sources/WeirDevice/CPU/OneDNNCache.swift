@@ -1,13 +1,14 @@
 import Synchronization
 
-/// What oneDNN has compiled so far, by what it is for: compiling takes milliseconds.
+/// The primitives that oneDNN has compiled, by key. Compiling one takes milliseconds.
 final class OneDNNCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
-    /// nil where oneDNN has no fast way, so that it is not asked again.
+    /// A value is nil when oneDNN has no fast implementation, so that it is not asked again.
     private let known = Mutex<[Key: Value?]>([:])
-    /// Beyond this many the cache starts anew: a graph has tens.
+    /// The cache is emptied when it reaches this size. A graph needs tens of primitives.
     private let limit = 1024
 
-    /// - Parameter make: called outside of the lock; at worst two threads make the same.
+    /// Returns the value of a key, and makes it when the cache has none.
+    /// - Parameter make: called without the lock; two threads may make the same value.
     func value(_ key: Key, make: (Key) -> Value?) -> Value? {
         if let found = known.withLock({ $0[key] }) { return found }
         let made = make(key)

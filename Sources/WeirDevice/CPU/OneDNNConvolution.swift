@@ -1,25 +1,36 @@
 import COneDNN
 public import WeirTensor
 
-/// The sizes of a convolution. Of the three spatial dimensions (depth, height, width) the first is 1 for images.
+/// The sizes of a convolution. Spatial vectors are (depth, height, width); the depth of images is 1.
 public struct ConvolutionShape: Hashable, Sendable {
     /// 2 for images, 3 for volumes.
     public var spatialRank: Int
+    /// The number of images or volumes.
     public var batch: Int
+    /// The number of groups; 1 for an ordinary convolution.
     public var groups: Int
+    /// The channels of the input, of all groups together.
     public var inputChannels: Int
+    /// The channels of the output, of all groups together.
     public var outputChannels: Int
+    /// The spatial dimensions of the input.
     public var input: SIMD3<Int>
+    /// The spatial dimensions of the filter.
     public var kernel: SIMD3<Int>
+    /// The spatial dimensions of the output.
     public var output: SIMD3<Int>
+    /// The step of the filter along each dimension.
     public var stride: SIMD3<Int>
+    /// The distance between neighbouring elements of the filter in the input; 1 for an ordinary convolution.
     public var dilation: SIMD3<Int>
-    /// Zeros before and after the input.
+    /// Zero padding before the input.
     public var before: SIMD3<Int>
+    /// Zero padding after the input.
     public var after: SIMD3<Int>
-    /// Whether the channels come before the spatial dimensions.
+    /// Whether the channels come before the spatial dimensions (`NCHW`) or after them (`NHWC`).
     public var channelsFirst: Bool
 
+    /// Makes the sizes of a convolution.
     public init(
         spatialRank: Int, batch: Int, groups: Int, inputChannels: Int, outputChannels: Int, input: SIMD3<Int>,
         kernel: SIMD3<Int>, output: SIMD3<Int>, stride: SIMD3<Int>, dilation: SIMD3<Int>, before: SIMD3<Int>,
@@ -41,21 +52,21 @@ public struct ConvolutionShape: Hashable, Sendable {
     }
 }
 
-/// Which of a convolution's three arrays is computed from the other two.
+/// Which of the three arrays of a convolution is computed from the other two.
 public enum ConvolutionResult: Hashable, Sendable {
     case output, inputGradient, filterGradient
 }
 
 extension OneDNN {
-    /// A convolution, or one of its gradients, on the calling thread.
+    /// Computes a convolution or one of its gradients on the calling thread.
     ///
-    /// The filter lies as TensorFlow's does: `[spatial…, input channels of a group, output channels]`. No size may be
-    /// zero.
+    /// The filter has TensorFlow's layout: `[spatial…, input channels of a group, output channels]`. No size may be zero.
     /// - Parameters:
-    ///   - repetitions: as many convolutions by the same filter, of images that lie one after another. A filter's gradient
-    ///     is that of one convolution.
-    ///   - finish: called with the number of each that has been done, while its result lies in the cache.
-    /// - Returns: false, having done nothing, when oneDNN has no fast way to do it.
+    ///   - repetitions: the number of convolutions with the same filter, of consecutive images. For a filter gradient it must
+    ///     be 1.
+    ///   - finish: called after each convolution with its number, while its result is still in the processor's cache.
+    /// - Returns: false when oneDNN has no fast implementation; then nothing was computed.
+    /// - Throws: `resourceExhausted` when memory ran out; `internalError` when oneDNN failed.
     public static func convolution(
         _ result: ConvolutionResult, _ shape: ConvolutionShape, input: UnsafeMutablePointer<Float>,
         filter: UnsafeMutablePointer<Float>, output: UnsafeMutablePointer<Float>, repetitions: Int = 1,
@@ -67,7 +78,7 @@ extension OneDNN {
     }
 }
 
-/// A convolution compiled for one shape, with the copies of the filter into and out of the layout that it wants.
+/// A convolution compiled for one shape, with copies of the filter between TensorFlow's layout and oneDNN's.
 final class OneDNNConvolution: Sendable {
     private struct Key: Hashable {
         let result: ConvolutionResult
@@ -82,7 +93,7 @@ final class OneDNNConvolution: Sendable {
 
     private let result: ConvolutionResult
     private let convolution: OneDNNPrimitive
-    /// Copies the filter from TensorFlow's layout into oneDNN's, or, for its gradient, back; nil when they are the same.
+    /// Copies the filter from TensorFlow's layout to oneDNN's, or a filter gradient back; nil when the layouts are equal.
     private let reorder: OneDNNPrimitive?
     private let layouts: Layouts
     private let packedSize: Int
@@ -99,7 +110,7 @@ final class OneDNNConvolution: Sendable {
     private init?(_ result: ConvolutionResult, _ shape: ConvolutionShape) throws(Status) {
         guard var layouts = Layouts(shape) else { return nil }
         let convolution = try OneDNNConvolution.primitive(result, shape, &layouts)
-        // Slower than our own by far.
+        // oneDNN's reference implementation is much slower than Weir's own.
         if convolution.implementation.hasPrefix("ref") { return nil }
         let query = result == .filterGradient ? dnnl_query_diff_weights_md : dnnl_query_weights_md
         guard let packed = convolution.layout(query) else { return nil }
@@ -174,20 +185,20 @@ final class OneDNNConvolution: Sendable {
 }
 
 extension ConvolutionShape {
-    /// Whether all numbers are so small that oneDNN, which multiplies them in 32 bits, cannot go wrong.
+    /// Whether all sizes are small enough for oneDNN, which multiplies them in 32 bits.
     fileprivate var isModest: Bool {
         let steps = [stride, dilation, before, after, kernel], sizes = [input, output]
         return steps.allSatisfy { $0.max() < 1 << 12 } && sizes.allSatisfy { $0.max() < 1 << 20 }
             && max(batch, inputChannels, outputChannels) < 1 << 24
     }
-    /// The spatial dimensions there are, as oneDNN wants them.
+    /// The two or three spatial dimensions, in oneDNN's order.
     fileprivate func spatial(_ extent: SIMD3<Int>) -> [Int64] {
         (spatialRank == 3 ? [extent.x, extent.y, extent.z] : [extent.y, extent.z]).map(Int64.init)
     }
 }
 
 extension OneDNNConvolution.Layouts {
-    /// Arrays as TensorFlow lays them out, and the filter as oneDNN likes it best.
+    /// TensorFlow's layouts of the arrays, and any layout that oneDNN chooses for the packed filter.
     fileprivate init?(_ shape: ConvolutionShape) {
         func make(_ dimensions: [Int64], _ tag: dnnl_format_tag_t) -> dnnl_memory_desc_t? {
             var layout = dnnl_memory_desc_t()

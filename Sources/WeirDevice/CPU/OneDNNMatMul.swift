@@ -1,10 +1,10 @@
 import COneDNN
 import WeirTensor
 
-/// A product of matrices that oneDNN has compiled for its sizes.
+/// A matrix product that oneDNN has compiled for one size.
 ///
-/// `dnnl_sgemm` for AVX-512 copies both operands first. Where the second is transposed and there are few rows or columns, it
-/// takes two to three times as long as it need (32 × 80 × 512: 34 µs on a core; compiled for the sizes, 13).
+/// `dnnl_sgemm` for AVX-512 first copies both operands. When the second operand is transposed and there are few rows or
+/// columns, it takes two to three times as long as a compiled product (32 × 80 × 512 on one core: 34 µs instead of 13 µs).
 final class OneDNNMatMul: Sendable {
     struct Sizes: Hashable, Sendable {
         var rows: Int
@@ -15,7 +15,7 @@ final class OneDNNMatMul: Sendable {
         var bStride: Int
         var bTransposed: Bool
     }
-    /// From so many multiplications on, finding the compiled product takes less than it saves.
+    /// The least number of multiplications for which a compiled product saves more time than the look-up takes.
     static let leastWork = 1 << 18
 
     private static let cache = OneDNNCache<Sizes, OneDNNMatMul>()
@@ -29,9 +29,9 @@ final class OneDNNMatMul: Sendable {
         var c: dnnl_memory_desc_t
     }
 
-    /// - Returns: nil when oneDNN has no fast way to do it.
+    /// The product for these sizes; nil when oneDNN has no fast implementation.
     static func cached(_ sizes: Sizes) -> OneDNNMatMul? {
-        // oneDNN counts some of them in 32 bits.
+        // oneDNN computes with some of these numbers in 32 bits.
         guard max(sizes.rows, sizes.columns, sizes.depth, sizes.aStride, sizes.bStride) < 1 << 24 else { return nil }
         return cache.value(sizes) { OneDNNMatMul($0) }
     }
@@ -45,24 +45,25 @@ final class OneDNNMatMul: Sendable {
         }
         guard let a = layout(sizes.rows, sizes.depth, sizes.aStride, sizes.aTransposed),
             let b = layout(sizes.depth, sizes.columns, sizes.bStride, sizes.bTransposed),
-            // It takes no result whose rows do not follow each other.
+            // oneDNN requires that the rows of the result are contiguous.
             let c = layout(sizes.rows, sizes.columns, sizes.columns, false)
         else { return nil }
         layouts = Layouts(a: a, b: b, c: c)
         var (first, second, result, description) = (a, b, c, dnnl_matmul_desc_t())
         guard dnnl_matmul_desc_init(&description, &first, &second, nil, &result) == dnnl_success,
             let product = try? OneDNNPrimitive(&description), !product.implementation.hasPrefix("ref"),
-            // That is `dnnl_sgemm` in another dress.
+            // This implementation is `dnnl_sgemm` again.
             !product.implementation.hasPrefix("gemm")
         else { return nil }
         self.sizes = sizes
         self.product = product
     }
 
+    /// Computes the product on the calling thread.
     /// - Parameters:
-    ///   - cStride: the result's rows may lie further apart than they are long; then it is copied there.
-    ///   - adding: adds the product to what is in `c`, as a sum of its own: the bits are those of a product and an addition.
-    /// - Returns: false when memory ran out; `c` is then undefined, or, with `adding`, as it was.
+    ///   - cStride: the distance between rows of `c`. When it is longer than a row, the result is computed elsewhere and copied.
+    ///   - adding: adds the product to `c`. The product is rounded first, then added.
+    /// - Returns: false when memory ran out. Then `c` is undefined or, with `adding`, unchanged.
     func run(
         _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>, stride cStride: Int, adding: Bool
     ) -> Bool {

@@ -2,14 +2,14 @@ import COneDNN
 import WeirTensor
 
 extension OneDNN {
-    /// `c = op(a) · op(b)`, all row-major, where `op` transposes what is said to be transposed.
+    /// Computes `c = op(a) · op(b)`, where `op` transposes if so requested. All matrices are row-major.
     ///
     /// - Parameters:
-    ///   - a: `rows × depth`, or `depth × rows` when transposed, each row `aStride` elements from the last; so `b`
+    ///   - a: `rows × depth`, or `depth × rows` when transposed, with `aStride` elements from row to row. Likewise `b`
     ///     (`depth × columns`) and `c` (`rows × columns`). No size may be zero.
-    ///   - adding: adds the product to what is in `c`.
-    /// - Returns: false when oneDNN could not do it, for want of memory; `c` is then undefined, or, with `adding` and a depth
-    ///   of no more than `blockDepth`, as it was.
+    ///   - adding: adds the product to `c`.
+    /// - Returns: false when memory ran out. Then `c` is undefined or, with `adding` and a depth of at most `blockDepth`,
+    ///   unchanged.
     public static func multiply(
         _ rows: Int, _ columns: Int, _ depth: Int, _ a: UnsafePointer<Float>, _ aStride: Int, transposed aTransposed: Bool,
         _ b: UnsafePointer<Float>, _ bStride: Int, transposed bTransposed: Bool,
@@ -27,10 +27,10 @@ extension OneDNN {
             return sgemm(
                 rows, columns, depth, a, aStride, aTransposed, b, bStride, bTransposed, c, cStride, adding: adding)
         }
-        // oneDNN's kernel for AVX2 reads `b` where it lies. Rows a multiple of two kilobytes apart share a few sets of the
-        // cache, and a product takes up to twice the time; copied block by block to where they are not, they cost a tenth
-        // of it. A product of few rows is over before the copies are. Either way the sums are taken in the same order.
-        // What is added to is done in one go, lest half of it be added when memory runs out.
+        // oneDNN's kernel for AVX2 reads `b` in place. Rows a multiple of 2 KB apart share a few sets of the processor's cache,
+        // and the product takes up to twice as long. Copying `b` block by block to another stride costs a tenth of the time. For
+        // few rows the copy costs more than it saves. The order of summation is the same with and without the copy. With
+        // `adding`, all columns are done in one block, so that half of `c` is not added to when memory runs out.
         let width = adding ? columns : min(columns, 512), stride = width + 16
         let byteCount = 4 * min(depth, blockDepth) * stride
         let block = rows >= 16 && width <= 4096 ? try? HostAllocator.shared.allocate(byteCount) : nil
@@ -54,10 +54,10 @@ extension OneDNN {
         return true
     }
 
-    /// As deep as oneDNN's own blocks for AVX2.
+    /// The depth of oneDNN's own blocks for AVX2.
     private static let blockDepth = 256
 
-    /// Whether oneDNN's kernels here are those of AVX-512, which copy both operands themselves and are three times as fast.
+    /// Whether oneDNN uses its kernels for AVX-512. They copy both operands themselves and are three times as fast.
     public static let hasWideVectors = dnnl_get_effective_cpu_isa().rawValue & 0x20 != 0
 
     private static func sgemm(

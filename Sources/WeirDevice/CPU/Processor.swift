@@ -4,9 +4,9 @@ import CTarget
     import Glibc
 #endif
 
-/// What the processors of this machine are.
+/// Describes the processors of this machine.
 public enum Processor {
-    /// Logical cores this process may use.
+    /// The number of logical cores that this process may use.
     public static let coreCount: Int = {
         if let mask = field("Cpus_allowed", in: "/proc/self/status") {
             let count = mask.reduce(0) { $0 + ($1.hexDigitValue ?? 0).nonzeroBitCount }
@@ -15,14 +15,14 @@ public enum Processor {
         return max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
     }()
 
-    /// Model and core count, such as `AMD EPYC, 2 cores`.
+    /// The model and the core count, such as `AMD EPYC, 2 cores`.
     public static let description: String = {
         let model = field("model name") ?? "CPU"
         return "\(model), \(coreCount) core\(coreCount == 1 ? "" : "s")"
     }()
 
-    /// What the kernels are compiled for and this processor lacks, or nil when all is there. By the Makefile they are
-    /// compiled for the vector units that every x86 server since 2013 has (AVX2, FMA, F16C).
+    /// The first CPU feature that the kernels were compiled for and this processor lacks; nil when it has all. The Makefile
+    /// compiles for AVX2, FMA and F16C, which x86 servers have since 2013.
     public static let missingFeature: String? = {
         guard weir_needs_avx2 == 1, let flags = field("flags") else { return nil }
         let present = Set(flags.split(separator: " "))

@@ -3,16 +3,15 @@
 #endif
 public import WeirTensor
 
-/// The stack of the running thread, for what may go deep: functions that call themselves.
+/// Ensures that recursive functions have enough stack.
 public enum ThreadStack {
-    /// What must be left for work to begin here: more than a few hundred frames of kernels.
+    /// The stack, in bytes, that must be left to run a body on the current thread: enough for some hundred frames of kernels.
     private static let reserve: UInt = 256 << 10
-    /// Of a thread that takes over. Memory is taken only as it is used.
+    /// The stack size of a new thread. The system allocates the memory only as it is used.
     private static let byteCount = 64 << 20
 
-    /// Runs `body` on this thread or, where little is left of its stack, on one with a stack of its own; returns when it
-    /// has returned.
-    /// - Throws: `resourceExhausted` when there is no such thread to be had; `body` has not run then.
+    /// Runs `body` on this thread or, when little of its stack is left, on a new thread. Returns when `body` has returned.
+    /// - Throws: `resourceExhausted` when the system has no thread left; then `body` has not run.
     public static func withRoom(_ body: () -> Void) throws(Status) {
         if hasRoom { return body() }
         try withoutActuallyEscaping(body) { (escaping) throws(Status) in try runElsewhere(escaping) }
@@ -22,13 +21,13 @@ public enum ThreadStack {
         var marker: UInt8 = 0
         let here = withUnsafeMutablePointer(to: &marker) { UInt(bitPattern: $0) }
         if let known = pthread_getspecific(key) { return here > UInt(bitPattern: known) }
-        // Where the system does not say how much there is, as much more as is kept in reserve is taken to be there.
+        // When the system does not tell the stack's size, assume that `reserve` more bytes are available.
         let limit = lowestAddress().map { $0 + reserve } ?? here - min(here - 1, reserve)
         pthread_setspecific(key, UnsafeMutableRawPointer(bitPattern: limit))
         return here > limit
     }
 
-    /// The lowest address at which work may still begin, on each thread that was asked.
+    /// For each thread that was checked: the lowest stack address at which a body may still run.
     private static let key: pthread_key_t = {
         var key = pthread_key_t()
         let failure = pthread_key_create(&key, nil)
@@ -37,10 +36,10 @@ public enum ThreadStack {
     }()
 
     private typealias GetAttributes = @convention(c) (pthread_t, UnsafeMutablePointer<pthread_attr_t>) -> Int32
-    /// `pthread_getattr_np`, which headers declare for GNU programs only.
+    /// `pthread_getattr_np`, which the headers declare for GNU programs only.
     private static let getAttributes = dlsym(nil, "pthread_getattr_np").map { unsafeBitCast($0, to: GetAttributes.self) }
 
-    /// Where this thread's stack ends; nil when the system does not say.
+    /// The lowest address of this thread's stack; nil when the system does not tell.
     private static func lowestAddress() -> UInt? {
         var attributes = pthread_attr_t()
         guard let getAttributes, getAttributes(pthread_self(), &attributes) == 0 else { return nil }
@@ -50,10 +49,10 @@ public enum ThreadStack {
         return UInt(bitPattern: base)
     }
 
-    /// What the other thread runs.
+    /// The argument of the new thread.
     private final class Work {
         let body: () -> Void
-        /// Where kernels may run, they may go on.
+        /// Whether the calling thread is one of a pool; the new thread then counts as one too (`ComputePool.isOnItsThread`).
         let runsKernels = ComputePool.isOnItsThread
         init(_ body: @escaping () -> Void) { self.body = body }
     }

@@ -1,27 +1,37 @@
 public import WeirTensor
 
-/// A GPU without the hardware: its type, its own memory with a limit, streams for kernels and for copies each way, and only
-/// the kernels a GPU has, with the arithmetic done by the CPU. Everything about a GPU but its speed can be tried with it.
+/// A GPU without the hardware. It has the device type GPU, its own limited memory, streams for kernels and for copies in each
+/// direction, and only the kernels that a GPU has; the CPU does the arithmetic. It tests everything about a GPU but its speed.
 ///
-/// It is honest: kernels run later, on a thread of the stream; its memory reads as poison from the host, and on the device
-/// until the stream has got there. A wait that is missing somewhere gives wrong values here as it would there.
+/// Kernels run later, on the thread of a stream. The host reads the device's memory as poison, and so does the device until
+/// the stream has written it. Therefore a missing wait gives wrong values, as it would on a GPU.
 public final class SimulatedGPU: Device {
+    /// The full name of the device.
     public let name: DeviceName
+    /// A random number for this instance of the device; see `Device.incarnation`.
     public let incarnation: UInt64
+    /// The most bytes that may be in use at once.
     public let memoryLimit: Int
     private let compute: SimulatedStream
     private let copyIn: SimulatedStream
     private let copyOut: SimulatedStream
     private let memory: SimulatedMemory
-    /// Memory that only kernels on the stream see.
+    /// Memory that only kernels on the stream access.
     package let kernelMemory: any Allocator
+    /// `GPU`.
     public var type: String { "GPU" }
+    /// The device's memory.
     public var allocator: any Allocator { memory }
+    /// States that the device is simulated.
     public var hardware: String { "simulated on the CPU" }
+    /// The stream of kernels.
     public var stream: (any DeviceStream)? { compute }
 
-    /// - Parameter delays: how long its streams sit idle between pieces of work.
-    /// - Throws: `resourceExhausted` when the system has no threads for its streams.
+    /// Makes a device and starts the threads of its three streams.
+    /// - Parameters:
+    ///   - memoryLimit: in bytes.
+    ///   - delays: how long the streams are idle before each piece of work; nil means no delays.
+    /// - Throws: `resourceExhausted` when the system has no threads for the streams.
     public init(
         name: DeviceName, memoryLimit: Int = 1 << 30, incarnation: UInt64 = .random(in: 1 ... .max), delays: SimulatedDelays? = nil
     ) throws(Status) {
@@ -36,33 +46,37 @@ public final class SimulatedGPU: Device {
         kernelMemory = KernelMemory(account)
     }
 
-    /// Runs `work` on the stream of kernels, after all that it was given before.
+    /// Enqueues `work` on the stream of kernels.
     package func enqueue(_ work: @escaping @Sendable () -> Void) { compute.enqueue(work) }
-    /// Where work on a stream finds a tensor's elements: nil when it lies in host memory, where everybody finds them.
+    /// Where work on a stream finds a tensor's elements; nil when the tensor is in host memory and has one address only.
     package func elements(of tensor: Tensor) -> UnsafeMutableRawPointer? { memory.elements(of: tensor) }
 
+    /// Copies a host tensor to the device immediately.
+    /// - Throws: `resourceExhausted` when the device has not enough memory left.
     public func upload(_ tensor: Tensor) throws(Status) -> Tensor {
         guard tensor.dtype.isBitwise else { return tensor }
         let copy = try Tensor(tensor.dtype, tensor.shape, in: memory)
-        // Nobody has the new memory yet, and what is freed is not given out before the stream is through with it.
+        // Safe without waiting: no work uses the new block yet, and a freed block is reused only after the stream has passed it.
         memory.elements(of: copy)?.copyMemory(from: tensor.address, byteCount: tensor.byteCount)
         return copy
     }
 
+    /// Copies a host tensor on the input stream, and makes later kernels wait for the copy.
     public func upload(_ tensor: Tensor, _ done: @escaping Completion<Tensor>) {
         guard tensor.dtype.isBitwise else { return done(.success(tensor)) }
         let copy: Tensor
         do throws(Status) { copy = try Tensor(tensor.dtype, tensor.shape, in: memory) } catch { return done(.failure(error)) }
-        // The memory may have been a tensor's that kernels still read.
+        // The block may have belonged to a tensor that kernels still read.
         copyIn.wait(for: compute.record())
         copyIn.enqueue { [memory] in memory.elements(of: copy)?.copyMemory(from: tensor.address, byteCount: tensor.byteCount) }
         compute.wait(for: copyIn.record())
         done(.success(copy))
     }
 
+    /// Copies a tensor to the host on the output stream, once `event` is reached.
     public func download(_ tensor: Tensor, after event: (any DeviceEvent)?, _ done: @escaping Completion<Tensor>) {
         if let event { copyOut.wait(for: event) }
-        // The work holds the tensor: freed in the order of another stream, its memory could be gone.
+        // The closure retains the tensor: it would be freed in the order of another stream, before this copy.
         copyOut.enqueue { [memory] in
             done(
                 Result { () throws(Status) -> Tensor in
@@ -74,6 +88,8 @@ public final class SimulatedGPU: Device {
         }
     }
 
+    /// Copies a tensor directly to another simulated GPU, on this device's output stream.
+    /// - Returns: false when the other device is no simulated GPU or the tensor is not on this device.
     public func send(
         _ tensor: Tensor, after event: (any DeviceEvent)?, to other: any Device, _ done: @escaping Completion<Tensor>
     ) -> Bool {

@@ -1,13 +1,14 @@
 import Synchronization
 package import WeirTensor
 
-/// The memory of a simulated device. Each block lies twice in host memory: where its tensors point, which reads as poison
-/// for ever, and where the device's streams find the elements. Host code that reads a tensor of the device reads poison;
-/// so does a stream that comes to it before the work that writes it, or after it was freed.
+/// The memory of a simulated device. Each block consists of two halves in host memory. Tensors point to the first half, which
+/// always holds poison. The streams of the device use the second half, which holds the elements. So host code that reads a
+/// tensor of the device reads poison. So does work on a stream that runs before the elements are written or after they are
+/// freed.
 package final class SimulatedMemory: Allocator {
-    /// What poison is made of: NaN as a float, -1 as an integer.
+    /// The byte that memory is filled with: NaN as a float, -1 as an integer.
     package static let poison: UInt8 = 0xff
-    /// What lies before a block, and what blocks are rounded up to.
+    /// The size of the header before a block, which stores the size of a half; halves are rounded up to multiples of it.
     private static let unit = 64
 
     private let account: MemoryAccount
@@ -33,7 +34,7 @@ package final class SimulatedMemory: Allocator {
         }
     }
 
-    /// Frees in stream order: for the host now, for the stream when it gets there.
+    /// Frees a block in stream order: it counts as free now, but stays valid for the work that the stream has been given.
     package func deallocate(_ pointer: UnsafeMutableRawPointer, _ byteCount: Int) {
         account.give(byteCount)
         let block = Block(pointer)
@@ -50,21 +51,21 @@ package final class SimulatedMemory: Allocator {
 
     private static func rounded(_ byteCount: Int) -> Int { (byteCount + unit - 1) / unit * unit }
 
-    /// Where a stream finds a tensor's elements; nil when it does not lie in this memory. For work on a stream of the
-    /// device. It is valid for as long as the tensor, and after that for what the stream has been given by then.
+    /// Where work on a stream of the device finds a tensor's elements; nil when the tensor is not in this memory. The address is
+    /// valid while the tensor is alive, and after that for work that the stream was given before the tensor was freed.
     package func elements(of tensor: Tensor) -> UnsafeMutableRawPointer? {
         guard let block = tensor.block(of: self) else { return nil }
         let size = (block - SimulatedMemory.unit).load(as: Int.self)
         return tensor.address + size
     }
 
-    private struct Block: @unchecked Sendable {  // only the stream has it now
+    private struct Block: @unchecked Sendable {  // only the stream uses it now
         let pointer: UnsafeMutableRawPointer
         init(_ pointer: UnsafeMutableRawPointer) { self.pointer = pointer }
     }
 }
 
-/// What the memories of one device take together, and how much there is.
+/// Counts the bytes that all allocators of one device use together, and enforces the device's limit.
 final class MemoryAccount: Sendable {
     let used = Atomic<Int>(0)
     let peak = Atomic<Int>(0)
@@ -73,7 +74,8 @@ final class MemoryAccount: Sendable {
 
     init(name: String, limit: Int) { (self.name, self.limit) = (name, limit) }
 
-    /// - Throws: `resourceExhausted` when there is not so much left.
+    /// Counts `byteCount` more bytes as used.
+    /// - Throws: `resourceExhausted` when the limit would be exceeded.
     func take(_ byteCount: Int) throws(Status) {
         let now = used.wrappingAdd(byteCount, ordering: .relaxed).newValue
         guard now <= limit else {
@@ -83,10 +85,11 @@ final class MemoryAccount: Sendable {
         }
         _ = peak.max(now, ordering: .relaxed)
     }
+    /// Counts `byteCount` bytes less as used.
     func give(_ byteCount: Int) { used.wrappingSubtract(byteCount, ordering: .relaxed) }
 }
 
-/// Memory that only kernels on the stream see: of variables, and of what they need on the way. It counts like the rest.
+/// Memory that only kernels on the stream access: variables and temporary buffers. It counts toward the device's limit.
 final class KernelMemory: Allocator {
     private let account: MemoryAccount
     init(_ account: MemoryAccount) { self.account = account }

@@ -6,11 +6,11 @@
 import Synchronization
 import WeirTensor
 
-/// A stream of a simulated device: a thread of its own that does one piece of work after the other.
+/// A stream of a simulated device: a thread that does the enqueued work in order.
 final class SimulatedStream: DeviceStream {
     private let queue: WorkQueue
 
-    /// - Parameter delays: draws how long the stream sits idle before each piece of work; nil lets it run as fast as it can.
+    /// - Parameter delays: how long the stream is idle before each piece of work; nil means no delays.
     /// - Throws: `resourceExhausted` when the system has no thread left.
     init(delays: SimulatedDelays? = nil) throws(Status) {
         queue = WorkQueue()
@@ -18,7 +18,7 @@ final class SimulatedStream: DeviceStream {
     }
     deinit { queue.end() }
 
-    /// Adds a piece of work and returns.
+    /// Enqueues work and returns immediately.
     func enqueue(_ work: @escaping @Sendable () -> Void) { queue.add(work) }
 
     func record() -> any DeviceEvent {
@@ -28,7 +28,7 @@ final class SimulatedStream: DeviceStream {
     }
     func wait(for event: any DeviceEvent) {
         guard !event.isReached else { return }
-        // The stream's own thread stops here, and whatever comes later with it.
+        // This blocks the stream's own thread, so all later work of the stream waits too.
         queue.add {
             let gate = Gate()
             event.whenReached { gate.open() }
@@ -37,28 +37,30 @@ final class SimulatedStream: DeviceStream {
     }
 }
 
-/// How long a simulated stream sits idle before each piece of work, drawn by a seed: what does not wait where it must is
-/// then found out.
+/// Random idle times of a simulated stream before each piece of work. They reveal code that does not wait for an event where
+/// it must. The same seed gives the same times.
 public struct SimulatedDelays: Sendable {
+    /// The state of the random number generator.
     public var seed: UInt64
-    /// The longest, in microseconds.
+    /// The upper bound of a delay, in microseconds.
     public var longest: UInt32
+    /// Makes delays of up to `longest` microseconds.
     public init(seed: UInt64, longest: UInt32 = 500) {
         self.seed = seed
         self.longest = longest
     }
 
-    /// The next delay: none for one piece of work of two, lest everything waits for everything.
+    /// The next delay, in microseconds. Half of them are 0, so that the order of work on several streams varies.
     mutating func next() -> UInt32 {
         seed = seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
         let drawn = UInt32(truncatingIfNeeded: seed >> 33)
         return drawn & 1 == 0 || longest == 0 ? 0 : (drawn >> 1) % longest
     }
-    /// The same for another stream.
+    /// Delays with the same bound and another seed, for stream `number`.
     package func stream(_ number: UInt64) -> SimulatedDelays { SimulatedDelays(seed: seed &+ number &* 0x9e37_79b9_7f4a_7c15, longest: longest) }
 }
 
-/// Reached once, by one stream.
+/// An event of one stream. It is reached once.
 private final class SimulatedEvent: DeviceEvent {
     private enum State {
         case pending([@Sendable () -> Void])
@@ -85,8 +87,8 @@ private final class SimulatedEvent: DeviceEvent {
     }
 }
 
-/// Lets one thread wait for another.
-private final class Gate: @unchecked Sendable {  // the semaphore orders everything
+/// A semaphore on which one thread waits for another.
+private final class Gate: @unchecked Sendable {  // the semaphore orders all accesses
     private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
     init() { sem_init(semaphore, 0, 0) }
     deinit {
@@ -97,7 +99,7 @@ private final class Gate: @unchecked Sendable {  // the semaphore orders everyth
     func wait() { while sem_wait(semaphore) != 0 {} }
 }
 
-/// What a thread has still to do.
+/// The queue of a stream's thread.
 private final class WorkQueue: Sendable {
     private struct State {
         var work: [@Sendable () -> Void] = []
@@ -127,7 +129,7 @@ private final class WorkQueue: Sendable {
         }
         if wakes { gate.open() }
     }
-    /// What has been given is still done.
+    /// Ends the thread when all enqueued work is done.
     func end() {
         let wakes = state.withLock { state in
             state.isOver = true
@@ -136,6 +138,7 @@ private final class WorkQueue: Sendable {
         }
         if wakes { gate.open() }
     }
+    /// Waits for work and takes all of it; nil when the queue has ended and is empty.
     private func next() -> [@Sendable () -> Void]? {
         while true {
             let (work, isOver) = state.withLock { state -> ([@Sendable () -> Void], Bool) in

@@ -1,8 +1,9 @@
 import Synchronization
 import WeirTensor
 
-/// Tells everything that waits inside a step to stop waiting.
+/// Tells all waiting operations of a step or request to stop. TensorFlow's `CancellationManager`.
 public final class Cancellation: Sendable {
+    /// Identifies a registered callback.
     public typealias Token = Int
     private struct State {
         var isCancelled = false
@@ -12,13 +13,14 @@ public final class Cancellation: Sendable {
     private let state = Mutex(State())
     private let flag = Atomic<Bool>(false)
 
+    /// A cancellation that is not cancelled.
     public init() {}
 
-    /// Cheap enough to ask in every iteration.
+    /// Whether `cancel` was called. One atomic load, so it can be called in every iteration of a loop.
     public var isCancelled: Bool { flag.load(ordering: .acquiring) }
 
-    /// Has `callback` called, once, when the step is cancelled.
-    /// - Returns: nil when it is cancelled already: the callback will not be called.
+    /// Registers a callback that `cancel` calls once.
+    /// - Returns: nil if `cancel` was already called. The callback is then not called.
     public func register(_ callback: @escaping @Sendable () -> Void) -> Token? {
         state.withLock { state in
             guard !state.isCancelled else { return nil }
@@ -28,12 +30,13 @@ public final class Cancellation: Sendable {
         }
     }
 
-    /// Forgets a callback.
-    /// - Returns: false when the cancellation has begun, so that the callback runs or has run.
+    /// Removes a callback.
+    /// - Returns: false if the cancellation has begun. The callback then runs, or has run.
     @discardableResult public func deregister(_ token: Token) -> Bool {
         state.withLock { $0.callbacks.removeValue(forKey: token) != nil }
     }
 
+    /// Calls all callbacks on this thread. Further calls have no effect.
     public func cancel() {
         flag.store(true, ordering: .releasing)
         let callbacks = state.withLock { state -> [@Sendable () -> Void] in

@@ -1,8 +1,8 @@
 public import WeirTensor
 
 extension KernelContext {
-    /// Takes input `index` out of its slot, so that nobody holds it but the caller and whoever else was given it. For
-    /// kernels that change objects in place; afterwards the input is gone.
+    /// Takes the tensor of input `index` out of its slot, so that the slot does not hold a reference to it. This is for kernels
+    /// that change tensors in place. The input is empty afterwards.
     public func takeInput(_ index: Int) -> Tensor {
         let tensor = input(index)
         inputs[index] = .empty

@@ -1,18 +1,21 @@
 public import WeirTensor
 public import WeirDevice
 
-/// What a kernel sees during one call. It lives on the executor's stack; asynchronous kernels take from it what they
-/// need before they return.
+/// The inputs and outputs of a kernel during one call. TensorFlow's `OpKernelContext`. The context is on the executor's stack,
+/// so an asynchronous kernel must read what it needs before it returns.
 public struct KernelContext: ~Copyable {
     @usableFromInline let inputs: UnsafeMutablePointer<Slot>
     @usableFromInline let outputs: UnsafeMutablePointer<Slot>
+    /// The number of inputs.
     public let inputCount: Int
+    /// The number of outputs.
     public let outputCount: Int
     @usableFromInline unowned(unsafe) let stepReference: StepContext
     @usableFromInline unowned(unsafe) let placeReference: KernelPlace
-    /// The loop iteration this call belongs to, as it stands in rendezvous keys.
+    /// The loop iteration that this call belongs to, for rendezvous keys.
     public let frame: FrameIteration
 
+    /// The context of one call. The pointers, `step` and `place` must be valid until the kernel returns.
     @inlinable
     public init(
         inputs: UnsafeMutablePointer<Slot>, inputCount: Int, outputs: UnsafeMutablePointer<Slot>, outputCount: Int,
@@ -27,36 +30,45 @@ public struct KernelContext: ~Copyable {
         self.frame = frame
     }
 
+    /// The running step.
     @inlinable public var step: StepContext { stepReference }
+    /// The device that the kernel runs on, and its resources.
     @inlinable public var place: KernelPlace { placeReference }
+    /// The device that the kernel runs on.
     @inlinable public var device: any Device { placeReference.device }
+    /// The resources of the device that outlive steps.
     @inlinable public var resources: ResourceTable { placeReference.resources }
+    /// The threads for parallel loops.
     @inlinable public var pool: ComputePool { placeReference.pool }
 
-    /// The value of input `index`. The executor has seen to it that there is one, of the schema's type.
+    /// The tensor of input `index`. The executor guarantees that there is one, of the type in the schema.
     @inlinable public func input(_ index: Int) -> Tensor {
         precondition(index < inputCount)
         guard case .value(let tensor) = inputs[index] else { preconditionFailure("input \(index) holds no value") }
         return tensor
     }
-    // The same without taking a reference, so that the memory can still be reused for an output.
+    /// The shape of input `index`. This and the next four functions do not keep a reference to the tensor, so its memory can
+    /// still be reused for an output.
     @inlinable public func shape(_ index: Int) -> Shape { input(index).shape }
+    /// The element type of input `index`.
     @inlinable public func dtype(_ index: Int) -> DType { input(index).dtype }
-    // For the hottest kernels: without a copy of the shape.
+    /// The rank of input `index`, without a copy of the shape.
     @inlinable public func rank(_ index: Int) -> Int { input(index).rank }
+    /// The size of axis `axis` of input `index`, without a copy of the shape.
     @inlinable public func dimension(_ index: Int, _ axis: Int) -> Int { input(index).dimension(axis) }
+    /// The elements of input `index` in row-major order. They are valid until the kernel returns or the input is reused.
     @inlinable public func elements<E>(_ index: Int, _ type: E.Type = E.self) -> UnsafeBufferPointer<E> {
         input(index).elements(type)
     }
-    /// Whether input `index` is there: loops and conditionals leave some of Merge's empty.
+    /// Whether input `index` has a value. In loops and conditionals some inputs of Merge have none.
     @inlinable public func hasInput(_ index: Int) -> Bool { if case .value = inputs[index] { true } else { false } }
-    /// The slot itself, for kernels that pass on whatever lies there (Identity, Switch, Merge).
+    /// The slot of input `index`, for kernels that forward any kind of value (Identity, Switch, Merge).
     @inlinable public func slot(_ index: Int) -> Slot { inputs[index] }
-    /// Every input's value.
+    /// The tensors of all inputs.
     public var inputTensors: [Tensor] { (0..<inputCount).map { input($0) } }
 
-    /// The variable that a reference input is.
-    /// - Throws: `invalidArgument` when a value came instead.
+    /// The variable that reference input `index` refers to.
+    /// - Throws: `invalidArgument` when the input is a value.
     @inlinable public func reference(_ index: Int) throws -> ReferenceCell {
         guard case .reference(let cell) = inputs[index] else {
             throw Status.invalidArgument("Input \(index) must be a reference to a variable, found a value")
@@ -64,10 +76,12 @@ public struct KernelContext: ~Copyable {
         return cell
     }
 
-    /// Memory for output `index`, to be written before the kernel returns.
+    /// Allocates output `index`. The kernel must write its elements before it returns.
     ///
-    /// - Parameter reusing: inputs whose memory may serve when nobody else holds it and type and shape are the same.
-    ///   Read their `elements` before this call; afterwards the input itself is gone.
+    /// - Parameter reusing: indices of inputs whose memory may be used for the output. An input is reused if nobody else holds
+    ///   its tensor and type and shape are equal. Read its `elements` before this call, because a reused input is empty
+    ///   afterwards.
+    /// - Throws: `resourceExhausted` when there is no memory.
     @inlinable
     public func output(_ index: Int, _ dtype: DType, _ shape: Shape, reusing: Int...) throws -> Tensor {
         for candidate in reusing where reuse(candidate, for: index, dtype, shape) {
@@ -79,6 +93,7 @@ public struct KernelContext: ~Copyable {
         outputs[index] = .value(tensor)
         return tensor
     }
+    /// The allocator of the device.
     @inlinable public var allocator: any Allocator { placeReference.allocator }
 
     @usableFromInline func reuse(_ input: Int, for output: Int, _ dtype: DType, _ shape: Shape) -> Bool {
@@ -92,19 +107,25 @@ public struct KernelContext: ~Copyable {
         return false
     }
 
-    /// Makes a tensor that exists already output `index`.
+    /// Sets output `index` to an existing tensor.
     @inlinable public func setOutput(_ index: Int, _ tensor: Tensor) { outputs[index] = .value(tensor) }
+    /// Sets output `index` to a reference to a variable.
     @inlinable public func setOutput(_ index: Int, reference: ReferenceCell) { outputs[index] = .reference(reference) }
+    /// Sets output `index` to any kind of value.
     @inlinable public func setOutput(_ index: Int, slot: Slot) { outputs[index] = slot }
 }
 
-/// Which iteration of which loop: what the last field of a rendezvous key says. `frame` 0 is outside of all loops.
+/// An iteration of a loop: the last field of a rendezvous key. `frame` is 0 outside of all loops.
 public struct FrameIteration: Sendable, Hashable {
+    /// The ID of the loop's frame.
     public var frame: UInt64
+    /// The iteration, counted from 0.
     public var iteration: Int
+    /// An iteration of a frame.
     @inlinable public init(frame: UInt64, iteration: Int) {
         self.frame = frame
         self.iteration = iteration
     }
+    /// Outside of all loops.
     public static let root = FrameIteration(frame: 0, iteration: 0)
 }

@@ -1,23 +1,25 @@
 import Synchronization
 public import WeirTensor
 
-/// A variable's place: a tensor, or nothing yet, behind a lock.
+/// The storage of a variable: a tensor, or nil before initialization, behind a lock.
 ///
-/// Reading takes a share of the tensor. An update of a resource variable writes in place when nobody else has a share, and
-/// otherwise into a copy, so that what was read never changes. An update of a reference variable always writes in place, as
-/// TensorFlow's do: what was read before shows it, and programs rely on that (a step counter that is read, then increased,
-/// then used). Reads and updates that no edge orders may then see parts of each other.
+/// A read returns the stored tensor itself. An update of a resource variable writes in place if nobody else holds the tensor,
+/// and otherwise writes to a copy, so that tensors that were read never change. An update of a reference variable always writes
+/// in place, as in TensorFlow: tensors that were read before show the update, and programs rely on this (a step counter that is
+/// read, then incremented, then used). If no edge orders a read and an update, the read may then see a partial update.
 public final class ReferenceCell: Sendable {
-    /// The name that errors give it: the variable's node.
+    /// The name of the variable's node, for error messages.
     public let name: String
+    /// The element type of the variable.
     public let dtype: DType
-    /// Whether updates write to memory that is being read.
+    /// Whether updates write to memory that other nodes may be reading.
     private let showsUpdates: Bool
     private let content: Mutex<Tensor?>
 
+    /// A variable, initialized if there is a value.
     /// - Parameters:
-    ///   - value: when `showsUpdates`, nobody else may hold it.
-    ///   - showsUpdates: whether it is a reference variable's. Strings, handles and variants are copied all the same: they
+    ///   - value: if `showsUpdates` is true, nobody else may hold this tensor.
+    ///   - showsUpdates: whether it is a reference variable. Strings, handles and variants are copied in any case, because they
     ///     cannot be read while they are written.
     public init(name: String, dtype: DType, value: Tensor? = nil, showsUpdates: Bool = false) {
         self.name = name
@@ -27,27 +29,28 @@ public final class ReferenceCell: Sendable {
         if self.showsUpdates { value?.beginsUpdatesInPlace() }
     }
 
-    /// The value now, or nil when it was never assigned.
+    /// The current value; nil if the variable is not initialized.
     public var value: Tensor? { content.withLock { $0 } }
+    /// Whether the variable has a value.
     public var isInitialized: Bool { content.withLock { $0 != nil } }
 
-    /// The value now.
-    /// - Throws: `failedPrecondition` when it was never assigned.
+    /// The current value.
+    /// - Throws: `failedPrecondition` when the variable is not initialized.
     public func read() throws -> Tensor {
         guard let value else { throw Status.failedPrecondition("Attempting to use uninitialized value \(name)") }
         return value
     }
 
-    /// Takes the value away.
+    /// Makes the variable uninitialized.
     public func clear() { content.withLock { $0 = nil } }
 
-    /// Gives the variable a value.
+    /// Sets the variable's value.
     ///
     /// - Parameters:
-    ///   - value: becomes the variable's own when nobody else holds it, and is copied otherwise.
-    ///   - check: looks at the present value first; what it throws leaves that in place.
-    /// - Throws: what `check` throws; `invalidArgument` for a value of another type; `resourceExhausted` when memory for a
-    ///   copy is not to be had.
+    ///   - value: is stored if nobody else holds it, and is copied otherwise.
+    ///   - check: is called with the current value first. If it throws, the value does not change.
+    /// - Throws: the errors of `check`; `invalidArgument` for a value of another type; `resourceExhausted` when there is no
+    ///   memory for a copy.
     public func assign(_ value: consuming Tensor, in allocator: any Allocator, check: (Tensor?) throws -> Void) throws {
         var value = value
         guard value.dtype == dtype else {
@@ -65,7 +68,7 @@ public final class ReferenceCell: Sendable {
             try check(old)
             if var mine = old {
                 old = nil
-                // Who reads the old value sees the new one.
+                // A node that holds the old value must see the new one, so it is written in place.
                 if mine.shape == value.shape, !(isOwned && mine.isUniquelyReferenced()) {
                     mine.copyElements(from: value)
                     old = mine
@@ -79,13 +82,14 @@ public final class ReferenceCell: Sendable {
         }
     }
 
-    /// Looks at and replaces the value as one step, under the lock.
+    /// Reads and replaces the value atomically, under the lock.
     public func update<R>(_ body: (inout Tensor?) throws -> R) throws -> R {
         try content.withLock { (value: inout Tensor?) throws -> R in try body(&value) }
     }
 
-    /// Changes the elements under the lock: in place, or, where what was read must not change, in a copy that replaces it.
-    /// - Throws: `failedPrecondition` when it was never assigned.
+    /// Changes the elements under the lock: in place, or, for resource variables whose tensor others hold, in a copy that
+    /// replaces it.
+    /// - Throws: `failedPrecondition` when the variable is not initialized.
     public func modify<R>(_ body: (Tensor) throws -> R) throws -> R {
         try update { value in
             guard var tensor = value else {
@@ -97,12 +101,13 @@ public final class ReferenceCell: Sendable {
             return try body(tensor)
         }
     }
-    /// Makes a tensor's memory fit to be written to.
+    /// Copies the tensor if its memory may not be written to.
     private func prepare(_ tensor: inout Tensor) throws {
         if !showsUpdates, !tensor.isUniquelyReferenced() { tensor = try tensor.copied() }
     }
 
-    /// Changes several variables' elements as one step; locks in one order for all, so that two such cannot deadlock.
+    /// Changes the elements of several variables atomically. All callers lock in the same order, so that they cannot deadlock.
+    /// - Throws: `failedPrecondition` when a variable is not initialized; the errors of `body`.
     public static func modify<R>(_ cells: [ReferenceCell], _ body: ([Tensor]) throws -> R) throws -> R {
         if cells.count == 1 { return try cells[0].modify { try body([$0]) } }
         return try withUnsafeTemporaryAllocation(of: Int.self, capacity: cells.count) { order in
@@ -118,7 +123,7 @@ public final class ReferenceCell: Sendable {
             func lock(_ position: Int) throws -> R {
                 guard position < order.count else { return try body(tensors) }
                 let index = order[position]
-                // One variable given twice is locked once.
+                // A variable that occurs twice is locked once.
                 if position > 0, cells[order[position - 1]] === cells[index] {
                     tensors[index] = tensors[order[position - 1]]
                     defer { tensors[index] = ReferenceCell.nothing }
@@ -139,6 +144,6 @@ public final class ReferenceCell: Sendable {
             return try lock(0)
         }
     }
-    /// Holds a variable's place while it is not locked.
+    /// Placeholder for the tensor of a variable that is not locked.
     private static let nothing = Tensor(Int32(0))
 }

@@ -1,84 +1,100 @@
 public import WeirDevice
 public import WeirTensor
 
-/// Where tensors are handed over between devices and tasks, by key, within one step.
+/// Passes tensors between devices and tasks, by key, within one step. TensorFlow's `Rendezvous`.
 public protocol Rendezvous: AnyObject, Sendable {
-    /// Leaves a tensor for whoever asks for the key. Never blocks. Several sends to one key queue up.
-    /// - Throws: the status the rendezvous was aborted with.
+    /// Stores a tensor for the receiver of the key. Never blocks. Several tensors of one key are received in the order in which
+    /// they were sent.
+    /// - Throws: the status that the rendezvous was aborted with.
     func send(_ key: RendezvousKey, _ delivery: Delivery) throws(Status)
-    /// Asks for a tensor, before or after it is sent; each receive takes one.
+    /// Requests a tensor, before or after it is sent. Each receive takes one tensor.
     func receive(_ key: RendezvousKey, _ done: @escaping Completion<Delivery>)
-    /// Fails everything that waits and everything that comes later.
+    /// Fails all pending and all later sends and receives.
     func abort(_ status: Status)
 }
 
-/// What is handed over.
+/// A tensor sent through a rendezvous, with its device and event.
 public struct Delivery: Sendable {
+    /// The tensor; empty if `isDead`.
     public var tensor: Tensor
-    /// Whether it comes from a branch that was not taken; the tensor is then empty.
+    /// Whether the tensor is dead, because it comes from a branch that was not taken.
     public var isDead: Bool
-    /// The device whose memory holds the tensor; nil for the host's.
+    /// The device whose memory contains the tensor; nil for the host.
     public var device: (any Device)?
-    /// When the tensor's elements are there; nil when they are.
+    /// The event after which the tensor's elements are written; nil if they already are.
     public var event: (any DeviceEvent)?
 
+    /// A tensor in the memory of `device`, complete after `event`.
     public init(_ tensor: Tensor, isDead: Bool = false, device: (any Device)? = nil, event: (any DeviceEvent)? = nil) {
         self.tensor = tensor
         self.isDead = isDead
         self.device = device
         self.event = event
     }
-    /// Whether it is in the host's memory, for anybody to read.
+    /// Whether the tensor is in host memory.
     public var isOnHost: Bool { device?.isHost ?? true }
-    /// Brings the tensor to the host's memory.
+    /// Copies the tensor to host memory. A tensor that is there already is not copied.
     public func download(_ done: @escaping Completion<Tensor>) {
         guard let device, !device.isHost else { return done(.success(tensor)) }
         device.underlying.download(tensor, after: event, done)
     }
-    /// A dead one, with the empty tensor that peers expect in its place.
+    /// A dead tensor, with the empty tensor that other tasks expect in its place.
     public static func dead(_ dtype: DType = .float32) -> Delivery {
         Delivery(Tensor([Float](), shape: Shape(0)), isDead: true)
     }
 }
 
-/// `source device;source incarnation;destination device;tensor name;frame:iteration`, as peers write it.
+/// `source device;source incarnation;destination device;tensor name;frame:iteration`, in TensorFlow's format, because other
+/// tasks use it too.
 public struct RendezvousKey: Sendable, Hashable, CustomStringConvertible {
+    /// The whole key.
     public let text: String
     private let hash: Int
 
+    /// A key with this text, which is not checked.
     public init(_ text: String) {
         self.text = text
         hash = text.hashValue
     }
+    /// A key of these fields.
     public init(source: String, incarnation: UInt64, destination: String, tensor: String, frame: FrameIteration = .root) {
         let beginning = RendezvousKey.beginning(source: source, incarnation: incarnation)
         self.init("\(beginning)\(destination);\(tensor);\(frame.frame):\(frame.iteration)")
     }
-    /// What all keys of a device that sends begin with.
+    /// The prefix of all keys of one sending device: its name and its incarnation as 16 hexadecimal digits.
     public static func beginning(source: String, incarnation: UInt64) -> String {
         let digits = String(incarnation, radix: 16)
         return "\(source);\(String(repeating: "0", count: 16 - digits.count))\(digits);"
     }
 
+    /// Whether the texts are equal. Compares the cached hash values first.
     public static func == (a: RendezvousKey, b: RendezvousKey) -> Bool { a.hash == b.hash && a.text == b.text }
+    /// Hashes the cached hash value of the text.
     public func hash(into hasher: inout Hasher) { hasher.combine(hash) }
+    /// The whole key.
     public var description: String { text }
 
-    /// The text up to the first separator: the device that sends, as the key calls it.
+    /// The text before the first separator: the name of the sending device, as the key spells it.
     public var source: Substring {
         let bytes = text.utf8
         return text[..<(bytes.firstIndex(of: UInt8(ascii: ";")) ?? bytes.endIndex)]
     }
 
-    /// The fields of a key from a peer.
+    /// The parsed fields of a key.
     public struct Fields: Sendable {
+        /// The sending device.
         public var source: DeviceName
+        /// The incarnation of the sending device, which changes when its task restarts.
         public var incarnation: UInt64
+        /// The receiving device.
         public var destination: DeviceName
+        /// The name of the tensor's edge.
         public var tensor: String
+        /// `frame:iteration` of the loop; `0:0` outside of loops.
         public var frame: String
     }
-    /// - Throws: `invalidArgument` when the key has not five well-formed fields.
+    /// Parses the key.
+    /// - Throws: `invalidArgument` when the key does not have five well-formed fields.
     public func fields() throws(Status) -> Fields {
         let parts = text.split(separator: ";", omittingEmptySubsequences: false)
         guard parts.count == 5, parts.allSatisfy({ !$0.isEmpty }), let incarnation = UInt64(parts[1], radix: 16) else {

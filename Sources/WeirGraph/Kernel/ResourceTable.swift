@@ -1,18 +1,19 @@
 import Synchronization
 import WeirTensor
 
-/// Something that outlives a step: a variable, a queue, a table.
+/// An object that outlives a step: a variable, a queue, a table. TensorFlow's `ResourceBase`.
 public protocol Resource: AnyObject, Sendable {
-    /// The kind, as it stands in keys and messages; resources of different kinds never collide by name.
+    /// The kind of resource, for keys and error messages. Resources of different kinds may have the same name.
     static var kind: String { get }
-    /// Called when the resource is dropped from its table: wake whoever waits.
+    /// Called when the resource is removed from its table. It must wake all waiting callers.
     func close()
 }
 extension Resource {
+    /// Does nothing, for resources without waiting callers.
     public func close() {}
 }
 
-/// The resources of one device by container, kind and name.
+/// The resources of one device by container, kind and name. TensorFlow's `ResourceMgr`.
 public final class ResourceTable: Sendable {
     private struct Key: Hashable {
         let container: String
@@ -20,14 +21,16 @@ public final class ResourceTable: Sendable {
         let name: String
     }
     private let resources = Mutex<[Key: any Resource]>([:])
-    /// Where resources go that name no container: on a cluster the task's job.
+    /// The container of resources that do not name one: in a cluster, the task's job.
     public let defaultContainer: String
 
+    /// An empty table.
     public init(defaultContainer: String) { self.defaultContainer = defaultContainer }
 
     private func resolve(_ container: String) -> String { container.isEmpty ? defaultContainer : container }
 
-    /// - Throws: `notFound` in TensorFlow's words.
+    /// The resource of this name.
+    /// - Throws: `notFound` with TensorFlow's message when there is none.
     public func lookup<R: Resource>(_ type: R.Type, container: String = "", name: String) throws -> R {
         let container = resolve(container)
         let key = Key(container: container, kind: R.kind, name: name)
@@ -39,11 +42,12 @@ public final class ResourceTable: Sendable {
             ? Status.notFound("Resource \(container)/\(name)/\(R.kind) does not exist.")
             : Status.notFound("Container \(container) does not exist. (Could not find resource: \(container)/\(name))")
     }
+    /// The resource of this name; nil if there is none.
     public func find<R: Resource>(_ type: R.Type, container: String = "", name: String) -> R? {
         let key = Key(container: resolve(container), kind: R.kind, name: name)
         return resources.withLock { $0[key] } as? R
     }
-    /// The resource of this name, made by `make` when there is none. `make` is called under the table's lock.
+    /// The resource of this name. If there is none, `make` creates it. `make` is called under the table's lock.
     public func lookupOrCreate<R: Resource>(_ type: R.Type, container: String = "", name: String, make: () throws -> R) throws -> R {
         let key = Key(container: resolve(container), kind: R.kind, name: name)
         return try resources.withLock { (table: inout [Key: any Resource]) throws -> R in
@@ -53,6 +57,7 @@ public final class ResourceTable: Sendable {
             return made
         }
     }
+    /// Adds a resource.
     /// - Throws: `alreadyExists` when the name is taken.
     public func create<R: Resource>(_ resource: R, container: String = "", name: String) throws {
         let key = Key(container: resolve(container), kind: R.kind, name: name)
@@ -63,8 +68,8 @@ public final class ResourceTable: Sendable {
         }
         if taken { throw Status.alreadyExists("Resource \(key.container)/\(name)/\(R.kind) already exists.") }
     }
-    /// Drops one resource.
-    /// - Throws: `notFound` when it is not there.
+    /// Removes and closes one resource.
+    /// - Throws: `notFound` when there is no such resource.
     public func remove(kind: String, container: String = "", name: String) throws {
         let key = Key(container: resolve(container), kind: kind, name: name)
         guard let resource = resources.withLock({ $0.removeValue(forKey: key) }) else {
@@ -72,7 +77,7 @@ public final class ResourceTable: Sendable {
         }
         resource.close()
     }
-    /// Drops every resource of these containers; of the default one when none is named.
+    /// Removes and closes every resource of these containers, or of the default container if the list is empty.
     public func clear(containers: [String]) {
         let names = Set(containers.isEmpty ? [defaultContainer] : containers)
         let dropped = resources.withLock { table -> [any Resource] in
@@ -81,7 +86,7 @@ public final class ResourceTable: Sendable {
         }
         for resource in dropped { resource.close() }
     }
-    /// Drops everything.
+    /// Removes and closes every resource.
     public func clearAll() {
         let dropped = resources.withLock { table -> [any Resource] in
             defer { table = [:] }
@@ -89,5 +94,6 @@ public final class ResourceTable: Sendable {
         }
         for resource in dropped { resource.close() }
     }
+    /// The number of resources.
     public var count: Int { resources.withLock { $0.count } }
 }

@@ -1,30 +1,35 @@
 import Synchronization
 public import WeirTensor
 
-/// What a running step offers its kernels, wherever on this task they run.
+/// The state of a running step on this task, shared by all its kernels.
 public final class StepContext: Sendable {
+    /// The ID of the step. Function calls have the ID of their step.
     public let id: Int
+    /// Passes tensors between the step's devices and tasks.
     public let rendezvous: any Rendezvous
+    /// Is cancelled when the step fails, times out or is cancelled by the client.
     public let cancellation: Cancellation
     /// Resources that live as long as the step: tensor arrays, stacks, temporary variables.
     public let resources: ResourceTable
-    /// The name of the session's worker state, for kernels that keep per-session state.
+    /// The handle of the worker session, for kernels that keep state for each session; empty if there is none.
     public let sessionHandle: String
-    /// Where times are recorded, when the step is traced.
+    /// Records the times of nodes; nil if the step is not traced.
     public let trace: (any StepTrace)?
 
-    /// The step that this is a function's call in; nil for a step itself.
+    /// The step that contains this function call; nil for a step itself.
     private let whole: StepContext?
-    /// How many calls of functions, each within the other, this is in.
+    /// The number of function calls around this one; 0 for a step itself.
     public let callDepth: Int
     private let liveCalls = Atomic<Int>(0)
     private let counter = Atomic<Int>(0)
 
-    /// Calls of functions within each other, and calls of one step that have begun and not ended. What goes beyond calls
-    /// itself without end, or would fill the memory with calls that all wait.
+    /// Limits on nested function calls and on concurrent function calls of one step. A function that calls itself without end
+    /// would otherwise use all memory.
     private static let maximumCallDepth = 10_000
     private static let maximumLiveCalls = 100_000
 
+    /// The context of a step.
+    /// - Parameter resources: the resources of the step; a new table if nil.
     public init(
         id: Int, rendezvous: any Rendezvous, cancellation: Cancellation = Cancellation(), sessionHandle: String = "",
         trace: (any StepTrace)? = nil, resources: ResourceTable? = nil
@@ -50,10 +55,11 @@ public final class StepContext: Sendable {
         callDepth = caller.callDepth + 1
     }
 
-    /// Begins a function's call: a step within this step, with a rendezvous of its own, so that two calls of one function
-    /// do not meet, and a cancellation of its own, which whoever makes the call ties to this step's. `endCall` must follow,
-    /// on what this returns.
-    /// - Throws: `cancelled` when the step is; `resourceExhausted` when there are too many calls, one in the other or at once.
+    /// Begins a function call: a step within this step. It has its own rendezvous, so that the tensors of two calls of one
+    /// function are kept apart, and its own cancellation, which the caller must connect to this step's. The caller must call
+    /// `endCall` on the result.
+    /// - Throws: `cancelled` when the step is cancelled; `resourceExhausted` when calls are nested too deeply or too many calls
+    ///   are running.
     public func beginCall(of function: String, _ rendezvous: any Rendezvous) throws(Status) -> StepContext {
         guard !cancellation.isCancelled else { throw .cancelled("Function call was cancelled").derived }
         guard callDepth < StepContext.maximumCallDepth else {
@@ -67,16 +73,17 @@ public final class StepContext: Sendable {
         }
         return call
     }
+    /// Ends the function call whose context this is.
     public func endCall() { step.liveCalls.wrappingSubtract(1, ordering: .relaxed) }
 
     private var step: StepContext { whole ?? self }
 
-    /// A number not given out before in this step, its calls of functions included: for names of per-step resources.
+    /// A number that is unique in this step and its function calls, for names of per-step resources.
     public func nextNumber() -> Int { step.counter.wrappingAdd(1, ordering: .relaxed).newValue }
 }
 
-/// Records what ran when.
+/// Records when each node ran.
 public protocol StepTrace: AnyObject, Sendable {
-    /// Times are nanoseconds since 1970.
+    /// Records one run of a node. `start` and `end` are nanoseconds since 1970.
     func record(node: String, op: String, device: String, start: Int, end: Int, outputs: [Slot])
 }

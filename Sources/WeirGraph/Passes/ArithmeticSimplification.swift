@@ -1,12 +1,14 @@
 import WeirTensor
 
-/// Leaves out arithmetic that changes nothing: times one, twice negated, sums over no axes, a reshape of a reshape.
+/// Removes arithmetic that has no effect: multiplications by one, double negations, sums over no axes, reshapes of reshapes.
 ///
-/// Front ends write much of it: gradients are summed over the axes that were broadcast, often none. Only what keeps every
-/// bit is left out; `x + 0` is not, since it makes 0 of -0.
+/// Front ends generate many such nodes: gradients are summed over the axes that were broadcast, and often there are none. A
+/// node is removed only if every bit of the result stays the same. `x + 0` is not removed, because it turns -0 into +0.
 public struct ArithmeticSimplification: GraphPass {
+    /// The pass. It has no state.
     public init() {}
 
+    /// Returns the graph with these nodes replaced or bypassed.
     public func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph {
         guard let identity = environment.registry["Identity"], let snapshot = environment.registry["Snapshot"] else { return graph }
         let changes = ChangingTensors(graph)
@@ -14,13 +16,14 @@ public struct ArithmeticSimplification: GraphPass {
         for id in graph.topologicalOrder() {
             let node = graph.nodes[id]
             guard node.isPure, let step = ArithmeticSimplification.step(for: node, in: graph) else { continue }
-            // What is left out may have been held back, by a loop or a branch.
+            // Control edges of the bypassed nodes may come from a loop or branch, so the node keeps them.
             let controls = (node.controlInputs + step.leftOut.flatMap { graph.nodes[$0].controlInputs }).withoutRepetitions()
             if step.keepsNode {
                 graph.nodes[id].inputs[0] = step.input
                 graph.nodes[id].controlInputs = controls
             } else {
-                // An Identity keeps whoever waits for the node; the pass for these drops it.
+                // An Identity keeps the control edges to other nodes. The pass `Identities` removes it. Where the tensor may be
+                // updated later, `Snapshot` copies it.
                 let isCopied = step.isCopy && changes[step.input] && node.outputTypes[0].dtype.isBitwise
                 var same = try Node(
                     name: node.name, op: isCopied ? snapshot : identity, inputs: [step.input], controlInputs: controls,
@@ -32,14 +35,15 @@ public struct ArithmeticSimplification: GraphPass {
         return graph
     }
 
+    /// How one node is simplified.
     private struct Step {
-        /// What the node's value is, or can be made from.
+        /// The output that equals the node's value, or the new first input if `keepsNode`.
         var input: Endpoint
-        /// Whether the node still has something to do, with that as its first input.
+        /// Whether the node stays, with `input` as its first input.
         var keepsNode = false
-        /// Whether the node makes a tensor of its own; others hand theirs on when there is nothing to do.
+        /// Whether the node always returns a new tensor. Other ops forward their input if they have no effect.
         var isCopy = false
-        /// The nodes that it then no longer uses.
+        /// The nodes that are no longer used.
         var leftOut: [NodeID]
     }
 
@@ -47,12 +51,12 @@ public struct ArithmeticSimplification: GraphPass {
         func constant(_ index: Int, of node: Node) -> Tensor? {
             node.inputs.indices.contains(index) ? graph.nodes[node.inputs[index].node].constantValue : nil
         }
-        /// The pure node of the same op that makes the first input.
+        /// The node that computes the first input, if it is pure and has the same op.
         func before() -> Node? {
             guard let input = node.inputs.first else { return nil }
             let inner = graph.nodes[input.node]
             guard inner.op === node.op, inner.isPure else { return nil }
-            // A variable is read when the node that takes it runs.
+            // If `inner` reads a reference variable, it must stay, because the variable's value depends on when it is read.
             return graph.nodes[inner.inputs[0].node].outputTypes[inner.inputs[0].index].isReference ? nil : inner
         }
 
@@ -71,7 +75,7 @@ public struct ArithmeticSimplification: GraphPass {
             guard let value = constant(index, of: node), holds(value) else { return nil }
             return Step(input: node.inputs[0], leftOut: [node.inputs[index].node])
         case .repeated(let repetition):
-            // What says how the first was done may be computed in a branch that is not taken: only constants will do.
+            // Only constants are allowed: any other second input of `inner` may be dead.
             guard let inner = before(), let first = constant(1, of: inner), let second = constant(1, of: node) else { return nil }
             let leftOut = [node.inputs[0].node, inner.inputs[1].node]
             switch repetition(first, second) {

@@ -1,23 +1,24 @@
-/// What each node's turn depends on: branches that must be taken, and whatever may make a step wait (messages, queues,
-/// calls). Nodes of equal sets are alive together, and none is held up by what does not hold up the others: to wait for
-/// more than it needs may be to wait for ever, when what is waited for needs the node.
+/// For each node, the set of conditions that it depends on: branches that must be taken, and nodes that may block (messages,
+/// queues, calls). Nodes with equal sets are dead or alive together, and wait for the same blocking nodes. Only such nodes may
+/// be fused. If a fused node waited for more than one of its parts needs, and that in turn waited for this part, the step would
+/// deadlock.
 struct BranchSets {
     private enum Branch: Hashable {
         case taken(Endpoint, output: Int)
         case after(NodeID)
-        /// Everything that node's turn depends on, where that is too much to list.
+        /// All conditions of this node, when there are too many to list.
         case all(NodeID)
 
         var isAll: Bool { if case .all = self { true } else { false } }
     }
-    /// Longer sets are not told apart by what is in them, lest a large graph with many messages take forever.
+    /// Larger sets are replaced by `all`, so that large graphs with many messages do not take too long.
     private static let maximumCount = 32
-    /// By node, a number that stands for its set; 0 is the empty one.
+    /// For each node ID, a number that identifies its set; 0 is the empty set.
     private(set) var numbers: [Int]
 
     init(_ graph: Graph, _ order: [NodeID]) {
         numbers = [Int](repeating: 0, count: graph.nodes.count)
-        // A fed tensor, too, may come late: in a partial run, when the client has seen what it fetched before.
+        // A fed tensor can come late, too: in a partial run the client may feed it after it has seen an earlier fetch.
         let waits = graph.nodes.map(\.op.mayBlock)
         guard waits.contains(true) || graph.nodes.contains(where: { $0.role == .switch || $0.role == .exit }) else {
             return
@@ -38,7 +39,7 @@ struct BranchSets {
                 guard source.role == .switch, source.inputs.count == 2 else { return set }
                 return set.union([.taken(source.inputs[1], output: input.index)])
             }
-            // Most nodes depend on nothing more than what each of their inputs does.
+            // The common case: all inputs have the same set, and the node adds nothing.
             if !waits[id], node.role != .merge, node.role != .exit,
                 let first = node.inputs.first?.node ?? node.controlInputs.first,
                 node.inputs.allSatisfy({ numbers[$0.node] == numbers[first] && graph.nodes[$0.node].role != .switch }),
@@ -53,8 +54,8 @@ struct BranchSets {
             } else if node.role == .merge {
                 let inputs = node.inputs.filter { !graph.isBackEdge(from: $0.node, to: id) }.map(branches)
                 set = inputs.dropFirst().reduce(inputs.first ?? []) { $0.intersection($1) }
-                // Where its inputs are the two sides of one predicate, and wait for nothing else, it is alive whenever
-                // what they have in common is. Any other Merge may be dead, or late, for reasons of its own.
+                // If the inputs are the two branches of one predicate and depend on nothing else, the Merge is alive whenever
+                // the common conditions hold. Any other Merge may be dead or late for a reason of its own.
                 if inputs.count > 1, !BranchSets.areTwoSides(inputs.map { $0.subtracting(set) }) { set.insert(.after(id)) }
                 for control in node.controlInputs { set.formUnion(sets[numbers[control]]) }
             } else {
@@ -67,7 +68,7 @@ struct BranchSets {
         }
     }
 
-    /// Whether these are "taken if true" and "taken if false" of one predicate.
+    /// Whether the sets are the true and the false branch of one predicate.
     private static func areTwoSides(_ sets: [Set<Branch>]) -> Bool {
         guard sets.count == 2, sets.allSatisfy({ $0.count == 1 }), case .taken(let first, let one)? = sets[0].first,
             case .taken(let second, let other)? = sets[1].first

@@ -1,11 +1,11 @@
-/// Which tensors may change after they were made.
+/// Finds tensors whose elements may change after they were computed.
 ///
-/// What reads a reference variable shares its memory, so an update shows in the value that was read, until an op that
-/// computes makes another of it (decision 0011). A pass may leave that op out only if it leaves a `Snapshot` in its place.
+/// A node that reads a reference variable returns the variable's memory, so a later update changes the value that was read,
+/// until an op computes a new tensor from it (decision 0011). A pass that removes such an op must replace it with a `Snapshot`.
 struct ChangingTensors {
     private let isChanging: [Bool]
 
-    /// Where the graph is a part of a larger one, what it receives may be another part's variable.
+    /// A received tensor or an argument may be a variable of another part of the graph.
     init(_ graph: Graph) {
         var isChanging = [Bool](repeating: false, count: graph.nodes.count)
         var pending = graph.nodes.indices.filter { id in
@@ -17,7 +17,7 @@ struct ChangingTensors {
             var consumers = [[NodeID]](repeating: [], count: graph.nodes.count)
             for (id, node) in graph.nodes.enumerated() { for input in node.inputs { consumers[input.node].append(id) } }
             while let id = pending.popLast() {
-                // An elementwise op makes a new tensor; of others it is not known that they do.
+                // An elementwise op returns a new tensor. Other ops may forward their input.
                 for consumer in consumers[id] where !isChanging[consumer] && graph.nodes[consumer].op.elementwise == nil {
                     isChanging[consumer] = true
                     pending.append(consumer)
@@ -27,5 +27,6 @@ struct ChangingTensors {
         self.isChanging = isChanging
     }
 
+    /// Whether the endpoint's tensor may change.
     subscript(endpoint: Endpoint) -> Bool { isChanging[endpoint.node] }
 }

@@ -1,20 +1,22 @@
 import WeirTensor
 
-/// Computes once what several nodes compute from the same inputs.
+/// Merges nodes that compute the same value from the same inputs.
 public struct CommonSubexpressions: GraphPass {
-    /// Constants larger than this are not compared.
+    /// The size in bytes above which constants are not compared.
     private static let maximumConstant = 1 << 10
 
     private struct Key: Hashable {
         let op: String
         let inputs: [Endpoint]
         let controls: [NodeID]
-        /// Of the attributes: constants have no inputs to tell them apart.
+        /// A hash of the attributes, because constants have no inputs that distinguish them.
         let attributes: Int
     }
 
+    /// The pass. It has no state.
     public init() {}
 
+    /// Returns the graph with one node in place of equal pure nodes.
     public func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph {
         var graph = graph
         var first: [Key: [NodeID]] = [:]
@@ -36,7 +38,7 @@ public struct CommonSubexpressions: GraphPass {
             let like = first[key, default: []].first { CommonSubexpressions.meaning(graph.nodes[$0].attributes) == meaning }
             if let like { standIn[id] = like } else { first[key, default: []].append(id) }
         }
-        // Loops' back edges come from nodes that were not yet seen.
+        // Back edges of loops come from nodes that were not visited when their target was.
         for id in graph.nodes.indices {
             for position in graph.nodes[id].inputs.indices {
                 graph.nodes[id].inputs[position].node = standIn[graph.nodes[id].inputs[position].node]
@@ -45,7 +47,7 @@ public struct CommonSubexpressions: GraphPass {
         return try graph.filtered { standIn[$0] == $0 }
     }
 
-    /// Equal for equal values; for most others different.
+    /// A hash of one attribute. Equal attributes have equal hashes.
     private static func hash(_ name: String, _ value: AttributeValue) -> Int {
         var hasher = Hasher()
         hasher.combine(name)
@@ -64,7 +66,8 @@ public struct CommonSubexpressions: GraphPass {
         return hasher.finalize()
     }
 
-    /// Attributes that say what is computed: not where, or what it was called.
+    /// The attributes that determine the computation. Attributes that begin with `_` say where the node runs or what it was
+    /// called.
     private static func meaning(_ attributes: Attributes) -> [String: AttributeValue] {
         attributes.values.filter { !$0.key.hasPrefix("_") }
     }

@@ -1,21 +1,24 @@
 import WeirDevice
 import WeirTensor
 
-/// Computes ahead of time what follows from constants alone.
+/// Computes nodes whose inputs are all constants before the graph runs. TensorFlow's constant folding.
 ///
-/// What it may take for that has a limit, in memory and time: a graph comes from a client, and nobody has yet asked for
-/// its results. What the limits leave out is computed in the step, with the same bits.
+/// Memory and time for this are limited, because clients send graphs of any size, and the results may never be fetched. Nodes
+/// beyond the limits are computed in the step, with the same bits.
 public struct ConstantFolding: GraphPass {
-    /// Larger results than this are computed in the step: memory costs more than time.
+    /// The maximum size of a result. Larger results are computed in the step, because storing them costs more memory than they
+    /// save time.
     private static let maximumByteCount = 1 << 20
-    /// All results together, and the operands of one node.
+    /// The maximum size of all results together. The next constant is the maximum size of the operands of one node.
     private static let maximumTotalByteCount = 64 << 20
     private static let maximumOperandByteCount = 64 << 20
     private static let maximumTime = Duration.seconds(1)
     private static let maximumOutputCount = 1000
 
+    /// The pass. It has no state.
     public init() {}
 
+    /// Returns the graph with constants in place of the nodes that could be computed.
     public func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph {
         let const = try environment.registry.require("Const")
         var graph = graph
@@ -42,7 +45,7 @@ public struct ConstantFolding: GraphPass {
             let byteCount = results.reduce(0) { $0 + $1.byteCount }
             guard byteCount <= bytesLeft else { continue }
             bytesLeft -= byteCount
-            // What held the constants back, in a loop or a branch, holds the result back.
+            // The result gets the control edges of the constants: they may come from a loop or branch.
             let controls = (node.controlInputs + node.inputs.flatMap { graph.nodes[$0.node].controlInputs }).withoutRepetitions()
             for (index, value) in results.enumerated() {
                 var made = try Node(
@@ -67,6 +70,7 @@ public struct ConstantFolding: GraphPass {
         return try graph.withoutUnusedConstants()
     }
 
+    /// Whether the operands together are within the limit.
     private static func areSmall(_ operands: [Tensor]) -> Bool {
         var byteCount = 0
         for operand in operands {
@@ -76,18 +80,18 @@ public struct ConstantFolding: GraphPass {
         return true
     }
 
-    /// Where the nodes are computed: as on the device that they are for, with no more memory for results than are kept.
+    /// Where the nodes are computed: as on the graph's device, with a memory limit for the results.
     private static func place(_ environment: PassEnvironment) -> KernelPlace {
         let memory = CountingAllocator(name: "\(environment.place.device.name), ahead of time", limit: 4 * maximumByteCount)
         let device = DeviceWithMemory(environment.place.device, memory)
         return KernelPlace(device: device, resources: environment.place.resources, pool: environment.place.pool)
     }
 
-    /// What the node gives for these operands; nil when that is for the step to find out (errors too).
+    /// The node's results for these operands. Nil if they must be computed in the step, for example because the kernel fails.
     private static func results(
         of node: Node, _ operands: [Tensor], _ environment: PassEnvironment, _ place: KernelPlace
     ) -> [Tensor]? {
-        // One result for each output, however many an attribute says there are.
+        // An attribute can declare any number of outputs, so the number is limited.
         guard node.outputTypes.count <= maximumOutputCount, node.outputTypes.allSatisfy(\.dtype.isBitwise) else { return nil }
         guard let factory = node.op.hostKernel(node.attributes) else { return nil }
         let request = KernelRequest(
@@ -111,7 +115,7 @@ public struct ConstantFolding: GraphPass {
         guard results.count == outputs.count, zip(results, node.outputTypes).allSatisfy({ $0.dtype == $1.dtype }),
             results.allSatisfy({ $0.byteCount <= maximumByteCount })
         else { return nil }
-        // What is kept lies in memory of its own: a view would keep all of what it is a view of.
+        // Copies each result, because a view would keep all memory of the tensor that it is a view of.
         var kept: [Tensor] = []
         for result in results {
             let isOperand = operands.contains { $0.sharesMemory(with: result) && $0.byteCount == result.byteCount }
@@ -122,7 +126,7 @@ public struct ConstantFolding: GraphPass {
     }
 }
 
-/// For kernels that compute values, which hand nothing over.
+/// For kernels that only compute, so that they neither send nor receive.
 private final class NoRendezvous: Rendezvous {
     func send(_ key: RendezvousKey, _ delivery: Delivery) throws(Status) {}
     func receive(_ key: RendezvousKey, _ done: @escaping Completion<Delivery>) {
@@ -132,7 +136,7 @@ private final class NoRendezvous: Rendezvous {
 }
 
 extension Graph {
-    /// The graph less constants that nothing uses any more.
+    /// The graph without constants that no node uses.
     fileprivate func withoutUnusedConstants() throws(Status) -> Graph {
         var isUsed = [Bool](repeating: false, count: nodes.count)
         for node in nodes {

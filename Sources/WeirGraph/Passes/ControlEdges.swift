@@ -1,13 +1,15 @@
-/// Lets nodes wait for what a NoOp waits for, not for the NoOp, and not for what they wait for anyway: the groups of
-/// dependencies that front ends write then no longer stand between nodes that can be one.
+/// Simplifies control edges. A node that waits for a NoOp waits for the NoOp's inputs instead, and a control edge is removed if
+/// it follows from other edges. Front ends group dependencies with NoOps, and these would otherwise prevent fusion.
 public struct ControlEdges: GraphPass {
-    /// A NoOp that gathers more than this stays, lest edges multiply.
+    /// A NoOp with more control inputs stays, so that the number of edges does not grow too much.
     private static let maximumCount = 16
-    /// How many nodes are looked at to find out that one comes after another.
+    /// The maximum number of nodes that are visited to find out whether one node runs after another.
     private static let maximumVisits = 64
 
+    /// The pass. It has no state.
     public init() {}
 
+    /// Returns the graph with simplified control edges.
     public func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph {
         var graph = graph
         var isBypassed = [Bool](repeating: false, count: graph.nodes.count)
@@ -24,7 +26,7 @@ public struct ControlEdges: GraphPass {
                 controls += isShort ? gathered.controlInputs : [control]
             }
             controls = controls.withoutRepetitions()
-            // A Merge does not wait for all its inputs.
+            // A Merge does not wait for all its data inputs, so they imply no order.
             if node.role != .merge, controls.count <= ControlEdges.maximumCount {
                 let candidates = controls
                 for control in candidates {
@@ -41,10 +43,10 @@ public struct ControlEdges: GraphPass {
         return try graph.filtered { !isBypassed[$0] }
     }
 
-    /// Whether who waits for these values and nodes waits for `first` too.
+    /// Whether a node that waits for these inputs and control inputs always runs after `first`.
     private static func comes(after first: NodeID, _ inputs: [NodeID], _ controls: [NodeID], in graph: Graph) -> Bool {
         if inputs.contains(first) { return graph.nodes[first].isPure }
-        // Only through nodes that run when all they wait for has run, and are dead when any of it is.
+        // Follows only nodes that run after all their inputs and are dead if any input is.
         func passes(_ id: NodeID) -> Bool { graph.nodes[id].isPure || graph.nodes[id].role == .noOp }
         var pending = inputs + controls, seen = Set(pending), next = 0
         while next < pending.count {

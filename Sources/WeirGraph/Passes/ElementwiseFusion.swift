@@ -1,12 +1,15 @@
 import WeirTensor
 
-/// Makes one node of elementwise ops that feed each other: what lies between them never goes to memory.
+/// Fuses elementwise ops that use each other's results into one node, so that intermediate values stay in the cache.
 ///
-/// Nodes are gathered into groups of one shape, in one branch. No path may leave a group and come back; so each node has
-/// a stage, which grows by one wherever a group is left, and a group keeps to one stage.
+/// All nodes of a group have the same shape and the same branch set. No path may leave a group and return to it, because the
+/// fused node would depend on itself. Therefore each node has a stage, which increases by one where an edge leaves a group, and
+/// all nodes of a group have the same stage.
 public struct ElementwiseFusion: GraphPass {
+    /// The pass. It has no state.
     public init() {}
 
+    /// Returns the graph with one node in place of each group.
     public func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph {
         guard graph.nodes.contains(where: { $0.op.elementwise != nil }) else { return graph }
         let order = graph.topologicalOrder()
@@ -15,13 +18,13 @@ public struct ElementwiseFusion: GraphPass {
         return try ElementwiseFusion.replace(finder.gathered(), in: graph)
     }
 
-    /// One node in the place of each group's last member.
+    /// Replaces each group by one node, at the ID of the group's last member.
     private static func replace(_ groups: [[NodeID]], in graph: Graph) throws -> Graph {
         guard !groups.isEmpty else { return graph }
         var graph = graph
         var group = [Int](repeating: -1, count: graph.nodes.count)
         for (number, members) in groups.enumerated() { for member in members { group[member] = number } }
-        // The members whose values are wanted outside of their group.
+        // The members whose values nodes outside of the group use.
         var outputs = [[NodeID]](repeating: [], count: groups.count)
         var position = [Int](repeating: -1, count: graph.nodes.count)
         for (id, node) in graph.nodes.enumerated() {
@@ -59,7 +62,8 @@ public struct ElementwiseFusion: GraphPass {
         return try graph.filtered { group[$0] < 0 || last[group[$0]] == $0 }
     }
 
-    /// - Returns: nil when the members make no program.
+    /// The fused node.
+    /// - Returns: nil if the members cannot be compiled to a program.
     private static func node(
         for members: [NodeID], _ outputs: [NodeID], in graph: Graph, _ isMember: (NodeID) -> Bool
     ) throws -> Node? {
@@ -85,7 +89,7 @@ public struct ElementwiseFusion: GraphPass {
     }
 }
 
-/// Finds the groups.
+/// Finds groups of nodes that can be fused, with a union-find structure.
 private struct ElementwiseGroups {
     private let graph: Graph
     private let order: [NodeID]
@@ -108,6 +112,7 @@ private struct ElementwiseGroups {
         isCandidate = graph.nodes.map { ElementwiseProgram.canHold($0) }
     }
 
+    /// The representative of the node's group.
     private mutating func group(of id: NodeID) -> Int {
         var root = id
         while parents[root] != root { root = parents[root] }
@@ -116,7 +121,7 @@ private struct ElementwiseGroups {
         return root
     }
 
-    /// - Returns: the members of each group worth a node of its own, in the order in which they may run.
+    /// - Returns: the groups of more than one elementwise op, with the members of each in topological order.
     mutating func gathered() -> [[NodeID]] {
         for id in order {
             let node = graph.nodes[id]
@@ -143,13 +148,13 @@ private struct ElementwiseGroups {
             }
             stages[id] = stage
             guard isCandidate[id] else { continue }
-            // Those that are joined are told apart from those that are left by their stage; a shape that fits each of two
-            // groups may not fit both.
+            // Only groups of this stage are joined; the others were left by an edge. The node's shape may be compatible with
+            // each of two groups while these are not compatible with each other.
             for other in joinable where stages[other] == stage {
                 let (mine, theirs) = (group(of: id), group(of: other))
                 guard mine != theirs else { continue }
                 guard let shape = try? groupShapes[mine].merging(groupShapes[theirs]) else {
-                    // It stays out of all of them, one stage on.
+                    // The node then joins no group and gets the next stage.
                     parents[id] = id
                     stages[id] = stage + 1
                     groupShapes[id] = shapes[id]

@@ -2,38 +2,40 @@ import Synchronization
 import WeirDevice
 import WeirTensor
 
-/// Several elementwise ops as one small program that is run block by block: values between its steps stay in the cache.
+/// Several elementwise ops compiled to a program that runs block by block, so that intermediate values stay in the cache.
 ///
-/// It computes what the ops would, with their own loops. Shapes that it is not made for, and errors, are left to the ops'
-/// own kernels, which it keeps for that.
+/// It computes the same as the ops, with the ops' own loops. For shapes that it does not support, and for errors, it runs the
+/// ops' kernels one after another.
 final class ElementwiseProgram: Sendable {
+    /// One call of a loop: the numbers of its operands and of its result.
     struct Step: Sendable {
         let function: ElementwiseFunction
         let left: Int
         let right: Int
         let result: Int
     }
+    /// One of the fused nodes.
     struct Member: Sendable {
         let node: Node
-        /// Where each input comes from: an input of the program, or an output of another member.
+        /// The number of each input's value: an input of the program, or the result of another member.
         let values: [Int]
         let result: Int
     }
-    /// Values are numbered: the inputs first, then what members and steps make.
+    /// The number of inputs. Values are numbered: first the inputs, then the results of the steps.
     let inputCount: Int
     let valueCount: Int
     let steps: [Step]
     let members: [Member]
     let outputs: [Int]
-    /// For each output, the first that is the same value: a value may have been passed on under several names.
+    /// For each output, the first output with the same value. Several outputs have the same value if an Identity forwards it.
     let firstOutputs: [Int]
-    /// For values that are no inputs or outputs: the part of the working memory where they lie.
+    /// For each value that is neither input nor output, the register (a part of the scratch memory) that holds it.
     let registers: [Int]
     let registerCount: Int
-    /// How many elements are worth a thread's trouble: 10 to 20 µs of work.
+    /// The number of elements for which a thread is worth its overhead: 10 to 20 µs of work.
     let grain: Int
 
-    /// Whether a node can be part of a program.
+    /// Whether the node can be part of a program.
     static func canHold(_ node: Node) -> Bool {
         guard node.outputTypes == [PortType(.float32)], !node.inputs.isEmpty, node.inputTypes.allSatisfy({ $0 == PortType(.float32) }) else {
             return false
@@ -43,9 +45,9 @@ final class ElementwiseProgram: Sendable {
     private static func isPassing(_ node: Node) -> Bool { [.identity, .value].contains(node.op.passThrough) }
 
     /// - Parameters:
-    ///   - nodes: each after those that it needs.
-    ///   - inputs: the places of values from outside.
-    ///   - outputs: the members whose values are wanted outside.
+    ///   - nodes: the members in topological order.
+    ///   - inputs: for each value from outside, its number.
+    ///   - outputs: the members whose values are used outside.
     init?(_ nodes: [(id: NodeID, node: Node)], inputs: [Endpoint: Int], outputs: [NodeID]) {
         inputCount = inputs.count
         var values: [NodeID: Int] = [:]
@@ -70,13 +72,13 @@ final class ElementwiseProgram: Sendable {
                 }
                 values[id] = next - 1
             } else {
-                // What is passed on is the same value.
+                // A forwarded value keeps its number.
                 values[id] = operands[0]
             }
             members.append(Member(node: node, values: operands, result: values[id] ?? 0))
         }
         let wanted = outputs.compactMap { values[$0] }
-        // An input that is merely passed on is no program's result.
+        // A forwarded input cannot be an output of a program.
         guard wanted.count == outputs.count, wanted.allSatisfy({ $0 >= inputs.count }) else { return nil }
         self.outputs = wanted
         let first = Dictionary(wanted.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
@@ -88,7 +90,7 @@ final class ElementwiseProgram: Sendable {
         (registers, registerCount) = ElementwiseProgram.allocate(self.steps, valueCount: next, inputCount: inputs.count, outputs: wanted)
     }
 
-    /// Steps in an order in which values die soon: each operand's steps right before the step that takes it.
+    /// The steps in an order that keeps few values alive: the steps of each operand directly before the step that uses it.
     private static func ordered(_ steps: [Step], inputCount: Int, outputs: [Int]) -> [Step] {
         var result: [Step] = []
         var isDone = [Bool](repeating: false, count: inputCount + steps.count)
@@ -115,6 +117,7 @@ final class ElementwiseProgram: Sendable {
         return result
     }
 
+    /// Assigns a register to each intermediate value. A register is used again after the last use of its value.
     private static func allocate(_ steps: [Step], valueCount: Int, inputCount: Int, outputs: [Int]) -> (registers: [Int], count: Int) {
         var lastUse = [Int](repeating: -1, count: valueCount)
         for (position, step) in steps.enumerated() {
@@ -140,7 +143,7 @@ final class ElementwiseProgram: Sendable {
         return (registers, count)
     }
 
-    /// The op of the one node that runs this program. It lives in graphs that are ready to run, and nowhere else.
+    /// The op of the node that runs this program. It is not in any registry: it exists only in graphs that are ready to run.
     var definition: OpDefinition {
         OpDefinition(
             "_FusedElementwise", "(inputs: Tin) -> (outputs: Tout)", "Tin: list(type) >= 0", "Tout: list(type) >= 0"

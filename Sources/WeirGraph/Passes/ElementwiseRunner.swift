@@ -2,7 +2,7 @@ import Synchronization
 import WeirDevice
 import WeirTensor
 
-/// Runs an elementwise program for one node.
+/// The kernel of a fused elementwise node: runs the program.
 final class ElementwiseRunner: Sendable {
     private let program: ElementwiseProgram
     private let kernels: [Kernel]
@@ -32,11 +32,11 @@ final class ElementwiseRunner: Sendable {
             if first < index { context.setOutput(index, slot: context.outputs[first]) } else { _ = try context.output(index, .float32, shapes.shape) }
         }
         let rowLength = shapes.rowLength
-        // Enough values of a block stay in the first cache together.
+        // A block's values fit into the level-1 cache together.
         var block = max(64, min(512, (24 << 10) / 4 / max(program.registerCount + program.outputs.count, 1)) & ~15)
         if rowLength > 0 { block = rowLength <= block ? block / rowLength * rowLength : block }
         let grain = max(1024, program.grain)
-        // Parts begin where a row begins.
+        // Each thread's range begins at the beginning of a row.
         let unit = max(rowLength, 1)
         let inputs = context.inputs, outputs = context.outputs
         context.pool.parallelFor(shapes.count / unit, grain: max(1, grain / unit)) { rows in
@@ -69,7 +69,7 @@ final class ElementwiseRunner: Sendable {
                 let rowLength = shapes.rowLength
                 let rowsFit = rowLength > 0 && rowLength <= block
                 if rowsFit {
-                    // A short row is written out as often as a block takes it.
+                    // A short row is copied as often as it fits into a block.
                     for (index, value) in shapes.rows.enumerated() {
                         let target = space + (program.registerCount + index) * blockBytes
                         for copy in 0..<block / rowLength { (target + copy * rowLength * 4).copyMemory(from: bases[value], byteCount: rowLength * 4) }
@@ -107,7 +107,7 @@ final class ElementwiseRunner: Sendable {
         }
     }
 
-    /// How this call's operands go together; as in the last call when their shapes are the same.
+    /// How the operands of this call are combined. Reuses the result of the previous call if the shapes are the same.
     private func shapes(_ context: borrowing KernelContext) -> ElementwiseShapes {
         if let known = last.withLock({ $0 }), known.fits(context) { return known }
         let made = ElementwiseShapes(program, context)
@@ -115,7 +115,7 @@ final class ElementwiseRunner: Sendable {
         return made
     }
 
-    /// One op after the other, by its own kernel.
+    /// Runs the members one after another, with their own kernels.
     private func runMembers(_ context: borrowing KernelContext) throws {
         var values = [Slot](repeating: .empty, count: program.valueCount)
         for index in 0..<context.inputCount { values[index] = context.slot(index) }
@@ -140,18 +140,19 @@ final class ElementwiseRunner: Sendable {
     }
 }
 
-/// How the operands of a program's steps go together, for inputs of certain shapes.
+/// How the operands of a program's steps are combined, for inputs of certain shapes.
 final class ElementwiseShapes: Sendable {
     private let inputs: [Shape]
-    /// Whether every step has an operand of the full shape, and others are of it too, or one element, or a row.
+    /// Whether the program supports these shapes: every step has an operand of the full shape, and the other operand has the
+    /// full shape, is one element, or is a row.
     let isRegular: Bool
     let shape: Shape
     let count: Int
-    /// Elements of a row, where some operand is one; else 0.
+    /// The number of elements of a row if some operand is a row; otherwise 0.
     let rowLength: Int
-    /// Inputs that are rows.
+    /// The inputs that are rows.
     let rows: [Int]
-    /// Values that have an element of their own for each of the result: inputs of the full shape, and outputs.
+    /// The values with one element for each element of the result: inputs of the full shape, and outputs.
     let moving: [Int]
     let steps: [BinaryStep]
 

@@ -1,41 +1,49 @@
-/// Makes of a graph another that computes the same, bit for bit.
+/// Transforms a graph into another that computes the same values, bit for bit.
 public protocol GraphPass: Sendable {
-    /// For one device's part of a graph, all of it placed.
+    /// Transforms one device's partition of a graph, after placement.
     func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph
 }
 
 /// What passes may use.
 public struct PassEnvironment: Sendable {
+    /// The ops that new nodes may have.
     public let registry: OpRegistry
-    /// Where the graph will run, and so where a pass runs kernels ahead of time.
+    /// The device that the graph will run on. Passes use it to run kernels ahead of time.
     public let place: KernelPlace
+    /// An environment for graphs that run at `place`.
     public init(registry: OpRegistry, place: KernelPlace) {
         self.registry = registry
         self.place = place
     }
 }
 
-/// The passes that a graph goes through before it runs, in order.
+/// The passes that transform a graph before it runs, in order. TensorFlow's grappler.
 public struct GraphOptimizer: Sendable {
+    /// The passes, in order.
     public var passes: [any GraphPass]
 
+    /// All passes. `Identities` runs twice, because `ArithmeticSimplification` creates Identity nodes.
     public static let standard = GraphOptimizer(passes: [
         ConstantFolding(), Identities(), ArithmeticSimplification(), CommonSubexpressions(), UnusedValues(), ControlEdges(),
         Identities(), ProductFusion(), ElementwiseFusion(),
     ])
+    /// No passes.
     public static let none = GraphOptimizer(passes: [])
 
+    /// An optimizer with these passes.
     public init(passes: [any GraphPass]) { self.passes = passes }
 
+    /// Runs the passes in order. Returns the graph unchanged for any device but the CPU.
+    /// - Throws: the errors of the passes.
     public func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph {
-        // Passes run kernels and place nodes by what a CPU has.
+        // Passes use CPU kernels and assume their fused forms.
         guard environment.place.device.isHost else { return graph }
         return try passes.reduce(graph) { try $1.run($0, environment) }
     }
 }
 
 extension [NodeID] {
-    /// Each node once, where it first comes.
+    /// Each node once, at its first position.
     func withoutRepetitions() -> [NodeID] {
         guard count > 1 else { return self }
         var seen = Set<NodeID>(minimumCapacity: count)
@@ -44,7 +52,8 @@ extension [NodeID] {
 }
 
 extension Graph {
-    /// The nodes in an order in which each comes after those that it needs; loops' back edges do not count.
+    /// The nodes in topological order. Back edges of loops do not count. Nodes on a cycle, and nodes after it, are missing.
+    /// - Complexity: O(nodes + edges).
     public func topologicalOrder() -> [NodeID] {
         var pending = [Int](repeating: 0, count: nodes.count)
         var consumers = [[NodeID]](repeating: [], count: nodes.count)
@@ -67,6 +76,7 @@ extension Graph {
         return order
     }
 
+    /// Whether the edge is a loop's back edge, from NextIteration to Merge.
     func isBackEdge(from source: NodeID, to target: NodeID) -> Bool {
         nodes[source].role == .nextIteration && nodes[target].role == .merge
     }

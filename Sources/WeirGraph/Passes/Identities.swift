@@ -1,14 +1,16 @@
-/// Lets nodes take their inputs from where they come, not from an Identity between. What only waits for the Identity
-/// still does.
+/// Bypasses Identity nodes: consumers of an Identity use its input directly. An Identity with outgoing control edges stays.
 public struct Identities: GraphPass {
+    /// The pass. It has no state.
     public init() {}
 
+    /// Returns the graph without the Identity nodes that are not needed.
     public func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph {
         var graph = graph
         guard graph.topologicalOrder().count == graph.nodes.count else { return graph }
         var isNeeded = [Bool](repeating: true, count: graph.nodes.count)
         let changes = ChangingTensors(graph)
-        // Reading a variable is more than passing on: it says when.
+        // Whether the node can be bypassed. An Identity that reads a reference variable cannot, because it determines when the
+        // variable is read.
         func passesOn(_ node: Node) -> Bool {
             guard node.controlInputs.isEmpty, node.inputs.count == 1, let input = node.inputs.first else { return false }
             switch node.op.passThrough {

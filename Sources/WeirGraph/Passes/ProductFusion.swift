@@ -1,10 +1,11 @@
 import WeirTensor
 
-/// Makes one node of a matrix product or convolution and what is done to it next: a bias and an activation, or, to a product,
-/// a sum.
+/// Fuses a matrix product or convolution with the ops after it: a bias and an activation, or, for a matrix product, a sum.
 public struct ProductFusion: GraphPass {
+    /// The pass. It has no state.
     public init() {}
 
+    /// Returns the graph with one node in place of each chain.
     public func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph {
         let registry = environment.registry
         guard graph.nodes.contains(where: { $0.op.fusedForm != nil }) else { return graph }
@@ -14,7 +15,7 @@ public struct ProductFusion: GraphPass {
         var isDropped = [Bool](repeating: false, count: graph.nodes.count)
         for id in order where !isDropped[id] {
             guard let name = chains.graph.nodes[id].op.fusedForm, let op = registry[name], let chain = chains.chain(from: id) else { continue }
-            // The sum of two products is one node with one of them.
+            // If both operands of a sum are products, the sum is fused with one of them.
             try chains.fuse(chain, op)
             for member in chain.members.dropLast() { isDropped[member] = true }
         }
@@ -22,26 +23,26 @@ public struct ProductFusion: GraphPass {
     }
 }
 
-/// Finds what may be done together with a product, and does it.
+/// Finds chains of nodes that can be fused, and fuses them.
 private struct ProductChains {
     struct Chain {
-        /// From the product to the node whose result it is.
+        /// The nodes from the product to the one whose result is the chain's result.
         var members: [NodeID]
-        /// As `fused_ops` calls them.
+        /// The values of the attribute `fused_ops`.
         var operations: [String] = []
-        /// The bias, or the other summand.
+        /// The bias, or the other operand of the sum.
         var argument: Endpoint
     }
 
-    /// As `fused_ops` calls them, whichever op adds.
+    /// The names of the operations in `fused_ops`, for all ops that add.
     private static let bias = "BiasAdd", sum = "Add"
-    /// How many nodes are looked at to find out that one does not come after another.
+    /// The maximum number of nodes that are visited to find out that one node does not run after another.
     private static let maximumVisits = 256
 
     private(set) var graph: Graph
     private let builder: GraphBuilder
     private let branches: BranchSets
-    /// By node, who uses its values, and who waits for it.
+    /// For each node ID, the nodes that use its outputs (`users`) and the nodes that wait for it (`waiters`).
     private var users: [[NodeID]]
     private var waiters: [[NodeID]]
 
@@ -57,7 +58,7 @@ private struct ProductChains {
         }
     }
 
-    /// The one node that uses a node's value, where there is one, that runs whenever that does.
+    /// The only node that uses a node's value, if there is exactly one and it runs whenever the node does.
     private func user(of id: NodeID) -> NodeID? {
         guard users[id].count == 1, let user = users[id].first, branches.numbers[user] == branches.numbers[id],
             graph.nodes[user].isPure, graph.nodes[user].attributes.type("T") == .float32,
@@ -66,13 +67,15 @@ private struct ProductChains {
         return user
     }
 
+    /// The chain that begins with a product; nil if it cannot be fused.
     func chain(from product: NodeID) -> Chain? {
         let node = graph.nodes[product]
         guard case .product(_, let channelAxis, let takesSums)? = node.op.fusionPart, node.isPure, node.attributes.type("T") == .float32,
             var next = user(of: product)
         else { return nil }
         var members = [product]
-        // An Identity that waits for more than the product: all of a front end's gradients wait for each other so.
+        // Front ends put Identity nodes with control edges behind gradients, so that all gradients wait for each other. The
+        // chain includes them.
         while graph.nodes[next].op.passThrough == .identity, let user = user(of: next) {
             members.append(next)
             next = user
@@ -87,7 +90,7 @@ private struct ProductChains {
         case .bias where position == 0 && format(sum) == format(node): chain.operations = [ProductChains.bias]
         case .sum:
             let shape = builder.shape(other)
-            // A vector as long as a row is a bias; of what may be one or may not, the kernel finds out.
+            // A vector with the length of a row is a bias. If the shape is not known, the kernel decides.
             if shape.rank == 1, let length = shape[0], length > 1, format(node) == "NHWC",
                 builder.shape(Endpoint(product))[channelAxis] == length
             {
@@ -105,10 +108,10 @@ private struct ProductChains {
         return mayWait(chain) ? chain : nil
     }
 
-    /// Where the channels are that a bias is added to.
+    /// The data format, which determines the channel axis that a bias is added to.
     private func format(_ node: Node) -> String { node.attributes.string("data_format") ?? "NHWC" }
 
-    /// Whether those who waited for a part of the chain may wait for all of it: not if that waits for them.
+    /// Whether nodes that wait for a member may wait for the whole chain. They may not if the chain depends on them.
     private func mayWait(_ chain: Chain) -> Bool {
         let waiting = Set(chain.members.dropLast().flatMap { waiters[$0] }).subtracting(chain.members)
         guard !waiting.isEmpty else { return true }
@@ -127,7 +130,7 @@ private struct ProductChains {
         return true
     }
 
-    /// Puts one node in the place of the chain's last.
+    /// Replaces the last node of the chain by the fused node.
     mutating func fuse(_ chain: Chain, _ op: OpDefinition) throws {
         let product = graph.nodes[chain.members[0]], id = chain.members[chain.members.count - 1], last = graph.nodes[id]
         var controls: [NodeID] = []
@@ -138,7 +141,7 @@ private struct ProductChains {
             }
             for input in graph.nodes[member].inputs { users[input.node].removeAll { $0 == member } }
         }
-        // What the product or convolution has itself is called the same there.
+        // The fused op has the product's own attributes under the same names.
         var attributes = Attributes(product.attributes.values.filter { op.schema.attribute($0.key) != nil })
         attributes["T"] = .type(.float32)
         attributes["num_args"] = .int(1)
@@ -152,7 +155,7 @@ private struct ProductChains {
         graph.nodes[id] = node
         for input in node.inputs { users[input.node].append(id) }
         for control in controls { waiters[control].append(id) }
-        // Whoever waited for a part of it waits for all of it.
+        // Nodes that waited for a member now wait for the fused node.
         for member in chain.members.dropLast() {
             for waiter in waiters[member] where waiter != id {
                 graph.nodes[waiter].controlInputs.removeAll { $0 == member || $0 == id }
@@ -165,6 +168,6 @@ private struct ProductChains {
 }
 
 extension OpDefinition {
-    /// The op that is this product together with what is done to it next.
+    /// The name of the fused op, if this op is a product or convolution.
     fileprivate var fusedForm: String? { if case .product(let name, _, _)? = fusionPart { name } else { nil } }
 }

@@ -1,11 +1,14 @@
-/// Does not compute what nobody uses: where others only wait for a node, they wait for what it would have waited for.
+/// Removes computations whose values are not used. If other nodes only wait for such a node, a NoOp with the node's inputs as
+/// control inputs replaces it.
 ///
-/// Gradients are full of it. A front end groups all of an op's gradients, so that none is used before all are there, also
-/// that of the network's input, which is as much work as that of the first layer's weights. TensorFlow's optimizer drops
-/// these too, and with them whatever errors they would have had.
+/// This is frequent in gradients. A front end groups all gradients of an op, so that none is used before all are computed. The
+/// group includes the gradient of the network's input, which costs as much as that of the first layer's weights. TensorFlow's
+/// optimizer removes these nodes too, and with them the errors that they would have reported.
 public struct UnusedValues: GraphPass {
+    /// The pass. It has no state.
     public init() {}
 
+    /// Returns the graph with NoOps in place of unused pure nodes.
     public func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph {
         guard let noOp = environment.registry["NoOp"] else { return graph }
         var graph = graph
@@ -17,9 +20,9 @@ public struct UnusedValues: GraphPass {
         }
         for id in graph.topologicalOrder().reversed() where valueUsers[id] == 0 && isAwaited[id] {
             let node = graph.nodes[id]
-            // A check is waited for because it may fail.
+            // Other nodes wait for a check because it may fail, so it stays.
             guard node.isPure, !node.inputs.isEmpty, node.op.passThrough != .check else { continue }
-            // That a branch is not taken is known to whoever uses a Switch's value, not to who waits for the Switch.
+            // Only a data edge from Switch tells that a branch is dead. A control edge from it does not, so the node stays.
             let isInBranch = node.inputs.contains {
                 let role = graph.nodes[$0.node].role
                 return role == .switch || role == .exit

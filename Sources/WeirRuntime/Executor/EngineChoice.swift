@@ -1,27 +1,27 @@
 import Synchronization
 
-/// Finds out which of two ways of running a graph is the faster, from its first steps.
+/// Measures the first steps of a graph to choose between sequential and parallel execution.
 final class EngineChoice: Sendable {
     enum Next {
         case decided(isSequential: Bool)
         case trial(isSequential: Bool)
     }
-    /// Steps of each kind that are timed; the best of each counts.
+    /// How many steps of each kind are timed. The shortest time of each kind counts.
     private static let trialCount = 5
-    /// Below this there is nothing to gain from a second thread.
+    /// In nanoseconds. For shorter steps a second thread gains nothing, so sequential execution is chosen at once.
     private static let smallStep = 60_000
 
     private let steps: Atomic<Int>
     private let bestSequential = Atomic<Int>(.max)
     private let bestParallel = Atomic<Int>(.max)
 
-    /// - Parameter isOpen: whether there is anything to choose; if not, one thread it is.
+    /// - Parameter isOpen: whether both ways are possible; if not, execution is sequential.
     init(isOpen: Bool) { steps = Atomic(isOpen ? 0 : EngineChoice.trialCount * 2) }
 
     func next() -> Next {
         let number = steps.load(ordering: .relaxed)
         guard number < EngineChoice.trialCount * 2 else {
-            // A few per cent are left to the way that leaves the other threads to other steps.
+            // Sequential execution may be up to 5% slower, because it leaves the other threads to other steps.
             let sequential = bestSequential.load(ordering: .relaxed), parallel = bestParallel.load(ordering: .relaxed)
             return .decided(isSequential: sequential <= parallel || sequential - sequential / 20 <= parallel)
         }

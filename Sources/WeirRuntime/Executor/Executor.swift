@@ -3,12 +3,16 @@ import WeirDevice
 public import WeirGraph
 public import WeirTensor
 
-/// Runs one device's part of a graph, step after step; several steps may run at once.
+/// Runs one partition of a graph, the nodes of one device, step after step. Several steps may run at once. TensorFlow's
+/// `Executor`.
 ///
-/// There are two ways. A `Run` starts each node when its inputs have arrived and spreads nodes over threads; it can wait
-/// for queues, messages and functions. A `SequentialRun` goes through the nodes in an order decided beforehand, on one
-/// thread, with next to nothing between one kernel and the next; large kernels still divide their own work. Where both
-/// are possible the first steps try each, and the faster one is kept. Results are the same either way.
+/// A step runs in one of two ways, with the same results:
+/// - `Run` starts each node when its inputs have arrived and spreads the nodes over threads. It supports kernels that wait: for
+///   queues, messages and functions.
+/// - `SequentialRun` runs the nodes on one thread in an order decided in advance, with almost no cost between kernels. Large
+///   kernels still use several threads.
+///
+/// Where both are possible, the first steps time each, and the faster one is kept.
 public final class Executor: Sendable {
     let table: NodeTable
     let place: KernelPlace
@@ -16,27 +20,28 @@ public final class Executor: Sendable {
     private let memories = Mutex<[SequentialMemory]>([])
     private let choice: EngineChoice
     private let spares = Mutex<[Frame]>([])
-    /// Steps still to be measured, to learn which nodes take long.
+    /// How many more steps measure the time of each node, to find the slow nodes.
     private let measurements = Atomic<Int>(4)
 
-    /// - Parameter kernels: one for each node of the graph.
-    /// - Throws: `invalidArgument` when loops are not well formed.
+    /// Prepares the graph for execution.
+    /// - Parameter kernels: one for each node of the graph, in its order.
+    /// - Throws: `invalidArgument` when a loop is malformed.
     public init(
         _ graph: Graph, kernels: [Kernel], place: KernelPlace, scheduling: ExecutionOptions.Scheduling = .measured
     ) throws {
         let frames = try FrameAssignment(graph)
         table = NodeTable(graph, frames, kernels: kernels)
         self.place = place
-        // A device with a stream is given its work in whatever order its inputs come.
+        // A device with a stream gets its work in the order in which inputs arrive, so it always runs in parallel mode.
         sequential = scheduling == .parallel || place.device.stream != nil ? nil : SequentialPlan(graph, table, frames, isHost: place.device.isHost)
         choice = EngineChoice(isOpen: scheduling == .measured && sequential != nil && place.pool.threadCount > 1)
     }
 
-    /// Runs one step, part of it on the calling thread.
+    /// Runs one step. Part of it runs on the calling thread.
     ///
     /// - Parameters:
-    ///   - call: arguments and results, for the body of a function or an in-process session.
-    ///   - done: called once, when every node has run or the step has failed, from any thread.
+    ///   - call: the arguments and results, for the body of a function or an in-process session.
+    ///   - done: called once, from any thread, when every node has run or the step has failed.
     public func run(_ step: StepContext, call: CallFrame? = nil, _ done: @escaping Completion<Void>) {
         guard let sequential else { return runInParallel(step, call, done) }
         switch choice.next() {
@@ -86,12 +91,15 @@ public final class Executor: Sendable {
     }
 }
 
-/// The arguments of one call of a graph, and room for its results.
-public final class CallFrame: @unchecked Sendable {  // each result is written by one node, and read after the step
+/// The arguments of one call of a graph, and storage for its results. TensorFlow's `CallFrameInterface`.
+public final class CallFrame: @unchecked Sendable {  // one node writes each result; it is read after the step
+    /// The values of the `_Arg` nodes, by their `index`.
     public let arguments: [Tensor]
     private let slots: UnsafeMutablePointer<Slot>
+    /// How many `_Retval` nodes the graph has.
     public let resultCount: Int
 
+    /// Makes a call frame without results.
     public init(arguments: [Tensor], resultCount: Int) {
         self.arguments = arguments
         self.resultCount = resultCount
@@ -104,10 +112,11 @@ public final class CallFrame: @unchecked Sendable {  // each result is written b
     }
     func set(_ index: Int, _ slot: Slot) { if index < resultCount { slots[index] = slot } }
 
-    /// The results, after the step.
+    /// Returns the results. Call it after the step has ended.
     ///
-    /// - Parameter areSnapshots: whether later updates of reference variables must not show in them.
-    /// - Throws: `invalidArgument` when one was never produced or comes from a branch that was not taken.
+    /// - Parameter areSnapshots: whether to copy values that a variable may later update in place.
+    /// - Throws: `invalidArgument` when a result was not produced or is dead; `resourceExhausted` when the memory for a copy is
+    ///   not available.
     public func results(areSnapshots: Bool = false) throws(Status) -> [Tensor] {
         var tensors: [Tensor] = []
         tensors.reserveCapacity(resultCount)

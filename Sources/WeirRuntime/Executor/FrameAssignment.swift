@@ -1,20 +1,20 @@
 import WeirGraph
 import WeirTensor
 
-/// Which loop each node of a graph belongs to, found by following Enter and Exit.
+/// The loop frame of each node of a graph, found by following Enter and Exit. TensorFlow's `BuildControlFlowInfo`.
 struct FrameAssignment {
     struct Frame {
         var name: String
         var parent: Int
-        /// Values that enter before the loop's first iteration can be complete.
+        /// How many Enter nodes lead into the frame. The first iteration cannot be complete before all of them have run.
         var enterCount = 0
         var parallelIterations = 10
-        /// How many loops are around it.
+        /// How many frames enclose this one.
         var depth = 0
     }
-    /// Loops in loops take stack: as many as nobody writes, and no more.
+    /// Nested frames use stack, so their depth is limited. No real program nests loops this deep.
     static let maximumDepth = 100
-    /// Frame 0 is the graph outside of all loops.
+    /// All frames. Frame 0 is the graph outside of all loops.
     private(set) var frames = [Frame(name: "", parent: 0)]
     /// The frame each node runs in.
     private(set) var frameOfNode: [Int]
@@ -43,7 +43,7 @@ struct FrameAssignment {
             let id = queue[head]
             head += 1
             let node = graph.nodes[id]
-            // The frame in which what the node puts out arrives.
+            // The frame in which the node's outputs arrive.
             var frame = frameOfNode[id]
             if node.role == .enter {
                 guard let name = node.attributes.string("frame_name"), !name.isEmpty else {
@@ -82,7 +82,7 @@ struct FrameAssignment {
                 }
             }
         }
-        // What hangs on nothing that runs (a cycle without entry) never becomes ready; keep it out of loops.
+        // Nodes of a cycle without an Enter never become ready. They are put outside of the loops.
         for id in frameOfNode.indices where frameOfNode[id] < 0 { frameOfNode[id] = 0 }
     }
 }

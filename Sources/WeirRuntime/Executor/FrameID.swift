@@ -1,6 +1,6 @@
-/// The number that names a loop frame in rendezvous keys; both sides of an edge compute it on their own.
+/// Computes the ID of a loop frame in rendezvous keys. The sender and the receiver compute it independently.
 enum FrameID {
-    /// The id of the frame called `name` entered in `iteration` of the frame `parent`, as TensorFlow 2.21 computes it.
+    /// The ID of the frame `name` that is entered in `iteration` of the frame `parent`, as in TensorFlow 2.21.
     static func child(of parent: UInt64, iteration: Int, name: String) -> UInt64 {
         combine(parent, combine(UInt64(iteration), hash(name)))
     }
@@ -9,7 +9,7 @@ enum FrameID {
         a ^ (b &+ 0x9e37_79b9_7f4a_7800 &+ (a << 10) &+ (a >> 4))
     }
 
-    /// Murmur-style hash of 64 bits with TensorFlow's seed.
+    /// TensorFlow's `Hash64` with its default seed: a 64-bit hash like MurmurHash.
     static func hash(_ text: String) -> UInt64 {
         let bytes = Array(text.utf8)
         let m: UInt64 = 0xc6a4_a793_5bd1_e995

@@ -1,12 +1,12 @@
 import Synchronization
 import WeirGraph
 
-/// One iteration of one frame: the slots of its nodes' inputs and what each node still waits for.
+/// One iteration of one frame: the input slots of its nodes, and what each node still waits for.
 ///
-/// A node's count is one atomic word: the low half is the inputs that have not arrived, the high half the dead ones that
-/// have. A Merge's word instead holds its outstanding control edges, two flags for the first live input (claimed, then
-/// written), and its dead inputs.
-final class Iteration: @unchecked Sendable {  // slots are written before the count that publishes them
+/// Each node has one atomic word. The low half counts the inputs that have not arrived; the high half counts the dead inputs
+/// that have. The word of a Merge counts control edges that have not arrived and dead inputs, and has two flags for the first
+/// live input: claimed, then written.
+final class Iteration: @unchecked Sendable {  // a slot is written before the count that publishes it
     static let dead: Int64 = 1 << 32
     static let claimed: Int64 = 1 << 24
     static let arrived: Int64 = 1 << 25
@@ -17,10 +17,10 @@ final class Iteration: @unchecked Sendable {  // slots are written before the co
     private let slotCount: Int
     private let nodeCount: Int
     let number: Int
-    /// Frames own their iterations.
+    /// The frame, which owns this iteration.
     unowned(unsafe) let frame: Frame
 
-    // Guarded by the loop lock of the run; unused outside of loops.
+    // Guarded by the run's loop lock. Used only in graphs with loops.
     @exclusivity(unchecked) var outstanding = 0
     @exclusivity(unchecked) var outstandingFrames = 0
 
@@ -41,7 +41,7 @@ final class Iteration: @unchecked Sendable {  // slots are written before the co
         pending.deallocate()
     }
 
-    /// Makes a used iteration fit for another step.
+    /// Resets the iteration for another step.
     func reset(_ layout: NodeTable.FrameLayout) {
         for index in 0..<slotCount { slots[index] = .empty }
         layout.pending.withUnsafeBufferPointer { counts in
@@ -49,8 +49,8 @@ final class Iteration: @unchecked Sendable {  // slots are written before the co
         }
     }
 
-    /// Delivers along an edge.
-    /// - Returns: whether the node at its end is now ready, and whether it is dead.
+    /// Delivers a value along an edge.
+    /// - Returns: whether the edge's target node is now ready, and whether it is dead.
     @inline(__always)
     func deliver(_ value: consuming Slot, _ edge: NodeTable.Edge, _ entry: UnsafeMutablePointer<NodeTable.Entry>) -> (ready: Bool, dead: Bool) {
         let word = pending + Int(entry.pointee.pendingIndex)
@@ -78,7 +78,7 @@ final class Iteration: @unchecked Sendable {  // slots are written before the co
             let now = word.pointee.wrappingAdd(Iteration.dead, ordering: .acquiringAndReleasing).newValue
             return (now & (Iteration.controls | Iteration.claimed) == 0 && now >> 32 == threshold, true)
         }
-        // Only the first live input counts; the slot is written between claiming and announcing it.
+        // Only the first live input counts. Its slot is written after the claimed flag is set and before the arrived flag is.
         guard word.pointee.bitwiseOr(Iteration.claimed, ordering: .acquiringAndReleasing).oldValue & Iteration.claimed == 0 else {
             return (false, false)
         }
@@ -89,10 +89,10 @@ final class Iteration: @unchecked Sendable {  // slots are written before the co
 }
 
 /// One execution of a loop, or the graph outside of all loops.
-final class Frame: @unchecked Sendable {  // guarded by the loop lock of the run
+final class Frame: @unchecked Sendable {  // guarded by the run's loop lock
     let layoutIndex: Int
     let id: UInt64
-    /// The frame it was entered from, which owns it, and the iteration there.
+    /// The frame from which this one was entered, which owns it, and the iteration there. Nil for the root frame.
     unowned(unsafe) let parent: Frame?
     unowned(unsafe) let parentIteration: Iteration?
     @exclusivity(unchecked) var iterations: [Int: Iteration] = [:]
@@ -100,11 +100,11 @@ final class Frame: @unchecked Sendable {  // guarded by the loop lock of the run
     @exclusivity(unchecked) var outstandingIterations = 1
     @exclusivity(unchecked) var outstandingEnters: Int
     @exclusivity(unchecked) var invariants: [(node: Int32, value: Slot)] = []
-    /// Values for an iteration that may not start yet.
+    /// Values for the next iteration, while `parallelIterations` iterations are running and it may not start.
     @exclusivity(unchecked) var waiting: [(node: Int32, value: Slot)] = []
-    /// Exits that were dead in the iteration that is the last so far.
+    /// The Exit nodes that were dead in the latest iteration.
     @exclusivity(unchecked) var deadExits: [Int32] = []
-    /// Frames entered from here, by the iteration and the loop's layout.
+    /// The frames entered from this one, by iteration and by the loop's layout.
     @exclusivity(unchecked) var children: [Child: Frame] = [:]
 
     struct Child: Hashable {

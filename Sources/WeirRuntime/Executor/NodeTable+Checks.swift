@@ -4,9 +4,9 @@
 import WeirGraph
 import WeirTensor
 
-// What every way of running a graph does around a kernel.
+// What both `Run` and `SequentialRun` do before and after a kernel.
 extension NodeTable {
-    /// Replaces references by the values they hold now, where the kernel wants values.
+    /// Replaces each reference by the variable's current value where the kernel takes a value.
     func dereference(_ node: Int32, _ inputs: UnsafeMutablePointer<Slot>, _ count: Int) -> Status? {
         let types = inputTypeStarts[Int(node)]
         for index in 0..<count {
@@ -22,7 +22,7 @@ extension NodeTable {
         return nil
     }
 
-    /// Checks that outputs are there and of the types the graph was built with, so that no kernel reads them wrongly.
+    /// Checks that every output exists and has the type of the graph, because kernels do not check the types of their inputs.
     @inline(__always)
     func check(_ node: Int32, _ outputs: UnsafeMutablePointer<Slot>, _ count: Int) -> Status? {
         let entry = entries + Int(node)
@@ -46,9 +46,9 @@ extension NodeTable {
         return nil
     }
 
-    /// A failure with the name of the node where it arose.
+    /// Appends the name of the failed node to a status.
     func naming(_ node: Int32, _ status: Status) -> Status {
-        // Each call of a function that it comes through adds a name; of thousands nobody needs the last.
+        // Each nested function call appends a name. The limit bounds the message when thousands of calls are nested.
         guard status.message.utf8.count < 16 << 10 else { return status }
         let name = "[[{{node \(messageNames[Int(node)])}}]]"
         return status.message.contains(name) ? status : status.appending("\n\t \(name)")
@@ -63,7 +63,7 @@ extension NodeTable {
     }
 }
 
-/// Nanoseconds since 1970, as traces count.
+/// The clock of traces: nanoseconds since 1970.
 enum StepClock {
     static func now() -> Int {
         var time = timespec()

@@ -2,7 +2,7 @@ import Synchronization
 import WeirGraph
 import WeirTensor
 
-/// A kernel that does not wait, as an object: calling it takes no reference to it.
+/// A synchronous kernel as an object that is called through an unmanaged reference, without reference counting.
 final class KernelBody {
     private let body: Kernel.Synchronous
     private init(_ body: @escaping Kernel.Synchronous) { self.body = body }
@@ -15,30 +15,32 @@ final class KernelBody {
 }
 
 extension Node {
-    /// What messages call a node: one that a cut put there, by the node whose value it carries, which its reader knows.
+    /// The name of the node in error messages. A send or receive that partitioning added gets the name of the node whose value
+    /// it carries, because the user knows that name.
     fileprivate var messageName: String {
         guard isSend || isReceive, let tensor = attributes.string("tensor_name") else { return name }
         let parts = tensor.split(separator: "_", maxSplits: 2)
         if parts.count == 3, parts[0] == "edge" { return String(parts[2]) }
-        // What a client feeds or fetches is named as it named it: with the output's number, which no node's name has.
+        // A fed or fetched tensor has the name that the client uses, `node:output`. Node names have no output number.
         return InputReference(tensor)?.node ?? tensor
     }
 }
 
-/// A device's part of a graph as flat arrays: all that the executor asks of a node, next to each other.
-final class NodeTable: @unchecked Sendable {  // not changed after init; `costs` is atomic
+/// A partition of a graph as flat arrays, so that the data that the executor reads for a node is adjacent. TensorFlow's
+/// `GraphView`.
+final class NodeTable: @unchecked Sendable {  // immutable after init, except `costs`, which is atomic
     enum Kind: UInt8 {
         case ordinary, merge, enter, constantEnter, exit, nextIteration, controlTrigger
-        /// Send and receive, which run with dead inputs too, since the other side waits to hear of them.
+        /// Send and receive. They also run with dead inputs, because the receiver must learn that the tensor is dead.
         case transfer
         case argument, result
     }
     struct Entry {
         var kernel: Kernel
-        /// The same of a kernel that does not wait, kept alive by the table.
+        /// The kernel, if it is synchronous. The table owns it.
         var body: Unmanaged<KernelBody>?
         var kind: Kind
-        /// Whether some input may hold a reference where the kernel wants a value.
+        /// Whether an input may hold a reference although the kernel takes a value.
         var dereferences: Bool
         var inputStart: Int32
         var inputCount: Int32
@@ -46,21 +48,21 @@ final class NodeTable: @unchecked Sendable {  // not changed after init; `costs`
         var typeStart: Int32
         var edgeStart: Int32
         var edgeCount: Int32
-        /// Place in its frame's counts.
+        /// The node's index in `FrameLayout.pending`.
         var pendingIndex: Int32
         var frame: Int32
-        /// The argument's or result's number, or the frame that an Enter leads into.
+        /// The index of an argument or result, or the frame that an Enter leads into.
         var position: Int32
-        /// For Merge: dead inputs that make it dead.
+        /// For a Merge: how many dead inputs make it dead.
         var deadThreshold: Int32
     }
     struct Edge {
-        /// The output it comes from; -1 for a control edge.
+        /// The index of the source output; -1 for a control edge.
         var output: Int32
         var node: Int32
-        /// The input slot it leads to in its frame.
+        /// The input slot of the target node in its frame; -1 for a control edge.
         var slot: Int32
-        /// Whether no later edge takes the same output, so that the value can be moved.
+        /// Whether this is the last edge that takes the output, so that the value can be moved.
         var isLast: Bool
         var leadsToMerge: Bool
     }
@@ -82,13 +84,13 @@ final class NodeTable: @unchecked Sendable {  // not changed after init; `costs`
     let roots: [Int32]
     let maximumOutputCount: Int
     let names: [String]
-    /// As messages call the nodes.
+    /// The names of the nodes in error messages.
     let messageNames: [String]
     let ops: [String]
     let hasLoops: Bool
     let argumentCount: Int
     let resultCount: Int
-    /// Microseconds that a node took when last measured.
+    /// The time in microseconds that each node took when it was last measured.
     let costs: UnsafeMutablePointer<Atomic<UInt32>>
 
     init(_ graph: Graph, _ assignment: FrameAssignment, kernels: [Kernel]) {
@@ -142,7 +144,7 @@ final class NodeTable: @unchecked Sendable {  // not changed after init; `costs`
             inputTypes += node.inputTypes
             maximum = max(maximum, node.outputTypes.count)
             frames[frame].slotCount += node.inputs.count
-            // A merge counts its control edges only; whichever data arrives first does the rest.
+            // For a Merge only control edges are counted, because the first live input makes it ready.
             frames[frame].pending.append(Int64(node.controlInputs.count + (isMerge ? 0 : node.inputs.count)))
             if node.inputs.isEmpty && node.controlInputs.isEmpty { roots.append(Int32(id)) }
         }

@@ -1,13 +1,14 @@
 import WeirGraph
 
-/// Sorts a graph for one thread: the nodes outside of loops, and those of each loop's iteration, each region by itself.
+/// Sorts a graph topologically for one thread, region by region: the nodes outside of all loops, and the nodes of one iteration
+/// of each loop.
 ///
-/// Among nodes that could be next the one that was built first is taken, which is the order that people think in:
-/// forward, back, updates last.
+/// Among ready nodes, the one that was built first comes first. This is the usual order of a program: forward pass, backward
+/// pass, updates.
 struct RegionOrder {
     enum Unit {
         case node(NodeID)
-        /// A loop, from its first iteration to its last.
+        /// A whole loop with all its iterations; the value is its frame.
         case loop(Int)
     }
     private let graph: Graph
@@ -25,7 +26,7 @@ struct RegionOrder {
 
     private func unit(ofLoop frame: Int) -> Int { graph.nodes.count + frame }
 
-    /// - Returns: by region, the units in order; nil when a loop needs a value that its own results lead to.
+    /// - Returns: the units of each region in order; nil when a loop depends on its own results.
     mutating func sorted() -> [[Unit]]? {
         connect()
         var first = [Int](repeating: graph.nodes.count, count: frames.frames.count)
@@ -65,7 +66,7 @@ struct RegionOrder {
                 if other.role == .exit {
                     add(unit(ofLoop: frames.frameOfNode[source]), id)
                 } else if other.role == .enter, frames.enteredFrame[source] == frame {
-                    continue  // There when the iteration begins.
+                    continue  // The value exists when the iteration begins.
                 } else {
                     add(source, id)
                 }
@@ -74,7 +75,7 @@ struct RegionOrder {
         }
     }
 
-    /// The smallest first.
+    /// A binary heap with the smallest priority first.
     private struct Heap {
         private var items: [(priority: Int, unit: Int)] = []
 

@@ -1,7 +1,7 @@
 import WeirGraph
 import WeirTensor
 
-// Loops: values enter a frame, go round its iterations, and leave. All of it under the run's loop lock.
+// Loops: values enter a frame, pass through its iterations, and leave it. All functions here run under the run's loop lock.
 extension Run {
     func propagateInLoops(
         _ item: Ready, _ entry: UnsafeMutablePointer<NodeTable.Entry>, _ outputs: UnsafeMutablePointer<Slot>, isDead: Bool,
@@ -25,8 +25,8 @@ extension Run {
             finishIterations(of: child, from: 0, &ready)
         case .exit:
             if isDead || outputs[0].isDead {
-                // In all iterations but the last one an Exit is dead because the loop goes on. Only one that is dead in the
-                // last has no value to give when the loop has ended.
+                // In every iteration but the last, an Exit is dead because the loop continues. An Exit that is dead in the last
+                // iteration has no value for the parent frame.
                 if iteration.number == frame.lastIteration { frame.deadExits.append(item.node) }
             } else if let target = frame.parentIteration {
                 send(item.node, outputs[0], to: target, &ready)
@@ -50,7 +50,7 @@ extension Run {
         if frame !== root { finishIterations(of: frame, from: iteration.number, &ready) }
     }
 
-    /// Sends one value along all edges of a node's first output (and its control edges) into an iteration.
+    /// Sends a value along all edges of a node's first output, and along its control edges, into an iteration.
     private func send(_ node: Int32, _ value: Slot, to iteration: Iteration, _ ready: inout [Ready]) {
         let entry = table.entries + Int(node)
         let before = ready.count
@@ -86,7 +86,8 @@ extension Run {
         return iteration
     }
 
-    /// Drops iterations that are complete, from `number` on, lets waiting ones start, and ends the frame with its last.
+    /// Removes the complete iterations, starting with `number`. Each one lets a waiting iteration start. Ends the frame when no
+    /// iteration is left.
     private func finishIterations(of frame: Frame, from number: Int, _ ready: inout [Ready]) {
         var number = number
         while let iteration = frame.iterations[number], iteration.outstanding == 0, iteration.outstandingFrames == 0,

@@ -3,7 +3,7 @@ import WeirDevice
 import WeirGraph
 import WeirTensor
 
-/// One step of one executor.
+/// One step of one executor in parallel mode. TensorFlow's `ExecutorState`.
 final class Run: @unchecked Sendable {  // see the fields
     struct Ready {
         var node: Int32
@@ -17,16 +17,16 @@ final class Run: @unchecked Sendable {  // see the fields
     let call: CallFrame?
     private let done: Completion<Void>
     private let measures: Bool
-    /// Threads at work on this step, jobs on their way to one, and asynchronous kernels; the step is over when there
-    /// are none. Ready nodes belong to the thread that holds them and are not counted.
+    /// The number of threads that work on this step, jobs submitted to the pool, and asynchronous kernels. The step ends when
+    /// it is 0. Ready nodes are not counted, because each belongs to a thread that is counted.
     private let activities = Atomic<Int>(1)
     private let failure = Mutex<Status?>(nil)
     private let hasFailed = Atomic<Bool>(false)
     let root: Frame
-    /// Guards frames and iterations, in graphs with loops.
+    /// Guards frames and iterations in graphs with loops.
     let loopLock = SpinLock()
 
-    /// From this many microseconds on a node is worth another thread's wake-up.
+    /// In microseconds. A node that takes at least this long is worth waking another thread for.
     static let expensive: UInt32 = 40
 
     init(_ executor: Executor, _ step: StepContext, _ call: CallFrame?, measures: Bool, _ done: @escaping Completion<Void>) {
@@ -49,7 +49,7 @@ final class Run: @unchecked Sendable {  // see the fields
         process(&ready)
     }
 
-    /// Runs ready nodes, and those they make ready, until none is left for this thread.
+    /// Runs the ready nodes, and those that become ready, until this thread has none left.
     private func process(_ ready: inout [Ready]) {
         let capacity = table.maximumOutputCount
         withUnsafeTemporaryAllocation(of: Slot.self, capacity: capacity) { buffer in
@@ -70,7 +70,7 @@ final class Run: @unchecked Sendable {  // see the fields
         if activities.wrappingSubtract(1, ordering: .acquiringAndReleasing).newValue == 0 { finish() }
     }
 
-    /// Hands nodes that take long to other threads, all but the last one left to this thread.
+    /// Submits slow nodes to other threads, but keeps at least one node for this thread.
     private func share(_ ready: inout [Ready], from start: Int) {
         guard executor.place.pool.threadCount > 1, !executor.place.pool.isCrowded else { return }
         var index = start
@@ -89,7 +89,7 @@ final class Run: @unchecked Sendable {  // see the fields
         }
     }
 
-    /// Runs one node. Its inputs are cleared before its outputs go on: with them its iteration may end.
+    /// Runs one node. Clears its inputs before it propagates its outputs, because propagation may end and free the iteration.
     private func execute(_ item: Ready, _ outputs: UnsafeMutablePointer<Slot>, _ ready: inout [Ready]) {
         let entry = table.entries + Int(item.node)
         let inputs = item.iteration.slots + Int(entry.pointee.inputStart)
@@ -98,7 +98,7 @@ final class Run: @unchecked Sendable {  // see the fields
         func clearInputs() { for index in 0..<inputCount { inputs[index] = .empty } }
 
         if hasFailed.load(ordering: .relaxed) { return clearInputs() }
-        // A loop without a condition has nothing else that would end it.
+        // Without this check, a loop that never ends could not be cancelled.
         if step.cancellation.isCancelled {
             clearInputs()
             return fail(item.node, .cancelled("Step was cancelled"))
@@ -108,7 +108,7 @@ final class Run: @unchecked Sendable {  // see the fields
             for index in 0..<outputCount { outputs[index] = .dead }
             return propagate(item, entry, outputs, isDead: true, &ready)
         }
-        // What would have been sent, had its branch been taken, is announced as dead.
+        // A dead send tells the receiver that the tensor is dead.
         if item.isDead, inputCount > 0, entry.pointee.kind == .transfer { inputs[0] = .dead }
         if entry.pointee.dereferences, let status = table.dereference(item.node, inputs, inputCount) {
             clearInputs()
@@ -167,16 +167,16 @@ final class Run: @unchecked Sendable {  // see the fields
         propagate(item, entry, outputs, isDead: isDead(entry, outputs), &ready)
     }
 
-    /// Whether a node that ran is dead all the same: a receive of what was dead where it was sent. Who waits for it by a
-    /// control edge is then dead as who takes its value is.
+    /// Whether a receive got a dead tensor. Then the nodes that wait for it by a control edge are dead too, as are those that
+    /// take its value.
     private func isDead(_ entry: UnsafeMutablePointer<NodeTable.Entry>, _ outputs: UnsafeMutablePointer<Slot>) -> Bool {
         entry.pointee.kind == .transfer && entry.pointee.outputCount == 1 && outputs[0].isDead
     }
 
-    // This thread is itself an activity, so the count cannot reach zero here.
+    /// Ends an activity on the current thread. The thread is itself an activity, so the count cannot reach 0 here.
     private func endInlineActivity() { activities.wrappingSubtract(1, ordering: .relaxed) }
 
-    /// Takes an asynchronous kernel's outputs.
+    /// Stores the outputs of an asynchronous kernel, or fails the step.
     private func accept(_ result: Result<[Slot], Status>, _ node: Int32, _ outputs: UnsafeMutablePointer<Slot>, _ count: Int) -> Bool {
         switch result {
         case .success(let slots):
@@ -188,8 +188,8 @@ final class Run: @unchecked Sendable {  // see the fields
         }
     }
 
-    /// Goes on after an asynchronous kernel that had not finished when it returned; called on whichever thread ends it,
-    /// and carried on by the pool, so that one step's sends do not run inside another's.
+    /// Continues after an asynchronous kernel that completed after it had returned. Any thread may call this. The rest runs on
+    /// the pool, so that the nodes of one step do not run inside the send of another.
     private func resume(_ item: Ready, _ result: Result<[Slot], Status>, _ start: Int) {
         let holder = item.iteration
         executor.place.pool.submit { [self] in
@@ -212,7 +212,8 @@ final class Run: @unchecked Sendable {  // see the fields
         }
     }
 
-    /// Ends what a kernel has given to its device's stream; called on the stream's thread, which has other things to do.
+    /// Completes a kernel that was enqueued on the device's stream. The stream's thread calls this, so the work goes to the
+    /// pool.
     private func finish(_ item: Ready, _ result: EnqueuedResult, _ start: Int) {
         switch result {
         case .outputs(let result): resume(item, result, start)
@@ -224,7 +225,7 @@ final class Run: @unchecked Sendable {  // see the fields
         }
     }
 
-    /// Sends a node's outputs along its edges; nodes that become ready are added to `ready`.
+    /// Sends a node's outputs along its edges. Appends the nodes that become ready to `ready`.
     private func propagate(
         _ item: Ready, _ entry: UnsafeMutablePointer<NodeTable.Entry>, _ outputs: UnsafeMutablePointer<Slot>, isDead: Bool,
         _ ready: inout [Ready]
@@ -239,7 +240,7 @@ final class Run: @unchecked Sendable {  // see the fields
         for index in 0..<Int(entry.pointee.outputCount) { outputs[index] = .empty }
     }
 
-    /// Delivers outputs to the consumers in one iteration.
+    /// Delivers outputs to their consumers in one iteration.
     @inline(__always)
     func deliver(
         _ entry: UnsafeMutablePointer<NodeTable.Entry>, _ outputs: UnsafeMutablePointer<Slot>, isDead: Bool,
@@ -263,9 +264,9 @@ final class Run: @unchecked Sendable {  // see the fields
         }
     }
 
-    /// Keeps the first failure, which ends the step: whoever waits in it is told to stop. One that is no fallout takes the
-    /// place of one that is: whoever is told to stop may say so before the cause does, which comes from a function's body,
-    /// or from a kernel that has still to return.
+    /// Records a failure and ends the step. The first failure counts, but one that is not derived replaces a derived one: a
+    /// cancelled node may report before the failure that caused the cancellation, when that failure comes from a function's
+    /// body or from a kernel that has not returned yet.
     private func fail(_ node: Int32, _ status: Status) {
         var status = table.naming(node, status)
         if step.cancellation.isCancelled, status.code == .cancelled || status.code == .aborted { status.isDerived = true }
@@ -295,17 +296,17 @@ final class Run: @unchecked Sendable {  // see the fields
     }
 }
 
-/// The meeting of an asynchronous kernel's return and its completion, whichever comes first.
-private final class PendingKernel: @unchecked Sendable {  // `result` is written before the state that announces it
+/// Synchronizes the return of an asynchronous kernel with its completion. Either may come first.
+private final class PendingKernel: @unchecked Sendable {  // `result` is written before the state that publishes it
     private let state = Atomic<UInt8>(0)
     @exclusivity(unchecked) private var result: Result<[Slot], Status>?
 
-    /// Called by the kernel when it is done; `late` is called when the kernel had returned already.
+    /// The completion of the kernel. Calls `late` when the kernel has already returned.
     func complete(_ result: Result<[Slot], Status>, late: (Result<[Slot], Status>) -> Void) {
         self.result = result
         if state.exchange(1, ordering: .acquiringAndReleasing) == 2 { late(result) }
     }
-    /// Called when the kernel has returned: its result, or nil when it is still to come.
+    /// Called when the kernel has returned. Returns its result, or nil when it has not completed yet.
     func finishedBeforeReturn() -> Result<[Slot], Status>? {
         if state.exchange(2, ordering: .acquiringAndReleasing) == 1 { return result }
         return nil

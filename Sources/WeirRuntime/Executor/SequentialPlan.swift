@@ -1,33 +1,32 @@
 import WeirGraph
 import WeirTensor
 
-/// The order in which one thread runs a device's part of a graph, decided once.
+/// The order in which one thread runs a partition, decided once.
 ///
-/// Every output has a slot of its own; what is where, and which use of a value is its last, is known before the step
-/// begins. So there are no counts, no queue and no atomics between one node and the next: a value is moved from the slot
-/// where it was made to the kernel that uses it last. A loop is a unit in its parent's order and is run iteration by
-/// iteration in its own.
-final class SequentialPlan: @unchecked Sendable {  // nothing changes after init
+/// Every output has its own slot. The slots, and the last use of each value, are known before the step. So the step needs no
+/// pending counts, no queue and no atomics: a value is moved from its slot to the kernel that uses it last. A loop is one unit
+/// in the order of its parent region; its iterations run in the order of its own region.
+final class SequentialPlan: @unchecked Sendable {  // immutable after init
     /// Where an input comes from.
     struct Source {
         private var bits: Int32
         init(slot: Int, isLastUse: Bool) { bits = Int32(slot) << 1 | (isLastUse ? 1 : 0) }
         var slot: Int { Int(bits >> 1) }
-        /// Whether nobody uses the value afterwards, so that it can be moved and its memory reused.
+        /// Whether no later instruction uses the value, so that it can be moved and its memory reused.
         var isLastUse: Bool { bits & 1 != 0 }
     }
     enum Kind: UInt8 {
         case kernel, pass, merge, enter, exit, nextIteration, argument, result, nothing
-        /// A whole loop: `position` is its region.
+        /// A whole loop; `position` is its region.
         case loop
     }
     struct Instruction {
         var kind: Kind
-        /// Whether some input or control edge may come from a branch that was not taken.
+        /// Whether an input or control edge may come from a branch that was not taken.
         var mayBeDead = false
-        /// Whether some node is held back by a control edge of this one and may have to know that it was dead.
+        /// Whether the instruction must record that it was dead, because another node waits for it by a control edge.
         var tellsDeath = false
-        /// Whether some output is used by nobody.
+        /// Whether an output is never used.
         var dropsOutputs = false
         var node: Int32
         var sourceStart: Int32 = 0
@@ -36,39 +35,40 @@ final class SequentialPlan: @unchecked Sendable {  // nothing changes after init
         var controlCount: Int32 = 0
         var outputStart: Int32 = 0
         var outputCount: Int32 = 0
-        /// The argument's or result's number, the loop's region, or the slot in which a NextIteration keeps its value
+        /// The index of the argument or result, the region of the loop, or the slot in which a NextIteration stores its value
         /// until the iteration ends.
         var position: Int32 = 0
     }
-    /// The graph outside of all loops, or one loop's iteration.
+    /// The graph outside of all loops, or one iteration of a loop.
     struct Region {
         fileprivate(set) var first = 0
         fileprivate(set) var count = 0
-        /// Where values for the next iteration are kept, and where the next iteration looks for them.
+        /// For each NextIteration: the slot that stores its value until the iteration ends (`kept`), and the slot that the next
+        /// iteration reads (`current`).
         fileprivate(set) var carried: [(kept: Int, current: Int)] = []
-        /// Slots that only the first iteration sees.
+        /// The slots of values that only the first iteration reads.
         fileprivate(set) var entering: [Int] = []
-        /// Slots that every iteration sees.
+        /// The slots of loop invariants, which every iteration reads.
         fileprivate(set) var invariant: [Int] = []
-        /// Slots of the loop's results.
+        /// The slots of the loop's results.
         fileprivate(set) var exits: [Int] = []
     }
 
     let regions: [Region]
-    /// The instructions of all regions, one region after the other.
+    /// The instructions of all regions, region by region.
     let instructions: UnsafeMutablePointer<Instruction>
     let sources: UnsafeMutablePointer<Source>
-    /// Nodes whose death, by a control edge, is others'.
+    /// The nodes whose deadness makes an instruction dead through a control edge.
     let controls: UnsafeMutablePointer<Int32>
-    /// How often each slot is used; what is used by nobody is dropped at once.
+    /// How many inputs read each slot. An output without uses is dropped at once.
     let uses: UnsafeMutablePointer<Int32>
     let slotCount: Int
     /// Values that are the same in every step.
     let constants: [(slot: Int, value: Tensor)]
     let maximumSourceCount: Int
 
-    /// - Returns: nil when the graph needs more than one thread's patience (a kernel that waits, a transfer), or its
-    ///   loops are of a form that no front end writes.
+    /// - Returns: nil when the graph has a kernel that waits, a send or a receive, or when the form of a loop is not supported.
+    ///   No front end writes such loops.
     init?(_ graph: Graph, _ table: NodeTable, _ frames: FrameAssignment, isHost: Bool) {
         for id in graph.nodes.indices {
             switch table.entries[id].kind {
@@ -97,7 +97,7 @@ final class SequentialPlan: @unchecked Sendable {  // nothing changes after init
         uses.deallocate()
     }
 
-    /// Plain values in memory that is read without taking a reference.
+    /// Copies values to memory that is read without reference counting.
     private static func copy<T: BitwiseCopyable>(_ values: [T]) -> UnsafeMutablePointer<T> {
         let memory = UnsafeMutablePointer<T>.allocate(capacity: max(values.count, 1))
         values.withUnsafeBufferPointer { source in
@@ -108,7 +108,7 @@ final class SequentialPlan: @unchecked Sendable {  // nothing changes after init
 }
 
 extension SequentialPlan {
-    /// Turns orders into instructions.
+    /// Translates the sorted regions into instructions.
     private struct Builder {
         let graph: Graph
         let table: NodeTable
@@ -126,7 +126,7 @@ extension SequentialPlan {
         private var isConstant: [Bool]
         private var isControlSource: [Bool]
         private var consumers: [[NodeID]]
-        /// The position in `sources` of each slot's last use so far.
+        /// The index in `sources` of the last use of each slot so far.
         private var lastUse: [Int] = []
 
         init(_ graph: Graph, _ table: NodeTable, _ frames: FrameAssignment, isHost: Bool) {
@@ -170,9 +170,9 @@ extension SequentialPlan {
             return true
         }
 
-        /// Which nodes may find themselves in a branch that is not taken.
+        /// Finds the nodes that may be in a branch that is not taken.
         private mutating func findDeath(_ orders: [[RegionOrder.Unit]]) {
-            // Parents come before their children, and a loop's results are taken to be possibly dead.
+            // Parent regions come before their children. The results of a loop count as possibly dead.
             for units in orders {
                 for case .node(let id) in units {
                     let node = graph.nodes[id]
@@ -180,7 +180,7 @@ extension SequentialPlan {
                         mayBeDead[source] || graph.nodes[source].op.givesDead || graph.nodes[source].role == .exit
                     }
                     if table.entries[id].kind == .merge {
-                        // In a loop a value need not come round although the loop goes on.
+                        // A value need not reach the next iteration although the loop continues.
                         mayBeDead[id] =
                             node.inputs.contains { graph.nodes[$0.node].role == .nextIteration }
                             || node.inputs.allSatisfy { dies($0.node) }
@@ -191,9 +191,9 @@ extension SequentialPlan {
             }
         }
 
-        /// Whether a constant's value can lie in its slot all along, rather than be put there in every step or iteration.
+        /// Whether the value of a constant can stay in its slot for all steps and iterations.
         private func staysInPlace(_ id: NodeID) -> Bool {
-            // One that dies with a branch may, where those who take it can die in its place.
+            // A constant that may be dead can stay if each of its consumers can be dead instead.
             !mayBeDead[id] || consumers[id].allSatisfy { table.entries[$0].kind == .ordinary } && !isControlSource[id]
         }
 
@@ -229,7 +229,7 @@ extension SequentialPlan {
                 instruction.position = entry.position
             case .controlTrigger, .ordinary:
                 if node.role == .noOp || entry.kind == .controlTrigger {
-                    // It holds others back, and their order is settled.
+                    // The node only orders other nodes, and their order is already decided.
                     guard mayBeDead[id], isControlSource[id] else { return true }
                     instruction.kind = .nothing
                 } else if node.op.passThrough == .identity || node.op.passThrough == .value {
@@ -247,15 +247,17 @@ extension SequentialPlan {
             instruction.sourceCount = Int32(node.inputs.count)
             for input in node.inputs {
                 let slot = firstSlot[input.node] + input.index
-                // A constant stays for the next step, an invariant for the next iteration.
+                // A constant stays in its slot for the next step, an invariant for the next iteration.
                 if !isConstant[input.node], table.entries[input.node].kind != .constantEnter { lastUse[slot] = sources.count }
                 sources.append(Source(slot: slot, isLastUse: false))
-                // What enters a loop is there for its first iteration alone: only a Merge can do without it later.
+                // The value of an Enter exists only in the first iteration. Of all nodes, only a Merge can run without it
+                // later.
                 if table.entries[input.node].kind == .enter, instruction.kind != .merge { return false }
             }
             instruction.controlStart = Int32(controls.count)
             if entry.kind != .merge {
-                // What a constant waited for, those who take it wait for: they are dead when it would have been.
+                // The consumers of a constant inherit its control inputs, so that they are dead when the constant would have
+                // been.
                 let inherited = node.inputs.filter { isConstant[$0.node] }.flatMap { graph.nodes[$0.node].controlInputs }
                 controls += (node.controlInputs + inherited).filter { mayBeDead[$0] }.map(Int32.init)
             }

@@ -1,13 +1,14 @@
 import WeirGraph
 import WeirTensor
 
-/// One step of a `SequentialPlan`, on the thread that calls `run` from first to last.
+/// One step of a `SequentialPlan`. It runs completely on the thread that calls `run`.
 struct SequentialRun: ~Copyable {
     private let plan: SequentialPlan
     private let table: NodeTable
     private let place: KernelPlace
     private let step: StepContext
-    /// The step's, which keeps it alive: asked before every kernel, without taking a reference.
+    /// The step's cancellation, which `step` keeps alive. Unmanaged, because it is read before every kernel and needs no
+    /// reference counting.
     private let cancellation: Unmanaged<Cancellation>
     private let call: CallFrame?
     private let memory: SequentialMemory
@@ -51,7 +52,7 @@ struct SequentialRun: ~Copyable {
         return true
     }
 
-    /// Runs a loop until no value is carried into another iteration.
+    /// Runs a loop until no value is passed to another iteration.
     private mutating func runLoop(_ region: Int) -> Bool {
         let outer = frame
         defer { frame = outer }
@@ -151,7 +152,7 @@ struct SequentialRun: ~Copyable {
         return true
     }
 
-    /// Passes on the input that is alive; there is one.
+    /// Forwards the live input. There is exactly one.
     private func merge(_ instruction: UnsafePointer<SequentialPlan.Instruction>, _ inputCount: Int, _ outputs: UnsafeMutablePointer<Slot>) {
         var taken = 0
         while taken < inputCount - 1, inputs[taken].isDead || inputs[taken].isEmpty { taken += 1 }
@@ -218,8 +219,8 @@ struct SequentialRun: ~Copyable {
     }
 }
 
-/// The slots of one step, kept for the next.
-final class SequentialMemory: @unchecked Sendable {  // belongs to one step at a time
+/// The slots of one step, reused by later steps.
+final class SequentialMemory: @unchecked Sendable {  // only one step uses it at a time
     let slots: UnsafeMutablePointer<Slot>
     let inputs: UnsafeMutablePointer<Slot>
     let isDead: UnsafeMutablePointer<Bool>
@@ -237,7 +238,7 @@ final class SequentialMemory: @unchecked Sendable {  // belongs to one step at a
     }
     private func fill(_ plan: SequentialPlan) { for (slot, value) in plan.constants { slots[slot] = .value(value) } }
 
-    /// After a step that failed on the way.
+    /// Resets all slots after a failed step.
     func clear(_ plan: SequentialPlan) {
         for slot in 0..<slotCount { slots[slot] = .empty }
         fill(plan)

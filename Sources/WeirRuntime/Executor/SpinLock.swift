@@ -3,7 +3,8 @@
 #endif
 import Synchronization
 
-/// A lock for a few dozen instructions, held by one of a step's few threads at a time; taken in one atomic operation.
+/// A spin lock for critical sections of a few dozen instructions. The few threads of one step share it. Locking takes one
+/// atomic operation when the lock is free.
 final class SpinLock: Sendable {
     private let taken = Atomic<Bool>(false)
 

@@ -1,15 +1,15 @@
 import WeirGraph
 import WeirTensor
 
-/// How many nodes the body of each function of a library comes to when the bodies of what it calls are put into it.
+/// The number of nodes of each function of a library after the functions that it calls are inlined into it.
 struct FunctionSizes {
-    /// What counts as too many to be told.
+    /// The upper limit of sizes, and the size of an unknown function.
     static let unbounded = 1 << 40
     private var sizes: [String: Int] = [:]
-    /// Those in whose bodies, or in the bodies of what they call, a node is asked to be on some task.
+    /// The functions that have a node, directly or through a call, that requests a job or task.
     private var onTasks = Set<String>()
 
-    /// Visits each function once, without recursion: functions that call functions may be many.
+    /// Visits each function once, without recursion, because chains of calls may be long.
     init(_ library: FunctionLibrary) {
         var isOpen = Set<String>()
         for name in library.functions.keys where sizes[name] == nil {
@@ -27,7 +27,7 @@ struct FunctionSizes {
                         continue
                     }
                 }
-                // One that is still open calls itself: it stays a call there, and counts as one node.
+                // A callee without a size yet calls itself recursively. It stays a call and counts as one node.
                 if callees.contains(where: onTasks.contains) || function.nodes.contains(where: { $0.namesTask }) { onTasks.insert(next) }
                 sizes[next] = callees.reduce(function.nodes.count) { min(FunctionSizes.unbounded, $0 + (sizes[$1] ?? 1)) }
                 stack.removeLast()
@@ -47,7 +47,7 @@ extension NodeDefinition {
 }
 
 extension FunctionDefinition {
-    /// The functions that its nodes call, as often as they do.
+    /// The functions that its nodes call, one entry for each call.
     fileprivate func callees(in library: FunctionLibrary) -> [String] {
         nodes.flatMap { node in (library[node.op] == nil ? [] : [node.op]) + node.attributes.functionNames.filter { library[$0] != nil } }
     }

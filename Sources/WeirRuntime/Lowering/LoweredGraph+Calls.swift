@@ -7,10 +7,10 @@ extension LoweredGraph {
         guard mayInline(reference.name, item.callers) else { return }
         let node = graph.nodes[item.node]
         var arguments = try gatedArguments(item, inputs)
-        // A call without results, too, is dead when its arguments are.
+        // A call without results must also be dead when its arguments are.
         let isPivoted = try body(reference).graph.nodes.contains { $0.isSource } || node.outputTypes.isEmpty
         if arguments.gate == nil, item.isInFlow, isPivoted {
-            // Dead arguments make all of the body dead.
+            // Dead arguments make the whole body dead.
             let pivots = try arguments.values.enumerated().map { try identity("\(node.name)/argument_\($0)", $1, controls: []) }
             if !pivots.isEmpty {
                 arguments.gate = try add("\(node.name)/arguments", "NoOp", [], controls: pivots, device: node.requestedDevice, [:])
@@ -23,7 +23,7 @@ extension LoweredGraph {
         try replace(item.node, with: result)
     }
 
-    /// A call's arguments, made to wait for what the call waits for, and the node that waits for just that.
+    /// The arguments of a call, which wait for the call's control inputs, and a node that waits for exactly these (the gate).
     mutating func gatedArguments(_ item: Item, _ inputs: [Endpoint]) throws -> (values: [Endpoint], gate: NodeID?) {
         let node = graph.nodes[item.node]
         let joined = try joined(item, inputs)
@@ -36,7 +36,7 @@ extension LoweredGraph {
 
     func mayInline(_ function: String, _ callers: [String]) -> Bool {
         guard let definition = graph.library[function] else { return false }
-        // What is asked to be on other tasks cannot be run by the task of the call.
+        // The task of a call cannot run nodes of other tasks, so a function with such nodes is always inlined.
         guard definition.attributes.bool("_noinline") != true || sizes.namesTasks(function) else { return false }
         return fits(function, callers)
     }
@@ -45,7 +45,7 @@ extension LoweredGraph {
             && graph.nodes.count - originalCount + sizes[function] <= Lowering.maximumGrowth
     }
 
-    /// The nodes of a function, or a call of it where it is not to be inlined.
+    /// Inlines a function, or adds a call if it must not be inlined.
     mutating func inlineOrCall(
         _ reference: FunctionReference, _ arguments: [Endpoint], gate: NodeID, device: String, prefix: String, callers: [String]
     ) throws -> Expansion {
@@ -65,7 +65,8 @@ extension LoweredGraph {
         return Expansion(outputs: node.outputTypes.indices.map { Endpoint(id, $0) }, effects: [id])
     }
 
-    /// A call of the function that goes back from what flows into a function's results to what flows out of its arguments.
+    /// Replaces a SymbolicGradient node by a call of the function's gradient function. It takes the function's arguments and
+    /// the gradients of its results, and returns the gradients of its arguments.
     mutating func lowerGradient(_ item: Item, _ reference: FunctionReference) throws {
         let node = graph.nodes[item.node]
         if let declared = graph.library.gradients[reference.name] {
@@ -79,6 +80,6 @@ extension LoweredGraph {
 }
 
 extension Node {
-    /// Whether nothing holds it back.
+    /// Whether the node waits for no other node.
     fileprivate var isSource: Bool { inputs.isEmpty && controlInputs.isEmpty && !isArgument }
 }

@@ -1,9 +1,10 @@
 import WeirGraph
 import WeirTensor
 
-// If and Case: their inputs go through switches into the bodies of their branches, whose results are merged.
+// If and Case: Switch nodes pass the inputs to the inlined bodies of the branches, and Merge nodes join the results.
+// TensorFlow's `RewriteIfNode` and `RewriteCaseNode`.
 extension LoweredGraph {
-    /// - Parameter branches: what runs when the condition is true, and when it is not.
+    /// - Parameter branches: the branch of a true condition, then the branch of a false one.
     mutating func lowerConditional(_ item: Item, _ branches: [FunctionReference]) throws {
         let node = graph.nodes[item.node]
         guard lowers(node, branches), branches.count == 2, !node.inputs.isEmpty else { return }
@@ -13,7 +14,7 @@ extension LoweredGraph {
             predicate = Endpoint(
                 try add("\(node.name)/predicate", "ToBool", [predicate], device: node.requestedDevice, ["T": .type(dtype(predicate))]))
         }
-        // Output 1 of a Switch is the one of a true predicate.
+        // Output 1 of a Switch is the output of a true predicate.
         try lower(item, predicate, Array(inputs.dropFirst()), controls, [branches[1], branches[0]]) { graph, name, input, selector in
             let id = try graph.add(name, "Switch", [input, selector], device: node.requestedDevice, ["T": .type(graph.dtype(input))])
             return (0..<2).map { Endpoint(id, $0) }
@@ -32,7 +33,7 @@ extension LoweredGraph {
         }
     }
 
-    /// - Parameter split: sends a value to one of as many endpoints as there are branches.
+    /// - Parameter split: adds a node that sends a value to one of its outputs. There is one output for each branch.
     private mutating func lower(
         _ item: Item, _ selector: Endpoint, _ inputs: [Endpoint], _ controls: [NodeID], _ branches: [FunctionReference],
         split: (inout LoweredGraph, String, Endpoint, Endpoint) throws -> [Endpoint]
@@ -66,7 +67,7 @@ extension LoweredGraph {
             merged.outputs.append(Endpoint(id))
         }
         if count == 0 {
-            // The branch that was taken is over when its effects have happened.
+            // The branch that was taken ends when its effects have happened.
             let ends = try zip(gates, results).map { gate, result in
                 Endpoint(try identity("\(node.name)/branch_end", Endpoint(gate), controls: result.effects))
             }
@@ -81,8 +82,9 @@ extension LoweredGraph {
 }
 
 extension LoweredGraph {
-    /// Whether a node is to be primitive ops, rather than a kernel that calls functions: when its front end wants it, or when
-    /// its functions name tasks, whose devices no kernel could reach.
+    /// Whether a node is replaced by Switch and Merge, or by the ops of a loop, instead of running as a kernel that calls
+    /// functions. This is so if the front end requests it, or if its functions request tasks, because a kernel cannot run nodes
+    /// of other tasks.
     func lowers(_ node: Node, _ functions: [FunctionReference]) -> Bool {
         node.attributes.bool(ControlFlow.lowers) == true || functions.contains { sizes.namesTasks($0.name) }
     }

@@ -1,14 +1,14 @@
 import WeirGraph
 import WeirTensor
 
-// The nodes of a function's body, put into the graph that calls it.
+// Inlining: the nodes of a function's body replace the call.
 extension LoweredGraph {
-    /// Adds the nodes of a function.
+    /// Adds the nodes of a function to the graph.
     ///
     /// - Parameters:
-    ///   - gate: what nodes without inputs wait for.
+    ///   - gate: the node that nodes without inputs wait for.
     ///   - isInFlow: whether the call is in a branch or a loop.
-    ///   - device: where nodes go that name no device.
+    ///   - device: the device of nodes that request none.
     mutating func inline(
         _ reference: FunctionReference, _ arguments: [Endpoint], gate: NodeID?, isInFlow: Bool, device: String, prefix: String,
         callers: [String]
@@ -30,7 +30,7 @@ extension LoweredGraph {
             }
             return arguments[index]
         }
-        // Places first: loops make nodes use nodes that come after them.
+        // All nodes are added before their inputs are set, because in loops nodes use later nodes.
         for (id, node) in body.graph.nodes.enumerated() where !node.isArgument && !node.isResult {
             var copy = node
             copy.name = graph.uniqueName("\(prefix)/\(node.name)")
@@ -40,10 +40,10 @@ extension LoweredGraph {
             if case .strings(let groups)? = node.attributes["_class"] {
                 let renamed = groups.map { LoweredGraph.renamed($0, prefix, in: body.graph) }
                 copy.attributes["_class"] = .strings(renamed)
-                // It goes with a node of the body, wherever that was asked to be.
+                // The node is colocated with a node of the body, so it takes that device.
                 if node.requestedDevice.isEmpty, renamed != groups { copy.requestedDevice = "" }
             }
-            // Each call has loops of its own.
+            // Each call has its own loop frames.
             if let frame = node.attributes.string("frame_name") { copy.attributes["frame_name"] = .string("\(prefix)/\(frame)") }
             ids[id] = try graph.add(copy)
         }
@@ -74,7 +74,7 @@ extension LoweredGraph {
             graph.nodes[ids[id]].controlInputs = controls
             if node.op.isStateful || graph.library[reference.name]?.controlReturns.values.contains(node.name) == true { effects[id] = ids[id] }
             if LoweredGraph.isCandidate(node) {
-                // What is in a loop of the body cannot wait for what is outside of it.
+                // A node in a loop of the body cannot wait for a node outside of the loop.
                 items.append(
                     Item(
                         node: ids[id], callers: callers + [reference.name], isInFlow: isInFlow || body.isInFlow[id],
@@ -92,10 +92,11 @@ extension LoweredGraph {
         return result
     }
 
-    /// The nodes that have run when a body's effects have happened, in branches and loops of the body, too.
+    /// Returns the nodes that have run when all effects of a body have happened, including those in its branches and loops.
     ///
-    /// An effect in a branch may be dead, which must not be the end of who waits for it: a ControlTrigger stands between. An
-    /// effect in a loop holds back the next iteration, and so the loop's results, which stand for it outside.
+    /// An effect in a branch may be dead. A ControlTrigger, which runs in any case, stands between it and the nodes that wait
+    /// for it, so that they do not become dead. An effect in a loop delays the next iteration and so the loop's Exit nodes,
+    /// which represent the effect outside of the loop.
     private mutating func settle(
         _ effects: [NodeID: NodeID], of body: Body, _ ids: [NodeID], _ device: String, _ prefix: String
     ) throws -> [NodeID] {
@@ -118,11 +119,11 @@ extension LoweredGraph {
         return settled
     }
 
-    /// Lets results wait for the effects, unless they depend on all of them.
+    /// Makes the results wait for all effects. Results that depend on all effects already are left unchanged.
     private mutating func awaitEffects(_ result: inout Expansion, from first: NodeID, _ device: String, _ prefix: String) throws {
         guard !result.effects.isEmpty else { return }
         let effects = Set(result.effects)
-        // To find out is not worth any time where there is much of both.
+        // The check of dependence takes time in proportion to results times nodes, so it is skipped for large bodies.
         let isSmall = result.outputs.count * (graph.nodes.count - first) <= 1_000_000
         var all: NodeID?
         for (index, output) in result.outputs.enumerated() where !(isSmall && depends(output.node, on: effects, from: first)) {
@@ -135,7 +136,7 @@ extension LoweredGraph {
         }
     }
 
-    /// Whether a node comes after all of some others, among those from a number on.
+    /// Whether a node depends on all the `others`. Only nodes with IDs from `first` on are searched.
     private func depends(_ node: NodeID, on others: Set<NodeID>, from first: NodeID) -> Bool {
         var left = others
         var reached = Set<NodeID>()

@@ -1,13 +1,14 @@
 import WeirGraph
 import WeirTensor
 
-// While: a frame of its node's name, which values enter, go round through condition and body, and leave.
+// While: a frame with the name of its node. Values enter it, pass through the condition and the body in each iteration, and
+// leave it. TensorFlow's `RewriteWhileNode`.
 extension LoweredGraph {
     mutating func lowerLoop(_ item: Item, _ condition: FunctionReference, _ body: FunctionReference) throws {
         let node = graph.nodes[item.node]
         guard lowers(node, [condition, body]) else { return }
         let isInvariant = node.inputs.indices.map { dtype(node.inputs[$0]) == .resource && handsOn($0, body) }
-        // Without a value that changes nothing tells one iteration from the next.
+        // If every value is invariant, no value can drive the iterations.
         guard let first = isInvariant.firstIndex(of: false) else { return }
         let (inputs, controls) = try joined(item, node.inputs)
         let device = node.requestedDevice, name = node.name
@@ -26,7 +27,7 @@ extension LoweredGraph {
                 current.append(Endpoint(enter))
                 continue
             }
-            // Its second input, the next value, comes last.
+            // The Merge's second input, the value of the next iteration, is set later.
             current.append(
                 Endpoint(
                     try add("\(name)/merge_\(index)", "Merge", [Endpoint(enter), Endpoint(enter)], device: device, ["T": types[index], "N": 2])))
@@ -66,27 +67,27 @@ extension LoweredGraph {
             let id = try add("\(name)/next_\(index)", "NextIteration", [next.outputs[index]], device: device, ["T": types[index]])
             graph.nodes[current[index].node].inputs[1] = Endpoint(id)
         }
-        // A handle is there before the loop is over; those who wait for the loop wait for the others.
+        // An invariant handle exists before the loop ends, so only the other outputs signal its end.
         result.effects = current.indices.filter { !isInvariant[$0] }.map { result.outputs[$0].node }
         try replace(item.node, with: result)
     }
 
-    /// Invariants that wait for a gate: where a variable is read on another device than the loop's, that is what tells the
-    /// device of each iteration.
+    /// Makes the invariants wait for the gate in each iteration. Without this edge, a device that only reads variables for the
+    /// loop would not learn of each iteration.
     private mutating func inEachIteration(_ values: [Endpoint], _ isInvariant: [Bool], _ gate: NodeID, _ prefix: String) throws -> [Endpoint] {
         try values.enumerated().map { index, value in
             isInvariant[index] ? Endpoint(try identity("\(prefix)/invariant_\(index)", value, controls: [gate])) : value
         }
     }
 
-    /// Whether a function's result of this number is its argument of this number.
+    /// Whether the function returns argument `index` unchanged as result `index`.
     private func handsOn(_ index: Int, _ reference: FunctionReference) -> Bool {
         guard let function = graph.library[reference.name], function.inputs.indices.contains(index), function.outputs.indices.contains(index),
             function.inputs.allSatisfy({ $0.isSingle }), function.outputs.allSatisfy({ $0.isSingle }),
             var text = function.returns[function.outputs[index].name]
         else { return false }
         let nodes = Dictionary(function.nodes.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
-        // Through the Identities that front ends put before results; no further than there are nodes.
+        // Follows the Identity nodes that front ends add before results. The number of nodes bounds the search.
         for _ in 0...function.nodes.count {
             if text == function.inputs[index].name { return true }
             guard let node = nodes[String(text.prefix { $0 != ":" })], registry[node.op]?.passThrough == .identity,
@@ -99,7 +100,7 @@ extension LoweredGraph {
 }
 
 extension OpSchema.Argument {
-    /// Whether it is one tensor, not a list of them.
+    /// Whether the argument is one tensor and not a list.
     fileprivate var isSingle: Bool {
         if case .list = type { return false }
         return countAttribute == nil

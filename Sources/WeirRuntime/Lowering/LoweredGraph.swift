@@ -1,23 +1,25 @@
 import WeirGraph
 import WeirTensor
 
-/// A graph while calls in it are replaced.
+/// A graph in which function calls are being replaced by bodies.
 struct LoweredGraph {
-    /// A node still to be looked at.
+    /// A call that is not processed yet.
     struct Item {
         let node: NodeID
-        /// The functions whose bodies it came out of.
+        /// The functions whose inlined bodies contain the node.
         let callers: [String]
-        /// Whether it is in a branch or a loop, and what it waits for there if it has no inputs.
+        /// Whether the node is in a branch or a loop.
         let isInFlow: Bool
+        /// The node that it waits for there if it has no inputs.
         let gate: NodeID?
-        /// Whether some of its inputs may be dead while others are not. Those of a body are dead together.
+        /// Whether some of its inputs may be dead while others are alive. The inputs of an inlined call are all dead or all
+        /// alive.
         let isPartlyDead: Bool
     }
-    /// What a body came to.
+    /// The outputs and effects of an inlined body.
     struct Expansion {
         var outputs: [Endpoint]
-        /// Nodes that must have run when the call is over.
+        /// The nodes that must have run when the call ends.
         var effects: [NodeID]
     }
     struct Body {
@@ -32,7 +34,7 @@ struct LoweredGraph {
     let originalCount: Int
     var items: [Item] = []
     private var replaced: [Endpoint: Endpoint] = [:]
-    /// What those who waited for a call wait for.
+    /// For each replaced call: the nodes that must have run when it ends.
     private var awaited: [NodeID: [NodeID]] = [:]
     var bodies: [String: [Body]] = [:]
     var sizes: FunctionSizes
@@ -79,7 +81,7 @@ struct LoweredGraph {
 
     // MARK: Nodes
 
-    /// Adds a node of our own beside the call it belongs to.
+    /// Adds a new node for the call that it belongs to.
     mutating func add(
         _ name: String, _ op: String, _ inputs: [Endpoint], controls: [NodeID] = [], device: String, _ attributes: Attributes
     ) throws -> NodeID {
@@ -89,25 +91,26 @@ struct LoweredGraph {
                 requestedDevice: device, attributes: attributes))
     }
     func dtype(_ endpoint: Endpoint) -> DType { graph.nodes[endpoint.node].outputTypes[endpoint.index].dtype }
-    /// An Identity on the device of what it passes on, which waits for more.
+    /// Adds an Identity on the device of `endpoint`, with control inputs.
     mutating func identity(_ name: String, _ endpoint: Endpoint, controls: [NodeID]) throws -> NodeID {
         try add(
             name, "Identity", [endpoint], controls: controls, device: graph.nodes[endpoint.node].requestedDevice,
             ["T": .type(dtype(endpoint))])
     }
 
-    /// A node's inputs, and what it waits for. Where some of these may be dead and others not, they become dead together, as
-    /// the node would be: or some of its body ran though it does not.
+    /// The inputs and control inputs of a node. If only some of them may be dead, adds nodes that make all of them dead
+    /// together. Otherwise part of the node's body could run although the node is dead.
     mutating func joined(_ item: Item, _ inputs: [Endpoint]) throws -> (inputs: [Endpoint], controls: [NodeID]) {
         let node = graph.nodes[item.node]
         guard item.isPartlyDead, inputs.count + node.controlInputs.count > 1 else { return (inputs, node.controlInputs) }
-        // That a branch is not taken is known to whoever takes a Switch's value, not to who waits for the Switch.
+        // A control edge from a Switch does not tell which branch was taken; only its values do. So the gate waits for an
+        // Identity of each value.
         let taken = try inputs.enumerated().map { try identity("\(node.name)/argument_\($0)", $1, controls: []) }
         let gate = try add("\(node.name)/arguments", "NoOp", [], controls: taken + node.controlInputs, device: node.requestedDevice, [:])
         return (try taken.enumerated().map { Endpoint(try identity("\(node.name)/input_\($0)", Endpoint($1), controls: [gate])) }, [gate])
     }
 
-    /// Takes note of where a call's results now come from. The node stays, for those who ask for it by name.
+    /// Records the new sources of a call's results. A node with the call's name stays, for clients that use the name.
     mutating func replace(_ id: NodeID, with result: Expansion) throws {
         let old = graph.nodes[id]
         guard result.outputs.count == old.outputTypes.count,
@@ -117,7 +120,7 @@ struct LoweredGraph {
                 "Node '\(old.name)' (op \(old.op.name)) gives \(old.outputTypes.map(\.description)), its function "
                     + "\(result.outputs.map { dtype($0).description })")
         }
-        // Of its own: who feeds a result changes nothing else of the body.
+        // Each result gets its own Identity, so that feeding a result changes nothing else in the body.
         let outputs = try result.outputs.enumerated().map { Endpoint(try identity("\(old.name)/result_\($0)", $1, controls: [])) }
         var node: Node
         if outputs.isEmpty {
@@ -138,7 +141,7 @@ struct LoweredGraph {
 
     // MARK: The end
 
-    /// The graph, with everybody taking results from where they come.
+    /// The graph, with all consumers of call results connected to the new sources.
     mutating func finished() throws -> Graph {
         var completions: [NodeID: NodeID] = [:]
         var id = 0
@@ -160,7 +163,7 @@ struct LoweredGraph {
         return endpoint
     }
 
-    /// The node that has run when a call is over: without its results travelling to the call's device.
+    /// A node that runs when a call has ended. It waits for the results without copying them to the device of the call.
     private mutating func completion(of call: NodeID, _ effects: [NodeID]) throws -> NodeID {
         let node = graph.nodes[call]
         var controls = effects
@@ -176,7 +179,7 @@ extension Node {
 }
 
 extension Graph {
-    /// The nodes that may be dead, or run more than once: those that come after a Switch or an Enter.
+    /// For each node, whether it may be dead or run more than once: it depends on a Switch or an Enter.
     var nodesInFlow: [Bool] {
         var result = [Bool](repeating: false, count: nodes.count)
         guard nodes.contains(where: { $0.op.givesDead || $0.role == .enter }) else { return result }

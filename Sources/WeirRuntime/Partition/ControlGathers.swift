@@ -1,13 +1,14 @@
 import WeirGraph
 import WeirTensor
 
-/// Control edges from one device to a node of another part that are worth one message together.
+/// Finds groups of control edges that cross from one device to a node of another partition and are cheaper as one message.
 ///
-/// A node that waits for ten thousand others of one device needs to hear of them once. Where many nodes each wait for
-/// several of the same few, a message for each of those few is less than one for each set.
+/// A node that waits for ten thousand nodes of one device needs only one message from them. But if many nodes each wait for
+/// several of the same few sources, one message per source is cheaper than one per set of sources. So for each pair of devices
+/// the sources are grouped only if there are fewer sets than sources.
 struct ControlGathers {
     struct Group: Hashable {
-        /// In the order of the graph; all on one device.
+        /// The source nodes, all on one device, in the order of the graph.
         let sources: [NodeID]
         let destination: DeviceName
     }
@@ -39,15 +40,15 @@ struct ControlGathers {
         }
     }
 
-    /// The groups that a node waits for, in an order that does not change from run to run.
+    /// The groups that a node waits for, in a deterministic order.
     func groups(to node: NodeID) -> [Group] {
         (byNode[node] ?? []).sorted { $0.sources[0] < $1.sources[0] }
     }
-    /// The group in which a node hears of another.
+    /// The group that contains the control edge from `source` to `node`; nil if the edge is not grouped.
     func group(of source: NodeID, to node: NodeID) -> Group? {
         guard let groups = byNode[node], !groups.isEmpty else { return nil }
         return groups.first { group in
-            // Sorted, since sets may be large.
+            // Binary search, because groups may be large.
             var low = 0, high = group.sources.count
             while low < high {
                 let middle = (low + high) / 2

@@ -1,19 +1,20 @@
 public import WeirGraph
 import WeirTensor
 
-/// Makes loops that cross devices run in step: every device that takes part gets a small loop of its own, driven by the
-/// real one's condition, whose iterations release its receives.
+/// Adds control loops, so that loops over several devices run in step. Each device that takes part gets a small loop, driven by
+/// the condition of the real loop. Each iteration of it releases the receives of that device. TensorFlow's `AddControlFlow`.
 ///
-/// Done once, before the first cut; parts that come to a worker have it already.
+/// This runs once, before the graph is first partitioned. Partitions that a worker receives already contain the control loops.
 ///
-/// As in TensorFlow the Merge of a control loop is a control input of the nodes that take something from another device;
-/// whoever cuts the graph there gives it to the receive. Parts may so be cut again, by anybody.
+/// As in TensorFlow, the Merge of a control loop is a control input of the nodes with inputs from other devices. Partitioning
+/// moves this edge to the receive. So partitions can be partitioned again, by any worker.
 public enum ControlLoops {
     private static let prefix = "_cloop"
 
-    /// Whether a node is the Merge whose every turn releases the receives of its loop on its device.
+    /// Whether a node is the Merge of a control loop. Each iteration of it releases the loop's receives on its device.
     static func isMerge(_ node: Node) -> Bool { node.role == .merge && node.name.hasPrefix(prefix) }
 
+    /// Returns the graph with control loops.
     /// - Throws: `invalidArgument` when a loop that crosses devices has no condition.
     public static func add(to graph: Graph, registry: OpRegistry) throws -> Graph {
         let assignment = try FrameAssignment(graph)
@@ -55,12 +56,12 @@ public enum ControlLoops {
             let enter = try node(
                 "enter", "Enter", [Endpoint(entering)], device,
                 ["T": .type(.float32), "frame_name": .string(layout.name), "parallel_iterations": .int(layout.parallelIterations)])
-            // The Merge closes the loop: its second input comes last.
+            // The second input is set below, when the NextIteration exists.
             let merge = try node("merge", "Merge", [Endpoint(enter), Endpoint(enter)], device, ["T": .type(.float32), "N": 2])
             let branch = try node("switch", "Switch", [Endpoint(merge), Endpoint(condition)], device, float)
             let next = try node("next", "NextIteration", [Endpoint(branch, 1)], device, float)
             graph.nodes[merge].inputs[1] = Endpoint(next)
-            // The control loop's own Switch receives the condition, too.
+            // The Switch of the control loop also receives the condition from another device.
             if graph.nodes[condition].device != device { graph.nodes[branch].controlInputs = [merge] }
             loops[place] = merge
             return merge
@@ -69,13 +70,14 @@ public enum ControlLoops {
         for id in graph.nodes.indices where id < assignment.frameOfNode.count {
             let frame = assignment.frameOfNode[id]
             guard frame != 0, let device = graph.nodes[id].device else { continue }
-            // Whatever arrives at a node arrives in the node's own frame.
+            // A value from another device arrives in the frame of the receiving node.
             let crosses = (graph.nodes[id].inputs.map(\.node) + graph.nodes[id].controlInputs).contains { graph.nodes[$0].device != device }
             guard crosses else { continue }
             let merge = try loop(frame, device)
             graph.nodes[id].controlInputs.append(merge)
         }
-        // A device that has only what the loop's invariants are made into would run it once: it has to hear of each iteration.
+        // A device with only nodes that depend on loop invariants would run them once. A control loop makes it run each
+        // iteration.
         var drives = Set<Place>(), takesPart = Set<Place>()
         for id in assignment.frameOfNode.indices where assignment.frameOfNode[id] != 0 {
             guard let device = graph.nodes[id].device else { continue }
@@ -83,7 +85,7 @@ public enum ControlLoops {
             takesPart.insert(place)
             if graph.nodes[id].role == .nextIteration { drives.insert(place) }
         }
-        // A variable enters where it is, and is read from there in each iteration.
+        // A variable enters the loop on its own device, and each iteration reads it there.
         for (id, frame) in assignment.enteredFrame {
             if let device = graph.nodes[id].device { takesPart.insert(Place(frame: frame, device: device)) }
         }
@@ -94,7 +96,7 @@ public enum ControlLoops {
         return graph
     }
 
-    /// Switch and Exit go with what they take, Enter and NextIteration with whoever takes them.
+    /// Places Switch and Exit with their inputs, and Enter and NextIteration with their consumers.
     private static func colocateLoopNodes(_ graph: Graph) -> Graph {
         var graph = graph
         var consumer = [NodeID?](repeating: nil, count: graph.nodes.count)

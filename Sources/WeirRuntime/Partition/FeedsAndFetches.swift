@@ -1,29 +1,34 @@
 public import WeirGraph
 public import WeirTensor
 
-/// Makes of a graph the graph of one kind of step: fed tensors come from outside, fetched ones go outside, and what
-/// neither fetches nor targets need is left out.
+/// Rewrites a graph for the steps with the same feeds, fetches and targets. Fed tensors become inputs of the graph, fetched
+/// tensors become outputs, and nodes that no fetch and no target needs are removed. TensorFlow's `RewriteGraphForExecution`.
 public struct FeedsAndFetches: Sendable {
+    /// The names of the fed tensors (`x:0`).
     public var feeds: [String]
+    /// The names of the fetched tensors.
     public var fetches: [String]
+    /// The names of nodes that run only for their effect.
     public var targets: [String]
 
-    /// How tensors come in and go out.
+    /// How tensors enter and leave the graph.
     public enum Style: Sendable {
-        /// As arguments and results of a call: in one process.
+        /// As arguments and results of a call, within one process.
         case call
-        /// Through the step's rendezvous, as TensorFlow's masters and workers do.
+        /// Through the step's rendezvous, as between TensorFlow's masters and workers.
         case rendezvous(device: DeviceName, incarnation: UInt64)
     }
 
+    /// Describes steps by the names of their feeds, fetches and targets.
     public init(feeds: [String], fetches: [String], targets: [String]) {
         self.feeds = feeds
         self.fetches = fetches
         self.targets = targets
     }
 
-    /// Checks that all of it exists.
-    /// - Throws: `notFound` for what is not in the graph, `invalidArgument` for what makes no sense.
+    /// Checks that all feeds, fetches and targets exist.
+    /// - Throws: `notFound` for a name that is not in the graph; `invalidArgument` when there is nothing to run, an output does
+    ///   not exist, or a tensor is fed twice or both fed and fetched.
     public func check(_ graph: Graph) throws {
         guard !fetches.isEmpty || !targets.isEmpty else {
             throw Status.invalidArgument("Must specify at least one target to fetch or execute.")
@@ -67,8 +72,8 @@ public struct FeedsAndFetches: Sendable {
         return (Endpoint(id, reference.index), node)
     }
 
-    /// The graph of the step.
-    /// - Throws: as `check` does.
+    /// Returns the graph of the step.
+    /// - Throws: as `check`; `invalidArgument` when a fetched tensor is inside a loop.
     public func rewrite(_ graph: Graph, style: Style, registry: OpRegistry) throws -> Graph {
         try check(graph)
         var graph = graph
@@ -88,12 +93,12 @@ public struct FeedsAndFetches: Sendable {
                     name: "_recv_\(source.name)_\(endpoint.index)", op: registry.require("_Recv"),
                     attributes: keyAttributes(feed, device, incarnation, ["tensor_type": .type(dtype)]))
             }
-            // What is declared of the shape helps to prepare the graph; it is never relied on.
+            // The declared shape is a hint for optimization. Kernels do not rely on it.
             if let shape = source.attributes.shape("shape") { node.attributes["_output_shapes"] = .shapes([shape]) }
             node.device = try clientDevice(style) ?? source.device
             let id = try graph.add(node)
             replaced[endpoint] = Endpoint(id)
-            // Whoever took the result of a call takes it from the call's body.
+            // Consumers of the result of an inlined call take it from the body, so that tensor is replaced too.
             if let origin = source.origin(of: endpoint.index) { replaced[origin] = Endpoint(id) }
             if source.role == .placeholder { replacedControls[endpoint.node] = id }
         }
@@ -119,7 +124,7 @@ public struct FeedsAndFetches: Sendable {
                     attributes: ["T": .type(dtype), "index": .int(index)])
             case .rendezvous(let device, let incarnation):
                 node = try Node(
-                    // One tensor may be asked for by two names: `x` and `x:0`.
+                    // One tensor may be fetched under two names, `x` and `x:0`.
                     name: graph.uniqueName("_send_\(source.name)_\(endpoint.index)"), op: registry.require("_Send"), inputs: [endpoint],
                     attributes: keyAttributes(fetch, device, incarnation, ["T": .type(dtype)]))
             }
@@ -133,7 +138,7 @@ public struct FeedsAndFetches: Sendable {
         return result
     }
 
-    /// - Throws: `invalidArgument` when a fetched value is one of a loop's iterations.
+    /// - Throws: `invalidArgument` when a fetched tensor has a value in each iteration of a loop.
     private func checkFrames(_ graph: Graph) throws {
         guard graph.nodes.contains(where: { $0.role == .enter }) else { return }
         let frames = try FrameAssignment(graph)
@@ -158,17 +163,17 @@ public struct FeedsAndFetches: Sendable {
         return attributes
     }
 
-    /// The key under which a fed or fetched tensor lies in the step's rendezvous.
+    /// The key of a fed or fetched tensor in the step's rendezvous.
     public static func key(_ name: String, device: DeviceName, incarnation: UInt64) -> RendezvousKey {
         RendezvousKey(source: device.description, incarnation: incarnation, destination: device.description, tensor: name)
     }
 }
 
 extension Node {
-    /// Whether it takes a tensor out to the client.
+    /// Whether the node sends a tensor to the client.
     fileprivate var isFetch: Bool { isResult || (isSend && attributes.bool("client_terminated") == true) }
 
-    /// Where the result of a call comes from, when the body of its function took its place.
+    /// The source of a result of an inlined call; nil if the node does not stand for one.
     fileprivate func origin(of index: Int) -> Endpoint? {
         attributes.bool(Lowering.attribute) == true && inputs.indices.contains(index) ? inputs[index] : nil
     }

@@ -1,23 +1,28 @@
 public import WeirGraph
 public import WeirTensor
 
-/// Cuts a placed graph into parts, with a send and a receive for every tensor that crosses from one part to another.
+/// Partitions a placed graph, with a send and a receive for each tensor that crosses from one partition to another.
+/// TensorFlow's `Partition`.
 ///
-/// The master cuts by task, each worker cuts its part again by device; both with this. Control edges that cross go as one
-/// message where one node waits for many others.
+/// The master partitions by task, and each worker partitions its part again by device. Control edges that cross are combined
+/// into one message where one node waits for many others.
 public struct Partitioner {
-    /// What a part is named by: the task's or the device's name.
+    /// The name of the partition of a device: its task or the device itself.
     private let part: @Sendable (DeviceName) -> String
-    /// The incarnation of a device, which goes into the keys.
+    /// The incarnation of a device, a part of rendezvous keys.
     private let incarnation: (DeviceName) throws -> UInt64
     private let registry: OpRegistry
-    /// `S` in the master, `G` in the worker: keeps the names of new nodes apart.
+    /// `S` in the master, `G` in the worker. Keeps their names of new nodes different.
     private let suffix: String
-    /// A number for the next new node; nil counts from zero in each cut.
+    /// The number in the name of the next new node. Nil counts from 0 in each partitioning.
     private let number: (() -> Int)?
 
-    /// - Parameter number: gives each number once, for cuts whose parts meet in one session of a worker of TensorFlow's:
-    ///   it keeps sends by name as long as the session lives.
+    /// Makes a partitioner.
+    /// - Parameters:
+    ///   - part: the name of the partition of a device.
+    ///   - number: returns a different number at each call. Needed if the partitions of several graphs are sent to one session
+    ///     of a TensorFlow worker, because it keeps sends by name as long as the session lives.
+    ///   - incarnation: the incarnation of a device.
     public init(
         registry: OpRegistry, suffix: String, by part: @escaping @Sendable (DeviceName) -> String,
         numberedBy number: (() -> Int)? = nil, incarnation: @escaping (DeviceName) throws -> UInt64
@@ -36,7 +41,7 @@ public struct Partitioner {
         let inHostMemory: Bool
     }
 
-    /// The parts by name, each with just the functions its nodes can call.
+    /// Returns the partitions by name, each with only the functions that its nodes can call.
     /// - Throws: `internalError` for a node without a device.
     public func partition(_ graph: Graph) throws -> [(name: String, graph: Graph)] {
         var order: [String] = []
@@ -58,7 +63,7 @@ public struct Partitioner {
         }
         var counter = 0
         var edge = 0
-        /// A name that no node has.
+        /// A node name that is not used in the graph.
         func fresh(_ prefix: String) -> String {
             while true {
                 let name = "\(prefix)_\(suffix)\(number?() ?? counter)"
@@ -70,9 +75,11 @@ public struct Partitioner {
         let gathers = ControlGathers(graph, partOfNode)
         var gathered: [ControlGathers.Group: NodeID] = [:]
 
-        /// The node of the destination's part that stands for what crosses.
+        /// Returns the node of the destination's partition that receives the edge. Adds the send and the receive if they do not
+        /// exist.
         func cross(_ source: Endpoint, isControl: Bool, to destination: NodeID, input: Int, loop: NodeID?) throws -> NodeID {
-            // A variable that crosses is read when it is sent: not before what else its reader waits for.
+            // The send reads a variable through its reference. It must not do so before the other inputs of the reader are
+            // ready.
             let isReference = !isControl && graph.nodes[source.node].outputTypes[source.index].isReference
             let after = isReference ? try readers(of: source.node, destination, input, loop) : []
             let sourceNode = graph.nodes[source.node], targetNode = graph.nodes[destination]
@@ -89,7 +96,8 @@ public struct Partitioner {
             return result
         }
 
-        /// What a reader of a variable waits for besides it, as nodes of the variable's part. A Merge waits for one input only.
+        /// The nodes, in the partition of the variable, that a reader of the variable also waits for. A Merge does not wait for
+        /// all its inputs, so only its control inputs count.
         func readers(of variable: NodeID, _ reader: NodeID, _ input: Int, _ loop: NodeID?) throws -> [NodeID] {
             let node = graph.nodes[reader]
             let inputs = node.op.role == .merge ? [] : node.inputs.enumerated().filter { $0.offset != input }.map(\.element.node)
@@ -105,7 +113,7 @@ public struct Partitioner {
             return result
         }
 
-        /// The node of the destination's part that has run when all of a group has.
+        /// Returns the node of the destination's partition that runs when all nodes of a group have run.
         func cross(_ group: ControlGathers.Group, to destination: NodeID, loop: NodeID?) throws -> NodeID {
             if let known = gathered[group] { return known }
             var all = try Node(
@@ -123,11 +131,11 @@ public struct Partitioner {
 
         /// Adds a send and a receive.
         /// - Parameters:
-        ///   - name: of the node that what is sent comes from.
+        ///   - name: the node that produces the value.
         ///   - dtype: nil for a control edge.
-        ///   - loop: the Merge that releases the receive in each iteration, where it is in a loop.
-        ///   - after: nodes of the source's part that the send waits for.
-        /// - Returns: the node of the destination's part that stands for what was sent.
+        ///   - loop: the Merge that releases the receive in each iteration; nil outside of loops.
+        ///   - after: nodes of the source's partition that the send waits for.
+        /// - Returns: the node of the destination's partition that represents the sent value.
         func transfer(
             _ name: String, from: DeviceName?, sent: Endpoint, dtype: DType?, fromHost: Bool, in sourcePart: String, to: DeviceName, onHost: Bool,
             in targetPart: String, loop: NodeID?, after: [NodeID] = []
@@ -135,7 +143,7 @@ public struct Partitioner {
             guard let from else { throw Status.internalError("Missing device name in: \(name)") }
             var sent = sent
             if dtype == nil {
-                // A control edge travels as an empty tensor.
+                // A control edge is sent as an empty tensor.
                 var signal = try Node(
                     name: fresh("\(name)/ctrl"), op: registry.require("Const"), controlInputs: [sent.node],
                     attributes: ["dtype": .type(.float32), "value": .tensor(Tensor([Float]()))])
@@ -191,7 +199,8 @@ public struct Partitioner {
             }
             for group in gathers.groups(to: id) { controls.append(try cross(group, to: id, loop: loop)) }
             if let loop {
-                // Its receives have it now; who cuts this part again by device may need it for more of them.
+                // The receives above wait for the loop. The node keeps the edge if it has none of them, or if partitioning by
+                // device will add more receives.
                 let sources = node.inputs.map(\.node) + node.controlInputs
                 if sources.allSatisfy({ partOfNode[$0] == mine })
                     || sources.contains(where: {
@@ -207,7 +216,7 @@ public struct Partitioner {
         return order.compactMap { name in parts[name].map { (name, $0) } }
     }
 
-    /// Whether a node takes this input, or gives this output, in host memory although it runs on another device.
+    /// Whether a node on a device other than a CPU takes this input, or produces this output, in host memory.
     private func isInHostMemory(_ node: Node, input: Int) -> Bool {
         guard node.inputTypes.indices.contains(input) else { return false }
         return isInHostMemory(node, node.op.schema.inputs, input, node.inputTypes[input].dtype)

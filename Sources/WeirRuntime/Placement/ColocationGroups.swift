@@ -1,12 +1,12 @@
 import WeirGraph
 import WeirTensor
 
-/// Nodes that must be on one device, as a union-find over the graph.
+/// Groups of nodes that must be on one device, as a union-find structure over the graph. TensorFlow's `ColocationGraph`.
 struct ColocationGroups {
     private struct Group {
-        /// What the members ask for together.
+        /// The device that the members request together.
         var spec: DeviceName
-        /// The part of it that members with state ask for, which wins.
+        /// The device that members with state request. It takes precedence.
         var resourceSpec: DeviceName
         var types: [String]
         var chosen: DeviceName?
@@ -23,12 +23,12 @@ struct ColocationGroups {
             let spec = try Placement.parse(node)
             var types = placer.supportedTypes(node)
             if types.isEmpty {
-                // Another task may have kernels that this process has not; it will say so if not.
+                // Another task may have kernels that this process lacks. If it does not, it reports the error itself.
                 let elsewhere = !spec.isEmpty && placer.devices.contains { !$0.isLocal && $0.name.matches(spec) }
                 guard elsewhere else { throw Placement.noKernel(node, placer) }
                 types = placer.allTypes
             }
-            // State is where it is made; what passes it on goes along.
+            // Only the node that creates state fixes the device. Nodes that forward the state follow it.
             let holdsState = node.inputs.isEmpty && node.outputTypes.contains { $0.isReference || $0.dtype == .resource }
             groups.append(Group(spec: node.device ?? spec, resourceSpec: holdsState ? spec : DeviceName(), types: types, chosen: node.device))
         }
@@ -53,7 +53,8 @@ struct ColocationGroups {
         }
     }
 
-    /// Whether a handle may come from another device: to a function, whose body decides, or on its way.
+    /// Whether a resource handle may cross devices at this node. It may enter a function, whose body decides where it is used,
+    /// and it may be forwarded.
     private static func crossesFreely(_ node: Node) -> Bool {
         if node.op.functionCall != nil || node.op.passThrough == .each { return true }
         return [.argument, .result, .send, .receive].contains(node.role)
@@ -82,7 +83,7 @@ struct ColocationGroups {
                             + "incompatible resource devices: \(groups[a].resourceSpec) vs \(groups[b].resourceSpec). The edge src node is "
                             + "\(graph.nodes[first].name) , and the dst node is \(graph.nodes[second].name)")
                 }
-                // Where the state is wins over where its user was asked to be.
+                // The device of the state takes precedence over the device that its user requests.
                 if let both = try? groups[a].spec.merging(groups[b].spec, soft: placer.allowsSoftPlacement) { merged.spec = both }
             } else {
                 merged.spec = try groups[b].spec.merging(groups[a].spec, soft: placer.allowsSoftPlacement)
@@ -107,7 +108,7 @@ struct ColocationGroups {
         groups[a] = merged
     }
 
-    /// The device of a node's group, chosen now if it was not yet.
+    /// The device of a node's group. The first call for a group chooses it.
     mutating func choose(_ id: NodeID, _ graph: Graph, preferring preferred: DeviceName?) throws -> DeviceName {
         let group = root(id)
         if let chosen = groups[group].chosen { return chosen }

@@ -1,7 +1,7 @@
 import WeirGraph
 import WeirTensor
 
-/// What a person is told when a node cannot be placed.
+/// The error messages of the placer.
 enum Placement {
     static func parse(_ node: Node) throws -> DeviceName {
         do {
@@ -11,7 +11,7 @@ enum Placement {
         }
     }
 
-    // The node's name at the end is plain: a client makes a traceback of each `{{node name}}`, and one is enough.
+    // The last line has the plain name. Clients print a traceback for each `{{node name}}` tag, and one is enough.
     static func error(_ node: Node, _ text: String) -> Status {
         .invalidArgument("Cannot assign a device for operation \(node.name): \(text)\n\t [[\(node.name)]]")
     }
@@ -26,13 +26,13 @@ enum Placement {
                 + "Registered kernels:\n\(kernels(node))\n\t [[\(node.name)]]")
     }
 
-    /// Two nodes that were asked to be together cannot be.
+    /// The error for two nodes that must be colocated but cannot be.
     static func cannotColocate(_ node: Node, _ other: Node, _ reason: String) -> Status {
         .invalidArgument(
             "Cannot colocate nodes {{colocation_node \(node.name)}} and {{colocation_node \(other.name)}}\(reason)\n\t [[\(node.name)]]")
     }
 
-    /// No device matches what a node's group asks for: either there is no such device, or it has no kernel.
+    /// No device fits the request of a node's group: there is no such device, or it has no kernel.
     static func noDevice(_ node: Node, _ spec: DeviceName, _ types: [String], _ placer: Placer) -> Status {
         let matching = placer.devices.filter { $0.name.matches(spec) }
         guard !matching.isEmpty else {
@@ -56,7 +56,7 @@ enum Placement {
                 + "Pin it to a CPU ('/cpu:0'), or set allow_soft_placement to let it go where a kernel exists.")
     }
 
-    /// The kernels there are, in at most three lines.
+    /// The kernels of an op, in at most three lines.
     private static func kernels(_ node: Node) -> String {
         if node.op.supports.isEmpty { return "  <no registered kernels>" }
         let lines = node.op.supports.map { "  \($0.summary)" }

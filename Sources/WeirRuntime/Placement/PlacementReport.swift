@@ -1,18 +1,25 @@
 public import WeirGraph
 import WeirTensor
 
-/// Who goes where, as a table for a person: ops and bytes of constants by device, and the edges that cross.
+/// The placement of a graph as a table for a person: the number of ops and the bytes of constants and variables of each device,
+/// and the tensors that cross devices.
 public struct PlacementReport: CustomStringConvertible, Sendable {
+    /// The totals of one device.
     public struct Row: Sendable {
+        /// The name of the device, or `unplaced`.
         public var device: String
+        /// The number of nodes on the device.
         public var opCount: Int
+        /// The bytes of the constants and variables of known shape on the device.
         public var byteCount: Int
     }
+    /// One row for each device, sorted by name.
     public private(set) var rows: [Row] = []
-    /// Edges between devices: from, to, how many tensors.
+    /// For each pair of devices, how many different tensors cross from one to the other.
     public private(set) var crossings: [(from: String, to: String, count: Int)] = []
     private let placements: [(node: String, op: String, device: String)]
 
+    /// Makes the report of a placed graph.
     public init(_ graph: Graph) {
         var counts: [String: (ops: Int, bytes: Int)] = [:]
         struct Ends: Hashable {
@@ -25,7 +32,7 @@ public struct PlacementReport: CustomStringConvertible, Sendable {
             let device = node.device?.description ?? "unplaced"
             counts[device, default: (0, 0)].ops += 1
             let bytes = node.attributes.tensor("value")?.byteCount ?? PlacementReport.variableBytes(node)
-            // Variables take no memory before they are assigned: a graph may have more of them than there is.
+            // The sum may overflow, because a graph may declare more variables than memory could hold.
             let (sum, overflow) = counts[device, default: (0, 0)].bytes.addingReportingOverflow(bytes)
             counts[device, default: (0, 0)].bytes = overflow ? .max : sum
             for input in node.inputs {
@@ -45,6 +52,7 @@ public struct PlacementReport: CustomStringConvertible, Sendable {
         return overflow ? .max : bytes
     }
 
+    /// The table, then the device of each node.
     public var description: String {
         var lines = ["Device placement:"]
         let width = (rows.map(\.device.count) + [6]).max() ?? 6

@@ -1,34 +1,43 @@
 public import WeirGraph
 public import WeirTensor
 
-/// A device as the placer sees it: it may be in another process.
+/// A device for the placer. It may be in another process.
 public struct PlacementDevice: Sendable, Hashable {
+    /// The full name of the device.
     public var name: DeviceName
+    /// The incarnation of the device, which changes when its process restarts.
     public var incarnation: UInt64
-    /// Whether it belongs to the task that places.
+    /// Whether the device belongs to the task of the placer.
     public var isLocal: Bool
+    /// Makes a description of a device.
     public init(name: DeviceName, incarnation: UInt64, isLocal: Bool) {
         self.name = name
         self.incarnation = incarnation
         self.isLocal = isLocal
     }
+    /// The device type, such as `CPU` or `GPU`.
     public var type: String { name.type ?? "CPU" }
 }
 
-/// Gives every node one device: where its kernel exists, where it was asked to go, with what it must stay with.
+/// Assigns a device to every node: one that has a kernel for the node, that the node requests, and that its colocation group
+/// shares. TensorFlow's `Placer`.
 ///
-/// The rules are TensorFlow's. Nodes joined by references, resources or `_class` form groups that go to one device;
-/// within what a group's nodes ask for, a device of the best type wins, one of this task before others, then by name.
+/// Nodes connected by references, resources or `_class` form groups, and each group gets one device. Among the devices that fit
+/// the requests of a group, the device type with the highest priority is preferred, then devices of this task, then the first
+/// name.
 public struct Placer: Sendable {
+    /// The devices to place nodes on.
     public var devices: [PlacementDevice]
+    /// Whether a node may be placed on another device of its task when the device that it requests does not exist or has no
+    /// kernel for it.
     public var allowsSoftPlacement: Bool
     private let types: [String]
 
-    /// - Parameter devices: in the order in which they are preferred, all else being equal.
+    /// Makes a placer for `devices`.
     public init(devices: [PlacementDevice], allowsSoftPlacement: Bool = false) {
         self.devices = devices
         self.allowsSoftPlacement = allowsSoftPlacement
-        // GPU before CPU, others between, by name.
+        // GPU first, then CPU, then other types by name.
         types = Set(devices.map(\.type)).sorted { (Placer.priority($0), $1) > (Placer.priority($1), $0) }
     }
 
@@ -40,13 +49,13 @@ public struct Placer: Sendable {
         }
     }
 
-    /// The graph with a device for every node.
-    /// - Throws: `invalidArgument` naming the node, what was asked for and what there is.
+    /// Returns the graph with a device for every node. Nodes that have a device keep it.
+    /// - Throws: `invalidArgument` that names the node, its request and the available devices.
     public func place(_ graph: Graph) throws -> Graph {
         var graph = graph
         var groups = try ColocationGroups(graph, placer: self)
         let consumers = graph.consumers
-        // First everything that has reasons of its own, then sources, which follow those that use them.
+        // Places sources such as constants last, so that they can follow their consumers.
         var later: [NodeID] = []
         for id in graph.nodes.indices where graph.nodes[id].device == nil {
             if isGenerator(graph.nodes[id]), !consumers[id].isEmpty {
@@ -63,22 +72,22 @@ public struct Placer: Sendable {
         return graph
     }
 
-    /// Sources with one output: constants and the like, best placed where they are used.
+    /// Whether the node is a source with one output, such as a constant. It is best placed with its consumers.
     private func isGenerator(_ node: Node) -> Bool {
         node.inputs.isEmpty && node.controlInputs.isEmpty && node.outputTypes.count == 1 && !node.outputTypes[0].isReference
             && node.outputTypes[0].dtype != .resource
     }
-    /// Ops that look only at their input's metadata cost nothing where the input is.
+    /// Whether the op reads only the metadata of its input. It costs nothing on the device of the input.
     private func followsInput(_ node: Node) -> Bool { node.op.readsOnlyShapes }
 
-    /// The device types that have a kernel for this node, best first.
+    /// The device types with a kernel for this node, the preferred type first.
     func supportedTypes(_ node: Node) -> [String] {
         if node.op.function != nil { return types }
         return types.filter { node.op.support(on: $0, node.attributes) != nil }
     }
     var allTypes: [String] { types }
 
-    /// The devices that match a spec and have one of the types, best first.
+    /// The devices that match a spec and have one of the types, the preferred device first.
     func candidates(_ spec: DeviceName, _ supported: [String]) -> [PlacementDevice] {
         devices.filter { $0.name.matches(spec) && supported.contains($0.type) }.sorted { a, b in
             if a.type != b.type { return Placer.priority(a.type) > Placer.priority(b.type) }
@@ -89,14 +98,14 @@ public struct Placer: Sendable {
 }
 
 extension Graph {
-    /// Leaves nodes with state where they were when the graph was placed before, smaller.
+    /// Keeps nodes with state on their devices from `placed`, an earlier and smaller version of this graph.
     public mutating func keepDevices(of placed: Graph) {
         for node in placed.nodes where node.op.isStateful {
             if let id = index[node.name] { nodes[id].device = node.device }
         }
     }
 
-    /// For each node, those that use its outputs or wait for it.
+    /// For each node, the nodes that use its outputs. Control edges do not count.
     var consumers: [[NodeID]] {
         var result = [[NodeID]](repeating: [], count: nodes.count)
         for (id, node) in nodes.enumerated() { for input in node.inputs { result[input.node].append(id) } }

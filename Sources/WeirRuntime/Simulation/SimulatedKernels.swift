@@ -3,11 +3,11 @@ import WeirDevice
 import WeirGraph
 import WeirTensor
 
-/// The kernels of a simulated GPU: the CPU's, run by the device's stream.
+/// The kernels of a simulated GPU: the CPU's kernels, run by the device's stream.
 ///
-/// A kernel that only hands tensors on, or whose tensors all lie in host memory, runs at once, as on a GPU. One that
-/// computes is enqueued. Its outputs are handed on at once where their shapes follow from its inputs' shapes; where they
-/// follow from values, or where the node keeps state, they are handed on when the stream has got there.
+/// As on a GPU, a kernel runs at once if it only forwards tensors or if all its tensors are in host memory. Other kernels are
+/// enqueued on the stream. If the output shapes follow from the input shapes, the outputs are passed on at once. If they depend
+/// on values, or if the node keeps state, the outputs are passed on when the stream has run the kernel.
 struct SimulatedKernels: KernelLibrary {
     let gpu: SimulatedGPU
 
@@ -22,16 +22,16 @@ struct SimulatedKernels: KernelLibrary {
                 functions: request.functions)
         }
         if runsOnHost(request, ports) {
-            // What it makes, a shape say, is in the host's memory. What the machinery hands on stays where it is, and functions
-            // that it calls run on the device.
-            let isMachinery = request.op.role != .compute || request.op.passThrough != nil || request.op.functionCall != nil
-            let inner = isMachinery ? request : placed(in: HostAllocator.shared)
+            // The outputs of these kernels, such as shapes, are in host memory. Kernels that only forward tensors leave them
+            // where they are, and functions that a kernel calls run on the device.
+            let forwards = request.op.role != .compute || request.op.passThrough != nil || !request.attributes.functionNames.isEmpty
+            let inner = forwards ? request : placed(in: HostAllocator.shared)
             let made = try HostKernels().kernel(for: inner, support)
             let kernel = SimulatedKernel(gpu, inner, inner.place, ports.outputs, made)
             if ports.inputs.contains(true), !request.op.readsOnlyShapes {
                 return .async { context, done in kernel.runOnHost(context, ports.inputs, done) }
             }
-            guard !isMachinery, case .sync = made else { return made }
+            guard !forwards, case .sync = made else { return made }
             return .sync { context in try kernel.runNow(context) }
         }
         let inner = placed(in: gpu.kernelMemory)
@@ -54,19 +54,20 @@ struct SimulatedKernels: KernelLibrary {
         }
     }
 
-    /// Whether a node computes values on the device from values alone.
+    /// Whether the outputs may be passed on before the stream has computed them: the node computes tensors on the device from
+    /// tensors alone.
     private func mayBeHandedOnEarly(_ request: KernelRequest, _ ports: (inputs: [Bool], outputs: [Bool])) -> Bool {
-        // A string is no value here: it may name an array of the step's.
+        // Strings are excluded, because a string may name a TensorArray of the step.
         return request.op.isPure && request.op.shapeFunction != nil && !request.outputTypes.isEmpty && !ports.outputs.contains(true)
             && (request.inputTypes + request.outputTypes).allSatisfy { !$0.isReference && $0.dtype.isBitwise }
     }
 }
 
-/// One node's kernel.
+/// The kernel of one node.
 private final class SimulatedKernel: Sendable {
     private let gpu: SimulatedGPU
     private let request: KernelRequest
-    /// Where the CPU's kernel runs: as on the GPU, in memory that it can read.
+    /// Where the CPU's kernel runs: the GPU, but with memory that the kernel can read.
     private let place: KernelPlace
     private let isHostOutput: [Bool]
     private let kernel: Kernel
@@ -75,7 +76,7 @@ private final class SimulatedKernel: Sendable {
         (self.gpu, self.request, self.place, self.isHostOutput, self.kernel) = (gpu, request, place, isHostOutput, kernel)
     }
 
-    /// Enqueues the kernel and, where their shapes are known, hands its outputs on before they are computed.
+    /// Enqueues the kernel. If the output shapes are known, passes the outputs on before they are computed.
     func enqueue(
         _ context: borrowing KernelContext, _ done: @escaping @Sendable (EnqueuedResult) -> Void
     ) throws -> Bool {
@@ -84,7 +85,7 @@ private final class SimulatedKernel: Sendable {
         let shapes = GraphBuilder.outputShapes(of: request, known)?.compactMap(\.known) ?? []
         let call = Call(context)
         guard shapes.count == request.outputTypes.count else {
-            // A shape that follows from values.
+            // An output shape depends on values.
             let views = inputs.map { view($0, keeping: $0) }
             gpu.enqueue { [self] in
                 done(.outputs(Result { () throws(Status) in try compute(views.map { .value($0) }, call).map { slot throws(Status) in try handedOn(slot) } }))
@@ -93,7 +94,8 @@ private final class SimulatedKernel: Sendable {
         }
         let outputs = try zip(request.outputTypes, shapes).map { try Tensor($0.dtype, $1, in: gpu.allocator) }
         for (index, output) in outputs.enumerated() { context.setOutput(index, output) }
-        // The stream has the memory until it is through, whoever else lets go of it: it is freed in the stream's order.
+        // The views do not retain the inputs. Their memory is freed in stream order, so it stays valid until the kernel has
+        // run.
         let views = inputs.map { view($0, keeping: nil) }
         let targets = outputs.map { Target(address: gpu.elements(of: $0), byteCount: $0.byteCount, shape: $0.shape) }
         gpu.enqueue { [self] in
@@ -107,7 +109,7 @@ private final class SimulatedKernel: Sendable {
         return true
     }
 
-    /// Enqueues a kernel that writes to its first input, which is its output.
+    /// Enqueues a kernel that updates its first input in place and returns it as its output.
     func enqueueInPlace(_ context: borrowing KernelContext, _ done: @escaping @Sendable (EnqueuedResult) -> Void) -> Bool {
         let inputs = (0..<context.inputCount).map { context.input($0) }
         let call = Call(context)
@@ -124,14 +126,14 @@ private final class SimulatedKernel: Sendable {
         return true
     }
 
-    /// Enqueues the kernel; its outputs are handed on when it has run.
+    /// Enqueues the kernel and passes the outputs on when it has run.
     func run(_ context: borrowing KernelContext, _ done: @escaping KernelCompletion) {
         let slots = (0..<context.inputCount).map { context.slot($0) }
         let call = Call(context)
         gpu.enqueue { [self] in
             done(
                 Result { () throws(Status) -> [Slot] in
-                    // Copies: what a variable or a list keeps is updated in place, and others hold the tensor.
+                    // Copies the inputs, because a variable or a list updates its value in place while others hold the tensor.
                     let inputs = try slots.map { slot throws(Status) -> Slot in
                         guard case .value(let tensor) = slot, gpu.elements(of: tensor) != nil else { return slot }
                         return .value(try view(tensor, keeping: tensor).copied(in: gpu.kernelMemory))
@@ -143,13 +145,13 @@ private final class SimulatedKernel: Sendable {
         }
     }
 
-    /// Runs the kernel on the host, right away.
+    /// Runs the kernel on the host at once.
     func runNow(_ context: borrowing KernelContext) throws {
         let slots = (0..<context.inputCount).map { context.slot($0) }
         for (index, slot) in try compute(slots, Call(context)).enumerated() { context.setOutput(index, slot: slot) }
     }
 
-    /// Runs the kernel on the host, once those of its host-memory arguments that lie on the device have been brought there.
+    /// Runs the kernel on the host, after copying those host-memory inputs that are on the device to the host.
     func runOnHost(_ context: borrowing KernelContext, _ isHostInput: [Bool], _ done: @escaping KernelCompletion) {
         let slots = (0..<context.inputCount).map { context.slot($0) }
         let call = Call(context)
@@ -184,7 +186,7 @@ private final class SimulatedKernel: Sendable {
         }
     }
 
-    /// Runs the CPU's kernel, on the stream.
+    /// Runs the CPU's kernel. The stream, or the host for a host kernel, calls this.
     private func compute(_ inputs: [Slot], _ call: Call) throws(Status) -> [Slot] {
         guard case .sync(let body) = kernel else { throw .internalError("Node '\(request.name)' waits on a stream") }
         let start = call.step.trace == nil ? 0 : StepClock.now()
@@ -200,17 +202,18 @@ private final class SimulatedKernel: Sendable {
         return outputs
     }
 
-    /// Calls `body` with what a kernel sees, and with where it puts its outputs.
+    /// Calls `body` with the context of a kernel and with the slots of its outputs.
     private func withContext<R>(
         _ inputs: [Slot], _ call: Call, _ body: (borrowing KernelContext, UnsafeMutableBufferPointer<Slot>) throws(Status) -> R
     ) throws(Status) -> R {
-        // Nobody writes over an input that the host may still hand to others: it is held here, too.
+        // `inputs` keeps a second reference to each tensor, so that the kernel does not reuse the memory of an input that
+        // others may hold.
         var slots = inputs + [.empty]
         var outputs = [Slot](repeating: .empty, count: request.outputTypes.count + 1)
         defer { withExtendedLifetime(inputs) {} }
         return try slots.withUnsafeMutableBufferPointer { slots throws(Status) in
             try outputs.withUnsafeMutableBufferPointer { outputs throws(Status) in
-                // Each has room for one more, so that there is an address.
+                // Both arrays have one extra slot, so that their addresses are never nil.
                 guard let first = slots.baseAddress, let target = outputs.baseAddress else { throw .internalError("no room for a kernel's slots") }
                 let count = request.outputTypes.count
                 let context = KernelContext(
@@ -220,13 +223,13 @@ private final class SimulatedKernel: Sendable {
         }
     }
 
-    /// A result in the device's memory.
+    /// Copies a result to the memory of the device.
     private func handedOn(_ slot: Slot) throws(Status) -> Slot {
         guard case .value(let tensor) = slot, tensor.dtype.isBitwise else { return slot }
         return .value(try gpu.upload(tensor))
     }
 
-    /// A tensor as the stream sees it.
+    /// The tensor at the address that the stream uses.
     private func view(_ tensor: Tensor, keeping owner: Tensor?) -> Tensor {
         guard let elements = gpu.elements(of: tensor) else { return tensor }
         return Tensor(tensor.dtype, tensor.shape, over: elements, keeping: owner.map { Kept($0) } ?? Kept.nothing)
@@ -237,15 +240,15 @@ private final class SimulatedKernel: Sendable {
         init(_ tensor: Tensor?) { self.tensor = tensor }
     }
 
-    /// What a call has besides its tensors.
+    /// The step and the iteration of a kernel call.
     private struct Call: Sendable {
         let step: StepContext
         let frame: FrameIteration
         init(_ context: borrowing KernelContext) { (step, frame) = (context.step, context.frame) }
     }
 
-    /// Where an output goes that was handed on before.
-    private struct Target: @unchecked Sendable {  // only the stream writes there
+    /// The memory of an output that was passed on before it was computed.
+    private struct Target: @unchecked Sendable {  // only the stream writes to the address
         let address: UnsafeMutableRawPointer?
         let byteCount: Int
         let shape: Shape

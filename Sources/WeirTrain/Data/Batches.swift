@@ -1,6 +1,6 @@
 import WeirTensor
 
-/// Batches of a table's rows, epoch after epoch, each epoch in a new order.
+/// Batches of a table's rows. The rows are shuffled again for each epoch.
 struct Batches {
     private let table: Table
     private let batchSize: Int
@@ -14,7 +14,7 @@ struct Batches {
         generator = SplitMix(seed: seed)
     }
 
-    /// The next batch: features and labels. The rows an epoch's end leaves over go into the next epoch.
+    /// Returns the next batch. Rows that do not fill a batch at the end of an epoch are not used in that epoch.
     mutating func next() -> (features: Tensor, labels: Tensor) {
         if position + batchSize > order.count {
             order = Array(table.features.indices).shuffled(using: &generator)

@@ -2,8 +2,8 @@ import FoundationEssentials
 public import WeirTensor
 
 extension Table {
-    /// Reads a file of comma-separated values.
-    /// - Throws: `notFound` when it cannot be read; `invalidArgument` with row and column of the first mistake.
+    /// Reads a CSV file.
+    /// - Throws: `notFound` when the file cannot be read; `invalidArgument` with row and column of the first error.
     public init(csvFile path: String) throws {
         guard let data = FileManager.default.contents(atPath: path) else {
             throw Status.notFound("\(path): cannot be read; expected a CSV file")

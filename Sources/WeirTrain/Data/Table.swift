@@ -1,21 +1,24 @@
 public import WeirTensor
 
-/// Rows of numbers with a label each, read from comma-separated text: numeric columns, the last one the label.
+/// A table of numeric features with a class label for each row. It is read from CSV text; the last column is the label.
 public struct Table: Sendable {
+    /// The names of all columns, the label's included.
     public var columns: [String]
-    /// The label's name for each class.
+    /// The label of each class, in order of first appearance.
     public var classes: [String]
-    /// Row after row.
+    /// The features of each row.
     public var features: [[Float]]
-    /// The class of each row.
+    /// The class of each row, an index into `classes`.
     public var labels: [Int32]
 
+    /// The number of rows.
     public var rowCount: Int { features.count }
+    /// The number of features in a row.
     public var featureCount: Int { columns.count - 1 }
 
-    /// Reads a table with a header row.
-    /// - Parameter source: what errors call it.
-    /// - Throws: `invalidArgument` with row and column of the first mistake.
+    /// Parses CSV text with a header row.
+    /// - Parameter source: names the text in errors.
+    /// - Throws: `invalidArgument` with row and column of the first error.
     public init(csv text: String, source: String) throws {
         let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
         guard let header = lines.first, !header.allSatisfy(\.isWhitespace) else {
@@ -70,7 +73,7 @@ public struct Table: Sendable {
         }
     }
 
-    /// Part of the rows.
+    /// The table with only these rows, in this order.
     public func rows(_ indices: [Int]) -> Table {
         var part = self
         part.features = indices.map { features[$0] }
@@ -78,15 +81,16 @@ public struct Table: Sendable {
         return part
     }
 
-    /// The rows for testing and for training when the table is cut into `count` folds and one of them is held out.
+    /// Splits the rows into `count` folds and returns fold `number` as test rows and the others as training rows.
     ///
-    /// With one fold all rows are held out. Each row is in one fold. Each fold has its share of each class (stratified), drawn by seed.
+    /// With one fold, all rows are test rows. Each row is in one fold. The folds are stratified: each has its share of each
+    /// class, drawn by seed.
     public func fold(_ number: Int, of count: Int, seed: UInt64) -> (train: Table, test: Table) {
         let count = max(count, 1)
         var generator = SplitMix(seed: seed)
         var train: [Int] = []
         var test: [Int] = []
-        // A class begins where the last one ended, so that folds differ by one row at most.
+        // The assignment continues from class to class, so that the sizes of folds differ by one row at most.
         var next = 0
         for label in classes.indices {
             for row in labels.indices.filter({ Int(labels[$0]) == label }).shuffled(using: &generator) {
@@ -97,7 +101,7 @@ public struct Table: Sendable {
         return (rows(train.shuffled(using: &generator)), rows(test))
     }
 
-    /// Each column's mean, and one scale for all columns, so that those that vary most still say most.
+    /// The mean of each column, and one scale for all columns. With one scale, columns that vary more keep more weight.
     public var moments: (means: [Float], scale: Float) {
         var means = [Float](repeating: 0, count: featureCount)
         for row in features { for (column, value) in row.enumerated() { means[column] += value / Float(rowCount) } }
@@ -110,21 +114,25 @@ public struct Table: Sendable {
         return (means, max(square.squareRoot(), 1e-6))
     }
 
-    /// Each column centred, all scaled alike: by the same numbers for training and test rows.
+    /// The table with means subtracted and values divided by the scale. Use the moments of the training rows for test rows too.
     public func standardized(_ moments: (means: [Float], scale: Float)) -> Table {
         var copy = self
         copy.features = features.map { row in row.enumerated().map { ($1 - moments.means[$0]) / moments.scale } }
         return copy
     }
 
+    /// The features as a `float32` tensor of shape `[rows, features]`.
     public var featureTensor: Tensor { Tensor(features.flatMap { $0 }, shape: Shape(rowCount, featureCount)) }
+    /// The classes as an `int32` tensor of shape `[rows]`.
     public var labelTensor: Tensor { Tensor(labels) }
 }
 
-/// A small random sequence that is the same on every machine.
+/// The SplitMix64 random number generator. A seed gives the same numbers on every machine.
 public struct SplitMix: RandomNumberGenerator, Sendable {
     private var state: UInt64
+    /// Makes a generator.
     public init(seed: UInt64) { state = seed }
+    /// Returns the next 64 random bits.
     public mutating func next() -> UInt64 {
         state &+= 0x9e37_79b9_7f4a_7c15
         var z = state

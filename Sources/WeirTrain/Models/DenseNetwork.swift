@@ -1,14 +1,18 @@
 public import WeirGraph
 public import WeirTensor
 
-/// A classifier of dense layers with rectifiers between them.
+/// A classifier of dense layers with ReLU between them.
 public struct DenseNetwork: Sendable {
+    /// The number of features.
     public var inputCount: Int
-    /// Units of each hidden layer.
+    /// The number of units of each hidden layer.
     public var hidden: [Int]
+    /// The number of classes.
     public var classCount: Int
+    /// The seed of the initial weights.
     public var seed: Int
 
+    /// Describes a network.
     public init(inputCount: Int, hidden: [Int] = [10, 20, 20, 20, 10], classCount: Int, seed: Int) {
         self.inputCount = inputCount
         self.hidden = hidden
@@ -16,12 +20,14 @@ public struct DenseNetwork: Sendable {
         self.seed = seed
     }
 
-    /// The network's parameters, and how it reads.
+    /// The parameters of a network that was added to a graph.
     public struct Built: Sendable {
+        /// The weights and biases of all layers, in order.
         public let parameters: [Variable]
         let layers: [(weights: Variable, biases: Variable)]
 
-        /// The scores of each class for each row.
+        /// Adds the layers and returns the logits, of shape `[rows, classes]`.
+        /// - Parameter features: of shape `[rows, features]`.
         public func logits(_ features: Output) -> Output {
             let builder = features.builder
             var value = features
@@ -32,13 +38,14 @@ public struct DenseNetwork: Sendable {
             }
             return value
         }
-        /// The mean cross entropy of the scores and the right classes.
+        /// Adds the loss: the mean of the softmax cross entropy over the rows.
+        /// - Parameter labels: the classes, of shape `[rows]`.
         public func loss(_ logits: Output, labels: Output) -> Output {
             let builder = logits.builder
             let each = builder.add("SparseSoftmaxCrossEntropyWithLogits", [logits, labels])[0]
             return builder.add("Mean", [each, builder.constant(Tensor([Int32(0)]))], name: "loss")[0]
         }
-        /// The share of rows whose best-scored class is the right one.
+        /// Adds the accuracy: the fraction of rows for which the class with the greatest logit is the label.
         public func accuracy(_ logits: Output, labels: Output) -> Output {
             let builder = logits.builder
             let best = builder.add("ArgMax", [logits, builder.scalar(1, .int32)], attributes: ["output_type": .type(.int32)])[0]
@@ -47,7 +54,7 @@ public struct DenseNetwork: Sendable {
         }
     }
 
-    /// Declares the parameters where the current scopes say.
+    /// Declares the parameters in the builder's current scopes.
     public func build(_ builder: GraphBuilder) -> Built {
         let sizes = [inputCount] + hidden + [classCount]
         var layers: [(weights: Variable, biases: Variable)] = []

@@ -1,11 +1,15 @@
 public import WeirGraph
 
-/// Steps against the gradient: `v -= rate · g`. Robbins and Monro, *A Stochastic Approximation Method*, 1951.
+/// Gradient descent: `v -= rate · g`. Robbins and Monro, *A Stochastic Approximation Method*, 1951.
 public struct GradientDescent: Optimizer {
+    /// `GradientDescent`.
     public let name = "GradientDescent"
+    /// The learning rate.
     public var learningRate: Double
+    /// Makes a gradient descent optimizer.
     public init(learningRate: Double) { self.learningRate = learningRate }
 
+    /// Adds `ResourceApplyGradientDescent`.
     public func update(_ variable: Variable, slots: [Variable], scalars: [Variable], gradient: Output) -> Operation {
         let builder = variable.handle.builder
         return builder.add(

@@ -1,39 +1,44 @@
 public import WeirGraph
 public import WeirTensor
 
-/// How variables follow their gradients.
+/// Updates variables from gradients.
 ///
-/// An optimizer says which slots it keeps for each variable and how one update is built; `GraphBuilder.apply` does what
-/// all have in common.
+/// An optimizer declares its slots and builds the update of one variable. `GraphBuilder.apply` does what all optimizers have in
+/// common.
 public protocol Optimizer: Sendable {
-    /// The name that slots are kept under, and that `weir train` knows it by.
+    /// The optimizer's name. It prefixes the names of the scalar variables and of the update operation.
     var name: String { get }
-    /// What is kept for each variable: a name and the value that fills it at first.
+    /// The variables that the optimizer keeps for each trained variable: name and initial value.
     var slots: [(name: String, initial: Double)] { get }
-    /// What is kept once for all variables.
+    /// The scalar variables that the optimizer keeps once: name and initial value.
     var scalars: [(name: String, initial: Double)] { get }
-    /// Builds one variable's update.
+    /// Builds the update of one variable.
     func update(_ variable: Variable, slots: [Variable], scalars: [Variable], gradient: Output) -> Operation
-    /// Builds what comes after all variables' updates.
+    /// Builds the operations that run after the updates of all variables.
     func finish(_ builder: GraphBuilder, scalars: [Variable]) -> [Operation]
 }
 
 extension Optimizer {
+    /// No slots.
     public var slots: [(name: String, initial: Double)] { [] }
+    /// No scalars.
     public var scalars: [(name: String, initial: Double)] { [] }
+    /// No further operations.
     public func finish(_ builder: GraphBuilder, scalars: [Variable]) -> [Operation] { [] }
 }
 
-/// An update of all variables, and the variables that the optimizer added.
+/// The result of `GraphBuilder.apply`.
 public struct OptimizerUpdate: Sendable {
+    /// Updates all variables.
     public let operation: Operation
+    /// The variables that the optimizer added.
     public let variables: [Variable]
 }
 
 extension GraphBuilder {
-    /// Builds the update of variables by their gradients; each runs where its variable is.
+    /// Builds the update of variables from their gradients. Each update is colocated with its variable.
     ///
-    /// - Parameter globalStep: counted up once all updates are done.
+    /// - Parameter globalStep: incremented after all updates.
     public func apply(_ optimizer: any Optimizer, _ gradients: [(Variable, Output)], globalStep: Variable? = nil) -> OptimizerUpdate {
         var added: [Variable] = []
         let first = gradients.first?.0

@@ -3,7 +3,7 @@ import WeirGraph
 import WeirOps
 import WeirTensor
 
-// One client: in this process alone, or one graph with a copy of the model's computation on each worker.
+// Training with one client: in this process, or with one graph that has a copy of the computation on each worker.
 extension Trainer {
     func runOneClient() async throws -> TrainingReport {
         let workers = options.strategy == .inGraph ? workerTasks : [0]
@@ -56,7 +56,7 @@ extension Trainer {
     }
 }
 
-/// One graph for all workers: shared variables, a tower on each worker, and one update by the mean of their gradients.
+/// The in-graph replicated graph: shared variables, a tower on each worker, and one update with the mean gradient.
 struct TowerGraph: Sendable {
     struct Tower: Sendable {
         let features: Output
@@ -69,7 +69,7 @@ struct TowerGraph: Sendable {
     let step: Operation
     let initializer: Operation
 
-    /// - Parameter workers: the worker tasks, or nil for this process alone.
+    /// - Parameter workers: the worker tasks; nil for this process alone.
     init(_ trainer: Trainer, workers: [Int]?) throws {
         let options = trainer.options
         let table = trainer.train

@@ -2,8 +2,8 @@ import WeirGraph
 import WeirOps
 import WeirTensor
 
-/// The graph one worker's client builds: the model on the parameter servers, its own copy of the computation, and the
-/// strategy's update. Every client builds the same variables, which so coincide.
+/// The graph that one worker's client builds: the variables on the parameter servers, its own copy of the computation, and
+/// the update of the strategy. All clients declare the same variables, and so share them.
 struct ReplicaGraph: Sendable {
     let graph: Graph
     let features: Output
@@ -11,13 +11,13 @@ struct ReplicaGraph: Sendable {
     let loss: Output
     let accuracy: Output
     let globalStep: Variable
-    /// What this worker runs again and again.
+    /// The training step of this worker.
     let step: Operation
     let sync: SyncReplicas?
     let initializer: Operation
-    /// Drops what belongs to one training only: the global step, the accumulators, the token queue.
+    /// Destroys the state of one training: the global step, the accumulators, the token queue.
     let forget: Operation
-    /// A vector of bools, one for each variable.
+    /// A bool vector: whether each of `variables` is initialized.
     let isInitialized: Output
     let variables: [Variable]
 

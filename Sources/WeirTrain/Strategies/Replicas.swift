@@ -4,9 +4,9 @@ import WeirOps
 import WeirRuntime
 import WeirTensor
 
-// Between-graph replication: one client per worker, each with its own session on its own master.
+// Between-graph replication: one client for each worker, with a session on that worker's master.
 extension Trainer {
-    /// One worker's client, ready to run.
+    /// The client of one worker.
     private struct Client: Sendable {
         let number: Int
         let task: Int
@@ -21,7 +21,7 @@ extension Trainer {
         do {
             return try await withThrowingTaskGroup(of: TrainingReport?.self) { group in
                 group.addTask {
-                    // Ends only by throwing, when too few are left, or by being cancelled.
+                    // Returns only by throwing, when too few workers are left or the task is cancelled.
                     try await monitor.watch { name, reason in try self.gone(name, reason, board) }
                     return nil
                 }
@@ -37,7 +37,8 @@ extension Trainer {
         }
     }
 
-    /// - Throws: `unavailable` when training cannot go on without this task.
+    /// Handles the loss of a task.
+    /// - Throws: `unavailable` when training cannot continue without it.
     private func gone(_ task: DeviceName, _ reason: String, _ board: Scoreboard) throws {
         guard task.job == "worker", let number = workerTasks.firstIndex(of: task.task ?? -1) else {
             throw Status.unavailable("Parameter server \(task) is gone: \(reason)")
@@ -55,7 +56,7 @@ extension Trainer {
         let clients = try await open(tasks)
         defer { for client in clients { Task { try? await client.session.close() } } }
         if let chief = clients.first(where: { $0.number == 0 }) {
-            // What an earlier training left, should its chief have been killed.
+            // Destroys the state that an earlier training left when its chief was killed.
             try await chief.session.run(chief.replica.forget)
             try await chief.session.run(chief.replica.initializer)
             onEvent(.placed(placementText(chief.replica.graph)))
@@ -73,7 +74,7 @@ extension Trainer {
         let seconds = Double(elapsed.seconds) + Double(elapsed.attoseconds) * 1e-18
         let chief = clients[0]
         let trainAccuracy = try await accuracy(chief, train), testAccuracy = try await accuracy(chief, test)
-        // Without a global step the next training's workers wait for its chief.
+        // Without a global step, the workers of the next training wait until its chief has initialized it.
         if chief.number == 0 { try await chief.session.run(chief.replica.forget) }
         return board.report(
             stepCount: options.stepCount, seconds: seconds, required: options.strategy == .sync ? requiredReplicas : nil,
@@ -85,7 +86,7 @@ extension Trainer {
         for task in tasks {
             guard let number = workerTasks.firstIndex(of: task), let address = cluster.address(job: "worker", task: task) else { continue }
             var configuration = SessionConfiguration()
-            // A client needs the parameter servers and its own worker; it does not wait for the others.
+            // A client needs the parameter servers and its own worker only; without this filter it would wait for all workers.
             configuration.deviceFilters = ["/job:ps", "/job:worker/task:\(task)"]
             let replica = try ReplicaGraph(self, task: task)
             let waiting = noticing(address)
@@ -96,7 +97,7 @@ extension Trainer {
         return clients
     }
 
-    /// Waits for the chief, then begins where it is.
+    /// Waits until the chief has initialized the variables, then sets the local step to the global step.
     private func join(_ client: Client, _ board: Scoreboard) async throws {
         try await waitUntilInitialized(client, board)
         if let sync = client.replica.sync { try await client.session.run(sync.localInitializer) }
@@ -117,7 +118,7 @@ extension Trainer {
         }
     }
 
-    /// One worker's loop, which ends too when the worker is lost: its server may be asked in vain for long.
+    /// Runs one worker's loop. It also ends when the worker is lost, because a call to a lost server may block for long.
     private func runUntilLost(_ client: Client, _ board: Scoreboard) async throws {
         let work = Task { try await runWorker(client, board) }
         board.whenLost(client.number) { work.cancel() }
@@ -130,7 +131,7 @@ extension Trainer {
         } catch  where board.isLost(client.number) && client.number != 0 {}
     }
 
-    /// One worker's loop, until enough updates are done.
+    /// Runs one worker's training steps until enough updates are done.
     private func runWorker(_ client: Client, _ board: Scoreboard) async throws {
         var batches = Batches(train, batchSize: options.batchSize, seed: UInt64(options.seed &* 7919 &+ client.number &+ 1))
         var isFirst = true
@@ -148,11 +149,12 @@ extension Trainer {
                 let step = Int(try reply.tensors[1].tensor.scalar(of: Int64.self)) + 1
                 board.stepped(client.number, globalStep: min(step, options.stepCount), loss: try reply.tensors[0].tensor.scalar(of: Float.self))
                 if options.strategy == .async, step >= options.stepCount { return }
-            } catch let status as Status {
-                // The chief has closed the queue of tokens: enough updates.
+            } catch {
+                let status = Status(error)
+                // The chief closed the token queue: enough updates are done.
                 if client.replica.sync != nil, status.code == .outOfRange { return }
-                // The chief has dropped the training's state: at its end, or, before this worker's first step, because
-                // that was an earlier training's.
+                // The chief destroyed the training's state. Either training has ended or, before this worker's first step, the
+                // state was that of an earlier training.
                 if client.number != 0, [.notFound, .failedPrecondition, .cancelled].contains(status.code), !Task.isCancelled {
                     if !isFirst { return }
                     try await join(client, board)
@@ -181,10 +183,10 @@ extension Trainer {
         return Double(try value.scalar(of: Float.self))
     }
 
-    /// The bytes that one step took from other tasks, as its trace tells.
+    /// The bytes that one step received from other tasks, according to its trace.
     static func bytesReceived(_ metadata: RunMetadata?) -> Int {
         (metadata?.times ?? []).reduce(0) { sum, time in
-            // Receives that the master put in are named `…_S7`; feeds are `_recv_…`, copies within a task `…_G7`.
+            // Receive nodes that the master added are named `…_S7`; feeds are `_recv_…`, copies within a task `…_G7`.
             guard OpRegistry.standard[time.op]?.role == .receive, let tail = time.node.split(separator: "_").last, tail.first == "S" else {
                 return sum
             }
@@ -196,7 +198,7 @@ extension Trainer {
         placement(graph).map { "\($0.device): \($0.opCount) ops, \($0.byteCount) bytes" }.joined(separator: "\n")
     }
 
-    /// Ops and bytes by device, as the masters place them.
+    /// The number of ops and bytes on each device, as placed by the placer that masters use.
     func placement(_ graph: Graph) -> [(device: String, opCount: Int, byteCount: Int)] {
         let tasks =
             cluster.tasks.isEmpty

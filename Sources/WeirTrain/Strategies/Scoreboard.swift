@@ -2,7 +2,7 @@ import Synchronization
 import WeirGraph
 import WeirTensor
 
-/// What all clients of one training report to: steps, losses, who is alive.
+/// Collects the reports of all clients of one training: steps, losses, and lost workers.
 final class Scoreboard: Sendable {
     private struct State {
         var step = 0
@@ -41,14 +41,15 @@ final class Scoreboard: Sendable {
         onEvent(.step(event))
     }
 
-    /// - Returns: how many workers are left.
+    /// Records that a worker is lost.
+    /// - Returns: the number of workers left.
     func lost(_ worker: Int, _ reason: String) -> Int {
         let (isNew, left) = state.withLock { state in (state.lost.insert(worker).inserted, workerCount - state.lost.count) }
         if isNew { state.withLock { $0.onLoss.removeValue(forKey: worker) }?() }
         if isNew { onEvent(.notice("worker \(worker) is lost: \(reason); \(left) of \(workerCount) workers left")) }
         return left
     }
-    /// Has `action` called when the worker is lost; at once when it is already.
+    /// Calls `action` when the worker is lost; immediately when it already is.
     func whenLost(_ worker: Int, _ action: @escaping @Sendable () -> Void) {
         let isLost = state.withLock { state -> Bool in
             if !state.lost.contains(worker) { state.onLoss[worker] = action }
@@ -60,7 +61,7 @@ final class Scoreboard: Sendable {
     func isLost(_ worker: Int) -> Bool { state.withLock { $0.lost.contains(worker) } }
     func setBytesPerStep(_ worker: Int, _ bytes: Int) { state.withLock { $0.bytesPerStep[worker] = bytes } }
 
-    /// Sums up.
+    /// Makes the report.
     func report(
         stepCount: Int, seconds: Double, required: Int?, train: Double, test: Double, testRows: Int,
         placement: [(device: String, opCount: Int, byteCount: Int)]

@@ -2,13 +2,13 @@ import WeirCluster
 import WeirGraph
 import WeirTensor
 
-/// Watches the tasks of a cluster: says within two seconds when one is gone or has been restarted.
+/// Monitors the tasks of a cluster. It reports within two seconds that a task does not answer or was restarted.
 struct WorkerMonitor: Sendable {
     private let cluster: ClusterSpec
     init(_ cluster: ClusterSpec) { self.cluster = cluster }
 
-    /// Asks every task, again and again, until cancelled.
-    /// - Parameter onLoss: called once a lost task; what it throws ends the watch.
+    /// Polls every task until cancelled.
+    /// - Parameter onLoss: called once for each lost task; an error that it throws ends the monitoring.
     func watch(_ onLoss: @escaping @Sendable (_ task: DeviceName, _ reason: String) throws -> Void) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for task in cluster.tasks {
@@ -17,14 +17,15 @@ struct WorkerMonitor: Sendable {
                     if let reason = await WorkerMonitor.watch(name, task.address) { try onLoss(name, reason) }
                 }
             }
-            // Not `waitForAll`, which would wait for the watches of those that are alive before it throws.
+            // Not `waitForAll`, which would not throw before the loops of the other tasks end.
             for try await _ in group {}
-            // Everybody is lost, or the watch was cancelled.
+            // All tasks are lost, or the monitoring was cancelled.
             try Task.checkCancellation()
         }
     }
 
-    /// - Returns: why the task is lost, or nil when the watch was cancelled.
+    /// Polls one task.
+    /// - Returns: why the task is lost; nil when the monitoring was cancelled.
     private static func watch(_ name: DeviceName, _ address: String) async -> String? {
         var incarnation: UInt64?
         while !Task.isCancelled {
@@ -34,7 +35,7 @@ struct WorkerMonitor: Sendable {
                 incarnation = found ?? incarnation
             } catch {
                 if Task.isCancelled { return nil }
-                // Before it has answered once it may just be starting.
+                // A task that has never answered may still be starting.
                 if incarnation != nil { return "\(address) does not answer: \(Status(error).message)" }
             }
             do { try await Task.sleep(for: .milliseconds(300)) } catch { return nil }

@@ -1,7 +1,7 @@
 import WeirTensor
 
-/// One block of a table: sorted entries whose keys leave out what they share with the key before, and, so that one
-/// need not start at the front, the places ("restarts") of entries that leave out nothing.
+/// One block of a table. Entries are sorted by key, and a key is stored without the prefix that it shares with the key
+/// before it. Some entries ("restarts") store the whole key, so that a search need not begin at the first entry.
 struct Block {
     private let bytes: [UInt8]
     private let entriesEnd: Int
@@ -18,12 +18,12 @@ struct Block {
         self.bytes = bytes
     }
 
-    /// All entries, from the first.
+    /// A cursor over all entries.
     func makeCursor() -> BlockCursor { BlockCursor(bytes[..<entriesEnd]) }
 
-    /// The first entry whose key is not below `key`, or nil when all are below.
+    /// The first entry whose key is not less than `key`; nil when there is none.
     func firstEntry(notBelow key: [UInt8]) throws(Status) -> (key: [UInt8], value: ArraySlice<UInt8>)? {
-        // The last restart whose key is below: the entry sought cannot be before it.
+        // Binary search for the last restart whose key is less than `key`. The entry cannot come before it.
         var low = 0
         var high = max(0, restartCount - 1)
         while low < high {
@@ -49,13 +49,13 @@ struct Block {
     }
 }
 
-/// A walk over the entries of a block. Keys must ascend.
+/// A cursor over the entries of a block. It requires that keys ascend.
 struct BlockCursor {
     private var input: ByteCursor
     private var key: [UInt8] = []
     private var isFirst = true
-    /// How many more bytes of keys there may be. A writer that restarts every 16 entries makes at most 16 bytes of
-    /// keys from one of the block; a crafted block could otherwise make gigabytes of a megabyte.
+    /// How many more bytes the keys may have in total. With a restart every 16 entries, one byte of the block expands to at most
+    /// 16 bytes of keys. Without this limit, a malicious block of a megabyte could expand to gigabytes.
     private var keyBytesLeft: Int
 
     fileprivate init(_ entries: ArraySlice<UInt8>) {
@@ -72,7 +72,7 @@ struct BlockCursor {
             throw .dataLoss("table block: \(shared) bytes shared with a key of \(key.count)")
         }
         let suffix = try input.bytes(suffixCount)
-        // Past the shared part keys must differ upwards, or searches would go astray.
+        // After the shared prefix, the key must be greater than the one before; otherwise a binary search would fail.
         guard isFirst || key[shared...].lexicographicallyPrecedes(suffix) else {
             throw .dataLoss("table block: key of \(shared + suffixCount) bytes is not above the one before")
         }

@@ -1,14 +1,14 @@
 import WeirTensor
 
-/// A sorted table of keys and values in a file, read a block at a time: LevelDB's table format, as checkpoints use it.
+/// Reads a sorted table of keys and values from a file, one block at a time. Checkpoints use this format of LevelDB.
 ///
-/// Belongs to one thread at a time, as it keeps the block read last.
+/// Not thread-safe, because it caches the block that was read last.
 final class BlockTable {
     static let footerSize = 48
     static let trailerSize = 5
     static let magic: UInt64 = 0xdb47_7524_8b80_fb57
 
-    /// Where a block is, its trailer not counted.
+    /// The position of a block in the file, without its trailer.
     struct Handle: Hashable {
         var offset: Int
         var size: Int
@@ -31,6 +31,7 @@ final class BlockTable {
     private let index: Block
     private var latest: (handle: Handle, block: Block)?
 
+    /// Opens a table and reads its index.
     /// - Throws: `notFound` when there is no such file, `dataLoss` when it is not a table.
     init(_ path: String) throws(Status) {
         file = try InputFile(path)
@@ -44,20 +45,20 @@ final class BlockTable {
             throw .dataLoss("\(path): not a table (bad magic number)")
         }
         var handles = ByteCursor(footer.prefix(40), "table footer")
-        // The first handle is that of the metaindex, which holds nothing we read.
+        // The first handle is that of the metaindex block, which Weir does not use.
         _ = try Handle(&handles)
         index = try Self.readBlock(try Handle(&handles), file)
     }
 
-    /// What is stored under a key, or nil.
+    /// The value of a key; nil when the table does not have the key.
     func value(of key: [UInt8]) throws(Status) -> ArraySlice<UInt8>? {
-        // A block is filed under a key not below its last: the first such block is the only one that can hold `key`.
+        // The index key of a block is not less than the block's last key, so only the first such block can contain `key`.
         guard let place = try index.firstEntry(notBelow: key) else { return nil }
         guard let entry = try block(place.value).firstEntry(notBelow: key), entry.key == key else { return nil }
         return entry.value
     }
 
-    /// Visits every entry in the order of keys.
+    /// Calls `body` for every entry, in key order.
     func forEach(_ body: ([UInt8], ArraySlice<UInt8>) throws(Status) -> Void) throws(Status) {
         var places = index.makeCursor()
         while let place = try places.next() {

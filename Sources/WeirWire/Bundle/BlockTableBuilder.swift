@@ -1,6 +1,6 @@
-/// Makes a table that `BlockTable`, TensorFlow and LevelDB read, byte for byte as TensorFlow would.
+/// Builds a table that `BlockTable`, TensorFlow and LevelDB read. The bytes are the same as those that TensorFlow writes.
 ///
-/// It is made in memory: the tables of checkpoints hold a few dozen bytes for each tensor.
+/// The table is built in memory: a checkpoint needs a few dozen bytes for each tensor.
 struct BlockTableBuilder {
     private static let blockSize = 256 << 10
 
@@ -8,10 +8,10 @@ struct BlockTableBuilder {
     private var block = BlockBuilder(restartInterval: 16)
     private var index = BlockBuilder(restartInterval: 1)
     private var lastKey: [UInt8] = []
-    /// The block just finished, entered in the index once the next key tells how short its index key can be.
+    /// The last finished block. Its index entry is added when the next key is known, so that the index key can be short.
     private var finished: BlockTable.Handle?
 
-    /// Keys must ascend.
+    /// Adds an entry. Keys must ascend.
     mutating func add(_ key: [UInt8], _ value: [UInt8]) {
         precondition(lastKey.isEmpty || lastKey.lexicographicallyPrecedes(key))
         if let handle = finished {
@@ -48,7 +48,7 @@ struct BlockTableBuilder {
     }
 
     private mutating func write(_ block: BlockBuilder) -> BlockTable.Handle {
-        // The type byte: not compressed.
+        // The last byte is the compression type: none.
         let contents = block.finish() + [0]
         let handle = BlockTable.Handle(offset: bytes.count, size: contents.count - 1)
         bytes.append(contentsOf: contents)
@@ -56,7 +56,7 @@ struct BlockTableBuilder {
         return handle
     }
 
-    /// A short key not below `last` and below `next`.
+    /// A short key that is not less than `last` and less than `next`.
     private static func separator(_ last: [UInt8], _ next: [UInt8]) -> [UInt8] {
         guard let place = zip(last, next).enumerated().first(where: { $0.element.0 != $0.element.1 })?.offset,
             last[place] < 0xff, last[place] + 1 < next[place]
@@ -64,14 +64,14 @@ struct BlockTableBuilder {
         return last[..<place] + [last[place] + 1]
     }
 
-    /// A short key not below `last`.
+    /// A short key that is not less than `last`.
     private static func successor(_ last: [UInt8]) -> [UInt8] {
         guard let place = last.firstIndex(where: { $0 != 0xff }) else { return last }
         return last[..<place] + [last[place] + 1]
     }
 }
 
-/// Makes one block.
+/// Builds one block.
 struct BlockBuilder {
     private let restartInterval: Int
     private var bytes: [UInt8] = []

@@ -1,15 +1,15 @@
 package import WeirTensor
 
-/// Where a tensor of a checkpoint is, and what it is: TensorFlow's `BundleEntryProto`.
+/// The metadata of a tensor in a checkpoint: dtype, shape and position (TensorFlow's `BundleEntryProto`).
 package struct BundleEntry: Hashable, Sendable {
     package var dtype: DType
     package var shape: Shape
     package var shard = 0
     package var offset = 0
     package var size = 0
-    /// The checksum of its bytes, masked.
+    /// The masked checksum of the bytes.
     package var maskedCRC: UInt32 = 0
-    /// The parts a partitioned tensor is stored in, each under a key of its own; this entry then has no bytes.
+    /// The slices of a partitioned tensor. Each is stored under its own key, and this entry has no bytes.
     package var slices: [TensorSlice] = []
 
     package init(_ dtype: DType, _ shape: Shape) {
@@ -33,6 +33,7 @@ extension BundleEntry {
         return writer.bytes
     }
 
+    /// Decodes an entry.
     /// - Parameter key: names the entry in errors.
     init(_ bytes: ArraySlice<UInt8>, key: ByteString) throws(Status) {
         var type: UInt64 = 0
@@ -57,12 +58,12 @@ extension BundleEntry {
     }
 }
 
-/// What is stored under the empty key: `BundleHeaderProto`.
+/// The value of the empty key: `BundleHeaderProto`.
 struct BundleHeader: Hashable {
     static let key: [UInt8] = []
 
     var shardCount: Int
-    /// The version of the format that wrote it.
+    /// The format version of the writer.
     var producer = 1
 
     init(shardCount: Int) { self.shardCount = shardCount }
@@ -103,7 +104,7 @@ struct BundleHeader: Hashable {
 }
 
 extension Shape {
-    /// As `TensorShapeProto`.
+    /// Encodes the shape as `TensorShapeProto`.
     func write(to writer: inout WireWriter) {
         for dimension in dimensions {
             writer.message(2) { $0.field(1, Int64(dimension)) }
@@ -127,7 +128,7 @@ extension Shape {
 }
 
 extension TensorSlice {
-    /// As `TensorSliceProto`: a start of 0 and an absent length are not written.
+    /// Encodes the slice as `TensorSliceProto`. A start of 0 and a missing length are not written.
     func write(to writer: inout WireWriter) {
         for extent in extents {
             writer.message(1) {
@@ -157,6 +158,6 @@ extension TensorSlice {
 }
 
 extension Int {
-    /// An `int64` as protobuf writes it.
+    /// Converts a protobuf `int64`.
     fileprivate init(from varint: UInt64) { self.init(truncatingIfNeeded: varint) }
 }

@@ -1,4 +1,4 @@
-/// The names of a checkpoint's files, all of which begin with its prefix.
+/// The names of a checkpoint's files. All begin with the checkpoint's prefix.
 package enum BundleFiles {
     package static func index(_ prefix: String) -> String { "\(prefix).index" }
 
@@ -11,7 +11,7 @@ package enum BundleFiles {
         "\(base)-\(fiveDigits(shard))-of-\(fiveDigits(count))"
     }
 
-    /// `base-?????-of-NNNNN`, the pattern of them all.
+    /// `base-?????-of-NNNNN`, the pattern of all shards.
     package static func sharded(_ base: String, of count: Int) -> String {
         "\(base)-?????-of-\(fiveDigits(count))"
     }

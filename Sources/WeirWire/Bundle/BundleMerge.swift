@@ -1,14 +1,13 @@
 package import WeirTensor
 
-/// Makes one checkpoint of the parts that the tasks of a cluster have each written.
+/// Merges the checkpoints that the tasks of a cluster have written into one.
 package enum BundleMerge {
-    /// Merges the checkpoints `prefixes` into `destination`: their data files are renamed, their indexes merged and
-    /// then removed.
+    /// Merges the checkpoints `prefixes` into `destination`. Data files are renamed; indexes are merged and then removed.
     ///
     /// - Parameters:
-    ///   - deletingDirectories: removes the directories of the parts, if these are now empty.
-    ///   - allowingMissing: passes over parts that are not there, as long as one is.
-    /// - Throws: `invalidArgument` when two parts hold the same tensor or one is missing.
+    ///   - deletingDirectories: removes the directories of the parts that are then empty.
+    ///   - allowingMissing: ignores missing parts, if at least one part exists.
+    /// - Throws: `invalidArgument` when two parts contain the same tensor or a part is missing.
     package static func merge(
         _ prefixes: [String], into destination: String, deletingDirectories: Bool = true, allowingMissing: Bool = false
     ) throws(Status) {
@@ -29,14 +28,14 @@ package enum BundleMerge {
         try FileSystem.createDirectory(directory)
         var header = BundleHeader(shardCount: merged.shardCount)
         header.producer = version
-        // Written first: that it fails must leave the parts as they are.
+        // The index is written first: when this fails, the parts must be unchanged.
         let index = try AtomicFile(BundleFiles.index(destination))
         try index.append(BundleWriter.table(header, merged.entries))
         for (file, shard) in merged.shards.sorted(by: { $0.value < $1.value }) {
             try FileSystem.rename(file, to: BundleFiles.data(destination, shard: shard, of: merged.shardCount))
         }
         try index.commit()
-        // The checkpoint is whole; what cannot be tidied up does not make it less so.
+        // The checkpoint is complete. Errors of the clean-up are ignored.
         for prefix in prefixes where prefix != destination { try? FileSystem.remove(BundleFiles.index(prefix)) }
         for file in merged.unused { try? FileSystem.remove(file) }
         guard deletingDirectories else { return }
@@ -47,11 +46,11 @@ package enum BundleMerge {
 
     private struct Merged {
         var entries: [ByteString: BundleEntry] = [:]
-        /// Data files in the order in which entries first spoke of them, which numbers them in the whole.
+        /// The shard numbers of the data files, in the order in which entries first mention them.
         var shards: [String: Int] = [:]
         var version: Int?
 
-        /// Data files that no entry spoke of, of tasks that had nothing to save.
+        /// Data files without entries, of tasks that had nothing to save.
         var unused: Set<String> = []
 
         var shardCount: Int { shards.count }
@@ -61,7 +60,7 @@ package enum BundleMerge {
                 throw .invalidArgument("Merging checkpoints of versions \(version ?? 0) and \(part.version)")
             }
             version = part.version
-            // A task writes one shard.
+            // Each task writes one shard.
             if part.shardCount == 1 { unused.insert(BundleFiles.data(part.prefix, shard: 0, of: 1)) }
             var found: [(ByteString, BundleEntry)] = []
             try part.forEachEntry { (key, entry) throws(Status) in found.append((key, entry)) }

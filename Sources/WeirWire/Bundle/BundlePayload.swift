@@ -1,18 +1,18 @@
 import WeirTensor
 
-// The bytes of a tensor in a shard. Plain types lie there as in memory. Strings are the lengths of all as varints, a
-// checksum of the lengths, then the bytes of all; both checksums take a length as four bytes, or eight if it needs
-// them, not as the varint that is stored.
+// How a tensor is stored in a shard. Bitwise types are stored as in memory. Strings are stored as the varint lengths of all
+// elements, a checksum of the lengths, and the bytes of all elements. Both checksums treat a length as four bytes (eight if
+// it needs them), not as the stored varint.
 
 extension InputFile {
-    /// Checks that an entry has the size its type and shape ask for, and that the shard holds as much.
+    /// Checks that an entry has the size that its dtype and shape require, and lies within the shard.
     func checkEntry(_ entry: BundleEntry, _ key: ByteString) throws(Status) {
         let count = entry.shape.elementCount
         switch entry.dtype {
         case .resource, .variant:
             throw .unimplemented("Checkpoint entry \(key): tensors of \(entry.dtype) are not read")
         case .string:
-            // Every element takes at least the byte of its length.
+            // Each element takes at least one byte, for its length.
             guard entry.size >= 4, count <= entry.size - 4 else {
                 throw .dataLoss("\(entry.size) bytes are too few for the \(count) strings of \(key)")
             }
@@ -33,7 +33,7 @@ extension InputFile {
         try readAll(at: entry.offset, into: tensor.mutableBytes)
         try checkCRC(CRC32C.extend(0, tensor.bytes), entry, key)
         if entry.dtype == .bool {
-            // Any byte but 0 is true on disk; a Swift Bool must be 0 or 1.
+            // Any byte other than 0 means true in the file; a Swift Bool must be 0 or 1.
             for index in tensor.mutableBytes.indices where tensor.bytes[index] > 1 { tensor.mutableBytes[index] = 1 }
         }
         return tensor
@@ -77,8 +77,9 @@ extension InputFile {
 }
 
 extension AtomicFile {
-    /// Appends a tensor's bytes.
-    /// - Returns: the checksum of its entry, not masked.
+    /// Appends the elements of a tensor.
+    /// - Returns: the checksum for its entry, not masked.
+    /// - Throws: `unimplemented` for resources and variants.
     func append(_ tensor: Tensor) throws(Status) -> UInt32 {
         switch tensor.dtype {
         case .resource, .variant: throw .unimplemented("Tensors of \(tensor.dtype) cannot be saved in a checkpoint")

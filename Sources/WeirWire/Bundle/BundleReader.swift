@@ -1,21 +1,22 @@
 package import WeirTensor
 
-/// Reads the tensors of a checkpoint: a table of names (`P.index`) over files of bytes (`P.data-00000-of-00001`, …).
+/// Reads the tensors of a checkpoint: a table of entries (`P.index`) and data files (`P.data-00000-of-00001`, …).
 ///
-/// Opening reads only the table's own index, and each look-up one block: a step that restores a thousand variables
-/// with an op each opens a checkpoint a thousand times. Belongs to one thread at a time.
+/// Opening reads only the index block of the table, and a look-up reads one block: a step that restores a thousand variables
+/// with one op each opens the checkpoint a thousand times. Not thread-safe.
 package final class BundleReader {
     package let prefix: String
     private let table: BlockTable
     private let header: BundleHeader
     private var shards: [Int: InputFile] = [:]
 
+    /// Opens a checkpoint.
     /// - Throws: `notFound` when there is no checkpoint of that prefix, `dataLoss` when its table is damaged.
     package init(_ prefix: String) throws(Status) {
         self.prefix = prefix
         do { table = try BlockTable(BundleFiles.index(prefix)) } catch {
             guard error.code == .notFound else { throw error }
-            // The words of TensorFlow, whose clients look for them.
+            // TensorFlow's message: its clients search for this text.
             throw .notFound(
                 "Unsuccessful TensorSliceReader constructor: Failed to find any matching files for \(prefix)")
         }
@@ -30,7 +31,8 @@ package final class BundleReader {
 
     package func contains(_ key: ByteString) throws(Status) -> Bool { try table.value(of: key.bytes) != nil }
 
-    /// - Throws: `notFound` when the checkpoint has no such tensor.
+    /// The entry of a tensor or slice.
+    /// - Throws: `notFound` when the checkpoint does not contain it.
     package func entry(_ key: ByteString) throws(Status) -> BundleEntry {
         guard !key.bytes.isEmpty, let bytes = try table.value(of: key.bytes) else {
             throw .notFound("Key \(key) not found in checkpoint")
@@ -38,7 +40,7 @@ package final class BundleReader {
         return try BundleEntry(bytes, key: key)
     }
 
-    /// Visits every entry in the order of keys; those of slices come first, under keys that begin with a zero byte.
+    /// Calls `body` for every entry, in key order. Slices come first: their keys begin with a zero byte.
     package func forEachEntry(_ body: (ByteString, BundleEntry) throws(Status) -> Void) throws(Status) {
         try table.forEach { (key, value) throws(Status) in
             if key == BundleHeader.key { return }
@@ -46,7 +48,7 @@ package final class BundleReader {
         }
     }
 
-    /// The tensors of the checkpoint by name; a partitioned one is one.
+    /// All tensors with their names. A partitioned tensor is listed once.
     package func tensors() throws(Status) -> [(name: ByteString, entry: BundleEntry)] {
         var found: [(ByteString, BundleEntry)] = []
         try forEachEntry { (key, entry) throws(Status) in
@@ -55,14 +57,14 @@ package final class BundleReader {
         return found
     }
 
-    /// A whole tensor, put together when it is stored in parts.
+    /// Reads a whole tensor. A partitioned tensor is assembled from its slices.
     package func tensor(_ key: ByteString) throws(Status) -> Tensor {
         let entry = try entry(key)
         if entry.slices.isEmpty { return try read(entry, key) }
         return try assemble(key, entry, .full(rank: entry.shape.rank))
     }
 
-    /// A part of a tensor, from wherever the parts it is stored in overlap it.
+    /// Reads a part of a tensor, from all stored slices that overlap it.
     package func tensor(_ key: ByteString, _ part: ShapeAndSlice) throws(Status) -> Tensor {
         let entry = try entry(key)
         guard entry.shape == part.fullShape else {
@@ -77,7 +79,7 @@ package final class BundleReader {
     private func assemble(_ key: ByteString, _ full: BundleEntry, _ wanted: TensorSlice) throws(Status) -> Tensor {
         let ranges = try wanted.ranges(in: full.shape)
         let shape = try wanted.shape(in: full.shape)
-        // Everything is looked up before memory is taken for the whole, which the files must be large enough to fill.
+        // All entries are checked before memory is allocated, so that the files must be large enough to fill it.
         var parts: [(ranges: [Range<Int>], entry: BundleEntry)] = []
         var covered = 0
         for slice in full.slices.isEmpty ? [.full(rank: full.shape.rank)] : full.slices {

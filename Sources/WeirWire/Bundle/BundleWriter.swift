@@ -1,6 +1,6 @@
 package import WeirTensor
 
-/// Writes a checkpoint of one shard. Its files appear, both, when `finish` returns; without it nothing is left behind.
+/// Writes a checkpoint with one shard. Both files appear when `finish` returns; without `finish` no file is left.
 ///
 /// ```swift
 /// var writer = try BundleWriter("/models/model.ckpt-100")
@@ -12,7 +12,7 @@ package struct BundleWriter: ~Copyable {
     private let data: AtomicFile
     private var entries: [ByteString: BundleEntry] = [:]
 
-    /// Makes the directory too, if there is none.
+    /// Starts a checkpoint. Creates the directory if there is none.
     package init(_ prefix: String) throws(Status) {
         self.prefix = prefix
         try FileSystem.createDirectory(FileSystem.directory(of: prefix))
@@ -20,7 +20,7 @@ package struct BundleWriter: ~Copyable {
     }
 
     /// Adds a whole tensor.
-    /// - Throws: `invalidArgument` when the name is empty or taken, `unimplemented` for resources and variants.
+    /// - Throws: `invalidArgument` when the name is empty or was added before, `unimplemented` for resources and variants.
     package mutating func add(_ key: ByteString, _ tensor: Tensor) throws(Status) {
         guard !key.bytes.isEmpty else { throw .invalidArgument("The name of a tensor to save is empty") }
         guard entries[key] == nil else { throw .invalidArgument("Adding duplicate key: \(key)") }
@@ -31,7 +31,7 @@ package struct BundleWriter: ~Copyable {
         entries[key] = entry
     }
 
-    /// Adds a part of a tensor, whose other parts this or another shard has.
+    /// Adds a slice of a tensor. The other slices are in this or another shard.
     package mutating func add(_ key: ByteString, _ part: ShapeAndSlice, _ tensor: Tensor) throws(Status) {
         guard tensor.shape == part.sliceShape else {
             throw .invalidArgument(
@@ -52,7 +52,7 @@ package struct BundleWriter: ~Copyable {
         entries[key] = whole
     }
 
-    /// Gives both files their names.
+    /// Writes the index and renames both files to their final names.
     package consuming func finish() throws(Status) {
         let index = try AtomicFile(BundleFiles.index(prefix))
         try index.append(BundleWriter.table(BundleHeader(shardCount: 1), entries))

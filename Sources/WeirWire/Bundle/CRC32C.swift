@@ -4,7 +4,7 @@ package enum CRC32C {
         extend(0, bytes)
     }
 
-    /// The checksum of what `crc` is the checksum of, followed by `bytes`.
+    /// Extends a checksum: the result is the checksum of the earlier bytes followed by `bytes`.
     package static func extend(_ crc: UInt32, _ bytes: some Collection<UInt8>) -> UInt32 {
         bytes.withContiguousStorageIfAvailable { extend(crc, UnsafeRawBufferPointer($0)) }
             ?? Array(bytes).withUnsafeBytes { extend(crc, $0) }
@@ -34,8 +34,8 @@ package enum CRC32C {
         }
     }
 
-    /// What is stored in place of a checksum: the checksum of bytes that themselves hold a checksum is weak, so the
-    /// stored form is rotated and shifted away from it.
+    /// The form in which a checksum is stored. A checksum of data that contain their own checksum is weak, so stored checksums
+    /// are rotated and offset.
     package static func mask(_ crc: UInt32) -> UInt32 {
         (crc >> 15 | crc << 17) &+ 0xa282_ead8
     }
@@ -45,7 +45,7 @@ package enum CRC32C {
         return rotated >> 17 | rotated << 15
     }
 
-    /// Eight tables of 256: table k advances a byte over k further bytes. Computed at first use.
+    /// Eight tables of 256 entries. Table k advances a byte past k further bytes. Computed at first use.
     private static let tables: [UInt32] = {
         var tables = [UInt32](repeating: 0, count: 8 * 256)
         for byte in 0..<256 {

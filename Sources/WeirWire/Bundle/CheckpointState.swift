@@ -1,18 +1,17 @@
 package import WeirTensor
 
-/// What a directory's `checkpoint` file says: which checkpoints there are, and which is the latest.
+/// The contents of a directory's `checkpoint` file: the list of checkpoints, and the latest one.
 ///
-/// The file is protobuf text, so that people can read and change it; paths are relative to the directory unless they
-/// begin with a slash.
+/// The file is protobuf text, so that people can edit it. Paths are relative to the directory unless they begin with a slash.
 package struct CheckpointState: Hashable, Sendable {
     package static let fileName = "checkpoint"
 
     package var latest: String
     /// Oldest first, the latest included.
     package var all: [String]
-    /// When each of `all` was written, in seconds since 1970; may be empty.
+    /// The times when the checkpoints in `all` were written, in seconds since 1970; may be empty.
     package var timestamps: [Double]
-    /// When a checkpoint was last put aside to be kept for good.
+    /// The time when a checkpoint was last kept permanently, in seconds since 1970.
     package var lastPreserved: Double?
 
     package init(latest: String, all: [String]? = nil, timestamps: [Double] = [], lastPreserved: Double? = nil) {
@@ -22,8 +21,9 @@ package struct CheckpointState: Hashable, Sendable {
         self.lastPreserved = lastPreserved
     }
 
+    /// Reads the state of a directory.
     /// - Returns: nil when the directory has no such file.
-    /// - Throws: `dataLoss` when it is not what it should be.
+    /// - Throws: `dataLoss` when the file is malformed.
     package static func read(in directory: String, name: String = fileName) throws(Status) -> CheckpointState? {
         let path = FileSystem.join(directory, name)
         do {
@@ -34,12 +34,12 @@ package struct CheckpointState: Hashable, Sendable {
         }
     }
 
-    /// Replaces the directory's file; readers see the old one or the new, whole.
+    /// Replaces the file atomically: readers see either the old contents or the new.
     package func write(in directory: String, name: String = fileName) throws(Status) {
         try AtomicFile.write(Array(text.utf8), to: FileSystem.join(directory, name))
     }
 
-    /// The prefix of the latest checkpoint of a directory, if it is there.
+    /// The prefix of the latest checkpoint in a directory; nil when there is none or its index file is missing.
     package static func latestCheckpoint(in directory: String, name: String = fileName) throws(Status) -> String? {
         guard let state = try read(in: directory, name: name), !state.latest.isEmpty else { return nil }
         let prefix = FileSystem.join(directory, state.latest)

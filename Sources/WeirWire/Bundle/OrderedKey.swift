@@ -1,15 +1,15 @@
 package import WeirTensor
 
-/// Keys of slices in a checkpoint: the tensor's name and the slice, written so that keys sort as names, then as places
-/// do ("ordered code").
+/// Keys of slices in a checkpoint. They encode the tensor's name and the slice in a form ("ordered code") that sorts by name
+/// first, then by position.
 extension TensorSlice {
-    /// The key under which this part of the tensor called `name` is stored.
+    /// The key of this slice of the tensor `name`.
     package func key(in name: ByteString) -> ByteString {
-        // Keys of slices begin with number 0, which no name does.
+        // Keys of slices begin with a zero byte; names do not.
         var key: [UInt8] = [0]
         for byte in name.bytes {
             key.append(byte)
-            // 00 and FF are escaped, so that 00 01 can end the name and still sort below every longer one.
+            // 00 and FF are escaped, so that 00 01 ends the name and still sorts before every longer name.
             if byte == 0x00 { key.append(0xff) }
             if byte == 0xff { key.append(0x00) }
         }
@@ -24,18 +24,18 @@ extension TensorSlice {
 }
 
 extension [UInt8] {
-    /// The count of significant bytes, then these, highest first.
+    /// Appends the number of significant bytes, then these bytes, most significant first.
     fileprivate mutating func appendOrdered(_ value: UInt) {
         let count = (UInt.bitWidth - value.leadingZeroBitCount + 7) / 8
         append(UInt8(count))
         for index in (0..<count).reversed() { append(UInt8(truncatingIfNeeded: value >> UInt(8 * index))) }
     }
 
-    /// Two's complement, highest byte first, in as few bytes as leave room for a prefix that tells their count: a 1 bit
-    /// for each, inverted for negative numbers, which so sort below.
+    /// Appends a number in two's complement, most significant byte first, in as few bytes as possible. The first bits give the
+    /// number of bytes: as many 1 bits, inverted for negative numbers, so that these sort first.
     fileprivate mutating func appendOrdered(signed value: Int64) {
         let magnitude = UInt64(bitPattern: value < 0 ? ~value : value)
-        // n bytes less their n bits of prefix leave 7n, one of which is the sign.
+        // n bytes have n prefix bits and 7n other bits, one of which is the sign.
         let count = Swift.max(1, (UInt64.bitWidth - magnitude.leadingZeroBitCount) / 7 + 1)
         var encoded = [UInt8](repeating: value < 0 ? 0xff : 0, count: Swift.max(0, count - 8))
         for index in (0..<Swift.min(8, count)).reversed() {

@@ -1,6 +1,6 @@
 import WeirTensor
 
-/// Protobuf's text format, as far as flat messages of strings and numbers go: `name: "value"`, `name: [1, 2]`.
+/// Parses protobuf's text format for flat messages of strings and numbers: `name: "value"`, `name: [1, 2]`.
 struct ProtoText {
     private let bytes: [UInt8]
     private var position = 0
@@ -9,7 +9,7 @@ struct ProtoText {
 
     private var next: UInt8? { position < bytes.count ? bytes[position] : nil }
 
-    /// The next field and its values: one, or those of a list.
+    /// The next field with its values (one, or the elements of a list); nil at the end.
     mutating func field() throws(Status) -> (name: String, values: [String])? {
         skip(alsoSeparators: true)
         guard let name = word() else {
@@ -30,7 +30,7 @@ struct ProtoText {
         return number
     }
 
-    /// In quotes, with what is not plain ASCII escaped as protobuf does.
+    /// Quotes a string. Bytes other than printable ASCII are escaped as protobuf does.
     static func quoted(_ text: String) -> String {
         var result = "\""
         for byte in text.utf8 {
@@ -54,7 +54,7 @@ struct ProtoText {
             return word
         }
         var text: [UInt8] = []
-        // Strings one after the other are one string.
+        // Adjacent strings are concatenated.
         while isAtQuote {
             let quote = next
             position += 1
@@ -102,7 +102,7 @@ struct ProtoText {
         return byte
     }
 
-    /// Letters, digits and what numbers are written with.
+    /// Reads letters, digits and the other characters of numbers.
     private mutating func word() -> String? {
         let start = position
         while let byte = next, Self.isWord(byte) { position += 1 }
@@ -124,7 +124,7 @@ struct ProtoText {
         return true
     }
 
-    /// Passes over blanks and comments.
+    /// Skips blanks and comments.
     private mutating func skip(alsoSeparators: Bool = false) {
         while let byte = next {
             switch byte {

@@ -1,15 +1,15 @@
 import WeirTensor
 
-/// How many elements two boxes of the same rank have in common.
+/// The number of elements in the intersection of two boxes of the same rank.
 func overlap(_ a: [Range<Int>], _ b: [Range<Int>]) -> Int {
     zip(a, b).reduce(1) { $0 * $1.0.clamped(to: $1.1).count }
 }
 
-/// Copies what two parts of the same tensor have in common. Each part is given with the box it fills in the whole.
+/// Copies the intersection of two parts of the same tensor. The box of a part is its position in the whole tensor.
 func copyOverlap(from source: Tensor, at sourceBox: [Range<Int>], to destination: Tensor, at box: [Range<Int>]) {
     let common = zip(sourceBox, box).map { $0.clamped(to: $1) }
     if common.contains(where: \.isEmpty) { return }
-    // Trailing dimensions that both have in full are one run of memory, as is the first that is not full.
+    // Trailing dimensions that the intersection covers fully in both parts are contiguous, together with the first other one.
     var inner = common.count
     var run = 1
     while inner > 0 {

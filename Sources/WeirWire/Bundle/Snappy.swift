@@ -1,15 +1,15 @@
 package import WeirTensor
 
-/// Snappy, read only: checkpoints of TensorFlow 1's first format, and tables of other writers, compress their blocks.
+/// Decompresses Snappy. TensorFlow 1's first checkpoint format and other table writers compress blocks with it.
 package enum Snappy {
-    /// The longest expansion the format has: 64 bytes copied by 3, rounded up.
+    /// The greatest expansion of the format: a copy of 64 bytes takes 3 bytes; rounded up.
     private static let largestRatio = 32
 
-    /// - Throws: `dataLoss` for anything that is not exactly one snappy stream.
+    /// - Throws: `dataLoss` when the input is not exactly one Snappy stream.
     package static func decompress(_ compressed: ArraySlice<UInt8>) throws(Status) -> [UInt8] {
         var input = ByteCursor(compressed, "snappy block")
         let count = try input.size()
-        // The claimed length is not believed further than the format could make it true.
+        // Do not allocate more memory than the compressed bytes can expand to.
         guard count / largestRatio <= compressed.count else {
             throw .dataLoss("snappy block: \(compressed.count) bytes cannot expand to the \(count) they claim")
         }
@@ -38,7 +38,7 @@ package enum Snappy {
                 throw .dataLoss("snappy block: copy from \(distance) bytes back, \(output.count) are there")
             }
             try checkRoom(output.count + length, of: count)
-            // Byte by byte: a copy may overlap what it writes, which repeats it.
+            // Byte by byte: source and destination of a copy may overlap, which repeats the bytes.
             for _ in 0..<length { output.append(output[output.count - distance]) }
         }
         guard output.count == count else {

@@ -1,8 +1,8 @@
 package import WeirTensor
 
-/// A rectangular part of a tensor: of each dimension either all, or a start and a length.
+/// A rectangular part of a tensor: for each dimension either the full range, or a start and a length.
 package struct TensorSlice: Hashable, Sendable {
-    /// The part along one dimension. `length` is nil for all of it; `start` is then 0.
+    /// The range along one dimension. `length` is nil for the full range; then `start` is 0.
     package struct Extent: Hashable, Sendable {
         package var start: Int
         package var length: Int?
@@ -17,17 +17,17 @@ package struct TensorSlice: Hashable, Sendable {
     package var extents: [Extent]
 
     package init(_ extents: [Extent]) { self.extents = extents }
-    /// All of a tensor of this rank.
+    /// The slice that covers a whole tensor of this rank.
     package static func full(rank: Int) -> TensorSlice { TensorSlice(Array(repeating: .full, count: rank)) }
 
-    /// Whether it is all of a tensor of this shape, said by `-` or by a length.
+    /// Whether the slice covers a whole tensor of this shape.
     package func isFull(of shape: Shape) -> Bool {
         extents.count == shape.rank
             && extents.enumerated().allSatisfy { $1.length == nil || $1.start == 0 && $1.length == shape[$0] }
     }
 
-    /// Its ranges in a tensor of this shape.
-    /// - Throws: `internalError`, as TensorFlow does, when the ranks differ or it reaches outside.
+    /// The index ranges in a tensor of this shape.
+    /// - Throws: `internalError`, as in TensorFlow, when the ranks differ or a range is out of bounds.
     package func ranges(in shape: Shape) throws(Status) -> [Range<Int>] {
         guard extents.count == shape.rank else {
             throw .internalError("Mismatching ranks: shape = \(shape), slice = \(self)")
@@ -46,12 +46,12 @@ package struct TensorSlice: Hashable, Sendable {
         return ranges
     }
 
-    /// The shape it has, taken of a tensor of shape `shape`.
+    /// The shape of this slice of a tensor of shape `shape`.
     package func shape(in shape: Shape) throws(Status) -> Shape {
         Shape(try ranges(in: shape).map(\.count))
     }
 
-    /// What is in both, or nil when that is nothing. Both must have the same rank.
+    /// The intersection with a slice of the same rank; nil when it is empty.
     package func intersection(_ other: TensorSlice) -> TensorSlice? {
         guard extents.count == other.extents.count else { return nil }
         var result: [Extent] = []
@@ -74,12 +74,13 @@ package struct TensorSlice: Hashable, Sendable {
 }
 
 extension TensorSlice: CustomStringConvertible {
-    /// As in slice specs: `0,2:-`.
+    /// The form used in slice specifications: `0,2:-`.
     package var description: String {
         extents.map { extent in extent.length.map { "\(extent.start),\($0)" } ?? "-" }.joined(separator: ":")
     }
 
-    /// Reads `start,length` or `-` for each dimension, joined by colons; empty for a scalar.
+    /// Parses `start,length` or `-` for each dimension, separated by colons; empty for a scalar.
+    /// - Throws: `invalidArgument` when the text is malformed.
     package init(parsing text: String) throws(Status) {
         extents = []
         for part in text.split(separator: ":") {
@@ -101,7 +102,7 @@ extension TensorSlice: CustomStringConvertible {
     }
 }
 
-/// A slice together with the full shape it is cut from, as SaveV2 and RestoreV2 get it: `4 2 0,2:-`.
+/// A slice and the full shape of its tensor, as SaveV2 and RestoreV2 receive it: `4 2 0,2:-`.
 package struct ShapeAndSlice: Hashable, Sendable {
     package var fullShape: Shape
     package var slice: TensorSlice

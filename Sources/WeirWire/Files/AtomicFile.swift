@@ -5,11 +5,11 @@
 #endif
 package import WeirTensor
 
-/// A file that appears under its name all at once, or not at all.
+/// A file that appears under its name completely or not at all.
 ///
-/// It is written beside its destination under a name of its own and renamed by `commit`; dropped without it, it is
-/// removed. A link's target is what is replaced, and keeps its permissions. What is no plain file (a device, a pipe), or
-/// has other names too, is written to as it is.
+/// It is written to a temporary file in the same directory, which `commit` renames. Without `commit` the temporary file is
+/// removed. When the destination is a symbolic link, the link's target is replaced; permissions are kept. A destination that
+/// is not a regular file (a device, a pipe) or has several hard links is written in place.
 package final class AtomicFile {
     package let destination: String
     private let file: OutputFile
@@ -29,7 +29,7 @@ package final class AtomicFile {
         if let present { _ = chmod(file.path, present.permissions) }
     }
 
-    /// What is at the path, all links followed; nil when nothing is.
+    /// The file at a path, with links resolved; nil when there is none.
     private static func present(_ path: String) -> (path: String, permissions: mode_t, canBeReplaced: Bool)? {
         var facts = stat()
         guard stat(path, &facts) == 0, let resolved = realpath(path, nil) else { return nil }
@@ -44,8 +44,8 @@ package final class AtomicFile {
     package func append(_ bytes: [UInt8]) throws(Status) { try file.append(bytes) }
     package func append(_ bytes: UnsafeRawBufferPointer) throws(Status) { try file.append(bytes) }
 
-    /// Closes it and gives it its name.
-    /// - Parameter durably: waits for the disk first, so that a power cut leaves the old file or the new, whole.
+    /// Closes the file and renames it to its destination.
+    /// - Parameter durably: waits for the disk first, so that after a power failure either the old or the new contents exist.
     package func commit(durably: Bool = false) throws(Status) {
         if durably { try file.sync() }
         try file.close()
@@ -54,7 +54,7 @@ package final class AtomicFile {
         isPending = false
     }
 
-    /// Writes a whole file at once.
+    /// Writes a whole file atomically.
     package static func write(_ bytes: [UInt8], to path: String) throws(Status) {
         let file = try AtomicFile(path)
         try file.append(bytes)

@@ -1,6 +1,6 @@
 package import WeirTensor
 
-/// A place in some bytes, moving forward; reading past the end is a `dataLoss` status.
+/// Reads bytes from front to back. Reading past the end throws `dataLoss`.
 package struct ByteCursor {
     private let bytes: ArraySlice<UInt8>
     private var position: Int
@@ -33,7 +33,7 @@ package struct ByteCursor {
         throw .dataLoss("\(what): a number of more than 64 bits, \(remaining) bytes before the end")
     }
 
-    /// A varint that has to fit where sizes and offsets are kept.
+    /// Reads a varint that must fit into an `Int`.
     package mutating func size() throws(Status) -> Int {
         let value = try varint()
         guard let size = Int(exactly: value) else { throw .dataLoss("\(what): \(value) is too large for a size") }
@@ -55,7 +55,7 @@ package struct ByteCursor {
         return bytes[position..<position + count]
     }
 
-    /// Bytes preceded by their count.
+    /// Reads a byte count and as many bytes.
     package mutating func prefixedBytes() throws(Status) -> ArraySlice<UInt8> {
         try bytes(try size())
     }

@@ -5,7 +5,7 @@
 #endif
 package import WeirTensor
 
-/// Names in directories: made, listed, renamed, removed. Each error names the path, then what the system says.
+/// Operations on paths and directories. Each error names the path and contains the system's message.
 package enum FileSystem {
     package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
@@ -20,17 +20,17 @@ package enum FileSystem {
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
-    /// `name` in `directory`; an absolute name is itself.
+    /// Joins a directory and a name. An absolute name is returned unchanged.
     package static func join(_ directory: String, _ name: String) -> String {
         if directory.isEmpty || name.hasPrefix("/") { return name }
         return directory.hasSuffix("/") ? directory + name : "\(directory)/\(name)"
     }
 
-    /// Makes a directory and those above it; one that is there is left alone.
+    /// Creates a directory and its missing parents. An existing directory is left unchanged.
     package static func createDirectory(_ path: String) throws(Status) {
         if path.isEmpty || isDirectory(path) { return }
         try createDirectory(directory(of: path))
-        // Another task of the cluster may make it at the same moment.
+        // Another task of the cluster may create it at the same time.
         guard mkdir(path, 0o777) == 0 || errno == EEXIST && isDirectory(path) else { throw .system(path) }
     }
 
@@ -42,7 +42,7 @@ package enum FileSystem {
         guard unlink(path) == 0 else { throw .system(path) }
     }
 
-    /// Removes a directory that is empty.
+    /// Removes an empty directory.
     package static func removeDirectory(_ path: String) throws(Status) {
         guard rmdir(path) == 0 else { throw .system(path) }
     }
@@ -61,8 +61,8 @@ package enum FileSystem {
         return names.sorted()
     }
 
-    /// The paths that match a pattern, sorted by their bytes: `*`, `?` and `[…]` stand for anything but a slash.
-    /// A pattern without such a character matches the path it is, if there is something.
+    /// The paths that match a pattern, sorted by their bytes. `*`, `?` and `[…]` match any characters except a slash. A pattern
+    /// without such a character matches that path, if it exists.
     package static func matching(_ pattern: String) -> [String] {
         guard let wild = pattern.firstIndex(where: isWild) else { return exists(pattern) ? [pattern] : [] }
         let start = pattern[..<wild].lastIndex(of: "/").map(pattern.index(after:)) ?? pattern.startIndex
@@ -73,7 +73,7 @@ package enum FileSystem {
                 continue
             }
             found = found.flatMap { directory in
-                // A directory that cannot be read holds nothing that matches.
+                // A directory that cannot be read has no matches.
                 ((try? contents(of: directory)) ?? []).filter { fnmatch(part, $0, 0) == 0 }.map { join(directory, $0) }
             }
         }
@@ -83,11 +83,11 @@ package enum FileSystem {
     private static func isWild(_ character: Character) -> Bool { "*?[\\".contains(character) }
 }
 
-// Inside the enum `rename` means its own method.
+// Within the enum, `rename` would refer to the method.
 private func systemRename(_ source: String, _ destination: String) -> Int32 { rename(source, destination) }
 
 extension Status {
-    /// What `errno` says about `path`, in TensorFlow's words and codes.
+    /// The status for `errno` of an operation on `path`, with TensorFlow's code and message.
     package static func system(_ path: String) -> Status {
         let number = errno
         let code: Code =

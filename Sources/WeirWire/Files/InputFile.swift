@@ -5,14 +5,15 @@
 #endif
 package import WeirTensor
 
-/// A file open for reading at any place. Reads do not share a position, so any number of threads may read at once.
+/// A file open for random-access reading. Thread-safe: reads do not share a position.
 package final class InputFile: Sendable {
     package let path: String
     private let descriptor: Int32
 
-    /// - Throws: `notFound` when there is no such file, or what else the system says.
+    /// Opens a file.
+    /// - Throws: `notFound` when there is no such file; for other errors see `Status.system`.
     package init(_ path: String) throws(Status) {
-        // A pipe's other end is not waited for: nothing can be read of one at a place.
+        // O_NONBLOCK: opening a pipe must not wait for its writer. A pipe does not support random access anyway.
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw .system(path) }
         self.path = path
@@ -21,7 +22,7 @@ package final class InputFile: Sendable {
 
     deinit { _ = close(descriptor) }
 
-    /// Its size now; a file that is being appended to grows.
+    /// The current size in bytes. It grows while the file is appended to.
     package func byteCount() throws(Status) -> Int {
         var facts = stat()
         guard fstat(descriptor, &facts) == 0 else { throw .system(path) }
@@ -29,8 +30,8 @@ package final class InputFile: Sendable {
         return Int(facts.st_size)
     }
 
-    /// Fills `memory` from `offset` on.
-    /// - Returns: how many bytes there were, fewer than asked for only at the end of the file.
+    /// Fills `memory` with the bytes from `offset` on.
+    /// - Returns: the number of bytes read; less than requested only at the end of the file.
     package func read(at offset: Int, into memory: UnsafeMutableRawBufferPointer) throws(Status) -> Int {
         var filled = 0
         while filled < memory.count {
@@ -45,8 +46,8 @@ package final class InputFile: Sendable {
         return filled
     }
 
-    /// The bytes at `offset`, which must all be there. No memory is taken for what is not.
-    /// - Throws: `dataLoss` when the file ends before.
+    /// Reads exactly `count` bytes at `offset`. The range is checked before memory is allocated.
+    /// - Throws: `dataLoss` when the file ends earlier.
     package func read(at offset: Int, count: Int) throws(Status) -> [UInt8] {
         try check(offset, count)
         var bytes = [UInt8](repeating: 0, count: count)
@@ -57,8 +58,8 @@ package final class InputFile: Sendable {
         return bytes
     }
 
-    /// Fills all of `memory` from `offset` on.
-    /// - Throws: `dataLoss` when the file ends before.
+    /// Fills `memory` completely with the bytes from `offset` on.
+    /// - Throws: `dataLoss` when the file ends earlier.
     package func readAll(at offset: Int, into memory: UnsafeMutableRawBufferPointer) throws(Status) {
         let got = try read(at: offset, into: memory)
         guard got == memory.count else {
@@ -66,7 +67,7 @@ package final class InputFile: Sendable {
         }
     }
 
-    /// Checks that a range claimed by the contents of some file lies in this one.
+    /// Checks that a range lies within this file. Ranges come from the contents of files, and may be wrong.
     package func check(_ offset: Int, _ count: Int) throws(Status) {
         let size = try byteCount()
         guard offset >= 0, count >= 0, offset <= size, count <= size - offset else {
@@ -74,11 +75,11 @@ package final class InputFile: Sendable {
         }
     }
 
-    /// What a file may have that tells no size: some, such as `/dev/zero`, never end.
+    /// The most bytes that are read beyond the size that the file reports. Some files, such as `/dev/zero`, never end.
     private static let maximumUntoldByteCount = 64 << 20
 
-    /// A whole file. Also reads files that tell no size, such as those of `/proc`.
-    /// - Throws: `resourceExhausted` for one that has much more than it tells.
+    /// Reads a whole file, also one that reports no size, such as those in `/proc`.
+    /// - Throws: `resourceExhausted` when the file has many more bytes than it reports.
     package static func contents(of path: String) throws(Status) -> [UInt8] {
         let file = try InputFile(path)
         let told = try file.byteCount()

@@ -5,16 +5,16 @@
 #endif
 package import WeirTensor
 
-/// A file being written from front to back, through a buffer. Belongs to one thread at a time.
+/// A file written sequentially through a buffer. Not thread-safe.
 ///
-/// Closing reports what the last write came to; a file that is dropped without `close` loses what was not flushed.
+/// `close` reports errors of the last write. A file that is released without `close` loses the bytes in the buffer.
 package final class OutputFile {
     package enum Mode {
-        /// Starts empty, whatever was there.
+        /// Truncates an existing file.
         case replace
-        /// Goes on at the end of what is there.
+        /// Appends to an existing file.
         case append
-        /// Must not be there yet.
+        /// Fails when the file exists.
         case create
     }
 
@@ -23,7 +23,7 @@ package final class OutputFile {
     package let path: String
     private var descriptor: Int32
     private var buffer: [UInt8] = []
-    /// Bytes given to it so far, those of a file that is appended to included.
+    /// The size of the file in bytes, including bytes in the buffer and, with `append`, the existing ones.
     package private(set) var byteCount: Int
 
     package init(_ path: String, _ mode: Mode = .replace) throws(Status) {
@@ -33,7 +33,7 @@ package final class OutputFile {
             case .append: O_APPEND
             case .create: O_EXCL
             }
-        // Nobody waits for a pipe's other end: without a reader, or with a slow one, writing fails.
+        // O_NONBLOCK: do not wait for the reader of a pipe. Without a reader, or with a slow one, writing fails.
         descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | flags, 0o666)
         guard descriptor >= 0 else { throw .system(path) }
         self.path = path
@@ -56,7 +56,7 @@ package final class OutputFile {
         byteCount += bytes.count
     }
 
-    /// Hands everything to the system, so that other processes see it.
+    /// Writes the buffer to the system, so that other processes see the bytes.
     package func flush() throws(Status) {
         guard !buffer.isEmpty else { return }
         let pending = buffer
@@ -64,13 +64,13 @@ package final class OutputFile {
         try pending.withUnsafeBufferPointer { (memory) throws(Status) in try write(UnsafeRawBufferPointer(memory)) }
     }
 
-    /// Waits until everything is on the disk, so that it outlives a power cut.
+    /// Waits until all bytes are on the disk, so that they survive a power failure.
     package func sync() throws(Status) {
         try flush()
         guard fsync(descriptor) == 0 else { throw .system(path) }
     }
 
-    /// Flushes and closes. Nothing may be appended afterwards; a second close does nothing.
+    /// Flushes and closes the file. Nothing may be appended afterwards; a second call does nothing.
     package func close() throws(Status) {
         guard descriptor >= 0 else { return }
         let flushed = Result { () throws(Status) in try flush() }
@@ -94,7 +94,7 @@ package final class OutputFile {
     private static func closeDescriptor(_ descriptor: Int32) -> Int32 { systemClose(descriptor) }
 }
 
-// Inside the class these names mean its own methods.
+// Within the class, these names would refer to its methods.
 private func systemWrite(_ descriptor: Int32, _ memory: UnsafeRawPointer, _ count: Int) -> Int {
     write(descriptor, memory, count)
 }

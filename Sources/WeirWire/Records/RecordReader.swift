@@ -1,17 +1,17 @@
 package import WeirTensor
 
-/// Reads a file of records, checking every checksum. Belongs to one thread at a time.
+/// Reads a file of records and verifies all checksums. Not thread-safe.
 ///
-/// A file that is still being written ends, at times, in the middle of a record. `next` then throws `dataLoss` and
-/// stays where it is, so that whoever follows the file can simply call it again later.
+/// A file that is still being written may end in the middle of a record. Then `next` throws `dataLoss` and does not advance,
+/// so that the caller can call it again later.
 package final class RecordReader {
-    /// Read ahead this much: records are mostly far smaller than what a system call is worth.
+    /// The size of the read-ahead buffer in bytes. Most records are small, and a system call for each would be slow.
     private static let windowSize = 256 << 10
 
     private let file: InputFile
     private var window: [UInt8] = []
     private var windowStart = 0
-    /// Where the next record begins.
+    /// The offset of the next record in the file.
     package private(set) var offset: Int
 
     package init(_ path: String, from offset: Int = 0) throws(Status) {
@@ -19,7 +19,7 @@ package final class RecordReader {
         self.offset = offset
     }
 
-    /// The next record, or nil at the end of the file.
+    /// Returns the next record, or nil at the end of the file.
     /// - Throws: `dataLoss` when the file ends inside a record or a checksum is wrong.
     package func next() throws(Status) -> [UInt8]? {
         guard let header = try bytes(at: offset, RecordFrame.headerSize, of: "header") else { return nil }
@@ -46,10 +46,10 @@ package final class RecordReader {
         return Array(data)
     }
 
-    /// `count` bytes of the file, or nil when it ends right at `position`.
+    /// Returns `count` bytes of the file; nil when the file ends exactly at `position`.
     private func bytes(at position: Int, _ count: Int, of part: String) throws(Status) -> ArraySlice<UInt8>? {
         if position < windowStart || position + count > windowStart + window.count {
-            // What the file does not have is not given memory either, whatever the length says.
+            // The length is checked against the file's size before memory is allocated.
             let available = max(0, try file.byteCount() - position)
             if available == 0 { return nil }
             guard available >= count else { throw truncated(part) }

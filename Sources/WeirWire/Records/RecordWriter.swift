@@ -1,8 +1,8 @@
 package import WeirTensor
 
-/// Writes a file of records, each framed by its length and checksums: TensorFlow's TFRecord.
+/// Writes TensorFlow's TFRecord format: records with their lengths and checksums.
 ///
-/// The file is readable up to its last flushed record at any time; appending to one goes on after its last.
+/// Readers can read the file up to the last flushed record at any time. The mode `append` continues an existing file.
 package final class RecordWriter {
     private let file: OutputFile
 
@@ -11,7 +11,7 @@ package final class RecordWriter {
     }
 
     package var path: String { file.path }
-    /// Where the next record will begin.
+    /// The offset of the next record in the file.
     package var offset: Int { file.byteCount }
 
     package func append(_ record: [UInt8]) throws(Status) {
@@ -26,14 +26,14 @@ package final class RecordWriter {
         try file.append(frame)
     }
 
-    /// Lets readers see every record so far.
+    /// Writes all records to the system, so that readers see them.
     package func flush() throws(Status) { try file.flush() }
-    /// Waits until every record so far is on the disk.
+    /// Waits until all records are on the disk.
     package func sync() throws(Status) { try file.sync() }
     package func close() throws(Status) { try file.close() }
 }
 
-/// A record is its length (8 bytes), the masked CRC of these 8, the data, the masked CRC of the data.
+/// A record consists of its length (8 bytes), the masked CRC of these 8 bytes, the data, and the masked CRC of the data.
 enum RecordFrame {
     static let headerSize = 12
     static let footerSize = 4

@@ -4,30 +4,29 @@
     import Darwin
 #endif
 
-/// One entry of an event file.
+/// One event of an event file (TensorFlow's `Event`).
 package struct Event: Sendable {
     /// Seconds since 1970.
     package var wallTime: Double
     package var step: Int64
     package var content: Content?
-    /// Which program wrote the file; said once, in its first event.
+    /// The program that wrote the file; set in its first event only.
     package var writer: String
 
     package enum Content: Sendable {
         /// The first event of a file: `brain.Event:2`.
         case fileVersion(String)
-        /// A serialised `GraphDef`.
+        /// A serialized `GraphDef`.
         case graph([UInt8])
-        /// A serialised `MetaGraphDef`.
+        /// A serialized `MetaGraphDef`.
         case metaGraph([UInt8])
         case summary(Summary)
         case session(SessionLog)
-        /// A serialised `RunMetadata` of the step called `tag`.
+        /// A serialized `RunMetadata` of the step `tag`.
         case runMetadata(tag: String, [UInt8])
     }
 
-    /// Says that a run starts, stops, or wrote a checkpoint. After a start, what an earlier run wrote of later steps is
-    /// void.
+    /// Records that a run starts, stops, or wrote a checkpoint. A start invalidates later steps of an earlier run.
     package struct SessionLog: Hashable, Sendable {
         package enum State: Int, Sendable { case unspecified, start, stop, checkpoint }
         package var state: State
@@ -48,7 +47,7 @@ package struct Event: Sendable {
         self.writer = writer
     }
 
-    /// The time now, as events count it.
+    /// The current time, in seconds since 1970.
     package static var now: Double {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)

@@ -5,18 +5,17 @@
 #endif
 package import WeirTensor
 
-/// An event file being written: what a run records, in the order it happens, for TensorBoard and our dashboard.
+/// Writes an event file for TensorBoard and Weir's dashboard.
 ///
-/// The file is made, with its version record, when this is; readers see the events of the last flush. Belongs to one
-/// thread at a time.
+/// `init` creates the file and writes its version event. Readers see the events up to the last flush. Not thread-safe.
 package final class EventFile {
     package static let version = "brain.Event:2"
 
     private let records: RecordWriter
 
     /// - Parameters:
-    ///   - directory: made if it is not there. TensorBoard shows a directory as a run.
-    ///   - suffix: added to the file's name, to tell apart what is written for different ends.
+    ///   - directory: created if it does not exist. TensorBoard shows a directory as a run.
+    ///   - suffix: appended to the file's name, to distinguish files with different purposes.
     package init(in directory: String, suffix: String = "") throws(Status) {
         try FileSystem.createDirectory(directory)
         let seconds = String(Int(Event.now))
@@ -31,11 +30,11 @@ package final class EventFile {
 
     package func append(_ event: Event) throws(Status) { try records.append(try event.encoded()) }
 
-    /// Lets readers see every event so far.
+    /// Writes all events to the system, so that readers see them.
     package func flush() throws(Status) { try records.flush() }
     package func close() throws(Status) { try records.close() }
 
-    /// A file of its own, even when another was begun in the same second on this machine.
+    /// Creates a new file, also when this machine created another in the same second.
     private static func create(_ base: String, _ suffix: String) throws(Status) -> RecordWriter {
         var path = base + suffix
         for attempt in 1...1000 {
@@ -54,20 +53,20 @@ package final class EventFile {
     }
 }
 
-/// Reads an event file, also one that is still being written: see `RecordReader`.
+/// Reads an event file, also one that is still being written; see `RecordReader`.
 package final class EventFileReader {
     private let records: RecordReader
 
-    /// - Parameter offset: where an earlier reader of the same file stopped.
+    /// - Parameter offset: where an earlier reader of the same file stopped, in bytes.
     package init(_ path: String, from offset: Int = 0) throws(Status) {
         records = try RecordReader(path, from: offset)
     }
 
-    /// Where the next event begins.
+    /// The offset of the next event in the file.
     package var offset: Int { records.offset }
 
-    /// The next event, or nil at the end of the file.
-    /// - Throws: `dataLoss` when the file is damaged, or ends, for now, inside an event.
+    /// Returns the next event, or nil at the end of the file.
+    /// - Throws: `dataLoss` when the file is damaged, or ends within an event that is still being written.
     package func next() throws(Status) -> Event? {
         guard let record = try records.next() else { return nil }
         return try Event(record)

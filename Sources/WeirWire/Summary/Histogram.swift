@@ -1,13 +1,13 @@
-/// How many values fell in which range, and what they add up to: TensorFlow's `HistogramProto`.
+/// The distribution of values: TensorFlow's `HistogramProto`.
 package struct Histogram: Hashable, Sendable {
     package var minimum: Double
     package var maximum: Double
     package var count: Double
     package var sum: Double
     package var sumOfSquares: Double
-    /// The upper end of each bucket, which the bucket itself does not hold; ascending.
+    /// The upper limit of each bucket (exclusive), ascending.
     package var limits: [Double]
-    /// How many values fell in each.
+    /// The number of values in each bucket.
     package var buckets: [Double]
 
     package init(
@@ -23,10 +23,10 @@ package struct Histogram: Hashable, Sendable {
         self.buckets = buckets
     }
 
-    /// The histogram of finite values, in TensorFlow's buckets: each a tenth wider than the one before.
+    /// Makes the histogram of finite values, with TensorFlow's default buckets: each limit is 1.1 times the one before.
     package init(of values: some Sequence<Double>) {
         let limits = Histogram.defaultLimits
-        // So TensorFlow starts, and an empty histogram shows it.
+        // These are TensorFlow's initial values, which an empty histogram keeps.
         self.init(minimum: .greatestFiniteMagnitude, maximum: -.greatestFiniteMagnitude)
         var counts = [Double](repeating: 0, count: limits.count)
         for value in values {
@@ -37,7 +37,7 @@ package struct Histogram: Hashable, Sendable {
             sum += value
             sumOfSquares += value * value
         }
-        // A run of empty buckets is one bucket.
+        // Adjacent empty buckets are merged.
         for (limit, count) in zip(limits, counts) {
             if count == 0, buckets.last == 0 {
                 self.limits[self.limits.count - 1] = limit
@@ -48,7 +48,7 @@ package struct Histogram: Hashable, Sendable {
         }
     }
 
-    /// The first bucket whose limit is above `value`; the last for what is above all.
+    /// The index of the first bucket whose limit is greater than `value`; the last index when there is none.
     private static func bucket(of value: Double, _ limits: [Double]) -> Int {
         var low = 0
         var high = limits.count - 1

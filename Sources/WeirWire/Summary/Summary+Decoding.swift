@@ -1,7 +1,6 @@
 package import WeirTensor
 
-// Events and summaries read back, by the dashboard and by tests. What is unknown is passed over; what is malformed is a
-// `dataLoss` status.
+// Decoding of events and summaries, for the dashboard and tests. Unknown fields are skipped; malformed data throw `dataLoss`.
 
 extension Event {
     package init(_ bytes: [UInt8]) throws(Status) {
@@ -66,7 +65,7 @@ extension Summary {
         }
     }
 
-    /// The tags of a serialised summary's values, which are not looked into further.
+    /// The tags of the values in a serialized summary. The values themselves are not decoded.
     package static func tags(_ bytes: [UInt8]) throws(Status) -> [String] {
         var tags: [String] = []
         var reader = WireReader(bytes)
@@ -176,6 +175,6 @@ extension Histogram {
 }
 
 extension String {
-    /// Bytes that ought to be UTF-8; what is not becomes the replacement character.
+    /// Decodes UTF-8; invalid bytes become the replacement character.
     fileprivate init(_ bytes: ArraySlice<UInt8>) { self.init(decoding: bytes, as: UTF8.self) }
 }

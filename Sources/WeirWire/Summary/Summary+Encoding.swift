@@ -1,10 +1,10 @@
 package import WeirTensor
 
-// Events and summaries as protobuf. Members of a oneof are written even when they are zero or empty: by being there
-// they say which member it is.
+// Encoding of events and summaries as protobuf. Members of a oneof are written even when they are zero or empty, because
+// their presence says which member is set.
 
 extension Event {
-    /// - Throws: `invalidArgument` when a tensor in a summary holds what cannot leave the process.
+    /// - Throws: `invalidArgument` when a tensor of a summary contains a variant that cannot be serialized.
     package func encoded() throws(Status) -> [UInt8] {
         var writer = WireWriter()
         writer.field(1, wallTime)

@@ -1,6 +1,6 @@
 package import WeirTensor
 
-/// Values recorded under tags at one step, for plots: TensorFlow's `Summary`.
+/// Values recorded under tags at one step: TensorFlow's `Summary`.
 package struct Summary: Sendable {
     package var values: [Value]
 
@@ -10,7 +10,7 @@ package struct Summary: Sendable {
     package struct Value: Sendable {
         package var tag: String
         package var content: Content?
-        /// Says which plugin of TensorBoard shows it; only the first value of a tag needs it.
+        /// The TensorBoard plugin that shows the value; only the first value of a tag needs it.
         package var metadata: Metadata?
 
         package init(_ tag: String, _ content: Content?, metadata: Metadata? = nil) {
@@ -33,7 +33,7 @@ package struct Summary: Sendable {
         package var width: Int
         /// 1 grey, 2 grey with alpha, 3 RGB, 4 RGBA.
         package var channelCount: Int
-        /// The image as a file: PNG, JPEG or GIF.
+        /// The image as a PNG, JPEG or GIF file.
         package var encoded: [UInt8]
 
         package init(height: Int, width: Int, channelCount: Int, encoded: [UInt8]) {
@@ -48,7 +48,7 @@ package struct Summary: Sendable {
         package var sampleRate: Float
         package var channelCount: Int
         package var frameCount: Int
-        /// The sound as a file, of this type: `audio/wav`.
+        /// The sound as a file of type `contentType`.
         package var encoded: [UInt8]
         package var contentType: String
 
@@ -85,7 +85,7 @@ package struct Summary: Sendable {
 }
 
 extension Summary.Value {
-    /// The value as a number, whichever way it was recorded; nil when it is none.
+    /// The value as a number, whether recorded as a scalar or as a tensor of one element; nil for other values.
     package var scalar: Double? {
         switch content {
         case .scalar(let value): return Double(value)

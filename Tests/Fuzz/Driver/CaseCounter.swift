@@ -1,14 +1,14 @@
 import Glibc
 
-/// A page that a fuzzing process and the one that watches it share: it outlives whatever ends the former.
+/// A memory page that a child process and its watcher share, so that the counts survive a crash of the child.
 ///
-/// Plain words: each is written by one side and only looked at by the other, which may see it a moment late.
+/// The fields are not atomic: each has one writer, and the other process may read it a moment late.
 struct CaseCounter: @unchecked Sendable {
     private static let byteCount = 4096
     private let words: UnsafeMutablePointer<Int>
     let descriptor: Int32
 
-    /// A page of its own.
+    /// Creates a page.
     init() throws {
         var path = Array("\(FuzzFiles.temporary)/weir-fuzz-XXXXXX".utf8CString)
         descriptor = mkstemp(&path)
@@ -17,7 +17,7 @@ struct CaseCounter: @unchecked Sendable {
         }
         words = try CaseCounter.map(descriptor)
     }
-    /// The page behind an inherited descriptor.
+    /// Maps the page of an inherited descriptor.
     init(inherited descriptor: Int32) throws {
         self.descriptor = descriptor
         words = try CaseCounter.map(descriptor)
@@ -28,27 +28,27 @@ struct CaseCounter: @unchecked Sendable {
         return mapped.assumingMemoryBound(to: Int.self)
     }
 
-    /// The newest case that was begun; -1 before the first.
+    /// The number of the last case that started; -1 before the first.
     var begun: Int {
         get { words[0] }
         nonmutating set { words[0] = newValue }
     }
-    /// The oldest case that may still be under way: where requests overlap, there are several.
+    /// The oldest case that may still run; several run at once if requests overlap.
     var oldest: Int {
         get { words[1] }
         nonmutating set { words[1] = newValue }
     }
-    /// How many cases were done.
+    /// The number of finished cases.
     var done: Int {
         get { words[2] }
         nonmutating set { words[2] = newValue }
     }
-    /// How many of them did something, rather than being refused at once: a fuzzer whose every case is refused finds nothing.
+    /// The number of cases that passed the first check. A fuzzer whose cases are all rejected finds nothing.
     var accepted: Int {
         get { words[3] }
         nonmutating set { words[3] = newValue }
     }
-    /// Changes whenever the process does something, for those whose cases take long by design.
+    /// Changes at each sign of progress, for kinds with long cases.
     var beat: Int {
         get { words[4] }
         nonmutating set { words[4] = newValue }

@@ -1,23 +1,23 @@
 import Glibc
 
-/// A process of this program that runs cases, and what it has said so far.
+/// A child process that runs cases, and its output so far.
 final class ChildProcess {
     let process: pid_t
     let counter: CaseCounter
-    /// What it writes comes out here. Readable when there is something, and when it has ended.
+    /// Its output. Also becomes readable when it ends.
     private let output: Int32
-    /// Closes when this process ends, in whatever way: then the other one ends, too.
+    /// Closes when this process ends in any way; the child then ends, too.
     private let lifeline: Int32
     private let explains: Bool
     private var partial: [UInt8] = []
-    /// The end of what it wrote, findings aside: where a fatal error says what it is.
+    /// The last lines of its output without findings: a fatal error's message is there.
     private(set) var lastWords: [String] = []
     private(set) var folder: String?
     private(set) var explanations: [String] = []
-    /// What part of a case it was at last, where kinds say that.
+    /// The last reported phase of a case, for kinds that report phases.
     private(set) var phase = ""
 
-    /// - Parameter explains: whether to print what it says of its cases.
+    /// - Parameter explains: whether to print its descriptions of cases.
     init(_ arguments: [String], backtrace: Bool, explains: Bool = false) throws {
         self.explains = explains
         counter = try CaseCounter()
@@ -25,7 +25,7 @@ final class ChildProcess {
         let (written, life) = try (Pipe(), Pipe())
         (output, lifeline) = (written.reading, life.writing)
         _ = fcntl(output, F_SETFL, O_NONBLOCK)
-        // Away from the numbers that the process will know them by.
+        // Duplicates with numbers of 32 or more, to avoid the fixed numbers in the child.
         let inherited = [written.writing, counter.descriptor, life.reading].map { fcntl($0, F_DUPFD_CLOEXEC, 32) }
         defer { for descriptor in inherited + [written.writing, life.reading] { Glibc.close(descriptor) } }
         var actions = posix_spawn_file_actions_t()
@@ -54,7 +54,7 @@ final class ChildProcess {
         process = made
     }
 
-    /// How it ended, once it has: nil for success, else a few words.
+    /// How a process ended: success, or a short description of the failure.
     enum End: Equatable {
         case success
         case failure(String)
@@ -77,14 +77,13 @@ final class ChildProcess {
         return code == 0 ? .success : .failure("exit status \(code)")
     }
 
-    /// Waits until one of these has written something or ended, or for a tenth of a second: then it is time to see which of
-    /// them stall.
+    /// Waits until one of these has output or ends, but at most a tenth of a second, so that the watcher can look for stalls.
     static func wait(for processes: [ChildProcess]) {
         var waited = processes.map { pollfd(fd: $0.output, events: Int16(POLLIN), revents: 0) }
         _ = Glibc.poll(&waited, nfds_t(waited.count), 100)
     }
 
-    /// What it has found since the last call.
+    /// Its findings since the last call.
     func findings() -> [Finding] {
         var found: [Finding] = []
         var buffer = [UInt8](repeating: 0, count: 64 << 10)
@@ -113,7 +112,7 @@ final class ChildProcess {
         if lastWords.count > 400 { lastWords.removeFirst(200) }
     }
 
-    /// Frees what it leaves behind.
+    /// Releases its resources, including its folder.
     func close() {
         counter.close()
         Glibc.close(output)
@@ -122,7 +121,7 @@ final class ChildProcess {
     }
 }
 
-/// Two descriptors that are not inherited.
+/// A pipe whose descriptors are closed on exec.
 private struct Pipe {
     let reading: Int32
     let writing: Int32

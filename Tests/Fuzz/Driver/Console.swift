@@ -1,8 +1,8 @@
 import Glibc
 
-/// Whole lines to standard output, at once: whoever watches must see them even if the next instruction is the last.
+/// Writes whole lines to standard output without buffering, so that they are not lost in a crash.
 enum Console {
-    /// Stands for a line's end in what one process tells another in a line.
+    /// Replaces line breaks in multi-line text that is sent as one line.
     static let lineBreak: Character = "\u{1E}"
 
     static func line(_ text: String) {

@@ -1,6 +1,6 @@
 import Glibc
 
-/// The fuzzing process: runs cases one after the other and counts them where the process that watches can see it.
+/// The child process: runs cases one after the other and counts them in the shared `CaseCounter`.
 struct FuzzChild {
     let options: FuzzOptions
     static let counterDescriptor: Int32 = 3
@@ -37,7 +37,7 @@ struct FuzzChild {
         try await fuzzer.finish()
     }
 
-    /// A process that nobody watches any more ends, and leaves nothing behind.
+    /// Ends this process and removes its folder when the watcher ends.
     private static func endWithWatch(_ folder: String) {
         _ = fcntl(lifelineDescriptor, F_SETFD, FD_CLOEXEC)
         signal(SIGPIPE, SIG_IGN)
@@ -58,8 +58,8 @@ struct FuzzChild {
         init(path: String) { self.path = path }
     }
 
-    /// Memory that is asked for beyond what any case needs is refused by the system, so that a size from a case that is
-    /// believed shows at once, and the machine stays usable.
+    /// Makes the system refuse more memory than any case needs, so that an unchecked size in a case shows at once, and the
+    /// machine stays usable.
     private static func limitMemory(_ limit: Int) {
         guard let used = ProcessMemory(getpid())?.virtual else { return }
         let most = UInt(used + limit)
@@ -70,9 +70,9 @@ struct FuzzChild {
     }
 }
 
-/// How long a process has had a processor.
+/// The processor time that a process has used, in seconds.
 enum ProcessorTime {
-    /// The same of this process.
+    /// The processor time of this process.
     static var own: Double {
         var time = timespec()
         clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
@@ -83,7 +83,7 @@ enum ProcessorTime {
         defer { fclose(file) }
         var line = [CChar](repeating: 0, count: 1024)
         guard fgets(&line, Int32(line.count), file) != nil else { return 0 }
-        // The name may have spaces: what is counted comes after its parenthesis.
+        // The process name may contain spaces, so fields are counted after its closing parenthesis.
         let text = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
         let fields = text[(text.lastIndex(of: ")") ?? text.startIndex)...].split(separator: " ")
         guard fields.count > 13, let user = Double(fields[12]), let system = Double(fields[13]) else { return 0 }
@@ -91,7 +91,7 @@ enum ProcessorTime {
     }
 }
 
-/// What the system says of a process's memory, in bytes.
+/// A process's memory use, in bytes.
 struct ProcessMemory {
     let virtual: Int
     let resident: Int

@@ -1,28 +1,28 @@
-/// One kind of case: what a subcommand makes and runs, by number.
+/// One kind of case, which a subcommand makes and runs by number.
 protocol FuzzKind {
     static var name: String { get }
-    /// What its cases are, for `--help`.
+    /// A description of its cases, for `--help`.
     static var abstract: String { get }
-    /// How long one case may take before it counts as hanging.
+    /// The time after which a case counts as hanging.
     static var patience: Duration { get }
-    /// The most resident memory the process may come to, in bytes.
+    /// The limit of the process's resident memory, in bytes.
     static var memoryLimit: Int { get }
-    /// Whether a case may still be under way when the next begins. Such kinds set `CaseCounter.oldest` themselves.
+    /// Whether a case may still run when the next starts. Such kinds set `CaseCounter.oldest` themselves.
     static var overlaps: Bool { get }
 
     init(_ session: FuzzSession) async throws
-    /// Runs a case; what it finds it hands to `report`.
-    /// - Returns: whether the case got past the first check.
+    /// Runs a case and passes findings to `FuzzSession.report`.
+    /// - Returns: whether the case passed the first check.
     mutating func run(_ number: Int, _ random: inout SplitMix64) async throws -> Bool
-    /// Waits for what is under way, and stops what was started.
+    /// Waits for running cases, and stops servers.
     mutating func finish() async throws
-    /// Says what a case consists of, for a person who looks into it.
+    /// Describes a case for `--explain`.
     mutating func describe(_ number: Int, _ random: inout SplitMix64) async throws -> String
 }
 
 extension FuzzKind {
     #if DEBUG
-        // Not optimised, and mostly under a sanitizer, a case takes many times as long.
+        // Unoptimised, and usually with a sanitizer, a case takes many times as long.
         static var patience: Duration { .seconds(120) }
     #else
         static var patience: Duration { .seconds(5) }
@@ -32,32 +32,32 @@ extension FuzzKind {
     mutating func finish() async throws {}
 }
 
-/// What a fuzzing process knows of its run.
+/// The settings of a child process's run.
 struct FuzzSession {
     let seed: UInt64
-    /// A folder of its own, which is the current one.
+    /// The process's temporary folder, which is its current directory.
     let folder: String
     let counter: CaseCounter
-    /// Whether just one case is to run, with words about it.
+    /// Whether to describe each case and report phases.
     let explains: Bool
-    /// How many requests may be under way at once.
+    /// The number of concurrent requests.
     let window: Int
 
-    /// Says what part of a case begins, while one is looked into.
+    /// Reports the start of a phase of a case, if `explains`.
     func enter(_ phase: String) { if explains { Console.line("PHASE\t\(phase)") } }
 
-    /// Tells the process that watches about something that is wrong but did not end this one.
+    /// Reports a finding that did not end this process to the watcher.
     func report(_ number: Int, group: String, _ text: String) {
         let line = text.split(separator: "\n", omittingEmptySubsequences: true).joined(separator: " | ")
         Console.line("\(Finding.mark)\t\(number)\t\(group)\t\(line.prefix(1500))")
     }
 }
 
-/// Something that must not happen, and the case in which it did.
+/// A failure that a case has caused.
 struct Finding {
     static let mark = "FINDING"
     var number: Int
-    /// What findings of one cause have in common.
+    /// The key by which findings of the same cause are grouped.
     var group: String
     var text: String
 
@@ -66,7 +66,7 @@ struct Finding {
         self.group = group
         self.text = text
     }
-    /// Reads what `FuzzSession.report` wrote.
+    /// Parses a line of `FuzzSession.report`.
     init?(line: String) {
         let fields = line.split(separator: "\t", maxSplits: 3, omittingEmptySubsequences: false)
         guard fields.count == 4, fields[0] == Finding.mark, let number = Int(fields[1]) else { return nil }

@@ -9,14 +9,14 @@ struct FuzzOptions: ParsableArguments {
     @Flag(help: "Say what each case is before it runs.") var explain = false
     @Flag(help: "Print the backtrace of a process that a case ends.") var backtrace = false
 
-    // What a watching process tells a fuzzing one.
+    // Options that the watcher passes to child processes.
     @Flag(help: .private) var child = false
     @Option(help: .private) var stride = 1
     @Option(help: .private) var window = 32
 }
 
 extension AsyncParsableCommand {
-    /// Runs cases of a kind: in this process when it is a watched one, else in processes that it watches.
+    /// Runs cases of a kind: in this process if it is a child, else in child processes that it watches.
     func fuzz<Kind: FuzzKind>(_ kind: Kind.Type, _ options: FuzzOptions, extra: [String] = []) async throws {
         if options.child { return try await FuzzChild(options: options).run(kind) }
         var watch = FuzzWatch<Kind>(options: options, extra: extra)
@@ -25,7 +25,7 @@ extension AsyncParsableCommand {
     }
 }
 
-/// The subcommand of a kind that has no options of its own.
+/// The subcommand of a kind without additional options.
 struct KindCommand<Kind: FuzzKind>: AsyncParsableCommand {
     static var configuration: CommandConfiguration { CommandConfiguration(commandName: Kind.name, abstract: Kind.abstract) }
     @OptionGroup var options: FuzzOptions

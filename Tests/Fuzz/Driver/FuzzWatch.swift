@@ -1,12 +1,12 @@
 import Glibc
 
-/// The watching process: starts fuzzing ones, notices when a case ends or stalls one, says which, and goes on after it.
+/// The watcher: starts child processes, detects cases that crash or stall one, reports them, and continues after them.
 struct FuzzWatch<Kind: FuzzKind> {
     let options: FuzzOptions
     let extra: [String]
     private var groups: [String: (count: Int, first: Finding)] = [:]
     private var seed: UInt64 = 0
-    /// Findings of one group that are printed; the rest are counted.
+    /// The number of findings of one group to print; the rest are only counted.
     private let examples = 3
 
     init(options: FuzzOptions, extra: [String]) {
@@ -21,8 +21,8 @@ struct FuzzWatch<Kind: FuzzKind> {
         var first: Int
     }
 
-    /// When a process last did something. One that has had a processor for most of the time since then is stalled sooner
-    /// than one that waits, perhaps only for others to let it run.
+    /// Measures the time since a process last made progress. A process that used the processor for most of that time counts as
+    /// stalled earlier than one that waited, perhaps only for a processor.
     private struct StallClock {
         private var since = ContinuousClock.now
         private var used = 0.0
@@ -38,7 +38,7 @@ struct FuzzWatch<Kind: FuzzKind> {
         }
     }
 
-    /// - Returns: how many findings there were.
+    /// - Returns: the number of findings.
     mutating func run() throws -> Int {
         seed = options.seed ?? UInt64.random(in: 0 ... .max)
         let limit = options.cases ?? (options.seconds == nil ? 10_000 : Int.max)
@@ -110,7 +110,7 @@ struct FuzzWatch<Kind: FuzzKind> {
         return try ChildProcess(arguments, backtrace: false, explains: options.explain)
     }
 
-    /// Runs the cases that may have ended a process again, each alone, and notes those that do it alone.
+    /// Runs again, each alone, the cases that may have crashed a process, and notes those that crash alone.
     private mutating func look(into begun: Int, since oldest: Int, _ how: String, _ words: [String]) throws {
         let first = options.window > 1 && oldest > begun - 4096 * options.jobs && oldest >= 0 && oldest <= begun ? oldest : begun
         var isExplained = false
@@ -144,7 +144,7 @@ struct FuzzWatch<Kind: FuzzKind> {
             }
             child.close()
         }
-        // Swift ends a process that is refused memory. What earlier cases have left of the limit is none of the last one's fault.
+        // Swift crashes when memory is refused. Earlier cases may have used up the limit, so the last one is not to blame.
         let lacksMemory = words.contains { $0.firstRange(of: "atal error: failed to allocate") != nil }
         if !isExplained, lacksMemory {
             Console.line("a process had no memory left after cases \(first)...\(begun); another goes on")
@@ -153,7 +153,7 @@ struct FuzzWatch<Kind: FuzzKind> {
         }
     }
 
-    /// The lines in which a process said why it ended.
+    /// The output lines that say why a process crashed.
     private static func trace(_ words: [String], _ all: Bool) -> String {
         let start = words.firstIndex { $0.hasPrefix("***") || $0.firstRange(of: "atal error") != nil }
         guard let start else { return words.suffix(all ? 40 : 2).joined(separator: "\n    ") }

@@ -1,10 +1,10 @@
-/// A small generator whose sequence depends on its seed alone, whatever the machine and the Swift: cases can be made again.
+/// A random number generator (SplitMix64) with the same sequence on every machine and Swift version, to repeat cases.
 struct SplitMix64: RandomNumberGenerator {
     private var state: UInt64
 
     init(seed: UInt64) { state = seed }
 
-    /// The generator of one case: neighbours have nothing in common.
+    /// The generator of one case; neighbouring cases have unrelated sequences.
     init(seed: UInt64, case number: Int) {
         var mixer = SplitMix64(seed: seed ^ (UInt64(bitPattern: Int64(number)) &* 0xD6E8_FEB8_6659_FD93))
         state = mixer.next()
@@ -23,7 +23,7 @@ extension SplitMix64 {
     /// A number in `0..<count`; `count` must be positive.
     mutating func below(_ count: Int) -> Int { Int(next() % UInt64(count)) }
     mutating func int(_ range: ClosedRange<Int>) -> Int { range.lowerBound + below(range.count) }
-    /// True in about `percent` of 100 calls.
+    /// True with a probability of `percent` / 100.
     mutating func chance(_ percent: Int) -> Bool { below(100) < percent }
     mutating func pick<T>(_ choices: [T]) -> T { choices[below(choices.count)] }
     mutating func shuffled<T>(_ values: [T]) -> [T] {
@@ -31,7 +31,7 @@ extension SplitMix64 {
         for index in values.indices.dropFirst().reversed() { values.swapAt(index, below(index + 1)) }
         return values
     }
-    /// Different ones of `values`, in their order, at most `count`.
+    /// At most `count` distinct elements of `values`, in their order.
     mutating func some<T>(_ values: [T], _ count: Int) -> [T] {
         shuffled(Array(values.indices)).prefix(count).sorted().map { values[$0] }
     }

@@ -1,8 +1,8 @@
 import Weir
 
-/// Compares tensors bit by bit, save that one NaN is like another.
+/// Compares tensors bit by bit, except that all NaNs are equal.
 enum TensorDifference {
-    /// - Returns: nil when they are the same.
+    /// - Returns: a description of the first difference; nil if there is none.
     static func between(_ a: Tensor, _ b: Tensor) -> String? {
         guard a.dtype == b.dtype, a.shape == b.shape else { return "\(a.dtype)\(a.shape) and \(b.dtype)\(b.shape)" }
         func first<E>(_ type: E.Type, _ isSame: (E, E) -> Bool) -> String? {
@@ -15,7 +15,7 @@ enum TensorDifference {
         case .float64: return first(Double.self) { $0.bitPattern == $1.bitPattern || ($0.isNaN && $1.isNaN) }
         case .float16: return first(Float16.self) { $0.bitPattern == $1.bitPattern || ($0.isNaN && $1.isNaN) }
         case .complex64, .complex128, .bfloat16:
-            // NaNs of these are told by their printed form: rare, and never in the same bits by accident.
+            // Equal bytes are the common case; otherwise elements or parts are compared.
             if a.bytes.elementsEqual(b.bytes) { return nil }
             if a.dtype == .bfloat16 { return first(UInt16.self) { x, y in x == y || (x & 0x7FFF > 0x7F80 && y & 0x7FFF > 0x7F80) } }
             if a.dtype == .complex64 { return parts(a, b, Float.self) { $0.bitPattern == $1.bitPattern || ($0.isNaN && $1.isNaN) } }

@@ -31,7 +31,7 @@ struct FilesFuzzer: FuzzKind {
         graph = (try definition.serialized(), Array(try definition.text.utf8))
     }
 
-    /// A checkpoint's entries as they lie in its table: written by hand, so that each can be changed on its own.
+    /// The encoded entries of a checkpoint's table, built by hand so that each can be mutated alone.
     private static func entries() -> [(key: [UInt8], value: [UInt8])] {
         func entry(_ type: UInt8, _ dimensions: [UInt8], _ offset: UInt8, _ size: UInt8) -> [UInt8] {
             let shape = dimensions.flatMap { [0x12, 2, 8, $0] as [UInt8] }
@@ -84,7 +84,7 @@ struct FilesFuzzer: FuzzKind {
             if random.chance(60), let open = bytes.firstIndex(of: 0x28), let shut = bytes.firstIndex(of: 0x29), open < shut {
                 let shape = random.pick(TensorMaker.hugeEmpty + [[-1], [.max, .max], [1 << 62, 2], [.min]]).map { "\($0)" }.joined(separator: ", ")
                 bytes.replaceSubrange(open...shut, with: Array("(\(shape),)".utf8))
-                // The length of the header is kept right, so that the shape is what is read.
+                // Keeps the header's length right, so that the reader gets to the shape.
                 let end = bytes.firstIndex(of: 10) ?? 10
                 let length = max(0, end + 1 - 10)
                 if bytes.count > 10 { (bytes[8], bytes[9]) = (UInt8(length & 255), UInt8(length >> 8 & 255)) }
@@ -144,7 +144,7 @@ struct FilesFuzzer: FuzzKind {
         do { return try read(made) } catch { return false }
     }
 
-    /// - Returns: whether something could be read.
+    /// - Returns: whether anything was read successfully.
     private func read(_ made: Case) throws -> Bool {
         let bytes = made.files[0]
         let text = String(decoding: bytes, as: UTF8.self)
@@ -162,7 +162,7 @@ struct FilesFuzzer: FuzzKind {
             }
             for key in ["a", "p", "parted", "s", "z", "none"] { if (try? reader.tensor(ByteString(key))) != nil { read += 1 } }
             try? reader.forEachEntry { _, _ in }
-            // Writes, and waits for the disk: now and then.
+            // Only sometimes, because it writes to the disk.
             if bytes.reduce(0, &+) % 32 == 0 { _ = try? BundleMerge.merge(["case"], into: "merged/x", deletingDirectories: false) }
             return read > 0
         case .records:

@@ -1,7 +1,7 @@
 import Weir
 import WeirWire
 
-/// Writes a checkpoint's table of one block with right checksums, whatever is in it: what is wrong with it lies deeper.
+/// Writes a checkpoint's table of one block with right checksums, so that readers get to its mutated contents.
 struct TableMaker {
     var random: SplitMix64
 

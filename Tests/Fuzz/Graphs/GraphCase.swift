@@ -1,12 +1,12 @@
 import Weir
 
-/// A graph, and the steps that are run of it.
+/// A graph and its steps.
 struct GraphCase {
     struct Step {
         var name: String
         var fetches: [String]
         var targets: [String] = []
-        /// Tensors inside the graph that get other values in this step.
+        /// Tensors inside the graph that are fed in this step.
         var replaced: [(String, Tensor)] = []
         var fails = false
     }
@@ -14,7 +14,7 @@ struct GraphCase {
     let feeds: [(String, Tensor)]
     let initialization: Step?
     let steps: [Step]
-    /// Which steps are run, in order.
+    /// Indices into `steps`, in the order of execution.
     let order: [Int]
 
     init(graph: Graph, feeds: [(String, Tensor)], initialization: Step?, steps: [Step], order: [Int]) {
@@ -62,7 +62,7 @@ struct GraphCase {
         var start: Step?
         if !maker.initializers.isEmpty { start = Step(name: "init", fetches: [], targets: maker.initializers.map(\.name)) }
         initialization = start
-        // What is fed cannot be fetched.
+        // Fed tensors cannot be fetched.
         items.removeFirst(feeds.count - 2)
         guard !items.isEmpty else { throw FuzzFailure("nothing but feeds") }
         steps = GraphCase.steps(items, failures, &maker.random)
@@ -88,7 +88,7 @@ struct GraphCase {
             step.fetches = random.shuffled(step.fetches)
             steps.append(step)
         }
-        // A step that has nothing to fetch is one of targets.
+        // Removes duplicate fetches and targets.
         return steps.map { step in
             var step = step
             step.fetches = step.fetches.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
@@ -97,7 +97,7 @@ struct GraphCase {
         }
     }
 
-    /// The graph with other device names: of one process, or none.
+    /// The graph with its device names replaced, also in functions.
     static func graph(_ graph: Graph, mapping: (String) -> String) -> Graph {
         var result = graph
         for index in result.nodes.indices { result.nodes[index].requestedDevice = mapping(result.nodes[index].requestedDevice) }
@@ -113,7 +113,7 @@ struct GraphCase {
         return result
     }
 
-    /// For a person: the nodes and the steps.
+    /// A description: the nodes and the steps.
     var words: String {
         var lines = ["graph of \(graph.nodes.count) nodes, \(graph.library.functions.count) functions"]
         let definition = graph.definition

@@ -1,6 +1,6 @@
 import Weir
 
-/// Compares what the steps of a graph gave in two places.
+/// Compares the results of a graph's steps in two places.
 struct GraphComparison {
     private let made: GraphCase
     private let layout: ClusterLayout
@@ -29,7 +29,7 @@ struct GraphComparison {
             case (.failure(let status), .success):
                 return WrongOutput(kind: "does not fail: \(GraphComparison.kind(status))", text: "\(place): expected \(status)")
             case (.failure(let a), .failure(let b)):
-                // The value of a branch that was not taken: TensorFlow's sessions in one process and its masters call it differently.
+                // A fetch of a dead tensor: TensorFlow's sessions and its masters have different messages for it.
                 let isDead = a.message.firstRange(of: "does not have value") != nil && b.message.firstRange(of: "was not valid") != nil
                 guard a.code == b.code || isDead else {
                     let kind = b.code == .deadlineExceeded ? "hangs in failing step" : "error \(b.code) for \(a.code)"
@@ -46,7 +46,7 @@ struct GraphComparison {
         return nil
     }
 
-    /// The words of an error without what differs from case to case: names and numbers.
+    /// An error's message without names and numbers, which differ between cases.
     static func kind(_ status: Status) -> String {
         var words: [Substring] = []
         for word in status.message.prefix(160).split(whereSeparator: { " \n\t".contains($0) }) {

@@ -1,6 +1,6 @@
 import Weir
 
-// Nodes that compute values from values.
+// Stateless nodes.
 extension GraphMaker {
     private static let binary: [DType: [String]] = {
         let real = ["AddV2", "Sub", "Mul", "Maximum", "Minimum", "SquaredDifference", "AddV2", "Mul"]
@@ -23,7 +23,7 @@ extension GraphMaker {
     func compute(_ items: [Item], anchor: Operation?) -> [Item] {
         guard let item = any(items) else { return [] }
         var controls: [Operation?] = []
-        // A control edge that changes no value.
+        // A control edge that has no effect on values.
         if random.chance(12), let other = any(items) { controls = [other.output.operation] }
         func result(_ made: Operation, _ shape: [Int], _ dtype: DType? = nil, _ others: [Item] = []) -> [Item] {
             [Item(output: made[0], dtype: dtype ?? item.dtype, shape: shape, isPure: item.isPure && others.allSatisfy(\.isPure) && controls.isEmpty)]
@@ -65,7 +65,7 @@ extension GraphMaker {
         case 14:
             let mates = (0..<random.int(1...3)).compactMap { _ in any(items) }
             let made = add("IdentityN", mates.map(\.output), controls: controls)
-            // Whoever takes one of them may wait for all.
+            // A consumer of one output may wait for all inputs.
             let isPure = mates.allSatisfy(\.isPure) && controls.isEmpty
             return mates.enumerated().map { index, mate in
                 Item(output: made[index], dtype: mate.dtype, shape: mate.shape, isPure: isPure)

@@ -1,6 +1,6 @@
 import Weir
 
-// Conditionals and loops of single nodes: Switch and Merge, Enter and Exit.
+// Conditionals and loops of primitive ops: Switch and Merge, Enter and Exit.
 extension GraphMaker {
     func conditional(_ items: [Item], anchor: Operation?) -> [Item] {
         guard let predicate = predicate(items, anchor: anchor) else { return [] }
@@ -11,12 +11,12 @@ extension GraphMaker {
         let pivotSwitch = add("Switch", [predicate.output, predicate.output])
         let pivots = (0...1).map { add("Identity", [pivotSwitch[$0]]) }
         let switches = captured.map { add("Switch", [$0.output, predicate.output]) }
-        // What both branches give: like something from outside.
+        // Both branches give values of the same types and shapes as these.
         let models = (0..<random.int(1...2)).map { _ in random.chance(70) ? random.pick(captured) : random.pick(items) }
         let isPure = predicate.isPure && captured.allSatisfy(\.isPure)
         let results = (0...1).map { side -> [Item] in
             var inner = zip(captured, switches).map { item, made in Item(output: made[side], dtype: item.dtype, shape: item.shape, isPure: isPure) }
-            // Some branches hold only what no data reaches.
+            // Some branches have no data inputs.
             if random.chance(25) { inner = [constant(tensor(.float32, []), anchor: pivots[side])] }
             grow(&inner, random.int(0...5), anchor: pivots[side])
             return models.map { value(like: $0, from: inner, anchor: pivots[side]) }
@@ -31,7 +31,7 @@ extension GraphMaker {
         return made
     }
 
-    /// A value of the model's type and shape: one that is there, or a constant.
+    /// A value of the model's type and shape: an existing one, or a constant.
     func value(like model: Item, from items: [Item], anchor: Operation?) -> Item {
         if random.chance(80), let found = items.last(where: { $0.fits(model) }) { return found }
         if random.chance(30), let scalar = items.last(where: { $0.dtype == model.dtype && $0.shape.isEmpty }) {
@@ -51,7 +51,7 @@ extension GraphMaker {
         let variables = [start] + (0..<random.int(1...2)).compactMap { _ in any(items) }
         guard variables.count > 1 else { return [] }
         let parallel = AttributeValue.int(random.pick([1, 2, 10]))
-        // A variable's own nodes are together; where the body's are is another matter.
+        // The control flow nodes of a loop variable share a device; those of the body may be anywhere.
         let homes = variables.map { _ in place() }
         func enter(_ item: Item, isConstant: Bool, _ device: String?) -> Item {
             let made = add(
@@ -76,7 +76,7 @@ extension GraphMaker {
             let next: Output =
                 index == 0
                 ? add("AddV2", [bodies[0][0], one.output])[0] : value(like: variables[index], from: inner, anchor: bodies[0]).output
-            // What does not come from the loop's variables would go round for ever: it waits for them.
+            // Without this control edge, values that do not depend on a loop variable would iterate forever.
             let held = add("Identity", [next], controls: [bodies[0]])
             let back = add("NextIteration", [held[0]], device: homes[index])
             builder.replaceInput(1, of: merges[index], with: back[0])

@@ -1,6 +1,6 @@
 import Weir
 
-// Functions, and the nodes that call them.
+// Functions and their calls.
 extension GraphMaker {
     func call(_ items: [Item], anchor: Operation?) -> [Item] {
         depth += 1
@@ -50,7 +50,7 @@ extension GraphMaker {
         }
     }
 
-    /// A function of these arguments, with results like the models, or of its own choice.
+    /// A function with these arguments, and results of the models' types and shapes, or of any.
     private func function(_ arguments: [Item], models: [Item]?) -> (String, [Item]) {
         body(arguments) { items in
             grow(&items, random.int(1...5), anchor: nil)
@@ -72,7 +72,7 @@ extension GraphMaker {
         }.0
     }
 
-    /// Makes a function of what `build` builds.
+    /// Makes a function with the body that `build` adds.
     private func body(_ arguments: [Item], _ build: (inout [Item]) -> [Item]) -> (String, [Item]) {
         let outer = builder
         let inner = GraphBuilder(registry: .standard)
@@ -97,7 +97,7 @@ extension GraphMaker {
     }
 }
 
-/// Writes a graph as a function: inputs by the names of outputs.
+/// Converts a graph to a function definition.
 struct FunctionBody {
     private let graph: Graph
     private let arguments: Int

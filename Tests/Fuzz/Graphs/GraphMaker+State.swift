@@ -1,16 +1,16 @@
 import Weir
 
-// Variables and queues. Everything that touches state waits for what touched it before, so that there is one answer.
+// Variables and queues. Control edges put all accesses to state in one order, so that results are deterministic.
 extension GraphMaker {
     private func effect(_ made: Operation) -> Operation {
         lastEffect = made
         return made
     }
 
-    /// A reference variable that is read, changed and read again.
+    /// A reference variable with reads and updates.
     func referenceVariable(_ items: [Item]) -> [Item] {
         guard let model = any(items, where: { [.float32, .int32, .float64, .int64].contains($0.dtype) && $0.count <= 1000 }) else { return [] }
-        // Reads are where the variable is: one elsewhere is sent its value at once, whatever it waits for itself.
+        // Reads are on the variable's device: a read elsewhere gets the value early, whatever its control inputs.
         let home = random.pick(homes)
         counter += 1
         let variable = add(
@@ -26,7 +26,7 @@ extension GraphMaker {
             } else {
                 let value = any(items) { $0.fits(model) } ?? start
                 let update = effect(add(random.pick(["AssignAdd", "AssignSub", "Assign"]), [variable[0], value.output], controls: [lastEffect], device: home))
-                // The value at once, before a later update changes it.
+                // Uses the value before a later update changes it.
                 let seen = use(add("Identity", [update[0]], device: home)[0], model)
                 made.append(item(seen, model))
                 lastEffect = seen.operation
@@ -34,13 +34,13 @@ extension GraphMaker {
         }
         return made
     }
-    /// A new value made of what was read: what is read itself may share the variable's memory.
+    /// Computes a new value, because the read value may share the variable's memory.
     private func use(_ read: Output, _ model: Item) -> Output {
         add("AddV2", [read, constant(like: model, anchor: nil).output])[0]
     }
     private func item(_ output: Output, _ model: Item) -> Item { Item(output: output, dtype: model.dtype, shape: model.shape, isPure: false) }
 
-    /// A resource variable that is read, changed and read again, also in a function.
+    /// A resource variable with reads and updates, also in a function.
     func resourceVariable(_ items: [Item]) -> [Item] {
         guard let model = any(items, where: { [.float32, .int32, .float64, .int64].contains($0.dtype) && $0.count <= 1000 }) else { return [] }
         let home = random.pick(homes)
@@ -73,7 +73,7 @@ extension GraphMaker {
         }
         return made
     }
-    /// A function that reads the variable it is given.
+    /// A function that reads the variable of its argument.
     private func reader(_ model: Item) -> String {
         counter += 1
         let name = "read\(counter)"
@@ -88,7 +88,7 @@ extension GraphMaker {
         return name
     }
 
-    /// A queue that a step puts values into and takes them out of again.
+    /// A queue into which a step enqueues values, and dequeues them again.
     func queue(_ items: [Item]) -> [Item] {
         let values = (0..<random.int(1...2)).compactMap { _ in any(items) { $0.dtype != .complex64 } }
         guard !values.isEmpty else { return [] }
@@ -106,13 +106,13 @@ extension GraphMaker {
         return made
     }
 
-    /// Something that fails when it runs: a node named `fail…`, and nodes after it.
-    /// - Returns: what to fetch. It needs the value: what only waits for a pure node may do without it.
+    /// A node named `fail…` that fails when it runs, and nodes after it.
+    /// - Returns: the output to fetch. It has a data edge, because the optimizer may remove a pure node with only control edges.
     func failure(_ items: [Item], zero: Item, far: Item) -> Item? {
         let pure = items.filter(\.isPure)
         counter += 1
         let name = "fail\(counter)"
-        // A GPU's kernels say nothing of indices out of range and the like.
+        // GPU kernels do not report indices out of range and similar errors.
         let processor = random.pick(homes.filter { $0.firstRange(of: "CPU") != nil })
         let made: Item
         switch random.below(4) {
@@ -137,7 +137,7 @@ extension GraphMaker {
             guard let value = any(pure, where: { $0.count > 1 }) else { return nil }
             made = Item(output: add("Reshape", [value.output, far.output], name: name, device: processor)[0], dtype: value.dtype, shape: [])
         }
-        // What comes after it, elsewhere, and is not to be blamed.
+        // Nodes after it, perhaps on other devices, which the error must not name.
         var last = made.output
         for _ in 0..<random.int(1...3) { last = add("Identity", [last])[0] }
         return Item(output: last, dtype: made.dtype, shape: made.shape)

@@ -1,11 +1,11 @@
 import Weir
 
-/// A value of a graph that is being made: where it comes from, and what is known of it.
+/// A tensor in a graph that is being made.
 struct Item {
     var output: Output
     var dtype: DType
     var shape: [Int]
-    /// Whether it comes from feeds and constants alone: computing it changes nothing.
+    /// Whether it depends only on feeds and constants, without side effects.
     var isPure = true
 
     var count: Int { shape.reduce(1, *) }
@@ -14,26 +14,26 @@ struct Item {
 
 /// Makes a graph at random, node by node, with a device for each.
 ///
-/// All of a graph's answers are determined: whatever touches a variable or a queue is in one order, by control edges.
+/// A graph's results are deterministic: control edges put all accesses to variables and queues in one order.
 final class GraphMaker {
     var random: SplitMix64
-    /// The graph, and while a function's body is made, that.
+    /// The builder of the graph or, inside a function, of its body.
     var builder: GraphBuilder
     let root: GraphBuilder
     private let devices: [String]
     private var device = ""
-    /// Names of resources that no other graph has.
+    /// A prefix that makes resource names unique to this graph.
     let prefix: String
     var counter = 0
-    /// Ops around the one that is made now: conditionals, loops, functions.
+    /// The nesting depth of conditionals, loops and functions.
     var depth = 0
-    /// Whether nodes of functions name devices.
+    /// Whether nodes in functions have devices.
     let placesFunctions: Bool
-    /// Kinds of nodes that are left out: to look past what is known.
+    /// Kinds of nodes to leave out, to skip known findings.
     let omits: Set<String>
     /// Run once before any step.
     var initializers: [Operation] = []
-    /// What touched state last.
+    /// The last operation that accessed state.
     var lastEffect: Operation?
     var placeholders: [Item] = []
     var maximumCount = 600
@@ -48,14 +48,14 @@ final class GraphMaker {
         root = GraphBuilder(registry: .standard)
         builder = root
         placesFunctions = self.random.chance(40) && !omits.contains("placed-functions")
-        // Sizes from which tensors go other ways between tasks.
+        // Tensors of these sizes take other paths between tasks.
         if self.random.chance(10), !omits.contains("large") { maximumCount = 40_000 }
     }
 
-    /// Where what keeps state may be: somewhere for certain.
+    /// Devices for nodes with state, which always name one.
     var homes: [String] { devices }
 
-    /// Where the next node goes: often where the last one went.
+    /// The device of the next node: often that of the last one.
     func place() -> String {
         if builder !== root, !placesFunctions { return "" }
         if random.chance(45) { device = random.chance(15) ? "" : random.pick(devices) }
@@ -76,7 +76,7 @@ final class GraphMaker {
     }
     func constant(like item: Item, anchor: Operation?) -> Item { constant(tensor(item.dtype, item.shape), anchor: anchor) }
 
-    /// Values that stay finite over a few sums and products.
+    /// A tensor whose values stay finite over a few sums and products.
     func tensor(_ dtype: DType, _ shape: [Int]) -> Tensor {
         let shape = Shape(shape)
         let count = shape.elementCount
@@ -98,9 +98,9 @@ final class GraphMaker {
         return random.pick([[], [], [3], [2, 3], [4, 4], [1, 3], [2, 1], [2, 2, 3], [5], [0], [0, 3]])
     }
 
-    /// Adds nodes that work on `items`, and to `items` what they give.
+    /// Adds nodes that use `items`, and appends their outputs to `items`.
     ///
-    /// - Parameter anchor: what nodes without inputs wait for, so that they belong to a branch or a loop.
+    /// - Parameter anchor: the control input of nodes without inputs, so that they belong to a branch or a loop.
     func grow(_ items: inout [Item], _ count: Int, anchor: Operation?) {
         for _ in 0..<count where builder.failure == nil {
             let roll = random.below(100)
@@ -126,14 +126,14 @@ final class GraphMaker {
     }
 
     func any(_ items: [Item], where suits: (Item) -> Bool = { _ in true }) -> Item? {
-        // Recent ones rather than old ones, so that graphs get deep.
+        // Prefers recent ones, so that graphs get deep.
         let choices = items.filter(suits)
         guard !choices.isEmpty else { return nil }
         let start = random.chance(60) ? max(0, choices.count - 6) : 0
         return choices[random.int(start...choices.count - 1)]
     }
 
-    /// A bool scalar, made of what is there if there is none.
+    /// A bool scalar: an existing one, or one computed from another item.
     func predicate(_ items: [Item], anchor: Operation?) -> Item? {
         if random.chance(40), let found = any(items, where: { $0.dtype == .bool && $0.shape.isEmpty }) { return found }
         guard let item = any(items, where: { [.float32, .int32, .float64, .int64].contains($0.dtype) && $0.count > 0 && $0.count <= 64 }) else { return nil }

@@ -1,10 +1,10 @@
 import Weir
 
-/// Makes a case that goes wrong smaller, as long as it goes wrong in the same way.
+/// Reduces a failing case while it fails in the same way.
 struct GraphReducer {
-    /// What is wrong with a case, in a word; nil when nothing is.
+    /// The kind of a case's failure; nil if it does not fail.
     let verdict: (GraphCase) async -> String?
-    /// Values of tensors of a case, as it should be; nil when they cannot be had.
+    /// The right values of a case's tensors; nil if they cannot be computed.
     let values: (GraphCase, [String]) async -> [Tensor]?
     private let kind: String
 
@@ -21,7 +21,7 @@ struct GraphReducer {
             best = next
             return true
         }
-        // Fewer runs, then fewer fetches.
+        // First fewer steps, then fewer fetches.
         var index = 0
         while index < best.order.count, best.order.count > 1 {
             var order = best.order
@@ -52,7 +52,7 @@ struct GraphReducer {
         return best
     }
 
-    /// The case with a node's outputs fed, so that what comes before it is not needed.
+    /// The case with a node's output fed, so that its inputs are not needed.
     private func fed(_ made: GraphCase, _ name: String) async -> GraphCase? {
         guard let node = made.graph.node(named: name), !node.inputs.isEmpty, node.outputTypes.count == 1, !node.outputTypes[0].isReference,
             node.outputTypes[0].dtype.isBitwise || node.outputTypes[0].dtype == .string,
@@ -75,8 +75,8 @@ extension GraphCase {
         return GraphCase(graph: graph, feeds: feeds ?? self.feeds, initialization: initialization, steps: steps, order: order)
     }
 
-    /// The same graph written down the other way round: it gives the same unless two live values meet in a Merge, where the
-    /// first wins.
+    /// The same graph with the order of nodes and of Merge inputs reversed. Results are the same unless two live values meet in a
+    /// Merge, where the first wins.
     func reversed() -> GraphCase? {
         var definition = graph.definition
         for index in definition.nodes.indices where definition.nodes[index].op == "Merge" {
@@ -87,7 +87,7 @@ extension GraphCase {
         return with(definition: definition)
     }
 
-    /// Without what no step that is run needs.
+    /// The case without nodes that no step needs.
     func pruned() -> GraphCase? {
         var roots: [NodeID] = []
         var steps = Set(order).map { self.steps[$0] }
@@ -104,7 +104,7 @@ extension GraphCase {
         return GraphCase(graph: smaller, feeds: left, initialization: initialization, steps: self.steps, order: order)
     }
 
-    /// The case with one thing less about a node: a control edge, its device, or the node itself where it hands on its input.
+    /// Simpler cases: without a control edge of the node, without the node (its first input replaces it), or on another device.
     func simplified(_ name: String) -> [GraphCase] {
         var definition = graph.definition
         guard let index = definition.nodes.firstIndex(where: { $0.name == name }) else { return [] }
@@ -117,7 +117,7 @@ extension GraphCase {
         }
         let data = node.inputs.filter { !$0.hasPrefix("^") }
         if data.count >= 1, node.op != "Merge", node.op != "NextIteration", let source = data.first, graph.node(named: name)?.outputTypes.count == 1 {
-            // Users take the first input instead; where the types differ it does not build.
+            // Consumers take the first input instead; if the types differ, the graph does not build.
             for position in definition.nodes.indices {
                 definition.nodes[position].inputs = definition.nodes[position].inputs.map { $0 == name ? source : $0 }
             }

@@ -2,7 +2,7 @@ import Synchronization
 import Weir
 import WeirTesting
 
-/// Somewhere that steps of a graph are run.
+/// A place that runs a graph's steps.
 protocol GraphRunner: AnyObject {
     var name: String { get }
     func open() async throws(Status)
@@ -11,11 +11,11 @@ protocol GraphRunner: AnyObject {
 }
 
 enum StepPatience {
-    /// A step that takes longer hangs: none of them computes much.
+    /// A step that takes longer counts as hanging, because steps are small.
     static var limit: Duration { GraphsFuzzer.choice.reduces ? .seconds(3) : .seconds(10) }
 }
 
-/// One process, without messages.
+/// Runs steps in this process, without messages.
 final class DirectRunner: GraphRunner {
     let name: String
     private let made: GraphCase
@@ -23,7 +23,7 @@ final class DirectRunner: GraphRunner {
     private let spreads: Bool
     private var session: DirectSession?
 
-    /// - Parameter devices: over as many devices as a task has; nil for one CPU.
+    /// - Parameter devices: the layout whose devices of one task are used; nil for one CPU.
     init(_ made: GraphCase, _ optimizer: GraphOptimizer, _ scheduling: ExecutionOptions.Scheduling, devices: ClusterLayout?) {
         self.made = made
         var options = devices?.options.runtime ?? RuntimeOptions()
@@ -57,7 +57,7 @@ final class DirectRunner: GraphRunner {
     func close() async { session?.close() }
 }
 
-/// A cluster of servers.
+/// Runs steps on a cluster of servers.
 final class ClusterRunner: GraphRunner {
     let name = "cluster"
     private let made: GraphCase

@@ -2,7 +2,7 @@ import ArgumentParser
 import Weir
 import WeirTesting
 
-/// Random graphs on random clusters, compared with the same graph in one process as it is.
+/// Random graphs on random clusters, compared with the same graph in one process without optimization.
 struct GraphsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: GraphsFuzzer.name, abstract: GraphsFuzzer.abstract)
@@ -36,7 +36,7 @@ struct GraphsFuzzer: FuzzKind {
 
     private let session: FuzzSession
     private var running: (block: Int, layout: ClusterLayout, cluster: TestCluster)?
-    /// Cases that one cluster serves.
+    /// The number of cases for each cluster.
     private static let blockSize = 50
 
     init(_ session: FuzzSession) async throws { self.session = session }
@@ -75,7 +75,7 @@ struct GraphsFuzzer: FuzzKind {
         } catch is FuzzFailure {
             return false
         } catch {
-            // The generator knows its ops: what does not build is a fault, of its own or of the builder.
+            // The generator makes valid graphs, so a failure is a bug in it or in the builder.
             session.report(number, group: "does not build: \(Status(error).code)", "\(error)")
             return false
         }
@@ -96,7 +96,7 @@ struct GraphsFuzzer: FuzzKind {
             let found = await steps(of: made, runner)
             session.counter.beat += 1
             guard let wrong = GraphComparison(made, layout).difference(truth, found) else { continue }
-            // An answer that depends on which of two nodes runs first is not the one answer.
+            // Skips results that depend on which of two nodes runs first.
             if wrong.kind == "wrong value", let reversed = made.reversed(),
                 GraphComparison(made, layout).difference(truth, await steps(of: reversed, oracle(reversed))) != nil
             {
@@ -115,7 +115,7 @@ struct GraphsFuzzer: FuzzKind {
     ) async {
         let reducer = GraphReducer(kind: kind) { next in
             let truth = await steps(of: next, oracle(next))
-            // What is wrong must be so beside a case that is right.
+            // The reference run of a reduced case must itself be valid and deterministic.
             guard truth.allSatisfy({ ran in if case .failure(let status) = ran.result { ran.step.fails && status.code != .deadlineExceeded } else { true } })
             else { return nil }
             guard let reversed = next.reversed(), GraphComparison(next, layout).difference(truth, await steps(of: reversed, oracle(reversed))) == nil
@@ -136,7 +136,7 @@ struct GraphsFuzzer: FuzzKind {
         var result: Result<[Tensor], Status>
     }
 
-    /// What all steps gave, up to the first that went wrong without being meant to.
+    /// The results of all steps, up to the first unexpected failure.
     private func steps(of made: GraphCase, _ runner: any GraphRunner) async -> [Ran] {
         var all: [Ran] = []
         do throws(Status) {
@@ -158,13 +158,13 @@ struct GraphsFuzzer: FuzzKind {
     }
 }
 
-/// A cluster to run graphs on.
+/// The shape of a random cluster.
 struct ClusterLayout {
     let tasks: Int
     let cpus: Int
     let gpus: Int
     let transport: ServerOptions.TensorTransport
-    /// How long a GPU's streams sit idle: what does not wait for them where it must gets poison.
+    /// Delays of the GPUs' streams, so that a missing wait reads poison.
     let delays: SimulatedDelays?
 
     init(_ random: inout SplitMix64) {

@@ -1,7 +1,7 @@
 import Weir
 
-/// Changes graphs where they mean something: edges, ops, attributes, constants, calls. More of these get past the first
-/// check than of graphs whose bytes were changed.
+/// Mutates the structure of graphs: edges, ops, attributes, constants, calls. More of these pass the first check than graphs
+/// with mutated bytes.
 struct DefinitionMutator {
     var random: SplitMix64
     private var make: TensorMaker
@@ -64,7 +64,7 @@ struct DefinitionMutator {
             let name = random.pick(names)
             nodes[index].attributes[name] = changed(nodes[index].attributes[name], functions)
         case 8, 9, 10:
-            // Constants decide shapes, axes and counts.
+            // Constants give shapes, axes and counts.
             let constants = nodes.indices.filter { nodes[$0].op == "Const" }
             guard !constants.isEmpty else { return }
             let place = random.pick(constants)
@@ -75,7 +75,7 @@ struct DefinitionMutator {
             }
         case 11: nodes[index].device = random.pick(["", "/device:CPU:0", "/device:CPU:1", "/device:GPU:0", "/job:other", other.device])
         case 12:
-            // A call, perhaps of the function that it is in.
+            // A call, perhaps a recursive one.
             guard let name = own.isEmpty || random.chance(30) ? functions.randomElement(using: &random) : own else { return }
             if random.chance(50) {
                 nodes[index].op = name
@@ -91,7 +91,7 @@ struct DefinitionMutator {
         }
     }
 
-    /// Has a function call another of the same arguments, often itself, before whatever it does.
+    /// Makes a function first call another one with the same arguments, often itself.
     private mutating func call(from function: inout FunctionDefinition, _ other: FunctionDefinition) {
         let called = other.inputs.map(\.type) == function.inputs.map(\.type) && random.chance(40) ? other : function
         guard !function.nodes.isEmpty else { return }

@@ -1,13 +1,13 @@
 import Weir
 
-/// Mutated graphs and feeds, read, built and run in this process: what a master does with them, without the messages.
+/// Mutated graphs and feeds, read, built and run in this process: a master's work without messages.
 struct DefinitionsFuzzer: FuzzKind {
     static let name = "definitions"
     static let abstract = "Mutated GraphDefs and feeds, read and run in one process."
 
     private let session: FuzzSession
     private let devices: LocalDevices
-    /// Graphs to start from, as bytes; a new one for every few cases.
+    /// The block of `blockSize` cases that `seed` belongs to.
     private var seedBlock = -1
     private struct Seed {
         var bytes: [UInt8]
@@ -48,12 +48,12 @@ struct DefinitionsFuzzer: FuzzKind {
         }
     }
 
-    /// A changed graph, as its reader sees it.
+    /// A mutated graph, often through its serialized form.
     private func definition(_ seed: Seed, _ random: inout SplitMix64) -> GraphDefinition? {
         if random.chance(60), let whole = try? GraphDefinition(serialized: seed.bytes) {
             var mutator = DefinitionMutator(SplitMix64(seed: random.next()))
             let changed = mutator.mutate(whole)
-            // What can be written can be read.
+            // A graph that can be serialized must also be readable.
             guard random.chance(30) else { return changed }
             return (try? changed.serialized()).flatMap { try? GraphDefinition(serialized: $0) }
         }
@@ -100,10 +100,10 @@ struct DefinitionsFuzzer: FuzzKind {
         devices.client.pool.submit {
             running.start(plan, feeds.map(\.1)) { _ in semaphore.signal() }
         }
-        // What waits for ever, such as for a queue, is cancelled, and must then end.
+        // A step that waits forever, such as for a queue, must end when the session is closed.
         if !semaphore.wait(milliseconds: 20) {
             running.close()
-            // One that does not end stalls this process, whose watcher sees it.
+            // If it does not end, the watcher reports a stall.
             session.enter("a closed session's step")
             while !semaphore.wait(milliseconds: 60_000) {}
         }

@@ -1,23 +1,23 @@
 import Glibc
 
-/// One connection to a server, frame by frame: enough of HTTP/2 for calls, and for what no client should send.
+/// One connection to a server, frame by frame: enough of HTTP/2 for calls and for invalid frames.
 final class HTTP2Connection {
     private let descriptor: Int32
     private var received: [UInt8] = []
     private var next: UInt32 = 1
-    /// What may still be sent, of the connection.
+    /// The connection's remaining send window, in bytes.
     private var window = 65_535
     private var streamWindow = 65_535
     private(set) var isOpen = true
 
-    /// What came for a stream.
+    /// The data received on a stream.
     struct Reply {
         var data: [UInt8] = []
         var isEnded = false
     }
     private(set) var replies: [UInt32: Reply] = [:]
 
-    /// `MSG_DONTWAIT`, whose type differs from one Glibc module to the next.
+    /// `MSG_DONTWAIT`, whose type differs between Glibc modules.
     private static let withoutWaiting: Int32 = 0x40
     static let preface: [UInt8] = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
 
@@ -34,7 +34,7 @@ final class HTTP2Connection {
         var yes: Int32 = 1
         setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &yes, socklen_t(MemoryLayout<Int32>.size))
         guard greets else { return }
-        // Large windows, so that answers never wait for this end.
+        // Large windows, so that responses never wait for this end.
         send(
             HTTP2Connection.preface + HTTP2Frame(.settings, body: [0, 4, 0x7F, 0xFF, 0xFF, 0xFF]).bytes
                 + HTTP2Frame(.windowUpdate, body: [0x3F, 0xFF, 0, 0]).bytes)
@@ -49,7 +49,7 @@ final class HTTP2Connection {
                     descriptor, buffer.baseAddress.map { $0 + position }, buffer.count - position, Int32(MSG_NOSIGNAL) | HTTP2Connection.withoutWaiting)
                 if count < 0, errno == EINTR { continue }
                 if count < 0, errno == EAGAIN {
-                    // The other end reads only as fast as this one reads its answers.
+                    // The server stops reading requests while its responses are not read.
                     receive(milliseconds: 10)
                     continue
                 }
@@ -59,8 +59,8 @@ final class HTTP2Connection {
         }
     }
 
-    /// Begins a call.
-    /// - Returns: its stream, or nil when the connection is at its end.
+    /// Starts a call.
+    /// - Returns: its stream, or nil if the connection is closed.
     func call(_ path: String, _ message: [UInt8], headers: [(String, String)] = []) -> UInt32? {
         guard isOpen, next < 1 << 30 else { return nil }
         let body = [0] + withUnsafeBytes(of: UInt32(message.count).bigEndian) { Array($0) } + message
@@ -86,8 +86,8 @@ final class HTTP2Connection {
         return replies.removeValue(forKey: stream)
     }
 
-    /// Reads what is there, or waits for something.
-    /// - Returns: false when nothing came in time, or the connection is at its end.
+    /// Reads the available data, or waits for some.
+    /// - Returns: false on timeout or if the connection is closed.
     @discardableResult func receive(milliseconds: Int) -> Bool {
         var poll = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         guard isOpen, Glibc.poll(&poll, 1, Int32(milliseconds)) > 0 else { return false }
@@ -152,7 +152,7 @@ struct HTTP2Frame {
     }
 }
 
-/// Headers, each written out: no tables, no compression.
+/// HPACK header blocks of literal headers, without tables or Huffman coding.
 enum HeaderBlock {
     static func request(_ path: String, _ headers: [(String, String)] = []) -> [UInt8] {
         block(
@@ -165,7 +165,7 @@ enum HeaderBlock {
         headers.flatMap { name, value in [0] + text(Array(name.utf8)) + text(Array(value.utf8)) }
     }
     static func text(_ bytes: [UInt8]) -> [UInt8] {
-        // A number with a prefix of seven bits, as HPACK writes it.
+        // An HPACK integer with a prefix of seven bits.
         guard bytes.count >= 127 else { return [UInt8(bytes.count)] + bytes }
         var length: [UInt8] = [127]
         var rest = bytes.count - 127

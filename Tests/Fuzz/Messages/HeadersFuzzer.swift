@@ -1,14 +1,14 @@
 import Weir
 
-/// HTTP/2 as no client should speak it: metadata, frames and bodies of calls.
+/// Invalid HTTP/2: metadata, frames and bodies of calls.
 struct HeadersFuzzer: FuzzKind {
     static let name = "headers"
     static let abstract = "HTTP/2 frames, gRPC metadata and message framing that no client sends."
-    /// What a case has set off may end the server a little later.
+    /// A case may crash the server a little later.
     static let overlaps = true
     private let session: FuzzSession
     private var target: ServerTarget
-    /// The server is asked for a sign of life after so many cases.
+    /// The number of cases between checks that the server is alive.
     private static let interval = 8
 
     init(_ session: FuzzSession) async throws {
@@ -31,7 +31,7 @@ struct HeadersFuzzer: FuzzKind {
             return false
         }
         connection.send(made.bytes)
-        // Some hang up at once, some look at what comes.
+        // Some cases close at once, some read the response.
         var hears = false
         if random.chance(70) { hears = connection.receive(milliseconds: 3) }
         if number % HeadersFuzzer.interval == 0 || session.explains, !target.isAlive() {
@@ -41,7 +41,7 @@ struct HeadersFuzzer: FuzzKind {
     }
 }
 
-/// The bytes of one connection.
+/// The bytes that one connection sends.
 struct HeadersCase {
     let bytes: [UInt8]
     let greets: Bool
@@ -115,7 +115,7 @@ struct HeadersCase {
         if random.chance(5) { headers.remove(at: random.below(headers.count)) }
         var block = HeaderBlock.block(headers)
         if random.chance(6) {
-            // Indexes into tables, sizes of tables, and coded strings that end early.
+            // Table indexes, table sizes, and truncated Huffman strings.
             block.insert(
                 contentsOf: random.pick([
                     [0x80], [0xFF, 0xFF, 0xFF, 0xFF, 0x0F], [0x3F, 0xE1, 0xFF, 0xFF, 0xFF, 0x0F], [0x40, 0x82, 0xFF, 0xFF, 0x01, 0x61], [0x7F], [0xBE], [0x20],
@@ -149,7 +149,7 @@ struct HeadersCase {
         return bytes
     }
 
-    /// The messages of a call: a flag, a length, bytes.
+    /// The gRPC messages of a call: flag, length, bytes.
     private static func message(_ random: inout SplitMix64) -> [UInt8] {
         func prefixed(_ flag: UInt8, _ count: UInt32, _ body: [UInt8]) -> [UInt8] { [flag] + withUnsafeBytes(of: count.bigEndian) { Array($0) } + body }
         let body = (0..<random.pick([0, 0, 1, 5, 40])).map { _ in UInt8(truncatingIfNeeded: random.next()) }
@@ -182,13 +182,13 @@ struct HeadersCase {
         }
         if random.chance(4) { frame.kind = UInt8(random.int(10...255)) }
         var bytes = frame.bytes
-        // A length that is not the body's.
+        // A wrong frame length.
         if random.chance(8) { bytes[random.below(3)] = UInt8(truncatingIfNeeded: random.next()) }
         return bytes
     }
 }
 
-/// Zeros, packed a thousandfold: one literal and then copies of it, in deflate's fixed code, as zlib wraps it.
+/// A zlib stream of zeros, compressed a thousandfold: one literal and copies of it in deflate's fixed Huffman code.
 enum Deflate {
     static func zeros(_ count: Int) -> [UInt8] {
         var bytes: [UInt8] = [0x78, 0x9C]
@@ -202,7 +202,7 @@ enum Deflate {
                 used -= 8
             }
         }
-        // Codes go in from their first bit.
+        // Huffman codes are written from their most significant bit.
         func code(_ value: UInt32, _ bits: UInt32) { put((0..<bits).reduce(0) { $0 | (value >> $1 & 1) << (bits - 1 - $1) }, bits) }
         put(1, 1)
         put(1, 2)

@@ -1,11 +1,11 @@
 import Glibc
 import Weir
 
-/// Frames that no Weir task sends, to a server's link listener.
+/// Invalid frames to a server's link listener.
 struct LinksFuzzer: FuzzKind {
     static let name = "links"
     static let abstract = "Mutated frames to a server's link listener."
-    /// What a case has set off may end the server a little later.
+    /// A case may crash the server a little later.
     static let overlaps = true
     private let session: FuzzSession
     private var target: ServerTarget
@@ -97,7 +97,7 @@ struct LinksFuzzer: FuzzKind {
         return LinksFuzzer.frame(1, id, head)
     }
 
-    /// What a peer sends once it has been let in.
+    /// The frames that a peer sends after the handshake.
     private func frames(_ random: inout SplitMix64) -> [(lane: Int, bytes: [UInt8])] {
         var mutator = Mutator(SplitMix64(seed: random.next()))
         return (0..<random.int(1...5)).map { index in

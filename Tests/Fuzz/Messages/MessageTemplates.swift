@@ -2,13 +2,13 @@ import SwiftProtobuf
 import Weir
 import WeirProto
 
-/// A call of one of a server's methods: what a well-behaved peer would send.
+/// A valid call of one of a server's methods.
 struct MessageTemplate {
     var path: String
     var bytes: [UInt8]
 }
 
-/// What a server has been told already, and calls that refer to it.
+/// The state that was created on a server, and calls that refer to it.
 struct ServerState {
     var session = ""
     var graphHandle = ""
@@ -22,7 +22,7 @@ struct ServerState {
     static let master = "/tensorflow.MasterService/"
     static let worker = "/tensorflow.WorkerService/"
 
-    /// A call of any method, about this state.
+    /// A call of any method that refers to this state.
     func template(_ random: inout SplitMix64) throws -> MessageTemplate {
         func tensorNames(_ count: Int, _ random: inout SplitMix64) -> [String] { (0..<count).map { _ in "\(random.pick(names)):0" } }
         func make(_ path: String, _ message: some SwiftProtobuf.Message) throws -> MessageTemplate {

@@ -2,7 +2,7 @@ import SwiftProtobuf
 import Weir
 import WeirProto
 
-/// Mutated messages to every method of a server in this process, over its port.
+/// Mutated requests to every method of a server in this process, over its port.
 struct MessagesFuzzer: FuzzKind {
     static let name = "messages"
     static let abstract = "Mutated requests to every method of the master and worker services."
@@ -15,7 +15,7 @@ struct MessagesFuzzer: FuzzKind {
         var stream: UInt32
         var start = ContinuousClock.now
         var used = ProcessorTime.own
-        /// A successful answer leads to these.
+        /// The calls to make after a successful response.
         var after: (([UInt8]) -> [MessageTemplate])?
     }
     private let session: FuzzSession
@@ -26,7 +26,7 @@ struct MessagesFuzzer: FuzzKind {
     private var calls: [Call] = []
     private let words = DefinitionsFuzzer.words([])
     private static let blockSize = 400
-    /// What a call may take: its deadline, and some more.
+    /// The limit for a response: the call's deadline plus a margin.
     private static let limit = Duration.seconds(6)
 
     init(_ session: FuzzSession) async throws {
@@ -108,7 +108,7 @@ struct MessagesFuzzer: FuzzKind {
         begin(number, template, after)
         while calls.count >= session.window { collect() }
         if session.explains { while !calls.isEmpty { collect() } }
-        // Whether it is accepted is known, and counted, later.
+        // `collect` counts it later if it is accepted.
         return false
     }
 
@@ -119,7 +119,7 @@ struct MessagesFuzzer: FuzzKind {
                 calls.append(Call(number: number, path: template.path, stream: stream, after: after))
                 return
             }
-            // What was under way on the old one is lost with it.
+            // Pending calls on the old connection are lost.
             calls = []
             guard let fresh = HTTP2Connection(port: server.port) else {
                 session.report(number, group: "does not accept connections", template.path)
@@ -140,7 +140,7 @@ struct MessagesFuzzer: FuzzKind {
                 session.counter.accepted += 1
                 for next in call.after?(Array(reply.data.dropFirst(5))) ?? [] { begin(call.number, next) }
             } else if ContinuousClock.now - call.start > MessagesFuzzer.limit,
-                // Unless others have had the processors.
+                // Not counted as hanging while other processes use the processors.
                 ProcessorTime.own - call.used > 2 || ContinuousClock.now - call.start > MessagesFuzzer.limit * 6
             {
                 calls.remove(at: index)
@@ -151,7 +151,7 @@ struct MessagesFuzzer: FuzzKind {
         if let oldest = calls.map(\.number).min() { session.counter.oldest = oldest }
     }
 
-    /// A session, a registered graph and the like, that cases refer to; new ones for every few hundred.
+    /// Creates a session, a registered graph and other state for cases, anew for each block of `blockSize`.
     private mutating func prepare(_ number: Int) throws {
         let wanted = number / MessagesFuzzer.blockSize
         guard wanted != block else { return }

@@ -1,9 +1,9 @@
-/// Changes bytes: at random, or, where they are a protobuf message, field by field.
+/// Mutates bytes: at random, or field by field if they are a protobuf message.
 struct Mutator {
     var random: SplitMix64
-    /// Texts that mean something where the bytes go.
+    /// Strings that are meaningful to the receiver.
     var words: [[UInt8]] = []
-    /// Other messages, whose parts are put into this one.
+    /// Other messages, whose parts are inserted into this one.
     var donors: [[UInt8]] = []
 
     init(_ random: SplitMix64) { self.random = random }
@@ -12,7 +12,7 @@ struct Mutator {
         0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 1 << 32, 1 << 40, 1 << 60, 1 << 62, 0x7FFF_FFFF_FFFF_FFFF, 1 << 63, .max, .max - 1,
     ]
 
-    /// A few changes; none at times.
+    /// Makes zero to six changes.
     mutating func message(_ bytes: [UInt8]) -> [UInt8] {
         var bytes = bytes
         for _ in 0..<random.pick([0, 1, 1, 1, 2, 2, 3, 6]) {
@@ -21,7 +21,7 @@ struct Mutator {
         return bytes
     }
 
-    /// Bytes that are of no known form.
+    /// Mutates bytes without knowledge of their format.
     mutating func raw(_ bytes: [UInt8]) -> [UInt8] {
         var bytes = bytes
         guard !bytes.isEmpty else { return (0..<random.below(20)).map { _ in UInt8(truncatingIfNeeded: random.next()) } }
@@ -38,7 +38,7 @@ struct Mutator {
             let end = min(bytes.count, position + random.int(1...40))
             bytes.insert(contentsOf: Array(bytes[position..<end]), at: random.below(bytes.count))
         case 6:
-            // A whole number of eight bytes, little endian.
+            // An integer of eight bytes, little endian.
             let value = random.pick(Mutator.extremes)
             for offset in 0..<8 where position + offset < bytes.count { bytes[position + offset] = UInt8(truncatingIfNeeded: value >> UInt64(8 * offset)) }
         default:
@@ -51,7 +51,7 @@ struct Mutator {
 
     private struct Field {
         var number: UInt64
-        /// 0 varint, 1 eight bytes, 2 a length and bytes, 5 four bytes.
+        /// The wire type: 0 varint, 1 eight bytes, 2 length-delimited, 5 four bytes.
         var type: UInt8
         var value: UInt64 = 0
         var bytes: [UInt8] = []
@@ -73,7 +73,7 @@ struct Mutator {
         case 4: fields.swapAt(index, random.below(fields.count))
         case 5: fields[index].type = random.pick([0, 1, 2, 5])
         case 6 where field.type == 2:
-            // The message in itself, several times.
+            // The message nested in itself, several times.
             var nested = field
             for _ in 0..<random.pick([1, 3, 60, 150]) {
                 guard nested.bytes.count < 20_000 else { break }

@@ -1,6 +1,6 @@
 import Weir
 
-/// A server in this process that is attacked from one side and asked for signs of life from another.
+/// A server in this process under test, with a second connection that checks that it is alive.
 struct ServerTarget {
     let server: Server
     private var control: HTTP2Connection
@@ -11,7 +11,7 @@ struct ServerTarget {
         self.control = control
     }
 
-    /// Whether the server answers a well-formed call within some seconds.
+    /// Whether the server responds to a valid call within some seconds.
     mutating func isAlive() -> Bool {
         if !control.isOpen { if let fresh = HTTP2Connection(port: server.port) { control = fresh } }
         guard let stream = control.call(ServerState.worker + "GetStatus", []) else { return false }
@@ -23,7 +23,7 @@ struct ServerTarget {
         return false
     }
 
-    /// What a method answers to a message, or nil.
+    /// A method's response to a message, or nil.
     mutating func ask(_ path: String, _ message: [UInt8]) -> [UInt8]? {
         guard let stream = control.call(path, message) else { return nil }
         let start = ContinuousClock.now

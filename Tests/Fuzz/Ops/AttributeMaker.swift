@@ -1,10 +1,10 @@
 import Weir
 
-/// Chooses the attributes of a node: what the schema and one of the op's kernels take, as a rule.
+/// Chooses the attributes of a node, mostly valid ones for the schema and one of the op's kernels.
 struct AttributeMaker {
     var make: TensorMaker
 
-    /// - Parameter given: attributes that are settled, such as the element types of the queue that the op uses.
+    /// - Parameter given: fixed attributes, such as the element types of the queue that the op uses.
     mutating func attributes(of op: OpDefinition, given: Attributes = [:]) -> Attributes {
         var result = Attributes()
         let factories = op.hostKernels
@@ -23,7 +23,7 @@ struct AttributeMaker {
             }
             result[spec.name] = value(spec, op, types[spec.name])
         }
-        // A constant's value is of its type but for a few.
+        // A constant's value mostly has its type.
         if let type = result.type("dtype"), case .tensor? = result["value"], make.random.chance(95) { result["value"] = .tensor(make.tensor(type)) }
         return result
     }
@@ -58,7 +58,7 @@ struct AttributeMaker {
         case .strings: return .strings((0..<make.random.int(0...3)).map { _ in string(spec) })
         case .shape: return .shape(make.partialShape())
         case .shapes:
-            // As many as there are components, often.
+            // Often as many as there are components.
             return make.random.chance(40) ? .emptyList : .shapes((0..<make.random.int(0...3)).map { _ in make.partialShape() })
         case .tensor: return .tensor(make.tensor(make.random.pick([.float32, .int32, .string, .bool, .int64])))
         case .tensors: return .tensors([])

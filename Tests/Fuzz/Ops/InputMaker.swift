@@ -1,9 +1,9 @@
 import Weir
 
-/// Chooses the tensors that go into a node: shapes that have to do with each other, and numbers that suit their purpose.
+/// Chooses the input tensors of a node, with related shapes and suitable numbers.
 struct InputMaker {
     var make: TensorMaker
-    /// The shape that the others are made from.
+    /// The shape from which the others are derived.
     private let main: Shape
     private let plan: Plan
     private enum Plan: CaseIterable { case same, broadcast, matrices, images, volumes, free, empty }
@@ -33,7 +33,7 @@ struct InputMaker {
         }
     }
 
-    /// Inputs that say where or how much: what a shape, an axis or a count is, by the names that TensorFlow gives them.
+    /// The meaning of an input (a shape, an axis, a count), guessed from TensorFlow's argument name.
     private enum Purpose { case sizes, axes, scalar, pairs, indices, seed, values }
     private static func purpose(_ name: String) -> Purpose {
         switch name {
@@ -54,7 +54,7 @@ struct InputMaker {
 
     /// A tensor for the input `name` at `position`.
     mutating func tensor(_ name: String, _ position: Int, _ dtype: DType) -> Tensor {
-        // Things of the wrong form, now and then.
+        // Sometimes an unsuitable tensor.
         guard make.random.chance(94) else { return make.tensor(dtype) }
         let isIndex = dtype == .int32 || dtype == .int64
         switch InputMaker.purpose(name) {

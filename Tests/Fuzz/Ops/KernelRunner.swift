@@ -2,11 +2,11 @@ import Glibc
 import Synchronization
 import Weir
 
-/// Makes and runs one kernel at a time, as an executor does, with resources that last for one case.
+/// Makes and runs one kernel at a time, as an executor does. Resources last for one case.
 final class KernelRunner {
     let place: KernelPlace
     private let step: StepContext
-    /// How long a kernel that waits for others is let wait.
+    /// The time until a waiting kernel is cancelled, in milliseconds.
     private static let waitMilliseconds = 2
 
     init(device: any Device) {
@@ -17,13 +17,13 @@ final class KernelRunner {
     enum Outcome {
         case outputs([Slot])
         case refused(Status)
-        /// It waits for something that does not come; it was cancelled.
+        /// It waited and ended when it was cancelled.
         case waits
-        /// It was cancelled and did not end.
+        /// It did not end when it was cancelled.
         case stuck
     }
 
-    /// Told of every kernel before it runs.
+    /// Called before each kernel runs.
     var onRun: ((Node, [Slot]) -> Void)?
 
     func run(_ node: Node, _ inputs: [Slot]) -> Outcome {
@@ -38,7 +38,7 @@ final class KernelRunner {
         } catch { return .refused(Status(error)) }
         var slots = inputs
         var outputs = [Slot](repeating: .empty, count: node.outputTypes.count)
-        // Both arrays have room for one at least, so that there is an address.
+        // Both arrays get at least one element, so that they have an address.
         slots.append(.empty)
         outputs.append(.empty)
         return slots.withUnsafeMutableBufferPointer { slots in
@@ -69,7 +69,7 @@ final class KernelRunner {
         }
     }
 
-    /// Drops the case's resources.
+    /// Releases the case's resources.
     func clear() {
         step.cancellation.cancel()
         step.resources.clearAll()
@@ -91,8 +91,8 @@ final class KernelRunner {
     }
 }
 
-/// A semaphore that a thread waits on for a time.
-final class DoneSemaphore: @unchecked Sendable {  // the system's semaphore guards itself
+/// A semaphore with a timeout.
+final class DoneSemaphore: @unchecked Sendable {  // `sem_t` is thread-safe
     private let semaphore: UnsafeMutablePointer<sem_t>
     init() {
         semaphore = .allocate(capacity: 1)
@@ -103,7 +103,7 @@ final class DoneSemaphore: @unchecked Sendable {  // the system's semaphore guar
         semaphore.deallocate()
     }
     func signal() { sem_post(semaphore) }
-    /// - Returns: false when the time passed first.
+    /// - Returns: false on timeout.
     func wait(milliseconds: Int) -> Bool {
         var limit = timespec()
         clock_gettime(CLOCK_REALTIME, &limit)

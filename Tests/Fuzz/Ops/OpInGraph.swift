@@ -1,13 +1,13 @@
 import Weir
 
-/// An op in a graph of constants: shapes are inferred and constants folded, which must neither fail nor say anything else.
+/// An op in a graph of constants. Shape inference and constant folding must not fail, and must agree with the kernel.
 struct OpInGraph {
     struct Result {
         var inferred: [PartialShape] = []
         var plain: Swift.Result<[Tensor], Status>?
         var folded: Swift.Result<[Tensor], Status>?
 
-        /// Where it and the kernel alone do not agree.
+        /// A difference between the graph's results and the kernel's.
         func contradiction(of node: Node, _ outputs: [Slot]) -> WrongOutput? {
             for (index, slot) in outputs.enumerated() {
                 guard let tensor = slot.tensor, inferred.indices.contains(index) else { continue }
@@ -33,7 +33,7 @@ struct OpInGraph {
         }
     }
 
-    /// Each output is fetched, twice: a million of them take longer than a case may.
+    /// Each output is fetched twice, and a million of them would exceed a case's time limit.
     private static let maximumOutputCount = 1000
 
     /// - Returns: nil for nodes whose inputs cannot be constants.
@@ -49,14 +49,14 @@ struct OpInGraph {
         let builder = GraphBuilder(registry: .standard)
         let constants = tensors.map { builder.add("Const", attributes: ["dtype": .type($0.dtype), "value": .tensor($0)])[0] }
         let operation = builder.add(node.op.name, constants, name: "fuzzed", attributes: node.attributes)
-        // Shape functions may refuse what a kernel would compute, as TensorFlow's do.
+        // Shape functions may reject inputs that a kernel would accept, as in TensorFlow.
         guard let graph = try? builder.graph() else { return nil }
         var result = Result()
         result.inferred = operation.outputs.map(\.shape)
         let names = operation.outputs.map(\.name)
         result.plain = session(graph, names, .none)
         result.folded = session(graph, names, .standard)
-        // Something that asks for the value while it is built.
+        // Ops whose shape functions need the value while the graph is built.
         for output in operation.outputs where [.int32, .int64].contains(output.dtype) {
             _ = builder.add("Fill", [output, builder.constant(Tensor(Float(1)))])
             _ = builder.add("Reshape", [constants.first ?? output, output])

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Weir
 
-/// Every op, one after the other, with random attributes and inputs: it computes what its schema says or refuses.
+/// Every op, one after the other, with random attributes and inputs: it must compute outputs that match its schema, or fail.
 struct OpsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: OpsFuzzer.name, abstract: OpsFuzzer.abstract)
     @OptionGroup var options: FuzzOptions
@@ -17,7 +17,7 @@ struct OpsCommand: AsyncParsableCommand {
 struct OpsFuzzer: FuzzKind {
     static let name = "ops"
     static let abstract = "Every op with random shapes, values, attributes and types."
-    /// Inputs are small, and outputs that follow from them too; what is larger comes from a number that was believed.
+    /// Inputs and valid outputs are small; more memory means that an unchecked number was used as a size.
     static let memoryLimit = 1 << 30
     /// Set once, before cases run.
     final class Choice: @unchecked Sendable {
@@ -29,7 +29,7 @@ struct OpsFuzzer: FuzzKind {
         }
     }
     static let choice = Choice()
-    /// Ends the process, as its name says.
+    /// Ops that end the process by design.
     private static let excluded: Set<String> = ["Abort"]
 
     private let session: FuzzSession
@@ -37,7 +37,7 @@ struct OpsFuzzer: FuzzKind {
     private let families: [String: ResourceFamily]
     private let device = CPUDevice(name: DeviceName(job: "localhost", replica: 0, task: 0, type: "CPU", index: 0))
     private let graphs = OpInGraph()
-    /// Runs and successes by op, and what was said most lately against it.
+    /// Runs and successes by op, and its last error.
     private var rates: [(runs: Int, successes: Int, refusal: String)]
 
     init(_ session: FuzzSession) async throws {
@@ -71,7 +71,7 @@ struct OpsFuzzer: FuzzKind {
         defer { runner.clear() }
         if session.explains { runner.onRun = { Console.line("CASE\t\(number)\t" + OpsFuzzer.words($0, $1)) } }
         guard let inputs = made.inputs(runner, families) else { return false }
-        // In a graph first: there the sizes are seen by more than the kernel.
+        // In a graph first, where shape functions and passes also see the sizes.
         let isInGraph = random.chance(25)
         if isInGraph { runner.onRun?(node, inputs) }
         let inGraph = isInGraph ? graphs.run(node, inputs, runner.place) : nil
@@ -113,13 +113,13 @@ struct OpsFuzzer: FuzzKind {
     }
 }
 
-/// A node and what goes into it.
+/// A node and its inputs.
 struct OpCase {
     private var attributes: AttributeMaker
     private var values: InputMaker
     private var make: TensorMaker
     let node: Node?
-    /// Nodes with more inputs are of no use here.
+    /// Nodes with more inputs are skipped.
     private static let maximumInputs = 64
 
     init(_ op: OpDefinition, _ random: inout SplitMix64) {
@@ -129,12 +129,12 @@ struct OpCase {
         node = try? Node(name: "fuzzed", op: op, attributes: attributes.attributes(of: op))
     }
 
-    /// The inputs; where there are handles, of resources that were made for the case and perhaps used already.
+    /// The inputs. Handles refer to resources that were made for the case, and perhaps used.
     mutating func inputs(_ runner: KernelRunner, _ families: [String: ResourceFamily]) -> [Slot]? {
         guard let node, node.inputTypes.count <= OpCase.maximumInputs else { return nil }
         var handles: [Slot] = []
         if let family = families[node.op.name], !family.makers.isEmpty {
-            // Types that go by the same names are the same, so that the handle suits the op.
+            // Type attributes of the same name mostly get the same value, so that the handle fits the op.
             var shared = Attributes()
             for (name, value) in node.attributes {
                 switch value {
@@ -191,7 +191,7 @@ struct OpCase {
         _ = runner.run(node, [handle, .value(value)])
     }
 
-    /// The argument that each port belongs to.
+    /// The argument of each port.
     static func arguments(_ arguments: [OpSchema.Argument], _ node: Node) -> [OpSchema.Argument?] {
         guard let ranges = try? node.op.schema.ranges(arguments, node.attributes) else { return [] }
         return zip(arguments, ranges).flatMap { argument, range in range.map { _ in argument } }
@@ -210,7 +210,7 @@ struct OpCase {
             return .reference(ReferenceCell(name: "v\(position)", dtype: type.dtype, value: isEmpty ? nil : tensor))
         }
     }
-    /// The handle as the port wants it; what an executor does with references.
+    /// Converts a handle to the port's type, as an executor does with references.
     private static func fit(_ handle: Slot, _ type: PortType, _ other: Tensor) -> Slot {
         switch handle {
         case .value(let tensor) where tensor.dtype == type.dtype:

@@ -1,17 +1,17 @@
 import Weir
 
-/// Something wrong with what an op gave.
+/// A wrong output of an op.
 struct WrongOutput {
     var kind: String
     var text: String
 }
 
-/// Checks what came out of a kernel against what its node declares.
+/// Checks a kernel's outputs against its node's declaration.
 enum OutputCheck {
-    /// Ops that may leave outputs empty or dead: they choose one of several ways.
+    /// Ops that may leave outputs empty or dead.
     private static let choosers: Set<String> = ["Switch", "RefSwitch", "_SwitchN", "Merge", "RefMerge", "_Recv", "_HostRecv", "Recv"]
 
-    /// Ops whose outputs are memory that is still to be written.
+    /// Ops whose outputs are uninitialized memory.
     private static let unwritten: Set<String> = ["Empty", "_ParallelConcatStart"]
 
     static func check(_ node: Node, _ outputs: [Slot]) -> WrongOutput? {
@@ -41,7 +41,7 @@ enum OutputCheck {
         return nil
     }
 
-    /// Reads every element, so that memory that is not there shows; bools must be 0 or 1.
+    /// Reads every element, so that invalid memory crashes; bools must be 0 or 1.
     private static func isReadable(_ tensor: Tensor) -> Bool {
         switch tensor.dtype {
         case .string: return tensor.elements(ByteString.self).reduce(0) { $0 &+ $1.count } >= 0

@@ -1,11 +1,11 @@
 import Weir
 
-/// Ops that work on one kind of resource: those that make it, and those that use it.
+/// The ops for one kind of resource: those that create it, and those that use it.
 struct ResourceFamily {
     let makers: [OpDefinition]
     let users: [OpDefinition]
 
-    /// Words that ops of one kind have in their names.
+    /// Words that the op names of one kind have in common.
     private static let words = [
         "Queue", "Barrier", "Stack", "TensorArray", "Table", "Accumulator", "Reader", "TensorList", "Optional", "Iterator", "Dataset", "Generator", "Summary",
     ]
@@ -19,12 +19,12 @@ struct ResourceFamily {
         }
     }
 
-    /// The families by the name of an op that uses them.
+    /// The families by op name.
     static func all(_ ops: [OpDefinition]) -> [String: ResourceFamily] {
         struct Member {
             var op: OpDefinition
             var family: String
-            /// Resources and the older handles do not mix.
+            /// The kinds of handles of the op; resource handles and older ones do not mix.
             var kinds: Set<String>
         }
         func family(_ op: OpDefinition) -> String {

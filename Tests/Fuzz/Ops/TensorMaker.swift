@@ -1,15 +1,15 @@
 import Glibc
 import Weir
 
-/// Makes shapes and tensors: mostly small and ordinary ones, often with what breaks loops and sums among them.
+/// Makes shapes and tensors: mostly small and ordinary ones, often with edge cases.
 struct TensorMaker {
     var random: SplitMix64
-    /// Elements of a tensor, at most; what holds none may have any dimensions.
+    /// The maximum element count of a tensor; empty ones may have any dimensions.
     var limit = 2048
 
     init(_ random: SplitMix64) { self.random = random }
 
-    /// Sizes that people forget: the ends of number types, and powers whose products wrap round to small numbers.
+    /// Edge cases of sizes: limits of integer types, and powers of two whose products wrap to small numbers.
     static let extremes: [Int] = [
         0, -1, 1 << 31, -(1 << 31), (1 << 31) - 1, 1 << 32, 1 << 40, 1 << 60, 1 << 62, .max, .min, .min + 1, -(1 << 40), 1 << 16, 65537, -2,
     ]
@@ -19,7 +19,7 @@ struct TensorMaker {
         [0, 1 << 32, 1 << 32, 1], [1, 1 << 60, 0, 1 << 60], [3, 1 << 58, 0], [0, 1 << 60, 1 << 60, 1 << 60, 1 << 60],
     ]
 
-    /// A number as sizes, axes, indices and the like are: small as a rule.
+    /// A number for sizes, axes and indices: mostly small.
     mutating func number() -> Int { random.chance(80) ? random.int(-1...4) : random.pick(TensorMaker.extremes) }
 
     mutating func dimensions(rank: Int) -> [Int] {
@@ -77,7 +77,7 @@ struct TensorMaker {
     }
 
     private mutating func fill(_ tensor: Tensor) {
-        // One mood a tensor, so that whole tensors of ordinary numbers are common.
+        // Chosen once for each tensor, so that tensors of only ordinary numbers are common.
         let isWild = random.chance(25)
         func real() -> Double {
             if isWild, random.chance(25) { return random.pick([.nan, .infinity, -.infinity, 1e38, -1e308, 1e-300, 1e19, -1e19, 2147483648, 0.5]) }
@@ -127,11 +127,11 @@ struct TensorMaker {
 }
 
 extension Tensor {
-    /// A tensor without elements, for which there is always memory.
+    /// A tensor without elements; its allocation cannot fail.
     static func empty(_ dtype: DType) -> Tensor {
         do { return try Tensor(dtype, Shape(0)) } catch { fatalError("no memory for an empty tensor: \(error)") }
     }
-    /// For a person: type, shape, and the first elements of small ones.
+    /// A description: type, shape, and the elements of small ones.
     var sketch: String {
         var text = "\(dtype)\(shape)"
         guard elementCount <= 8 else { return text }

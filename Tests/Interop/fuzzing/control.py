@@ -1,4 +1,4 @@
-"""Statements that have blocks of statements: conditionals, loops, calls of functions."""
+"""Statements that contain blocks of statements: conditionals, loops, function calls."""
 import tensorflow.compat.v1 as tf
 from tensorflow.python.framework import function as defun
 
@@ -9,7 +9,7 @@ DEEPEST = 3
 
 
 def fill(block, count):
-    """Makes statements in a block, which may not be empty of values that suit what comes out of it."""
+    """Makes `count` statements in a block."""
     from fuzzing import statements
     for number in range(count):
         statement = Statement(block, number)
@@ -21,7 +21,7 @@ def too_deep(s):
 
 
 def outcome(s, block, dtype, shape):
-    """What a block gives: a number of this type and shape, small, made from what the block made last."""
+    """The result of a block: a visible value of this type and shape, likely a late one, or a new constant."""
     value = s.__class__.pick(Statement(block, 900), lambda v: v.dtype == dtype and v.shape == shape)
     if value is None:
         value = Statement(block, 901).constant(dtype, shape)
@@ -29,7 +29,7 @@ def outcome(s, block, dtype, shape):
 
 
 def small(value):
-    """The value, bounded, so that a loop may go on with it; and the bits that this needs."""
+    """The value, bounded so that a loop can carry it, and the bits that it needs."""
     if value.dtype in INTS:
         return tf.floormod(value.tensor, 17), 0
     if value.is_exact:
@@ -49,7 +49,7 @@ def conditional(s):
             block = Block(s.program, f"{s.path}.{which}", s.block, s.block.depth + 1, plain=s.block.plain)
             fill(block, counts[which])
             with s.device():
-                if s.choices.random() < 0.25:  # a constant, which only the branch itself holds back
+                if s.choices.random() < 0.25:  # a constant: only its control edge ties it to the branch
                     made = [Statement(block, 800).constant(result.dtype, result.shape) for result in results]
                 else:
                     made = [outcome(s, block, result.dtype, result.shape) for result in results]
@@ -85,7 +85,7 @@ def loop(s):
         fill(block, count)
         following = []
         for number, start in enumerate(starts):
-            # Exact carried values may only be made of exact ones, so that rounding changes no decision.
+            # Exact loop variables depend only on exact values, so that rounding changes no condition.
             value = Statement(block, 910 + number).pick(
                 lambda v: v.dtype == start.dtype and v.shape == start.shape and (v.is_exact or not start.is_exact)
                 and v.block is block) or block.values[1 + number]
@@ -102,7 +102,7 @@ def loop(s):
 
 
 def call(s):
-    """Calls a function made on the spot, or one of those made before, so that two calls share it."""
+    """Calls a new function, or an earlier one, so that two calls share it."""
     if too_deep(s) or s.block.plain:
         return
     if s.program.functions and s.choices.random() < 0.4:
@@ -115,7 +115,7 @@ def call(s):
         given = [s.pick(lambda v: v.is_number) or s.constant(tf.float32, [2]) for _ in range(s.choices.randint(1, 2))]
         arguments = [(value.dtype, value.shape, value.is_exact) for value in given]
         function, exact, name = make_function(s, arguments)
-        if s.block.depth == 0:  # those made inside of others can be called only there
+        if s.block.depth == 0:  # nested functions can only be called inside the outer one
             s.program.functions.append((function, arguments, exact, name))
     with s.device():
         made = function(*[value.tensor for value in given])
@@ -126,7 +126,7 @@ def call(s):
 
 
 def make_function(s, arguments):
-    """A tf.function, which may also use values around it, or a Defun, whose body sees its arguments only."""
+    """A tf.function, which may capture outer values, or a Defun, whose body only has its arguments."""
     plain = s.choices.random() < 0.4
     count, noinline = s.choices.randint(1, 5), s.choices.random() < 0.5
     exact = [[], []]

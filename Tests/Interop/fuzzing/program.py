@@ -1,8 +1,8 @@
-"""A random TensorFlow graph that follows from its seed, statement by statement.
+"""A random TensorFlow graph, made statement by statement and determined by its seed.
 
-Each statement makes its choices from a generator of its own (the seed and its path), and takes its inputs by a ranking
-that other statements do not change. So a statement left out changes only those that used what it made, and a finding
-can be made small by leaving statements out (`kept`).
+Each statement has its own random generator (from the seed and its path), and chooses its inputs by a ranking that does
+not depend on other statements. So leaving out a statement changes only the statements that used its values, and a finding
+can be reduced by leaving out statements (`kept`).
 """
 import contextlib
 import random
@@ -12,13 +12,13 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 FLOATS, INTS = (tf.float32, tf.float64), (tf.int32, tf.int64)
-# Bits that a value may need so that float32 has it exactly, whatever the order of operations.
+# The most bits of a value that float32 holds exactly, whatever the order of operations.
 EXACT_BITS = 20
 LARGEST = 64  # elements of a tensor
 
 
 class Value:
-    """A tensor, and what is known of it: `bits` that say it exactly (None: rounding may differ), `bound` on its size."""
+    """A tensor with the `bits` that hold it exactly (None: rounding may differ) and a `bound` on its magnitude."""
 
     def __init__(self, key, tensor, bits, bound, block):
         self.key, self.tensor, self.bits, self.bound, self.block = key, tensor, bits, bound, block
@@ -31,11 +31,11 @@ class Value:
 
 
 class Block:
-    """Where statements are made: the graph itself, a branch, a loop's body, a function."""
+    """A block of statements: the graph itself, a branch, a loop's body or a function."""
 
     def __init__(self, program, path, outer=None, depth=0, sees_outer=True, plain=False):
         self.program, self.path, self.outer, self.depth, self.sees_outer = program, path, outer, depth, sees_outer
-        self.plain = plain  # a Defun's body, in which not all that Python builds is allowed
+        self.plain = plain  # a Defun's body, which does not allow every Python construct
         self.values = []
 
     def visible(self):
@@ -43,7 +43,7 @@ class Block:
 
 
 class Statement:
-    """One statement while it is made."""
+    """A statement under construction."""
 
     def __init__(self, block, number):
         self.block, self.program = block, block.program
@@ -52,7 +52,7 @@ class Statement:
         self._picks = self._made = 0
 
     def pick(self, suits=lambda value: True):
-        """A visible value that suits; the later ones more likely. None when there is none."""
+        """A suitable visible value, more likely a late one; None if there is none."""
         self._picks += 1
 
         def rank(value):
@@ -62,7 +62,7 @@ class Statement:
         return max(suitable, key=rank) if suitable else None
 
     def number(self, exact=False, dtypes=FLOATS + INTS, **wanted):
-        """A number, made on the spot when there is none."""
+        """A number, a new one if there is none."""
         return (self.pick(lambda v: v.dtype in dtypes and (v.is_exact or not exact) and v.size <= LARGEST)
                 or self.constant(self.choices.choice(dtypes), [2]))
 
@@ -93,12 +93,12 @@ class Statement:
         return self.add(tf.constant(content, dtype, shape), bits, 4, f"constant {dtype.name} {list(shape)}")
 
     def device(self):
-        """Where the next op goes: mostly a device of the program's, sometimes nowhere in particular."""
+        """The next op's device: mostly one of the program's, sometimes none."""
         devices = self.program.devices
         return tf.device(self.choices.choice(devices) if devices and self.choices.random() < 0.8 else None)
 
     def add(self, tensor, bits, bound, text):
-        """Keeps what the statement made. A number too large is made small again."""
+        """Adds a value of the statement to its block. A number that is too large is scaled down."""
         if tensor.dtype.base_dtype in FLOATS:
             if bits is not None and bits > EXACT_BITS:
                 bits = None
@@ -113,16 +113,16 @@ class Statement:
 
 
 class Program:
-    """`devices`: full names to choose from. `kept`: the statements to make, None for all. `container`: where its state is,
-    so that graphs that share a cluster have none in common."""
+    """`devices`: full names to choose from. `kept`: the statements to make, None for all. `container`: the resource
+    container, so that graphs on one cluster do not share state."""
 
     def __init__(self, seed, devices, count, kept=None, container=""):
         self.seed, self.devices, self.kept = seed, devices, kept
         self.choices = random.Random(f"{seed}|program")
         self.graph, self.text = tf.Graph(), []
         self.placeholders, self.inits, self.functions, self.variables, self.queues = [], [], [], [], []
-        self.differentiable = []  # where gradients may start from: placeholders and variables of floats
-        self.state = None  # the last op that touched state: the next one waits for it
+        self.differentiable = []  # possible targets of gradients: placeholders and variables of floats
+        self.state = None  # the last op that accessed state: the next one waits for it
         self.uses_state, self.culprit = False, None
         self.versions = self.choices.choice([(1,), (2,), (1, 2)])
         self.may_fail = self.choices.random() < 0.12
@@ -142,14 +142,14 @@ class Program:
             statements.choose(statement)(statement)
         except (TypeError, ValueError, LookupError, NotImplementedError, AttributeError, RuntimeError,
                 tf.errors.OpError) as error:
-            # TensorFlow's Python refuses some combinations; which ones follows from the seed, too.
+            # TensorFlow's Python API rejects some combinations; this is determined by the seed, too.
             self.graph._set_control_flow_context(context)
             del self.block.values[before[0]:]
             self.text[before[1]:] = [f"{number}: left out: {type(error).__name__}: {str(error)[:150]!r}"]
 
     @contextlib.contextmanager
     def after_state(self):
-        """Ops made in the block run after all that touched state before."""
+        """Ops made in the block run after all earlier accesses to state."""
         with tf.control_dependencies([self.state] if self.state is not None else []):
             yield
         self.uses_state = True

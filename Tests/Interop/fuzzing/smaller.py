@@ -1,11 +1,11 @@
-"""Looks for a smaller graph with the same kind of finding."""
+"""Reduces a graph while it has the same kind of finding."""
 import time
 
 from fuzzing.trial import SMALLER_HANG_SECONDS, Trial
 
 
 def smaller(options, clusters, seed, first):
-    """The trial with fewer statements and steps that still finds the same kind, within the time given."""
+    """A trial with fewer statements and steps and the same kind of finding, found within the given time."""
     end = time.monotonic() + options.shrink
     kept = list(range(first.statement_count)) if first.kept is None else first.kept
     steps = list(range(len(first.steps))) if first.kept_steps is None else first.kept_steps
@@ -16,7 +16,7 @@ def smaller(options, clusters, seed, first):
         trial = Trial(options, clusters, seed, kept, steps)
         try:
             finding = trial.run(SMALLER_HANG_SECONDS)
-        except Exception:  # a graph that cannot be built says nothing
+        except Exception:  # a graph that cannot be built does not count
             return False
         if finding is not None and finding.kind in ("HANG", "SERVER DIED"):
             clusters.drop(trial.cluster_name)

@@ -1,5 +1,5 @@
-"""Statements that touch state. Each waits for the one before, so that the result is determined; what is read is copied
-before the next may change it."""
+"""Statements that access state. Each waits for the one before, so that results are deterministic; a read value is copied
+before the next statement may change it."""
 import numpy as np
 import tensorflow.compat.v1 as tf
 
@@ -37,7 +37,7 @@ def some_variable(s, suits=lambda v: True):
 
 
 def operand(s, v, shape=None):
-    """A small value to change the variable with: exact if the variable is."""
+    """A small value for an update of the variable: exact if the variable is."""
     shape = v.shape if shape is None else shape
     value = s.pick(lambda x: x.dtype == v.dtype and x.shape == shape and (x.is_exact or not v.exact))
     if value is None:
@@ -48,7 +48,7 @@ def operand(s, v, shape=None):
 
 
 def copied(s, v, read, text):
-    """Adds what was read as a value of its own memory, and makes state wait until it is there."""
+    """Adds a copy of the read value; the next access to state waits for the copy."""
     with s.device():
         copy = tf.negative(read)
     s.program.state = copy.op
@@ -90,7 +90,7 @@ def read(s, v=None):
 
 
 def read_update_use(s):
-    """A read of a reference variable, then an update, then the read's use, which must show it: they share memory."""
+    """A read of a reference variable, an update, then a use of the read, which must show the update: they share memory."""
     v = some_variable(s, lambda v: not v.is_resource)
     if v is None:
         return
@@ -116,7 +116,7 @@ def make_queue(s):
 
 
 def queue(s):
-    """Puts into a queue or takes out, but never takes what this step may not have put there before."""
+    """Enqueues or dequeues; dequeues only elements that this step has certainly enqueued."""
     if not s.program.queues:
         return
     entry = s.choices.choice(s.program.queues)
@@ -139,7 +139,7 @@ def queue(s):
 
 
 def conditional_update(s):
-    """Only the branch taken changes the variable."""
+    """Only the taken branch updates the variable."""
     v, condition = some_variable(s), s.condition()
     if v is None:
         return
@@ -161,7 +161,7 @@ def conditional_update(s):
 
 
 def loop_update(s):
-    """A loop that changes the variable in every round."""
+    """A loop that updates the variable in every iteration."""
     v = some_variable(s, lambda v: v.is_resource)
     if v is None:
         return
@@ -179,7 +179,7 @@ def loop_update(s):
 
 
 def function_update(s):
-    """A function that reads a variable and changes it."""
+    """A function that reads and updates a variable."""
     v = some_variable(s, lambda v: v.is_resource)
     if v is None:
         return

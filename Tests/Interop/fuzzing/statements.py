@@ -6,7 +6,7 @@ from fuzzing import control, state
 
 
 def choose(statement):
-    """A kind, by weight. The first statements are always inputs."""
+    """Chooses a kind by weight. The first statements are always inputs."""
     if statement.block.depth == 0 and int(statement.path) < 3:
         return placeholder
     kinds = INSIDE if statement.block.depth else OUTSIDE
@@ -35,7 +35,7 @@ def placeholder(s):
 
 
 def unknown_shape(s):
-    """A placeholder of unknown size, through an op, into a tensor of a size that is known again."""
+    """A placeholder of unknown shape, an op, and a result with a known shape again."""
     dtype = s.choices.choice([tf.float32, tf.int32, tf.float64])
     with s.device():
         tensor = tf.placeholder(dtype, [None, 3])
@@ -254,7 +254,7 @@ def strings(s):
 
 
 def waits(s):
-    """A value that waits, by control edges, for others that it does not need."""
+    """A value with control edges from values that it does not use."""
     others = [s.pick() for _ in range(s.choices.randint(1, 3))]
     a = s.pick()
     if a is None:
@@ -267,7 +267,7 @@ def waits(s):
 
 
 def gradients(s):
-    """Of a value with respect to placeholders, variables and values on the way."""
+    """Gradients of a value with respect to placeholders, variables and intermediate values."""
     y = s.pick(lambda v: v.dtype in FLOATS and not v.is_exact) or s.pick(lambda v: v.dtype in FLOATS)
     if y is None:
         return
@@ -285,7 +285,7 @@ def gradients(s):
 
 
 def culprit(s):
-    """An op that fails for some feeds: then the step must fail, and say why."""
+    """An op that fails for some feeds: then the step must fail with its error."""
     program = s.program
     if not program.may_fail or program.culprit:
         return

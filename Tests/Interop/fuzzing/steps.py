@@ -1,4 +1,4 @@
-"""Steps of a program: what they fetch and feed, and what came of them."""
+"""Steps of a program: their fetches, feeds and results."""
 import random
 
 import numpy as np
@@ -8,13 +8,13 @@ from fuzzing.program import INTS
 
 
 class Step:
-    """Names of what is fetched and run, and what is fed by name."""
+    """The names of fetches and targets, and the feeds by name."""
 
     def __init__(self, fetches, targets, feeds, smooth):
         self.fetches, self.targets, self.feeds, self.smooth = fetches, targets, feeds, smooth
 
     def run(self, session, nudge=0.0):
-        """Runs it; with `nudge`, smooth feeds are changed by that part, to see how much the results depend on them."""
+        """Runs the step; `nudge` is a relative change of smooth feeds, to see how much the results depend on them."""
         feeds = {name: fed * (1 + nudge) if nudge and name in self.smooth else fed for name, fed in self.feeds.items()}
         try:
             values = session.run(self.fetches + self.targets, feeds)
@@ -33,7 +33,7 @@ class Outcome:
 
 
 def make_steps(program, seed):
-    """Some different steps, then a sequence in which they come in changing order, each more than once."""
+    """Some different steps, and a sequence that runs them in varying order, each more than once."""
     choices = random.Random(f"{seed}|steps")
     if not program.fetchable:
         return []
@@ -43,7 +43,7 @@ def make_steps(program, seed):
 
 
 def make_step(program, choices):
-    """A function that makes the step with feeds of its own from a generator."""
+    """Returns a function that makes the step with feeds from a random generator."""
     values = program.fetchable
     fetched = choices.sample(values, min(len(values), choices.choice([1, 1, 2, 3, 4])))
     targets = [program.state] if program.state is not None and choices.random() < 0.3 else []
@@ -64,7 +64,7 @@ def make_step(program, choices):
 
 
 def tensors_needed(tensors, ops, fed):
-    """Names of the tensors that a step computes, or needs fed."""
+    """The names of the tensors that a step computes or needs as feeds."""
     needed, seen, waiting = set(), set(), [op for op in ops]
 
     def need(tensor):
@@ -102,7 +102,7 @@ def feed_of(value, choices):
 
 
 def difference(found, right):
-    """What differs between two values of one tensor, or None. Floats may differ by rounding."""
+    """The difference between two values of a tensor, or None. Floats may differ by rounding."""
     found, right = np.asarray(found), np.asarray(right)
     if found.dtype != right.dtype or found.shape != right.shape:
         return f"{found.dtype} {found.shape} instead of {right.dtype} {right.shape}"
@@ -116,7 +116,7 @@ def difference(found, right):
 
 
 def depends_on_rounding(found, right, nudged):
-    """Whether a nudge of the feeds, as small as rounding is, changes the result as much as it differs."""
+    """Whether a change of the feeds of the size of rounding explains the difference of the results."""
     found, right, nudged = (np.asarray(value, np.float64) for value in (found, right, nudged))
     if found.shape != right.shape or nudged.shape != right.shape:
         return False

@@ -5,7 +5,7 @@ import random
 import re
 
 import servers
-from cases import first_lines  # this imports TensorFlow, quietly: so it comes first
+from cases import first_lines  # first, because it imports TensorFlow without its output
 import numpy as np
 import tensorflow.compat.v1 as tf
 from fuzzing.program import Program
@@ -23,13 +23,13 @@ class Finding:
 
     @property
     def group(self):
-        """The same for findings that look alike."""
+        """The group of similar findings."""
         words = re.sub(r"'[^']*'|/job:\S+|\{\{node [^}]*\}\}|(?<=operation )\w+|\[.*|\d+", "#", self.text.split("\n")[0])
         return f"{self.kind}: {words}" if self.kind in ("ERROR", "CODE") else self.kind
 
 
 class Clusters:
-    """Started when first needed, used for many graphs, and started anew when a server died or froze."""
+    """Clusters that are started at first use, used for many graphs, and restarted when a server died or hung."""
 
     def __init__(self, weir, folder, kind, tensorflow):
         self.weir, self.folder, self.kind, self.tensorflow, self.running = weir, folder, kind, tensorflow, {}
@@ -54,7 +54,7 @@ class Clusters:
 
 
 class Trial:
-    """One graph on one cluster: what of it is kept, where it goes, and what comes of it."""
+    """One graph on one cluster: its kept statements, its devices and its results."""
 
     def __init__(self, options, clusters, seed, kept=None, steps=None, spread=True):
         self.options, self.clusters, self.seed, self.kept, self.kept_steps = options, clusters, seed, kept, steps
@@ -71,10 +71,10 @@ class Trial:
         self.isolated = choices.random() < 0.6
         self.optimized = choices.random() < 0.7
         self.program, self.steps, self.ran = None, [], 0
-        self.at_once = choices.choice([1, 1, 3])  # steps, where there is no state that orders them
+        self.at_once = choices.choice([1, 1, 3])  # concurrent steps, if the graph has no state
 
     def run(self, hang_seconds=HANG_SECONDS):
-        """The first finding, or None; keeps the program for showing it."""
+        """Returns the first finding, or None; keeps the program to show it."""
         self.options.built += 1
         program = self.program = Program(self.seed, self.devices, self.statement_count, self.kept,
                                          f"fuzz{os.getpid()}x{self.options.built}")
@@ -107,13 +107,13 @@ class Trial:
         if dead := cluster.dead_tasks():
             return Finding("SERVER DIED", ", ".join(dead), None)
         finding = self.compared(steps, found, wanted, cluster)
-        # What is only needed by what nobody uses, TensorFlow runs or not by how it optimizes: both are right.
+        # TensorFlow's optimizer may or may not remove ops whose values are unused: both results are right.
         if finding is not None and self.compared(steps, found, self.wanted(steps, optimized=True), cluster) is None:
             return None
         return finding
 
     def wanted(self, steps, optimized, nudge=0.0):
-        """What TensorFlow gives in one process; fewer than the steps when it fails where it was not meant to."""
+        """TensorFlow's results in one process; fewer than the steps after an unexpected failure."""
         config = tf.ConfigProto(operation_timeout_in_ms=20_000, inter_op_parallelism_threads=2)
         if not optimized:
             config.graph_options.optimizer_options.opt_level = -1
@@ -158,7 +158,7 @@ class Trial:
         return depends_on_rounding(found, right, nudged[number].values[steps[number].fetches.index(name)])
 
     def is_the_clients_own(self, error):
-        """TensorFlow's client sends nodes that its own servers refuse when it takes gradients of loops that wait."""
+        """For gradients of loops with control inputs TensorFlow's client sends nodes that its own servers reject."""
         if not re.search("(?i)data inputs?.* control inputs?", str(error)):
             return False
         self.options.unusable["the client's graph is refused by TensorFlow's servers, too"] += 1

@@ -1,4 +1,4 @@
-"""Graphs and requests that are wrong, sent straight to the services: by clients of another version or another language."""
+"""Invalid graphs and requests, sent directly to the services, as clients of other versions or languages might do."""
 import os
 import socket
 
@@ -22,7 +22,7 @@ def message(field, content):
 
 
 def call(cluster, method, request, seconds=20):
-    """The code and text of the answer."""
+    """The code and message of the response."""
     import grpc
     with grpc.insecure_channel(cluster.addresses["worker"][0]) as channel:
         try:
@@ -56,7 +56,7 @@ def with_constant(*node, **attributes):
     return lambda: GraphToSend().constant().node(*node, **attributes)
 
 
-# By what is wrong: how to make it, the code, and words of the text.
+# By fault: how to make it, the code, and words of the message.
 GRAPHS = {
     "nothing": (lambda: GraphToSend().constant(), "OK"),
     "made for later versions only": (lambda: GraphToSend(99999, 99999).constant(), "INVALID_ARGUMENT", "min consumer", "99999"),
@@ -92,7 +92,7 @@ def a_graph_with(cluster, make, code, words):
 
 @case(ps=1, worker=1, weir_only=True)
 def a_type_that_is_none_is_named_by_its_number(cluster):
-    """TensorFlow takes it for a reference to type 9899."""
+    """TensorFlow treats it as a reference to type 9899."""
     graph = with_constant("i", "Identity", "c", T=tf.AttrValue(type=9999))
     a_graph_with(cluster, graph, "INVALID_ARGUMENT", ["9999"])
 
@@ -117,7 +117,7 @@ def a_node_with_too_few_inputs_is_refused_at_the_latest_when_it_runs(cluster):
     raise CaseFailed("expected INVALID_ARGUMENT, found no error")
 
 
-# By what is sent: method, request, code, words.
+# By request: method, message, code, words.
 REQUESTS = {
     "garbage": ("MasterService/CreateSession", b"\xff\xff\xff\xff\x01garbage", {"INTERNAL", "INVALID_ARGUMENT"}),
     "a method that is not": ("MasterService/FlyToTheMoon", b"", "UNIMPLEMENTED"),
@@ -148,7 +148,7 @@ def what_is_no_grpc_harms_nobody(cluster, content):
         stranger.settimeout(10)
         try:
             stranger.sendall(content)
-            while stranger.recv(1000):  # the server ends it
+            while stranger.recv(1000):  # until the server closes it
                 pass
         except TimeoutError:
             raise CaseFailed("expected the connection's end within 10 s, found it open") from None

@@ -1,4 +1,4 @@
-"""Clients that compress what they send, as `RPCOptions` has them do."""
+"""Clients that compress their requests, as `RPCOptions` can request."""
 import numpy as np
 import tensorflow.compat.v1 as tf
 

@@ -1,4 +1,4 @@
-"""Dead tensors over tasks: what is on the branch not taken must not run, and conditionals must give the branch taken."""
+"""Dead tensors across tasks: nodes of the branch not taken must not run, and a conditional must give the taken branch."""
 import numpy as np
 import tensorflow.compat.v1 as tf
 from tensorflow.python.ops import gen_control_flow_ops as raw

@@ -1,4 +1,4 @@
-"""Steps that fail must say why: the error of the op that failed, not what its end did to the others."""
+"""A failed step must return the error of the op that failed, not an error that it caused elsewhere."""
 import numpy as np
 import tensorflow.compat.v1 as tf
 
@@ -6,7 +6,7 @@ from cases import PS, WORKER0, WORKER1, case, expect, expect_error, on, session
 
 
 def busy_elsewhere():
-    """Work on all tasks that waits for each other, so that the failure cuts something off everywhere."""
+    """Ops on all tasks that wait for each other, so that the failure interrupts every task."""
     x = on(PS, lambda: tf.random_uniform([50, 50]))
     for device in (WORKER0, WORKER1, PS, WORKER1, WORKER0):
         with tf.device(device):
@@ -99,7 +99,7 @@ def a_tensor_inside_a_loop_cannot_be_fetched(cluster):
         seen.append(on(WORKER1, lambda: a * 2.0))
         return i + 1, seen[0]
     y = tf.while_loop(lambda i, a: i < 3, body, [0, 1.0])[1]
-    tf.get_default_graph()._unfetchable_ops.clear()  # the Python client would refuse it
+    tf.get_default_graph()._unfetchable_ops.clear()  # otherwise the Python client would reject it
     with session(cluster) as s:
         with expect_error(tf.errors.InvalidArgumentError, "(?i)frame|loop|fetch"):
             s.run(seen[0])
@@ -135,6 +135,6 @@ def a_reference_variable_that_is_fetched_before_it_has_a_value(cluster):
     with tf.device(WORKER0):
         variable = tf.get_variable("never", [], initializer=tf.zeros_initializer(), use_resource=False)
     with session(cluster) as s:
-        # The client looks for the node that the message names.
+        # The client looks up the node that the message names.
         with expect_error(tf.errors.FailedPreconditionError, "uninitialized value never"):
             s.run(variable)

@@ -1,4 +1,4 @@
-"""Functions whose bodies touch other tasks, call each other deeply, or call themselves; gradients through them."""
+"""Functions whose bodies use other tasks, are deeply nested, or are recursive; gradients through them."""
 import sys
 
 import tensorflow.compat.v1 as tf
@@ -151,7 +151,7 @@ def deep_calls(*depths):
 
 @case(ps=1, worker=2, weir_only=True, each=deep_calls(400))
 def many_functions_call_each_other(cluster, depth, device):
-    """For these TensorFlow's server takes longer than a minute."""
+    """TensorFlow's server takes longer than a minute for this graph."""
     functions_call_each_other(cluster, depth, device)
 
 
@@ -170,7 +170,7 @@ def functions_call_each_other(cluster, depth, device):
 
 
 def recursive_graph():
-    """The sum of the numbers up to n, modulo 10007, by a function that calls itself."""
+    """The sum of the numbers up to n, modulo 10007, by a recursive function."""
     with tf.Graph().as_default() as made:
         def defined(name, body):
             return function.Defun(tf.int32, func_name=name, noinline=True, out_names=["sum"])(body)
@@ -199,7 +199,7 @@ def a_function_calls_itself(cluster, depth):
 
 @case(ps=1, worker=2, weir_only=True, seconds=120)
 def a_function_that_calls_itself_too_deeply_is_refused(cluster):
-    """TensorFlow's server ends with a stack overflow somewhere beyond a thousand."""
+    """TensorFlow's server crashes with a stack overflow somewhere above a thousand calls."""
     graph, total = recursive_graph()
     with session(cluster, graph=graph, seconds=60) as s:
         with expect_error(tf.errors.ResourceExhaustedError):
@@ -237,7 +237,7 @@ def who_fetches_one_output_of_a_call_has_the_others_computed(cluster):
                              dict(in_a_row=in_a_row, body=body)
                              for in_a_row in (True, False) for body in (None, "/job:worker/task:0/cpu:0", WORKER1)})
 def two_calls_of_a_function_with_a_loop_are_two_loops(cluster, in_a_row, body):
-    """Both have the frame that the function's body names, which must not make them one."""
+    """Both loops have the same frame name, from the function's body, but must stay separate."""
     @function.Defun(tf.float32)
     def grow(x):
         with tf.device("/job:worker/task:0/cpu:0"):

@@ -1,10 +1,10 @@
-"""Loops whose bodies are on other devices and tasks than the loop, with the stacks of their gradients."""
+"""Loops with bodies on other devices and tasks, and their gradients, which use stacks."""
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 from cases import PS, WORKER0, WORKER1, case, control_flow, expect, on, session
 
-# Devices that both kinds of servers have when they are started with two CPUs, or two simulated GPUs.
+# Devices of servers that are started with two CPUs, or two simulated GPUs.
 CPUS = ["/job:worker/task:0/cpu:0", "/job:worker/task:0/cpu:1", "/job:worker/task:1/cpu:0", "/job:worker/task:1/cpu:1"]
 GPUS = ["/job:worker/task:0/cpu:0", "/job:worker/task:0/gpu:0", "/job:worker/task:0/gpu:1", "/job:worker/task:1/cpu:0",
         "/job:worker/task:1/gpu:0"]
@@ -112,7 +112,7 @@ def a_conditional_in_a_loop_in_a_loop_and_its_gradient(cluster, version):
         x = tf.placeholder(tf.float32, [2])
         y = tf.while_loop(lambda i, a: i < 6, outer, [0, x])[1]
         gradient = tf.gradients(y, x)[0]
-    # Fifteen inner rounds: from 1 it takes ten to pass 50, then they go down and up.
+    # Fifteen inner iterations: ten to get from 1 to above 50, then down and up.
     factor, value = 1.0, 1.0
     for _ in range(15):
         times = 0.5 if value > 50 else 1.5

@@ -1,11 +1,11 @@
-"""Small graphs that ask for more memory than there is: they are told so, and the server goes on."""
+"""Small graphs that need more memory than there is: the step fails, and the server continues."""
 import tensorflow.compat.v1 as tf
 
 from cases import case, expect, session
 
 
 def doubled(kind, value):
-    """A value sixty times joined with itself: more than any machine has."""
+    """A value concatenated with itself sixty times: more than any machine's memory."""
     for _ in range(60):
         if kind == "ConcatV2":
             value = tf.concat([value, value], 0)
@@ -14,7 +14,7 @@ def doubled(kind, value):
         elif kind == "Add":
             value = tf.raw_ops.Add(x=value, y=value)
         else:
-            value = tf.strings.regex_replace(value, "(?s).+", r"\0" * 64)  # Few steps: to search takes 50 ns a byte.
+            value = tf.strings.regex_replace(value, "(?s).+", r"\0" * 64)  # Few ops: the search takes 50 ns a byte.
     return tf.size(value) if kind == "ConcatV2" else tf.strings.length(value)
 
 

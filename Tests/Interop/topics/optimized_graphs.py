@@ -1,4 +1,4 @@
-"""What TensorFlow's master makes of a graph before it sends it to a worker of Weir: fused and rewritten ops."""
+"""Graphs with fused and rewritten ops, as TensorFlow's master sends them to a Weir worker."""
 import numpy as np
 import tensorflow.compat.v1 as tf
 
@@ -105,7 +105,7 @@ for _names in ("tanh sqrt", "exp neg", "abs log1p", "square sigmoid", "ceil cos"
 
 @case(ps=["tensorflow"], worker=["tensorflow", "weir"], seconds=300)
 def graphs_from_tensorflows_master(cluster):
-    """One case, so that the cluster is started once; it tells all that differ."""
+    """One case for all graphs, so that the cluster is started once; it reports every difference."""
     wrong = []
     for name, (make, fed) in GRAPHS.items():
         values = []

@@ -1,10 +1,10 @@
-"""Devices that are not there: what TensorFlow says, and what soft placement allows."""
+"""Missing devices: TensorFlow's errors, and what soft placement allows."""
 import tensorflow.compat.v1 as tf
 from tensorflow.python.ops import gen_resource_variable_ops
 
 from cases import PS, WORKER1, case, expect, expect_error, session
 
-# The device, and whether soft placement may replace it: never another task, nor a job that is none.
+# The device, and whether soft placement may replace it: never for a missing task or job.
 DEVICES = {"/job:ps/task:4": False, "/job:parameters/task:0": False, "/job:localhost/task:0": False,
            "/job:worker/task:0/gpu:0": True, "/device:GPU:3": True, "/cpu:7": True, "/device:TPU:0": True}
 

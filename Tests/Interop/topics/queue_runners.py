@@ -1,4 +1,4 @@
-"""Input pipelines of queues: epochs end, coordinators stop, nothing is lost or read twice."""
+"""Input pipelines with queues: epochs end, coordinators stop, no element is lost or read twice."""
 import numpy as np
 import tensorflow.compat.v1 as tf
 
@@ -6,7 +6,7 @@ from cases import PS, WORKER0, case, expect, expect_error, session
 
 
 def run_to_the_end(s, fetch):
-    """What each step gives until the queues are at their end."""
+    """The results of all steps until the queues are closed and empty."""
     coordinator, results = tf.train.Coordinator(), []
     threads = tf.train.start_queue_runners(s, coordinator)
     try:

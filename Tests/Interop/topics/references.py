@@ -56,7 +56,7 @@ UPDATES = {
 def an_update_that_waits_is_seen_through_an_early_read(cluster, dtype, shape, update, total):
     with tf.device(PS):
         v = tf.get_variable("v", shape, dtype, initializer=tf.zeros_initializer(), use_resource=False)
-        early = v * 1  # the read is made with the variable, and needs nothing that waits
+        early = v * 1  # the read is next to the variable and does not wait for anything
         gate = tf.FIFOQueue(1, tf.int32, shapes=[[]], shared_name="gate")
         with tf.control_dependencies([v.value(), gate.dequeue()]):
             updated = update(v, tf.ones(shape, dtype))

@@ -1,4 +1,4 @@
-"""One session, several steps: a tensor goes to other tasks or devices in one step than in the step before."""
+"""Several steps of one session that send a tensor to different tasks or devices."""
 import threading
 
 import numpy as np
@@ -55,7 +55,7 @@ def outputs_of_one_op_go_to_two_tasks(cluster, make, numbers, values):
 
 @case(ps=1, worker=["weir", "tensorflow"])
 def a_worker_of_tensorflow_sends_to_other_tasks_than_before(cluster):
-    """It keeps its send ops by name for the whole session: a master must not use a name for another one."""
+    """It caches its send ops by name for the whole session, so a master must not reuse a name for another send."""
     x = tf.placeholder(tf.float32, [])
     with tf.device(WORKER1):
         a, b = x + 1.0, x * 2.0

@@ -1,11 +1,11 @@
-"""Servers that are asked to stop while a peer does not answer."""
+"""Servers that are asked to stop while a peer does not respond."""
 import signal, threading
 
 import tensorflow.compat.v1 as tf
 
 from cases import PS, WORKER0, case, expect, session
 
-# What the server's help says, and some for a busy machine.
+# The limit in the server's help, plus a margin for a busy machine.
 SECONDS = 12
 
 
@@ -16,7 +16,7 @@ def stops_though_a_peer_is_stopped(cluster, steps):
         there = tf.random_uniform([2])
     with tf.device(WORKER0):
         here = there + 1
-    # Longer than the server takes to stop; closing a session whose server is gone takes as long, too.
+    # Longer than the server takes to stop; closing a session whose server is gone takes as long.
     s = session(cluster, seconds=15)
     s.run(here)
     cluster.kill("ps", 0, signal.SIGSTOP)

@@ -1,4 +1,4 @@
-"""TensorFlow's SyncReplicasOptimizer, as it comes, on Weir's servers."""
+"""TensorFlow's unchanged SyncReplicasOptimizer on Weir's servers."""
 import tensorflow.compat.v1 as tf
 
 from cases import case, expect
@@ -9,8 +9,8 @@ VARIABLES = {f"{kind} variables{', an embedding' if embedding else ''}": dict(re
 
 @case(ps=2, worker=2, each=VARIABLES)
 def one_worker_goes_on_to_the_last_step(cluster, resource, embedding):
-    """It gives both gradients of each update. (With two, which gradients are too old is not the same every time, and each
-    of those takes a token with it: TensorFlow's own servers stop now and then.)"""
+    """One worker gives both gradients of each update. (With two workers the number of stale gradients varies, and each stale
+    gradient uses up a token: TensorFlow's own servers deadlock now and then.)"""
     devices = tf.train.replica_device_setter(worker_device="/job:worker/task:0",
                                              cluster=tf.train.ClusterSpec(cluster.addresses))
     with tf.device(devices):

@@ -226,7 +226,7 @@ def joining(table):
                num_split=3)
     table.case("SplitV", "float32, negative dimension", [numbers("float32", [2, 3]), i64([2, 1]), i32(-1)], num_split=2)
     table.case("SplitV", "float32, one part", [f32([1, 2]), i64([2]), i32(0)], num_split=1)
-    # TensorFlow's shape function does not take constant sizes of int8.
+    # TensorFlow's shape function rejects constant sizes of int8.
     table.graph("SplitV", "float32, sizes of int8",
                 [const("x", f32([1, 2, 3])), node("s", "Placeholder", dtype="int8", shape=[2]), const("d", i32(0)),
                  node("y", "SplitV", ["x", "s", "d"], T="float32", Tlen="int8", num_split=2)],
@@ -503,7 +503,7 @@ def reversals(table):
 # --- Searching -------------------------------------------------------------------------------------------------------
 
 def repeated(dtype):
-    """A vector with values that come again."""
+    """A vector with repeated values."""
     values = numbers(dtype, 3)
     return Tensor(dtype, values.array[[1, 0, 1, 2, 0]])
 
@@ -545,7 +545,7 @@ def searches(table):
 
 
 def filtered(dtype):
-    """Values of which some are zero."""
+    """Values, some of them zero."""
     values = numbers(dtype, [2, 3])
     array = values.array.copy()
     array[0, 1] = array[1, 0] = False if dtype == "bool" else 0

@@ -21,7 +21,7 @@ def declare(table):
 
 
 def spread(*nodes):
-    """The nodes, where an input may be a tensor: a constant is made of it."""
+    """The nodes, with a constant for each input that is a tensor."""
     made = []
     for one in nodes:
         inputs = []
@@ -52,7 +52,7 @@ def orderings(table):
         node("n", "NoOp", ["^i"]), node("z", "Const", ["^n"], dtype="int32", value=i32(6))),
         [run(fetch=["y:0"], feed={"p:0": boolean(False)}),
          run(fetch=["y:0", "z:0"], feed={"p:0": boolean(True)})], also=["NoOp", "Switch"])
-    # Where it is taken, it ends the process.
+    # `Abort` in a taken branch would end the process.
     table.graph("Abort", "on a branch not taken", spread(
         node("s", "Switch", [f32(1), boolean(False)], T="float32"), node("i", "Identity", ["s:1"], T="float32"),
         node("a", "Abort", ["^i"], error_msg="not here"), node("c", "ControlTrigger", ["^a"]),
@@ -118,8 +118,8 @@ def branches(table):
 # --- Loops -----------------------------------------------------------------------------------------------------------
 
 def loop(name, begin, condition, body, parallel=10, constants=()):
-    """The nodes of a while loop. `begin` maps each variable to a tensor and its type; `condition` makes the nodes that
-    end in `<name>_more`; `body` makes nodes that end in the variables' new values `<name>_new_<variable>`."""
+    """The nodes of a while loop. `begin` maps each variable to a tensor and its type; `condition` makes nodes, the last of
+    them `<name>_more`; `body` makes nodes, the last of them the new values `<name>_new_<variable>`."""
     made = []
     for variable, (source, dtype) in begin.items():
         at = f"{name}_{variable}"
@@ -240,7 +240,7 @@ def transfers(table):
             node("q", receive, tensor_type="float32", tensor_name="a", **key),
             node("y", "Identity", ["r"], T="float32"), node("z", "Identity", ["q"], T="float32")),
             [run(fetch=["y:0", "z:0"], target=["s", "t"])], also=[send])
-        if send == "Send":  # TensorFlow sends nothing then.
+        if send == "Send":  # TensorFlow sends nothing in this case.
             continue
         table.graph(receive, "from a branch not taken", spread(
             fed("p", "bool"), node("b", "Switch", [f32(3), "p"], T="float32"),
@@ -497,7 +497,7 @@ def arrays(table, version):
         array(1, "float32"), write("w", 0, f32(1)), node("c", op("Close"), ["a", "^w"]),
         node("r", op("Read"), ["a", i32(0), "w", "^c"], dtype="float32")),
         [run(target=["c"]), run(fetch=["r:0"], fails="INVALID_ARGUMENT")])
-    # The gradient's array adds up what is written to one place.
+    # The gradient's array sums the values written to one index.
     graded = "g:1" if third else f32(0)
     table.graph(op("Grad"), "sums, and two sources", spread(
         array(2, "float32"), write("w", 0, f32([1, 2])), write("u", 1, f32([3, 4]), "w"),

@@ -66,7 +66,7 @@ def batch_mat_mul(table):
 
 
 def batch_shapes(table, op, **options):
-    """Adjoints of matrices and of complex ones, no batches, no elements."""
+    """Adjoints of real and complex matrices, empty batches, empty matrices."""
     for adj_x in (False, True):
         for adj_y in (False, True):
             left, right = [2, 3, 2] if adj_x else [2, 2, 3], [2, 1, 3] if adj_y else [2, 3, 1]

@@ -33,7 +33,7 @@ def declare(table):
 
 
 def typed(reals, integers=(1, -2, 3, 0), unsigned=(1, 2, 3, 0), complexes=COMPLEX_VALUES):
-    """Makes the tensor of a type from the values of its kind."""
+    """Returns a function that makes a tensor of a type from the values for its kind."""
     def made(dtype):
         kinds = ((REALS, reals), (COMPLEX, complexes), (SIGNED, integers), (UNSIGNED, unsigned))
         for types, values in kinds:
@@ -67,7 +67,7 @@ def unary(table):
         "IsInf": [1, NAN, INF, -INF], "IsFinite": [1, NAN, INF, -INF],
     }
     for op, values in domains.items():
-        # TensorFlow 2.21 rounds every integer to 0: its own definition says that Round keeps them.
+        # TensorFlow 2.21 rounds every integer to 0, but by its own definition Round keeps integers.
         without = ["int32", "int64"] if op == "Round" else ()
         table.types(op, typed_inputs(typed(values, **nonzero)), without=without)
         table.case(op, "float32, special values", [f32(SPECIAL)], grad=False)
@@ -104,7 +104,7 @@ def complex_parts(table):
 
 
 def unary_gradients(table):
-    """The gradients that TensorFlow has ops for: of the function's value (y) and the gradient of its output."""
+    """TensorFlow's gradient ops, with the function's value (y) and the gradient of its output as inputs."""
     for op in ("SigmoidGrad", "TanhGrad", "SqrtGrad", "RsqrtGrad", "ReciprocalGrad", "InvGrad"):
         def inputs(dtype):
             return [tensor(dtype, COMPLEX_VALUES if dtype in COMPLEX else [0.25, 0.5, 0.875, 2]), numbers(dtype, 4, start=2)]
@@ -135,7 +135,7 @@ def arithmetic(table):
 
 
 def broadcasts(table, op):
-    """Shapes that one of the inputs is repeated to, in both orders."""
+    """Shapes that broadcast, in both orders."""
     left, right = f32([[[0.5, 2, 1]], [[3, 0.25, 4]]]), f32([[1], [2]])
     table.case(op, "float32, both repeated", [left, right])
     table.case(op, "float32, scalar and vector", [f32(2), f32([0.5, 1, 3])])
@@ -422,7 +422,7 @@ def sums(table):
     table.case("AddN", "float32, scalars", [f32(1), f32(2)])
     table.case("AddN", "float32, shapes that differ", [f32([1, 2]), f32([1])], fails="INVALID_ARGUMENT")
     for dtype in NUMBERS:
-        if dtype in ("uint32", "uint64"):  # TensorFlow has no kernel that adds to a variable of them.
+        if dtype in ("uint32", "uint64"):  # TensorFlow has no kernel that adds to variables of these types.
             continue
         table.case("AccumulateNV2", dtype, [numbers(dtype, 3), numbers(dtype, 3, start=2)], shape=[3])
 
@@ -438,7 +438,7 @@ def broadcasting(table):
     table.case("BroadcastGradientArgs", "int32, scalar", [i32([], [0]), i32([4, 2])])
 
 
-# --- Gradients where a function has a corner -------------------------------------------------------------------------
+# --- Gradients at points without a derivative ------------------------------------------------------------------------
 
 def gradient_edges(table):
     """Gradients at zeros, at equal values and at the ends of the domain."""
@@ -468,7 +468,7 @@ def gradient_edges(table):
 # --- Variables and lists as values -----------------------------------------------------------------------------------
 
 def handles(table):
-    """Lists that are added, variables and lists that are chosen."""
+    """Sums of lists, selections of variables and lists."""
     lists = [const("shape", i32([2]))]
     for index in range(3):
         lists += [const(f"x{index}", numbers("float32", [2, 2], start=index)),

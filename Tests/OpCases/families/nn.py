@@ -49,7 +49,7 @@ def activations(table):
 
 
 def reals(dtype, values):
-    """The values as the type has them: integers are the values' whole parts."""
+    """The values in the type; for integer types their integer parts."""
     if dtype in UNSIGNED:
         return tensor(dtype, [abs(int(value)) for value in values])
     if dtype in REALS + COMPLEX:
@@ -108,7 +108,7 @@ def largest(table):
     table.case("InTopK", "special values and targets out of range", [special, i32([1, 0, 1, 3])], k=2)
     table.case("InTopKV2", "special values and targets out of range", [special, i32([1, 0, 1, -1]), i32(2)])
     table.types("TopKV2", lambda dtype: [numbers(dtype, [2, 4]), i32(2)])
-    for dtype in kernel_types("TopKV2"):  # TensorFlow 2.21 cannot make its kernel of TopK.
+    for dtype in kernel_types("TopKV2"):  # TensorFlow 2.21 cannot create a kernel of TopK.
         table.case("TopK", dtype, [numbers(dtype, [2, 4])], k=2, grad=False,
                    instead=([const("k", i32(2)), node("v", "TopKV2", ["x0", "k"], T=dtype)], ["v:0", "v:1"]))
     table.types("TopKV2", lambda dtype: [f32([3, 1, 5, 2]), i32(3)], by="index_type", name="float32, indices of {}",
@@ -172,8 +172,8 @@ def conv2d(table):
 
 
 def backprop(shapes, of, axes, dtype="float32"):
-    """The inputs of the gradient of a convolution with respect to its filter or image: the other one, the shape, the
-    gradient of the output."""
+    """The inputs of a convolution's gradient op with respect to its filter or image: the other one, the shape, the gradient
+    of the output."""
     image, kernel = shapes["image"], shapes["filter"]
     spatial = [output_size(shapes, axis) for axis in range(axes)]
     depth = shapes.get("depthwise")
@@ -273,7 +273,7 @@ def fused_convolutions(table):
 
 
 def fused_depthwise(table):
-    """TensorFlow has this op only for a compiler of its own: the values are those of the ops that are fused."""
+    """TensorFlow has this op only for its own compiler, so the values are those of the separate ops."""
     options = dict(strides=[1, 1, 1, 1], padding="SAME")
     for dtype, activation in (("float32", "Relu"), ("float32", "Relu6"), ("float32", "Elu"), ("float32", None),
                               ("float16", "Relu"), ("bfloat16", "Relu")):
@@ -326,7 +326,7 @@ def max_pool(table):
 
 
 def pooled(case, dtype="float32", start=0):
-    """The size of a pool's output, and an image without equal values in it."""
+    """The output size of a pooling op, and an image without equal values."""
     spatial = []
     for axis in range(1, len(case["shape"]) - 1):
         size, stride = case["shape"][axis], case["strides"][axis]
@@ -335,7 +335,7 @@ def pooled(case, dtype="float32", start=0):
 
 
 def greatest(case, dtype):
-    """The image of a pool and its maxima."""
+    """The input image of a pooling op and its maxima."""
     image = numbers(dtype, case["shape"])
     out = pooled(case)
     result = numbers(dtype, out)
@@ -468,7 +468,7 @@ def batch_norm(table):
 
 
 def fused_batch_norm(table):
-    """TensorFlow's CPU kernel of this op computes nothing: the values are those of the ops that are fused."""
+    """TensorFlow's CPU kernel of this op computes nothing, so the values are those of the separate ops."""
     for dtype in ("float32", "bfloat16"):
         image, side = numbers(dtype, [1, 2, 1, 4]), numbers(dtype, [1, 2, 1, 4], 5)
         inputs = [image, *(numbers("float32", 4, start) for start in (1, 2, 3)), f32([1, 4, 2, 0.5])]

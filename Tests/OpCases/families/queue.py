@@ -18,7 +18,7 @@ def declare(table):
 # --- Queues ----------------------------------------------------------------------------------------------------------
 
 def queue(kind, version, types, shapes=(), **attr):
-    """A queue and its ops: components are fed, `d` takes one element, `m` and `u` take several."""
+    """A queue and its ops: components are fed, `d` dequeues one element, `m` and `u` several."""
     fed = [f"x{index}" for index in range(len(types))]
     def op(name):
         return "Queue" + name + version

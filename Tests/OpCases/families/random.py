@@ -12,7 +12,7 @@ def declare(table):
 
 
 def drawn(table, op, name, inputs, **attr):
-    """Two steps of one node: the second goes on where the first ended."""
+    """Two steps of one node; the second continues the sequence of the first."""
     dtypes = attr.pop("types")
     names = [f"i{index}" for index in range(len(inputs))]
     table.graph(op, name, [*[const(*one) for one in zip(names, inputs)], node("n", op, names, **dtypes, **attr)],

@@ -20,11 +20,11 @@ def declare(table):
 
 
 SOME = ["float32", "float16", "int32", "int64", "uint8", "complex64", "string"]
-"""The types of an op's older twin, whose kernels are those of the newer."""
+"""The types for the older variant of an op, which has the same kernels as the newer."""
 
 
 def swept(op, attr="T"):
-    """All types of an op on resources, some of one on references."""
+    """All types for an op on resources, some for an op on references."""
     return [dtype for dtype in kernel_types(op, attr) if op.startswith("Resource") or dtype in SOME]
 
 
@@ -203,7 +203,7 @@ def gathers(table):
 
 
 def updated(table, op, name, value, indices, updates, fails=None, **attr):
-    """A variable of which an op changes some rows."""
+    """A variable and an op that updates some of its rows."""
     begin = [const("i", indices), const("u", updates)]
     dtype, index = value.dtype, indices.dtype
     by = "T" if not op.startswith("Resource") or "Nd" in op else "dtype"
@@ -219,7 +219,7 @@ def updated(table, op, name, value, indices, updates, fails=None, **attr):
 def scatters(table):
     for kind in ("Update", "Add", "Sub", "Mul", "Div", "Min", "Max"):
         for op in ("Scatter" + kind, "ResourceScatter" + kind):
-            # A row twice, but where the order would matter.
+            # One row twice, unless the order would matter.
             indices = i32([2, 0, 2] if kind != "Update" else [2, 0, 1])
             for dtype in swept(op, "dtype" if op.startswith("Resource") else "T"):
                 updated(table, op, dtype, numbers(dtype, 3), indices, numbers(dtype, 3, start=4))
@@ -238,7 +238,7 @@ def slice_scatters(table):
             indices = i32([[2], [0], [2]] if kind != "Update" else [[2], [0], [1]])
             for dtype in swept(op):
                 if dtype == "bool" and kind in ("Add", "Sub"):
-                    continue  # no sums of truth values
+                    continue  # no sums of bools
                 updated(table, op, dtype, numbers(dtype, 3), indices, numbers(dtype, 3, start=4))
             matrix = numbers("float32", [3, 2])
             updated(table, op, "float32, int64, rows", matrix, i64([[2], [0]]), numbers("float32", [2, 2], start=4))
@@ -280,7 +280,7 @@ def sliced(table, op, name, value, places, updates, index="int32", fails=None, *
 # --- Tables ----------------------------------------------------------------------------------------------------------
 
 def table_types(op):
-    """The pairs of types that TensorFlow has a CPU kernel of a table for; some of them for tables with a reference."""
+    """The type pairs with a CPU kernel for tables in TensorFlow; only some of them for tables with a reference."""
     pairs = set()
     for kernel in kernels.get_registered_kernels_for_op(op).kernel:
         types = {one.name: tf.as_dtype(one.allowed_values.list.type[0]).name for one in kernel.constraint}
@@ -411,7 +411,7 @@ def mutable_tables(table):
                     nodes, [run(target=["i"]), run(target=["j"]), run(fetch=["f:0", "s:0"])], also=[size, look])
         table.graph("LookupTableImport" + version, op + ", all entries replaced",
                     nodes, [run(target=["i"]), run(target=["m"]), run(fetch=["f:0", "s:0"])], also=[size, look])
-        # The order of exported entries is not determined, so they are sorted by key.
+        # The order of exported entries is not deterministic, so they are sorted by key.
         table.graph("LookupTableExport" + version, op + ", sorted by key",
                     [*nodes, node("e", "LookupTableExport" + version, ["t"], Tkeys="int64", Tvalues="float32"),
                      const("n", i32(3)), node("o", "TopKV2", ["e", "n"], T="int64"), const("z", i32(0)),
@@ -451,7 +451,7 @@ def mutable_tables(table):
 # --- Accumulators ----------------------------------------------------------------------------------------------------
 
 def accumulator(prefix, dtype, **attr):
-    """An accumulator and its ops; gradients and the number of them are fed."""
+    """An accumulator and its ops; gradients and their number are fed."""
     return [node("q", prefix + "ConditionalAccumulator", dtype=dtype, **attr),
             node("g", "Placeholder", dtype=dtype), node("l", "Placeholder", dtype="int64"),
             node("a", prefix + "AccumulatorApplyGradient", ["q", "l", "g"], dtype=dtype),

@@ -1,4 +1,4 @@
-"""Cases of the family Strings: what ops do with the elements of string tensors."""
+"""Cases of the family Strings: ops on the elements of string tensors."""
 from cases import *
 
 NAN, INF = float("nan"), float("inf")
@@ -145,7 +145,7 @@ def numbers_as_text(table):
 
 
 def hashing(table):
-    # One text of each length that the hash functions treat in a way of their own.
+    # One string of each length that the hash functions treat separately.
     texts = text([("weir \u00e9 runs " * 20)[:length].encode("utf-8")[:length]
                   for length in (0, 1, 3, 4, 7, 8, 9, 16, 17, 32, 33, 64, 65, 130, 200)])
     largest = 2**63 - 1

@@ -1,7 +1,7 @@
 """Cases of the family Training: the optimizers' updates of variables, dense and sparse, of both kinds of variables.
 
-Every case is made from the op's schema: its variables and numbers are found by the names of its inputs. The update runs
-twice, so that the second one starts from what the first one left in the slots.
+Every case is made from the op's schema: the names of its inputs tell its variables and numbers. The update runs twice, so
+that the second starts from the slot values of the first.
 """
 from cases import const, i32, i64, kernel_types, node, run, tensor
 from tensorflow.python.framework import op_def_registry
@@ -14,7 +14,7 @@ OPS = ["Apply" + one for one in DENSE] + ["SparseApply" + one for one in SPARSE]
       ["ResourceApply" + one for one in DENSE + ["AdamWithAmsgrad", "KerasMomentum"]] + \
       ["ResourceSparseApply" + one for one in SPARSE + ["KerasMomentum"]]
 
-# What each variable starts with: six values, of which a vector has the first four.
+# The initial values of each variable: six, of which a vector has the first four.
 VARIABLES = {
     "var": [1, -2, 0.5, 4, -0.25, 3], "m": [0.5, 0.25, -1, 2, -0.5, 1], "v": [0.25, 1, 2, 0.5, 4, 0.125],
     "vhat": [0.5, 0.75, 3, 0.25, 1, 2], "accum": [0.5, 2, 0.25, 1, 4, 0.125], "accum_update": [0.25, 1, 0.5, 2, 0.125, 4],
@@ -43,14 +43,14 @@ def declare(table):
 
 
 def attributes(table, op):
-    """The updates that the attributes and special values of the numbers choose."""
+    """The variants of the update by attributes and special values of the numbers."""
     names = {one.name for one in op_def_registry.get(op).attr}
     inputs = {one.name for one in op_def_registry.get(op).input_arg}
     for name, value in (("use_nesterov", True), ("update_slots", False), ("multiply_linear_by_lr", True)):
         if name in names:
             update(table, op, f"float32, {name} {value}", **{name: value})
     if not op.startswith("Resource"):
-        return  # The update is the same one.
+        return  # The reference op's update is the same.
     if "lr_power" in inputs:
         update(table, op, "float32, another power", numbers={"lr_power": -0.75})
     if "l1" in inputs:
@@ -61,18 +61,18 @@ def attributes(table, op):
 
 
 def update(table, op, name, dtype="float32", indices=None, numbers=None, **attr):
-    """Variables with values, the update of them twice, what is in them then."""
+    """A case that initializes variables, updates them twice, and reads them."""
     nodes, variables = graph(op, dtype, indices, numbers or {}, attr)
     reads = [f"r{index}:0" for index in range(len(variables))]
     again = run(fetch=["n:0"]) if dtype == "float32" and not op.startswith("Resource") else run(target=["n"])
-    # Each step of Ftrl's powers and quotients is rounded to 11 bits, in an order that the op does not fix.
+    # Ftrl's powers and quotients are rounded to 11 bits at each step, in an order that the op does not specify.
     rtol = 1e-2 if dtype == "float16" and "Ftrl" in op else None
     table.graph(op, name, nodes, [run(target=[f"i{index}" for index in range(len(variables))]), again, again,
                                   run(fetch=reads)], rtol=rtol)
 
 
 def graph(op, dtype, indices, numbers, attr, gradient=None):
-    """The nodes of an update "n": of each variable, its first value, its initialization i0 … and a read r0 …"""
+    """The nodes of an update "n", and for each variable its initial value, initializer i0 … and read r0 …"""
     sparse, resource = "Sparse" in op, op.startswith("Resource")
     shape, rows = ([3, 2], [2, 0]) if sparse else ([4], None)
     rows = indices or i32(rows) if sparse else None
@@ -110,7 +110,7 @@ def variable(name, value, index, resource):
 
 
 def failures(table):
-    """Gradients of another shape, rows that a variable does not have, variables without a value."""
+    """Wrong shapes of gradients, rows out of range, uninitialized variables."""
     for op in ("ApplyAdam", "ResourceApplyAdam", "ApplyFtrl", "ResourceApplyFtrl", "ResourceApplyGradientDescent"):
         nodes, variables = graph(op, "float32", None, {}, {}, gradient=tensor("float32", [1, 2, 3]))
         nodes = unknown_shape(nodes)
@@ -125,12 +125,12 @@ def failures(table):
 
 
 def unknown_shape(nodes):
-    """The nodes with a placeholder for the gradient, so that its shape is found wrong when the update runs."""
+    """The nodes with a placeholder for the gradient, so that only the update itself detects the wrong shape."""
     return [node(one["name"], "Placeholder", dtype="float32") if one["name"] in ("grad", "delta") else one for one in nodes]
 
 
 def fails(table, op, name, nodes, variables, code, feed):
-    """An update that fails and leaves the variables as they were."""
+    """An update that fails and leaves the variables unchanged."""
     table.graph(op, name, nodes, [run(target=[f"i{index}" for index in range(len(variables))]),
                                   run(target=["n"], feed=feed, fails=code),
                                   run(fetch=[f"r{index}:0" for index in range(len(variables))])])
