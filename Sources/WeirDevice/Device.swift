@@ -60,7 +60,7 @@ extension Device {
     ) -> Bool { false }
 
     /// Copies a tensor to the host, after the work that this device's stream has been given so far.
-    public func bringToHost(_ tensor: Tensor, _ done: @escaping Completion<Tensor>) {
+    public func copyToHost(_ tensor: Tensor, _ done: @escaping Completion<Tensor>) {
         isHost ? done(.success(tensor)) : underlying.download(tensor, after: stream?.record(), done)
     }
 
@@ -70,7 +70,7 @@ extension Device {
     /// - Parameters:
     ///   - source: the device that holds the tensor; nil for host memory.
     ///   - event: reached when the elements are written; nil when they are.
-    public func bring(_ tensor: Tensor, from source: (any Device)?, after event: (any DeviceEvent)?, _ done: @escaping Completion<Tensor>) {
+    public func copyToDevice(_ tensor: Tensor, from source: (any Device)?, after event: (any DeviceEvent)?, _ done: @escaping Completion<Tensor>) {
         guard let source = source?.underlying, !source.isHost else { return upload(tensor, done) }
         let target = underlying
         if source === target { return done(.success(tensor)) }

@@ -7,7 +7,7 @@ import WeirTensor
 /// Values of the forward part are captured, not computed again, so that random numbers and variables have the same values in
 /// the backward part. Only constants are computed again.
 struct BodyGradient {
-    let body: FunctionBody
+    let body: FunctionBuilder
     /// The body's arguments.
     let arguments: [Output]
     /// The body's results, each from an Identity node of its own.
@@ -34,7 +34,7 @@ struct BodyGradient {
         guard let function = outer.library[reference.name] else {
             throw .notFound("Function \(reference.name) is not defined: its gradient cannot be built")
         }
-        let body = FunctionBody(in: outer)
+        let body = FunctionBuilder(in: outer)
         let arguments = inputs.map { body.argument($0.dtype, $0.shape, handle: $0.handle) }
         let first = body.builder.nodeCount
         let outputs = try body.builder.inline(function, arguments, attributes: Attributes(reference.attributes))
@@ -53,7 +53,7 @@ struct BodyGradient {
     }
 
     /// The argument that a result forwards unchanged; nil if the body computes the result.
-    func handedOn(_ result: Int) -> Int? {
+    func forwardedArgument(_ result: Int) -> Int? {
         var endpoint = results[result].endpoint
         while true {
             if let index = arguments.firstIndex(where: { $0.endpoint == endpoint }) { return index }
@@ -106,8 +106,8 @@ struct BodyGradient {
     ///
     /// - Parameters:
     ///   - outputs: the results of the backward part.
-    ///   - isFree: whether the backward part can get an argument from the caller.
-    mutating func findCaptures(for outputs: [Output], isFree: (Int) -> Bool) {
+    ///   - isAvailableToBackward: whether the backward part can get an argument from the caller.
+    mutating func findCaptures(for outputs: [Output], isAvailableToBackward: (Int) -> Bool) {
         let builder = body.builder
         let superseded = ControlFlow.superseded(in: builder)
         let forward = builder.ancestorsOf(
@@ -123,7 +123,7 @@ struct BodyGradient {
         while let endpoint = stack.popLast() {
             if ends.contains(endpoint) { continue }
             if let number = numbers[endpoint] {
-                if isFree(number) { used.insert(number) } else { capture(endpoint) }
+                if isAvailableToBackward(number) { used.insert(number) } else { capture(endpoint) }
                 continue
             }
             let node = builder.node(endpoint.node)
@@ -135,7 +135,7 @@ struct BodyGradient {
                 }
             } else if node.op.readsOnlyShapes,
                 node.inputs.contains(where: { input in
-                    forward.contains(input.node) && numbers[input].map(isFree) != true
+                    forward.contains(input.node) && numbers[input].map(isAvailableToBackward) != true
                 })
             {
                 // Captures the shape instead of the tensor, because it is smaller.
@@ -182,7 +182,7 @@ extension ControlFlow {
     /// Limits the nesting depth.
     /// - Throws: `resourceExhausted` when functions are nested too deeply, for example because they call each other without
     ///   end.
-    static func requireShallow() throws(Status) {
+    static func checkNestingDepth() throws(Status) {
         guard depth < maximumDepth else {
             throw .resourceExhausted("Gradients of functions nested more than \(maximumDepth) deep are not built")
         }

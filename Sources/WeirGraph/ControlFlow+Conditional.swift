@@ -46,7 +46,7 @@ private struct BranchGradients {
     }
 
     func build() throws(Status) -> [Output?] {
-        try ControlFlow.requireShallow()
+        try ControlFlow.checkNestingDepth()
         let none = [Output?](repeating: nil, count: inputs.count)
         let flowing = g.outputs.indices.filter {
             g.gradients[$0] != nil && ControlFlow.mayCarryGradient(g.outputs[$0].dtype)
@@ -88,7 +88,7 @@ private struct BranchGradients {
         guard !given.isEmpty else { return none }
         for index in branches.indices { branches[index].findCaptures(for: flowOut[index]) { _ in true } }
         let (forward, places) = try rewrite(branches)
-        let results = try wayBack(branches, flowOut, flowing, forward, places)
+        let results = try buildBackward(branches, flowOut, flowing, forward, places)
         var gradients = none
         for (input, result) in zip(given, results) { gradients[input] = result }
         return gradients
@@ -155,7 +155,7 @@ private struct BranchGradients {
         }
     }
 
-    private func wayBack(
+    private func buildBackward(
         _ branches: [BodyGradient], _ flowOut: [[Output]], _ flowing: [Int], _ forward: Operation, _ places: [[Int]]
     ) throws(Status) -> [Output] {
         let isCall = firstInput == 0
@@ -167,7 +167,7 @@ private struct BranchGradients {
         var shapes: [[PartialShape]] = []
         for (index, branch) in branches.enumerated() {
             let core = try branch.back(named: "back", results: flowOut[index])
-            let body = FunctionBody(in: builder)
+            let body = FunctionBuilder(in: builder)
             for function in branch.body.builder.library.functions.values { body.builder.addFunction(function) }
             let seeds = zip(flowing, gradients).map { body.argument($1.dtype, g.outputs[$0].shape) }
             let givenInputs = used.map { body.argument(like: inputs[$0]) }
@@ -210,7 +210,7 @@ private struct BranchGradients {
         (isStateful ? "" : "Stateless") + (g.attributes["branches"] != nil ? "Case" : "If")
     }
     private func setFunctions(_ functions: [FunctionReference], _ attributes: inout Attributes) {
-        if firstInput != 0 { attributes[ControlFlow.lowers] = true }
+        if firstInput != 0 { attributes[ControlFlow.lowersToSwitchMerge] = true }
         if firstInput == 0 {
             attributes["f"] = .function(functions[0])
         } else if g.attributes["branches"] != nil {

@@ -32,7 +32,7 @@ private struct LoopGradient {
     }
 
     /// The loop that keeps the values that the backward loop needs.
-    private struct Kept {
+    private struct AccumulatingLoop {
         var node: Operation
         var counter: Int
         /// For each captured value, the index of the loop variable that is its list.
@@ -40,13 +40,13 @@ private struct LoopGradient {
     }
 
     func build() throws(Status) -> [Output?] {
-        try ControlFlow.requireShallow()
+        try ControlFlow.checkNestingDepth()
         let none = [Output?](repeating: nil, count: count)
         var body = try BodyGradient(bodyReference, in: builder, inputs: (0..<count).map { port($0) })
         guard body.results.count == count else {
             throw .invalidArgument("Node '\(g.node.name)': its body does not give its \(count) variables")
         }
-        let isInvariant = (0..<count).map { body.handedOn($0) == $0 }
+        let isInvariant = (0..<count).map { body.forwardedArgument($0) == $0 }
         let variables = flowing(body, isInvariant)
         guard !variables.isEmpty else { return none }
 
@@ -63,7 +63,7 @@ private struct LoopGradient {
         }
         body.findCaptures(for: flowOut) { isInvariant[$0] }
         let kept = try rewrite(body, isInvariant)
-        let results = try wayBack(body, flowOut, variables, kept)
+        let results = try buildBackward(body, flowOut, variables, kept)
         var gradients = none
         for (variable, result) in zip(variables, results) { gradients[variable] = result }
         return gradients
@@ -94,9 +94,9 @@ private struct LoopGradient {
     }
 
     /// Changes the loop so that it keeps the values that the backward loop needs.
-    private func rewrite(_ body: BodyGradient, _ isInvariant: [Bool]) throws(Status) -> Kept {
+    private func rewrite(_ body: BodyGradient, _ isInvariant: [Bool]) throws(Status) -> AccumulatingLoop {
         let inner = body.body.builder
-        var kept = Kept(
+        var kept = AccumulatingLoop(
             node: Operation(builder, g.outputs[0].endpoint.node),
             counter: g.attributes.int(LoopGradient.counterKey) ?? count, lists: [])
         var arguments = body.arguments
@@ -145,7 +145,7 @@ private struct LoopGradient {
         guard let function = builder.library[condition.name] else {
             throw .notFound("Function \(condition.name) is not defined: the gradient of its loop cannot be built")
         }
-        let body = FunctionBody(in: builder)
+        let body = FunctionBuilder(in: builder)
         let arguments = variables.map { body.argument($0.dtype, $0.shape) }
         let results = try body.builder.inline(
             function, Array(arguments.prefix(count)), attributes: Attributes(condition.attributes))
@@ -175,13 +175,13 @@ private struct LoopGradient {
 
     /// Builds the backward loop. Its variables are: the number of iterations done, the number of all iterations, gradients,
     /// lists, invariants.
-    private func wayBack(_ forward: BodyGradient, _ flowOut: [Output], _ variables: [Int], _ kept: Kept) throws(Status)
+    private func buildBackward(_ forward: BodyGradient, _ flowOut: [Output], _ variables: [Int], _ kept: AccumulatingLoop) throws(Status)
         -> [Output]
     {
         let core = try forward.back(named: "back", results: flowOut)
         let inner = forward.body.builder
         let invariants = forward.usedArguments
-        let body = FunctionBody(in: builder)
+        let body = FunctionBuilder(in: builder)
         for function in inner.library.functions.values { body.builder.addFunction(function) }
         let done = body.argument(.int32, .scalar), total = body.argument(.int32, .scalar)
         let gradients = variables.map { variable in
@@ -207,7 +207,7 @@ private struct LoopGradient {
         body.shareLibrary(with: builder)
         builder.addFunction(function)
 
-        let test = FunctionBody(in: builder)
+        let test = FunctionBuilder(in: builder)
         let tested = body.arguments.map { test.argument($0.dtype, $0.shape) }
         let goesOn = test.builder.add("Less", [tested[0], tested[1]])[0]
         let testFunction = try test.function(named: condition.name + "_grad", arguments: tested, results: [goesOn])
@@ -219,7 +219,7 @@ private struct LoopGradient {
                 var attributes: Attributes = [
                     "T": .types(initial.map(\.dtype)), "cond": .function(FunctionReference(testFunction.name)),
                     "body": .function(FunctionReference(function.name)),
-                    "output_shapes": .shapes(body.arguments.map(\.shape)), ControlFlow.lowers: true,
+                    "output_shapes": .shapes(body.arguments.map(\.shape)), ControlFlow.lowersToSwitchMerge: true,
                 ]
                 if let parallel = g.attributes["parallel_iterations"] { attributes["parallel_iterations"] = parallel }
                 let loop = builder.add(
@@ -230,7 +230,7 @@ private struct LoopGradient {
     }
 
     /// The initial values of the backward loop's counters, gradients and lists.
-    private func initialValues(_ variables: [Int], _ kept: Kept) throws(Status) -> [Output] {
+    private func initialValues(_ variables: [Int], _ kept: AccumulatingLoop) throws(Status) -> [Output] {
         var initial = [builder.constant(Tensor(Int32(0))), kept.node[kept.counter]]
         for variable in variables {
             // For a handle, more is known of the loop's input than of its output.

@@ -15,7 +15,7 @@ extension GraphBuilder {
         try nameScope(name ?? "cond") {
             let start = nodeCount
             let branches = [try BranchTrace(self, "then", then), try BranchTrace(self, "else", `else`)]
-            leaveTraces(from: start)
+            markTracedNodes(from: start)
             return ControlFlow.conditional(self, predicate, branches, isCase: false)
         }
     }
@@ -29,7 +29,7 @@ extension GraphBuilder {
         nameScope(name ?? "case") {
             let start = nodeCount
             let traces = branches.enumerated().map { BranchTrace(self, "branch\($0)", $1) }
-            leaveTraces(from: start)
+            markTracedNodes(from: start)
             return ControlFlow.conditional(self, index, traces, isCase: true)
         }
     }
@@ -155,7 +155,7 @@ extension GraphBuilder {
 
     /// Marks the nodes from `start` on as built only for the extraction of functions. They stay in the graph, where nothing
     /// uses them, because a graph's nodes are never removed.
-    func leaveTraces(from start: NodeID) {
+    func markTracedNodes(from start: NodeID) {
         collections[GraphBuilder.tracesKey, default: []] += (start..<nodeCount).map { Endpoint($0) }
     }
     /// The nodes that were built only for the extraction of functions.
@@ -171,7 +171,7 @@ extension String {
 public enum ControlFlow {
     /// The attribute of an If, Case or While node that is lowered to Switch and Merge, or to a loop of primitive ops, before
     /// placement. The nodes of its functions can then be placed on any device. TensorFlow's front ends set it too.
-    public static let lowers = "_lower_using_switch_merge"
+    public static let lowersToSwitchMerge = "_lower_using_switch_merge"
 
     static func conditional(_ builder: GraphBuilder, _ selector: Output, _ branches: [BranchTrace], isCase: Bool)
         -> [Output]
@@ -187,7 +187,7 @@ public enum ControlFlow {
                         + "'\(branch.label)' gives \(branch.results.map(\.dtype))"))
             return first.results
         }
-        guard isAtHome(branches.flatMap(\.results) + [selector], builder) else { return first.results }
+        guard belongsToBuilder(branches.flatMap(\.results) + [selector], builder) else { return first.results }
         var captures: [Output] = []
         for capture in branches.flatMap(\.captures) where !captures.contains(capture) { captures.append(capture) }
         do throws(Status) {
@@ -197,7 +197,7 @@ public enum ControlFlow {
             let shapes = first.results.indices.map { index in commonShape(branches.map { $0.results[index].shape }) }
             var attributes: Attributes = [
                 "Tin": .types(captures.map(\.dtype)), "Tout": .types(first.results.map(\.dtype)),
-                "output_shapes": .shapes(shapes), lowers: true,
+                "output_shapes": .shapes(shapes), lowersToSwitchMerge: true,
             ]
             if isCase {
                 attributes["branches"] = .functions(references)
@@ -230,8 +230,8 @@ public enum ControlFlow {
         let start = builder.nodeCount
         let condition = try BranchTrace(builder, "cond", parameters) { [try condition($0)] }
         let body = try BranchTrace(builder, "body", parameters, body)
-        builder.leaveTraces(from: start)
-        guard isAtHome(initial + condition.results + body.results, builder) else { return initial }
+        builder.markTracedNodes(from: start)
+        guard belongsToBuilder(initial + condition.results + body.results, builder) else { return initial }
         guard body.results.map(\.dtype) == initial.map(\.dtype) else {
             builder.record(
                 .invalidArgument(
@@ -260,7 +260,7 @@ public enum ControlFlow {
                 attributes: [
                     "T": .types((initial + captures).map(\.dtype)), "cond": .function(FunctionReference(test.name)),
                     "body": .function(FunctionReference(step.name)),
-                    "output_shapes": .shapes(shapes + captures.map(\.shape)), lowers: true,
+                    "output_shapes": .shapes(shapes + captures.map(\.shape)), lowersToSwitchMerge: true,
                 ], controls: condition.controls + body.controls)
             return identities(node, count: initial.count)
         } catch {
@@ -269,7 +269,7 @@ public enum ControlFlow {
         }
     }
 
-    private static func isAtHome(_ outputs: [Output], _ builder: GraphBuilder) -> Bool {
+    private static func belongsToBuilder(_ outputs: [Output], _ builder: GraphBuilder) -> Bool {
         guard let stranger = outputs.first(where: { $0.builder !== builder }) else { return true }
         builder.record(.invalidArgument("Output \(stranger.name) of a conditional or loop belongs to another graph"))
         return false

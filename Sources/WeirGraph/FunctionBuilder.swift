@@ -255,7 +255,7 @@ private struct FunctionInliner {
 }
 
 /// The body of a function while it is built, in a graph of its own, with `_Arg` nodes of known shapes.
-final class FunctionBody {
+final class FunctionBuilder {
     let builder: GraphBuilder
     private(set) var arguments: [Output] = []
 

@@ -84,12 +84,12 @@ extension GraphBuilder {
     /// `gradients`.
     /// - Parameter initial: the gradient of each output (TensorFlow's `grad_ys`); ones where nil.
     public func gradients(of outputs: [Output], with inputs: [Output], initial: [Output?] = []) -> [Output?] {
-        nameScope("gradients") { GradientWalk(self).run(outputs, inputs, initial) }
+        nameScope("gradients") { GradientTraversal(self).run(outputs, inputs, initial) }
     }
 }
 
 /// The reverse traversal of the nodes between outputs and inputs. A node is visited after all nodes that use its outputs.
-struct GradientWalk {
+struct GradientTraversal {
     let builder: GraphBuilder
     init(_ builder: GraphBuilder) { self.builder = builder }
 

@@ -15,10 +15,10 @@ public final class GraphBuilder: @unchecked Sendable {  // used by one thread at
     private var scope = BuildScope()
     /// The first error made while building; nil if there is none.
     private(set) public var failure: Status?
-    /// Values found during shape inference. `partlyKnown` holds values that are not completely known: they are discarded when a
+    /// Values found during shape inference. `incompleteValues` holds values that are not completely known: they are discarded when a
     /// shape is refined, because more may then be known.
     private var knownValues: [Endpoint: KnownValue] = [:]
-    private var partlyKnown: [Endpoint: KnownValue?] = [:]
+    private var incompleteValues: [Endpoint: KnownValue?] = [:]
     /// Named lists of outputs and operations that users keep with a graph: `trainable_variables`, `losses`…
     public var collections: [String: [Endpoint]] = [:]
 
@@ -99,7 +99,7 @@ public final class GraphBuilder: @unchecked Sendable {  // used by one thread at
         guard shapes[output.endpoint.node].indices.contains(output.endpoint.index) else { return }
         do {
             shapes[output.endpoint.node][output.endpoint.index] = try output.shape.merging(shape)
-            partlyKnown.removeAll()
+            incompleteValues.removeAll()
         } catch { record(error) }
     }
 
@@ -190,22 +190,22 @@ public final class GraphBuilder: @unchecked Sendable {  // used by one thread at
 
     /// What is known of an endpoint's value; nil if nothing is.
     func knownValue(_ endpoint: Endpoint) -> KnownValue? {
-        if let known = remembered(endpoint) { return known }
+        if let known = cachedKnownValue(endpoint) { return known }
         var search = KnownValueSearch(self)
         let value = search.value(of: endpoint)
         for (other, value) in search.found {
-            if let value, value.isWhole {
+            if let value, value.isComplete {
                 knownValues[other] = value
-            } else if !search.isCut || other == endpoint {
-                partlyKnown[other] = .some(value)
+            } else if !search.hasReachedLimit || other == endpoint {
+                incompleteValues[other] = .some(value)
             }
         }
         return value
     }
     /// The result of an earlier search; nil if there was none.
-    func remembered(_ endpoint: Endpoint) -> KnownValue?? {
+    func cachedKnownValue(_ endpoint: Endpoint) -> KnownValue?? {
         if let value = knownValues[endpoint] { return .some(value) }
-        return partlyKnown[endpoint]
+        return incompleteValues[endpoint]
     }
 
     private func placeholderForFailure() -> NodeID {

@@ -9,7 +9,7 @@ public enum KnownValue: Sendable {
     case integers([Int?], Shape)
 
     /// Whether every element is known.
-    var isWhole: Bool {
+    var isComplete: Bool {
         switch self {
         case .tensor: true
         case .integers(let values, _): !values.contains { $0 == nil }
@@ -112,15 +112,15 @@ struct KnownValueSearch {
     /// The values that this search found; nil where nothing is known.
     private(set) var found: [Endpoint: KnownValue?] = [:]
     /// Whether the search reached a limit. A nil in `found` may then be a value that another search finds.
-    private(set) var isCut = false
+    private(set) var hasReachedLimit = false
     private var depth = 0
 
     init(_ builder: GraphBuilder) { self.builder = builder }
 
     mutating func value(of endpoint: Endpoint) -> KnownValue? {
-        if let known = builder.remembered(endpoint) ?? found[endpoint] { return known }
+        if let known = builder.cachedKnownValue(endpoint) ?? found[endpoint] { return known }
         guard depth < KnownValueSearch.maximumDepth, found.count < KnownValueSearch.maximumNodeCount else {
-            isCut = true
+            hasReachedLimit = true
             return nil
         }
         depth += 1

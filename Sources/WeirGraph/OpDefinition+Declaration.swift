@@ -10,9 +10,9 @@ extension OpDefinition {
     }
     /// Declares that running has an effect, but that the kernel keeps no state that another graph of the session needs: a
     /// transfer, a call.
-    public func statefulWithoutMemory() -> OpDefinition {
+    public func statefulWithKernelPerGraph() -> OpDefinition {
         isStateful = true
-        isKernelOfGraph = true
+        hasKernelPerGraph = true
         return self
     }
     /// Declares that reference inputs may be uninitialized variables.

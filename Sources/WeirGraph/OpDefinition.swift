@@ -29,9 +29,9 @@ public final class OpDefinition: @unchecked Sendable {  // only the declaring ch
     public internal(set) var isStateful = false
     /// Whether each graph of a session has its own kernel of a stateful node, because the kernel keeps no state that another
     /// graph needs.
-    var isKernelOfGraph = false
+    var hasKernelPerGraph = false
     /// Whether all graphs of a session share one kernel of the node, because the kernel's state must last from step to step.
-    public var keepsKernel: Bool { isStateful && !isKernelOfGraph }
+    public var sharesKernelAcrossGraphs: Bool { isStateful && !hasKernelPerGraph }
     /// Whether reference inputs may be uninitialized variables.
     public internal(set) var allowsUninitializedInput = false
     /// Whether the order of the inputs does not matter; `OpDef.is_commutative`.
@@ -118,7 +118,7 @@ public final class OpDefinition: @unchecked Sendable {  // only the declaring ch
         parsed = Mutex(other.function?.schema)
         function = other.function
         isStateful = other.isStateful
-        isKernelOfGraph = other.isKernelOfGraph
+        hasKernelPerGraph = other.hasKernelPerGraph
         allowsUninitializedInput = other.allowsUninitializedInput
         isCommutative = other.isCommutative
         isAggregate = other.isAggregate
@@ -142,7 +142,7 @@ public final class OpDefinition: @unchecked Sendable {  // only the declaring ch
     }
 
     /// Whether outputs may be dead although all inputs are alive.
-    public var givesDead: Bool { if case .switch = role { true } else { false } }
+    public var mayOutputDead: Bool { if case .switch = role { true } else { false } }
     /// Whether a node may wait for more than its inputs: for a message, an element of a queue, or a function call.
     public var mayBlock: Bool { waitsForOthers || functionCall != nil || function != nil || role == .receive }
     /// Whether a node without reference inputs and outputs only computes. Such a node may run early or late, replace equal

@@ -94,7 +94,7 @@ public enum NeutralElement: Sendable {
     }
 }
 
-/// The part of an op in a fused node, which computes a matrix product or convolution and the ops after it. `ProductFusion`
+/// The part of an op in a fused node, which computes a matrix product or convolution and the ops after it. `ContractionFusion`
 /// fuses such nodes.
 public enum FusionPart: Sendable {
     /// The product or convolution. `fused` is the name of the fused op, `channelAxis` the axis of the channels if they are

@@ -41,7 +41,7 @@ public import WeirTensor
 @usableFromInline package struct BinaryLoop: Sendable {
     @usableFromInline package typealias Run =
         @Sendable (
-            _ x: UnsafeRawPointer, _ y: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, _ count: Int, _ step: BinaryStep
+            _ x: UnsafeRawPointer, _ y: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, _ count: Int, _ step: ScalarOperand
         ) -> Void
     /// Looks at the right operand's elements before anything is computed; throws what makes the op fail.
     @usableFromInline package typealias Check = @Sendable (_ y: UnsafeRawPointer, _ count: Int) throws -> Void
@@ -63,7 +63,7 @@ public import WeirTensor
 
     /// `out` may be `x` or `y` itself where that is not a scalar.
     package func apply(
-        _ x: UnsafeRawPointer, _ y: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, _ count: Int, _ step: BinaryStep = .both
+        _ x: UnsafeRawPointer, _ y: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, _ count: Int, _ step: ScalarOperand = .both
     ) {
         if isInPlace || (UnsafeRawPointer(out) != x && UnsafeRawPointer(out) != y) { return run(x, y, out, count, step) }
         let xSize = step == .leftScalar ? 0 : inputSize
@@ -169,7 +169,7 @@ extension KernelContext {
     package func apply(_ loop: BinaryLoop, _ dtype: DType) throws {
         let (left, right) = (shape(0), shape(1))
         let (x, y) = (firstByte(0), firstByte(1))
-        if let step = BinaryStep(left, right) {
+        if let step = ScalarOperand(left, right) {
             let shape = step == .leftScalar ? right : left
             let count = shape.elementCount
             if count > 0 { try loop.check?(y, right.elementCount) }
@@ -187,7 +187,7 @@ extension KernelContext {
         let (size, outputSize) = (loop.inputSize, loop.outputSize)
         pool.parallelFor(broadcast.rowCount, grain: max(1, loop.grain / max(broadcast.rowLength, 1))) { rows in
             broadcast.forEachRow(rows) { row, a, b, length, aStride, bStride in
-                let step: BinaryStep = aStride == 0 ? .leftScalar : bStride == 0 ? .rightScalar : .both
+                let step: ScalarOperand = aStride == 0 ? .leftScalar : bStride == 0 ? .rightScalar : .both
                 loop.apply(x + a * size, y + b * size, out + row * outputSize, length, step)
             }
         }
@@ -195,7 +195,7 @@ extension KernelContext {
 
     fileprivate func run(
         _ loop: BinaryLoop, _ x: UnsafeRawPointer, _ y: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, _ count: Int,
-        _ step: BinaryStep
+        _ step: ScalarOperand
     ) {
         let xSize = step == .leftScalar ? 0 : loop.inputSize
         let ySize = step == .rightScalar ? 0 : loop.inputSize
@@ -206,7 +206,7 @@ extension KernelContext {
     }
 }
 
-extension BinaryStep {
+extension ScalarOperand {
     /// How two operands go together when no row has to be stepped through: same shape, or one a single element.
     package init?(_ left: Shape, _ right: Shape) {
         if left == right {

@@ -19,7 +19,7 @@ public final class DirectSession: Sendable {
         var placed: Graph
         /// Compiled steps by feeds, fetches and targets. The limits bound the memory that clients can use with ever new steps.
         /// A step whose plan was evicted is compiled again.
-        var plans = RecentTable<PlanKey, Plan>(capacity: 1000, weight: 4_000_000)
+        var plans = LRUCache<PlanKey, Plan>(capacity: 1000, weight: 4_000_000)
     }
     private let state: Mutex<State>
     private static let stepNumber = Atomic<Int>(1)
@@ -132,7 +132,7 @@ public final class DirectSession: Sendable {
     /// - Parameter values: the values of the plan's feeds, in their order.
     /// - Throws: `invalidArgument` for a value of the wrong type; the status of the step's first failure.
     public func run(_ plan: Plan, _ values: [Tensor], trace: (any StepTrace)? = nil) throws -> [Tensor] {
-        let waiting = Waiting<[Tensor]>()
+        let waiting = BlockingCompletion<[Tensor]>()
         start(plan, values, trace: trace) { waiting.finish($0) }
         return try waiting.wait().get()
     }

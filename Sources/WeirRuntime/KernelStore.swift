@@ -16,20 +16,20 @@ public final class KernelStore: Sendable {
         let scope: FunctionReference?
         let kernel: Kernel
     }
-    private final class Kept: Sendable {
+    private final class Storage: Sendable {
         /// By device and node name.
         let entries = Mutex<[String: [Entry]]>([:])
     }
-    private let kept: Kept
+    private let kept: Storage
     /// The function whose body contains the nodes, because bodies may use the same node names.
     private let scope: FunctionReference?
 
     /// Makes an empty store.
     public init() {
-        kept = Kept()
+        kept = Storage()
         scope = nil
     }
-    private init(_ kept: Kept, scope: FunctionReference) {
+    private init(_ kept: Storage, scope: FunctionReference) {
         self.kept = kept
         self.scope = scope
     }
@@ -41,7 +41,7 @@ public final class KernelStore: Sendable {
     /// - Parameter library: the functions of the node's graph.
     func kernel(_ request: KernelRequest, _ support: KernelSupport, library: FunctionLibrary) throws -> Kernel {
         func make() throws -> Kernel { try request.place.kernels.kernel(for: request, support) }
-        guard request.op.keepsKernel, request.op.function == nil else { return try make() }
+        guard request.op.sharesKernelAcrossGraphs, request.op.function == nil else { return try make() }
         let key = "\(request.place.device.name);\(request.name)"
         // Attributes with a leading underscore (`_output_shapes`, `_grappler…`) are annotations of passes and front ends. They
         // do not affect the kernel.

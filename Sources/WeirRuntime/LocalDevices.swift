@@ -5,11 +5,11 @@ public import WeirTensor
 /// The devices of this process, each with its own resources.
 public struct LocalDevices: Sendable {
     /// The devices with their resources, CPUs first.
-    public let places: [KernelPlace]
-    private let byName: [DeviceName: KernelPlace]
+    public let places: [KernelEnvironment]
+    private let byName: [DeviceName: KernelEnvironment]
 
     /// Makes a set of existing devices. The first must be a CPU. If two have one name, `subscript` finds the first.
-    public init(places: [KernelPlace]) {
+    public init(places: [KernelEnvironment]) {
         self.places = places
         byName = Dictionary(places.map { ($0.device.name, $0) }, uniquingKeysWith: { first, _ in first })
     }
@@ -23,22 +23,22 @@ public struct LocalDevices: Sendable {
         }
         func resources() -> ResourceTable { ResourceTable(defaultContainer: task.job ?? "localhost") }
         let cpus = (0..<max(1, options.cpuCount)).map { index in
-            KernelPlace(device: CPUDevice(name: name("CPU", index)), resources: resources())
+            KernelEnvironment(device: CPUDevice(name: name("CPU", index)), resources: resources())
         }
         let gpus = try (0..<max(0, options.simulatedGPUCount)).map { index throws(Status) in
             let gpu = try SimulatedGPU(
                 name: name("GPU", index), memoryLimit: options.simulatedGPUMemory,
                 delays: options.simulatedGPUDelays?.stream(UInt64(index) &* 8))
-            return KernelPlace(device: gpu, resources: resources(), kernels: SimulatedKernels(gpu: gpu))
+            return KernelEnvironment(device: gpu, resources: resources(), kernels: SimulatedKernels(gpu: gpu))
         }
         let places = cpus + gpus
         self.init(places: places)
     }
 
     /// The device with this name; nil if this process has none.
-    public subscript(name: DeviceName) -> KernelPlace? { byName[name] }
+    public subscript(name: DeviceName) -> KernelEnvironment? { byName[name] }
     /// The device of fed and fetched tensors: the first CPU.
-    public var client: KernelPlace { places[0] }
+    public var client: KernelEnvironment { places[0] }
     /// The devices for this task's placer.
     public var placementDevices: [PlacementDevice] {
         places.map { PlacementDevice(name: $0.device.name, incarnation: $0.device.incarnation, isLocal: true) }
@@ -50,7 +50,7 @@ public struct LocalDevices: Sendable {
         LocalDevices(
             places: places.map { place in
                 let device = task.map { RenamedDevice(place.device, task: $0) as any Device } ?? place.device
-                return KernelPlace(
+                return KernelEnvironment(
                     device: device, resources: ResourceTable(defaultContainer: (task ?? place.device.name).job ?? "localhost"), pool: place.pool,
                     kernels: place.kernels)
             })
@@ -59,7 +59,7 @@ public struct LocalDevices: Sendable {
     public func renamed(as task: DeviceName) -> LocalDevices {
         LocalDevices(
             places: places.map {
-                KernelPlace(device: RenamedDevice($0.device, task: task), resources: $0.resources, pool: $0.pool, kernels: $0.kernels)
+                KernelEnvironment(device: RenamedDevice($0.device, task: task), resources: $0.resources, pool: $0.pool, kernels: $0.kernels)
             })
     }
 }

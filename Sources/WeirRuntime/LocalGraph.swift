@@ -15,7 +15,7 @@ public final class LocalGraph: Sendable {
     /// The partitions, one for each device that has nodes.
     public let parts: [Part]
     /// The functions that the graph calls. Nil for the body of a function, which uses those of the calling graph.
-    let functions: FunctionTables?
+    let functions: ProcessFunctionLibraryRuntime?
     private let callsFunctions: Bool
 
     /// Partitions the graph by device, optimizes each partition and makes its kernels.
@@ -31,10 +31,10 @@ public final class LocalGraph: Sendable {
     /// As above. `outer` has the functions of the calling graph when this graph is the body of a function.
     init(
         _ graph: Graph, devices: LocalDevices, kernels: KernelStore, registry: OpRegistry, options: ExecutionOptions,
-        within outer: FunctionTables?
+        within outer: ProcessFunctionLibraryRuntime?
     ) throws {
         try LocalGraph.checkCallFrame(graph)
-        let tables = outer ?? FunctionTables()
+        let tables = outer ?? ProcessFunctionLibraryRuntime()
         functions = outer == nil ? tables : nil
         callsFunctions = outer == nil && !graph.library.isEmpty
         let partitioner = Partitioner(
@@ -57,7 +57,7 @@ public final class LocalGraph: Sendable {
                     throw Status.invalidArgument("Node '\(piece.graph.nodes[0].name)' is placed on \(name), which is not a device of this task")
                 }
                 let functions = tables.table(at: name) {
-                    FunctionTable(
+                    FunctionLibraryRuntime(
                         library: graph.library, place: place, devices: devices, kernels: kernels, registry: registry, options: options,
                         tables: tables)
                 }
@@ -92,7 +92,7 @@ public final class LocalGraph: Sendable {
     }
 
     private static func kernel(
-        _ node: Node, _ place: KernelPlace, _ functions: FunctionTable, _ store: KernelStore, _ library: FunctionLibrary
+        _ node: Node, _ place: KernelEnvironment, _ functions: FunctionLibraryRuntime, _ store: KernelStore, _ library: FunctionLibrary
     ) throws -> Kernel {
         let request = KernelRequest(
             name: node.name, op: node.op, attributes: node.attributes, inputTypes: node.inputTypes, outputTypes: node.outputTypes,
@@ -103,7 +103,7 @@ public final class LocalGraph: Sendable {
             let callable = try functions.instantiate(FunctionReference(node.op.name, attributes: node.attributes.values))
             return .async { context, done in
                 callable.call(context.inputTensors, in: context.step) { result in
-                    done(result.map { $0.map { Slot.value($0) } })
+                    done(result.map { $0.map { EdgeValue.value($0) } })
                 }
             }
         }
@@ -129,7 +129,7 @@ public final class LocalGraph: Sendable {
         // Keeps the compiled functions alive until the step ends.
         if callsFunctions { done = { [done, self] result in withExtendedLifetime(self) { done(result) } } }
         if parts.count == 1 { return parts[0].executor.run(step, call: call, done) }
-        let gathering = Gathering(parts.count, done)
+        let gathering = ExecutorBarrier(parts.count, done)
         // The last partition runs on this thread, the others on the pool's threads.
         for part in parts.dropLast() {
             part.executor.place.pool.submit { part.executor.run(step, call: call) { gathering.finish($0) } }
@@ -138,7 +138,7 @@ public final class LocalGraph: Sendable {
     }
 
     /// Waits for all partitions. The step fails with the first failure that is not derived from another.
-    private final class Gathering: Sendable {
+    private final class ExecutorBarrier: Sendable {
         private struct State {
             var left: Int
             var failure: Status?

@@ -6,8 +6,8 @@ import Synchronization
 /// receivers, served in order of arrival.
 public final class LocalRendezvous: Rendezvous {
     private enum Entry {
-        case values([Delivery])
-        case waiters([Completion<Delivery>])
+        case values([RendezvousItem])
+        case waiters([Completion<RendezvousItem>])
     }
     private struct State {
         var entries: [RendezvousKey: Entry] = [:]
@@ -20,8 +20,8 @@ public final class LocalRendezvous: Rendezvous {
 
     /// Passes a tensor to the first waiting receiver of the key, or stores it. Never blocks.
     /// - Throws: the status that the rendezvous was aborted with.
-    public func send(_ key: RendezvousKey, _ delivery: Delivery) throws(Status) {
-        let outcome = state.withLock { state -> Result<Completion<Delivery>?, Status> in
+    public func send(_ key: RendezvousKey, _ delivery: RendezvousItem) throws(Status) {
+        let outcome = state.withLock { state -> Result<Completion<RendezvousItem>?, Status> in
             if let aborted = state.aborted { return .failure(aborted) }
             switch state.entries[key] {
             case .waiters(var waiters)?:
@@ -39,8 +39,8 @@ public final class LocalRendezvous: Rendezvous {
     }
 
     /// Calls `done` with the first tensor of the key, now or when it is sent. Fails if the rendezvous is aborted.
-    public func receive(_ key: RendezvousKey, _ done: @escaping Completion<Delivery>) {
-        let result = state.withLock { state -> Result<Delivery, Status>? in
+    public func receive(_ key: RendezvousKey, _ done: @escaping Completion<RendezvousItem>) {
+        let result = state.withLock { state -> Result<RendezvousItem, Status>? in
             if let aborted = state.aborted { return .failure(aborted) }
             switch state.entries[key] {
             case .values(var values)?:
@@ -58,7 +58,7 @@ public final class LocalRendezvous: Rendezvous {
     }
 
     /// Removes and returns the first tensor of the key; nil if there is none yet.
-    public func take(_ key: RendezvousKey) -> Delivery? {
+    public func take(_ key: RendezvousKey) -> RendezvousItem? {
         state.withLock { state in
             guard case .values(var values)? = state.entries[key] else { return nil }
             let first = values.removeFirst()
@@ -69,11 +69,11 @@ public final class LocalRendezvous: Rendezvous {
 
     /// Fails all waiting and all later sends and receives, and drops the stored tensors. Only the first call counts.
     public func abort(_ status: Status) {
-        let waiters = state.withLock { state -> [Completion<Delivery>] in
+        let waiters = state.withLock { state -> [Completion<RendezvousItem>] in
             guard state.aborted == nil else { return [] }
             state.aborted = status
             defer { state.entries = [:] }
-            return state.entries.values.flatMap { entry -> [Completion<Delivery>] in
+            return state.entries.values.flatMap { entry -> [Completion<RendezvousItem>] in
                 if case .waiters(let waiters) = entry { waiters } else { [] }
             }
         }

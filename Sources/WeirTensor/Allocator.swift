@@ -57,10 +57,10 @@ public final class HostAllocator: Allocator {
         if size < HostAllocator.cachedSize {
             if let kept = BlockCache.take(size) { return kept }
         } else {
-            let kept: UnsafeMutableRawPointer? = guarded.withLock { state -> Sent in
-                guard let block = state.cache.blocks[size]?.popLast() else { return Sent(nil) }
+            let kept: UnsafeMutableRawPointer? = guarded.withLock { state -> SendablePointer in
+                guard let block = state.cache.blocks[size]?.popLast() else { return SendablePointer(nil) }
                 state.cache.byteCount -= size
-                return Sent(block)
+                return SendablePointer(block)
             }.pointer
             if let kept { return kept }
         }
@@ -77,7 +77,7 @@ public final class HostAllocator: Allocator {
         if size < HostAllocator.cachedSize {
             if BlockCache.keep(pointer, size) { return }
         } else {
-            let block = Sent(pointer)
+            let block = SendablePointer(pointer)
             let kept = guarded.withLock { state -> Bool in
                 guard state.cache.byteCount + size <= HostAllocator.cacheLimit, let pointer = block.pointer else { return false }
                 state.cache.byteCount += size
@@ -99,7 +99,7 @@ public final class HostAllocator: Allocator {
     }
 
     /// Carries a pointer across the closure of the lock, which takes sendable values only.
-    private struct Sent: @unchecked Sendable {
+    private struct SendablePointer: @unchecked Sendable {
         let pointer: UnsafeMutableRawPointer?
         init(_ pointer: UnsafeMutableRawPointer?) { self.pointer = pointer }
     }

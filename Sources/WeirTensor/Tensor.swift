@@ -109,7 +109,7 @@ public struct Tensor: @unchecked Sendable {
     package var address: UnsafeMutableRawPointer { storage.header.base }
 
     /// Marks the memory as updated in place by a variable, also while others read it.
-    public func beginsUpdatesInPlace() { storage.header.isUpdatedInPlace = true }
+    public func markUpdatedInPlace() { storage.header.isUpdatedInPlace = true }
 
     /// Returns a tensor that never changes: this one, or a copy when a variable updates its memory in place.
     /// - Throws: `resourceExhausted` when the memory for a copy is not available.

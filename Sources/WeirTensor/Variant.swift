@@ -17,14 +17,14 @@ public protocol VariantValue: Sendable {
     /// The metadata and tensors of `VariantTensorDataProto`; nil when the value cannot be sent to another process.
     var encoded: (metadata: [UInt8], tensors: [Tensor])? { get }
     /// The nesting depth and tensor count of the value. A type that holds tensors stores it, so that reading it is O(1).
-    var extent: VariantExtent { get }
+    var extent: VariantSize { get }
 }
 
 extension VariantValue {
     /// nil: the value cannot be sent to another process.
     public var encoded: (metadata: [UInt8], tensors: [Tensor])? { nil }
     /// The extent of a value that holds no tensors.
-    public var extent: VariantExtent { VariantExtent() }
+    public var extent: VariantSize { VariantSize() }
 }
 
 /// A received variant whose type this process does not know. It is kept as it was received, and can be sent on.
@@ -38,13 +38,13 @@ public struct OpaqueVariant: VariantValue {
     /// The tensors of `VariantTensorDataProto`.
     public let tensors: [Tensor]
     /// The nesting depth and tensor count.
-    public let extent: VariantExtent
+    public let extent: VariantSize
     /// Makes a variant from the fields of `VariantTensorDataProto`.
     public init(name: String, metadata: [UInt8], tensors: [Tensor]) {
         self.name = name
         self.metadata = metadata
         self.tensors = tensors
-        extent = VariantExtent(of: tensors)
+        extent = VariantSize(of: tensors)
     }
     /// The fields as they were received.
     public var encoded: (metadata: [UInt8], tensors: [Tensor])? { (metadata, tensors) }

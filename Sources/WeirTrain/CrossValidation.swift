@@ -41,9 +41,9 @@ public struct CrossValidationReport: Sendable {
     public var folds: [TrainingReport]
 
     /// The accuracy on held-out rows, over the folds.
-    public var testAccuracy: Spread { Spread(folds.map(\.testAccuracy)) }
+    public var testAccuracy: SampleStatistics { SampleStatistics(folds.map(\.testAccuracy)) }
     /// The accuracy on training rows, over the folds.
-    public var trainAccuracy: Spread { Spread(folds.map(\.trainAccuracy)) }
+    public var trainAccuracy: SampleStatistics { SampleStatistics(folds.map(\.trainAccuracy)) }
     /// The number of rows tested: each row of the table once.
     public var testRowCount: Int { folds.reduce(0) { $0 + $1.testRowCount } }
     /// The number of updates of the variables, of all folds.
@@ -68,7 +68,7 @@ public struct CrossValidationReport: Sendable {
 }
 
 /// Mean, standard deviation and range of several values.
-public struct Spread: Sendable {
+public struct SampleStatistics: Sendable {
     /// The mean.
     public let mean: Double
     /// The population standard deviation.

@@ -31,7 +31,7 @@ public struct Trainer: Sendable {
     }
 
     /// Reports every two seconds that a session cannot be created yet. The caller cancels the task.
-    func noticing(_ address: String) -> Task<Void, Never> {
+    func reportWaitingForSession(_ address: String) -> Task<Void, Never> {
         every(.seconds(2)) { [onEvent] in
             onEvent(.notice("waits for a session on \(address): it does not answer, or a task that it needs does not answer it"))
         }
@@ -64,8 +64,8 @@ public struct Trainer: Sendable {
                     + "which holds the variables that they share; the cluster's jobs are \(cluster.jobs.keys.sorted().joined(separator: ", "))")
         }
         switch options.strategy {
-        case .single, .inGraph: return try await runOneClient()
-        case .sync, .async: return try await runReplicas(workerTasks)
+        case .single, .inGraph: return try await runInGraph()
+        case .sync, .async: return try await runBetweenGraph(workerTasks)
         }
     }
 
@@ -76,6 +76,6 @@ public struct Trainer: Sendable {
         guard workerTasks.contains(task) else {
             throw Status.invalidArgument("Task \(task) is not in job 'worker', whose tasks are \(workerTasks)")
         }
-        return try await runReplicas([task])
+        return try await runBetweenGraph([task])
     }
 }

@@ -8,7 +8,7 @@ extension MessageDecoder {
     package mutating func function(_ message: TFFunctionDef) throws(Status) -> FunctionDefinition {
         do {
             var rest = TFFunctionDef()
-            rest.signature = message.signature.unread
+            rest.signature = message.signature.unmodeledFields
             rest.argAttr = message.argAttr
             rest.resourceArgUniqueID = message.resourceArgUniqueID
             rest.unknownFields = message.unknownFields
@@ -47,19 +47,19 @@ extension TFFunctionDef {
 extension TFOpDef {
     /// The parts of this signature that a `FunctionDefinition` does not contain: descriptions, handle data, the order of control
     /// outputs. They are preserved, and written back when the function is encoded.
-    fileprivate var unread: TFOpDef {
+    fileprivate var unmodeledFields: TFOpDef {
         var rest = self
         rest.name = ""
         rest.isStateful = false
-        rest.inputArg = inputArg.compactMap(\.unread)
-        rest.outputArg = outputArg.compactMap(\.unread)
-        rest.attr = attr.compactMap(\.unread)
+        rest.inputArg = inputArg.compactMap(\.unmodeledFields)
+        rest.outputArg = outputArg.compactMap(\.unmodeledFields)
+        rest.attr = attr.compactMap(\.unmodeledFields)
         return rest
     }
 }
 
 extension TFOpDef.ArgDef {
-    fileprivate var unread: TFOpDef.ArgDef? {
+    fileprivate var unmodeledFields: TFOpDef.ArgDef? {
         var rest = TFOpDef.ArgDef()
         rest.description_p = description_p
         rest.handleData = handleData
@@ -73,7 +73,7 @@ extension TFOpDef.ArgDef {
 }
 
 extension TFOpDef.AttrDef {
-    fileprivate var unread: TFOpDef.AttrDef? {
+    fileprivate var unmodeledFields: TFOpDef.AttrDef? {
         var rest = TFOpDef.AttrDef()
         rest.description_p = description_p
         rest.unknownFields = unknownFields

@@ -104,7 +104,7 @@ public enum ReceiveTensorCoder {
         in allocator: any Allocator = HostAllocator.shared
     ) throws(Status) -> ReceivedTensor {
         var decoder = MessageDecoder(variants: variants, allocator: allocator)
-        if let frame = ReceiveTensorFrame(bytes) {
+        if let frame = ReceiveTensorFields(bytes) {
             let shape = try Shape(validating: frame.dimensions)
             let tensor = try decoder.tensor(frame.dtype, shape, content: frame.content)
             return ReceivedTensor(

@@ -9,7 +9,7 @@ package import WeirTensor
 
 extension TFTensorProto {
     /// Where strings, handles and variants are written. Readers accept both.
-    package enum ObjectSpelling {
+    package enum ObjectEncoding {
         /// In the field of their type, which is legible in text format.
         case fields
         /// In `tensor_content`, as TensorFlow's runtime does for tensors that it sends.
@@ -18,7 +18,7 @@ extension TFTensorProto {
 
     /// Encodes a tensor in host memory. Elements of bitwise types are written to `tensor_content`.
     /// - Throws: `invalidArgument` when the tensor contains a variant that cannot be serialized.
-    package init(_ tensor: Tensor, objects: ObjectSpelling = .fields) throws(Status) {
+    package init(_ tensor: Tensor, objects: ObjectEncoding = .fields) throws(Status) {
         self.init()
         dtype = TFDataType(tensor.dtype)
         tensorShape = TFTensorShapeProto(tensor.shape)
@@ -62,7 +62,7 @@ extension TFTensorProto {
 }
 
 extension TFVariantTensorDataProto {
-    package init(_ variant: Variant, objects: TFTensorProto.ObjectSpelling = .fields) throws(Status) {
+    package init(_ variant: Variant, objects: TFTensorProto.ObjectEncoding = .fields) throws(Status) {
         self.init()
         guard let value = variant.value else { return }
         typeName = (value as? OpaqueVariant)?.name ?? type(of: value).typeName

@@ -38,7 +38,7 @@ private struct GraphRun {
         var costs = Costs()
         var watch = Stopwatch()
         let builder = GraphBuilder(registry: .standard)
-        let (x, y) = GraphRun.strands(builder, nodeCount: nodeCount)
+        let (x, y) = GraphRun.randomChains(builder, nodeCount: nodeCount)
         let graph = try builder.graph()
         costs.build = watch.lap()
         session = try DirectSession(graph, registry: .standard, devices: devices, options: options)
@@ -64,20 +64,20 @@ private struct GraphRun {
 
     /// Builds sixteen chains of small matrices, half of them on the second device. Random operations extend the chains and
     /// combine them, and the end sums all of them. Everything depends on the fed matrix, so nothing can be computed in advance.
-    private static func strands(_ builder: GraphBuilder, nodeCount: Int) -> (x: Output, y: Output) {
+    private static func randomChains(_ builder: GraphBuilder, nodeCount: Int) -> (x: Output, y: Output) {
         var random = SplitMix(seed: 1)
         let x = builder.placeholder(.float32, shape: [4, 4], name: "x")
         let gate = builder.constant(Tensor((0..<16).map { 0.5 + Float($0) / 15 }, shape: [4, 4]))
         // The matrix is orthogonal, so that products keep their norm, and tanh bounds the growth by additions.
         let turn = builder.constant(
             Tensor([1, 1, 1, 1, 1, -1, 1, -1, 1, 1, -1, -1, 1, -1, -1, 1].map { Float($0) / 2 }, shape: [4, 4]))
-        var strands = [Output](repeating: x, count: 16)
+        var randomChains = [Output](repeating: x, count: 16)
         // Six nodes are outside of the chains: the three above and three of the sum.
         for _ in 0..<max(nodeCount - 6, 0) {
-            let index = Int.random(in: strands.indices, using: &random)
-            let (strand, other) = (strands[index], strands[Int.random(in: strands.indices, using: &random)])
+            let index = Int.random(in: randomChains.indices, using: &random)
+            let (strand, other) = (randomChains[index], randomChains[Int.random(in: randomChains.indices, using: &random)])
             let kind = Int.random(in: 0..<5, using: &random)
-            strands[index] = builder.device("/cpu:\(index % 2)") {
+            randomChains[index] = builder.device("/cpu:\(index % 2)") {
                 switch kind {
                 case 0: strand + other
                 case 1: strand * gate
@@ -86,6 +86,6 @@ private struct GraphRun {
                 }
             }
         }
-        return (x, builder.device("/cpu:0") { builder.sum(strands).sum() })
+        return (x, builder.device("/cpu:0") { builder.sum(randomChains).sum() })
     }
 }

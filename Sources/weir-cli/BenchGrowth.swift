@@ -13,11 +13,11 @@ struct BenchGrowth: AsyncParsableCommand {
             """)
 
     /// What grows in a series.
-    enum Growing: String, CaseIterable, ExpressibleByArgument {
+    enum Series: String, CaseIterable, ExpressibleByArgument {
         case nodes, workers, sizes, clients, steps
     }
 
-    @Argument(help: "nodes, workers, sizes, clients or steps.") var what: Growing
+    @Argument(help: "nodes, workers, sizes, clients or steps.") var what: Series
     @Option(parsing: .unconditional, help: "Leave out sizes above this: nodes, workers, bytes or clients.") var largest: Int?
     @Option(parsing: .unconditional, help: "Seconds to measure each size for.") var seconds = 1.0
     @Option(help: "Steps in this process; a tenth of them go through servers.") var steps = 1_000_000

@@ -5,7 +5,7 @@ import Weir
 final class OpTimes: StepTrace {
     private let totals = Mutex<[String: (calls: Int, nanoseconds: Int)]>([:])
 
-    func record(node: String, op: String, device: String, start: Int, end: Int, outputs: [Slot]) {
+    func record(node: String, op: String, device: String, start: Int, end: Int, outputs: [EdgeValue]) {
         totals.withLock { totals in
             totals[op, default: (0, 0)].calls += 1
             totals[op, default: (0, 0)].nanoseconds += end - start

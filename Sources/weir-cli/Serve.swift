@@ -51,7 +51,7 @@ struct Serve: AsyncParsableCommand {
         }
         options.tensorTransport = transport
         let server = try await Server(definition, options: options)
-        let end = try EndRequest(input: untilInputEnds ? STDIN_FILENO : nil)
+        let end = try TerminationRequest(input: untilInputEnds ? STDIN_FILENO : nil)
         Terminal.line("serving \(server.target) as \(server.task)")
         await end.wait()
         await server.stop()

@@ -55,7 +55,7 @@ struct Train: AsyncParsableCommand {
         let validation = CrossValidation(options, cluster: spec) { reporter.event($0) }
         let cleanup = local
         // Ctrl-C ends the training and the local servers.
-        let end = try EndRequest()
+        let end = try TerminationRequest()
         let training = Task { try await validation.run(asWorker: task) }
         let watch = Task {
             await end.wait()

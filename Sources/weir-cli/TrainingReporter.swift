@@ -86,7 +86,7 @@ final class TrainingReporter: Sendable {
         try summaries.close()
         let curve = "\(directory)/loss.svg"
         try writeFile(curve, LossCurve(points: report.meanLosses).svg)
-        let (train, test, rate) = (report.trainAccuracy, report.testAccuracy, Spread(report.folds.map(\.stepsPerSecond)))
+        let (train, test, rate) = (report.trainAccuracy, report.testAccuracy, SampleStatistics(report.folds.map(\.stepsPerSecond)))
         let updates = report.updatesByWorker.map(String.init)
         if json {
             let accuracies = report.folds.map { fixed($0.testAccuracy, 4) }.joined(separator: ",")

@@ -15,7 +15,7 @@ struct Up: AsyncParsableCommand {
     func run() async throws {
         let cluster = try LocalCluster(jobs, serverArguments: simulateGpus > 0 ? ["--simulate-gpus", "\(simulateGpus)"] : [])
         // Signals are handled only when all servers run. Before that, Ctrl-C kills this process, and the servers end with it.
-        let end = try EndRequest(input: STDIN_FILENO)
+        let end = try TerminationRequest(input: STDIN_FILENO)
         let targets = cluster.spec.tasks.map { "\"/job:\($0.job)/task:\($0.task)\":\"grpc://\($0.address)\"" }
         let processes = cluster.processes.map { "\"\($0.name)\":\($0.pid)" }
         Terminal.line(

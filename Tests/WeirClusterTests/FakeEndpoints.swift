@@ -60,7 +60,7 @@ final class FakeMaster: MasterEndpoint {
 /// A worker whose replies the test supplies.
 final class FakeWorker: WorkerEndpoint {
     typealias Part = @Sendable (RunGraph, Cancellation, @escaping Completion<RunGraphReply>) -> Void
-    typealias Receive = @Sendable (ReceiveTensor, Cancellation, @escaping Completion<Delivery>) -> Void
+    typealias Receive = @Sendable (ReceiveTensor, Cancellation, @escaping Completion<RendezvousItem>) -> Void
     static let device = DeviceAttributes(
         name: DeviceName(job: "worker", replica: 0, task: 0, type: "CPU", index: 0), type: "CPU", memoryLimit: 1 << 28,
         incarnation: 0xfedc_ba98_7654_3210)
@@ -99,7 +99,7 @@ final class FakeWorker: WorkerEndpoint {
     func runGraph(_ request: RunGraph, cancellation: Cancellation, _ done: @escaping Completion<RunGraphReply>) {
         onRunGraph(request, cancellation, done)
     }
-    func receiveTensor(_ request: ReceiveTensor, cancellation: Cancellation, _ done: @escaping Completion<Delivery>) {
+    func receiveTensor(_ request: ReceiveTensor, cancellation: Cancellation, _ done: @escaping Completion<RendezvousItem>) {
         onReceive(request, cancellation, done)
     }
     func cleanUpGraph(step: Int) async throws {}
@@ -160,7 +160,7 @@ struct Loopback: Sendable {
             worker.runGraph(request, cancellation: cancellation) { continuation.resume(with: $0) }
         }
     }
-    func receive(_ key: String, cancellation: Cancellation = Cancellation()) async throws -> Delivery {
+    func receive(_ key: String, cancellation: Cancellation = Cancellation()) async throws -> RendezvousItem {
         try await withCheckedThrowingContinuation { continuation in
             let request = ReceiveTensor(step: 7, key: RendezvousKey(key))
             worker.receiveTensor(request, cancellation: cancellation) { continuation.resume(with: $0) }

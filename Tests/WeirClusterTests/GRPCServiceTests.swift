@@ -87,7 +87,7 @@ private func status(of body: () async throws -> some Any) async -> Status? {
     // MARK: Cancellation
 
     /// A master whose steps end only on cancellation.
-    private func patient(_ started: Event<Void>, _ ended: Event<Void>) -> FakeMaster {
+    private func untilCancelled(_ started: Event<Void>, _ ended: Event<Void>) -> FakeMaster {
         FakeMaster { _, cancellation, done in
             _ = cancellation.register {
                 ended.happen()
@@ -99,7 +99,7 @@ private func status(of body: () async throws -> some Any) async -> Status? {
 
     @Test func `a step that its client gives up is cancelled at the server`() async throws {
         let (started, ended) = (Event<Void>(), Event<Void>())
-        try await Loopback.with(master: patient(started, ended)) { loopback in
+        try await Loopback.with(master: untilCancelled(started, ended)) { loopback in
             let cancellation = Cancellation()
             async let found = status { try await loopback.runStep(RunStep(session: "s"), cancellation: cancellation) }
             try await started.next()
@@ -135,7 +135,7 @@ private func status(of body: () async throws -> some Any) async -> Status? {
 
     @Test func `a server says that the deadline has passed, whatever the step says`() async throws {
         let (started, ended) = (Event<Void>(), Event<Void>())
-        try await Loopback.with(master: patient(started, ended)) { loopback in
+        try await Loopback.with(master: untilCancelled(started, ended)) { loopback in
             // A client that sends a grpc-timeout but does not enforce it.
             let transport = try GRPCConnection.Transport(
                 target: .ipv4(address: "127.0.0.1", port: loopback.port), transportSecurity: .plaintext)
@@ -156,7 +156,7 @@ private func status(of body: () async throws -> some Any) async -> Status? {
 
     @Test func `a step whose client goes away is cancelled at the server`() async throws {
         let (started, ended) = (Event<Void>(), Event<Void>())
-        try await Loopback.with(master: patient(started, ended)) { loopback in
+        try await Loopback.with(master: untilCancelled(started, ended)) { loopback in
             async let found = status { try await loopback.runStep(RunStep(session: "s")) }
             try await started.next()
             await loopback.connection.close()
@@ -213,7 +213,7 @@ private func status(of body: () async throws -> some Any) async -> Status? {
         Tensor([ByteString(Array("x".utf8)), ByteString(Array("yz".utf8))], shape: [2]),
     ])
     func `a tensor arrives as it was sent`(tensor: Tensor) async throws {
-        let worker = FakeWorker(onReceive: { _, _, done in done(.success(Delivery(tensor))) })
+        let worker = FakeWorker(onReceive: { _, _, done in done(.success(RendezvousItem(tensor))) })
         try await Loopback.with(worker: worker) { loopback in
             let delivery = try await loopback.receive("key")
             #expect(delivery.tensor.dtype == tensor.dtype && delivery.tensor.shape == tensor.shape && !delivery.isDead)
@@ -228,7 +228,7 @@ private func status(of body: () async throws -> some Any) async -> Status? {
     @Test func `a tensor much larger than a window arrives`() async throws {
         let large = try Tensor(.int32, [20 << 20])
         for index in 0..<large.elementCount { large.mutableElements(Int32.self)[index] = Int32(index) }
-        let worker = FakeWorker(onReceive: { _, _, done in done(.success(Delivery(large))) })
+        let worker = FakeWorker(onReceive: { _, _, done in done(.success(RendezvousItem(large))) })
         try await Loopback.with(worker: worker) { loopback in
             let delivery = try await loopback.receive("key")
             let isSame = delivery.tensor.bytes.elementsEqual(large.bytes)
@@ -239,7 +239,7 @@ private func status(of body: () async throws -> some Any) async -> Status? {
     @Test func `many large tensors at once on one connection all arrive`() async throws {
         let large = try Tensor(.int32, [1 << 20])
         large.mutableElements(Int32.self).update(repeating: 7)
-        let worker = FakeWorker(onReceive: { _, _, done in done(.success(Delivery(large))) })
+        let worker = FakeWorker(onReceive: { _, _, done in done(.success(RendezvousItem(large))) })
         try await Loopback.with(worker: worker) { loopback in
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for number in 0..<16 {
@@ -264,14 +264,14 @@ private func status(of body: () async throws -> some Any) async -> Status? {
 
     @Test func `a thousand tensors are waited for at once and come in any order`() async throws {
         let count = 1000
-        let waiting = Mutex<[(String, Completion<Delivery>)]>([])
+        let waiting = Mutex<[(String, Completion<RendezvousItem>)]>([])
         let worker = FakeWorker(onReceive: { request, _, done in
             let all = waiting.withLock { waiting in
                 waiting.append((request.key.text, done))
                 return waiting.count == count ? waiting : []
             }
             for (key, done) in all.reversed() {
-                done(.success(Delivery(Tensor([Int32(key) ?? -1], shape: []))))
+                done(.success(RendezvousItem(Tensor([Int32(key) ?? -1], shape: []))))
             }
         })
         try await Loopback.with(worker: worker) { loopback in
@@ -290,7 +290,7 @@ private func status(of body: () async throws -> some Any) async -> Status? {
         // More stream resets than a server tolerates from one client.
         let count = 500
         let arrived = Event<Void>()
-        let release = Mutex<[Completion<Delivery>]>([])
+        let release = Mutex<[Completion<RendezvousItem>]>([])
         let worker = FakeWorker(onReceive: { _, _, done in
             release.withLock { $0.append(done) }
             arrived.happen()
@@ -426,7 +426,7 @@ private func status(of body: () async throws -> some Any) async -> Status? {
 
     @Test func `a server that stops cancels what does not end in time`() async throws {
         let (started, ended) = (Event<Void>(), Event<Void>())
-        try await Loopback.with(master: patient(started, ended)) { loopback in
+        try await Loopback.with(master: untilCancelled(started, ended)) { loopback in
             async let found = status { try await loopback.runStep(RunStep(session: "s")) }
             try await started.next()
             await loopback.listener.shutDown(within: .zero)

@@ -17,7 +17,7 @@ struct KernelThreadTests {
         let pool = Atomic<Int>(0)
         let others = Atomic<Int>(0)
         func note() {
-            if ComputePool.isOnItsThread { pool.wrappingAdd(1, ordering: .relaxed) } else { others.wrappingAdd(1, ordering: .relaxed) }
+            if ComputePool.isOnPoolThread { pool.wrappingAdd(1, ordering: .relaxed) } else { others.wrappingAdd(1, ordering: .relaxed) }
         }
     }
     private func probe(_ name: String, _ turns: Turns, isStateful: Bool) -> OpDefinition {

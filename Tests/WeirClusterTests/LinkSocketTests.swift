@@ -62,15 +62,15 @@ struct LinkSocketTests {
         defer { link.close() }
         let values = (0..<3).map { number in (0..<1_000_000).map { Float($0 &* (number + 1)) } }
         for (number, values) in values.enumerated() {
-            let delivery = Delivery(Tensor(values))
+            let delivery = RendezvousItem(Tensor(values))
             try link.send(LinkFrame(kind: .tensor, call: UInt64(number), head: LinkTensor(delivery).head, payload: delivery.tensor))
         }
         // Waits until a second pool thread would have begun to write, too.
         let pool = try ComputePool(threadCount: 1)
-        let (isRelieved, ends) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        let (startsAdditionalThreads, ends) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
         pool.submit { ends.wait() }
-        pool.submit { isRelieved.signal() }
-        isRelieved.wait()
+        pool.submit { startsAdditionalThreads.signal() }
+        startsAdditionalThreads.wait()
         ends.signal()
         for (number, values) in values.enumerated() {
             let frame = try #require(try bulk.there.receive())
@@ -93,7 +93,7 @@ struct LinkSocketTests {
         let (here, there) = try pair()
         let reader = try SharedRing(), writer = try SharedRing(from: dup(reader.descriptor))
         let values = (0..<1_000_000).map(Float.init)
-        let delivery = Delivery(Tensor(values))
+        let delivery = RendezvousItem(Tensor(values))
         let head = try LinkTensor(delivery).head
         try SystemThread.run {
             #expect(throws: Never.self) {
@@ -116,7 +116,7 @@ struct LinkSocketTests {
             group.enter()
             pool.submit {
                 for number in 0..<count {
-                    let delivery = Delivery(Tensor([Float](repeating: Float(number), count: 10_000)))
+                    let delivery = RendezvousItem(Tensor([Float](repeating: Float(number), count: 10_000)))
                     #expect(throws: Never.self) {
                         let head = try LinkTensor(delivery).head
                         try here.send(LinkFrame(kind: .tensor, call: UInt64(thread * count + number), head: head, payload: delivery.tensor))

@@ -256,7 +256,7 @@ private struct OneNode {
     private let node: Node
     private let inputs: [Tensor]
     private let kernel: Kernel
-    private let place = KernelPlace(
+    private let place = KernelEnvironment(
         device: CPUDevice(name: .cpu), resources: ResourceTable(defaultContainer: "localhost"))
 
     /// The inputs' shapes stay unknown to the graph, so that only the kernel sees them.
@@ -276,15 +276,15 @@ private struct OneNode {
     @discardableResult
     func run(threads: Int = 1) throws -> [Tensor] {
         guard case .sync(let body) = kernel else { throw Status.internalError("the kernel is asynchronous") }
-        var inputSlots = inputs.map { Slot.value($0) }
-        var outputSlots = [Slot](repeating: .empty, count: node.outputTypes.count)
+        var inputSlots = inputs.map { EdgeValue.value($0) }
+        var outputSlots = [EdgeValue](repeating: .empty, count: node.outputTypes.count)
         let step = StepContext(id: 1, rendezvous: NoRendezvous())
-        let place = KernelPlace(
+        let place = KernelEnvironment(
             device: place.device, resources: place.resources, pool: try ComputePool(threadCount: threads))
         try inputSlots.withUnsafeMutableBufferPointer { ins in
             try outputSlots.withUnsafeMutableBufferPointer { outs in
                 // A kernel without inputs never looks at this address.
-                let nowhere = UnsafeMutablePointer<Slot>(bitPattern: 16)
+                let nowhere = UnsafeMutablePointer<EdgeValue>(bitPattern: 16)
                 let context = KernelContext(
                     inputs: try #require(ins.baseAddress ?? nowhere), inputCount: ins.count,
                     outputs: try #require(outs.baseAddress ?? nowhere), outputCount: outs.count, step: step,
@@ -297,8 +297,8 @@ private struct OneNode {
 }
 
 private final class NoRendezvous: Rendezvous {
-    func send(_ key: RendezvousKey, _ delivery: Delivery) throws(Status) {}
-    func receive(_ key: RendezvousKey, _ done: @escaping Completion<Delivery>) {}
+    func send(_ key: RendezvousKey, _ delivery: RendezvousItem) throws(Status) {}
+    func receive(_ key: RendezvousKey, _ done: @escaping Completion<RendezvousItem>) {}
     func abort(_ status: Status) {}
 }
 

@@ -17,14 +17,14 @@ final class TinySession {
     let builder: GraphBuilder
     let resources = ResourceTable(defaultContainer: "localhost")
     let cancellation = Cancellation()
-    private let place: KernelPlace
+    private let place: KernelEnvironment
     private var kernels: [NodeID: Kernel] = [:]
 
     /// - Parameter registry: whatever the graph needs besides constants, placeholders and state.
     init(_ ops: [OpDefinition] = [], threads: Int = 1) throws {
         builder = GraphBuilder(registry: OpRegistry([.const, .tinyPlaceholder] + stateOps + trainingOps + ops))
         let device = CPUDevice(name: try DeviceName("/job:localhost/replica:0/task:0/device:CPU:0"))
-        place = KernelPlace(device: device, resources: resources, pool: try ComputePool(threadCount: threads))
+        place = KernelEnvironment(device: device, resources: resources, pool: try ComputePool(threadCount: threads))
     }
 
     /// A value of which the graph knows only the type.
@@ -61,10 +61,10 @@ final class TinySession {
 
     /// What an asynchronous kernel came to, or nothing yet.
     final class Pending: Sendable {
-        private let result = Mutex<Result<[Slot], Status>?>(nil)
+        private let result = Mutex<Result<[EdgeValue], Status>?>(nil)
         var isDone: Bool { result.withLock { $0 != nil } }
-        func finish(_ value: Result<[Slot], Status>) { result.withLock { $0 = value } }
-        func wait() throws -> [Slot] {
+        func finish(_ value: Result<[EdgeValue], Status>) { result.withLock { $0 = value } }
+        func wait() throws -> [EdgeValue] {
             while true {
                 if let result = result.withLock({ $0 }) { return try result.get() }
                 usleep(50)
@@ -80,7 +80,7 @@ final class TinySession {
     }
 
     private struct Step {
-        var slots: [Endpoint: Slot] = [:]
+        var slots: [Endpoint: EdgeValue] = [:]
         var done: Set<NodeID> = []
         let context: StepContext
         init(_ cancellation: Cancellation) {
@@ -98,18 +98,18 @@ final class TinySession {
         let node = builder.node(id)
         for source in node.inputs { try run(source.node, &step) }
         for source in node.controlInputs { try run(source, &step) }
-        var inputs = try zip(node.inputs, node.inputTypes).map { source, type -> Slot in
+        var inputs = try zip(node.inputs, node.inputTypes).map { source, type -> EdgeValue in
             guard case .reference(let cell)? = step.slots[source] else { return step.slots[source] ?? .empty }
             if node.op.allowsUninitializedInput { return .reference(cell) }
             let value = try cell.read()
             return type.isReference ? .reference(cell) : .value(value)
         }
-        var outputs = [Slot](repeating: .empty, count: node.outputTypes.count)
+        var outputs = [EdgeValue](repeating: .empty, count: node.outputTypes.count)
         let pending = Pending()
         let kernel = try kernel(id, node)
         try inputs.withUnsafeMutableBufferPointer { inputs in
             try outputs.withUnsafeMutableBufferPointer { outputs in
-                let nowhere = try #require(UnsafeMutablePointer<Slot>(bitPattern: 64))
+                let nowhere = try #require(UnsafeMutablePointer<EdgeValue>(bitPattern: 64))
                 let context = KernelContext(
                     inputs: inputs.baseAddress ?? nowhere, inputCount: inputs.count,
                     outputs: outputs.baseAddress ?? nowhere, outputCount: outputs.count, step: step.context,
@@ -141,8 +141,8 @@ final class TinySession {
 }
 
 private final class NoMessages: Rendezvous {
-    func send(_ key: RendezvousKey, _ delivery: Delivery) throws(Status) {}
-    func receive(_ key: RendezvousKey, _ done: @escaping Completion<Delivery>) {}
+    func send(_ key: RendezvousKey, _ delivery: RendezvousItem) throws(Status) {}
+    func receive(_ key: RendezvousKey, _ done: @escaping Completion<RendezvousItem>) {}
     func abort(_ status: Status) {}
 }
 

@@ -41,7 +41,7 @@ struct ArithmeticSimplificationTests {
         let devices = try LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0), options: RuntimeOptions())
         let environment = PassEnvironment(registry: .standard, place: devices.client)
         let graph = try b.graph()
-        let simplified = try GraphOptimizer(passes: [ArithmeticSimplification(), Identities()]).run(graph, environment)
+        let simplified = try GraphOptimizer(passes: [ArithmeticSimplification(), IdentityElimination()]).run(graph, environment)
         for (output, _) in same { #expect(!simplified.nodes.contains { $0.name == output.operation.name }, "\(output)") }
         for output in kept { #expect(simplified.nodes.contains { $0.name == output.operation.name }, "\(output)") }
         let reshape = try #require(simplified.nodes.first { $0.name == kept.last?.operation.name })

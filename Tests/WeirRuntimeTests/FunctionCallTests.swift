@@ -182,8 +182,8 @@ struct FunctionCallTests {
 
     @Test("function tables are released with their graph, even for recursive functions", arguments: [true, false])
     func release(_ isRun: Bool) throws {
-        weak var tables: FunctionTables?
-        weak var table: FunctionTable?
+        weak var tables: ProcessFunctionLibraryRuntime?
+        weak var table: FunctionLibraryRuntime?
         do {
             let b = GraphBuilder(registry: .standard)
             b.addFunction(function("f", [call("f", as: "f", "x")], returns: "call_f:y:0"))
@@ -196,7 +196,7 @@ struct FunctionCallTests {
             table = made.functions?.table(at: devices.client.device.name) { preconditionFailure("it is there") }
             #expect(tables != nil && table != nil)
             if isRun {
-                let ended = Waiting<Void>()
+                let ended = BlockingCompletion<Void>()
                 made.run(StepContext(id: 1, rendezvous: LocalRendezvous())) { ended.finish($0) }
                 _ = ended.wait()
             }
@@ -206,12 +206,12 @@ struct FunctionCallTests {
 
     @Test("a graph with too many or too deeply nested functions is rejected")
     func tables() throws {
-        let tables = FunctionTables()
+        let tables = ProcessFunctionLibraryRuntime()
         for _ in 0..<10_000 { try tables.count(FunctionReference("f")) }
         #expect(throws: Status.self) { try tables.count(FunctionReference("f")) }
         var nested = FunctionReference("f")
         for _ in 0..<100 { nested = FunctionReference("f", attributes: ["g": .function(nested)]) }
-        #expect(throws: Status.self) { try FunctionTables().count(nested) }
+        #expect(throws: Status.self) { try ProcessFunctionLibraryRuntime().count(nested) }
     }
 
     @Test("recursion can be deeper than one thread's stack")
@@ -219,7 +219,7 @@ struct FunctionCallTests {
         func descend(_ depth: Int) throws(Status) -> Int {
             guard depth > 0 else { return 0 }
             var result: Result<Int, Status> = .success(0)
-            try ThreadStack.withRoom { result = Result { () throws(Status) -> Int in try descend(depth - 1) + 1 } }
+            try ThreadStack.withSufficientStack { result = Result { () throws(Status) -> Int in try descend(depth - 1) + 1 } }
             return try result.get()
         }
         #expect(try descend(300_000) == 300_000)
@@ -229,9 +229,9 @@ struct FunctionCallTests {
     func heldThreads() throws {
         for _ in 0..<5 {
             let pool = try ComputePool(threadCount: 2)
-            let released = (0..<2).map { _ in Waiting<Int>() }
-            let held = (0..<2).map { _ in Waiting<Int>() }
-            let served = (0..<20).map { _ in Waiting<Int>() }
+            let released = (0..<2).map { _ in BlockingCompletion<Int>() }
+            let held = (0..<2).map { _ in BlockingCompletion<Int>() }
+            let served = (0..<20).map { _ in BlockingCompletion<Int>() }
             withExtendedLifetime(pool) {
                 for (release, waiting) in zip(released, held) { pool.submit { waiting.finish(release.wait()) } }
                 for waiting in served { pool.submit { waiting.finish(.success(1)) } }
@@ -244,9 +244,9 @@ struct FunctionCallTests {
 
     @Test("a pool of one thread without extra threads runs jobs in order, however long they take")
     func order() throws {
-        let pool = try ComputePool(threadCount: 1, isRelieved: false)
+        let pool = try ComputePool(threadCount: 1, startsAdditionalThreads: false)
         let isRunning = Atomic<Bool>(false)
-        let (first, second) = (Waiting<Bool>(), Waiting<Bool>())
+        let (first, second) = (BlockingCompletion<Bool>(), BlockingCompletion<Bool>())
         withExtendedLifetime(pool) {
             for waiting in [first, second] {
                 pool.submit {

@@ -15,7 +15,7 @@ struct KernelStoreTests {
         let devices = try LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0))
         let request = KernelRequest(
             name: name, op: op, attributes: node.attributes, inputTypes: node.inputTypes, outputTypes: node.outputTypes,
-            place: KernelPlace(
+            place: KernelEnvironment(
                 device: devices.client.device, resources: devices.client.resources, kernels: CountingKernels(counter: made ?? Counter())),
             functions: NoFunctions())
         return (request, try #require(op.support(on: "CPU", node.attributes)))

@@ -136,12 +136,12 @@ struct OptimizerTests {
         let all = GraphOptimizer.standard.passes
         return [
             ("folding", options([ConstantFolding()], .sequential)),
-            ("common subexpressions", options([CommonSubexpressions()], .sequential)),
+            ("common subexpressions", options([CommonSubexpressionElimination()], .sequential)),
             ("simplification", options([ArithmeticSimplification()], .sequential)),
-            ("unused values", options([UnusedValues()], .sequential)),
-            ("control edges", options([ControlEdges()], .sequential)),
-            ("identities", options([Identities()], .sequential)),
-            ("products", options([Identities(), ProductFusion()], .sequential)),
+            ("unused values", options([UnusedValueElimination()], .sequential)),
+            ("control edges", options([ControlEdgeSimplification()], .sequential)),
+            ("identities", options([IdentityElimination()], .sequential)),
+            ("products", options([IdentityElimination(), ContractionFusion()], .sequential)),
             ("fusion", options([ElementwiseFusion()], .sequential)),
             ("all, one thread", options(all, .sequential)),
             ("all, several threads", options(all, .parallel)),

@@ -5,7 +5,7 @@ import WeirTensor
 
 @testable import WeirRuntime
 
-@Suite("Placement")
+@Suite("PlacementErrors")
 struct PlacerTests {
     private static func device(_ text: String, local: Bool = true) throws -> PlacementDevice {
         PlacementDevice(name: try DeviceName(text), incarnation: 1, isLocal: local)

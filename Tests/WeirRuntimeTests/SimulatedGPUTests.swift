@@ -41,7 +41,7 @@ struct SimulatedGPUTests {
         let gpu = try SimulatedGPU(name: name)
         let tensor = try gpu.upload(Tensor([1, 2, 3] as [Float]))
         #expect(tensor.elements(Float.self).allSatisfy { $0.isNaN })
-        let back = Waiting<Tensor>()
+        let back = BlockingCompletion<Tensor>()
         gpu.download(tensor, after: gpu.stream?.record()) { back.finish($0) }
         #expect(try back.wait().get().array(of: Float.self) == [1, 2, 3])
     }
@@ -50,7 +50,7 @@ struct SimulatedGPUTests {
     func newMemory() throws {
         let gpu = try SimulatedGPU(name: name)
         let tensor = try Tensor(.int32, [4], in: gpu.allocator)
-        let back = Waiting<Tensor>()
+        let back = BlockingCompletion<Tensor>()
         gpu.download(tensor, after: nil) { back.finish($0) }
         #expect(try back.wait().get().array(of: Int32.self) == [-1, -1, -1, -1])
     }
@@ -61,7 +61,7 @@ struct SimulatedGPUTests {
         var tensor: Tensor? = try gpu.upload(Tensor([5, 6] as [Float]))
         struct Address: @unchecked Sendable { let pointer: UnsafeMutableRawPointer }
         let address = Address(pointer: try #require(tensor.flatMap { gpu.elements(of: $0) }))
-        let (began, read) = (Waiting<Void>(), Waiting<Float>())
+        let (began, read) = (BlockingCompletion<Void>(), BlockingCompletion<Float>())
         // Blocks the stream until the tensor is freed.
         gpu.enqueue {
             _ = began.wait()
@@ -78,7 +78,7 @@ struct SimulatedGPUTests {
         let gpu = try SimulatedGPU(name: name)
         let other = try SimulatedGPU(name: name)
         let stream = try #require(gpu.stream)
-        let gate = Waiting<Void>()
+        let gate = BlockingCompletion<Void>()
         let order = Mutex<[Int]>([])
         gpu.enqueue {
             _ = gate.wait()
@@ -87,7 +87,7 @@ struct SimulatedGPUTests {
         let event = stream.record()
         #expect(!event.isReached)
         other.stream?.wait(for: event)
-        let done = Waiting<Void>()
+        let done = BlockingCompletion<Void>()
         other.enqueue {
             order.withLock { $0.append(2) }
             done.finish(.success(()))
@@ -115,7 +115,7 @@ struct SimulatedGPUTests {
     }
     private final class Times: StepTrace {
         let all = Mutex<[(node: String, device: String, start: Int, end: Int)]>([])
-        func record(node: String, op: String, device: String, start: Int, end: Int, outputs: [Slot]) {
+        func record(node: String, op: String, device: String, start: Int, end: Int, outputs: [EdgeValue]) {
             all.withLock { $0.append((node, device, start, end)) }
         }
     }
@@ -140,7 +140,7 @@ struct SimulatedGPUTests {
 
     @Test("kernels of one device run in order, and the executor does not wait for them")
     func enqueued() throws {
-        let (gate, entered) = (Waiting<Void>(), Waiting<Void>())
+        let (gate, entered) = (BlockingCompletion<Void>(), BlockingCompletion<Void>())
         let slow = OpDefinition("Slow", "(x: float) -> (y: float)").shape(ShapeFunctions.unchanged).kernel(gpu: [:]) { _ in
             .sync { context in
                 _ = gate.wait()

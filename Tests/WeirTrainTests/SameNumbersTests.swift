@@ -48,7 +48,7 @@ struct SameNumbersTests {
     private func losses(threads: Int, _ execution: ExecutionOptions) throws -> [Float] {
         let training = try Training(onCluster: false)
         let name = DeviceName(job: "localhost", replica: 0, task: 0, type: "CPU", index: 0)
-        let place = KernelPlace(
+        let place = KernelEnvironment(
             device: CPUDevice(name: name), resources: ResourceTable(defaultContainer: "localhost"),
             pool: try ComputePool(threadCount: threads))
         var options = RuntimeOptions()

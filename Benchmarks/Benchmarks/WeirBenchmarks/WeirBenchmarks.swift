@@ -3,10 +3,10 @@ import BenchmarkCases
 
 // These benchmarks measure time. The instruction and allocation counts that are committed are in `../../thresholds.json`.
 let benchmarks: @Sendable () -> Void = {
-    for item in Case.all {
+    for item in BenchmarkCase.all {
         // A short case runs 1000 times between two readings of the clock.
         let scale: BenchmarkScalingFactor = item.iterations >= 500 ? .kilo : .one
-        let preparation = Preparation(item)
+        let preparation = LazyCase(item)
         Benchmark(
             item.name,
             configuration: .init(
@@ -22,11 +22,11 @@ let benchmarks: @Sendable () -> Void = {
 }
 
 /// Prepares a case at its first run, because most runs use only a few cases.
-final class Preparation {
-    private let item: Case
+final class LazyCase {
+    private let item: BenchmarkCase
     private var prepared: (() throws -> Void)?
 
-    init(_ item: Case) { self.item = item }
+    init(_ item: BenchmarkCase) { self.item = item }
 
     func body() throws -> () throws -> Void {
         if let prepared { return prepared }

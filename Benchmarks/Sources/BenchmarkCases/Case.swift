@@ -1,5 +1,5 @@
 /// A piece of work whose cost is measured and checked against a threshold.
-public struct Case: Sendable {
+public struct BenchmarkCase: Sendable {
     /// The name, `family/what/size`.
     public let name: String
     /// How often the case runs when it is counted. The number is small, because counting makes code fifty times slower, and

@@ -1,9 +1,9 @@
 import Weir
 
-extension Case {
+extension BenchmarkCase {
     /// The overhead between kernels: graphs of a thousand nodes that do almost nothing, without optimization, in both execution
     /// modes.
-    static let executor: [Case] = engines.flatMap { engine in
+    static let executor: [BenchmarkCase] = engines.flatMap { engine in
         [
             graph("executor/\(engine.name)/pass-chain", engine.scheduling, iterations: 10) { chain("Identity", $0) },
             graph("executor/\(engine.name)/kernel-chain", engine.scheduling, iterations: 10) { chain("Neg", $0) },
@@ -20,8 +20,8 @@ extension Case {
     private static func graph(
         _ name: String, _ scheduling: ExecutionOptions.Scheduling, iterations: Int,
         _ build: @escaping @Sendable (Output) -> Output
-    ) -> Case {
-        Case(name, iterations: iterations, parts: size) {
+    ) -> BenchmarkCase {
+        BenchmarkCase(name, iterations: iterations, parts: size) {
             let builder = GraphBuilder(registry: .standard)
             let x = builder.placeholder(.scalar)
             let result = build(x)

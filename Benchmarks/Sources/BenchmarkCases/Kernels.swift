@@ -1,8 +1,8 @@
 import Weir
 
-extension Case {
+extension BenchmarkCase {
     /// Graphs of one op: the cost of the kernel and of the step around it.
-    static let kernels: [Case] =
+    static let kernels: [BenchmarkCase] =
         bySize { kernel("AddV2", $0, $1, [[$2], [$2]]) }
         + bySize { kernel("Tanh", $0, $1, [[$2]]) }
         + bySize { sum($0, $1, [$2]) }
@@ -32,14 +32,14 @@ extension Case {
     private static let pooling: Attributes = ["ksize": .ints([1, 2, 2, 1]), "strides": .ints([1, 2, 2, 1]), "padding": "VALID"]
 
     /// One case for each of three vector sizes. They are dominated by the cost of a step, of a layer, and of memory.
-    private static func bySize(_ make: (_ label: String, _ iterations: Int, _ count: Int) -> Case) -> [Case] {
+    private static func bySize(_ make: (_ label: String, _ iterations: Int, _ count: Int) -> BenchmarkCase) -> [BenchmarkCase] {
         [make("64", 200, 64), make("4K", 50, 4 << 10), make("256K", 3, 256 << 10)]
     }
 
     private static func kernel(
         _ op: String, _ label: String, _ iterations: Int, _ shapes: [Shape], _ attributes: Attributes = [:]
-    ) -> Case {
-        Case("kernel/\(op)/\(label)", iterations: iterations, warmUp: iterations < 10 ? 2 : 6) {
+    ) -> BenchmarkCase {
+        BenchmarkCase("kernel/\(op)/\(label)", iterations: iterations, warmUp: iterations < 10 ? 2 : 6) {
             let builder = GraphBuilder(registry: .standard)
             let feeds = try shapes.map { (builder.placeholder($0), try Tensor.sample($0)) }
             let result = builder.add(op, feeds.map(\.0), attributes: attributes)[0]
@@ -48,8 +48,8 @@ extension Case {
         }
     }
 
-    private static func sum(_ label: String, _ iterations: Int, _ shape: Shape) -> Case {
-        Case("kernel/Sum/\(label)", iterations: iterations, warmUp: iterations < 10 ? 2 : 6) {
+    private static func sum(_ label: String, _ iterations: Int, _ shape: Shape) -> BenchmarkCase {
+        BenchmarkCase("kernel/Sum/\(label)", iterations: iterations, warmUp: iterations < 10 ? 2 : 6) {
             let builder = GraphBuilder(registry: .standard)
             let x = builder.placeholder(shape)
             let result = builder.add("Sum", [x, builder.constant(Tensor([0] as [Int32]))])[0]

@@ -4,24 +4,24 @@
 import Weir
 import WeirCluster
 
-extension Case {
+extension BenchmarkCase {
     /// The messages of a step between two tasks: heads, and whole frames that one thread sends and receives through a pair of
     /// sockets. Switching between threads is not included, because it costs time but not instructions.
-    static let links: [Case] = [
-        Case("links/run-graph", iterations: 200) {
+    static let links: [BenchmarkCase] = [
+        BenchmarkCase("links/run-graph", iterations: 200) {
             let request = try runGraph()
             return { keep(try RunGraph(linkHead: try request.linkHead(), variants: .none)) }
         },
-        Case("links/run-graph-reply", iterations: 200) {
+        BenchmarkCase("links/run-graph-reply", iterations: 200) {
             let reply = RunGraphReply(received: [NamedTensor("loss:0", Tensor(Float(1)))])
             return { keep(try RunGraphReply(linkHead: try reply.linkHead(), variants: .none)) }
         },
-        Case("links/receive-tensor", iterations: 200) {
+        BenchmarkCase("links/receive-tensor", iterations: 200) {
             let request = ReceiveTensor(step: 7, key: key, requestID: 9)
             return { keep(try ReceiveTensor(linkHead: request.linkHead)) }
         },
-        Case("links/tensor", iterations: 200) {
-            let delivery = Delivery(try .sample([32, 32]))
+        BenchmarkCase("links/tensor", iterations: 200) {
+            let delivery = RendezvousItem(try .sample([32, 32]))
             return { keep(try LinkTensor(head: try LinkTensor(delivery).head)) }
         },
         exchange("call") { LinkFrame(kind: .receiveTensor, call: 1, head: ReceiveTensor(step: 7, key: key).linkHead) },
@@ -40,13 +40,13 @@ extension Case {
     }
 
     private static func tensorFrame(_ shape: Shape) throws -> LinkFrame {
-        let delivery = Delivery(try .sample(shape))
+        let delivery = RendezvousItem(try .sample(shape))
         return LinkFrame(kind: .tensor, call: 1, head: try LinkTensor(delivery).head, payload: delivery.tensor)
     }
 
     /// Sends and receives a frame. The frame must fit into the sockets' buffers, because one thread does both.
-    private static func exchange(_ label: String, _ make: @escaping @Sendable () throws -> LinkFrame) -> Case {
-        Case("links/frame/\(label)", iterations: 100) {
+    private static func exchange(_ label: String, _ make: @escaping @Sendable () throws -> LinkFrame) -> BenchmarkCase {
+        BenchmarkCase("links/frame/\(label)", iterations: 100) {
             let frame = try make()
             var descriptors: [Int32] = [-1, -1]
             guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &descriptors) == 0 else {

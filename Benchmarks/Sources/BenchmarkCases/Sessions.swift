@@ -7,7 +7,7 @@ extension DirectSession {
         _ graph: Graph, scheduling: ExecutionOptions.Scheduling = .sequential, optimizer: GraphOptimizer = .standard
     ) throws -> DirectSession {
         let name = DeviceName(job: "localhost", replica: 0, task: 0, type: "CPU", index: 0)
-        let place = KernelPlace(
+        let place = KernelEnvironment(
             device: CPUDevice(name: name, incarnation: 1), resources: ResourceTable(defaultContainer: "localhost"),
             pool: try oneThread.get())
         var options = RuntimeOptions()

@@ -5,9 +5,9 @@
 #endif
 import Weir
 
-extension Case {
+extension BenchmarkCase {
     /// Whole training steps in this process, of networks that TensorFlow wrote.
-    static let steps: [Case] = [step("iris", 50), step("iris_adam", 50), step("lstm", 1, warmUp: 1)]
+    static let steps: [BenchmarkCase] = [step("iris", 50), step("iris_adam", 50), step("lstm", 1, warmUp: 1)]
 
     /// The folder of the graphs, in this package's directory.
     private static let folder: String = {
@@ -22,8 +22,8 @@ extension Case {
         var `init`: String
     }
 
-    private static func step(_ name: String, _ iterations: Int, warmUp: Int = 6) -> Case {
-        Case("step/\(name)", iterations: iterations, warmUp: warmUp) {
+    private static func step(_ name: String, _ iterations: Int, warmUp: Int = 6) -> BenchmarkCase {
+        BenchmarkCase("step/\(name)", iterations: iterations, warmUp: warmUp) {
             let path = "\(folder)/\(name)"
             guard let description = FileManager.default.contents(atPath: path + ".json") else {
                 throw Status.notFound("\(path).json: no such file")

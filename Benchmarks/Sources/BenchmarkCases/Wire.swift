@@ -1,39 +1,39 @@
 import Weir
 
-extension Case {
+extension BenchmarkCase {
     /// Encodes and decodes messages.
-    static let wire: [Case] =
+    static let wire: [BenchmarkCase] =
         [("4B", 1, 500), ("4KB", 1 << 10, 200), ("1MB", 256 << 10, 5)].flatMap(tensorMessages) + [
-            Case("wire/graph-encode/1000", iterations: 2, parts: 1000) {
+            BenchmarkCase("wire/graph-encode/1000", iterations: 2, parts: 1000) {
                 let definition = thousandNodes
                 return { keep(try definition.serialized()) }
             },
-            Case("wire/graph-decode/1000", iterations: 2, parts: 1000) {
+            BenchmarkCase("wire/graph-decode/1000", iterations: 2, parts: 1000) {
                 let bytes = try thousandNodes.serialized()
                 return { keep(try GraphDefinition(serialized: bytes)) }
             },
-            Case("wire/graph-resolve/1000", iterations: 2, parts: 1000) {
+            BenchmarkCase("wire/graph-resolve/1000", iterations: 2, parts: 1000) {
                 let definition = thousandNodes
                 return { keep(try Graph(definition, registry: .standard)) }
             },
         ]
 
     /// Encodes a tensor as a `TensorProto` and as a response to RecvTensor, of which only the head is encoded. Decodes both.
-    private static func tensorMessages(_ label: String, _ count: Int, _ iterations: Int) -> [Case] {
+    private static func tensorMessages(_ label: String, _ count: Int, _ iterations: Int) -> [BenchmarkCase] {
         [
-            Case("wire/tensor-encode/\(label)", iterations: iterations) {
+            BenchmarkCase("wire/tensor-encode/\(label)", iterations: iterations) {
                 let tensor = try Tensor.sample([count])
                 return { keep(try tensor.serialized()) }
             },
-            Case("wire/tensor-decode/\(label)", iterations: iterations) {
+            BenchmarkCase("wire/tensor-decode/\(label)", iterations: iterations) {
                 let bytes = try Tensor.sample([count]).serialized()
                 return { keep(try Tensor(serialized: bytes)) }
             },
-            Case("wire/receive-encode/\(label)", iterations: iterations) {
+            BenchmarkCase("wire/receive-encode/\(label)", iterations: iterations) {
                 let tensor = try Tensor.sample([count])
                 return { keep(try ReceiveTensorCoder.encode(tensor, sendStartMicros: 1 << 50)) }
             },
-            Case("wire/receive-decode/\(label)", iterations: iterations) {
+            BenchmarkCase("wire/receive-decode/\(label)", iterations: iterations) {
                 let bytes = try ReceiveTensorCoder.encode(try .sample([count]), sendStartMicros: 1 << 50).contiguous
                 return { keep(try ReceiveTensorCoder.decode(bytes)) }
             },

@@ -24,10 +24,10 @@ struct CountCases {
 
     private static func run(_ arguments: [String]) throws {
         guard let name = arguments.first else {
-            for item in Case.all { print(item.name, item.iterations, item.parts, separator: "\t") }
+            for item in BenchmarkCase.all { print(item.name, item.iterations, item.parts, separator: "\t") }
             return
         }
-        guard arguments.count == 1, let item = Case.all.first(where: { $0.name == name }) else {
+        guard arguments.count == 1, let item = BenchmarkCase.all.first(where: { $0.name == name }) else {
             throw UnknownCase(description: "expected one case's name, found \(arguments)")
         }
         let body = try item.prepare()

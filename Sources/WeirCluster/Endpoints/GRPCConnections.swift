@@ -8,7 +8,7 @@ final class GRPCConnections: Sendable {
     static let shared = GRPCConnections()
 
     private let options: TransportOptions
-    private let connections = Mutex(RecentTable<String, GRPCConnection>(capacity: 1000))
+    private let connections = Mutex(LRUCache<String, GRPCConnection>(capacity: 1000))
 
     init(options: TransportOptions = TransportOptions()) { self.options = options }
 

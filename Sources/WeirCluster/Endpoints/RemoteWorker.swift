@@ -89,7 +89,7 @@ final class RemoteWorker: WorkerEndpoint {
         }
     }
 
-    func receiveTensor(_ request: ReceiveTensor, cancellation: Cancellation, _ done: @escaping Completion<Delivery>) {
+    func receiveTensor(_ request: ReceiveTensor, cancellation: Cancellation, _ done: @escaping Completion<RendezvousItem>) {
         var request = request
         if request.requestID == 0 { request.requestID = .random(in: 1 ... .max) }
         let (resets, task, begin) = (resets, task, ContinuousClock.now)
@@ -101,7 +101,7 @@ final class RemoteWorker: WorkerEndpoint {
                 WorkerMethod.recvTensor, TFRecvTensorRequest(request), ProtobufSerializer(),
                 TensorDeserializer(variants: self.variants))
             if received.requiresAcknowledgement { self.acknowledge(request.requestID) }
-            return Delivery(received.tensor, isDead: received.isDead)
+            return RendezvousItem(received.tensor, isDead: received.isDead)
         }
     }
 

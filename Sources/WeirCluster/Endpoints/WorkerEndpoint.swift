@@ -17,7 +17,7 @@ public protocol WorkerEndpoint: AnyObject, Sendable {
     /// Runs this task's part of a step. `cancellation` ends it early.
     func runGraph(_ request: RunGraph, cancellation: Cancellation, _ done: @escaping Completion<RunGraphReply>)
     /// Hands out a tensor that a step of this task produces, when it is produced.
-    func receiveTensor(_ request: ReceiveTensor, cancellation: Cancellation, _ done: @escaping Completion<Delivery>)
+    func receiveTensor(_ request: ReceiveTensor, cancellation: Cancellation, _ done: @escaping Completion<RendezvousItem>)
     /// Forgets a step: drops what nobody fetched.
     func cleanUpGraph(step: Int) async throws
     /// Drops the resources of these containers, of the default one when none is named.

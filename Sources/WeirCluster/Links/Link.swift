@@ -19,7 +19,7 @@ final class Link: Sendable {
     init(
         control: LinkSocket, bulk: LinkSocket, incoming: SharedRing? = nil, outgoing: SharedRing? = nil
     ) throws(Status) {
-        bulkWriter = try ComputePool(threadCount: 1, isRelieved: false)
+        bulkWriter = try ComputePool(threadCount: 1, startsAdditionalThreads: false)
         self.control = control
         self.bulk = bulk
         self.incoming = incoming

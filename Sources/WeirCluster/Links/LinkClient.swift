@@ -7,7 +7,7 @@ import WeirWire
 final class LinkClient: Sendable {
     private enum Pending {
         case run(Completion<RunGraphReply>)
-        case receive(Completion<Delivery>)
+        case receive(Completion<RendezvousItem>)
     }
     private struct Call {
         let pending: Pending
@@ -69,7 +69,7 @@ final class LinkClient: Sendable {
             done(.failure(error))
         }
     }
-    func receiveTensor(_ request: ReceiveTensor, cancellation: Cancellation, _ done: @escaping Completion<Delivery>) {
+    func receiveTensor(_ request: ReceiveTensor, cancellation: Cancellation, _ done: @escaping Completion<RendezvousItem>) {
         do throws(Status) {
             try call(.receiveTensor, request.linkHead, .receive(done), cancellation)
         } catch {
@@ -160,7 +160,7 @@ final class LinkClient: Sendable {
                 } else {
                     tensor = try ReceiveTensorCoder.decode(description.encoded, variants: variants).tensor
                 }
-                if case .receive(let done)? = take(frame.call) { done(.success(Delivery(tensor, isDead: description.isDead))) }
+                if case .receive(let done)? = take(frame.call) { done(.success(RendezvousItem(tensor, isDead: description.isDead))) }
             default: throw .dataLoss("A link's message of kind \(frame.kind) is no answer")
             }
         } catch {

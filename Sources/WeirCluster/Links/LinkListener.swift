@@ -15,14 +15,14 @@ final class LinkListener: Sendable {
     /// What a peer must say first.
     let secret: UInt64 = .random(in: 1 ... .max)
     /// How many may have connected and not yet said who they are, and for how long. Each takes a thread.
-    private static let maximumStrangers = 256
+    private static let maximumHandshakes = 256
     private static let patience = Duration.seconds(10)
     /// How many links there may be, each of which takes threads, and how many sockets whose other half is still to come.
     private static let maximumLinks = 4096
-    private static let maximumHalves = 1024
+    private static let maximumIncompleteConnections = 1024
     private let worker: Worker
     private let variants: VariantDecoders
-    private struct Half {
+    private struct IncompleteConnection {
         var lane: UInt8
         var socket: LinkSocket
         var ring: SharedRing?
@@ -31,9 +31,9 @@ final class LinkListener: Sendable {
         var isStopped = false
         /// Open for connections; closed by the threads that take these.
         var listening: [Int32] = []
-        var strangers = 0
+        var handshakes = 0
         /// Sockets whose other half is still to come.
-        var halves = RecentTable<UInt64, Half>(capacity: LinkListener.maximumHalves)
+        var incomplete = LRUCache<UInt64, IncompleteConnection>(capacity: LinkListener.maximumIncompleteConnections)
         var links: [UInt64: LinkServer] = [:]
     }
     private let state = Mutex(State())
@@ -81,7 +81,7 @@ final class LinkListener: Sendable {
             }
             _ = fcntl(accepted, F_SETFD, FD_CLOEXEC)
             let socket = LinkSocket(descriptor: accepted)
-            guard let listener = listener(), listener.letIn(socket) else { break }
+            guard let listener = listener(), listener.startHandshake(socket) else { break }
         }
         listener()?.state.withLock { state in state.listening.removeAll { $0 == descriptor } }
         close(descriptor)
@@ -89,11 +89,11 @@ final class LinkListener: Sendable {
 
     /// Hears who has connected, on a thread of its own: who says nothing holds up nobody else.
     /// - Returns: false when the listener has been stopped.
-    private func letIn(_ socket: LinkSocket) -> Bool {
+    private func startHandshake(_ socket: LinkSocket) -> Bool {
         let isWelcome = state.withLock { state -> Bool? in
             guard !state.isStopped else { return nil }
-            guard state.strangers < LinkListener.maximumStrangers else { return false }
-            state.strangers += 1
+            guard state.handshakes < LinkListener.maximumHandshakes else { return false }
+            state.handshakes += 1
             return true
         }
         guard isWelcome == true else { return isWelcome != nil }
@@ -102,10 +102,10 @@ final class LinkListener: Sendable {
                 let deadline = Deadline(LinkListener.patience) { socket.close() }
                 admit(socket)
                 deadline.stop()
-                state.withLock { $0.strangers -= 1 }
+                state.withLock { $0.handshakes -= 1 }
             }
         } catch {
-            state.withLock { $0.strangers -= 1 }
+            state.withLock { $0.handshakes -= 1 }
         }
         return true
     }
@@ -116,22 +116,22 @@ final class LinkListener: Sendable {
         guard let said = try? reader.fixed64(), said == secret, let lane = try? reader.byte(), lane < 2,
             let sharesMemory = try? reader.bool()
         else { return socket.close() }
-        var half = Half(lane: lane, socket: socket)
+        var connection = IncompleteConnection(lane: lane, socket: socket)
         if lane == 1, sharesMemory {
             guard let ring = try? socket.takeRing() else { return socket.close() }
-            half.ring = ring
+            connection.ring = ring
         }
         let id = frame.call
-        let (other, gone) = state.withLock { state -> (Half?, [Half]) in
-            if let other = state.halves.remove(id) {
-                return state.links.count < LinkListener.maximumLinks ? (other, []) : (nil, [other, half])
+        let (other, gone) = state.withLock { state -> (IncompleteConnection?, [IncompleteConnection]) in
+            if let other = state.incomplete.remove(id) {
+                return state.links.count < LinkListener.maximumLinks ? (other, []) : (nil, [other, connection])
             }
             // Of a peer that gave up, or is gone, the other half never comes.
-            return (nil, state.halves.insert(id, half))
+            return (nil, state.incomplete.insert(id, connection))
         }
-        for half in gone { half.socket.close() }
+        for connection in gone { connection.socket.close() }
         guard let other else { return }
-        let (control, bulk) = lane == 0 ? (half, other) : (other, half)
+        let (control, bulk) = lane == 0 ? (connection, other) : (other, connection)
         guard let link = try? Link(control: control.socket, bulk: bulk.socket, outgoing: bulk.ring) else {
             // No thread left for it. The peer's link ends, with the calls that it has sent; its next ones go over gRPC.
             control.socket.close()
@@ -147,14 +147,14 @@ final class LinkListener: Sendable {
     }
 
     func stop() {
-        let (links, halves) = state.withLock { state -> ([LinkServer], [LinkSocket]) in
+        let (links, incomplete) = state.withLock { state -> ([LinkServer], [LinkSocket]) in
             state.isStopped = true
             // Under the lock: once closed, the number may be another file's.
             for descriptor in state.listening { shutdown(descriptor, Int32(SHUT_RDWR)) }
-            return (Array(state.links.values), state.halves.removeAll().map(\.socket))
+            return (Array(state.links.values), state.incomplete.removeAll().map(\.socket))
         }
         for link in links { link.close() }
-        for socket in halves { socket.close() }
+        for socket in incomplete { socket.close() }
     }
 }
 

@@ -85,7 +85,7 @@ package struct LinkTensor {
     /// Not empty for types that are no plain bytes: the tensor itself.
     var encoded: [UInt8]
 
-    package init(_ delivery: Delivery) throws(Status) {
+    package init(_ delivery: RendezvousItem) throws(Status) {
         isDead = delivery.isDead
         dtype = delivery.tensor.dtype
         shape = delivery.tensor.shape

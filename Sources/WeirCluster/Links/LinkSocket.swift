@@ -78,7 +78,7 @@ package final class LinkSocket: Sendable {
         let made: Result<ComputePool, Status> = writer.withLock { writer in
             if let writer { return .success(writer) }
             return Result { () throws(Status) -> ComputePool in
-                let made = try ComputePool(threadCount: 1, isRelieved: false)
+                let made = try ComputePool(threadCount: 1, startsAdditionalThreads: false)
                 writer = made
                 return made
             }

@@ -77,7 +77,7 @@ final class LinkWorker: WorkerEndpoint {
         }
     }
 
-    func receiveTensor(_ request: ReceiveTensor, cancellation: Cancellation, _ done: @escaping Completion<Delivery>) {
+    func receiveTensor(_ request: ReceiveTensor, cancellation: Cancellation, _ done: @escaping Completion<RendezvousItem>) {
         if let link { return link.receiveTensor(request, cancellation: cancellation, done) }
         let isUnknown = state.withLock { state in if case .unknown = state { true } else { false } }
         if isUnknown { Task { await connect() } }

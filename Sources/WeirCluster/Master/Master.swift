@@ -12,8 +12,8 @@ public final class Master: MasterEndpoint {
     private let registry: OpRegistry
     private let logger: Logger
     /// A client that ends without a word leaves its session behind; those that nobody has used for longest make room for
-    /// new ones ([decision 12](../../../docs/decisions/0012-what-is-forgotten.md)).
-    private let sessions: Mutex<RecentTable<String, OpenSession>>
+    /// new ones ([decision 12](../../../docs/decisions/0012-bounded-server-state.md)).
+    private let sessions: Mutex<LRUCache<String, OpenSession>>
     private struct OpenSession {
         let session: MasterSession
         /// The session's own view of the cluster, if it has one.
@@ -35,7 +35,7 @@ public final class Master: MasterEndpoint {
         worker: Worker, registry: OpRegistry, defaults: SessionConfiguration = SessionConfiguration(), maximumSessions: Int = 1000,
         maximumNodeCount: Int = 20_000_000, logger: Logger
     ) {
-        sessions = Mutex(RecentTable(capacity: maximumSessions, weight: maximumNodeCount))
+        sessions = Mutex(LRUCache(capacity: maximumSessions, weight: maximumNodeCount))
         self.worker = worker
         self.registry = registry
         self.defaults = defaults

@@ -23,7 +23,7 @@ final class MasterSession: Sendable {
         var isClosed = false
         var running: [Int: Cancellation] = [:]
         // A client that forgets to release them loses those that it has not used for longest.
-        var callables = RecentTable<Int, CallableOptions>(capacity: 10_000)
+        var callables = LRUCache<Int, CallableOptions>(capacity: 10_000)
         var nextCallable = 0
         var partialRuns = PartialRuns()
     }

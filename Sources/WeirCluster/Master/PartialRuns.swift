@@ -12,7 +12,7 @@ struct PartialRun: Sendable {
 
 /// The partial runs of a session. A client that does not finish them loses those that it has not used for longest.
 struct PartialRuns: Sendable {
-    private var runs = RecentTable<String, PartialRun>(capacity: 1000)
+    private var runs = LRUCache<String, PartialRun>(capacity: 1000)
     private var next = 0
 
     /// - Returns: the new run's handle, and runs that made room for it.

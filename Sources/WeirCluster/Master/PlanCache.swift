@@ -13,7 +13,7 @@ final class PlanCache: Sendable {
         case ready(StepPlan)
     }
     private struct State {
-        var entries: RecentTable<StepPlan.Key, Entry>
+        var entries: LRUCache<StepPlan.Key, Entry>
         /// Tells one compilation of a step from the next.
         var next = 0
     }
@@ -21,7 +21,7 @@ final class PlanCache: Sendable {
 
     /// - Parameter nodeCount: the nodes of all plans together, each of which takes a kilobyte or so on every task.
     init(capacity: Int = 1000, nodeCount: Int = 4_000_000) {
-        state = Mutex(State(entries: RecentTable(capacity: capacity, weight: nodeCount)))
+        state = Mutex(State(entries: LRUCache(capacity: capacity, weight: nodeCount)))
     }
 
     var count: Int { state.withLock { $0.entries.count } }

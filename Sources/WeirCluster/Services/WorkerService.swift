@@ -117,7 +117,7 @@ struct WorkerService: RPCService {
     private func receiveTensor(_ message: TFRecvTensorRequest) async throws -> EncodedTensor {
         let request = ReceiveTensor(message)
         // Asking for a tensor runs no kernel: it is not worth another thread.
-        let delivery: Delivery = try await answer(on: { $0() }) { worker.receiveTensor(request, cancellation: $0, $1) }
+        let delivery: RendezvousItem = try await answer(on: { $0() }) { worker.receiveTensor(request, cancellation: $0, $1) }
         return try ReceiveTensorCoder.encode(
             delivery.tensor, isDead: delivery.isDead, sendStartMicros: WorkerService.microsecondsSince1970())
     }

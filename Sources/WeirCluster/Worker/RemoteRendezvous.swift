@@ -19,9 +19,9 @@ final class RemoteRendezvous: Rendezvous {
         ownPrefix = peers.task.description + "/"
     }
 
-    func send(_ key: RendezvousKey, _ delivery: Delivery) throws(Status) { try local.send(key, delivery) }
+    func send(_ key: RendezvousKey, _ delivery: RendezvousItem) throws(Status) { try local.send(key, delivery) }
 
-    func receive(_ key: RendezvousKey, _ done: @escaping Completion<Delivery>) {
+    func receive(_ key: RendezvousKey, _ done: @escaping Completion<RendezvousItem>) {
         if key.text.hasPrefix(ownPrefix) { return local.receive(key, done) }
         do {
             let request = ReceiveTensor(step: step, key: key, requestID: Int.random(in: 1 ... .max))

@@ -57,14 +57,14 @@ final class StepTable: Sendable {
         }
     }
 
-    private let steps: Mutex<RecentTable<Int, Step>>
+    private let steps: Mutex<LRUCache<Int, Step>>
     private let gate: DrainGate
 
     /// - Parameters:
     ///   - capacity: how many steps are kept; those that run are kept beyond it.
     ///   - gate: what waits for steps to end when the server stops.
     init(capacity: Int = 10_000, gate: DrainGate = DrainGate()) {
-        steps = Mutex(RecentTable(capacity: capacity))
+        steps = Mutex(LRUCache(capacity: capacity))
         self.gate = gate
     }
 

@@ -5,7 +5,7 @@ import WeirGraph
 final class StepTimes: StepTrace {
     private let times = Mutex<[NodeTime]>([])
 
-    func record(node: String, op: String, device: String, start: Int, end: Int, outputs: [Slot]) {
+    func record(node: String, op: String, device: String, start: Int, end: Int, outputs: [EdgeValue]) {
         let tensors = outputs.compactMap(\.tensor)
         let time = NodeTime(
             node: node, op: op, device: device, start: start, end: end, outputBytes: tensors.map(\.byteCount),

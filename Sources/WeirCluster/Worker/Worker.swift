@@ -17,7 +17,7 @@ public final class Worker: WorkerEndpoint {
     let steps: StepTable
     private let requests = RecentRequests(capacity: 100_000)
     /// Masters that are gone leave theirs behind.
-    private let sessions = Mutex(RecentTable<String, WorkerSession>(capacity: 10_000))
+    private let sessions = Mutex(LRUCache<String, WorkerSession>(capacity: 10_000))
     private let bootPeers = Mutex<WorkerPeers?>(nil)
     private let cluster: ClusterSpec
     private let connect: WorkerPeers.Connect
@@ -155,7 +155,7 @@ public final class Worker: WorkerEndpoint {
 
     public func runGraph(_ request: RunGraph, cancellation: Cancellation, _ done: @escaping Completion<RunGraphReply>) {
         // Kernels run for as long as they take, and Swift's own threads, which are few, are for messages.
-        guard ComputePool.isOnItsThread else {
+        guard ComputePool.isOnPoolThread else {
             return devices.client.pool.submit { [self] in runGraph(request, cancellation: cancellation, done) }
         }
         do {
@@ -167,7 +167,7 @@ public final class Worker: WorkerEndpoint {
             let step = steps.begin(request.step, session: session.handle)
             session.begin()
             do {
-                for value in request.sends { try step.rendezvous.send(RendezvousKey(value.name), Delivery(value.tensor)) }
+                for value in request.sends { try step.rendezvous.send(RendezvousKey(value.name), RendezvousItem(value.tensor)) }
             } catch {
                 return end(step, session, .failure(Status(error)), done)
             }
@@ -231,14 +231,14 @@ public final class Worker: WorkerEndpoint {
     }
 
     /// A fetched value, which the step has left under its key.
-    private static func delivery(_ key: String, _ step: StepTable.Step) throws(Status) -> Delivery {
+    private static func delivery(_ key: String, _ step: StepTable.Step) throws(Status) -> RendezvousItem {
         guard let delivery = step.rendezvous.take(RendezvousKey(key)) else {
             throw .internalError("Failed to fetch outputs for step \(step.id). (Original error message: nothing was sent for \(key).)")
         }
         try requireAlive(delivery, key, step.id)
         return delivery
     }
-    private static func requireAlive(_ delivery: Delivery, _ key: String, _ step: Int) throws(Status) {
+    private static func requireAlive(_ delivery: RendezvousItem, _ key: String, _ step: Int) throws(Status) {
         guard !delivery.isDead else {
             throw .internalError(
                 "Failed to fetch outputs for step \(step). (Original error message: The tensor returned for \(key) was not valid.)")
@@ -328,7 +328,7 @@ public final class Worker: WorkerEndpoint {
         }
     }
 
-    public func receiveTensor(_ request: ReceiveTensor, cancellation: Cancellation, _ done: @escaping Completion<Delivery>) {
+    public func receiveTensor(_ request: ReceiveTensor, cancellation: Cancellation, _ done: @escaping Completion<RendezvousItem>) {
         do {
             try requests.note(request.requestID, method: "RecvTensor (Worker)")
             try check(request.key)
@@ -349,7 +349,7 @@ public final class Worker: WorkerEndpoint {
             cancellation.deregister(token)
             switch result {
             case .success(let delivery) where !delivery.isOnHost:
-                delivery.download { tensor in once.finish(tensor.map { Delivery($0, isDead: delivery.isDead) }) }
+                delivery.download { tensor in once.finish(tensor.map { RendezvousItem($0, isDead: delivery.isDead) }) }
             default: once.finish(result)
             }
         }

@@ -17,7 +17,7 @@ final class WorkerSession: Sendable {
     private struct State {
         /// Weir's masters have graphs forgotten that they do not need; TensorFlow's never do. One that runs is kept alive
         /// by its step.
-        var graphs = RecentTable<String, LocalGraph>(capacity: 10_000, weight: WorkerSession.maximumNodeCount)
+        var graphs = LRUCache<String, LocalGraph>(capacity: 10_000, weight: WorkerSession.maximumNodeCount)
         var counter: UInt64 = 0
     }
     /// Of all graphs of a session together: some gigabytes.

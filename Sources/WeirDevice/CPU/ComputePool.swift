@@ -28,10 +28,10 @@ public final class ComputePool: Sendable {
     private let queue: Queue
 
     /// Starts the threads.
-    /// - Parameter isRelieved: whether another thread is started when jobs wait for long. Without it, a pool of one thread runs
+    /// - Parameter startsAdditionalThreads: whether another thread is started when jobs wait for long. Without it, a pool of one thread runs
     ///   its jobs strictly in sequence.
     /// - Throws: `resourceExhausted` when the system has no thread left.
-    public init(threadCount: Int, isRelieved: Bool = true) throws(Status) {
+    public init(threadCount: Int, startsAdditionalThreads: Bool = true) throws(Status) {
         queue = Queue(maximumSpinners: max(1, threadCount) - 1)
         var (started, failure) = (0, Int32(0))
         while started < max(1, threadCount), failure == 0 {
@@ -40,7 +40,7 @@ public final class ComputePool: Sendable {
         }
         self.threadCount = started
         // The pool also works without this thread, but jobs may then wait as long as others run.
-        if started > 0, isRelieved { _ = ComputePool.startThread(queue, Queue.watch) }
+        if started > 0, startsAdditionalThreads { _ = ComputePool.startThread(queue, Queue.watch) }
         guard started == 0 else { return }
         throw .resourceExhausted(
             "Cannot start a thread for kernels: \(String(cString: strerror(failure))); is the limit on processes (ulimit -u) too low?")
@@ -54,15 +54,15 @@ public final class ComputePool: Sendable {
         return key
     }()
     /// Whether the calling thread belongs to a pool, and so may run kernels of any duration. Costs nanoseconds.
-    public static var isOnItsThread: Bool { pthread_getspecific(mark) != nil }
+    public static var isOnPoolThread: Bool { pthread_getspecific(mark) != nil }
     /// Marks the calling thread as one of a pool.
     static func markThread() { pthread_setspecific(mark, UnsafeMutableRawPointer(bitPattern: 1)) }
 
     /// Enqueues a job and returns immediately.
-    public func submit(_ job: @escaping Job) { queue.push(Queue.Entry(run: job, isShare: false)) }
+    public func submit(_ job: @escaping Job) { queue.push(Queue.Entry(run: job, isParallelForPart: false)) }
 
     /// Whether 1024 or more jobs wait. Callers then run work on their own thread instead of submitting it.
-    public var isCrowded: Bool { queue.waitingCount >= 1024 }
+    public var isSaturated: Bool { queue.waitingCount >= 1024 }
 
     /// Runs `body` on a thread of the pool and returns its result. Swift tasks use it, because the threads of the cooperative
     /// pool must not do long work.
@@ -86,8 +86,8 @@ public final class ComputePool: Sendable {
             return
         }
         withoutActuallyEscaping(body) { escaping in
-            let share = Share(count: count, parts: parts, body: escaping)
-            for _ in 1..<parts { queue.push(Queue.Entry(run: { share.work() }, isShare: true)) }
+            let share = ParallelForState(count: count, parts: parts, body: escaping)
+            for _ in 1..<parts { queue.push(Queue.Entry(run: { share.work() }, isParallelForPart: true)) }
             share.work()
             share.wait()
         }
@@ -124,7 +124,7 @@ public final class ComputePool: Sendable {
         struct Entry {
             let run: Job
             /// Whether the job is part of a `parallelFor`. Another `parallelFor` is likely to follow.
-            let isShare: Bool
+            let isParallelForPart: Bool
         }
         private var jobs: [Entry?] = []
         private var head = 0
@@ -132,16 +132,16 @@ public final class ComputePool: Sendable {
         private var isClosed = false
         /// How long a thread spins for more work after its part of a `parallelFor`, before it sleeps. Kernels follow each other
         /// closely, and waking a thread takes longer than most of them.
-        private static let patience: Duration = .microseconds(150)
+        private static let spinDuration: Duration = .microseconds(150)
         /// When no thread takes a job for this long while jobs wait, an additional thread is started.
         private static let watchNanoseconds = 100_000_000
         /// The most additional threads that run at once.
-        private static let maximumReliefs = 64
+        private static let maximumAdditionalThreads = 64
         private let watchCondition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
         private var isWatching = false
         /// The number of jobs taken so far: by all threads, and by the threads of the pool only.
         private var (pops, ownPops) = (0, 0)
-        private var reliefs = 0
+        private var additionalThreads = 0
         private let maximumSpinners: Int
         private let spinners = Atomic<Int>(0)
         /// The number of jobs that wait. It is written under the lock and read without it.
@@ -171,13 +171,13 @@ public final class ComputePool: Sendable {
             // A spinning thread takes the job without being woken.
             let count = waiting.wrappingAdd(1, ordering: .releasing).newValue
             let wake = sleeping > 0 && count > spinners.load(ordering: .relaxed)
-            watchIfNobodyIsFree()
+            watchIfNoThreadIsIdle()
             pthread_mutex_unlock(mutex)
             if wake { pthread_cond_signal(condition) }
         }
         /// Maintains the invariant that the queue is watched whenever jobs wait and no thread sleeps. A woken thread counts as
         /// sleeping until it runs, so this is called when a job is taken as well as when one is added.
-        private func watchIfNobodyIsFree() {
+        private func watchIfNoThreadIsIdle() {
             // Sets the flag at most once in each interval of the watch.
             guard sleeping == 0, !isWatching, head < jobs.count else { return }
             isWatching = true
@@ -187,16 +187,16 @@ public final class ComputePool: Sendable {
 
         /// The body of a thread of the pool.
         static func work(_ queue: Queue) {
-            var looksOut = false
-            while let job = queue.pop(looksOut: looksOut) {
+            var spinsFirst = false
+            while let job = queue.pop(spinsFirst: spinsFirst) {
                 job.run()
-                looksOut = job.isShare
+                spinsFirst = job.isParallelForPart
             }
         }
         /// The body of an additional thread. It ends when no job waits or a thread of the pool has taken a job.
-        private static func relieve(_ queue: Queue) {
+        private static func runAdditionalThread(_ queue: Queue) {
             let before = queue.ownPopCount
-            while let job = queue.popForRelief(unlessOwnPopsExceed: before) { job.run() }
+            while let job = queue.popForAdditionalThread(unlessOwnPopsExceed: before) { job.run() }
         }
         /// The body of the pool's last thread. It starts additional threads, so that jobs do not wait for ever.
         static func watch(_ queue: Queue) {
@@ -213,12 +213,12 @@ public final class ComputePool: Sendable {
                     queue.isWatching = false
                     continue
                 }
-                guard queue.pops == seen, queue.reliefs < maximumReliefs, !queue.isClosed else { continue }
-                queue.reliefs += 1
+                guard queue.pops == seen, queue.additionalThreads < maximumAdditionalThreads, !queue.isClosed else { continue }
+                queue.additionalThreads += 1
                 pthread_mutex_unlock(queue.mutex)
-                let failure = ComputePool.startThread(queue, relieve)
+                let failure = ComputePool.startThread(queue, runAdditionalThread)
                 pthread_mutex_lock(queue.mutex)
-                if failure != 0 { queue.reliefs -= 1 }
+                if failure != 0 { queue.additionalThreads -= 1 }
             }
         }
         private func waitForWatch() {
@@ -236,18 +236,18 @@ public final class ComputePool: Sendable {
             defer { pthread_mutex_unlock(mutex) }
             return ownPops
         }
-        private func popForRelief(unlessOwnPopsExceed before: Int) -> Entry? {
+        private func popForAdditionalThread(unlessOwnPopsExceed before: Int) -> Entry? {
             pthread_mutex_lock(mutex)
             defer { pthread_mutex_unlock(mutex) }
             guard head < jobs.count, ownPops == before else {
-                reliefs -= 1
+                additionalThreads -= 1
                 return nil
             }
             return takeFirst()
         }
 
-        func pop(looksOut: Bool) -> Entry? {
-            if looksOut { lookOut() }
+        func pop(spinsFirst: Bool) -> Entry? {
+            if spinsFirst { spinForWork() }
             pthread_mutex_lock(mutex)
             defer { pthread_mutex_unlock(mutex) }
             while head == jobs.count {
@@ -273,17 +273,17 @@ public final class ComputePool: Sendable {
                 jobs.removeFirst(head)
                 head = 0
             }
-            watchIfNobodyIsFree()
+            watchIfNoThreadIsIdle()
             return job
         }
-        /// Spins until there is work or `patience` has passed.
-        private func lookOut() {
+        /// Spins until there is work or `spinDuration` has passed.
+        private func spinForWork() {
             guard waiting.load(ordering: .acquiring) == 0 else { return }
             guard spinners.wrappingAdd(1, ordering: .relaxed).newValue <= maximumSpinners else {
                 spinners.wrappingSubtract(1, ordering: .sequentiallyConsistent)
                 return
             }
-            let end = ContinuousClock.now + Queue.patience
+            let end = ContinuousClock.now + Queue.spinDuration
             var looks = 0
             while waiting.load(ordering: .acquiring) == 0 {
                 looks &+= 1
@@ -301,7 +301,7 @@ public final class ComputePool: Sendable {
     }
 
     /// One call of `parallelFor`. Each thread takes the next part until none is left; a thread that comes late finds none.
-    private final class Share: @unchecked Sendable {  // `body` is called only while `parallelFor` waits
+    private final class ParallelForState: @unchecked Sendable {  // `body` is called only while `parallelFor` waits
         private let count: Int
         private let parts: Int
         private var body: ((Range<Int>) -> Void)?

@@ -16,12 +16,12 @@ public enum OneDNN {
 
     /// Limits oneDNN to the calling thread. Call it before every call into oneDNN, also before those that only make primitives:
     /// a primitive is compiled for the number of threads that is set. It takes nanoseconds.
-    static func keepToThisThread() { setThreadCount?(1) }
+    static func limitToCallingThread() { setThreadCount?(1) }
 
     /// oneDNN's engine for the CPUs of this machine.
     static let engine: Result<Engine, Status> = {
         var engine: dnnl_engine_t?
-        keepToThisThread()
+        limitToCallingThread()
         let status = dnnl_engine_create(&engine, dnnl_cpu, 0)
         guard status == dnnl_success, let engine else {
             return .failure(.internalError("oneDNN has no CPU engine (status \(status.rawValue))"))
@@ -71,7 +71,7 @@ final class OneDNNPrimitive: @unchecked Sendable {  // the handle is immutable
         _ describe: (dnnl_engine_t, dnnl_primitive_attr_t?, inout dnnl_primitive_desc_t?) -> dnnl_status_t
     ) throws(Status) {
         engine = try OneDNN.engine.get().handle
-        OneDNN.keepToThisThread()
+        OneDNN.limitToCallingThread()
         var attributes: dnnl_primitive_attr_t?
         try OneDNN.check(dnnl_primitive_attr_create(&attributes), "making attributes")
         defer { dnnl_primitive_attr_destroy(attributes) }
@@ -114,7 +114,7 @@ final class OneDNNPrimitive: @unchecked Sendable {  // the handle is immutable
     /// Runs the primitive on the calling thread, once for each repetition.
     /// - Parameter finish: called after each repetition, with its number.
     func run(_ arguments: [Argument], repetitions: Int = 1, finish: (Int) -> Void = { _ in }) throws(Status) {
-        OneDNN.keepToThisThread()
+        OneDNN.limitToCallingThread()
         var stream: dnnl_stream_t?
         try OneDNN.check(dnnl_stream_create(&stream, engine, UInt32(dnnl_stream_default_flags.rawValue)), "making a stream")
         defer { dnnl_stream_destroy(stream) }

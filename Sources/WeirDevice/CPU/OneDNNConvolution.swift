@@ -87,7 +87,7 @@ final class OneDNNConvolution: Sendable {
     private static let cache = OneDNNCache<Key, OneDNNConvolution>()
 
     static func cached(_ result: ConvolutionResult, _ shape: ConvolutionShape) -> OneDNNConvolution? {
-        guard shape.isModest else { return nil }
+        guard shape.fitsInt32Arithmetic else { return nil }
         return cache.value(Key(result: result, shape: shape)) { try? OneDNNConvolution($0.result, $0.shape) }
     }
 
@@ -186,7 +186,7 @@ final class OneDNNConvolution: Sendable {
 
 extension ConvolutionShape {
     /// Whether all sizes are small enough for oneDNN, which multiplies them in 32 bits.
-    fileprivate var isModest: Bool {
+    fileprivate var fitsInt32Arithmetic: Bool {
         let steps = [stride, dilation, before, after, kernel], sizes = [input, output]
         return steps.allSatisfy { $0.max() < 1 << 12 } && sizes.allSatisfy { $0.max() < 1 << 20 }
             && max(batch, inputChannels, outputChannels) < 1 << 24

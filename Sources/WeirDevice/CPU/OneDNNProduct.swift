@@ -15,7 +15,7 @@ extension OneDNN {
         _ b: UnsafePointer<Float>, _ bStride: Int, transposed bTransposed: Bool,
         _ c: UnsafeMutablePointer<Float>, _ cStride: Int, adding: Bool = false
     ) -> Bool {
-        if bTransposed, hasWideVectors, rows &* columns &* depth >= OneDNNMatMul.leastWork,
+        if bTransposed, usesAVX512, rows &* columns &* depth >= OneDNNMatMul.leastWork,
             let product = OneDNNMatMul.cached(
                 .init(
                     rows: rows, columns: columns, depth: depth, aStride: aStride, aTransposed: aTransposed, bStride: bStride,
@@ -23,7 +23,7 @@ extension OneDNN {
         {
             return product.run(a, b, c, stride: cStride, adding: adding)
         }
-        guard !bTransposed, bStride % 512 == 0, !hasWideVectors else {
+        guard !bTransposed, bStride % 512 == 0, !usesAVX512 else {
             return sgemm(
                 rows, columns, depth, a, aStride, aTransposed, b, bStride, bTransposed, c, cStride, adding: adding)
         }
@@ -58,14 +58,14 @@ extension OneDNN {
     private static let blockDepth = 256
 
     /// Whether oneDNN uses its kernels for AVX-512. They copy both operands themselves and are three times as fast.
-    public static let hasWideVectors = dnnl_get_effective_cpu_isa().rawValue & 0x20 != 0
+    public static let usesAVX512 = dnnl_get_effective_cpu_isa().rawValue & 0x20 != 0
 
     private static func sgemm(
         _ rows: Int, _ columns: Int, _ depth: Int, _ a: UnsafePointer<Float>, _ aStride: Int, _ aTransposed: Bool,
         _ b: UnsafePointer<Float>, _ bStride: Int, _ bTransposed: Bool, _ c: UnsafeMutablePointer<Float>, _ cStride: Int,
         adding: Bool
     ) -> Bool {
-        keepToThisThread()
+        limitToCallingThread()
         let (plain, transposed) = (CChar(UInt8(ascii: "N")), CChar(UInt8(ascii: "T")))
         let status = dnnl_sgemm(
             aTransposed ? transposed : plain, bTransposed ? transposed : plain, Int64(rows), Int64(columns), Int64(depth),

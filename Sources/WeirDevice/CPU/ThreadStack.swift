@@ -12,9 +12,9 @@ public enum ThreadStack {
 
     /// Runs `body` on this thread or, when little of its stack is left, on a new thread. Returns when `body` has returned.
     /// - Throws: `resourceExhausted` when the system has no thread left; then `body` has not run.
-    public static func withRoom(_ body: () -> Void) throws(Status) {
+    public static func withSufficientStack(_ body: () -> Void) throws(Status) {
         if hasRoom { return body() }
-        try withoutActuallyEscaping(body) { (escaping) throws(Status) in try runElsewhere(escaping) }
+        try withoutActuallyEscaping(body) { (escaping) throws(Status) in try runOnNewThread(escaping) }
     }
 
     private static var hasRoom: Bool {
@@ -52,12 +52,12 @@ public enum ThreadStack {
     /// The argument of the new thread.
     private final class Work {
         let body: () -> Void
-        /// Whether the calling thread is one of a pool; the new thread then counts as one too (`ComputePool.isOnItsThread`).
-        let runsKernels = ComputePool.isOnItsThread
+        /// Whether the calling thread is one of a pool; the new thread then counts as one too (`ComputePool.isOnPoolThread`).
+        let runsKernels = ComputePool.isOnPoolThread
         init(_ body: @escaping () -> Void) { self.body = body }
     }
 
-    private static func runElsewhere(_ body: @escaping () -> Void) throws(Status) {
+    private static func runOnNewThread(_ body: @escaping () -> Void) throws(Status) {
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
         defer { pthread_attr_destroy(&attributes) }

@@ -30,7 +30,7 @@ final class SimulatedStream: DeviceStream {
         guard !event.isReached else { return }
         // This blocks the stream's own thread, so all later work of the stream waits too.
         queue.add {
-            let gate = Gate()
+            let gate = Semaphore()
             event.whenReached { gate.open() }
             gate.wait()
         }
@@ -88,7 +88,7 @@ private final class SimulatedEvent: DeviceEvent {
 }
 
 /// A semaphore on which one thread waits for another.
-private final class Gate: @unchecked Sendable {  // the semaphore orders all accesses
+private final class Semaphore: @unchecked Sendable {  // the semaphore orders all accesses
     private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
     init() { sem_init(semaphore, 0, 0) }
     deinit {
@@ -107,7 +107,7 @@ private final class WorkQueue: Sendable {
         var isWaiting = false
     }
     private let state = Mutex(State())
-    private let gate = Gate()
+    private let gate = Semaphore()
 
     func start(_ delays: SimulatedDelays?) throws(Status) {
         try SystemThread.run { [self] in

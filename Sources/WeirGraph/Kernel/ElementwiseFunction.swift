@@ -1,5 +1,5 @@
 /// Which operand of a binary loop is a single element that is used for all elements of the other.
-public enum BinaryStep: Sendable { case both, leftScalar, rightScalar }
+public enum ScalarOperand: Sendable { case both, leftScalar, rightScalar }
 
 /// The function of an elementwise op on `float32` buffers. `ElementwiseFusion` uses it to fuse several ops into one node.
 ///
@@ -10,7 +10,7 @@ public struct ElementwiseFunction: Sendable {
     /// Computes `count` elements of `out` from those of `x` and `y`. `step` says which operand is a single element.
     public typealias Binary =
         @Sendable (
-            _ x: UnsafeRawPointer, _ y: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, _ count: Int, _ step: BinaryStep
+            _ x: UnsafeRawPointer, _ y: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, _ count: Int, _ step: ScalarOperand
         ) -> Void
 
     /// The loop, for one operand or for two.

@@ -23,22 +23,22 @@ public enum Kernel: Sendable {
 /// The result of work that a kernel has enqueued on its device's stream.
 public enum EnqueuedResult: Sendable {
     /// The outputs were set before the kernel returned. The status is nil if there was no error.
-    case handedOnBefore(Status?)
+    case outputsAlreadySet(Status?)
     /// The outputs, or the error.
-    case outputs(Result<[Slot], Status>)
+    case outputs(Result<[EdgeValue], Status>)
 }
 
 /// Takes the outputs of an asynchronous kernel, one slot for each, or the error.
-public typealias KernelCompletion = @Sendable (Result<[Slot], Status>) -> Void
+public typealias KernelCompletion = @Sendable (Result<[EdgeValue], Status>) -> Void
 
 /// The value of an edge in a running graph. TensorFlow's executor calls it `Entry`.
-public enum Slot: Sendable {
+public enum EdgeValue: Sendable {
     /// No value has arrived.
     case empty
     /// A tensor.
     case value(Tensor)
     /// A reference to a variable.
-    case reference(ReferenceCell)
+    case reference(VariableStorage)
     /// A dead value: the edge belongs to a branch that was not taken.
     case dead
 

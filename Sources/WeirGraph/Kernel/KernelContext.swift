@@ -4,22 +4,22 @@ public import WeirDevice
 /// The inputs and outputs of a kernel during one call. TensorFlow's `OpKernelContext`. The context is on the executor's stack,
 /// so an asynchronous kernel must read what it needs before it returns.
 public struct KernelContext: ~Copyable {
-    @usableFromInline let inputs: UnsafeMutablePointer<Slot>
-    @usableFromInline let outputs: UnsafeMutablePointer<Slot>
+    @usableFromInline let inputs: UnsafeMutablePointer<EdgeValue>
+    @usableFromInline let outputs: UnsafeMutablePointer<EdgeValue>
     /// The number of inputs.
     public let inputCount: Int
     /// The number of outputs.
     public let outputCount: Int
     @usableFromInline unowned(unsafe) let stepReference: StepContext
-    @usableFromInline unowned(unsafe) let placeReference: KernelPlace
+    @usableFromInline unowned(unsafe) let placeReference: KernelEnvironment
     /// The loop iteration that this call belongs to, for rendezvous keys.
     public let frame: FrameIteration
 
     /// The context of one call. The pointers, `step` and `place` must be valid until the kernel returns.
     @inlinable
     public init(
-        inputs: UnsafeMutablePointer<Slot>, inputCount: Int, outputs: UnsafeMutablePointer<Slot>, outputCount: Int,
-        step: StepContext, place: KernelPlace, frame: FrameIteration = .root
+        inputs: UnsafeMutablePointer<EdgeValue>, inputCount: Int, outputs: UnsafeMutablePointer<EdgeValue>, outputCount: Int,
+        step: StepContext, place: KernelEnvironment, frame: FrameIteration = .root
     ) {
         self.inputs = inputs
         self.inputCount = inputCount
@@ -33,7 +33,7 @@ public struct KernelContext: ~Copyable {
     /// The running step.
     @inlinable public var step: StepContext { stepReference }
     /// The device that the kernel runs on, and its resources.
-    @inlinable public var place: KernelPlace { placeReference }
+    @inlinable public var place: KernelEnvironment { placeReference }
     /// The device that the kernel runs on.
     @inlinable public var device: any Device { placeReference.device }
     /// The resources of the device that outlive steps.
@@ -63,13 +63,13 @@ public struct KernelContext: ~Copyable {
     /// Whether input `index` has a value. In loops and conditionals some inputs of Merge have none.
     @inlinable public func hasInput(_ index: Int) -> Bool { if case .value = inputs[index] { true } else { false } }
     /// The slot of input `index`, for kernels that forward any kind of value (Identity, Switch, Merge).
-    @inlinable public func slot(_ index: Int) -> Slot { inputs[index] }
+    @inlinable public func slot(_ index: Int) -> EdgeValue { inputs[index] }
     /// The tensors of all inputs.
     public var inputTensors: [Tensor] { (0..<inputCount).map { input($0) } }
 
     /// The variable that reference input `index` refers to.
     /// - Throws: `invalidArgument` when the input is a value.
-    @inlinable public func reference(_ index: Int) throws -> ReferenceCell {
+    @inlinable public func reference(_ index: Int) throws -> VariableStorage {
         guard case .reference(let cell) = inputs[index] else {
             throw Status.invalidArgument("Input \(index) must be a reference to a variable, found a value")
         }
@@ -110,9 +110,9 @@ public struct KernelContext: ~Copyable {
     /// Sets output `index` to an existing tensor.
     @inlinable public func setOutput(_ index: Int, _ tensor: Tensor) { outputs[index] = .value(tensor) }
     /// Sets output `index` to a reference to a variable.
-    @inlinable public func setOutput(_ index: Int, reference: ReferenceCell) { outputs[index] = .reference(reference) }
+    @inlinable public func setOutput(_ index: Int, reference: VariableStorage) { outputs[index] = .reference(reference) }
     /// Sets output `index` to any kind of value.
-    @inlinable public func setOutput(_ index: Int, slot: Slot) { outputs[index] = slot }
+    @inlinable public func setOutput(_ index: Int, slot: EdgeValue) { outputs[index] = slot }
 }
 
 /// An iteration of a loop: the last field of a rendezvous key. `frame` is 0 outside of all loops.

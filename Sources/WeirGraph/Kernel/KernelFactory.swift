@@ -87,14 +87,14 @@ public struct KernelRequest: Sendable {
     /// The types of the node's outputs.
     public let outputTypes: [PortType]
     /// The device that the kernel runs on, and its resources.
-    public let place: KernelPlace
+    public let place: KernelEnvironment
     /// The functions of the graph's library, which the node may call.
     public let functions: any FunctionInstantiator
 
     /// A request for the kernel of one node.
     public init(
         name: String, op: OpDefinition, attributes: Attributes, inputTypes: [PortType], outputTypes: [PortType],
-        place: KernelPlace, functions: any FunctionInstantiator
+        place: KernelEnvironment, functions: any FunctionInstantiator
     ) {
         self.name = name
         self.op = op
@@ -168,7 +168,7 @@ public struct KernelRequest: Sendable {
 }
 
 /// The device that kernels run on, with its resources, thread pool and allocator.
-public final class KernelPlace: Sendable {
+public final class KernelEnvironment: Sendable {
     /// The device.
     public let device: any Device
     /// The resources that outlive steps: variables, queues, tables. There is one table for each device, or one for each device

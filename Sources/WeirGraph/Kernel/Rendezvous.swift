@@ -6,15 +6,15 @@ public protocol Rendezvous: AnyObject, Sendable {
     /// Stores a tensor for the receiver of the key. Never blocks. Several tensors of one key are received in the order in which
     /// they were sent.
     /// - Throws: the status that the rendezvous was aborted with.
-    func send(_ key: RendezvousKey, _ delivery: Delivery) throws(Status)
+    func send(_ key: RendezvousKey, _ delivery: RendezvousItem) throws(Status)
     /// Requests a tensor, before or after it is sent. Each receive takes one tensor.
-    func receive(_ key: RendezvousKey, _ done: @escaping Completion<Delivery>)
+    func receive(_ key: RendezvousKey, _ done: @escaping Completion<RendezvousItem>)
     /// Fails all pending and all later sends and receives.
     func abort(_ status: Status)
 }
 
 /// A tensor sent through a rendezvous, with its device and event.
-public struct Delivery: Sendable {
+public struct RendezvousItem: Sendable {
     /// The tensor; empty if `isDead`.
     public var tensor: Tensor
     /// Whether the tensor is dead, because it comes from a branch that was not taken.
@@ -39,8 +39,8 @@ public struct Delivery: Sendable {
         device.underlying.download(tensor, after: event, done)
     }
     /// A dead tensor, with the empty tensor that other tasks expect in its place.
-    public static func dead(_ dtype: DType = .float32) -> Delivery {
-        Delivery(Tensor([Float](), shape: Shape(0)), isDead: true)
+    public static func dead(_ dtype: DType = .float32) -> RendezvousItem {
+        RendezvousItem(Tensor([Float](), shape: Shape(0)), isDead: true)
     }
 }
 

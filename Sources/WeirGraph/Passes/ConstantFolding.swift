@@ -81,15 +81,15 @@ public struct ConstantFolding: GraphPass {
     }
 
     /// Where the nodes are computed: as on the graph's device, with a memory limit for the results.
-    private static func place(_ environment: PassEnvironment) -> KernelPlace {
+    private static func place(_ environment: PassEnvironment) -> KernelEnvironment {
         let memory = CountingAllocator(name: "\(environment.place.device.name), ahead of time", limit: 4 * maximumByteCount)
-        let device = DeviceWithMemory(environment.place.device, memory)
-        return KernelPlace(device: device, resources: environment.place.resources, pool: environment.place.pool)
+        let device = DeviceWithAllocator(environment.place.device, memory)
+        return KernelEnvironment(device: device, resources: environment.place.resources, pool: environment.place.pool)
     }
 
     /// The node's results for these operands. Nil if they must be computed in the step, for example because the kernel fails.
     private static func results(
-        of node: Node, _ operands: [Tensor], _ environment: PassEnvironment, _ place: KernelPlace
+        of node: Node, _ operands: [Tensor], _ environment: PassEnvironment, _ place: KernelEnvironment
     ) -> [Tensor]? {
         // An attribute can declare any number of outputs, so the number is limited.
         guard node.outputTypes.count <= maximumOutputCount, node.outputTypes.allSatisfy(\.dtype.isBitwise) else { return nil }
@@ -99,8 +99,8 @@ public struct ConstantFolding: GraphPass {
             place: place, functions: NoFunctions())
         guard case .sync(let body)? = try? factory.make(request) else { return nil }
         let step = StepContext(id: 0, rendezvous: NoRendezvous())
-        var inputs = operands.map { Slot.value($0) }
-        var outputs = [Slot](repeating: .empty, count: node.outputTypes.count)
+        var inputs = operands.map { EdgeValue.value($0) }
+        var outputs = [EdgeValue](repeating: .empty, count: node.outputTypes.count)
         let isDone = inputs.withUnsafeMutableBufferPointer { inputs in
             outputs.withUnsafeMutableBufferPointer { outputs -> Bool in
                 guard let first = inputs.baseAddress, let target = outputs.baseAddress else { return false }
@@ -128,8 +128,8 @@ public struct ConstantFolding: GraphPass {
 
 /// For kernels that only compute, so that they neither send nor receive.
 private final class NoRendezvous: Rendezvous {
-    func send(_ key: RendezvousKey, _ delivery: Delivery) throws(Status) {}
-    func receive(_ key: RendezvousKey, _ done: @escaping Completion<Delivery>) {
+    func send(_ key: RendezvousKey, _ delivery: RendezvousItem) throws(Status) {}
+    func receive(_ key: RendezvousKey, _ done: @escaping Completion<RendezvousItem>) {
         done(.failure(.internalError("Nothing can be received while a graph is prepared")))
     }
     func abort(_ status: Status) {}

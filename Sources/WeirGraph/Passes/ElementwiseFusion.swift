@@ -15,7 +15,7 @@ public struct ElementwiseFusion: GraphPass {
         let order = graph.topologicalOrder()
         guard order.count == graph.nodes.count else { return graph }
         var finder = ElementwiseGroups(graph, order, environment.registry)
-        return try ElementwiseFusion.replace(finder.gathered(), in: graph)
+        return try ElementwiseFusion.replace(finder.findGroups(), in: graph)
     }
 
     /// Replaces each group by one node, at the ID of the group's last member.
@@ -94,7 +94,7 @@ private struct ElementwiseGroups {
     private let graph: Graph
     private let order: [NodeID]
     private let shapes: [PartialShape]
-    private let branches: BranchSets
+    private let branches: ExecutionConditions
     private var stages: [Int]
     private var parents: [Int]
     private var groupShapes: [PartialShape]
@@ -105,7 +105,7 @@ private struct ElementwiseGroups {
         self.order = order
         let builder = GraphBuilder(extending: graph, registry: registry)
         shapes = graph.nodes.indices.map { graph.nodes[$0].outputTypes.count == 1 ? builder.shape(Endpoint($0)) : .unknown }
-        branches = BranchSets(graph, order)
+        branches = ExecutionConditions(graph, order)
         stages = [Int](repeating: 0, count: graph.nodes.count)
         parents = Array(graph.nodes.indices)
         groupShapes = shapes
@@ -122,7 +122,7 @@ private struct ElementwiseGroups {
     }
 
     /// - Returns: the groups of more than one elementwise op, with the members of each in topological order.
-    mutating func gathered() -> [[NodeID]] {
+    mutating func findGroups() -> [[NodeID]] {
         for id in order {
             let node = graph.nodes[id]
             var joinable: [Int] = []

@@ -26,7 +26,7 @@ final class ElementwiseRunner: Sendable {
 
     func run(_ context: borrowing KernelContext) throws {
         let shapes = shapes(context)
-        guard shapes.isRegular, shapes.count > 0 else { return try runMembers(context) }
+        guard shapes.isSupported, shapes.count > 0 else { return try runMembers(context) }
         for index in 0..<context.outputCount {
             let first = program.firstOutputs[index]
             if first < index { context.setOutput(index, slot: context.outputs[first]) } else { _ = try context.output(index, .float32, shapes.shape) }
@@ -46,8 +46,8 @@ final class ElementwiseRunner: Sendable {
 
     /// Runs the program for a range of elements, block by block.
     private func run(
-        _ range: Range<Int>, _ block: Int, _ shapes: ElementwiseShapes, _ inputs: UnsafeMutablePointer<Slot>,
-        _ outputs: UnsafeMutablePointer<Slot>
+        _ range: Range<Int>, _ block: Int, _ shapes: ElementwiseShapes, _ inputs: UnsafeMutablePointer<EdgeValue>,
+        _ outputs: UnsafeMutablePointer<EdgeValue>
     ) {
         let program = program
         let blockBytes = block * 4
@@ -56,7 +56,7 @@ final class ElementwiseRunner: Sendable {
             withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer.self, capacity: 2 * program.valueCount) { pointers in
                 guard let current = pointers.baseAddress else { return }
                 let bases = current + program.valueCount
-                func base(_ slot: Slot) -> UnsafeMutableRawPointer {
+                func base(_ slot: EdgeValue) -> UnsafeMutableRawPointer {
                     guard case .value(let tensor) = slot else { preconditionFailure("an input holds no value") }
                     return UnsafeMutableRawPointer(mutating: tensor.bytes.baseAddress!)
                 }
@@ -84,7 +84,7 @@ final class ElementwiseRunner: Sendable {
                         length = min(length, rowLength - column)
                         for value in shapes.rows { current[value] = bases[value] + column * 4 }
                     }
-                    for value in shapes.moving { current[value] = bases[value] + start * 4 }
+                    for value in shapes.perElementValues { current[value] = bases[value] + start * 4 }
                     runSteps(current, length, shapes)
                     start += length
                 }
@@ -117,12 +117,12 @@ final class ElementwiseRunner: Sendable {
 
     /// Runs the members one after another, with their own kernels.
     private func runMembers(_ context: borrowing KernelContext) throws {
-        var values = [Slot](repeating: .empty, count: program.valueCount)
+        var values = [EdgeValue](repeating: .empty, count: program.valueCount)
         for index in 0..<context.inputCount { values[index] = context.slot(index) }
         for (position, member) in program.members.enumerated() {
             guard case .sync(let body) = kernels[position] else { continue }
             var inputs = member.values.map { values[$0] }
-            var output = Slot.empty
+            var output = EdgeValue.empty
             do {
                 try inputs.withUnsafeMutableBufferPointer { inputs in
                     guard let first = inputs.baseAddress else { return }
@@ -145,7 +145,7 @@ final class ElementwiseShapes: Sendable {
     private let inputs: [Shape]
     /// Whether the program supports these shapes: every step has an operand of the full shape, and the other operand has the
     /// full shape, is one element, or is a row.
-    let isRegular: Bool
+    let isSupported: Bool
     let shape: Shape
     let count: Int
     /// The number of elements of a row if some operand is a row; otherwise 0.
@@ -153,8 +153,8 @@ final class ElementwiseShapes: Sendable {
     /// The inputs that are rows.
     let rows: [Int]
     /// The values with one element for each element of the result: inputs of the full shape, and outputs.
-    let moving: [Int]
-    let steps: [BinaryStep]
+    let perElementValues: [Int]
+    let steps: [ScalarOperand]
 
     private enum Form { case full, scalar, row }
 
@@ -171,32 +171,32 @@ final class ElementwiseShapes: Sendable {
             return shape.elementCount == width && shape.rank > 0 && shape[shape.rank - 1] == width ? .row : nil
         }
         forms += [Form?](repeating: nil, count: program.valueCount - program.inputCount)
-        var isRegular = true
-        var steps: [BinaryStep] = []
+        var isSupported = true
+        var steps: [ScalarOperand] = []
         for step in program.steps {
             let (left, right) = (forms[step.left], forms[step.right])
-            var kind = BinaryStep.both
+            var kind = ScalarOperand.both
             switch step.function.operands {
-            case .same: isRegular = isRegular && left == .full && right == .full
+            case .same: isSupported = isSupported && left == .full && right == .full
             case .bias:
-                isRegular =
-                    isRegular && left == .full && full.rank > 1 && step.right < shapes.count
+                isSupported =
+                    isSupported && left == .full && full.rank > 1 && step.right < shapes.count
                     && shapes[step.right].rank == 1 && shapes[step.right][0] == width
                 if right == .scalar { kind = .rightScalar }
             case .broadcast:
-                isRegular = isRegular && left != nil && right != nil && (left == .full || right == .full)
+                isSupported = isSupported && left != nil && right != nil && (left == .full || right == .full)
                 if left == .scalar { kind = .leftScalar } else if right == .scalar { kind = .rightScalar }
             }
             steps.append(kind)
             forms[step.result] = .full
         }
-        self.isRegular = isRegular
+        self.isSupported = isSupported
         self.steps = steps
         shape = full
         count = full.elementCount
         rows = (0..<program.inputCount).filter { forms[$0] == .row }
         rowLength = rows.isEmpty ? 0 : width
-        moving = (0..<program.inputCount).filter { forms[$0] == .full } + program.outputs
+        perElementValues = (0..<program.inputCount).filter { forms[$0] == .full } + program.outputs
     }
 
     func fits(_ context: borrowing KernelContext) -> Bool {

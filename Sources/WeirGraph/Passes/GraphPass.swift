@@ -9,9 +9,9 @@ public struct PassEnvironment: Sendable {
     /// The ops that new nodes may have.
     public let registry: OpRegistry
     /// The device that the graph will run on. Passes use it to run kernels ahead of time.
-    public let place: KernelPlace
+    public let place: KernelEnvironment
     /// An environment for graphs that run at `place`.
-    public init(registry: OpRegistry, place: KernelPlace) {
+    public init(registry: OpRegistry, place: KernelEnvironment) {
         self.registry = registry
         self.place = place
     }
@@ -22,10 +22,11 @@ public struct GraphOptimizer: Sendable {
     /// The passes, in order.
     public var passes: [any GraphPass]
 
-    /// All passes. `Identities` runs twice, because `ArithmeticSimplification` creates Identity nodes.
+    /// All passes. `IdentityElimination` runs twice, because `ArithmeticSimplification` creates Identity nodes.
     public static let standard = GraphOptimizer(passes: [
-        ConstantFolding(), Identities(), ArithmeticSimplification(), CommonSubexpressions(), UnusedValues(), ControlEdges(),
-        Identities(), ProductFusion(), ElementwiseFusion(),
+        ConstantFolding(), IdentityElimination(), ArithmeticSimplification(), CommonSubexpressionElimination(), UnusedValueElimination(),
+        ControlEdgeSimplification(),
+        IdentityElimination(), ContractionFusion(), ElementwiseFusion(),
     ])
     /// No passes.
     public static let none = GraphOptimizer(passes: [])

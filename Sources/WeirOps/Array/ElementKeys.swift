@@ -50,14 +50,14 @@ struct ElementKeys {
 
 /// Numbers keys in the order in which they first appear. An open hash table, for it is asked once an element.
 final class KeyNumbering {
-    private struct Slot {
+    private struct EdgeValue {
         var key: UInt64 = 0
         /// -1 where there is none.
         var number: Int32 = -1
     }
     /// How many different keys there were.
     private(set) var count = 0
-    private var slots: UnsafeMutableBufferPointer<Slot>
+    private var slots: UnsafeMutableBufferPointer<EdgeValue>
     private var shift: UInt64
     // Drawn anew each time, so that nobody can send keys that all fall together.
     private let factor = UInt64.random(in: 0 ... .max) | 1
@@ -68,7 +68,7 @@ final class KeyNumbering {
         while bits < 32, 1 << bits < 2 * expected { bits += 1 }
         shift = 64 - bits
         slots = .allocate(capacity: 1 << bits)
-        slots.initialize(repeating: Slot())
+        slots.initialize(repeating: EdgeValue())
     }
     deinit { slots.deallocate() }
 
@@ -80,7 +80,7 @@ final class KeyNumbering {
             grow()
             slot = find(key)
         }
-        slots[slot] = Slot(key: key, number: Int32(count))
+        slots[slot] = EdgeValue(key: key, number: Int32(count))
         count += 1
         return (Int32(count - 1), true)
     }
@@ -90,7 +90,7 @@ final class KeyNumbering {
         let old = slots
         shift -= 2
         slots = .allocate(capacity: 4 * old.count)
-        slots.initialize(repeating: Slot())
+        slots.initialize(repeating: EdgeValue())
         for slot in old where slot.number >= 0 { slots[find(slot.key)] = slot }
         old.deallocate()
     }

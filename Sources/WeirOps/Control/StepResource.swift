@@ -62,7 +62,7 @@ struct StepResourceOutput: Sendable {
         }
         let pair = Tensor([ByteString(container), ByteString(name)])
         if type.isReference {
-            context.setOutput(0, reference: ReferenceCell(name: name, dtype: .string, value: pair))
+            context.setOutput(0, reference: VariableStorage(name: name, dtype: .string, value: pair))
         } else {
             context.setOutput(0, pair)
         }

@@ -98,8 +98,8 @@ extension BinaryLoop {
 
 extension KernelContext {
     /// Applies a loop of floats to two values that are not this call's inputs, giving output 0.
-    fileprivate func apply(_ loop: BinaryLoop, to left: Slot, _ right: Slot) throws {
-        try withUnsafeTemporaryAllocation(of: Slot.self, capacity: 3) { slots in
+    fileprivate func apply(_ loop: BinaryLoop, to left: EdgeValue, _ right: EdgeValue) throws {
+        try withUnsafeTemporaryAllocation(of: EdgeValue.self, capacity: 3) { slots in
             slots.initializeElement(at: 0, to: left)
             slots.initializeElement(at: 1, to: right)
             slots.initializeElement(at: 2, to: .empty)

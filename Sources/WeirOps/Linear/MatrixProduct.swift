@@ -14,7 +14,7 @@ struct MatrixProduct {
 
     /// Multiplications that are worth a thread's trouble: 8 to 20 µs of oneDNN on one core. Less is not only the cost of
     /// handing over: what another core computed lies in its cache, and the next kernel has to fetch it from there.
-    static let grain = (OneDNN.hasWideVectors ? 1.0 : 0.75) * 1024 * 1024
+    static let grain = (OneDNN.usesAVX512 ? 1.0 : 0.75) * 1024 * 1024
 
     private var work: Double { Double(rows) * Double(columns) * Double(depth) }
 

@@ -86,9 +86,9 @@ extension MatrixProduct {
     ) {
         forEachStrip(a, b, pool) { strip in
             let target = c + strip.row * columns + strip.column
-            let isWhole = strip.rows > 1 && strip.columns > 1 && !Float.isSmallProduct(strip.rows, strip.columns, depth)
+            let isComplete = strip.rows > 1 && strip.columns > 1 && !Float.isSmallProduct(strip.rows, strip.columns, depth)
             let done =
-                isWhole
+                isComplete
                 && OneDNN.multiply(
                     strip.rows, strip.columns, depth, strip.a.base, strip.a.stride, transposed: strip.a.isTransposed, strip.b.base,
                     strip.b.stride, transposed: strip.b.isTransposed, target, columns, adding: true)

@@ -55,7 +55,7 @@ extension OpDefinition {
     return .sync { context in
         let shape = context.shape(0)
         let bounds = (context.shape(1), context.shape(2))
-        func step(_ bound: Shape) -> BinaryStep? { bound == shape ? .both : bound.elementCount == 1 ? .rightScalar : nil }
+        func step(_ bound: Shape) -> ScalarOperand? { bound == shape ? .both : bound.elementCount == 1 ? .rightScalar : nil }
         guard let lowStep = step(bounds.0), let highStep = step(bounds.1) else {
             throw Status.invalidArgument(
                 "clip_value_min and clip_value_max must be either of the same shape as input, or a scalar. "

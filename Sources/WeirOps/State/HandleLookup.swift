@@ -6,7 +6,7 @@ import WeirTensor
 extension ResourceHandle {
     /// A handle of a resource of kind `R` on this device.
     init<R: Resource>(
-        _ type: R.Type, container: String, name: String, on place: KernelPlace,
+        _ type: R.Type, container: String, name: String, on place: KernelEnvironment,
         dtypesAndShapes: [(dtype: DType, shape: PartialShape)] = [], object: (any AnyObject & Sendable)? = nil
     ) {
         self.init(
@@ -15,7 +15,7 @@ extension ResourceHandle {
     }
 
     /// - Throws: `invalidArgument` when it names a resource of another device or kind.
-    func require(kind: String, on place: KernelPlace) throws {
+    func require(kind: String, on place: KernelEnvironment) throws {
         let here = place.device.name.description
         guard device.isEmpty || device == here else {
             throw Status.invalidArgument(

@@ -87,9 +87,9 @@ final class StateResource<R: KeptResource>: Sendable {
     }
 
     /// The old kind of handle: a reference to two strings, container and name.
-    func stringHandle(_ request: KernelRequest) -> ReferenceCell {
+    func stringHandle(_ request: KernelRequest) -> VariableStorage {
         let text = Tensor([ByteString(name.container), ByteString(name.name)])
-        return ReferenceCell(name: request.name, dtype: .string, value: text)
+        return VariableStorage(name: request.name, dtype: .string, value: text)
     }
 
     /// A handle as a tensor, the same at every run.

@@ -121,12 +121,12 @@ private struct TrainingVisitor<R: UpdateRule>: FloatingVisitor {
                 }
                 return inputs.variables[0].passOn(context)
             }
-            var cells: [ReferenceCell] = []
+            var cells: [VariableStorage] = []
             cells.reserveCapacity(inputs.variables.count)
             for variable in inputs.variables { cells.append(try variable.cell(context, inputs.dtype)) }
             if let index = inputs.indices {
                 let indices = context.input(index)
-                try ReferenceCell.modify(cells) { tensors in
+                try VariableStorage.modify(cells) { tensors in
                     let rows = try inputs.requireSparse(tensors, gradient, indices)
                     if rows.isEmpty { return }
                     let width = tensors[0].shape.count(1...)
@@ -137,7 +137,7 @@ private struct TrainingVisitor<R: UpdateRule>: FloatingVisitor {
                     }
                 }
             } else {
-                try ReferenceCell.modify(cells) { tensors in
+                try VariableStorage.modify(cells) { tensors in
                     try inputs.requireDense(tensors, gradient)
                     let count = gradient.elementCount
                     if R.covers(h) {

@@ -7,7 +7,7 @@ public import WeirTensor
 /// `Executor`.
 ///
 /// A step runs in one of two ways, with the same results:
-/// - `Run` starts each node when its inputs have arrived and spreads the nodes over threads. It supports kernels that wait: for
+/// - `ParallelRun` starts each node when its inputs have arrived and spreads the nodes over threads. It supports kernels that wait: for
 ///   queues, messages and functions.
 /// - `SequentialRun` runs the nodes on one thread in an order decided in advance, with almost no cost between kernels. Large
 ///   kernels still use several threads.
@@ -15,10 +15,10 @@ public import WeirTensor
 /// Where both are possible, the first steps time each, and the faster one is kept.
 public final class Executor: Sendable {
     let table: NodeTable
-    let place: KernelPlace
+    let place: KernelEnvironment
     private let sequential: SequentialPlan?
-    private let memories = Mutex<[SequentialMemory]>([])
-    private let choice: EngineChoice
+    private let memories = Mutex<[SequentialState]>([])
+    private let choice: SchedulingChooser
     private let spares = Mutex<[Frame]>([])
     /// How many more steps measure the time of each node, to find the slow nodes.
     private let measurements = Atomic<Int>(4)
@@ -27,14 +27,14 @@ public final class Executor: Sendable {
     /// - Parameter kernels: one for each node of the graph, in its order.
     /// - Throws: `invalidArgument` when a loop is malformed.
     public init(
-        _ graph: Graph, kernels: [Kernel], place: KernelPlace, scheduling: ExecutionOptions.Scheduling = .measured
+        _ graph: Graph, kernels: [Kernel], place: KernelEnvironment, scheduling: ExecutionOptions.Scheduling = .measured
     ) throws {
         let frames = try FrameAssignment(graph)
         table = NodeTable(graph, frames, kernels: kernels)
         self.place = place
         // A device with a stream gets its work in the order in which inputs arrive, so it always runs in parallel mode.
         sequential = scheduling == .parallel || place.device.stream != nil ? nil : SequentialPlan(graph, table, frames, isHost: place.device.isHost)
-        choice = EngineChoice(isOpen: scheduling == .measured && sequential != nil && place.pool.threadCount > 1)
+        choice = SchedulingChooser(isOpen: scheduling == .measured && sequential != nil && place.pool.threadCount > 1)
     }
 
     /// Runs one step. Part of it runs on the calling thread.
@@ -64,7 +64,7 @@ public final class Executor: Sendable {
     }
 
     private func run(_ plan: SequentialPlan, _ step: StepContext, _ call: CallFrame?) -> Status? {
-        let memory = memories.withLock { $0.popLast() } ?? SequentialMemory(plan, nodeCount: table.count)
+        let memory = memories.withLock { $0.popLast() } ?? SequentialState(plan, nodeCount: table.count)
         var run = SequentialRun(plan, table, place, step, call, memory)
         let failure = run.run()
         memories.withLock { if $0.count < 8 { $0.append(memory) } }
@@ -75,7 +75,7 @@ public final class Executor: Sendable {
         let measures =
             measurements.load(ordering: .relaxed) > 0
             && measurements.wrappingSubtract(1, ordering: .relaxed).oldValue > 0
-        Run(self, step, call, measures: measures, done).start()
+        ParallelRun(self, step, call, measures: measures, done).start()
     }
 
     func takeRoot() -> Frame {
@@ -84,7 +84,7 @@ public final class Executor: Sendable {
         frame.iterations[0] = Iteration(table.frames[0], number: 0, frame: frame)
         return frame
     }
-    func giveBack(_ frame: Frame) {
+    func recycleRoot(_ frame: Frame) {
         frame.iterations[0]?.reset(table.frames[0])
         frame.children = [:]
         spares.withLock { if $0.count < 8 { $0.append(frame) } }
@@ -95,7 +95,7 @@ public final class Executor: Sendable {
 public final class CallFrame: @unchecked Sendable {  // one node writes each result; it is read after the step
     /// The values of the `_Arg` nodes, by their `index`.
     public let arguments: [Tensor]
-    private let slots: UnsafeMutablePointer<Slot>
+    private let slots: UnsafeMutablePointer<EdgeValue>
     /// How many `_Retval` nodes the graph has.
     public let resultCount: Int
 
@@ -110,7 +110,7 @@ public final class CallFrame: @unchecked Sendable {  // one node writes each res
         slots.deinitialize(count: resultCount)
         slots.deallocate()
     }
-    func set(_ index: Int, _ slot: Slot) { if index < resultCount { slots[index] = slot } }
+    func set(_ index: Int, _ slot: EdgeValue) { if index < resultCount { slots[index] = slot } }
 
     /// Returns the results. Call it after the step has ended.
     ///

@@ -12,7 +12,7 @@ final class Iteration: @unchecked Sendable {  // a slot is written before the co
     static let arrived: Int64 = 1 << 25
     static let controls: Int64 = (1 << 24) - 1
 
-    let slots: UnsafeMutablePointer<Slot>
+    let slots: UnsafeMutablePointer<EdgeValue>
     let pending: UnsafeMutablePointer<Atomic<Int64>>
     private let slotCount: Int
     private let nodeCount: Int
@@ -52,7 +52,7 @@ final class Iteration: @unchecked Sendable {  // a slot is written before the co
     /// Delivers a value along an edge.
     /// - Returns: whether the edge's target node is now ready, and whether it is dead.
     @inline(__always)
-    func deliver(_ value: consuming Slot, _ edge: NodeTable.Edge, _ entry: UnsafeMutablePointer<NodeTable.Entry>) -> (ready: Bool, dead: Bool) {
+    func deliver(_ value: consuming EdgeValue, _ edge: NodeTable.Edge, _ entry: UnsafeMutablePointer<NodeTable.Entry>) -> (ready: Bool, dead: Bool) {
         let word = pending + Int(entry.pointee.pendingIndex)
         let isDead = value.isDead
         if !edge.leadsToMerge {
@@ -64,7 +64,7 @@ final class Iteration: @unchecked Sendable {  // a slot is written before the co
     }
 
     private func deliverToMerge(
-        _ value: consuming Slot, _ isDead: Bool, _ edge: NodeTable.Edge, _ word: UnsafeMutablePointer<Atomic<Int64>>,
+        _ value: consuming EdgeValue, _ isDead: Bool, _ edge: NodeTable.Edge, _ word: UnsafeMutablePointer<Atomic<Int64>>,
         _ entry: UnsafeMutablePointer<NodeTable.Entry>
     ) -> (ready: Bool, dead: Bool) {
         let threshold = Int64(entry.pointee.deadThreshold)
@@ -99,9 +99,9 @@ final class Frame: @unchecked Sendable {  // guarded by the run's loop lock
     @exclusivity(unchecked) var lastIteration = 0
     @exclusivity(unchecked) var outstandingIterations = 1
     @exclusivity(unchecked) var outstandingEnters: Int
-    @exclusivity(unchecked) var invariants: [(node: Int32, value: Slot)] = []
+    @exclusivity(unchecked) var invariants: [(node: Int32, value: EdgeValue)] = []
     /// Values for the next iteration, while `parallelIterations` iterations are running and it may not start.
-    @exclusivity(unchecked) var waiting: [(node: Int32, value: Slot)] = []
+    @exclusivity(unchecked) var waiting: [(node: Int32, value: EdgeValue)] = []
     /// The Exit nodes that were dead in the latest iteration.
     @exclusivity(unchecked) var deadExits: [Int32] = []
     /// The frames entered from this one, by iteration and by the loop's layout.

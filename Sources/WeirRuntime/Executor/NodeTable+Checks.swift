@@ -4,10 +4,10 @@
 import WeirGraph
 import WeirTensor
 
-// What both `Run` and `SequentialRun` do before and after a kernel.
+// What both `ParallelRun` and `SequentialRun` do before and after a kernel.
 extension NodeTable {
     /// Replaces each reference by the variable's current value where the kernel takes a value.
-    func dereference(_ node: Int32, _ inputs: UnsafeMutablePointer<Slot>, _ count: Int) -> Status? {
+    func dereference(_ node: Int32, _ inputs: UnsafeMutablePointer<EdgeValue>, _ count: Int) -> Status? {
         let types = inputTypeStarts[Int(node)]
         for index in 0..<count {
             guard case .reference(let cell) = inputs[index], !inputTypes[types + index].isReference else { continue }
@@ -24,7 +24,7 @@ extension NodeTable {
 
     /// Checks that every output exists and has the type of the graph, because kernels do not check the types of their inputs.
     @inline(__always)
-    func check(_ node: Int32, _ outputs: UnsafeMutablePointer<Slot>, _ count: Int) -> Status? {
+    func check(_ node: Int32, _ outputs: UnsafeMutablePointer<EdgeValue>, _ count: Int) -> Status? {
         let entry = entries + Int(node)
         for index in 0..<count {
             let expected = types[Int(entry.pointee.typeStart) + index]
@@ -55,7 +55,7 @@ extension NodeTable {
     }
 
     func record(
-        _ node: Int32, _ start: Int, _ outputs: UnsafeMutablePointer<Slot>, _ count: Int, _ step: StepContext, _ place: KernelPlace
+        _ node: Int32, _ start: Int, _ outputs: UnsafeMutablePointer<EdgeValue>, _ count: Int, _ step: StepContext, _ place: KernelEnvironment
     ) {
         step.trace?.record(
             node: names[Int(node)], op: ops[Int(node)], device: place.device.name.description, start: start, end: StepClock.now(),

@@ -25,7 +25,7 @@ final class SequentialPlan: @unchecked Sendable {  // immutable after init
         /// Whether an input or control edge may come from a branch that was not taken.
         var mayBeDead = false
         /// Whether the instruction must record that it was dead, because another node waits for it by a control edge.
-        var tellsDeath = false
+        var recordsDeadness = false
         /// Whether an output is never used.
         var dropsOutputs = false
         var node: Int32
@@ -151,7 +151,7 @@ extension SequentialPlan {
             for node in graph.nodes { for input in node.inputs { uses[firstSlot[input.node] + input.index] += 1 } }
             lastUse = [Int](repeating: -1, count: slotCount)
             regions = [Region](repeating: Region(), count: orders.count)
-            findDeath(orders)
+            findDeadNodes(orders)
             for (region, units) in orders.enumerated() {
                 regions[region].first = instructions.count
                 defer { regions[region].count = instructions.count - regions[region].first }
@@ -171,21 +171,21 @@ extension SequentialPlan {
         }
 
         /// Finds the nodes that may be in a branch that is not taken.
-        private mutating func findDeath(_ orders: [[RegionOrder.Unit]]) {
+        private mutating func findDeadNodes(_ orders: [[RegionOrder.Unit]]) {
             // Parent regions come before their children. The results of a loop count as possibly dead.
             for units in orders {
                 for case .node(let id) in units {
                     let node = graph.nodes[id]
-                    func dies(_ source: NodeID) -> Bool {
-                        mayBeDead[source] || graph.nodes[source].op.givesDead || graph.nodes[source].role == .exit
+                    func isDead(_ source: NodeID) -> Bool {
+                        mayBeDead[source] || graph.nodes[source].op.mayOutputDead || graph.nodes[source].role == .exit
                     }
                     if table.entries[id].kind == .merge {
                         // A value need not reach the next iteration although the loop continues.
                         mayBeDead[id] =
                             node.inputs.contains { graph.nodes[$0.node].role == .nextIteration }
-                            || node.inputs.allSatisfy { dies($0.node) }
+                            || node.inputs.allSatisfy { isDead($0.node) }
                     } else if table.entries[id].kind != .controlTrigger {
-                        mayBeDead[id] = node.inputs.contains { dies($0.node) } || node.controlInputs.contains { dies($0) }
+                        mayBeDead[id] = node.inputs.contains { isDead($0.node) } || node.controlInputs.contains { isDead($0) }
                     }
                 }
             }
@@ -241,7 +241,7 @@ extension SequentialPlan {
                 }
             case .transfer: return false
             }
-            instruction.tellsDeath = isControlSource[id] && mayBeDead[id]
+            instruction.recordsDeadness = isControlSource[id] && mayBeDead[id]
             instruction.dropsOutputs = node.outputTypes.indices.contains { uses[firstSlot[id] + $0] == 0 }
             instruction.sourceStart = Int32(sources.count)
             instruction.sourceCount = Int32(node.inputs.count)

@@ -5,20 +5,20 @@ import WeirTensor
 struct SequentialRun: ~Copyable {
     private let plan: SequentialPlan
     private let table: NodeTable
-    private let place: KernelPlace
+    private let place: KernelEnvironment
     private let step: StepContext
     /// The step's cancellation, which `step` keeps alive. Unmanaged, because it is read before every kernel and needs no
     /// reference counting.
     private let cancellation: Unmanaged<Cancellation>
     private let call: CallFrame?
-    private let memory: SequentialMemory
-    private let slots: UnsafeMutablePointer<Slot>
-    private let inputs: UnsafeMutablePointer<Slot>
+    private let memory: SequentialState
+    private let slots: UnsafeMutablePointer<EdgeValue>
+    private let inputs: UnsafeMutablePointer<EdgeValue>
     private let isDead: UnsafeMutablePointer<Bool>
     private var frame = FrameIteration.root
     private var failure: Status?
 
-    init(_ plan: SequentialPlan, _ table: NodeTable, _ place: KernelPlace, _ step: StepContext, _ call: CallFrame?, _ memory: SequentialMemory) {
+    init(_ plan: SequentialPlan, _ table: NodeTable, _ place: KernelEnvironment, _ step: StepContext, _ call: CallFrame?, _ memory: SequentialState) {
         self.plan = plan
         self.table = table
         self.place = place
@@ -101,8 +101,8 @@ struct SequentialRun: ~Copyable {
             }
         }
         if instruction.pointee.mayBeDead || instruction.pointee.kind == .merge {
-            let dies = dies(instruction, inputCount)
-            if instruction.pointee.tellsDeath { isDead[Int(instruction.pointee.node)] = dies }
+            let dies = isDead(instruction, inputCount)
+            if instruction.pointee.recordsDeadness { isDead[Int(instruction.pointee.node)] = dies }
             if dies {
                 for index in 0..<inputCount { inputs[index] = .empty }
                 if instruction.pointee.kind != .exit, instruction.pointee.kind != .nextIteration {
@@ -153,7 +153,7 @@ struct SequentialRun: ~Copyable {
     }
 
     /// Forwards the live input. There is exactly one.
-    private func merge(_ instruction: UnsafePointer<SequentialPlan.Instruction>, _ inputCount: Int, _ outputs: UnsafeMutablePointer<Slot>) {
+    private func merge(_ instruction: UnsafePointer<SequentialPlan.Instruction>, _ inputCount: Int, _ outputs: UnsafeMutablePointer<EdgeValue>) {
         var taken = 0
         while taken < inputCount - 1, inputs[taken].isDead || inputs[taken].isEmpty { taken += 1 }
         outputs.moveUpdate(from: inputs + taken, count: 1)
@@ -167,7 +167,7 @@ struct SequentialRun: ~Copyable {
     @inline(__always)
     private mutating func runKernel(
         _ instruction: UnsafePointer<SequentialPlan.Instruction>, _ entry: UnsafeMutablePointer<NodeTable.Entry>, _ inputCount: Int,
-        _ outputs: UnsafeMutablePointer<Slot>
+        _ outputs: UnsafeMutablePointer<EdgeValue>
     ) -> Bool {
         guard !isCancelled else { return fail(instruction, .cancelled("Step was cancelled")) }
         let outputCount = Int(instruction.pointee.outputCount)
@@ -191,7 +191,7 @@ struct SequentialRun: ~Copyable {
     }
 
     /// Whether the node is in a branch that was not taken.
-    private func dies(_ instruction: UnsafePointer<SequentialPlan.Instruction>, _ inputCount: Int) -> Bool {
+    private func isDead(_ instruction: UnsafePointer<SequentialPlan.Instruction>, _ inputCount: Int) -> Bool {
         if instruction.pointee.kind == .merge {
             for index in 0..<inputCount {
                 switch inputs[index] {
@@ -220,9 +220,9 @@ struct SequentialRun: ~Copyable {
 }
 
 /// The slots of one step, reused by later steps.
-final class SequentialMemory: @unchecked Sendable {  // only one step uses it at a time
-    let slots: UnsafeMutablePointer<Slot>
-    let inputs: UnsafeMutablePointer<Slot>
+final class SequentialState: @unchecked Sendable {  // only one step uses it at a time
+    let slots: UnsafeMutablePointer<EdgeValue>
+    let inputs: UnsafeMutablePointer<EdgeValue>
     let isDead: UnsafeMutablePointer<Bool>
     private let slotCount: Int
 

@@ -30,8 +30,8 @@ public struct Lowering: Sendable {
     /// - Parameter caller: the function whose body the graph is; calls of it stay calls.
     /// - Throws: `invalidArgument` when a body is malformed; `notFound` when a function, or an op of one, does not exist.
     public func run(_ graph: Graph, within caller: String? = nil) throws -> Graph {
-        guard graph.nodes.contains(where: { LoweredGraph.isCandidate($0) }) else { return graph }
-        var lowered = LoweredGraph(graph, registry)
+        guard graph.nodes.contains(where: { GraphLowerer.isCandidate($0) }) else { return graph }
+        var lowered = GraphLowerer(graph, registry)
         try lowered.run(within: caller)
         return try lowered.finished()
     }

@@ -24,11 +24,11 @@ public enum ControlLoops {
         for (id, node) in graph.nodes.enumerated() where node.role == .loopCondition {
             conditions[assignment.frameOfNode[id]] = id
         }
-        struct Place: Hashable {
+        struct FrameOnDevice: Hashable {
             let frame: Int
             let device: DeviceName
         }
-        var loops: [Place: NodeID] = [:]
+        var loops: [FrameOnDevice: NodeID] = [:]
 
         func node(
             _ base: String, _ op: String, _ inputs: [Endpoint], _ device: DeviceName, controls: [NodeID] = [], _ attributes: Attributes
@@ -40,7 +40,7 @@ public enum ControlLoops {
         }
 
         func loop(_ frame: Int, _ device: DeviceName) throws -> NodeID {
-            let place = Place(frame: frame, device: device)
+            let place = FrameOnDevice(frame: frame, device: device)
             if let known = loops[place] { return known }
             let layout = assignment.frames[frame]
             guard let condition = conditions[frame] else {
@@ -78,16 +78,16 @@ public enum ControlLoops {
         }
         // A device with only nodes that depend on loop invariants would run them once. A control loop makes it run each
         // iteration.
-        var drives = Set<Place>(), takesPart = Set<Place>()
+        var drives = Set<FrameOnDevice>(), takesPart = Set<FrameOnDevice>()
         for id in assignment.frameOfNode.indices where assignment.frameOfNode[id] != 0 {
             guard let device = graph.nodes[id].device else { continue }
-            let place = Place(frame: assignment.frameOfNode[id], device: device)
+            let place = FrameOnDevice(frame: assignment.frameOfNode[id], device: device)
             takesPart.insert(place)
             if graph.nodes[id].role == .nextIteration { drives.insert(place) }
         }
         // A variable enters the loop on its own device, and each iteration reads it there.
         for (id, frame) in assignment.enteredFrame {
-            if let device = graph.nodes[id].device { takesPart.insert(Place(frame: frame, device: device)) }
+            if let device = graph.nodes[id].device { takesPart.insert(FrameOnDevice(frame: frame, device: device)) }
         }
         for place in takesPart.subtracting(drives).sorted(by: { ($0.frame, $0.device.description) < ($1.frame, $1.device.description) })
         where loops[place] == nil && conditions[place.frame] != nil {

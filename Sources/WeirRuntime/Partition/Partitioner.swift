@@ -34,7 +34,7 @@ public struct Partitioner {
         self.incarnation = incarnation
     }
 
-    private struct Crossing: Hashable {
+    private struct CrossPartitionEdge: Hashable {
         let source: Endpoint
         let isControl: Bool
         let destination: DeviceName
@@ -71,9 +71,9 @@ public struct Partitioner {
                 if graph.node(named: name) == nil { return name }
             }
         }
-        var receives: [Crossing: NodeID] = [:]
-        let gathers = ControlGathers(graph, partOfNode)
-        var gathered: [ControlGathers.Group: NodeID] = [:]
+        var receives: [CrossPartitionEdge: NodeID] = [:]
+        let gathers = ControlEdgeGroups(graph, partOfNode)
+        var gathered: [ControlEdgeGroups.Group: NodeID] = [:]
 
         /// Returns the node of the destination's partition that receives the edge. Adds the send and the receive if they do not
         /// exist.
@@ -85,7 +85,7 @@ public struct Partitioner {
             let sourceNode = graph.nodes[source.node], targetNode = graph.nodes[destination]
             guard let to = targetNode.device else { return 0 }
             let onHost = isControl ? false : isInHostMemory(targetNode, input: input)
-            let crossing = Crossing(source: source, isControl: isControl, destination: to, inHostMemory: onHost)
+            let crossing = CrossPartitionEdge(source: source, isControl: isControl, destination: to, inHostMemory: onHost)
             if !isReference, let known = receives[crossing] { return known }
             let result = try transfer(
                 sourceNode.name, from: sourceNode.device, sent: Endpoint(newID[source.node], source.index),
@@ -114,7 +114,7 @@ public struct Partitioner {
         }
 
         /// Returns the node of the destination's partition that runs when all nodes of a group have run.
-        func cross(_ group: ControlGathers.Group, to destination: NodeID, loop: NodeID?) throws -> NodeID {
+        func cross(_ group: ControlEdgeGroups.Group, to destination: NodeID, loop: NodeID?) throws -> NodeID {
             if let known = gathered[group] { return known }
             var all = try Node(
                 name: fresh("\(graph.nodes[group.sources[0]].name)/all"), op: registry.require("NoOp"),

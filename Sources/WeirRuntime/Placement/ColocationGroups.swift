@@ -20,23 +20,23 @@ struct ColocationGroups {
         parent = Array(graph.nodes.indices)
         groups = []
         for node in graph.nodes {
-            let spec = try Placement.parse(node)
+            let spec = try PlacementErrors.parse(node)
             var types = placer.supportedTypes(node)
             if types.isEmpty {
                 // Another task may have kernels that this process lacks. If it does not, it reports the error itself.
                 let elsewhere = !spec.isEmpty && placer.devices.contains { !$0.isLocal && $0.name.matches(spec) }
-                guard elsewhere else { throw Placement.noKernel(node, placer) }
+                guard elsewhere else { throw PlacementErrors.noKernel(node, placer) }
                 types = placer.allTypes
             }
             // Only the node that creates state fixes the device. Nodes that forward the state follow it.
             let holdsState = node.inputs.isEmpty && node.outputTypes.contains { $0.isReference || $0.dtype == .resource }
             groups.append(Group(spec: node.device ?? spec, resourceSpec: holdsState ? spec : DeviceName(), types: types, chosen: node.device))
         }
-        for (id, node) in graph.nodes.enumerated() where node.op.function == nil && !ColocationGroups.crossesFreely(node) {
+        for (id, node) in graph.nodes.enumerated() where node.op.function == nil && !ColocationGroups.mayCrossDevices(node) {
             for (input, type) in zip(node.inputs, node.inputTypes) {
                 let source = graph.nodes[input.node]
                 let carriesState = type.isReference || (type.dtype == .resource && source.outputTypes[input.index].dtype == .resource)
-                if carriesState, source.op.function == nil, !ColocationGroups.crossesFreely(source) {
+                if carriesState, source.op.function == nil, !ColocationGroups.mayCrossDevices(source) {
                     try join(input.node, id, graph, stateEdge: true)
                 }
             }
@@ -55,7 +55,7 @@ struct ColocationGroups {
 
     /// Whether a resource handle may cross devices at this node. It may enter a function, whose body decides where it is used,
     /// and it may be forwarded.
-    private static func crossesFreely(_ node: Node) -> Bool {
+    private static func mayCrossDevices(_ node: Node) -> Bool {
         if node.op.functionCall != nil || node.op.passThrough == .each { return true }
         return [.argument, .result, .send, .receive].contains(node.role)
     }
@@ -93,12 +93,12 @@ struct ColocationGroups {
             let status = Status(error)
             if stateEdge { throw status }
             if placer.allowsSoftPlacement { return }
-            throw Placement.cannotColocate(graph.nodes[second], graph.nodes[first], ": \(status.message)")
+            throw PlacementErrors.cannotColocate(graph.nodes[second], graph.nodes[first], ": \(status.message)")
         }
         let types = groups[a].types.filter(groups[b].types.contains)
         guard !types.isEmpty else {
             if placer.allowsSoftPlacement, !stateEdge { return }
-            throw Placement.cannotColocate(
+            throw PlacementErrors.cannotColocate(
                 graph.nodes[second], graph.nodes[first],
                 " because no device type supports both of those nodes and the other nodes colocated with them.")
         }
@@ -126,7 +126,7 @@ struct ColocationGroups {
             }
         }
         guard let best = candidates.first else {
-            throw Placement.noDevice(graph.nodes[id], spec, groups[group].types, placer)
+            throw PlacementErrors.noDevice(graph.nodes[id], spec, groups[group].types, placer)
         }
         let chosen = candidates.first { $0.name == preferred }?.name ?? best.name
         groups[group].chosen = chosen

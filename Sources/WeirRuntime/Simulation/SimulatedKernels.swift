@@ -17,8 +17,8 @@ struct SimulatedKernels: KernelLibrary {
             KernelRequest(
                 name: request.name, op: request.op, attributes: request.attributes, inputTypes: request.inputTypes,
                 outputTypes: request.outputTypes,
-                place: KernelPlace(
-                    device: DeviceWithMemory(request.place.device, memory), resources: request.place.resources, pool: request.place.pool),
+                place: KernelEnvironment(
+                    device: DeviceWithAllocator(request.place.device, memory), resources: request.place.resources, pool: request.place.pool),
                 functions: request.functions)
         }
         if runsOnHost(request, ports) {
@@ -41,7 +41,7 @@ struct SimulatedKernels: KernelLibrary {
         }
         let kernel = SimulatedKernel(gpu, request, inner.place, ports.outputs, made)
         if request.op.changesInputs { return .enqueued { context, done in kernel.enqueueInPlace(context, done) } }
-        guard mayBeHandedOnEarly(request, ports) else { return .async { context, done in kernel.run(context, done) } }
+        guard canReturnBeforeCompletion(request, ports) else { return .async { context, done in kernel.run(context, done) } }
         return .enqueued { context, done in try kernel.enqueue(context, done) }
     }
 
@@ -56,7 +56,7 @@ struct SimulatedKernels: KernelLibrary {
 
     /// Whether the outputs may be passed on before the stream has computed them: the node computes tensors on the device from
     /// tensors alone.
-    private func mayBeHandedOnEarly(_ request: KernelRequest, _ ports: (inputs: [Bool], outputs: [Bool])) -> Bool {
+    private func canReturnBeforeCompletion(_ request: KernelRequest, _ ports: (inputs: [Bool], outputs: [Bool])) -> Bool {
         // Strings are excluded, because a string may name a TensorArray of the step.
         return request.op.isPure && request.op.shapeFunction != nil && !request.outputTypes.isEmpty && !ports.outputs.contains(true)
             && (request.inputTypes + request.outputTypes).allSatisfy { !$0.isReference && $0.dtype.isBitwise }
@@ -68,11 +68,11 @@ private final class SimulatedKernel: Sendable {
     private let gpu: SimulatedGPU
     private let request: KernelRequest
     /// Where the CPU's kernel runs: the GPU, but with memory that the kernel can read.
-    private let place: KernelPlace
+    private let place: KernelEnvironment
     private let isHostOutput: [Bool]
     private let kernel: Kernel
 
-    init(_ gpu: SimulatedGPU, _ request: KernelRequest, _ place: KernelPlace, _ isHostOutput: [Bool], _ kernel: Kernel) {
+    init(_ gpu: SimulatedGPU, _ request: KernelRequest, _ place: KernelEnvironment, _ isHostOutput: [Bool], _ kernel: Kernel) {
         (self.gpu, self.request, self.place, self.isHostOutput, self.kernel) = (gpu, request, place, isHostOutput, kernel)
     }
 
@@ -88,7 +88,9 @@ private final class SimulatedKernel: Sendable {
             // An output shape depends on values.
             let views = inputs.map { view($0, keeping: $0) }
             gpu.enqueue { [self] in
-                done(.outputs(Result { () throws(Status) in try compute(views.map { .value($0) }, call).map { slot throws(Status) in try handedOn(slot) } }))
+                done(
+                    .outputs(
+                        Result { () throws(Status) in try compute(views.map { .value($0) }, call).map { slot throws(Status) in try copiedToDevice(slot) } }))
             }
             return false
         }
@@ -97,13 +99,13 @@ private final class SimulatedKernel: Sendable {
         // The views do not retain the inputs. Their memory is freed in stream order, so it stays valid until the kernel has
         // run.
         let views = inputs.map { view($0, keeping: nil) }
-        let targets = outputs.map { Target(address: gpu.elements(of: $0), byteCount: $0.byteCount, shape: $0.shape) }
+        let targets = outputs.map { OutputBuffer(address: gpu.elements(of: $0), byteCount: $0.byteCount, shape: $0.shape) }
         gpu.enqueue { [self] in
             do throws(Status) {
                 for (slot, target) in zip(try compute(views.map { .value($0) }, call), targets) { try target.take(slot, request) }
-                done(.handedOnBefore(nil))
+                done(.outputsAlreadySet(nil))
             } catch {
-                done(.handedOnBefore(error))
+                done(.outputsAlreadySet(error))
             }
         }
         return true
@@ -118,9 +120,9 @@ private final class SimulatedKernel: Sendable {
         gpu.enqueue { [self] in
             do throws(Status) {
                 _ = try compute(views.map { .value($0) }, call)
-                done(.handedOnBefore(nil))
+                done(.outputsAlreadySet(nil))
             } catch {
-                done(.handedOnBefore(error))
+                done(.outputsAlreadySet(error))
             }
         }
         return true
@@ -132,14 +134,14 @@ private final class SimulatedKernel: Sendable {
         let call = Call(context)
         gpu.enqueue { [self] in
             done(
-                Result { () throws(Status) -> [Slot] in
+                Result { () throws(Status) -> [EdgeValue] in
                     // Copies the inputs, because a variable or a list updates its value in place while others hold the tensor.
-                    let inputs = try slots.map { slot throws(Status) -> Slot in
+                    let inputs = try slots.map { slot throws(Status) -> EdgeValue in
                         guard case .value(let tensor) = slot, gpu.elements(of: tensor) != nil else { return slot }
                         return .value(try view(tensor, keeping: tensor).copied(in: gpu.kernelMemory))
                     }
-                    return try compute(inputs, call).enumerated().map { index, slot throws(Status) -> Slot in
-                        isHostOutput[index] ? slot : try handedOn(slot)
+                    return try compute(inputs, call).enumerated().map { index, slot throws(Status) -> EdgeValue in
+                        isHostOutput[index] ? slot : try copiedToDevice(slot)
                     }
                 })
         }
@@ -155,7 +157,7 @@ private final class SimulatedKernel: Sendable {
     func runOnHost(_ context: borrowing KernelContext, _ isHostInput: [Bool], _ done: @escaping KernelCompletion) {
         let slots = (0..<context.inputCount).map { context.slot($0) }
         let call = Call(context)
-        @Sendable func run(_ inputs: [Slot]) {
+        @Sendable func run(_ inputs: [EdgeValue]) {
             guard case .async(let body) = kernel else { return done(Result { () throws(Status) in try compute(inputs, call) }) }
             do throws(Status) { try withContext(inputs, call) { context, _ in body(context, done) } } catch { done(.failure(error)) }
         }
@@ -168,7 +170,7 @@ private final class SimulatedKernel: Sendable {
         for index in away {
             guard case .value(let tensor) = slots[index] else { continue }
             gpu.download(tensor, after: event) { result in
-                let outcome = arriving.withLock { state -> Result<[Slot], Status>? in
+                let outcome = arriving.withLock { state -> Result<[EdgeValue], Status>? in
                     switch result {
                     case .success(let copy): state.slots[index] = .value(copy)
                     case .failure(let status): state.failure = status
@@ -187,10 +189,10 @@ private final class SimulatedKernel: Sendable {
     }
 
     /// Runs the CPU's kernel. The stream, or the host for a host kernel, calls this.
-    private func compute(_ inputs: [Slot], _ call: Call) throws(Status) -> [Slot] {
+    private func compute(_ inputs: [EdgeValue], _ call: Call) throws(Status) -> [EdgeValue] {
         guard case .sync(let body) = kernel else { throw .internalError("Node '\(request.name)' waits on a stream") }
         let start = call.step.trace == nil ? 0 : StepClock.now()
-        let outputs = try withContext(inputs, call) { (context, outputs) throws(Status) -> [Slot] in
+        let outputs = try withContext(inputs, call) { (context, outputs) throws(Status) -> [EdgeValue] in
             do { try body(context) } catch { throw Status(error) }
             return Array(outputs)
         }
@@ -204,12 +206,12 @@ private final class SimulatedKernel: Sendable {
 
     /// Calls `body` with the context of a kernel and with the slots of its outputs.
     private func withContext<R>(
-        _ inputs: [Slot], _ call: Call, _ body: (borrowing KernelContext, UnsafeMutableBufferPointer<Slot>) throws(Status) -> R
+        _ inputs: [EdgeValue], _ call: Call, _ body: (borrowing KernelContext, UnsafeMutableBufferPointer<EdgeValue>) throws(Status) -> R
     ) throws(Status) -> R {
         // `inputs` keeps a second reference to each tensor, so that the kernel does not reuse the memory of an input that
         // others may hold.
         var slots = inputs + [.empty]
-        var outputs = [Slot](repeating: .empty, count: request.outputTypes.count + 1)
+        var outputs = [EdgeValue](repeating: .empty, count: request.outputTypes.count + 1)
         defer { withExtendedLifetime(inputs) {} }
         return try slots.withUnsafeMutableBufferPointer { slots throws(Status) in
             try outputs.withUnsafeMutableBufferPointer { outputs throws(Status) in
@@ -224,7 +226,7 @@ private final class SimulatedKernel: Sendable {
     }
 
     /// Copies a result to the memory of the device.
-    private func handedOn(_ slot: Slot) throws(Status) -> Slot {
+    private func copiedToDevice(_ slot: EdgeValue) throws(Status) -> EdgeValue {
         guard case .value(let tensor) = slot, tensor.dtype.isBitwise else { return slot }
         return .value(try gpu.upload(tensor))
     }
@@ -232,10 +234,10 @@ private final class SimulatedKernel: Sendable {
     /// The tensor at the address that the stream uses.
     private func view(_ tensor: Tensor, keeping owner: Tensor?) -> Tensor {
         guard let elements = gpu.elements(of: tensor) else { return tensor }
-        return Tensor(tensor.dtype, tensor.shape, over: elements, keeping: owner.map { Kept($0) } ?? Kept.nothing)
+        return Tensor(tensor.dtype, tensor.shape, over: elements, keeping: owner.map { TensorOwner($0) } ?? TensorOwner.nothing)
     }
-    private final class Kept: Sendable {
-        static let nothing = Kept(nil)
+    private final class TensorOwner: Sendable {
+        static let nothing = TensorOwner(nil)
         let tensor: Tensor?
         init(_ tensor: Tensor?) { self.tensor = tensor }
     }
@@ -248,12 +250,12 @@ private final class SimulatedKernel: Sendable {
     }
 
     /// The memory of an output that was passed on before it was computed.
-    private struct Target: @unchecked Sendable {  // only the stream writes to the address
+    private struct OutputBuffer: @unchecked Sendable {  // only the stream writes to the address
         let address: UnsafeMutableRawPointer?
         let byteCount: Int
         let shape: Shape
 
-        func take(_ slot: Slot, _ request: KernelRequest) throws(Status) {
+        func take(_ slot: EdgeValue, _ request: KernelRequest) throws(Status) {
             guard case .value(let tensor) = slot, tensor.shape == shape, tensor.byteCount == byteCount else {
                 throw .internalError(
                     "Node '\(request.name)' (op \(request.op.name)) gave \(slot.tensor.map { "\($0.shape)" } ?? "nothing"), its shape function \(shape)")

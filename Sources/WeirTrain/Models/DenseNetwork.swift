@@ -21,7 +21,7 @@ public struct DenseNetwork: Sendable {
     }
 
     /// The parameters of a network that was added to a graph.
-    public struct Built: Sendable {
+    public struct Model: Sendable {
         /// The weights and biases of all layers, in order.
         public let parameters: [Variable]
         let layers: [(weights: Variable, biases: Variable)]
@@ -55,7 +55,7 @@ public struct DenseNetwork: Sendable {
     }
 
     /// Declares the parameters in the builder's current scopes.
-    public func build(_ builder: GraphBuilder) -> Built {
+    public func build(_ builder: GraphBuilder) -> Model {
         let sizes = [inputCount] + hidden + [classCount]
         var layers: [(weights: Variable, biases: Variable)] = []
         for index in 0..<sizes.count - 1 {
@@ -70,6 +70,6 @@ public struct DenseNetwork: Sendable {
             }
             layers.append(layer)
         }
-        return Built(parameters: layers.flatMap { [$0.weights, $0.biases] }, layers: layers)
+        return Model(parameters: layers.flatMap { [$0.weights, $0.biases] }, layers: layers)
     }
 }

@@ -76,7 +76,7 @@ package final class InputFile: Sendable {
     }
 
     /// The most bytes that are read beyond the size that the file reports. Some files, such as `/dev/zero`, never end.
-    private static let maximumUntoldByteCount = 64 << 20
+    private static let maximumUnreportedByteCount = 64 << 20
 
     /// Reads a whole file, also one that reports no size, such as those in `/proc`.
     /// - Throws: `resourceExhausted` when the file has many more bytes than it reports.
@@ -91,8 +91,8 @@ package final class InputFile: Sendable {
                 try file.read(at: position, into: .init(.init(rebasing: memory[position...])))
             }
             if filled < bytes.count { break }
-            guard filled - told <= maximumUntoldByteCount else {
-                throw .resourceExhausted("\(path) has more than \(maximumUntoldByteCount) bytes beyond the \(told) that it tells")
+            guard filled - told <= maximumUnreportedByteCount else {
+                throw .resourceExhausted("\(path) has more than \(maximumUnreportedByteCount) bytes beyond the \(told) that it tells")
             }
             bytes.append(contentsOf: repeatElement(0, count: max(4096, bytes.count / 8)))
         }

@@ -52,17 +52,17 @@ extension GraphMaker {
         guard variables.count > 1 else { return [] }
         let parallel = AttributeValue.int(random.pick([1, 2, 10]))
         // The control flow nodes of a loop variable share a device; those of the body may be anywhere.
-        let homes = variables.map { _ in place() }
+        let statefulDevices = variables.map { _ in place() }
         func enter(_ item: Item, isConstant: Bool, _ device: String?) -> Item {
             let made = add(
                 "Enter", [item.output], ["frame_name": .string(frame), "is_constant": .bool(isConstant), "parallel_iterations": parallel], device: device)
             return Item(output: made[0], dtype: item.dtype, shape: item.shape, isPure: item.isPure)
         }
-        let entered = zip(variables, homes).map { enter($0, isConstant: false, $1) }
-        let merges = zip(entered, homes).map { add("Merge", [$0.output, $0.output], device: $1) }
+        let entered = zip(variables, statefulDevices).map { enter($0, isConstant: false, $1) }
+        let merges = zip(entered, statefulDevices).map { add("Merge", [$0.output, $0.output], device: $1) }
         let limit = enter(constant(Tensor(Int32(random.int(0...4))), anchor: anchor), isConstant: true, nil)
         let test = add("LoopCond", [add("Less", [merges[0][0], limit.output])[0]])
-        let switches = zip(merges, homes).map { add("Switch", [$0[0], test[0]], device: $1) }
+        let switches = zip(merges, statefulDevices).map { add("Switch", [$0[0], test[0]], device: $1) }
         let bodies = switches.map { add("Identity", [$0[1]]) }
         let isPure = variables.allSatisfy(\.isPure)
         var inner = zip(variables, bodies).map { Item(output: $1[0], dtype: $0.dtype, shape: $0.shape, isPure: isPure) }
@@ -78,9 +78,9 @@ extension GraphMaker {
                 ? add("AddV2", [bodies[0][0], one.output])[0] : value(like: variables[index], from: inner, anchor: bodies[0]).output
             // Without this control edge, values that do not depend on a loop variable would iterate forever.
             let held = add("Identity", [next], controls: [bodies[0]])
-            let back = add("NextIteration", [held[0]], device: homes[index])
+            let back = add("NextIteration", [held[0]], device: statefulDevices[index])
             builder.replaceInput(1, of: merges[index], with: back[0])
-            let exit = add("Exit", [switches[index][0]], device: homes[index])
+            let exit = add("Exit", [switches[index][0]], device: statefulDevices[index])
             results.append(Item(output: exit[0], dtype: variables[index].dtype, shape: variables[index].shape, isPure: pureInside))
         }
         return results

@@ -89,7 +89,7 @@ extension GraphMaker {
         builder = outer
         if let failure = inner.failure { outer.record(failure) }
         do {
-            let definition = try FunctionBody(inner.graph(), arguments: arguments.count, results: results.map(\.output)).definition(name)
+            let definition = try FunctionBuilder(inner.graph(), arguments: arguments.count, results: results.map(\.output)).definition(name)
             root.addFunction(definition)
             if builder !== root { builder.addFunction(definition) }
         } catch { outer.record(error) }
@@ -98,7 +98,7 @@ extension GraphMaker {
 }
 
 /// Converts a graph to a function definition.
-struct FunctionBody {
+struct FunctionBuilder {
     private let graph: Graph
     private let arguments: Int
     private let results: [Output]

@@ -11,7 +11,7 @@ extension GraphMaker {
     func referenceVariable(_ items: [Item]) -> [Item] {
         guard let model = any(items, where: { [.float32, .int32, .float64, .int64].contains($0.dtype) && $0.count <= 1000 }) else { return [] }
         // Reads are on the variable's device: a read elsewhere gets the value early, whatever its control inputs.
-        let home = random.pick(homes)
+        let home = random.pick(statefulDevices)
         counter += 1
         let variable = add(
             "VariableV2", [], ["dtype": .type(model.dtype), "shape": .shape(PartialShape(Shape(model.shape))), "shared_name": .string("\(prefix)v\(counter)")],
@@ -43,7 +43,7 @@ extension GraphMaker {
     /// A resource variable with reads and updates, also in a function.
     func resourceVariable(_ items: [Item]) -> [Item] {
         guard let model = any(items, where: { [.float32, .int32, .float64, .int64].contains($0.dtype) && $0.count <= 1000 }) else { return [] }
-        let home = random.pick(homes)
+        let home = random.pick(statefulDevices)
         counter += 1
         let type = AttributeValue.type(model.dtype)
         let shape = AttributeValue.shape(PartialShape(Shape(model.shape)))
@@ -93,7 +93,7 @@ extension GraphMaker {
         let values = (0..<random.int(1...2)).compactMap { _ in any(items) { $0.dtype != .complex64 } }
         guard !values.isEmpty else { return [] }
         counter += 1
-        let home = random.pick(homes)
+        let home = random.pick(statefulDevices)
         let types = AttributeValue.types(values.map(\.dtype))
         let queue = add(
             "FIFOQueueV2", [], ["component_types": types, "shapes": .emptyList, "capacity": 20, "shared_name": .string("\(prefix)q\(counter)")], device: home)
@@ -113,7 +113,7 @@ extension GraphMaker {
         counter += 1
         let name = "fail\(counter)"
         // GPU kernels do not report indices out of range and similar errors.
-        let processor = random.pick(homes.filter { $0.firstRange(of: "CPU") != nil })
+        let processor = random.pick(statefulDevices.filter { $0.firstRange(of: "CPU") != nil })
         let made: Item
         switch random.below(4) {
         case 0:

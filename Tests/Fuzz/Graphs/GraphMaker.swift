@@ -53,7 +53,7 @@ final class GraphMaker {
     }
 
     /// Devices for nodes with state, which always name one.
-    var homes: [String] { devices }
+    var statefulDevices: [String] { devices }
 
     /// The device of the next node: often that of the last one.
     func place() -> String {

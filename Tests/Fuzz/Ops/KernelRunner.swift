@@ -4,18 +4,18 @@ import Weir
 
 /// Makes and runs one kernel at a time, as an executor does. Resources last for one case.
 final class KernelRunner {
-    let place: KernelPlace
+    let place: KernelEnvironment
     private let step: StepContext
     /// The time until a waiting kernel is cancelled, in milliseconds.
     private static let waitMilliseconds = 2
 
     init(device: any Device) {
-        place = KernelPlace(device: device, resources: ResourceTable(defaultContainer: "localhost"))
+        place = KernelEnvironment(device: device, resources: ResourceTable(defaultContainer: "localhost"))
         step = StepContext(id: 1, rendezvous: LocalRendezvous())
     }
 
     enum Outcome {
-        case outputs([Slot])
+        case outputs([EdgeValue])
         case refused(Status)
         /// It waited and ended when it was cancelled.
         case waits
@@ -24,9 +24,9 @@ final class KernelRunner {
     }
 
     /// Called before each kernel runs.
-    var onRun: ((Node, [Slot]) -> Void)?
+    var onRun: ((Node, [EdgeValue]) -> Void)?
 
-    func run(_ node: Node, _ inputs: [Slot]) -> Outcome {
+    func run(_ node: Node, _ inputs: [EdgeValue]) -> Outcome {
         onRun?(node, inputs)
         let kernel: Kernel
         do {
@@ -37,7 +37,7 @@ final class KernelRunner {
                     place: place, functions: NoFunctions()))
         } catch { return .refused(Status(error)) }
         var slots = inputs
-        var outputs = [Slot](repeating: .empty, count: node.outputTypes.count)
+        var outputs = [EdgeValue](repeating: .empty, count: node.outputTypes.count)
         // Both arrays get at least one element, so that they have an address.
         slots.append(.empty)
         outputs.append(.empty)
@@ -62,7 +62,7 @@ final class KernelRunner {
             }
         }
     }
-    private static func outcome(_ result: Result<[Slot], Status>) -> Outcome {
+    private static func outcome(_ result: Result<[EdgeValue], Status>) -> Outcome {
         switch result {
         case .success(let slots): .outputs(slots)
         case .failure(let status): .refused(status)
@@ -77,13 +77,13 @@ final class KernelRunner {
     }
 
     private final class Answer: Sendable {
-        private let result = Mutex<Result<[Slot], Status>?>(nil)
+        private let result = Mutex<Result<[EdgeValue], Status>?>(nil)
         private let done = DoneSemaphore()
-        func finish(_ value: Result<[Slot], Status>) {
+        func finish(_ value: Result<[EdgeValue], Status>) {
             result.withLock { $0 = value }
             done.signal()
         }
-        func wait(milliseconds: Int) -> Result<[Slot], Status>? {
+        func wait(milliseconds: Int) -> Result<[EdgeValue], Status>? {
             if let early = result.withLock({ $0 }) { return early }
             _ = done.wait(milliseconds: milliseconds)
             return result.withLock { $0 }

@@ -8,7 +8,7 @@ struct OpInGraph {
         var folded: Swift.Result<[Tensor], Status>?
 
         /// A difference between the graph's results and the kernel's.
-        func contradiction(of node: Node, _ outputs: [Slot]) -> WrongOutput? {
+        func contradiction(of node: Node, _ outputs: [EdgeValue]) -> WrongOutput? {
             for (index, slot) in outputs.enumerated() {
                 guard let tensor = slot.tensor, inferred.indices.contains(index) else { continue }
                 if !inferred[index].isCompatible(with: tensor.shape) {
@@ -37,7 +37,7 @@ struct OpInGraph {
     private static let maximumOutputCount = 1000
 
     /// - Returns: nil for nodes whose inputs cannot be constants.
-    func run(_ node: Node, _ inputs: [Slot], _ place: KernelPlace) -> Result? {
+    func run(_ node: Node, _ inputs: [EdgeValue], _ place: KernelEnvironment) -> Result? {
         guard !node.op.name.hasPrefix("_"), !node.op.isStateful, (1...OpInGraph.maximumOutputCount).contains(node.outputTypes.count),
             !OpInGraph.flow.contains(node.op.name),
             !node.op.schema.inputs.contains(where: ResourceFamily.isHandle)

@@ -96,7 +96,7 @@ struct OpsFuzzer: FuzzKind {
 
     func describe(_ number: Int, _ random: inout SplitMix64) async throws -> String { ops[number % ops.count].name }
 
-    static func words(_ node: Node, _ inputs: [Slot]) -> String {
+    static func words(_ node: Node, _ inputs: [EdgeValue]) -> String {
         let attributes = node.attributes.sorted { $0.key < $1.key }.map { name, value -> String in
             if case .tensor(let tensor) = value { return "\(name)=\(tensor.sketch)" }
             return "\(name)=\(String(describing: value).prefix(80))"
@@ -130,9 +130,9 @@ struct OpCase {
     }
 
     /// The inputs. Handles refer to resources that were made for the case, and perhaps used.
-    mutating func inputs(_ runner: KernelRunner, _ families: [String: ResourceFamily]) -> [Slot]? {
+    mutating func inputs(_ runner: KernelRunner, _ families: [String: ResourceFamily]) -> [EdgeValue]? {
         guard let node, node.inputTypes.count <= OpCase.maximumInputs else { return nil }
-        var handles: [Slot] = []
+        var handles: [EdgeValue] = []
         if let family = families[node.op.name], !family.makers.isEmpty {
             // Type attributes of the same name mostly get the same value, so that the handle fits the op.
             var shared = Attributes()
@@ -164,8 +164,8 @@ struct OpCase {
         return slots(of: node, handles)
     }
 
-    private mutating func makeHandles(_ family: ResourceFamily, _ shared: Attributes, _ runner: KernelRunner) -> [Slot] {
-        var handles: [Slot] = []
+    private mutating func makeHandles(_ family: ResourceFamily, _ shared: Attributes, _ runner: KernelRunner) -> [EdgeValue] {
+        var handles: [EdgeValue] = []
         for attempt in 0..<6 where handles.count < 2 {
             let maker = make.random.pick(family.makers)
             var given = shared
@@ -183,7 +183,7 @@ struct OpCase {
         }
         return handles
     }
-    private mutating func assign(_ handle: Slot, _ attributes: Attributes, _ runner: KernelRunner) {
+    private mutating func assign(_ handle: EdgeValue, _ attributes: Attributes, _ runner: KernelRunner) {
         guard let dtype = attributes.type("dtype"), let op = OpRegistry.standard["AssignVariableOp"],
             let node = try? Node(name: "assigned", op: op, attributes: ["dtype": .type(dtype)])
         else { return }
@@ -197,7 +197,7 @@ struct OpCase {
         return zip(arguments, ranges).flatMap { argument, range in range.map { _ in argument } }
     }
 
-    private mutating func slots(of node: Node, _ handles: [Slot]) -> [Slot] {
+    private mutating func slots(of node: Node, _ handles: [EdgeValue]) -> [EdgeValue] {
         let arguments = OpCase.arguments(node.op.schema.inputs, node)
         return node.inputTypes.enumerated().map { position, type in
             let name = arguments[position]?.name ?? ""
@@ -207,18 +207,18 @@ struct OpCase {
             let tensor = values.tensor(name, position, type.dtype)
             guard type.isReference else { return .value(tensor) }
             let isEmpty = node.op.allowsUninitializedInput && make.random.chance(20)
-            return .reference(ReferenceCell(name: "v\(position)", dtype: type.dtype, value: isEmpty ? nil : tensor))
+            return .reference(VariableStorage(name: "v\(position)", dtype: type.dtype, value: isEmpty ? nil : tensor))
         }
     }
     /// Converts a handle to the port's type, as an executor does with references.
-    private static func fit(_ handle: Slot, _ type: PortType, _ other: Tensor) -> Slot {
+    private static func fit(_ handle: EdgeValue, _ type: PortType, _ other: Tensor) -> EdgeValue {
         switch handle {
         case .value(let tensor) where tensor.dtype == type.dtype:
-            return type.isReference ? .reference(ReferenceCell(name: "handle", dtype: type.dtype, value: tensor)) : handle
+            return type.isReference ? .reference(VariableStorage(name: "handle", dtype: type.dtype, value: tensor)) : handle
         case .reference(let cell) where cell.dtype == type.dtype:
             return type.isReference ? handle : .value(cell.value ?? other)
         default:
-            return type.isReference ? .reference(ReferenceCell(name: "handle", dtype: type.dtype, value: other)) : .value(other)
+            return type.isReference ? .reference(VariableStorage(name: "handle", dtype: type.dtype, value: other)) : .value(other)
         }
     }
 }

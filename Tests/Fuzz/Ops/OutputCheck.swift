@@ -14,7 +14,7 @@ enum OutputCheck {
     /// Ops whose outputs are uninitialized memory.
     private static let unwritten: Set<String> = ["Empty", "_ParallelConcatStart"]
 
-    static func check(_ node: Node, _ outputs: [Slot]) -> WrongOutput? {
+    static func check(_ node: Node, _ outputs: [EdgeValue]) -> WrongOutput? {
         for (index, (type, slot)) in zip(node.outputTypes, outputs).enumerated() {
             switch slot {
             case .value(let tensor):

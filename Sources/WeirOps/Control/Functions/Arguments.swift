@@ -13,7 +13,7 @@ extension OpDefinition {
     private static func makeArgument(_ name: String) -> OpDefinition {
         OpDefinition(name, "() -> (output: T)", "T: type", "index: int >= 0")
             .role(.argument)
-            .statefulWithoutMemory()
+            .statefulWithKernelPerGraph()
             .shape { c in
                 // Neither is in the schema: whoever builds the body may know.
                 if let shape = c.attributes.shapes("_output_shapes")?.first { c.setOutput(0, shape) }
@@ -28,7 +28,7 @@ extension OpDefinition {
     private static func makeResult(_ name: String) -> OpDefinition {
         OpDefinition(name, "(input: T) -> ()", "T: type", "index: int >= 0")
             .role(.result)
-            .statefulWithoutMemory()
+            .statefulWithKernelPerGraph()
             .noGradient()
             .kernel(gpu: [:], make: outsideOfCall)
     }

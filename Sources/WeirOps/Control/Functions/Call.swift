@@ -5,7 +5,7 @@ import WeirTensor
 extension OpDefinition {
     /// Calls a function.
     static let partitionedCall = calling("PartitionedCall")
-    static let statefulPartitionedCall = calling("StatefulPartitionedCall").statefulWithoutMemory()
+    static let statefulPartitionedCall = calling("StatefulPartitionedCall").statefulWithKernelPerGraph()
 
     private static func calling(_ name: String) -> OpDefinition {
         OpDefinition(
@@ -33,7 +33,7 @@ extension OpDefinition {
         "RemoteCall", "(target: string, args: Tin) -> (output: Tout)", "Tin: list(type) >= 1", "Tout: list(type) >= 1",
         "f: func"
     )
-    .statefulWithoutMemory()
+    .statefulWithKernelPerGraph()
     .blocking()
     .noGradient()
     .kernel(gpu: [:], hostMemory: ["target"]) { request in

@@ -4,7 +4,7 @@ import WeirTensor
 
 extension OpDefinition {
     /// Calls one of two functions.
-    static let `if` = conditional("If").statefulWithoutMemory()
+    static let `if` = conditional("If").statefulWithKernelPerGraph()
     static let statelessIf = conditional("StatelessIf")
 
     private static func conditional(_ name: String) -> OpDefinition {
@@ -32,7 +32,7 @@ extension OpDefinition {
     }
 
     /// Calls one of several functions; the last when the number is none of theirs.
-    static let `case` = selection("Case").statefulWithoutMemory()
+    static let `case` = selection("Case").statefulWithKernelPerGraph()
     static let statelessCase = selection("StatelessCase")
 
     private static func selection(_ name: String) -> OpDefinition {

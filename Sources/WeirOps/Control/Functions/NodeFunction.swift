@@ -43,7 +43,7 @@ final class NodeFunction: Sendable {
 }
 
 /// A call's results as outputs, checked against what the node promises.
-func callOutputs(_ result: Result<[Tensor], Status>, _ types: [PortType]) -> Result<[Slot], Status> {
+func callOutputs(_ result: Result<[Tensor], Status>, _ types: [PortType]) -> Result<[EdgeValue], Status> {
     result.flatMap { tensors in
         guard tensors.count == types.count else {
             return .failure(.internalError("Expect to produce \(types.count) tensors, but only get \(tensors.count)"))

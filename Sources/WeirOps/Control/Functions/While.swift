@@ -6,7 +6,7 @@ import WeirTensor
 
 extension OpDefinition {
     /// Calls a function on its own results as long as another says so.
-    static let `while` = loop("While").statefulWithoutMemory()
+    static let `while` = loop("While").statefulWithKernelPerGraph()
     static let statelessWhile = loop("StatelessWhile")
 
     private static func loop(_ name: String) -> OpDefinition {
@@ -73,7 +73,7 @@ private final class LoopRun: @unchecked Sendable {  // its fields belong to whoe
             return condition.call(values, in: step) { [device] result in
                 guard case .success(let results) = result, results.count == 1 else { return completion(result) }
                 // What the condition came to is read here.
-                device.bringToHost(results[0]) { completion($0.map { [$0] }) }
+                device.copyToHost(results[0]) { completion($0.map { [$0] }) }
             }
         }
         // The body gets the only references, so that it may reuse the memory.

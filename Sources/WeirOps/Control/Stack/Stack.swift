@@ -86,7 +86,7 @@ extension OpDefinition {
             let value = Int(size.elements(Int32.self)[0])
             if value >= 0 { limit = value }
         }
-        let stack = StackResource(name: "\(base)_\(context.step.nextNumber())", dtype: dtype, limit: limit)
+        let stack = StackResource(name: "\(base)_\(context.step.nextResourceNumber())", dtype: dtype, limit: limit)
         try context.step.resources.create(stack, name: StackResource.container + stack.name)
         output.put(stack, container: StackResource.container, name: stack.name, context)
     }

@@ -93,7 +93,7 @@ extension OpDefinition {
         guard count >= 0 else { throw Status.invalidArgument("Size should be >= 0.") }
         let array = TensorArrayResource(
             TensorArrayState(
-                name: "\(base)_\(context.step.nextNumber())", dtype: dtype, count: count, elementShape: shape,
+                name: "\(base)_\(context.step.nextResourceNumber())", dtype: dtype, count: count, elementShape: shape,
                 isDynamic: isDynamic, clearsAfterRead: clearsAfterRead, hasIdenticalShapes: hasIdenticalShapes))
         try context.step.resources.create(array, name: TensorArrayResource.container + array.name)
         output.put(array, container: TensorArrayResource.container, name: array.name, context)

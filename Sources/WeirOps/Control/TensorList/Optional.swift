@@ -10,11 +10,11 @@ struct OptionalValue: VariantValue {
     // One byte tells whether there is a value.
     var encoded: (metadata: [UInt8], tensors: [Tensor])? { ([components == nil ? 0 : 1], components ?? []) }
 
-    let extent: VariantExtent
+    let extent: VariantSize
 
     init(components: [Tensor]?) {
         self.components = components
-        extent = VariantExtent(of: components ?? [])
+        extent = VariantSize(of: components ?? [])
     }
     init(_ variant: Variant) throws(Status) {
         if let optional = variant.value as? OptionalValue {

@@ -14,7 +14,7 @@ struct TensorList: VariantValue {
     /// The elements; nil stands for zeros that were never written.
     var elements: [Tensor?] = []
     /// Of the elements when the list was made a variant.
-    fileprivate(set) var extent = VariantExtent()
+    fileprivate(set) var extent = VariantSize()
 
     /// More elements than any use has, and few enough that a wrong number does not take all memory.
     static let largestCount = 1 << 27
@@ -107,9 +107,9 @@ extension Variant {
     /// - Throws: `resourceExhausted` when lists lie in lists too deep, or there are too many.
     init(_ list: TensorList) throws(Status) {
         var list = list
-        list.extent = VariantExtent()
+        list.extent = VariantSize()
         if list.elementDType == .variant {
-            list.extent = VariantExtent(of: list.elements.compactMap { $0 })
+            list.extent = VariantSize(of: list.elements.compactMap { $0 })
         } else {
             list.extent.tensorCount = list.elements.count
         }

@@ -12,7 +12,7 @@ extension OpDefinition {
     private static func receiving(_ name: String, inHostMemory: Bool) -> OpDefinition {
         OpDefinition(name, "() -> (tensor: tensor_type)", attributes: ["tensor_type: type"] + TransferKey.attributes)
             .role(.receive)
-            .statefulWithoutMemory()
+            .statefulWithKernelPerGraph()
             // What is known of a fed tensor's shape, where whoever made the node knew it.
             .shape { c in if let shape = c.attributes.shapes("_output_shapes")?.first { c.setOutput(0, shape) } }
             .noGradient()
@@ -27,7 +27,7 @@ extension OpDefinition {
                         case .success(let delivery) where delivery.isDead: done(.success([.dead]))
                         case .success(let delivery) where delivery.isOnHost && device.isHost: done(.success([.value(delivery.tensor)]))
                         case .success(let delivery):
-                            device.bring(delivery.tensor, from: delivery.device, after: delivery.event) { result in
+                            device.copyToDevice(delivery.tensor, from: delivery.device, after: delivery.event) { result in
                                 done(result.map { [.value($0)] })
                             }
                         }

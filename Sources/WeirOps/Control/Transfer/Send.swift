@@ -11,14 +11,14 @@ extension OpDefinition {
     private static func sending(_ name: String, inHostMemory: Bool) -> OpDefinition {
         OpDefinition(name, "(tensor: T) -> ()", attributes: ["T: type"] + TransferKey.attributes)
             .role(.send)
-            .statefulWithoutMemory()
+            .statefulWithKernelPerGraph()
             .noGradient()
             .kernel(gpu: [:], hostMemory: inHostMemory ? ["tensor"] : []) { request in
                 let key = try TransferKey(request)
                 let dtype = try request.type("T")
                 let leavesRuntime = try request.bool("client_terminated")
                 return .sync { context in
-                    let delivery: Delivery
+                    let delivery: RendezvousItem
                     if context.slot(0).isDead {
                         delivery = .dead(dtype)
                     } else {
@@ -26,7 +26,7 @@ extension OpDefinition {
                         let value = leavesRuntime ? try context.input(0).snapshot() : context.input(0)
                         delivery =
                             inHostMemory || context.device.isHost
-                            ? Delivery(value) : Delivery(value, device: context.device, event: context.device.stream?.record())
+                            ? RendezvousItem(value) : RendezvousItem(value, device: context.device, event: context.device.stream?.record())
                     }
                     try context.step.rendezvous.send(key.at(context.frame), delivery)
                 }

@@ -33,7 +33,7 @@ public final class GradientAccumulator: Resource, KeptResource {
         var waiters: [Waiter] = []
         var lastID = 0
     }
-    private struct Delivery {
+    private struct RendezvousItem {
         let waiter: Waiter
         let sum: GradientSum
         let count: Int
@@ -70,7 +70,7 @@ public final class GradientAccumulator: Resource, KeptResource {
     /// Adds a gradient, unless it is stale.
     /// - Throws: `invalidArgument` when its shape does not fit.
     func apply(_ gradient: Gradient, localStep: Int64, _ pool: ComputePool) throws {
-        let ready = try state.withLock { state throws -> Delivery? in
+        let ready = try state.withLock { state throws -> RendezvousItem? in
             guard localStep >= state.globalStep else {
                 state.dropped += 1
                 return nil
@@ -86,7 +86,7 @@ public final class GradientAccumulator: Resource, KeptResource {
     /// Waits for enough gradients, then gives their mean or sum to `done` and begins the next step.
     func take(_ required: Int, _ pool: ComputePool, _ cancellation: Cancellation, _ done: @escaping KernelCompletion) {
         // Registering under the lock makes a cancellation that comes now wait until the waiter is in the list.
-        let (ready, isCancelled) = state.withLock { state -> (Delivery?, Bool) in
+        let (ready, isCancelled) = state.withLock { state -> (RendezvousItem?, Bool) in
             state.lastID += 1
             let id = state.lastID
             var token: Cancellation.Token?
@@ -105,7 +105,7 @@ public final class GradientAccumulator: Resource, KeptResource {
     private static let cancelled = Status.cancelled("TakeGrad operation was cancelled")
 
     private func cancel(_ id: Int) {
-        let (waiter, ready) = state.withLock { state -> (Waiter?, Delivery?) in
+        let (waiter, ready) = state.withLock { state -> (Waiter?, RendezvousItem?) in
             guard let index = state.waiters.firstIndex(where: { $0.id == id }) else { return (nil, nil) }
             let waiter = state.waiters.remove(at: index)
             return (waiter, takeReady(&state))
@@ -115,7 +115,7 @@ public final class GradientAccumulator: Resource, KeptResource {
     }
 
     /// What the first waiter gets, if there is enough for it.
-    private func takeReady(_ state: inout State) -> Delivery? {
+    private func takeReady(_ state: inout State) -> RendezvousItem? {
         guard let first = state.waiters.first, state.count >= first.required else { return nil }
         state.waiters.removeFirst()
         defer {
@@ -123,12 +123,12 @@ public final class GradientAccumulator: Resource, KeptResource {
             state.count = 0
             state.globalStep &+= 1
         }
-        return Delivery(waiter: first, sum: state.sum, count: state.count)
+        return RendezvousItem(waiter: first, sum: state.sum, count: state.count)
     }
 
     /// Divides, outside of the lock, and answers.
-    private func deliver(_ delivery: Delivery) {
-        let result: Result<[Slot], Status>
+    private func deliver(_ delivery: RendezvousItem) {
+        let result: Result<[EdgeValue], Status>
         do {
             let tensors = try delivery.sum.result(
                 mean: takesMean, count: delivery.count, rows: shape[0], delivery.waiter.pool)
@@ -138,7 +138,7 @@ public final class GradientAccumulator: Resource, KeptResource {
         }
         finish(delivery.waiter, result)
     }
-    private func finish(_ waiter: Waiter, _ result: Result<[Slot], Status>) {
+    private func finish(_ waiter: Waiter, _ result: Result<[EdgeValue], Status>) {
         if let token = waiter.token { waiter.cancellation.deregister(token) }
         waiter.done(result)
     }

@@ -6,10 +6,10 @@ public import WeirTensor
 /// A variable that graphs reach by reference.
 final class RefVariable: KeptResource {
     static var kind: String { "N10tensorflow9LegacyVarE" }
-    let cell: ReferenceCell
+    let cell: VariableStorage
     private let closed = Atomic<Bool>(false)
 
-    init(name: String, dtype: DType) { cell = ReferenceCell(name: name, dtype: dtype, showsUpdates: true) }
+    init(name: String, dtype: DType) { cell = VariableStorage(name: name, dtype: dtype, updatesInPlace: true) }
     var isClosed: Bool { closed.load(ordering: .acquiring) }
     func close() {
         closed.store(true, ordering: .releasing)

@@ -7,11 +7,11 @@ public import WeirTensor
 public final class ResourceVariable: Resource, KeptResource {
     public static var kind: String { "N10tensorflow3VarE" }
     /// Its value, empty until it is first assigned.
-    public let cell: ReferenceCell
+    public let cell: VariableStorage
     private let closed = Atomic<Bool>(false)
 
     public init(name: String, dtype: DType, value: Tensor? = nil) {
-        cell = ReferenceCell(name: name, dtype: dtype, value: value)
+        cell = VariableStorage(name: name, dtype: dtype, value: value)
     }
     public var dtype: DType { cell.dtype }
     public var isClosed: Bool { closed.load(ordering: .acquiring) }
@@ -43,7 +43,7 @@ struct VariableInput: Sendable {
     var isReference: Bool { lookup == nil }
 
     /// - Throws: `notFound` when there is no variable, `invalidArgument` when it is of another type.
-    func cell(_ context: borrowing KernelContext, _ dtype: DType) throws -> ReferenceCell {
+    func cell(_ context: borrowing KernelContext, _ dtype: DType) throws -> VariableStorage {
         guard let lookup else {
             let cell = try context.reference(index)
             guard cell.dtype == dtype else {

@@ -6,8 +6,8 @@ import WeirTensor
 /// A variable that lives as long as its step, or until it is destroyed.
 private final class StepVariable: Resource {
     static var kind: String { "N10tensorflow19TemporaryVariableOp6TmpVarE" }
-    let cell: ReferenceCell
-    init(_ cell: ReferenceCell) { self.cell = cell }
+    let cell: VariableStorage
+    init(_ cell: VariableStorage) { self.cell = cell }
 
     /// Each iteration of a loop has its own.
     static func name(_ name: String, _ frame: FrameIteration) -> String { "\(name):\(frame.frame):\(frame.iteration)" }
@@ -31,7 +31,7 @@ extension OpDefinition {
         let sane = try Shape(validating: shape.dimensions)
         return .sync { context in
             let value = try Tensor.zeros(dtype, sane, in: dtype.isBitwise ? context.allocator : HostAllocator.shared)
-            let cell = ReferenceCell(name: name, dtype: dtype, value: value, showsUpdates: true)
+            let cell = VariableStorage(name: name, dtype: dtype, value: value, updatesInPlace: true)
             try context.step.resources.create(StepVariable(cell), name: StepVariable.name(name, context.frame))
             context.setOutput(0, reference: cell)
         }

@@ -68,13 +68,13 @@ private struct VariableHandle: Sendable {
     private static let anonymousName = "cd2c89b7-88b7-44c8-ad83-06c2a9158347"
     private static let counter = Atomic<Int>(0)
 
-    private let place: KernelPlace
+    private let place: KernelEnvironment
     private let dtype: DType
     private let shape: PartialShape
     /// The handle, the same at every run, unless the variable is anonymous.
     private let named: Tensor?
 
-    init(container: String, name: String, dtype: DType, shape: PartialShape, place: KernelPlace) {
+    init(container: String, name: String, dtype: DType, shape: PartialShape, place: KernelEnvironment) {
         (self.place, self.dtype, self.shape) = (place, dtype, shape)
         if name == VariableHandle.anonymousName {
             named = nil

@@ -1,0 +1,44 @@
+import Glibc
+import Testing
+import WeirCluster
+
+/// Signals are process-wide, so these tests are serialized.
+@Suite("Requests to end the process", .serialized)
+struct TerminationRequestTests {
+    @Test("each signal ends one wait")
+    func signals() async throws {
+        for _ in 0..<50 {
+            let request = try TerminationRequest(signals: [SIGUSR1])
+            // A signal before the wait is not lost.
+            raiseAndHandle(SIGUSR1)
+            await request.wait()
+        }
+    }
+
+    @Test("end of input ends the wait, with and without a signal", arguments: [false, true])
+    func input(_ signalled: Bool) async throws {
+        for _ in 0..<50 {
+            var ends: [Int32] = [0, 0]
+            try #require(pipe(&ends) == 0)
+            defer { close(ends[0]) }
+            let request = try TerminationRequest(signals: [SIGUSR1], input: ends[0])
+            #expect(write(ends[1], "text", 4) == 4)
+            async let end: Void = request.wait()
+            close(ends[1])
+            if signalled { raiseAndHandle(SIGUSR1) }
+            await end
+        }
+    }
+
+    /// Raises a signal on this thread and returns when it has been handled. `kill` would signal another thread, because
+    /// Dispatch's threads block signals; the signal might be handled in the next round, and a second one there ends the process.
+    private func raiseAndHandle(_ number: Int32) {
+        var signals = sigset_t()
+        var before = sigset_t()
+        sigemptyset(&signals)
+        sigaddset(&signals, number)
+        pthread_sigmask(SIG_UNBLOCK, &signals, &before)
+        raise(number)
+        pthread_sigmask(SIG_SETMASK, &before, nil)
+    }
+}
