@@ -1,7 +1,7 @@
 package import WeirGraph
 import WeirKernels
 
-/// Making, moving, cutting and joining tensors.
+/// The ops that create, move, slice and concatenate tensors.
 package let arrayOps: [OpDefinition] = [
     .const, .hostConst, .placeholder, .placeholderV2, .placeholderWithDefault,
     .identity, .identityN, .refIdentity, .stopGradient, .preventGradient, .snapshot, .guaranteeConst, .deepCopy,

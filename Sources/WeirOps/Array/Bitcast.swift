@@ -3,7 +3,7 @@ import WeirKernels
 public import WeirTensor
 
 extension OpDefinition {
-    /// The same bytes read as another type. Between sizes the last dimension is split or joined.
+    /// Reinterprets the bytes of a tensor as another dtype. A smaller dtype adds a last dimension; a larger one removes it.
     static let bitcast = OpDefinition(
         "Bitcast", "(input: T) -> (output: type)",
         "T: {bfloat16, half, float, double, int64, int32, uint8, uint16, uint32, uint64, int8, int16, "
@@ -53,14 +53,14 @@ extension OpDefinition {
             }
         }
         let shape = try Shape(validating: sizes)
-        // A slice of bytes may begin anywhere; wider elements may not.
+        // A view may begin at any byte, but elements of the new dtype must be aligned. An unaligned input is copied.
         if Int(bitPattern: input.firstByte) % to != 0 { input = try input.copied(in: context.allocator) }
         context.setOutput(0, source == target ? input : input.bitcast(to: target, shape))
     }
 }
 
 extension Output {
-    /// The same bytes read as another type.
+    /// Reinterprets the bytes of the tensor as `dtype` (`Bitcast`).
     public func bitcast(to dtype: DType) -> Output {
         builder.add("Bitcast", [self], attributes: ["type": .type(dtype)])[0]
     }

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// A tensor repeated until it has a given shape.
+    /// Broadcasts a tensor to a given shape.
     static let broadcastTo = OpDefinition(
         "BroadcastTo", "(input: T, shape: Tidx) -> (output: T)", "T: type", "Tidx: {int32, int64} = int32"
     )
@@ -36,7 +36,8 @@ extension OpDefinition {
     c.setOutput(0, result)
 }
 
-/// The distances by which a tensor is read to repeat it into a larger shape, or nil when it does not fit.
+/// Returns the strides, in elements, that read a tensor of `shape` as one of shape `target`: 0 along broadcast dimensions.
+/// Returns nil if `shape` cannot be broadcast to `target`.
 func broadcastStrides(_ shape: Shape, to target: Shape) -> [Int]? {
     let missing = target.rank - shape.rank
     guard missing >= 0 else { return nil }
@@ -63,7 +64,7 @@ private let broadcastToKernel = Kernel.sync { context in
             "Rank of input (\(input.rank)) must be no greater than rank of output shape (\(shape.rank)).")
     }
     guard let strides = broadcastStrides(input.shape, to: shape) else {
-        // Shapes that could be broadcast together, but not to this one.
+        // TensorFlow has a message of its own for shapes that can be broadcast together, but not to this shape.
         let missing = shape.rank - input.rank
         let fits = (0..<input.rank).allSatisfy { axis in
             let (size, wanted) = (input.dimension(axis), shape[axis + missing])
@@ -78,7 +79,7 @@ private let broadcastToKernel = Kernel.sync { context in
 }
 
 extension Output {
-    /// This repeated until it has a given shape.
+    /// Broadcasts the tensor to the shape `sizes` (`BroadcastTo`).
     public func broadcast(to sizes: [Int]) -> Output {
         builder.add("BroadcastTo", [self, builder.constant(Tensor(sizes.map { Int64($0) }))])[0]
     }

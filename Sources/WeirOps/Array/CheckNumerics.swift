@@ -4,7 +4,7 @@ import Synchronization
 import WeirTensor
 
 extension OpDefinition {
-    /// Its input, or an error when some element of it is infinite or no number.
+    /// Forwards its input. Fails if an element is infinite or NaN.
     static let checkNumerics = checking("CheckNumerics") { message, flaws in
         let found = [
             flaws.contains(.negativeInfinity) || flaws.contains(.positiveInfinity) ? "Inf" : nil,
@@ -13,7 +13,7 @@ extension OpDefinition {
         return "\(message) : Tensor had \(found.joined(separator: " and ")) values"
     }
 
-    /// The same, telling infinities apart by their sign.
+    /// Like `CheckNumerics`, but the error message tells positive from negative infinity.
     static let checkNumericsV2 = checking("CheckNumericsV2") { message, flaws in
         let found = [
             flaws.contains(.negativeInfinity) ? "-Inf" : nil, flaws.contains(.positiveInfinity) ? "+Inf" : nil,
@@ -54,7 +54,7 @@ struct NumericFlaws: OptionSet {
     static let notANumber = NumericFlaws(rawValue: 4)
 }
 
-/// Whether some element is infinite or no number: all bits of its exponent are set.
+/// Returns whether an element is infinite or NaN: all bits of its exponent are set.
 private func hasFlaw(_ dtype: DType, _ elements: UnsafeBufferPointer<some Any>) -> Bool {
     guard let base = elements.baseAddress.map({ UnsafeRawPointer($0) }) else { return false }
     switch dtype {
@@ -66,7 +66,7 @@ private func hasFlaw(_ dtype: DType, _ elements: UnsafeBufferPointer<some Any>) 
 }
 
 private func hasFullExponent<U: FixedWidthInteger>(_ bits: UnsafePointer<U>, _ count: Int, _ mask: U) -> Bool {
-    // A full exponent and one more carry into the sign.
+    // Adding the lowest exponent bit to a full exponent carries into the sign bit.
     let one = mask & (0 &- mask)
     var carries: U = 0
     for index in 0..<count { carries |= (bits[index] & mask) &+ one }
@@ -81,7 +81,7 @@ private struct CheckNumericsVisitor: FloatingVisitor {
             let elements = context.elements(0, E.self)
             let flaws = Atomic<Int>(0)
             context.pool.parallelFor(elements.count, grain: 1 << 16) { range in
-                // Nearly always all is well: ask one cheap question of everything first.
+                // Almost all tensors are finite, so a cheap test of the whole range comes first.
                 guard hasFlaw(E.dtype, UnsafeBufferPointer(rebasing: elements[range])) else { return }
                 var found: NumericFlaws = []
                 for index in range {
@@ -102,7 +102,7 @@ private struct CheckNumericsVisitor: FloatingVisitor {
 }
 
 extension Output {
-    /// The same value; a run fails with this message when some element is infinite or no number.
+    /// Forwards the tensor. The step fails with `message` if an element is infinite or NaN (`CheckNumerics`).
     public func checkingNumerics(_ message: String) -> Output {
         builder.add("CheckNumerics", [self], attributes: ["message": .string(message)])[0]
     }

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Tensors one after another along a dimension.
+    /// Concatenates tensors along a dimension.
     static let concatV2 = OpDefinition(
         "ConcatV2", "(values: N * T, axis: Tidx) -> (output: T)", "N: int >= 2", "T: type",
         "Tidx: {int32, int64} = int32"
@@ -18,6 +18,7 @@ extension OpDefinition {
         concatKernel(axisFirst: false, count: try request.int("N"))
     }
 
+    /// Like `ConcatV2`, but the axis is the first input.
     static let concat = OpDefinition(
         "Concat", "(concat_dim: int32, values: N * T) -> (output: T)", "N: int >= 2", "T: type"
     )
@@ -38,7 +39,7 @@ private func concatShape(_ c: inout ShapeContext, values: Range<Int>, axis axisI
     guard !values.isEmpty else { return }
     try c.requireRank(axisInput, 0)
     guard let axis = c.integer(axisInput) else {
-        // Only the rank is sure.
+        // While the axis is unknown, only the rank can be inferred.
         var rank: Int?
         for index in values {
             guard let found = c.input(index).rank else { continue }
@@ -102,7 +103,7 @@ private func concatKernel(axisFirst: Bool, count: Int) -> Kernel {
         var sizes = shape.dimensions
         sizes[axis] = total
         let result = try Shape(validating: sizes)
-        // What is there already whole is passed on.
+        // An input that already has the result's shape is forwarded, because all others are empty.
         for index in 0..<count where context.shape(first + index) == result {
             return context.setOutput(0, slot: context.slot(first + index))
         }
@@ -160,14 +161,14 @@ private func allKnown(_ sizes: [Int?]) -> [Int]? {
 }
 
 extension GraphBuilder {
-    /// Tensors one after another along a dimension.
+    /// Concatenates tensors along a dimension (`ConcatV2`). A single tensor is forwarded by `Identity`.
     public func concatenated(_ values: [Output], axis: Int) -> Output {
         if values.count == 1 { return values[0].identity() }
         return add("ConcatV2", values + [constant(Tensor(Int32(truncatingIfNeeded: axis)))])[0]
     }
 }
 extension Output {
-    /// This followed by others along a dimension.
+    /// Concatenates this tensor and `others` along a dimension (`ConcatV2`).
     public func concatenated(with others: Output..., axis: Int) -> Output {
         builder.concatenated([self] + others, axis: axis)
     }

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Where each part of a concatenation begins in the whole.
+    /// Outputs the offset at which each input of a concatenation begins in the result.
     static let concatOffset = OpDefinition(
         "ConcatOffset", "(concat_dim: int32, shape: N * shape_type) -> (offset: N * shape_type)", "N: int >= 2",
         "shape_type: {int32, int64} = int32"

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// A value that is part of the graph.
+    /// Outputs a constant, the attribute `value`.
     static let const = OpDefinition("Const", "() -> (output: dtype)", "value: tensor", "dtype: type")
         .role(.constant)
         .shape(constantShape)
@@ -12,7 +12,7 @@ extension OpDefinition {
         .kernel(gpu: ["dtype": [.gpuMovable, .quantized, DTypeSet(.variant)]], make: constantKernel)
         .kernel(["dtype": .int32], gpu: ["dtype": .int32], hostMemory: ["output"], make: constantKernel)
 
-    /// A value that is part of the graph, in host memory wherever the node is.
+    /// Like `Const`, but the output is in host memory on every device.
     static let hostConst = OpDefinition("HostConst", "() -> (output: dtype)", "value: tensor", "dtype: type")
         .role(.constant)
         .shape(constantShape)
@@ -30,7 +30,8 @@ extension OpDefinition {
     return .sync { context in context.setOutput(0, value) }
 }
 
-/// The value where the device wants it, so that a step copies nothing.
+/// Returns the value in the memory in which the kernel outputs it. The upload to the device happens once, when the kernel is
+/// made, so that a step copies nothing.
 private func constantValue(_ request: KernelRequest) throws -> Tensor {
     let value = try request.tensor("value")
     let dtype = try request.type("dtype")

@@ -2,10 +2,10 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-// What the layout of images asks of shapes and axes: TensorFlow's layout optimizer puts these in.
+// Ops that convert shapes and axes between data formats of images. TensorFlow's layout optimizer inserts them.
 
 extension OpDefinition {
-    /// An axis of one format as an axis of another.
+    /// Maps axes of `src_format` to axes of `dst_format`.
     static let dataFormatDimMap = OpDefinition(
         "DataFormatDimMap", "(x: T) -> (y: T)", "T: {int32, int64} = int32", "src_format: string = 'NHWC'",
         "dst_format: string = 'NCHW'"
@@ -18,7 +18,7 @@ extension OpDefinition {
             "T", AxisMapVisitor(targets: formats.source.map { formats.target.firstIndex(of: $0) ?? 0 }))
     }
 
-    /// One number for each axis of one format, in the order of another.
+    /// Permutes a vector with one element per axis, or a matrix with one row per axis, from `src_format` to `dst_format`.
     static let dataFormatVecPermute = OpDefinition(
         "DataFormatVecPermute", "(x: T) -> (y: T)", "T: {int32, int64} = int32", "src_format: string = 'NHWC'",
         "dst_format: string = 'NCHW'"
@@ -31,7 +31,7 @@ extension OpDefinition {
     }
 }
 
-/// Two orders of the same axes, one letter each.
+/// Two orders of the same axes. A letter names an axis.
 private struct ImageFormats {
     let source: [UInt8]
     let target: [UInt8]
@@ -86,7 +86,7 @@ private func permute(_ context: borrowing KernelContext, _ formats: ImageFormats
     guard input.rank == 1 || width == 2 else {
         throw Status.invalidArgument("Second dimension of 2D input must be of size 2, but got shape \(input.shape)")
     }
-    // Fewer numbers are those of the spatial axes alone.
+    // An input with two elements fewer has the spatial axes only.
     func kept(_ format: [UInt8]) -> [UInt8] {
         count == full ? format : format.filter { !Array("NC".utf8).contains($0) }
     }

@@ -2,10 +2,10 @@ public import WeirGraph
 import WeirKernels
 import WeirTensor
 
-// Tensors as the diagonals of tensors of twice their rank.
+// Ops that convert between a tensor of rank k and the diagonal of a tensor of rank 2k.
 
 extension OpDefinition {
-    /// A tensor on the diagonal of one of twice its rank, zeros elsewhere.
+    /// Puts a tensor of rank k on the diagonal of a tensor of rank 2k. Other elements are zero.
     static let diag = OpDefinition(
         "Diag", "(diagonal: T) -> (output: T)",
         "T: {bfloat16, half, float, double, int32, int64, complex64, complex128}"
@@ -17,7 +17,7 @@ extension OpDefinition {
     .gradient { g in [g.op("DiagPart", g.gradient())] }
     .kernel(["T": diagTypes], gpu: ["T": diagGPUTypes]) { _ in diagKernel }
 
-    /// The diagonal of a tensor whose second half of dimensions is like its first.
+    /// Extracts the diagonal of a tensor of rank 2k whose first k dimensions equal its last k.
     static let diagPart = OpDefinition(
         "DiagPart", "(input: T) -> (diagonal: T)",
         "T: {bfloat16, half, float, double, int32, int64, complex64, complex128}"
@@ -63,8 +63,8 @@ private let diagPartKernel = Kernel.sync { context in
 }
 
 extension Output {
-    /// This on the diagonal of a tensor of twice its rank, zeros elsewhere.
+    /// Puts this tensor, of rank k, on the diagonal of a tensor of rank 2k. Other elements are zero (`Diag`).
     public func diagonalTensor() -> Output { builder.add("Diag", [self])[0] }
-    /// The diagonal of a tensor whose second half of dimensions is like its first.
+    /// Extracts the diagonal of this tensor, of rank 2k, whose first k dimensions equal its last k (`DiagPart`).
     public func diagonalPart() -> Output { builder.add("DiagPart", [self])[0] }
 }

@@ -3,10 +3,10 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-/// A band of diagonals of matrices, and the rows in which they are kept: what the MatrixDiag ops share.
+/// A band of diagonals of matrices, and its compact layout as rows. The MatrixDiag ops share it.
 ///
-/// Diagonal 0 is the main one, those above are positive. The rows are as long as the longest diagonal and begin with
-/// the uppermost; shorter diagonals lie at the left or right end of their rows.
+/// Diagonal 0 is the main diagonal; superdiagonals are positive. Each diagonal is one row, and the uppermost diagonal is the
+/// first row. All rows are as long as the longest diagonal. A shorter diagonal is aligned at the left or right end of its row.
 struct DiagonalBand {
     let lower: Int
     let upper: Int
@@ -14,12 +14,13 @@ struct DiagonalBand {
     let columns: Int
     let alignment: Alignment
 
-    /// At which end of a row short diagonals lie.
+    /// The ends of the rows at which shorter diagonals are aligned.
     struct Alignment: Sendable {
         var superdiagonalsLeft = true
         var subdiagonalsLeft = true
 
-        /// From the attribute `align`; ops without it keep everything at the left.
+        /// Reads the attribute `align`. Ops without it align all diagonals left.
+        /// - Throws: `invalidArgument` if the attribute has an unknown value.
         init(_ attributes: Attributes) throws {
             guard let text = attributes.string("align") else { return }
             guard ["LEFT_RIGHT", "RIGHT_LEFT", "LEFT_LEFT", "RIGHT_RIGHT"].contains(text) else {
@@ -31,10 +32,11 @@ struct DiagonalBand {
     }
 
     var count: Int { upper - lower + 1 }
-    /// How long the longest diagonal is.
+    /// The length of the longest diagonal.
     var length: Int { max(0, min(rows + min(upper, 0), columns - max(lower, 0))) }
 
-    /// Which diagonals a client asks for.
+    /// Reads the lower and the upper diagonal from the input `k`.
+    /// - Throws: `invalidArgument` unless it is a scalar or a vector of one or two elements.
     static func range(_ tensor: Tensor) throws -> (lower: Int, upper: Int) {
         guard tensor.rank <= 1 else {
             throw Status.invalidArgument("diag_index must be a scalar or vector, received shape: \(tensor.shape)")
@@ -50,8 +52,9 @@ struct DiagonalBand {
         return (numbers[0], numbers[numbers.count - 1])
     }
 
-    /// - Throws: `invalidArgument` when the band does not lie within the matrix.
-    /// - Parameter stop: what stands behind the lower index in TensorFlow's message.
+    /// Checks that the band lies within the matrix.
+    /// - Parameter stop: the text after the lower index in TensorFlow's message.
+    /// - Throws: `invalidArgument` if it does not, or if `lower` is larger than `upper`.
     func check(stop: String = ".") throws {
         guard (lower > -rows && lower < columns) || lower == 0 else {
             throw Status.invalidArgument(
@@ -67,7 +70,7 @@ struct DiagonalBand {
         }
     }
 
-    /// Calls `body` for each diagonal that has elements: how many, where it begins in a matrix, and where in the rows.
+    /// Calls `body` for each diagonal that has elements, with its length, its offset in a matrix and its offset in the rows.
     func forEach(_ body: (_ length: Int, _ matrix: Int, _ row: Int) -> Void) {
         let (first, last) = (max(lower, 1 - rows), min(upper, columns - 1))
         guard first <= last else { return }
@@ -81,13 +84,14 @@ struct DiagonalBand {
         }
     }
 
-    /// Copies the band between `batch` matrices and their rows.
+    /// Copies the band of `batch` matrices to rows.
     func copyToRows(_ matrices: Tensor, _ rows: Tensor, batch: Int, _ pool: ComputePool) {
         forEach { own, matrix, row in
             StridedCopy([batch, own], from: [self.rows * columns, columns + 1], to: [count * length, 1])
                 .run(from: matrices, skipping: matrix, to: rows, at: row, in: pool)
         }
     }
+    /// Copies rows to the band of `batch` matrices.
     func copyToMatrices(_ rows: Tensor, _ matrices: Tensor, batch: Int, _ pool: ComputePool) {
         forEach { own, matrix, row in
             StridedCopy([batch, own], from: [count * length, 1], to: [self.rows * columns, columns + 1])
@@ -97,7 +101,9 @@ struct DiagonalBand {
 }
 
 extension ShapeContext {
-    /// The band that input `index` says, when it is known; the main diagonal for ops without such an input.
+    /// Returns the band that input `index` holds, or nil if the input is not constant. An op without such an input uses the main
+    /// diagonal.
+    /// - Throws: `invalidArgument` if the input has a wrong shape, or its first element is larger than its second.
     func diagonalRange(_ index: Int?) throws -> (lower: Int, upper: Int)? {
         guard let index else { return (0, 0) }
         if let rank = input(index).rank, rank > 1 {

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Slices of a tensor sorted into as many tensors as there are partitions.
+    /// Distributes slices of `data` over `num_partitions` tensors. `partitions` holds the number of each slice's partition.
     static let dynamicPartition = OpDefinition(
         "DynamicPartition", "(data: T, partitions: int32) -> (outputs: num_partitions * T)", "num_partitions: int >= 1",
         "T: type"
@@ -52,7 +52,7 @@ extension OpDefinition {
     }
 }
 
-/// Stitches the parts' gradients together as the data was.
+/// Stitches the gradients of the partitions together in the order of the data.
 @Sendable private func dynamicPartitionGradient(_ g: GradientContext) -> [Output?] {
     let (data, partitions) = (g.inputs[0], g.inputs[1])
     let count = g.outputs.count
@@ -65,7 +65,8 @@ extension OpDefinition {
 }
 
 extension Output {
-    /// Slices of this sorted into as many tensors as there are partitions.
+    /// Distributes slices of this tensor over `count` tensors. `partitions` holds the number of each slice's partition
+    /// (`DynamicPartition`).
     public func dynamicallyPartitioned(_ partitions: Output, count: Int) -> [Output] {
         builder.add("DynamicPartition", [self, partitions], attributes: ["num_partitions": .int(count)]).outputs
     }

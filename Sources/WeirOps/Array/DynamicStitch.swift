@@ -3,9 +3,10 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Slices of several tensors put together, each where its index says; of two with one index the later stays.
+    /// Merges slices of several tensors into one tensor. Each slice becomes the row that its index names; for duplicate indices
+    /// the last slice wins.
     static let dynamicStitch = stitching("DynamicStitch", ["indices"])
-    /// The same where nobody cares which of two stays.
+    /// Like `DynamicStitch`, but for duplicate indices any of the slices may win.
     static let parallelDynamicStitch = stitching("ParallelDynamicStitch", ["indices", "data", "merged"])
 
     private static func stitching(_ name: String, _ hostMemory: Set<String>) -> OpDefinition {
@@ -40,7 +41,7 @@ extension OpDefinition {
         _ = try PartialShape(Array(dimensions[..<rank])).merging(indices)
         slice = try slice.merging(PartialShape(Array(dimensions[rank...])))
     }
-    // Only the first dimension hangs on the indices' values.
+    // Only the first dimension depends on the values of the indices.
     c.setOutput(0, PartialShape([largest.map { $0 &+ 1 }]).concatenating(slice))
 }
 
@@ -82,7 +83,7 @@ extension OpDefinition {
 }
 
 extension GraphBuilder {
-    /// Slices of several tensors put together, each where its index says.
+    /// Merges slices of several tensors into one tensor. Each slice becomes the row that its index names (`DynamicStitch`).
     public func dynamicallyStitched(_ indices: [Output], _ data: [Output]) -> Output {
         add("DynamicStitch", indices + data, attributes: ["N": .int(indices.count)])[0]
     }

@@ -1,14 +1,14 @@
 import WeirKernels
 import WeirTensor
 
-/// Gives elements keys that are equal where the elements are.
+/// A mapping of elements to keys. Keys are equal if and only if the elements are equal.
 ///
-/// A NaN equals nothing, so each gets a key of its own; both zeros get the same.
+/// A NaN equals nothing, so each NaN gets a key of its own. Both zeros get the same key.
 struct ElementKeys {
     private var nanCount: UInt64 = 0
     private var texts: [ByteString: UInt64] = [:]
 
-    /// The key of each element, or nil for types that are not compared.
+    /// Returns the key of each element, or nil for dtypes that are not supported: complex, resource and variant.
     mutating func keys(of tensor: Tensor) -> [UInt64]? {
         switch tensor.dtype {
         case .float32:
@@ -40,7 +40,7 @@ struct ElementKeys {
     }
     private mutating func key<F: BinaryFloatingPoint>(_ value: F, _ bits: (F) -> UInt64) -> UInt64 {
         guard value == value else {
-            // Among the bits of a double's NaNs, which no other element's key is.
+            // The key is the bit pattern of a double's NaN, which is no other element's key.
             nanCount += 1
             return 0x7FF8_0000_0000_0000 | nanCount
         }
@@ -48,21 +48,23 @@ struct ElementKeys {
     }
 }
 
-/// Numbers keys in the order in which they first appear. An open hash table, for it is asked once an element.
+/// A hash table that numbers keys in the order in which they first appear. It uses open addressing for speed, because it is
+/// called once per element.
 final class KeyNumbering {
     private struct EdgeValue {
         var key: UInt64 = 0
-        /// -1 where there is none.
+        /// -1 in an empty slot.
         var number: Int32 = -1
     }
-    /// How many different keys there were.
+    /// The number of distinct keys so far.
     private(set) var count = 0
     private var slots: UnsafeMutableBufferPointer<EdgeValue>
     private var shift: UInt64
-    // Drawn anew each time, so that nobody can send keys that all fall together.
+    // Random for each table, so that a client cannot choose keys that all collide.
     private let factor = UInt64.random(in: 0 ... .max) | 1
 
-    /// - Parameter expected: about how many different keys there will be.
+    /// Makes an empty table.
+    /// - Parameter expected: the approximate number of distinct keys.
     init(expected: Int = 0) {
         var bits: UInt64 = 6
         while bits < 32, 1 << bits < 2 * expected { bits += 1 }
@@ -72,7 +74,7 @@ final class KeyNumbering {
     }
     deinit { slots.deallocate() }
 
-    /// The number of a key, a new one when it was not there.
+    /// Returns the number of a key, and whether the key is new. A new key gets the next number.
     func number(_ key: UInt64) -> (number: Int32, isNew: Bool) {
         var slot = find(key)
         if slots[slot].number >= 0 { return (slots[slot].number, false) }
@@ -84,6 +86,7 @@ final class KeyNumbering {
         count += 1
         return (Int32(count - 1), true)
     }
+    /// Returns whether the table holds a key.
     func contains(_ key: UInt64) -> Bool { slots[find(key)].number >= 0 }
 
     private func grow() {

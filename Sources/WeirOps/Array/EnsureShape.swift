@@ -3,7 +3,7 @@ import WeirKernels
 public import WeirTensor
 
 extension OpDefinition {
-    /// Its input, or an error when its shape is not as it should be.
+    /// Forwards its input. Fails if the input's shape is not compatible with the attribute `shape`.
     static let ensureShape = OpDefinition("EnsureShape", "(input: T) -> (output: T)", "shape: shape", "T: type")
         .passing(.check)
         .shape { c in c.setOutput(0, try c.input(0).merging(c.attributes.shape("shape") ?? .unknown)) }
@@ -30,7 +30,7 @@ extension OpDefinition {
 }
 
 extension Output {
-    /// The same value; a run fails when its shape does not fit.
+    /// Forwards the tensor. The step fails if its shape is not compatible with `shape` (`EnsureShape`).
     public func ensuringShape(_ shape: PartialShape) -> Output {
         builder.add("EnsureShape", [self], attributes: ["shape": .shape(shape)])[0]
     }

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// The same elements with one more dimension, of size 1.
+    /// Inserts a dimension of size 1.
     static let expandDims = OpDefinition(
         "ExpandDims", "(input: T, dim: Tdim) -> (output: T)", "T: type", "Tdim: {int32, int64} = int32"
     )
@@ -42,7 +42,7 @@ private let expandDimsKernel = Kernel.sync { context in
 }
 
 extension Output {
-    /// The same elements with one more dimension, of size 1, at `axis`.
+    /// Inserts a dimension of size 1 at `axis` (`ExpandDims`).
     public func expandedDimension(at axis: Int) -> Output {
         builder.add("ExpandDims", [self, builder.constant(Tensor(Int32(truncatingIfNeeded: axis)))])[0]
     }

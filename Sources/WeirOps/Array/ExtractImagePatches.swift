@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// The patches that a convolution's window sees, each laid out along the channels.
+    /// Extracts the patches of images that a convolution's window covers. The elements of a patch become channels.
     static let extractImagePatches = OpDefinition(
         "ExtractImagePatches", "(images: T) -> (patches: T)", "ksizes: list(int) >= 4", "strides: list(int) >= 4",
         "rates: list(int) >= 4",
@@ -31,11 +31,11 @@ extension OpDefinition {
 }
 
 private struct ImagePatches {
-    /// The window along one axis.
+    /// The window along one axis: its size, stride and dilation rate.
     struct Window {
         var size, stride, rate: Int
 
-        /// How many windows there are along an axis, and how far before it the first begins.
+        /// Returns the number of windows along an axis of `length` elements, and the padding before the axis.
         func places(in length: Int, _ isSame: Bool) throws -> (count: Int, before: Int) {
             let reach = (size - 1) * rate + 1
             if isSame {
@@ -84,7 +84,7 @@ private struct ImagePatches {
         if isSame { output.clearElements() }
         let from = StridedCopy.strides(of: sizes), to = StridedCopy.strides(of: shape.dimensions)
         let steps = [from[0], from[1] &* rows.stride, from[2] &* columns.stride, 1]
-        // Each place in the window is one copy, of all the patches that lie within the image there.
+        // Each element of the window takes one strided copy, of all patches in which this element lies in the image.
         for row in 0..<rows.size {
             let y = seen(rows, row, above, height, sizes[1])
             for column in 0..<columns.size {
@@ -96,7 +96,8 @@ private struct ImagePatches {
         }
     }
 
-    /// Of the windows along an axis those whose element `offset` lies in the image: the first, how many, and where.
+    /// Returns the windows along an axis whose element `offset` lies in the image: the first of them, their number, and the
+    /// position of the first one's element in the image.
     private func seen(
         _ window: Window, _ offset: Int, _ before: Int, _ windows: Int, _ length: Int
     ) -> (first: Int, count: Int, start: Int) {

@@ -2,10 +2,10 @@ public import WeirGraph
 import WeirKernels
 public import WeirTensor
 
-// Tensors of one value.
+// Ops that fill a tensor with one value.
 
 extension OpDefinition {
-    /// One value in a given shape.
+    /// Fills a tensor of a given shape with a scalar.
     static let fill = OpDefinition(
         "Fill", "(dims: index_type, value: T) -> (output: T)", "T: type", "index_type: {int32, int64} = int32"
     )
@@ -28,7 +28,7 @@ extension OpDefinition {
         hostMemory: ["dims", "value", "output"]
     ) { _ in fillKernel }
 
-    /// Zeros, or empty strings, in the shape of the input.
+    /// Outputs zeros, or empty strings, in the shape of the input.
     static let zerosLike = OpDefinition("ZerosLike", "(x: T) -> (y: T)", "T: type")
         .shape { c in
             c.setOutput(0, c.input(0))
@@ -38,7 +38,7 @@ extension OpDefinition {
         .kernel(["T": zeroTypes], gpu: ["T": [.gpuMovable, DTypeSet(.variant)]]) { _ in zerosLikeKernel }
         .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["y"]) { _ in zerosLikeKernel }
 
-    /// Ones in the shape of the input.
+    /// Outputs ones in the shape of the input.
     static let onesLike = OpDefinition(
         "OnesLike", "(x: T) -> (y: T)",
         "T: {bfloat16, half, float, double, int8, uint8, int16, uint16, int32, uint32, int64, uint64, "
@@ -49,7 +49,7 @@ extension OpDefinition {
     .kernel(["T": .numericOrBool], gpu: ["T": .gpuMovable], make: onesLikeKernel)
     .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["y"], make: onesLikeKernel)
 
-    /// A tensor of a given shape with whatever is in it, or zeros.
+    /// Allocates a tensor of a given shape. Its elements are zero if `init` is true, otherwise undefined.
     static let empty = OpDefinition("Empty", "(shape: int32) -> (output: dtype)", "dtype: type", "init: bool = false")
         .stateful()
         .shape { c in c.setOutput(0, try c.shapeArgument(0)) }
@@ -104,7 +104,7 @@ private let zerosLikeKernel = Kernel.sync { context in
 }
 
 extension Tensor {
-    /// The number one, or true, or nil for types that have none.
+    /// Makes a scalar with the value one, or true. Returns nil for dtypes that have no such value.
     init?(one dtype: DType) {
         switch dtype {
         case .float32: self.init(Float(1))
@@ -128,16 +128,20 @@ extension Tensor {
 }
 
 extension Output {
+    /// Returns zeros, or empty strings, in the shape of this tensor (`ZerosLike`).
     public func zerosLike() -> Output { builder.add("ZerosLike", [self])[0] }
+    /// Returns ones in the shape of this tensor (`OnesLike`).
     public func onesLike() -> Output { builder.add("OnesLike", [self])[0] }
 }
 extension GraphBuilder {
-    /// One value in the shape that a vector of integers says.
+    /// Fills a tensor with `value`. The vector of integers `sizes` is its shape (`Fill`).
     public func filled(_ sizes: Output, with value: Output) -> Output { add("Fill", [sizes, value])[0] }
-    /// One value in a given shape.
+    /// Fills a tensor of shape `sizes` with `value` (`Fill`).
     public func filled(_ sizes: [Int], with value: Output) -> Output {
         filled(constant(Tensor(sizes.map { Int64($0) })), with: value)
     }
+    /// Returns a tensor of zeros of shape `sizes` (`Fill`).
     public func zeros(_ sizes: [Int], _ dtype: DType = .float32) -> Output { filled(sizes, with: scalar(0, dtype)) }
+    /// Returns a tensor of ones of shape `sizes` (`Fill`).
     public func ones(_ sizes: [Int], _ dtype: DType = .float32) -> Output { filled(sizes, with: scalar(1, dtype)) }
 }

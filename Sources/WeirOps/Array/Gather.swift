@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Slices of a tensor along an axis, picked by indices.
+    /// Gathers the slices of a tensor along an axis that the indices name.
     static let gatherV2 = OpDefinition(
         "GatherV2", "(params: Tparams, indices: Tindices, axis: Taxis) -> (output: Tparams)", "batch_dims: int = 0",
         "Tparams: type", "Tindices: {int16, int32, int64}", "Taxis: {int32, int64}"
@@ -22,6 +22,7 @@ extension OpDefinition {
         }
     }
 
+    /// Like `GatherV2` along axis 0, without batch dimensions.
     static let gather = OpDefinition(
         "Gather", "(params: Tparams, indices: Tindices) -> (output: Tparams)", "validate_indices: bool = true",
         "Tparams: type", "Tindices: {int32, int64}"
@@ -45,7 +46,7 @@ extension OpDefinition {
     let batchDimensions = c.attributes.int("batch_dims") ?? 0
     guard let wanted = c.integer(2) else {
         guard let rank = params.rank, let indexRank = indices.rank else { return }
-        // The axis takes one dimension away wherever it is.
+        // The axis takes one dimension away, whichever axis it is.
         if batchDimensions >= 0, batchDimensions <= indexRank {
             c.setOutput(0, .ofRank(rank + indexRank - 1 - batchDimensions))
         }
@@ -61,7 +62,7 @@ extension OpDefinition {
             "Expected batch_dims in the range [\(-indexDimensions.count), \(indexDimensions.count)], "
                 + "but got \(batchDimensions)")
     }
-    // The kernel says so when the axis lies among the shared dimensions.
+    // An axis among the batch dimensions is an error, which the kernel reports.
     guard batch <= axis else { return }
     let shared = try? PartialShape(Array(dimensions[..<batch])).merging(PartialShape(Array(indexDimensions[..<batch])))
     guard let shared else { return }
@@ -72,7 +73,8 @@ extension OpDefinition {
             .concatenating(PartialShape(Array(dimensions[(axis + 1)...]))))
 }
 
-/// How many leading dimensions params and indices share, counted from the front.
+/// Returns the number of leading batch dimensions that params and indices share, or nil if `batchDimensions` is out of range. A
+/// negative number counts from the end of the indices' dimensions.
 func batchRank(_ batchDimensions: Int, _ indexRank: Int) -> Int? {
     guard batchDimensions >= -indexRank, batchDimensions <= indexRank else { return nil }
     return batchDimensions < 0 ? batchDimensions + indexRank : batchDimensions
@@ -113,7 +115,7 @@ private func gatherSlices(_ context: borrowing KernelContext, axis wanted: Int, 
     }
 }
 
-/// A gathering brought down to five dimensions: params are [batch, outer, limit, inner], indices [batch, count].
+/// A gather reduced to four dimensions: params are [batch, outer, limit, inner], indices [batch, count].
 private struct GatherMove {
     let batch: Int, outer: Int, limit: Int, count: Int, inner: Int
 
@@ -122,7 +124,7 @@ private struct GatherMove {
     ) throws {
         let positions = indices.elements(I.self)
         if shape.elementCount > 0, let bad = firstBad(positions) {
-            // TensorFlow's GPU kernels do not look; they give zeros there.
+            // TensorFlow's GPU kernels do not check indices. Slices of invalid indices are zero.
             guard !context.device.isHost else {
                 throw Status.invalidArgument(
                     "indices\(positionText(bad, in: indices.shape)) = \(positions[bad]) is not in [0, \(limit))")
@@ -130,7 +132,7 @@ private struct GatherMove {
             return try runWithGaps(context, params, positions, shape)
         }
         if positions.count == 1, batch == 1, outer == 1, shape.elementCount > 0 {
-            // One slice of the whole is a view.
+            // A single slice of the whole tensor can be a view.
             let row = Int(positions[0])
             return try context.setOutput(
                 0, shape, StridedCopy([inner], from: [1]), of: params, at: row * inner)
@@ -149,6 +151,7 @@ private struct GatherMove {
         }
     }
 
+    /// Gathers, and outputs zeros for indices that are out of range.
     private func runWithGaps<I: FixedWidthInteger & SignedInteger>(
         _ context: borrowing KernelContext, _ params: Tensor, _ positions: UnsafeBufferPointer<I>, _ shape: Shape
     ) throws {
@@ -165,9 +168,9 @@ private struct GatherMove {
         }
     }
 
-    /// The first index that is out of range.
+    /// Returns the position of the first index that is out of range, or nil.
     private func firstBad<I: FixedWidthInteger & SignedInteger>(_ positions: UnsafeBufferPointer<I>) -> Int? {
-        // One pass that vectorises; which one is wrong is asked only when one is.
+        // The loop vectorizes because it does not stop early. The position is searched only after an invalid index was found.
         let bound = I(clamping: limit)
         var isWrong: I = 0
         for position in positions { isWrong |= position < 0 || position >= bound ? 1 : 0 }
@@ -176,7 +179,8 @@ private struct GatherMove {
 }
 
 extension Output {
-    /// Slices along an axis, picked by indices. The first `batchDimensions` dimensions are gone through together.
+    /// Gathers the slices along `axis` that the indices name (`GatherV2`). The first `batchDimensions` dimensions of both tensors
+    /// are batch dimensions.
     public func gathered(indices: Output, axis: Int = 0, batchDimensions: Int = 0) -> Output {
         builder.add(
             "GatherV2", [self, indices, builder.constant(Tensor(Int32(truncatingIfNeeded: axis)))],

@@ -2,10 +2,9 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-// Where TensorFlow hands on the gathered slices' gradients with their indices, they are summed up here, for gradients
-// are dense tensors.
+// TensorFlow's gradient of a gather is an `IndexedSlices`. Gradients are dense tensors here, so the slices are summed.
 
-/// The gradient of Gather and GatherV2: each slice's gradient is added to where it was taken from.
+/// Returns the gradients of `Gather` and `GatherV2`: each slice's gradient is added to the slice that was gathered.
 func gatherGradient(_ g: GradientContext) throws -> [Output?] {
     let params = g.inputs[0]
     let indices = g.inputs[1].dtype == .int16 ? g.cast(g.inputs[1], to: .int32) : g.inputs[1]
@@ -21,7 +20,7 @@ func gatherGradient(_ g: GradientContext) throws -> [Output?] {
             "The gradient of '\(g.node.name)' (op: '\(g.node.op.name)') needs a constant axis and known ranks when the "
                 + "axis is not 0")
     }
-    // The axis and the indices' dimensions go to the front, behind those that are gone through together.
+    // The dimensions of the indices, which stand in the place of the axis, move to the front, after the batch dimensions.
     let extra = indexRank - batch
     let order = Array(0..<batch) + (axis..<axis + extra) + (batch..<axis) + (axis + extra..<rank + extra - 1)
     var values = transposed(g, g.gradient(), order)
@@ -56,7 +55,7 @@ private func transposed(_ g: GradientContext, _ value: Output, _ order: [Int]) -
 }
 
 extension GradientContext {
-    /// One dimension of an output, a constant where it is known.
+    /// Returns a dimension of an output: a constant if it is known, otherwise computed when the graph runs.
     func size(of output: Output, _ axis: Int) -> Output {
         if let known = output.shape[axis] { return integer(known) }
         return builder.add(
@@ -67,7 +66,7 @@ extension GradientContext {
 }
 
 extension GraphBuilder {
-    /// The one integer that an output is, when it is a constant.
+    /// Returns the integer that a `Const` of one element holds, or nil for any other output.
     func knownInteger(_ output: Output) -> Int? {
         let node = node(output.endpoint.node)
         guard node.op.name == "Const" else { return nil }

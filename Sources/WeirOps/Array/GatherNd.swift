@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Elements or slices of a tensor, each named by a row of indices.
+    /// Gathers elements or slices of a tensor. Each row of indices names one.
     static let gatherNd = OpDefinition(
         "GatherNd", "(params: Tparams, indices: Tindices) -> (output: Tparams)", "Tparams: type",
         "Tindices: {int16, int32, int64}", "bad_indices_policy: string = ''"
@@ -45,7 +45,7 @@ extension OpDefinition {
             throw Status.invalidArgument(
                 "Requested more than 0 entries, but params is empty.  Params shape: \(params.shape)")
         }
-        // First the output: if it can be had, the list of places can too.
+        // The output is allocated first. If it fits in memory, so does the list of slices.
         let output = try context.output(0, params.dtype, shape)
         let places = try NdIndices(indices, depth: depth, in: params.shape, policy) { row, text in
             let position = positionText(row, in: Shape(Array(outer)))
@@ -67,6 +67,6 @@ extension OpDefinition {
 }
 
 extension Output {
-    /// Elements or slices, each named by a row of indices.
+    /// Gathers elements or slices. Each row of `indices` names one (`GatherNd`).
     public func gatheredNd(indices: Output) -> Output { builder.add("GatherNd", [self, indices])[0] }
 }

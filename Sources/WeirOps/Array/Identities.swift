@@ -2,16 +2,17 @@ public import WeirGraph
 import WeirKernels
 import WeirTensor
 
-// Ops that pass their input on.
+// Ops that forward their inputs.
 
-/// Hands input 0 on as output 0. It costs nothing, for nobody writes to a tensor that is shared.
+/// A kernel that forwards input 0 to output 0 without a copy. This is safe because no kernel writes to a shared tensor.
 let passOnKernel = Kernel.sync { context in context.setOutput(0, slot: context.slot(0)) }
 
 extension OpDefinition {
+    /// Forwards its input.
     static let identity = passing("Identity", .identity).gradient { g in [g.gradient()] }
-    /// Its input, through which no gradient flows.
+    /// Forwards its input. No gradient flows through it.
     static let stopGradient = passing("StopGradient", .value).noGradient()
-    /// Its input, of which nobody may ask the gradient.
+    /// Forwards its input. Asking for its gradient is an error.
     static let preventGradient = OpDefinition(
         "PreventGradient", "(input: T) -> (output: T)", "T: type", "message: string = ''"
     )
@@ -23,7 +24,7 @@ extension OpDefinition {
     }
     .kernel(gpu: ["T": [.gpuMovable, DTypeSet(.variant)]]) { _ in passOnKernel }
 
-    /// A variable itself, not its value.
+    /// Forwards a reference to a variable, not the variable's value.
     static let refIdentity = OpDefinition("RefIdentity", "(input: Ref(T)) -> (output: Ref(T))", "T: type")
         .allowingUninitializedInput()
         .shape(ShapeFunctions.unchanged)
@@ -34,7 +35,7 @@ extension OpDefinition {
             hostMemory: ["input", "output"]
         ) { _ in passOnKernel }
 
-    /// Several tensors at once.
+    /// Forwards several tensors.
     static let identityN = OpDefinition("IdentityN", "(input: T) -> (output: T)", "T: list(type) >= 1")
         .passing(.each)
         .shape { c in
@@ -50,7 +51,7 @@ extension OpDefinition {
             }
         }
 
-    /// The value now: a copy where it may change later, which only reads of reference variables do.
+    /// Outputs the current value of its input. A copy is made only of a reference variable's memory, which may be updated later.
     static let snapshot = OpDefinition("Snapshot", "(input: T) -> (output: T)", "T: type")
         .passing(.copy)
         .shape(ShapeFunctions.unchanged)
@@ -59,13 +60,14 @@ extension OpDefinition {
             .sync { context in context.setOutput(0, try context.input(0).snapshot()) }
         }
 
+    /// Forwards its input, which the client guarantees to be a constant.
     static let guaranteeConst = OpDefinition("GuaranteeConst", "(input: T) -> (output: T)", "T: type")
         .stateful()
         .shape(passedShape)
         .noGradient()
         .kernel { _ in passOnKernel }
 
-    /// A copy with memory of its own.
+    /// Copies a tensor to memory of its own.
     static let deepCopy = OpDefinition("DeepCopy", "(x: T) -> (y: T)", "T: type")
         .stateful()
         .shape(ShapeFunctions.unchanged)
@@ -99,8 +101,8 @@ extension OpDefinition {
 }
 
 extension Output {
-    /// The same value under another name.
+    /// Forwards the tensor under another name (`Identity`).
     public func identity(name: String? = nil) -> Output { builder.add("Identity", [self], name: name)[0] }
-    /// The same value, taken as a constant by gradients.
+    /// Forwards the tensor. Gradients treat it as a constant (`StopGradient`).
     public func stopGradient() -> Output { builder.add("StopGradient", [self])[0] }
 }

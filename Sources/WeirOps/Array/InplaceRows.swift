@@ -2,7 +2,7 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-// Rows of a tensor changed. The input's memory is used when nobody else holds it.
+// Ops that update rows of a tensor. They write to the input's memory if no other tensor shares it.
 
 extension OpDefinition {
     static let inplaceUpdate = changingRows("InplaceUpdate", .update, gpu: DTypeSet(.bool))
@@ -43,7 +43,7 @@ private func rowKernel(_ request: KernelRequest, _ kind: ScatterKind) throws -> 
         guard shape[0] > 0 || rows.elementCount == 0 else {
             throw Status.invalidArgument("x has no rows to change: \(shape)")
         }
-        // Rows are counted round: -1 is the last.
+        // Row numbers wrap around: -1 is the last row.
         let places = Tensor(
             rows.elements(Int32.self).map { row in
                 let remainder = Int(row) % max(1, shape[0])

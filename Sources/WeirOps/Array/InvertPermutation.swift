@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// The permutation that undoes this one.
+    /// Computes the inverse of a permutation.
     static let invertPermutation = OpDefinition(
         "InvertPermutation", "(x: T) -> (y: T)", "T: {int32, int64} = int32"
     )

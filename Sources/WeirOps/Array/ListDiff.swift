@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// The elements of one vector that are not in another, and where they were.
+    /// Outputs the elements of the vector `x` that are not in `y`, and their positions in `x`.
     static let listDiff = OpDefinition(
         "ListDiff", "(x: T, y: T) -> (out: T, idx: out_idx)", "T: type", "out_idx: {int32, int64} = int32"
     )
@@ -47,7 +47,7 @@ extension OpDefinition {
 }
 
 extension Output {
-    /// The elements of this vector that are not in another, and where they were.
+    /// Returns the elements of this vector that are not in `other`, and their positions in this vector (`ListDiff`).
     public func difference(from other: Output) -> (values: Output, indices: Output) {
         let outputs = builder.add("ListDiff", [self, other])
         return (outputs[0], outputs[1])

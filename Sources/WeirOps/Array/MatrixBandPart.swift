@@ -9,7 +9,7 @@ import WeirTensor
 #endif
 
 extension OpDefinition {
-    /// Matrices with zeros outside a band around the main diagonal; a negative width keeps that whole side.
+    /// Sets the elements of matrices outside a band around the main diagonal to zero. A negative width keeps that whole side.
     static let matrixBandPart = OpDefinition(
         "MatrixBandPart", "(input: T, num_lower: Tindex, num_upper: Tindex) -> (band: T)", "T: type",
         "Tindex: {int32, int64} = int64"
@@ -62,7 +62,7 @@ private func width(_ tensor: Tensor, _ name: String, _ limit: Int, _ what: Strin
 }
 
 extension Output {
-    /// These matrices with zeros outside a band around the main diagonal; -1 keeps that whole side.
+    /// Sets the elements outside a band around the main diagonal to zero. A width of -1 keeps that whole side (`MatrixBandPart`).
     public func bandPart(lower: Int, upper: Int) -> Output {
         builder.add(
             "MatrixBandPart",

@@ -2,10 +2,11 @@ public import WeirGraph
 import WeirKernels
 import WeirTensor
 
+/// The attribute `align` of the V3 ops.
 let alignAttribute = "align: {'LEFT_RIGHT', 'RIGHT_LEFT', 'LEFT_LEFT', 'RIGHT_RIGHT'} = 'RIGHT_LEFT'"
 
 extension OpDefinition {
-    /// Matrices with given main diagonals, zeros elsewhere.
+    /// Makes matrices with given main diagonals. Other elements are zero.
     static let matrixDiag = OpDefinition("MatrixDiag", "(diagonal: T) -> (output: T)", "T: type")
         .shape { c in
             try c.requireRank(0, atLeast: 1)
@@ -17,7 +18,7 @@ extension OpDefinition {
     static let matrixDiagV2 = bandedMatrixDiag("MatrixDiagV2", aligned: false)
     static let matrixDiagV3 = bandedMatrixDiag("MatrixDiagV3", aligned: true)
 
-    /// Matrices with given bands of diagonals, a padding value elsewhere.
+    /// Defines an op that makes matrices with a given band of diagonals. Other elements have the padding value.
     private static func bandedMatrixDiag(_ name: String, aligned: Bool) -> OpDefinition {
         OpDefinition(
             name, "(diagonal: T, k: int32, num_rows: int32, num_cols: int32, padding_value: T) -> (output: T)",
@@ -61,7 +62,8 @@ extension OpDefinition {
     c.setOutput(0, batch.concatenating([height, width]))
 }
 
-/// The size of matrices that hold diagonals of this length; -1 for a size that is to follow from the diagonals.
+/// Returns the size of matrices that hold diagonals of this length. A size of -1 is inferred from the diagonals.
+/// - Throws: `invalidArgument` if the matrices are too small for the diagonals, or too large in both dimensions.
 private func matrixSizes(
     _ length: Int, _ range: (lower: Int, upper: Int), _ rows: Int, _ columns: Int
 ) throws -> (Int, Int) {
@@ -121,7 +123,7 @@ private func matrixSizes(
         guard input.elementCount > 0, output.elementCount > 0 else { return }
         let band = DiagonalBand(
             lower: range.lower, upper: range.upper, rows: height, columns: width, alignment: alignment)
-        // Matrices larger than their diagonals would take rows of another length.
+        // In a matrix that is too large, the longest diagonal is longer than the rows of the input.
         guard band.length == length else {
             throw Status.invalidArgument(
                 "The number of rows or columns is not consistent with the specified d_lower, d_upper, and diagonal.")
@@ -131,6 +133,6 @@ private func matrixSizes(
 }
 
 extension Output {
-    /// Matrices with these as main diagonals, zeros elsewhere.
+    /// Makes matrices with these vectors as main diagonals. Other elements are zero (`MatrixDiag`).
     public func diagonalMatrix() -> Output { builder.add("MatrixDiag", [self])[0] }
 }

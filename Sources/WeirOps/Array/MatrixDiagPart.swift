@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// The main diagonals of matrices.
+    /// Extracts the main diagonals of matrices.
     static let matrixDiagPart = OpDefinition("MatrixDiagPart", "(input: T) -> (diagonal: T)", "T: type")
         .shape { c in try matrixDiagPartShape(&c, range: (0, 0)) }
         .gradient { g in
@@ -16,7 +16,7 @@ extension OpDefinition {
     static let matrixDiagPartV2 = bandedMatrixDiagPart("MatrixDiagPartV2", aligned: false)
     static let matrixDiagPartV3 = bandedMatrixDiagPart("MatrixDiagPartV3", aligned: true)
 
-    /// A band of diagonals of matrices, short ones padded.
+    /// Defines an op that extracts a band of diagonals of matrices. Shorter diagonals are padded.
     private static func bandedMatrixDiagPart(_ name: String, aligned: Bool) -> OpDefinition {
         OpDefinition(
             name, "(input: T, k: int32, padding_value: T) -> (diagonal: T)",
@@ -91,6 +91,6 @@ private func matrixDiagPartShape(_ c: inout ShapeContext, range: (lower: Int, up
 }
 
 extension Output {
-    /// The main diagonals of matrices.
+    /// Extracts the main diagonals of matrices (`MatrixDiagPart`).
     public func matrixDiagonal() -> Output { builder.add("MatrixDiagPart", [self])[0] }
 }

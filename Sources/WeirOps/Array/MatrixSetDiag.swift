@@ -9,7 +9,7 @@ extension OpDefinition {
     static let matrixSetDiagV3 = settingDiagonals(
         "MatrixSetDiagV3", "(input: T, diagonal: T, k: int32) -> (output: T)", [alignAttribute])
 
-    /// Matrices with other diagonals.
+    /// Defines an op that replaces diagonals of matrices.
     private static func settingDiagonals(_ name: String, _ signature: String, _ attributes: [String]) -> OpDefinition {
         OpDefinition(name, signature, attributes: ["T: type"] + attributes)
             .shape { c in
@@ -33,7 +33,7 @@ extension OpDefinition {
     }
 }
 
-/// The matrices' shape, to which the diagonals add what they know of the dimensions before.
+/// Returns the shape of the matrices, merged with the batch dimensions of the diagonals.
 private func matrixSetDiagShape(_ c: ShapeContext) throws -> PartialShape {
     let (shape, diagonal) = (c.input(0), c.input(1))
     guard let range = try c.diagonalRange(c.inputCount > 2 ? 2 : nil) else {
@@ -90,6 +90,6 @@ private func matrixSetDiagShape(_ c: ShapeContext) throws -> PartialShape {
 }
 
 extension Output {
-    /// These matrices with other main diagonals.
+    /// Replaces the main diagonals of these matrices (`MatrixSetDiag`).
     public func settingDiagonal(_ diagonal: Output) -> Output { builder.add("MatrixSetDiag", [self, diagonal])[0] }
 }

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// A tensor with its mirror image around it, the edge repeated (SYMMETRIC) or not (REFLECT).
+    /// Pads a tensor with its mirror image. The edge is repeated (SYMMETRIC) or not (REFLECT).
     static let mirrorPad = OpDefinition(
         "MirrorPad", "(input: T, paddings: Tpaddings) -> (output: T)", "T: type", "Tpaddings: {int32, int64} = int32",
         "mode: {'REFLECT', 'SYMMETRIC'}"
@@ -15,7 +15,7 @@ extension OpDefinition {
         ["T": DTypeSet.all.subtracting(DTypeSet(.resource, .variant))], gpu: ["T": .floating], hostMemory: ["paddings"],
         make: mirrorPadKernel)
 
-    /// The sum over all the places that each element of a mirrored tensor went to.
+    /// Computes the gradient of `MirrorPad`: for each element the sum over all places that it was copied to.
     static let mirrorPadGrad = OpDefinition(
         "MirrorPadGrad", "(input: T, paddings: Tpaddings) -> (output: T)", "T: type",
         "Tpaddings: {int32, int64} = int32", "mode: {'REFLECT', 'SYMMETRIC'}"
@@ -31,7 +31,7 @@ extension GradientContext {
     fileprivate var mode: AttributeValue { attributes["mode"] ?? "REFLECT" }
 }
 
-/// How many elements at each edge are not repeated: one when reflecting.
+/// Returns the number of elements at each edge that are not repeated: 1 for REFLECT, 0 for SYMMETRIC.
 private func mirrorEdge(_ request: KernelRequest) throws -> Int {
     switch try request.string("mode") {
     case "REFLECT": 1
@@ -54,7 +54,8 @@ private func mirrorEdge(_ request: KernelRequest) throws -> Int {
         let strides = StridedCopy.strides(of: sizes)
         let start = zip(paddings, strides).reduce(0) { $0 + $1.0.before * $1.1 }
         StridedCopy(input.shape.dimensions, to: strides).run(from: input, to: output, at: start, in: context.pool)
-        // Innermost dimension first: what is mirrored along one is whole along those within.
+        // The innermost dimension comes first, so that a mirror along one dimension includes the margins of the dimensions after
+        // it.
         forEachMirror(of: input.shape.dimensions, paddings, sizes, edge) { mirror in
             StridedCopy(mirror.sizes, from: mirror.sourceStrides, to: strides).run(
                 from: output, skipping: mirror.source, to: output, at: mirror.target, in: context.pool)
@@ -62,7 +63,8 @@ private func mirrorEdge(_ request: KernelRequest) throws -> Int {
     }
 }
 
-/// The margins must not be wider than what is mirrored.
+/// Checks that no margin is wider than the elements that it mirrors.
+/// - Throws: `invalidArgument` if one is.
 private func check(_ paddings: [(before: Int, after: Int)], _ sizes: [Int], _ edge: Int, _ what: String) throws {
     for (axis, (before, after)) in paddings.enumerated() {
         let size = sizes[axis]
@@ -82,7 +84,7 @@ private func check(_ paddings: [(before: Int, after: Int)], _ sizes: [Int], _ ed
     }
 }
 
-/// A margin, and what of the same tensor it mirrors.
+/// A margin of a padded tensor, and the block of the same tensor that it mirrors.
 private struct Mirror {
     var sizes: [Int]
     var source: Int
@@ -90,7 +92,7 @@ private struct Mirror {
     var target: Int
 }
 
-/// All margins of a padded tensor, such that each mirrors what earlier ones and the tensor's own elements cover.
+/// Calls `body` for each margin of a padded tensor. A margin mirrors only the tensor's own elements and earlier margins.
 private func forEachMirror(
     of own: [Int], _ paddings: [(before: Int, after: Int)], _ sizes: [Int], _ edge: Int, _ body: (Mirror) -> Void
 ) {
@@ -159,7 +161,7 @@ private struct MirrorPadGradVisitor: NumericVisitor {
             let shape = try Shape(validating: own)
             let output = try context.output(0, E.dtype, shape)
             guard shape.elementCount > 0 else { return }
-            // Margins are folded back in the order opposite to that in which they were made.
+            // Margins are added back in the reverse of the order in which `MirrorPad` fills them.
             let folded = try input.copied()
             let elements = folded.mutableElements(E.self)
             let strides = StridedCopy.strides(of: sizes)
@@ -173,7 +175,7 @@ private struct MirrorPadGradVisitor: NumericVisitor {
 }
 
 extension Mirror {
-    /// Adds the margin to what it mirrors.
+    /// Adds the margin to the elements that it mirrors.
     func addBack<E: NumericElement>(_ elements: UnsafeMutableBufferPointer<E>, _ strides: [Int]) {
         func level(_ axis: Int, _ original: Int, _ margin: Int) {
             let (forward, step, count) = (strides[axis], sourceStrides[axis], sizes[axis])
@@ -191,7 +193,7 @@ extension Mirror {
     }
 }
 
-/// How `mirrorPadded` treats the edge.
+/// Whether `mirrorPadded` repeats the edge.
 public enum MirrorMode: String, Sendable {
     /// The edge is not repeated.
     case reflect = "REFLECT"
@@ -200,7 +202,8 @@ public enum MirrorMode: String, Sendable {
 }
 
 extension Output {
-    /// This with its mirror image around it: so many before and after along each dimension.
+    /// Pads this tensor with its mirror image. `paddings` are the numbers of elements before and after each dimension
+    /// (`MirrorPad`).
     public func mirrorPadded(_ paddings: [(before: Int, after: Int)], mode: MirrorMode) -> Output {
         builder.add(
             "MirrorPad", [self, builder.paddings(paddings)], attributes: ["mode": .string(mode.rawValue)])[0]

@@ -3,7 +3,7 @@ import WeirKernels
 public import WeirTensor
 
 extension OpDefinition {
-    /// For each index a row of one value with another at the index.
+    /// Makes for each index a row with `on_value` at the index and `off_value` elsewhere.
     static let oneHot = OpDefinition(
         "OneHot", "(indices: TI, depth: int32, on_value: T, off_value: T) -> (output: T)", "axis: int = -1", "T: type",
         "TI: {uint8, int8, int32, int64} = int64"
@@ -77,13 +77,14 @@ private struct OneHotVisitor: MovableVisitor {
 }
 
 extension Output {
-    /// For each index a row of zeros (or `off`) with a one (or `on`) at the index; indices out of range give none.
+    /// Makes for each index a row with `on` at the index and `off` elsewhere. An index out of range gives a row of `off`
+    /// (`OneHot`).
     public func oneHot(depth: Int, axis: Int = -1, on: Double = 1, off: Double = 0, dtype: DType = .float32) -> Output {
         oneHot(
             depth: builder.constant(Tensor(Int32(clamping: depth))), on: builder.scalar(on, dtype),
             off: builder.scalar(off, dtype), axis: axis)
     }
-    /// For each index a row of `off` with `on` at the index.
+    /// Makes for each index a row with `on` at the index and `off` elsewhere (`OneHot`).
     public func oneHot(depth: Output, on: Output, off: Output, axis: Int = -1) -> Output {
         builder.add("OneHot", [self, depth, on, off], attributes: ["axis": .int(axis)])[0]
     }

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Tensors of one shape, stacked along a new dimension.
+    /// Stacks tensors of one shape along a new dimension.
     static let pack = OpDefinition(
         "Pack", "(values: N * T) -> (output: T)", "N: int >= 1", "T: type", "axis: int = 0"
     )
@@ -39,8 +39,8 @@ extension OpDefinition {
     c.setOutput(0, PartialShape(dimensions[..<axis] + [c.inputCount] + dimensions[axis...]))
 }
 
-/// The axis of a tensor that is `rank` dimensions deep when packed.
-/// - Throws: `invalidArgument` when there is none such.
+/// Returns the axis counted from the front. `rank` is the rank of the packed tensor.
+/// - Throws: `invalidArgument` if the axis is out of range.
 func packAxis(_ axis: Int, _ rank: Int) throws -> Int {
     guard let front = frontAxis(axis, rank: rank) else {
         throw Status.invalidArgument("Invalid axis: \(axis); must be in [\(-rank),\(rank))")
@@ -74,7 +74,7 @@ func packAxis(_ axis: Int, _ rank: Int) throws -> Int {
 }
 
 extension GraphBuilder {
-    /// Tensors of one shape, stacked along a new dimension.
+    /// Stacks tensors of one shape along a new dimension (`Pack`).
     public func stacked(_ values: [Output], axis: Int = 0) -> Output {
         add("Pack", values, attributes: ["axis": .int(axis)])[0]
     }

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// A tensor with zeros around it.
+    /// Pads a tensor with zeros.
     static let pad = OpDefinition(
         "Pad", "(input: T, paddings: Tpaddings) -> (output: T)", "T: type", "Tpaddings: {int32, int64} = int32"
     )
@@ -13,7 +13,7 @@ extension OpDefinition {
     .kernel(["T": padTypes], gpu: ["T": padGPUTypes], hostMemory: ["paddings"]) { _ in padKernel }
     .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["input", "paddings", "output"]) { _ in padKernel }
 
-    /// A tensor with a value around it.
+    /// Pads a tensor with a scalar.
     static let padV2 = OpDefinition(
         "PadV2", "(input: T, paddings: Tpaddings, constant_values: T) -> (output: T)", "T: type",
         "Tpaddings: {int32, int64} = int32"
@@ -29,7 +29,7 @@ extension OpDefinition {
     private static let padGPUTypes: DTypeSet = [.floatingOrComplex, DTypeSet(.bool, .int8, .uint8)]
 }
 
-/// The shape with the paddings of input 1 on both sides of each dimension.
+/// Infers the shape with the paddings of input 1 on both sides of each dimension.
 @Sendable func paddedShape(_ c: inout ShapeContext) throws {
     try c.requireRank(1, 2)
     if let columns = c.input(1)[1], columns != 2 {
@@ -54,13 +54,14 @@ extension OpDefinition {
             }))
 }
 
-/// Whose paddings they are: TensorFlow's words differ a little.
+/// The kind of op that the paddings belong to. TensorFlow's messages differ between them.
 enum PaddingKind {
     case pad, mirror, mirrorGrad
 }
 
 extension Tensor {
-    /// Its elements as paddings of a tensor of this shape: before and after each dimension.
+    /// Reads the elements as paddings of a tensor of this shape: before and after each dimension.
+    /// - Throws: `invalidArgument` if they do not fit the shape, or one is negative.
     func paddings(of shape: Shape, _ kind: PaddingKind = .pad) throws -> [(before: Int, after: Int)] {
         guard rank == 2, dimension(1) == 2 else {
             throw Status.invalidArgument("paddings must be a matrix with 2 columns: \(self.shape)")
@@ -84,7 +85,8 @@ extension Tensor {
     }
 }
 
-/// The sizes of a padded tensor.
+/// Returns the dimensions of a padded tensor.
+/// - Throws: `invalidArgument` if one overflows.
 func paddedSizes(_ shape: Shape, _ paddings: [(before: Int, after: Int)]) throws -> [Int] {
     try paddings.enumerated().map { axis, padding in
         let (sum, overflow) = shape[axis].addingReportingOverflow(padding.before)
@@ -112,7 +114,8 @@ private let padKernel = Kernel.sync { context in
     let own = input.shape.dimensions
     let start = zip(paddings, strides).reduce(0) { $0 + $1.0.before * $1.1 }
     StridedCopy(own, to: strides).run(from: input, to: output, at: start, in: context.pool)
-    // The margins, one dimension after another: whole along those that come later, between margins along earlier ones.
+    // Fills the margins of one dimension after another. A margin is as long as the output along later dimensions, and as long as
+    // the input along earlier ones.
     let repeated = [Int](repeating: 0, count: sizes.count)
     var offset = 0
     for axis in sizes.indices {
@@ -125,7 +128,7 @@ private let padKernel = Kernel.sync { context in
     }
 }
 
-/// What lies between the margins.
+/// Extracts the input's part of the gradient, without the margins.
 @Sendable private func padGradient(_ g: GradientContext) -> [Output?] {
     let (input, paddings) = (g.inputs[0], g.inputs[1])
     let dtype = paddings.dtype
@@ -141,11 +144,12 @@ private let padKernel = Kernel.sync { context in
 }
 
 extension Output {
-    /// This with zeros around it: so many before and after along each dimension.
+    /// Pads this tensor with zeros. `paddings` are the numbers of elements before and after each dimension (`Pad`).
     public func padded(_ paddings: [(before: Int, after: Int)]) -> Output {
         builder.add("Pad", [self, builder.paddings(paddings)])[0]
     }
-    /// This with a value around it.
+    /// Pads this tensor with the scalar `value`. `paddings` are the numbers of elements before and after each dimension
+    /// (`PadV2`).
     public func padded(_ paddings: [(before: Int, after: Int)], with value: Output) -> Output {
         builder.add("PadV2", [self, builder.paddings(paddings), value])[0]
     }

@@ -3,11 +3,11 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-// Stacking whose parts may arrive at any time. TensorFlow's master rewrites ParallelConcat into a tensor and updates of
-// its rows, which then run as the parts come.
+// Concatenation of inputs that may arrive at any time. TensorFlow's master rewrites ParallelConcat into a tensor and updates of
+// its rows. Each update runs when its input arrives.
 
 extension OpDefinition {
-    /// Tensors of one row each, one after another.
+    /// Concatenates tensors of one row each.
     static let parallelConcat = OpDefinition(
         "ParallelConcat", "(values: N * T) -> (output: T)", "N: int >= 1", "T: type", "shape: shape"
     )
@@ -37,7 +37,7 @@ extension OpDefinition {
         }
     }
 
-    /// The tensor whose rows are still to come.
+    /// Allocates the tensor, whose rows `_ParallelConcatUpdate` writes later.
     static let parallelConcatStart = OpDefinition(
         "_ParallelConcatStart", "() -> (output: dtype)", "shape: shape", "dtype: type"
     )
@@ -49,7 +49,7 @@ extension OpDefinition {
         return .sync { context in _ = try context.output(0, dtype, shape) }
     }
 
-    /// Writes one row of that tensor. All updates share it, each with a row of its own.
+    /// Writes one row of the tensor. All updates share its memory, and each writes a row of its own.
     static let parallelConcatUpdate = OpDefinition(
         "_ParallelConcatUpdate", "(value: T, update: T) -> (output: T)", "T: type", "loc: int"
     )

@@ -3,7 +3,7 @@ import WeirKernels
 public import WeirTensor
 
 extension OpDefinition {
-    /// A value that each run must feed.
+    /// Stands for a value that each step must feed.
     static let placeholder = OpDefinition(
         "Placeholder", "() -> (output: dtype)", "dtype: type", "shape: shape = {unknown}"
     )
@@ -18,14 +18,14 @@ extension OpDefinition {
         .noGradient()
         .kernel(gpu: [:], make: placeholderKernel)
 
-    /// Its input, unless a run feeds it.
+    /// Forwards its input, unless a step feeds another value.
     static let placeholderWithDefault = OpDefinition(
         "PlaceholderWithDefault", "(input: dtype) -> (output: dtype)", "dtype: type", "shape: shape"
     )
     .role(.placeholder)
     .shape { c in
         let shape = c.attributes.shape("shape") ?? .unknown
-        // The input must fit, but what is fed may differ from it: only the attribute is sure.
+        // The input must fit the attribute. A fed value may have another shape than the input, so only the attribute is certain.
         _ = try c.input(0).merging(shape)
         c.setOutput(0, shape)
     }
@@ -51,11 +51,11 @@ extension OpDefinition {
 }
 
 extension GraphBuilder {
-    /// A value that each run must feed.
+    /// Adds a placeholder that each step must feed (`Placeholder`).
     public func placeholder(_ dtype: DType, shape: PartialShape = .unknown, name: String? = nil) -> Output {
         add("Placeholder", name: name, attributes: ["dtype": .type(dtype), "shape": .shape(shape)])[0]
     }
-    /// A value that a run may feed; `value` where it does not.
+    /// Adds a placeholder that a step may feed. It outputs `value` otherwise (`PlaceholderWithDefault`).
     public func placeholder(default value: Output, shape: PartialShape = .unknown, name: String? = nil) -> Output {
         add("PlaceholderWithDefault", [value], name: name, attributes: ["shape": .shape(shape)])[0]
     }

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// The same elements in another shape; one size may be -1 and is then what is left.
+    /// Changes the shape of a tensor. One size may be -1 and is then inferred.
     static let reshape = OpDefinition(
         "Reshape", "(tensor: T, shape: Tshape) -> (output: T)", "T: type", "Tshape: {int32, int64} = int32"
     )
@@ -17,7 +17,7 @@ extension OpDefinition {
 
 @Sendable private func reshapeShape(_ c: inout ShapeContext) throws {
     if c.input(1).rank == 0 {
-        // A scalar is taken as "whatever"; only -1 makes sense of it.
+        // A scalar must be -1. It asks for an unknown shape.
         if let size = c.integer(1), size != -1 {
             throw Status.invalidArgument(
                 "Input tensor must be rank 1, or if its rank 0 it must have value -1 (representing an unknown shape).  "
@@ -55,7 +55,7 @@ extension OpDefinition {
     c.setOutput(0, result)
 }
 
-/// The product of the dimensions that are known.
+/// Returns the product of the known dimensions.
 private func product(_ dimensions: [Int?]) -> (Int, overflow: Bool) {
     var product = 1
     for case let dimension? in dimensions {
@@ -66,9 +66,9 @@ private func product(_ dimensions: [Int?]) -> (Int, overflow: Bool) {
     return (product, false)
 }
 
-/// Whether all tensors that can be reshaped to `outer` can be reshaped to `inner` first.
+/// Returns whether every tensor that can be reshaped to `outer` can also be reshaped to `inner` first.
 private func reshapes(_ inner: Tensor, whatever outer: Tensor) -> Bool {
-    /// The sizes, and how many elements the known ones stand for, unless that says too little.
+    /// Returns the sizes and the product of those that are not -1. Returns nil if the sizes are invalid or the product is 0.
     func known(_ tensor: Tensor) -> (sizes: [Int], count: Int)? {
         guard let sizes = try? tensor.integers(), sizes.count(where: { $0 == -1 }) <= 1,
             let count = try? Shape(validating: sizes.filter { $0 != -1 }).elementCount, count > 0
@@ -88,7 +88,8 @@ private let reshapeKernel = Kernel.sync { context in
     context.setOutput(0, input.shaped(try reshaped(try sizes.integers("sizes"), input.shape)))
 }
 
-/// The shape that `sizes` asks for, -1 replaced.
+/// Returns the shape that `sizes` asks for, with -1 replaced.
+/// - Throws: `invalidArgument` if the sizes are invalid, or the shape has another element count than `source`.
 private func reshaped(_ sizes: [Int], _ source: Shape) throws -> Shape {
     var sizes = sizes
     var open: Int?
@@ -108,8 +109,8 @@ private func reshaped(_ sizes: [Int], _ source: Shape) throws -> Shape {
     return result
 }
 
-/// The shape with its open size set to what is left. Where a size is 0, sizes of 0 on both sides are left out of the
-/// account, so that empty tensors keep their other sizes.
+/// Returns the shape with the size at `open` inferred. If another size is 0, sizes of 0 on both sides do not count, so that empty
+/// tensors keep their other sizes.
 private func filling(_ open: Int, of wanted: Shape, from source: Shape) throws -> Shape {
     let skipsZeros = wanted.elementCount == 0
     let product = wrappingProduct(wanted.dimensions.filter { $0 != 0 })
@@ -126,12 +127,12 @@ private func filling(_ open: Int, of wanted: Shape, from source: Shape) throws -
 }
 
 extension Output {
-    /// The same elements in another shape; one size may be -1 and is then what is left.
+    /// Changes the shape to `sizes`. One size may be -1 and is then inferred (`Reshape`).
     public func reshaped(to sizes: [Int]) -> Output {
         reshaped(to: builder.constant(Tensor(sizes.map { Int64($0) })))
     }
-    /// The same elements in the shape that a vector of integers says.
+    /// Changes the shape to the one that a vector of integers holds (`Reshape`).
     public func reshaped(to sizes: Output) -> Output { builder.add("Reshape", [self, sizes])[0] }
-    /// All elements in a vector.
+    /// Changes the shape to a vector of all elements (`Reshape`).
     public func flattened() -> Output { reshaped(to: [-1]) }
 }

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// A tensor back to front along some axes.
+    /// Reverses a tensor along some axes.
     static let reverseV2 = OpDefinition(
         "ReverseV2", "(tensor: T, axis: Tidx) -> (output: T)", "Tidx: {int32, int64} = int32",
         "T: {uint8, int8, uint16, int16, int32, uint32, int64, uint64, bool, bfloat16, half, float, double, "
@@ -22,6 +22,7 @@ extension OpDefinition {
     ) { _ in reverseV2Kernel }
     .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["tensor", "axis", "output"]) { _ in reverseV2Kernel }
 
+    /// Like `ReverseV2`, but `dims` holds for each dimension whether it is reversed.
     static let reverse = OpDefinition(
         "Reverse", "(tensor: T, dims: bool) -> (output: T)",
         "T: {uint8, int8, uint16, int16, uint32, int32, uint64, int64, bool, bfloat16, half, float, double, "
@@ -42,7 +43,8 @@ extension OpDefinition {
     .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["tensor", "dims", "output"]) { _ in reverseKernel }
 }
 
-/// Which axes are turned round.
+/// Returns for each dimension whether it is reversed.
+/// - Throws: `invalidArgument` if an axis is out of range or given twice.
 private func flippedAxes(_ axes: [Int], _ rank: Int) throws -> [Bool] {
     var flipped = [Bool](repeating: false, count: rank)
     for (index, axis) in axes.enumerated() {
@@ -89,7 +91,7 @@ private let reverseKernel = Kernel.sync { context in
 }
 
 extension Output {
-    /// This back to front along some axes.
+    /// Reverses this tensor along `axes` (`ReverseV2`).
     public func reversed(axes: [Int]) -> Output {
         builder.add("ReverseV2", [self, builder.constant(Tensor(axes.map { Int64($0) }))])[0]
     }

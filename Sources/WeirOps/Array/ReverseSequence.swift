@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Each slice along one dimension with the first so many elements along another back to front.
+    /// Reverses in slice i along `batch_dim` the first `seq_lengths[i]` elements along `seq_dim`.
     static let reverseSequence = OpDefinition(
         "ReverseSequence", "(input: T, seq_lengths: Tlen) -> (output: T)", "seq_dim: int", "batch_dim: int = 0",
         "T: type", "Tlen: {int32, int64} = int64"
@@ -84,7 +84,7 @@ extension OpDefinition {
 }
 
 extension Output {
-    /// Each slice along `batchAxis` with the first so many elements along `sequenceAxis` back to front.
+    /// Reverses in slice i along `batchAxis` the first `lengths[i]` elements along `sequenceAxis` (`ReverseSequence`).
     public func reversedSequences(lengths: Output, sequenceAxis: Int, batchAxis: Int = 0) -> Output {
         builder.add(
             "ReverseSequence", [self, lengths],

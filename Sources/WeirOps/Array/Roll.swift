@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Elements moved along some axes; those that leave at one end come in again at the other.
+    /// Shifts elements along some axes. Elements that leave at one end enter at the other.
     static let roll = OpDefinition(
         "Roll", "(input: T, shift: Tshift, axis: Taxis) -> (output: T)", "T: type", "Tshift: {int32, int64}",
         "Taxis: {int32, int64}"
@@ -52,7 +52,7 @@ private let rollKernel = Kernel.sync { context in
     }
 }
 
-/// The boxes that move as a whole: each shifted dimension falls into two runs, and every combination of runs is one.
+/// The blocks that are copied as a whole. Each shifted dimension is cut in two, and each combination of the parts is a block.
 private struct RollBoxes {
     let sizes: [Int]
     let distance: [Int]
@@ -72,7 +72,7 @@ private struct RollBoxes {
 }
 
 extension Output {
-    /// Elements moved along some axes; those that leave at one end come in again at the other.
+    /// Shifts elements along `axes`. Elements that leave at one end enter at the other (`Roll`).
     public func rolled(by shifts: [Int], axes: [Int]) -> Output {
         builder.add(
             "Roll",

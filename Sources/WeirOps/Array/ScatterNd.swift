@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Zeros of a given shape with updates added at places named by rows of indices.
+    /// Adds updates to zeros of a given shape. Each row of indices names the element or slice to update.
     static let scatterNd = OpDefinition(
         "ScatterNd", "(indices: Tindices, updates: T, shape: Tindices) -> (output: T)", "T: type",
         "Tindices: {int16, int32, int64}", "bad_indices_policy: string = ''"
@@ -21,7 +21,7 @@ extension OpDefinition {
     .kernel(
         ["T": .int32], gpu: ["T": .int32], hostMemory: ["indices", "updates", "shape", "output"], make: scatterNdKernel)
 
-    /// A tensor with updates added at places named by rows of indices.
+    /// Adds updates to a tensor. Each row of indices names the element or slice to update.
     static let scatterNdNonAliasingAdd = OpDefinition(
         "ScatterNdNonAliasingAdd", "(input: T, indices: Tindices, updates: T) -> (output: T)",
         "T: {float, double, int32, uint8, int16, int8, complex64, int64, qint8, quint8, qint32, bfloat16, "
@@ -39,7 +39,8 @@ extension OpDefinition {
         make: tensorScatterKernel(.sum))
 }
 
-/// What is known of the shapes must go together.
+/// Checks that the known dimensions of indices, updates and the updated tensor fit together.
+/// - Throws: `invalidArgument` if they do not.
 func checkScatterShapes(_ indices: PartialShape, _ updates: PartialShape, _ shape: PartialShape) throws {
     guard let indexRank = indices.rank, indexRank > 0, let depth = indices[-1], let rank = shape.rank else { return }
     guard let updateDimensions = updates.dimensions, let indexDimensions = indices.dimensions,
@@ -47,7 +48,7 @@ func checkScatterShapes(_ indices: PartialShape, _ updates: PartialShape, _ shap
     else { return }
     let outer = indexRank - 1
     let count = updateDimensions.count
-    /// Both must be alike where they meet.
+    /// Checks that dimensions `mine` of one shape equal dimensions `theirs` of the updates.
     func match(_ what: String, _ mine: ArraySlice<Int?>, _ start: Int, _ theirs: ArraySlice<Int?>) throws {
         let (a, b) = (PartialShape(Array(mine)), PartialShape(Array(theirs)))
         do {
@@ -70,7 +71,8 @@ func checkScatterShapes(_ indices: PartialShape, _ updates: PartialShape, _ shap
         updateDimensions[min(outer, count)...])
 }
 
-/// What can be said against indices and updates before looking at how their dimensions go together.
+/// Checks the ranks and element counts of indices and updates. The other dimensions are compared later.
+/// - Throws: `invalidArgument` if they are wrong.
 func checkScatter(_ shape: Shape, _ indices: Shape, _ updates: Shape) throws {
     guard indices.rank > 0 else {
         throw Status.invalidArgument("Indices shape must have rank at least one. Found:\(indices)")
@@ -112,7 +114,7 @@ func checkScatter(_ shape: Shape, _ indices: Shape, _ updates: Shape) throws {
 }
 
 extension GraphBuilder {
-    /// Zeros of a given shape with updates added at places named by rows of indices.
+    /// Adds updates to zeros of a given shape. Each row of `indices` names the element or slice to update (`ScatterNd`).
     public func scatterNd(indices: Output, updates: Output, shape: Output) -> Output {
         add("ScatterNd", [indices, updates, shape])[0]
     }

@@ -2,9 +2,9 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-// What scattering ops share: the check that indices, updates and tensor belong together, and the ways to combine.
+// Code that the scatter ops share: the check of indices, updates and updated tensor, and the ways to combine elements.
 
-/// How an update goes together with what is there.
+/// A way to combine an update with the old element.
 protocol ScatterCombination {
     associatedtype Element: TensorElement
     static func combine(_ old: Element, _ update: Element) -> Element
@@ -29,8 +29,8 @@ enum ScatterText: ScatterCombination {
 }
 
 extension NdIndices {
-    /// The places in a tensor of this shape that updates go to. A vector of indices is taken as rows of one.
-    /// - Throws: `invalidArgument` when the shapes do not belong together, or an index lies outside.
+    /// Reads the places in a tensor of this shape that updates go to. A vector of indices is read as rows of one index.
+    /// - Throws: `invalidArgument` if the shapes do not fit together, or the policy refuses an index that is out of range.
     init(scattering indices: Tensor, _ updates: Tensor, into shape: Shape, _ policy: Policy) throws {
         let batch = max(1, indices.rank - 1)
         let depth = indices.rank > 1 ? indices.dimension(indices.rank - 1) : 1
@@ -41,7 +41,7 @@ extension NdIndices {
         }
     }
 
-    /// Nothing may go into an empty tensor, and there must be something to go where something is to go.
+    /// Returns whether the element counts fit: indices and updates are both empty, or none of the three tensors is.
     static func isSane(_ shape: Shape, _ indices: Shape, _ updates: Shape) -> Bool {
         if indices.elementCount == 0, updates.elementCount == 0 { return true }
         return shape.elementCount > 0 && indices.elementCount > 0 && updates.elementCount > 0
@@ -69,7 +69,7 @@ extension NdIndices {
         _ = try Shape(validating: Array(indices.dimensions[..<batch]))
     }
 
-    /// Puts each update in its place; where two go to one place the later wins.
+    /// Copies each update to its place. For duplicate indices the last update wins.
     func move(_ updates: Tensor, into target: Tensor) {
         let moves = RowMoves(dtype: updates.dtype, width: width)
         let kept = hasGaps ? slices.indices.filter { slices[$0] >= 0 } : []
@@ -82,7 +82,7 @@ extension NdIndices {
         }
     }
 
-    /// Combines each update with what is in its place.
+    /// Combines each update with the elements at its place.
     func combine<C: ScatterCombination>(_ combination: C.Type, _ updates: Tensor, into target: Tensor) {
         let source = updates.elements(C.Element.self)
         let result = target.mutableElements(C.Element.self)

@@ -2,12 +2,12 @@ public import WeirGraph
 import WeirKernels
 import WeirTensor
 
-// Where values would go into sorted rows.
+// Ops that search values in sorted rows.
 
 extension OpDefinition {
-    /// Before the first element that is not less.
+    /// Finds the first element that is not less than the value.
     static let lowerBound = searching("LowerBound", isUpper: false)
-    /// Before the first element that is greater.
+    /// Finds the first element that is greater than the value.
     static let upperBound = searching("UpperBound", isUpper: true)
 
     private static func searching(_ name: String, isUpper: Bool) -> OpDefinition {
@@ -81,8 +81,8 @@ private struct SearchVisitor: RealVisitor {
 }
 
 extension Output {
-    /// Where values would go into these sorted rows: before the first element that is not less, or, `afterEqual`,
-    /// before the first that is greater.
+    /// Returns the positions at which `values` can be inserted into these sorted rows: before the first element that is not less
+    /// (`LowerBound`). With `afterEqual` it is before the first element that is greater (`UpperBound`).
     public func searchSorted(_ values: Output, afterEqual: Bool = false) -> Output {
         builder.add(afterEqual ? "UpperBound" : "LowerBound", [self, values])[0]
     }

@@ -2,10 +2,10 @@ public import WeirGraph
 import WeirKernels
 public import WeirTensor
 
-// What a tensor's shape is, as tensors. Results lie in host memory: they steer other ops.
+// Ops that output the shape of a tensor. Their outputs are in host memory, because other ops read shapes there.
 
 extension OpDefinition {
-    /// The sizes of its dimensions.
+    /// Outputs the dimensions of a tensor.
     static let shape = OpDefinition(
         "Shape", "(input: T) -> (output: out_type)", "T: type", "out_type: {int32, int64} = int32"
     )
@@ -18,7 +18,7 @@ extension OpDefinition {
     )
     .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["input", "output"], make: shapeKernel)
 
-    /// The sizes of several tensors' dimensions.
+    /// Outputs the dimensions of several tensors.
     static let shapeN = OpDefinition(
         "ShapeN", "(input: N * T) -> (output: N * out_type)", "N: int >= 1", "T: type",
         "out_type: {int32, int64} = int32"
@@ -31,7 +31,7 @@ extension OpDefinition {
     .kernel(gpu: ["T": .gpuMovable], hostMemory: ["output"], make: shapeKernel)
     .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["input", "output"], make: shapeKernel)
 
-    /// How many elements there are.
+    /// Outputs the number of elements.
     static let size = OpDefinition(
         "Size", "(input: T) -> (output: out_type)", "T: type", "out_type: {int32, int64} = int32"
     )
@@ -42,7 +42,7 @@ extension OpDefinition {
     .kernel(gpu: ["T": [.gpuMovable, DTypeSet(.variant)]], hostMemory: ["output"], make: sizeKernel)
     .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["input", "output"], make: sizeKernel)
 
-    /// How many dimensions there are.
+    /// Outputs the rank.
     static let rank = OpDefinition("Rank", "(input: T) -> (output: int32)", "T: type")
         .readingOnlyShapes()
         .shape(ShapeFunctions.scalar)
@@ -102,14 +102,14 @@ private let rankKernel = Kernel.sync { context in
 }
 
 extension Output {
-    /// The sizes of its dimensions, found when the graph runs.
+    /// Returns the dimensions, computed when the graph runs (`Shape`).
     public func shapeTensor(_ dtype: DType = .int32) -> Output {
         builder.add("Shape", [self], attributes: ["out_type": .type(dtype)])[0]
     }
-    /// How many elements it has, found when the graph runs.
+    /// Returns the number of elements, computed when the graph runs (`Size`).
     public func sizeTensor(_ dtype: DType = .int32) -> Output {
         builder.add("Size", [self], attributes: ["out_type": .type(dtype)])[0]
     }
-    /// How many dimensions it has, found when the graph runs.
+    /// Returns the rank, computed when the graph runs (`Rank`).
     public func rankTensor() -> Output { builder.add("Rank", [self])[0] }
 }

@@ -3,7 +3,8 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// A box of a tensor: where it begins and its size along each dimension, -1 for all that is left.
+    /// Extracts a block of a tensor, given its begin and its size along each dimension. A size of -1 takes all remaining
+    /// elements.
     static let slice = OpDefinition(
         "Slice", "(input: T, begin: Index, size: Index) -> (output: T)", "T: type", "Index: {int32, int64}"
     )
@@ -84,7 +85,7 @@ private let sliceKernel = Kernel.sync { context in
     try context.setOutput(0, Shape(validating: sizes), StridedCopy(sizes, from: strides), of: input, at: offset)
 }
 
-/// Zeros around the gradient, where nothing was taken from.
+/// Pads the gradient with zeros, where the slice takes no elements.
 @Sendable private func sliceGradient(_ g: GradientContext) -> [Output?] {
     let (input, begin) = (g.inputs[0], g.inputs[1])
     let dtype = begin.dtype
@@ -95,7 +96,7 @@ private let sliceKernel = Kernel.sync { context in
 }
 
 extension Output {
-    /// A box: where it begins and its size along each dimension, -1 for all that is left.
+    /// Extracts a block, given its begin and its size along each dimension. A size of -1 takes all remaining elements (`Slice`).
     public func sliced(at begin: [Int], size: [Int]) -> Output {
         builder.add(
             "Slice",

@@ -3,15 +3,16 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-/// How SpaceToBatchND and BatchToSpaceND sort elements: a spatial tensor is cut into blocks, and every block's first
-/// elements make the first batch, every block's second ones the second, and so on.
+/// The order of elements in SpaceToBatchND and BatchToSpaceND. A spatial tensor is cut into blocks. The first elements of all
+/// blocks are the first batch, their second elements are the second batch, and so on.
 struct SpaceBatchBlocks {
-    /// Sizes of blocks and the margins of the spatial tensor: padded on the way to batches, cropped on the way back.
+    /// The block sizes, and the margins of the spatial tensor: the paddings of SpaceToBatchND, or the crops of BatchToSpaceND.
     let block: [Int]
     let margins: [(before: Int, after: Int)]
 
-    /// Reads the inputs that say so.
+    /// Reads the inputs of the node.
     /// - Parameter marginName: `paddings` or `crops`.
+    /// - Throws: `invalidArgument` if they are invalid.
     init(_ block: Tensor, _ margins: Tensor, rank: Int, _ marginName: String) throws {
         guard block.rank == 1 else {
             throw Status.invalidArgument("block_shape rank should be 1 instead of \(block.rank)")
@@ -57,7 +58,8 @@ struct SpaceBatchBlocks {
     }
     let blockProduct: Int
 
-    /// The shape of the batches of a spatial tensor.
+    /// Returns the shape of the batches of a spatial tensor.
+    /// - Throws: `invalidArgument` if a padded dimension is not divisible by its block size.
     func batched(_ shape: Shape) throws -> Shape {
         var sizes = shape.dimensions
         let (batch, overflow) = sizes[0].multipliedReportingOverflow(by: blockProduct)
@@ -75,7 +77,8 @@ struct SpaceBatchBlocks {
         return try Shape(validating: sizes)
     }
 
-    /// The shape of the spatial tensor of batches.
+    /// Returns the shape of the spatial tensor of batches.
+    /// - Throws: `invalidArgument` if the batch dimension is not divisible by `blockProduct`, or the crops are too large.
     func spatial(_ shape: Shape) throws -> Shape {
         var sizes = shape.dimensions
         guard sizes[0] % blockProduct == 0 else {
@@ -94,7 +97,7 @@ struct SpaceBatchBlocks {
         return try Shape(validating: sizes)
     }
 
-    /// Copies between a spatial tensor and its batches; what lies in margins has no place in the spatial one.
+    /// Copies between a spatial tensor and its batches. The spatial tensor does not hold the margins, so they are skipped.
     func copy(_ spatial: Tensor, _ batched: Tensor, toBatches: Bool, in pool: ComputePool) {
         guard spatial.elementCount > 0, batched.elementCount > 0 else { return }
         let (space, batches) = (spatial.shape.dimensions, batched.shape.dimensions)
@@ -107,7 +110,7 @@ struct SpaceBatchBlocks {
             for axis in block.indices.reversed() {
                 let offset = rest % block[axis] - margins[axis].before
                 rest /= block[axis]
-                // Of the elements that this batch has along the axis, those from `first` on lie in the spatial tensor.
+                // Of this batch's elements along the axis, those in `first..<end` lie in the spatial tensor.
                 let first = offset >= 0 ? 0 : (-offset + block[axis] - 1) / block[axis]
                 let end = min(batches[axis + 1], max(0, (space[axis + 1] - offset + block[axis] - 1) / block[axis]))
                 sizes[axis + 1] = max(0, end - first)

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Blocks of a padded tensor sorted into batches.
+    /// Pads a tensor, cuts it into blocks, and moves the elements of each block to the batch dimension.
     static let spaceToBatchND = OpDefinition(
         "SpaceToBatchND", "(input: T, block_shape: Tblock_shape, paddings: Tpaddings) -> (output: T)", "T: type",
         "Tblock_shape: {int32, int64} = int32", "Tpaddings: {int32, int64} = int32"
@@ -18,7 +18,7 @@ extension OpDefinition {
         }
     }
 
-    /// Batches sorted back into blocks of a tensor, which is then cropped.
+    /// Moves elements of the batch dimension back to the blocks of a tensor, and crops the tensor.
     static let batchToSpaceND = OpDefinition(
         "BatchToSpaceND", "(input: T, block_shape: Tblock_shape, crops: Tcrops) -> (output: T)", "T: type",
         "Tblock_shape: {int32, int64} = int32", "Tcrops: {int32, int64} = int32"
@@ -32,7 +32,7 @@ extension OpDefinition {
         }
     }
 
-    /// The same for images, in square blocks.
+    /// Like `SpaceToBatchND`, for images and square blocks.
     static let spaceToBatch = OpDefinition(
         "SpaceToBatch", "(input: T, paddings: Tpaddings) -> (output: T)", "T: type",
         "Tpaddings: {int32, int64} = int32", "block_size: int >= 2"
@@ -51,6 +51,7 @@ extension OpDefinition {
         return .sync { context in try runSpaceToBatch(context, try blockSquare(context, size, "paddings")) }
     }
 
+    /// Like `BatchToSpaceND`, for images and square blocks.
     static let batchToSpace = OpDefinition(
         "BatchToSpace", "(input: T, crops: Tidx) -> (output: T)", "T: type", "block_size: int >= 2",
         "Tidx: {int32, int64} = int32"
@@ -109,7 +110,7 @@ private func blockShape(_ c: inout ShapeContext, toBatches: Bool) throws {
     try spaceBatchShape(&c, block: c.integers(1), c.input(1)[0], toBatches: toBatches)
 }
 
-/// The result's shape as far as blocks and margins (the last input) are known.
+/// Infers the result's shape from the known blocks and margins. The margins are the last input.
 private func spaceBatchShape(_ c: inout ShapeContext, block: [Int]?, _ count: Int?, toBatches: Bool) throws {
     let input = c.input(0)
     let name = toBatches ? "paddings" : "crops"
@@ -123,7 +124,7 @@ private func spaceBatchShape(_ c: inout ShapeContext, block: [Int]?, _ count: In
     }
     guard let dimensions = input.dimensions else { return }
     guard let block, dimensions.count > block.count else {
-        // Dimensions behind the blocks stay.
+        // Dimensions after the spatial ones do not change.
         guard let count else { return c.setOutput(0, .ofRank(dimensions.count)) }
         return c.setOutput(0, .ofRank(count + 1).concatenating(input.dropFirst(count + 1)))
     }
@@ -164,13 +165,13 @@ private func spaceBatchShape(_ c: inout ShapeContext, block: [Int]?, _ count: In
 }
 
 extension Output {
-    /// Blocks of this, padded, sorted into batches.
+    /// Pads this tensor, cuts it into blocks, and moves the elements of each block to the batch dimension (`SpaceToBatchND`).
     public func spaceToBatch(block: [Int], paddings: [(before: Int, after: Int)]) -> Output {
         builder.add(
             "SpaceToBatchND",
             [self, builder.constant(Tensor(block.map { Int64($0) })), builder.paddings(paddings)])[0]
     }
-    /// Batches sorted back into blocks, cropped.
+    /// Moves elements of the batch dimension back to blocks, and crops the tensor (`BatchToSpaceND`).
     public func batchToSpace(block: [Int], crops: [(before: Int, after: Int)]) -> Output {
         builder.add(
             "BatchToSpaceND", [self, builder.constant(Tensor(block.map { Int64($0) })), builder.paddings(crops)])[0]

@@ -2,7 +2,7 @@ public import WeirGraph
 import WeirKernels
 import WeirTensor
 
-// Images whose square blocks become channels, and back.
+// Ops that move the pixels of square blocks to channels, and back.
 
 extension OpDefinition {
     static let spaceToDepth = rearranging("SpaceToDepth", back: "DepthToSpace", gpu: DTypeSet(.qint8, .uint8))
@@ -47,7 +47,7 @@ extension OpDefinition {
     }
 }
 
-/// Blocks of `size` times `size` pixels in images of a format.
+/// Blocks of `size` times `size` pixels in images of a data format.
 private struct BlockDepth {
     let format: String
     let size: Int
@@ -55,7 +55,7 @@ private struct BlockDepth {
 
     var channelsLast: Bool { format == "NHWC" }
     var square: Int { size &* size }
-    /// Where height, width and channels stand among the dimensions.
+    /// The positions of height, width and channels among the dimensions.
     var axes: (height: Int, width: Int, channels: Int) { channelsLast ? (1, 2, 3) : (2, 3, 1) }
 
     func shape(_ input: PartialShape) throws -> PartialShape {
@@ -103,7 +103,8 @@ private struct BlockDepth {
         }
         let output = try context.output(0, input.dtype, Shape(validating: known.dimensions))
         guard input.elementCount > 0 else { return }
-        // Both as batch, rows, rows of a block, columns, columns of a block, channels of the spatial tensor.
+        // Both tensors have the same six dimensions: batch, block row, row in the block, block column, column in the block, and
+        // channel of the spatial tensor.
         let space = toDepth ? sizes : known.dimensions
         let depth = toDepth ? known.dimensions : sizes
         let split = [
@@ -121,11 +122,11 @@ private struct BlockDepth {
 }
 
 extension Output {
-    /// Images whose square blocks become channels.
+    /// Moves the pixels of square blocks to channels (`SpaceToDepth`).
     public func spaceToDepth(blockSize: Int) -> Output {
         builder.add("SpaceToDepth", [self], attributes: ["block_size": .int(blockSize)])[0]
     }
-    /// Images whose channels become square blocks.
+    /// Moves channels to the pixels of square blocks (`DepthToSpace`).
     public func depthToSpace(blockSize: Int) -> Output {
         builder.add("DepthToSpace", [self], attributes: ["block_size": .int(blockSize)])[0]
     }

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// One value everywhere but at given places.
+    /// Makes a dense tensor with values at given indices, and a default value elsewhere.
     static let sparseToDense = OpDefinition(
         "SparseToDense",
         "(sparse_indices: Tindices, output_shape: Tindices, sparse_values: T, default_value: T) -> (dense: T)",
@@ -50,7 +50,7 @@ private func allAxes(_ g: GradientContext, _ output: Output) -> Output {
         let shape = try clientShape(try sizes.integers("output_shape"))
         let output = try context.output(0, values.dtype, shape)
         output.fillElements(with: filler, in: context.pool)
-        // A row without indices names the one element of a scalar; there may be any number of such rows.
+        // A row without indices names the only element of a scalar. The number of such rows may be huge, so they are not listed.
         guard depth > 0 else {
             if count > 0 { StridedCopy([], from: []).run(from: values, to: output, in: context.pool) }
             return
@@ -68,7 +68,8 @@ private func allAxes(_ g: GradientContext, _ output: Output) -> Output {
     }
 }
 
-/// Places must come in order, none of them twice.
+/// Checks that the indices are sorted and unique.
+/// - Throws: `invalidArgument` if they are not.
 private func checkOrder(_ slices: [Int], _ indices: Tensor, _ depth: Int) throws {
     for row in slices.indices.dropFirst() where slices[row] <= slices[row - 1] {
         let flaw =
@@ -85,7 +86,7 @@ private func rowText(_ indices: Tensor, _ row: Int, _ depth: Int) -> String {
 }
 
 extension GraphBuilder {
-    /// One value everywhere but at given places.
+    /// Makes a dense tensor with `values` at `indices`, and `filler` elsewhere (`SparseToDense`).
     public func sparseToDense(indices: Output, shape: Output, values: Output, filler: Output) -> Output {
         add("SparseToDense", [indices, shape, values, filler])[0]
     }

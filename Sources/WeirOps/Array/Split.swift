@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Equal parts of a tensor along a dimension.
+    /// Splits a tensor into equal parts along a dimension.
     static let split = OpDefinition(
         "Split", "(split_dim: int32, value: T) -> (output: num_split * T)", "num_split: int >= 1", "T: type"
     )
@@ -15,7 +15,7 @@ extension OpDefinition {
 }
 
 extension GradientContext {
-    /// The gradients of all outputs, zeros where none flows.
+    /// The gradients of all outputs. An output without a gradient has zeros.
     var outputGradients: [Output] { gradients.indices.map { gradient($0) } }
 }
 
@@ -58,7 +58,8 @@ private func splitKernel(count: Int) -> Kernel {
     }
 }
 
-/// - Throws: `invalidArgument` when there is no such dimension.
+/// Returns the axis counted from the front.
+/// - Throws: `invalidArgument` if the axis is out of range.
 func splitAxis(_ axis: Int, rank: Int) throws -> Int {
     guard let front = frontAxis(axis, rank: rank) else {
         throw Status.invalidArgument("-input rank(-\(rank)) <= split_dim < input rank (\(rank)), but got \(axis)")
@@ -67,7 +68,7 @@ func splitAxis(_ axis: Int, rank: Int) throws -> Int {
 }
 
 extension KernelContext {
-    /// Makes consecutive parts of a tensor along a dimension the outputs; views where they can be.
+    /// Sets the outputs to consecutive parts of a tensor along a dimension. The parts are views if possible.
     func setOutputs(parts input: Tensor, _ axis: Int, _ sizes: [Int]) throws {
         let shape = input.shape
         let inner = wrappingProduct(shape.dimensions[(axis + 1)...])
@@ -85,7 +86,7 @@ extension KernelContext {
 }
 
 extension Output {
-    /// This in equal parts along a dimension.
+    /// Splits this tensor into `count` equal parts along a dimension (`Split`).
     public func split(into count: Int, axis: Int = 0) -> [Output] {
         builder.add(
             "Split", [builder.constant(Tensor(Int32(truncatingIfNeeded: axis))), self],

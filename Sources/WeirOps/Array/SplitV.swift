@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Parts of given sizes of a tensor along a dimension; one size may be -1 and is then what is left.
+    /// Splits a tensor into parts of given sizes along a dimension. One size may be -1 and is then inferred.
     static let splitV = OpDefinition(
         "SplitV", "(value: T, size_splits: Tlen, split_dim: int32) -> (output: num_split * T)", "num_split: int >= 1",
         "T: type", "Tlen: {int8, int32, int64} = int64"
@@ -71,7 +71,8 @@ private func splitVKernel(count: Int) -> Kernel {
     }
 }
 
-/// The sizes, -1 replaced by what is left of `whole`.
+/// Returns the sizes with -1 replaced by the rest of `whole`.
+/// - Throws: `invalidArgument` if the sizes do not fit `whole`.
 private func completeSizes(_ sizes: [Int], _ whole: Int) throws -> [Int] {
     var sizes = sizes
     if sizes.count == 1, sizes[0] != whole {
@@ -102,7 +103,7 @@ private func completeSizes(_ sizes: [Int], _ whole: Int) throws -> [Int] {
 }
 
 extension Output {
-    /// This in parts of given sizes along a dimension; one size may be -1 and is then what is left.
+    /// Splits this tensor into parts of given sizes along a dimension. One size may be -1 and is then inferred (`SplitV`).
     public func split(sizes: [Int], axis: Int = 0) -> [Output] {
         builder.add(
             "SplitV",

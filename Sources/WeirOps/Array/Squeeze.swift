@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// The same elements without dimensions of size 1: those named, or all of them.
+    /// Removes dimensions of size 1: the ones in `squeeze_dims`, or all if it is empty.
     static let squeeze = OpDefinition(
         "Squeeze", "(input: T) -> (output: T)", "T: type", "squeeze_dims: list(int) >= 0 = []"
     )
@@ -17,7 +17,7 @@ extension OpDefinition {
 @Sendable private func squeezeShape(_ c: inout ShapeContext) throws {
     let axes = c.attributes.ints("squeeze_dims") ?? []
     guard let dimensions = c.input(0).dimensions else { return }
-    // Without names an open dimension may go or stay.
+    // Without `squeeze_dims` an unknown dimension may stay or not, so the rank is unknown.
     if axes.isEmpty, dimensions.contains(where: { $0 == nil }) { return }
     var dropped = Set<Int>()
     for (index, axis) in axes.enumerated() {
@@ -67,7 +67,7 @@ extension OpDefinition {
 }
 
 extension Output {
-    /// The same elements without these dimensions of size 1, or without all such when none is named.
+    /// Removes dimensions of size 1: the ones in `axes`, or all if it is empty (`Squeeze`).
     public func squeezed(axes: [Int] = []) -> Output {
         builder.add("Squeeze", [self], attributes: ["squeeze_dims": .ints(axes)])[0]
     }

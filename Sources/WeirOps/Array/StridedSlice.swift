@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Part of a tensor, as NumPy's basic indexing takes it.
+    /// Extracts a part of a tensor by NumPy's basic indexing.
     static let stridedSlice = OpDefinition(
         "StridedSlice", "(input: T, begin: Index, end: Index, strides: Index) -> (output: T)", "T: type",
         "Index: {int16, int32, int64}", "begin_mask: int = 0", "end_mask: int = 0", "ellipsis_mask: int = 0",
@@ -55,26 +55,27 @@ extension OpDefinition {
     return [gradient, nil, nil, nil]
 }
 
-/// One entry of an index: what is taken along one dimension.
+/// One index of a slice.
 public enum SliceIndex: Sendable {
-    /// One element; the dimension goes away.
+    /// One element. The dimension is removed.
     case at(Int)
-    /// Elements from `from` up to but without `to`, each `by` apart; nil for all there are. Negative ones count from
-    /// the back.
+    /// The elements from `from` up to but without `to`, with stride `by`. A bound that is nil means no bound. Negative bounds
+    /// count from the end.
     case range(from: Int? = nil, to: Int? = nil, by: Int = 1)
-    /// Everything along as many dimensions as the other entries leave.
+    /// All elements of as many dimensions as the other indices leave (NumPy's ellipsis).
     case rest
-    /// A new dimension of size 1.
+    /// A new dimension of size 1 (NumPy's `newaxis`).
     case new
 
+    /// All elements of a dimension.
     public static var all: SliceIndex { .range() }
 }
 
 extension Output {
-    /// Part of it, as NumPy's basic indexing takes it: `x[.at(0), .range(from: 1), .rest]`.
+    /// Extracts a part by NumPy's basic indexing: `x[.at(0), .range(from: 1), .rest]` (`StridedSlice`).
     public subscript(_ indices: SliceIndex...) -> Output { sliced(indices) }
 
-    /// Part of it, as NumPy's basic indexing takes it.
+    /// Extracts a part by NumPy's basic indexing (`StridedSlice`).
     public func sliced(_ indices: [SliceIndex]) -> Output {
         var begin: [Int64] = [], end: [Int64] = [], strides: [Int64] = []
         var masks = (begin: 0, end: 0, ellipsis: 0, newAxis: 0, shrinkAxis: 0)

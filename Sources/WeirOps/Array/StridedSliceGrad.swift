@@ -2,10 +2,10 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-// The ways back from a strided slice: into zeros, and into a tensor.
+// Ops that write to a strided slice: of zeros, or of a tensor.
 
 extension OpDefinition {
-    /// Zeros of a given shape with a tensor in the place that a strided slice of it takes.
+    /// Computes the gradient of `StridedSlice`: zeros of a given shape, with `dy` in the place of the slice.
     static let stridedSliceGrad = OpDefinition(
         "StridedSliceGrad", "(shape: Index, begin: Index, end: Index, strides: Index, dy: T) -> (output: T)",
         "T: type", "Index: {int32, int64}", "begin_mask: int = 0", "end_mask: int = 0", "ellipsis_mask: int = 0",
@@ -27,7 +27,7 @@ extension OpDefinition {
         ["T": .int32], gpu: ["T": .int32], hostMemory: ["shape", "begin", "end", "strides", "dy", "output"],
         make: stridedSliceGradKernel)
 
-    /// A tensor with another in the place that a strided slice of it takes.
+    /// Replaces a strided slice of a tensor by `value`.
     static let tensorStridedSliceUpdate = OpDefinition(
         "TensorStridedSliceUpdate", "(input: T, begin: Index, end: Index, strides: Index, value: T) -> (output: T)",
         "T: type", "Index: {int32, int64}", "begin_mask: int = 0", "end_mask: int = 0", "ellipsis_mask: int = 0",
@@ -89,7 +89,7 @@ extension OpDefinition {
         let spec = try StridedSliceSpec(
             begin: context.input(1), end: context.input(2), strides: context.input(3), input: shape, masks: masks)
         let expected = try spec.shape
-        // A value of fewer elements is repeated as broadcasting does; it must not make the slice larger.
+        // A smaller value is broadcast to the slice's shape. The value must not enlarge the slice.
         let extra = max(0, value.rank - expected.rank)
         guard value.shape.dimensions[..<extra].allSatisfy({ $0 == 1 }),
             let repeated = broadcastStrides(value.shape.dropFirst(extra), to: expected)
@@ -100,7 +100,8 @@ extension OpDefinition {
         let output = try context.output(0, dtype, shape, reusing: 0)
         if output.firstByte != source { output.copyElements(from: context.input(0)) }
         let (offset, strides) = spec.layout(in: shape)
-        // The value's dimensions are the result's; the slice's are the input's. Those that differ have size 1.
+        // The value has the dimensions of the result, the slice those of the input. Both differ only in dimensions of size 1,
+        // which are left out.
         let kept = zip(expected.dimensions, repeated).filter { $0.0 != 1 }
         let taken = zip(spec.taken, strides).filter { $0.0 != 1 }
         StridedCopy(kept.map(\.0), from: kept.map(\.1), to: taken.map(\.1))

@@ -2,8 +2,8 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-/// Which elements a strided slice takes: NumPy's `x[begin:end:stride, index, ..., newaxis]`, written as three vectors
-/// and five masks, brought down to a begin, an end and a stride for every dimension of the input.
+/// The elements that a strided slice takes. A node holds NumPy's `x[begin:end:stride, index, ..., newaxis]` as three vectors and
+/// five masks. They are resolved to a begin, a size and a stride for each dimension of the input.
 struct StridedSliceSpec {
     struct Masks: Sendable {
         var begin = 0, end = 0, ellipsis = 0, newAxis = 0, shrinkAxis = 0
@@ -15,7 +15,7 @@ struct StridedSliceSpec {
             newAxis = attributes.int("new_axis_mask") ?? 0
             shrinkAxis = attributes.int("shrink_axis_mask") ?? 0
         }
-        /// As attributes of another node.
+        /// The masks as attributes of another node.
         var attributes: [String: AttributeValue] {
             [
                 "begin_mask": .int(begin), "end_mask": .int(end), "ellipsis_mask": .int(ellipsis),
@@ -24,17 +24,18 @@ struct StridedSliceSpec {
         }
     }
 
-    /// For each dimension of the input: how many elements are taken, nil where that is not known, and from where.
+    /// For each dimension of the input: the number of elements taken (nil if unknown), the first of them, and the stride.
     private(set) var sizes: [Int?] = []
     private(set) var begins: [Int] = []
     private(set) var strides: [Int] = []
-    /// The dimensions of the result: those of the input that stay, and new ones of size 1.
+    /// The dimensions of the result: the remaining ones of the input, and new ones of size 1.
     private(set) var final: [Int?] = []
 
+    /// Resolves vectors and masks.
     /// - Parameters:
-    ///   - begin, end: nil when they are not known while building.
-    ///   - input: the input's dimensions, open ones as nil.
-    /// - Throws: `invalidArgument` in TensorFlow's words.
+    ///   - begin, end: nil if they are unknown while the graph is built.
+    ///   - input: the input's dimensions, nil for unknown ones.
+    /// - Throws: `invalidArgument` with TensorFlow's message.
     init(begin: [Int]?, end: [Int]?, strides: [Int], input: [Int?], masks: Masks) throws {
         guard masks.ellipsis & (masks.ellipsis &- 1) == 0 else {
             throw Status.invalidArgument("Multiple ellipses in slice spec not allowed")
@@ -49,7 +50,7 @@ struct StridedSliceSpec {
         final = entries.order.map { axis in axis.map { sizes[$0] } ?? 1 }
     }
 
-    /// What is asked for along one dimension of the input.
+    /// The slice along one dimension of the input.
     private struct Range {
         var begin: Int? = 0
         var end: Int? = 0
@@ -58,7 +59,8 @@ struct StridedSliceSpec {
         var takesEnd = true
         var shrinks = false
 
-        /// The first element taken, and how many.
+        /// Returns the first element taken, and the number of elements (nil if unknown).
+        /// - Throws: `invalidArgument` if the stride is 0, or a single index is out of bounds.
         func resolved(_ axis: Int, _ size: Int?) throws -> (Int, Int?) {
             guard stride != 0 else { throw Status.invalidArgument("strides[\(axis)] must be non-zero") }
             guard let size else { return (0, shrinks ? 1 : nil) }
@@ -91,12 +93,13 @@ struct StridedSliceSpec {
         }
     }
 
-    /// One range for each dimension of the input, and which of them, or nil for a new one, each of the result's is.
+    /// Returns a range for each dimension of the input, and the input dimension of each dimension of the result. The latter is
+    /// nil for a new dimension.
     private static func spread(
         _ begin: [Int]?, _ end: [Int]?, _ strides: [Int], _ rank: Int, _ masks: Masks
     ) throws -> (ranges: [Range], order: [Int?]) {
         func isSet(_ mask: Int, _ entry: Int) -> Bool { entry < Int.bitWidth - 1 && mask & (1 << entry) != 0 }
-        // What follows the ellipsis, new axes apart, takes the last dimensions of the input.
+        // The indices after the ellipsis, without new dimensions, belong to the last dimensions of the input.
         let ellipsis = strides.indices.first { isSet(masks.ellipsis, $0) }
         let newAxesAfter = strides.indices.filter { $0 > ellipsis ?? .max && isSet(masks.newAxis, $0) }.count
         var ranges: [Range] = []
@@ -134,7 +137,7 @@ struct StridedSliceSpec {
 }
 
 extension StridedSliceSpec {
-    /// Reads the vectors of a running node; `input` is the shape that is sliced.
+    /// Reads the vectors of a running node. `input` is the shape of the sliced tensor.
     init(begin: Tensor, end: Tensor, strides: Tensor, input: Shape, masks: Masks) throws {
         guard begin.rank == 1, end.rank == 1, strides.rank == 1, begin.elementCount == end.elementCount,
             end.elementCount == strides.elementCount
@@ -151,11 +154,12 @@ extension StridedSliceSpec {
             input: input.dimensions, masks: masks)
     }
 
-    /// The result's shape, all of it being known.
+    /// The result's shape, when all dimensions are known.
     var shape: Shape { get throws { try Shape(validating: final.map { $0 ?? 0 }) } }
-    /// The sizes taken along the input's dimensions.
+    /// The number of elements taken along each dimension of the input.
     var taken: [Int] { sizes.map { $0 ?? 0 } }
-    /// Where the first element taken lies in an input of this shape, and how far the others are apart.
+    /// Returns the offset of the first element taken in an input of this shape, and the strides between elements. Both are in
+    /// elements.
     func layout(in shape: Shape) -> (offset: Int, strides: [Int]) {
         let whole = StridedCopy.strides(of: shape.dimensions)
         var offset = 0

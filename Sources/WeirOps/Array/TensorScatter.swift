@@ -2,7 +2,7 @@ public import WeirGraph
 import WeirKernels
 import WeirTensor
 
-// A tensor changed at places named by rows of indices. The input's memory is used when nobody else holds it.
+// Ops that update a tensor at places that rows of indices name. They write to the input's memory if no other tensor shares it.
 
 extension OpDefinition {
     static let tensorScatterUpdate = OpDefinition(
@@ -53,7 +53,8 @@ extension OpDefinition {
     }
 }
 
-/// To whom the least (or greatest) value belongs, the gradient flows: shared between the tensor and the updates.
+/// Computes the gradient of `TensorScatterMin` and `TensorScatterMax`. It flows to the elements that equal the result; the tensor
+/// and the updates share it equally on a tie.
 @Sendable private func extremeGradient(_ g: GradientContext) -> [Output?] {
     let (tensor, indices, updates) = (g.inputs[0], g.inputs[1], g.inputs[2])
     let (result, dtype) = (g.outputs[0], g.outputs[0].dtype)
@@ -71,14 +72,15 @@ extension OpDefinition {
     c.setOutput(0, c.input(0))
 }
 
-/// How updates go together with what is there.
+/// The ways in which a scatter op combines updates with the old elements.
 enum ScatterKind {
     case update, sum, difference, minimum, maximum
 }
 
+/// A function that combines updates with the elements of a target at the given places.
 typealias ScatterCombiner = @Sendable (NdIndices, _ updates: Tensor, _ target: Tensor) throws -> Void
 
-/// The loop for a kind of combination and the element type that attribute `T` names.
+/// Returns the loop for a kind of combination and for the dtype in attribute `T`.
 func scatterCombiner(_ kind: ScatterKind, _ request: KernelRequest) throws -> ScatterCombiner {
     let dtype = try request.type("T")
     switch kind {
@@ -169,11 +171,11 @@ func tensorScatterKernel(_ kind: ScatterKind) -> KernelFactory.Make {
 }
 
 extension Output {
-    /// This with other elements or slices at places named by rows of indices.
+    /// Replaces elements or slices of this tensor. Each row of `indices` names one (`TensorScatterUpdate`).
     public func scatteringUpdates(_ updates: Output, at indices: Output) -> Output {
         builder.add("TensorScatterUpdate", [self, indices, updates])[0]
     }
-    /// This with something added at places named by rows of indices.
+    /// Adds to elements or slices of this tensor. Each row of `indices` names one (`TensorScatterAdd`).
     public func scatteringSums(_ updates: Output, at indices: Output) -> Output {
         builder.add("TensorScatterAdd", [self, indices, updates])[0]
     }

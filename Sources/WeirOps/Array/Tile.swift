@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// A tensor laid side by side with itself, so many times along each dimension.
+    /// Repeats a tensor along each dimension, as often as `multiples` says.
     static let tile = OpDefinition(
         "Tile", "(input: T, multiples: Tmultiples) -> (output: T)", "T: type", "Tmultiples: {int32, int64} = int32"
     )
@@ -62,7 +62,7 @@ private let tileKernel = Kernel.sync { context in
     try context.setOutput(0, Shape(validating: total), StridedCopy(sizes, from: strides), of: input, at: 0)
 }
 
-/// The sum over the repetitions.
+/// Sums the gradient over the repetitions.
 @Sendable private func tileGradient(_ g: GradientContext) -> [Output?] {
     let dtype = g.inputs[1].dtype
     let shape = g.shape(g.inputs[0], dtype)
@@ -80,7 +80,7 @@ private let tileKernel = Kernel.sync { context in
 }
 
 extension Output {
-    /// This laid side by side with itself, so many times along each dimension.
+    /// Repeats this tensor along each dimension, as often as `multiples` says (`Tile`).
     public func tiled(_ multiples: [Int]) -> Output {
         builder.add("Tile", [self, builder.constant(Tensor(multiples.map { Int64($0) }))])[0]
     }

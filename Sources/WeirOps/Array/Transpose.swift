@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// The same elements with the dimensions in another order.
+    /// Permutes the dimensions of a tensor.
     static let transpose = OpDefinition(
         "Transpose", "(x: T, perm: Tperm) -> (y: T)", "T: type", "Tperm: {int32, int64} = int32"
     )
@@ -16,7 +16,7 @@ extension OpDefinition {
         transposeKernel(conjugating: nil)
     }
 
-    /// The same with the complex elements conjugated.
+    /// Like `Transpose`, but conjugates complex elements.
     static let conjugateTranspose = OpDefinition(
         "ConjugateTranspose", "(x: T, perm: Tperm) -> (y: T)", "T: type", "Tperm: {int32, int64} = int32"
     )
@@ -30,7 +30,7 @@ extension OpDefinition {
     }
 }
 
-/// Whether one order of dimensions takes back what the other did.
+/// Returns whether one permutation is the inverse of the other.
 private func areInverse(_ inner: Tensor, _ outer: Tensor) -> Bool {
     guard let before = try? inner.integers(), let after = try? outer.integers(), before.count == after.count else { return false }
     return after.indices.allSatisfy { before.indices.contains(after[$0]) && before[after[$0]] == $0 }
@@ -76,7 +76,8 @@ private func conjugate<P>(_ type: Complex<P>.Type, _ tensor: Tensor) {
     for index in elements.indices { elements[index].imaginary.negate() }
 }
 
-/// The order of dimensions that a client asks for: each of them once.
+/// Reads a permutation of the dimensions.
+/// - Throws: `invalidArgument` unless it names each dimension once.
 private func permutation(_ tensor: Tensor, rank: Int) throws -> [Int] {
     guard tensor.rank == 1 else { throw Status.invalidArgument("perm must be rank 1, got shape \(tensor.shape)") }
     guard tensor.elementCount == rank else {
@@ -99,11 +100,11 @@ private func permutation(_ tensor: Tensor, rank: Int) throws -> [Int] {
 }
 
 extension Output {
-    /// The same elements with the dimensions in another order: dimension i of the result is `permutation[i]` of this.
+    /// Permutes the dimensions: dimension i of the result is dimension `permutation[i]` of this tensor (`Transpose`).
     public func transposed(permutation: [Int]) -> Output {
         builder.add("Transpose", [self, builder.constant(Tensor(permutation.map { Int64($0) }))])[0]
     }
-    /// The dimensions in reverse order: for a matrix, its transpose. The rank must be known.
+    /// Reverses the order of the dimensions: for a matrix, its transpose. The rank must be known.
     public func transposed() -> Output {
         guard let rank = shape.rank else {
             builder.record(

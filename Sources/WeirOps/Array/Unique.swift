@@ -2,7 +2,7 @@ public import WeirGraph
 import WeirKernels
 import WeirTensor
 
-// Each different element, or slice, once, in the order in which they first appear.
+// Ops that output each distinct element or slice once, in the order in which they first appear.
 
 extension OpDefinition {
     static let unique = uniqueVector("Unique", "(x: T) -> (y: T, idx: out_idx)")
@@ -113,7 +113,8 @@ private func uniqueKernel(
     }
 }
 
-/// Slices without elements are all like the first, however many there are: no list of them is made, only the output.
+/// Computes the outputs for slices without elements. All of them equal the first, and there may be very many. So only the outputs
+/// are allocated, and no list of slices.
 private func uniqueOfEmptySlices(_ context: borrowing KernelContext, _ axis: Int, _ indexType: DType) throws {
     let input = context.input(0)
     let count = input.dimension(axis)
@@ -125,10 +126,10 @@ private func uniqueOfEmptySlices(_ context: borrowing KernelContext, _ axis: Int
     _ = try context.output(0, input.dtype, Shape(validating: input.shape.replacing(axis, with: 1).dimensions))
 }
 
-/// The number of each slice along an axis, and for each number the slice that had it first.
+/// Returns the number of each slice along an axis, and for each number the first slice that has it.
 private func numberSlices(_ input: Tensor, _ axis: Int) throws -> (numbers: [Int32], firsts: [Int32]) {
     let sizes = input.shape.dimensions
-    // A dimension may be of any size when another is 0; then there is nothing to tell slices apart by.
+    // The numbers are Int32, but a dimension may be larger if another is 0. Slices are then without elements.
     let count = sizes[axis]
     guard count <= Int(Int32.max) else {
         throw Status.invalidArgument("unique does not support input tensors larger than \(Int32.max) elements")
@@ -139,7 +140,7 @@ private func numberSlices(_ input: Tensor, _ axis: Int) throws -> (numbers: [Int
     let width = keys.isEmpty ? 0 : keys.count / count
     var numbers = [Int32](repeating: 0, count: count)
     var firsts: [Int32] = count > 0 ? [0] : []
-    // A slice's number so far and its next element make a pair, which gets a number in turn.
+    // A slice's number so far and its next element are a pair. Each distinct pair gets a new number.
     for place in 0..<width {
         let (slab, column) = place.quotientAndRemainder(dividingBy: inner)
         let elements = KeyNumbering()
@@ -168,7 +169,7 @@ private func setIntegers(_ context: borrowing KernelContext, _ index: Int, _ dty
 }
 
 extension Output {
-    /// Each different element of a vector once, and for each element the place of its like.
+    /// Returns each distinct element of a vector once, and for each element the position of its value among them (`Unique`).
     public func unique() -> (values: Output, indices: Output) {
         let outputs = builder.add("Unique", [self])
         return (outputs[0], outputs[1])

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// The slices of a tensor along a dimension, each without it.
+    /// Splits a tensor into its slices along a dimension. The slices do not have this dimension.
     static let unpack = OpDefinition(
         "Unpack", "(value: T) -> (output: num * T)", "num: int >= 0", "T: type", "axis: int = 0"
     )
@@ -50,7 +50,8 @@ extension OpDefinition {
 }
 
 extension Output {
-    /// The slices along a dimension, each without it. Without a count the dimension's size must be known.
+    /// Splits this tensor into its slices along a dimension, which the slices do not have (`Unpack`). Without `count` the size of
+    /// the dimension must be known.
     public func unstacked(axis: Int = 0, count: Int? = nil) -> [Output] {
         guard let count = count ?? shape[axis] else {
             builder.record(.invalidArgument("Cannot infer num from shape \(shape): '\(name)' cannot be unstacked"))

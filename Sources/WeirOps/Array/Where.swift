@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Where the elements lie that are true, or not zero: one row of coordinates each.
+    /// Outputs the coordinates of the elements that are true or not zero, one row per element.
     static let whereNonzero = OpDefinition(
         "Where", "(input: T) -> (index: int64)",
         "T: {float, double, int32, uint8, int16, int8, complex64, int64, qint8, quint8, qint32, bfloat16, "
@@ -35,7 +35,7 @@ private struct WhereVisitor: NumericVisitor {
             guard count > 0 else { return }
             let rows = output.mutableElements(Int64.self)
             let width = shape[rank - 1]
-            // The coordinates but the last are the same for a whole row of the input.
+            // All coordinates but the last are the same along a row of the input.
             var position = [Int64](repeating: 0, count: rank)
             var next = 0
             for start in stride(from: 0, to: elements.count, by: width) {
@@ -57,6 +57,6 @@ private struct WhereVisitor: NumericVisitor {
 }
 
 extension Output {
-    /// Where the elements lie that are true, or not zero: one row of coordinates each.
+    /// Returns the coordinates of the elements that are true or not zero, one row per element (`Where`).
     public func nonzeroIndices() -> Output { builder.add("Where", [self])[0] }
 }
