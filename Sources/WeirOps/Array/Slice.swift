@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Extracts a block of a tensor, given its begin and its size along each dimension. A size of -1 takes all remaining
+    /// Extracts a block of a tensor, given where it begins and its size along each dimension. A size of -1 takes all remaining
     /// elements.
     static let slice = OpDefinition(
         "Slice", "(input: T, begin: Index, size: Index) -> (output: T)", "T: type", "Index: {int32, int64}"
@@ -96,7 +96,7 @@ private let sliceKernel = Kernel.sync { context in
 }
 
 extension Output {
-    /// Extracts a block, given its begin and its size along each dimension. A size of -1 takes all remaining elements (`Slice`).
+    /// Extracts a block, given where it begins and its size along each dimension. A size of -1 takes all remaining elements (`Slice`).
     public func sliced(at begin: [Int], size: [Int]) -> Output {
         builder.add(
             "Slice",

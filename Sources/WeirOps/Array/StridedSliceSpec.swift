@@ -60,7 +60,7 @@ struct StridedSliceSpec {
         var shrinks = false
 
         /// Returns the first element taken, and the number of elements (nil if unknown).
-        /// - Throws: `invalidArgument` if the stride is 0, or a single index is out of bounds.
+        /// - Throws: `invalidArgument` if the stride is 0, or a single index is out of bounds or has a negative stride.
         func resolved(_ axis: Int, _ size: Int?) throws -> (Int, Int?) {
             guard stride != 0 else { throw Status.invalidArgument("strides[\(axis)] must be non-zero") }
             guard let size else { return (0, shrinks ? 1 : nil) }

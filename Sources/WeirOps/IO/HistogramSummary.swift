@@ -4,7 +4,7 @@ import WeirTensor
 import WeirWire
 
 extension OpDefinition {
-    /// A serialised `Summary` of how values are distributed.
+    /// Outputs a serialized `Summary` with a histogram of the values.
     static let histogramSummary = OpDefinition(
         "HistogramSummary", "(tag: string, values: T) -> (summary: string)", "T: {\(summaryTypes)} = float"
     )

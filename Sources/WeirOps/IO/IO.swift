@@ -1,7 +1,7 @@
 package import WeirGraph
 import WeirKernels
 
-/// Files: checkpoints, whole files, and the summaries that event files are made of.
+/// The ops for files: checkpoints, whole files, and the summaries of event files.
 package let ioOps: [OpDefinition] = [
     .saveV2, .restoreV2, .mergeV2Checkpoints, .shardedFilename, .shardedFilespec,
     .readFile, .writeFile, .matchingFiles,

@@ -4,7 +4,7 @@ import WeirTensor
 import WeirWire
 
 extension OpDefinition {
-    /// The names of the files that match a pattern, or any of several, sorted.
+    /// Outputs the sorted names of the files that match a pattern, or any of several patterns.
     static let matchingFiles = OpDefinition("MatchingFiles", "(pattern: string) -> (filenames: string)")
         .readingFiles()
         .shape { c in

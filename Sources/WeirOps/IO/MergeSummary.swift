@@ -4,7 +4,7 @@ import WeirTensor
 import WeirWire
 
 extension OpDefinition {
-    /// The values of several serialised summaries in one.
+    /// Merges the values of several serialized summaries into one summary.
     static let mergeSummary = OpDefinition(
         "MergeSummary", "(inputs: N * string) -> (summary: string)", "N: int >= 1"
     )
@@ -14,7 +14,7 @@ extension OpDefinition {
 }
 
 @Sendable private func mergeSummaries(_ context: borrowing KernelContext) throws {
-    // A message is the concatenation of its parts: values need not be taken apart to be put together.
+    // Concatenating serialized messages merges their repeated fields, so the values need not be decoded.
     var merged: [UInt8] = []
     var tags = Set<String>()
     for input in context.inputTensors {
@@ -22,7 +22,7 @@ extension OpDefinition {
             guard let found = try? Summary.tags(part.bytes) else {
                 throw Status.invalidArgument("Could not parse one of the summary inputs")
             }
-            // Values without a tag are told apart by other means, and may be many.
+            // Values without a tag are identified in another way. A summary may hold many of them.
             for tag in found where !tag.isEmpty && !tags.insert(tag).inserted {
                 throw Status.invalidArgument("Duplicate tag \(tag) found in summary inputs")
             }

@@ -4,7 +4,7 @@ import WeirTensor
 import WeirWire
 
 extension OpDefinition {
-    /// Makes one checkpoint of the shards that the tasks of a cluster have written.
+    /// Merges the shards that the tasks of a cluster have written into one checkpoint.
     static let mergeV2Checkpoints = OpDefinition(
         "MergeV2Checkpoints", "(checkpoint_prefixes: string, destination_prefix: string) -> ()",
         "delete_old_dirs: bool = true", "allow_missing_files: bool = false"

@@ -4,7 +4,7 @@ import WeirTensor
 import WeirWire
 
 extension OpDefinition {
-    /// A whole file as one string.
+    /// Reads a whole file as one string.
     static let readFile = OpDefinition("ReadFile", "(filename: string) -> (contents: string)")
         .readingFiles()
         .shape { c in
@@ -18,7 +18,7 @@ extension OpDefinition {
             }
         }
 
-    /// Writes a whole file, and makes its directory if need be. The old file is there until the new one is whole.
+    /// Writes a whole file, and creates its directory if it is missing. An old file stays until the new one is complete.
     static let writeFile = OpDefinition("WriteFile", "(filename: string, contents: string) -> ()")
         .stateful()
         .shape { c in
@@ -36,7 +36,8 @@ extension OpDefinition {
         }
 }
 
-/// The one string of a scalar.
+/// Returns the string of a scalar.
+/// - Throws: `invalidArgument` with the text `problem` if the tensor is no scalar.
 private func scalarText(_ tensor: Tensor, _ problem: String) throws -> ByteString {
     guard tensor.rank == 0 else { throw Status.invalidArgument("\(problem)\(tensor.shape)") }
     return tensor.elements(ByteString.self)[0]

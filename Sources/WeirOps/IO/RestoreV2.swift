@@ -4,7 +4,7 @@ import WeirTensor
 import WeirWire
 
 extension OpDefinition {
-    /// Reads tensors, or slices of them, from a checkpoint on the file system of the task that runs it.
+    /// Reads tensors, or slices of them, from a checkpoint on the file system of the task that runs the node.
     static let restoreV2 = OpDefinition(
         "RestoreV2", "(prefix: string, tensor_names: string, shape_and_slices: string) -> (tensors: dtypes)",
         "dtypes: list(type) >= 1"
@@ -21,7 +21,7 @@ extension OpDefinition {
     try c.requireRank(0, 0)
     try c.requireRank(1, 1)
     try c.requireRank(2, 1)
-    // What the checkpoint holds is not known before it is read, but a slice tells its shape.
+    // The shapes in the checkpoint are unknown before it is read, but a slice specification holds its shape.
     guard let specs = try? c.constant(2)?.array(of: ByteString.self), specs.count == c.outputs.count else { return }
     for (index, spec) in specs.enumerated() where spec.count > 0 {
         c.setOutput(index, PartialShape(try ShapeAndSlice(parsing: spec.description).sliceShape))
@@ -34,7 +34,7 @@ private func restore(_ context: borrowing KernelContext, _ dtypes: [DType]) thro
         throw Status.invalidArgument("Got \(request.items.count) tensor names, but \(dtypes.count) expected dtypes.")
     }
     let reader = try BundleReader(request.prefix)
-    // By name, so that the index and the data are read forward.
+    // Sorted by name, so that index and data are read sequentially.
     for index in request.items.indices.sorted(by: { request.items[$0].name < request.items[$1].name }) {
         let (name, spec) = request.items[index]
         let found = try reader.entry(name).dtype

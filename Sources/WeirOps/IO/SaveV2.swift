@@ -4,7 +4,7 @@ import WeirTensor
 import WeirWire
 
 extension OpDefinition {
-    /// Writes tensors, or slices of larger ones, to a checkpoint of one shard.
+    /// Writes tensors, or slices of larger tensors, to a checkpoint with one shard.
     static let saveV2 = OpDefinition(
         "SaveV2", "(prefix: string, tensor_names: string, shape_and_slices: string, tensors: dtypes) -> ()",
         "dtypes: list(type) >= 1"
@@ -25,7 +25,7 @@ extension OpDefinition {
         throw Status.invalidArgument("Got \(request.items.count) tensor names but \(tensors.count) tensors.")
     }
     var writer = try BundleWriter(request.prefix)
-    // By name, so that the same tensors make the same file whatever order the graph lists them in.
+    // Sorted by name, so that the same tensors give the same file, in whatever order the graph lists them.
     for (item, tensor) in zip(request.items, tensors).sorted(by: { $0.0.name < $1.0.name }) {
         if item.spec.bytes.isEmpty {
             try writer.add(item.name, tensor)
@@ -42,10 +42,10 @@ extension OpDefinition {
     try writer.finish()
 }
 
-/// What SaveV2 and RestoreV2 are told: the checkpoint, and the name and slice of each tensor.
+/// The inputs that SaveV2 and RestoreV2 share: the checkpoint's prefix, and the name and slice of each tensor.
 struct CheckpointRequest {
     let prefix: String
-    /// Names, and specs such as `4 2 0,2:-`, empty for whole tensors.
+    /// Tensor names, and slice specifications such as `4 2 0,2:-`, which are empty for whole tensors.
     let items: [(name: ByteString, spec: ByteString)]
 
     init(_ prefix: Tensor, _ names: Tensor, _ specs: Tensor) throws {

@@ -3,11 +3,11 @@ import WeirKernels
 import WeirTensor
 import WeirWire
 
-/// The types whose values can be plotted.
+/// The dtypes that scalar and histogram summaries accept.
 let summaryTypes = "float, double, int32, uint8, int16, int8, int64, bfloat16, uint16, half, uint32, uint64"
 
 extension OpDefinition {
-    /// A serialised `Summary` of numbers, one under each tag.
+    /// Outputs a serialized `Summary` with a scalar for each tag.
     static let scalarSummary = OpDefinition(
         "ScalarSummary", "(tags: string, values: T) -> (summary: string)", "T: {\(summaryTypes)}"
     )

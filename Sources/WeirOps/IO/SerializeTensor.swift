@@ -4,7 +4,7 @@ import WeirTensor
 import WeirWire
 
 extension OpDefinition {
-    /// A tensor as a serialised `TensorProto`.
+    /// Serializes a tensor as a `TensorProto`.
     static let serializeTensor = OpDefinition("SerializeTensor", "(tensor: T) -> (serialized: string)", "T: type")
         .shape(ShapeFunctions.scalar)
         .noGradient()
@@ -12,7 +12,7 @@ extension OpDefinition {
             .sync { context in context.setOutput(0, Tensor(ByteString(try context.input(0).serialized()))) }
         }
 
-    /// A tensor from its serialised `TensorProto`.
+    /// Parses a tensor from a serialized `TensorProto`.
     static let parseTensor = OpDefinition("ParseTensor", "(serialized: string) -> (output: out_type)", "out_type: type")
         .shape(ShapeFunctions.unknown)
         .noGradient()

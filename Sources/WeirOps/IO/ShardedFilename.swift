@@ -4,7 +4,7 @@ import WeirTensor
 import WeirWire
 
 extension OpDefinition {
-    /// The name of one shard of several: `base-00001-of-00003`.
+    /// Outputs the file name of one shard: `base-00001-of-00003`.
     static let shardedFilename = OpDefinition(
         "ShardedFilename", "(basename: string, shard: int32, num_shards: int32) -> (filename: string)"
     )
@@ -18,7 +18,7 @@ extension OpDefinition {
         }
     }
 
-    /// The pattern of all shards' names: `base-?????-of-00003`.
+    /// Outputs the pattern of all shards' file names: `base-?????-of-00003`.
     static let shardedFilespec = OpDefinition(
         "ShardedFilespec", "(basename: string, num_shards: int32) -> (filename: string)"
     )

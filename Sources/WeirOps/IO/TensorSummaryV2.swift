@@ -4,7 +4,7 @@ import WeirTensor
 import WeirWire
 
 extension OpDefinition {
-    /// A serialised `Summary` of a whole tensor, for a plugin of TensorBoard.
+    /// Outputs a serialized `Summary` with a whole tensor, for a plugin of TensorBoard.
     static let tensorSummaryV2 = OpDefinition(
         "TensorSummaryV2", "(tag: string, tensor: T, serialized_summary_metadata: string) -> (summary: string)",
         "T: type"

@@ -1,14 +1,13 @@
 import Synchronization
 import WeirKernels
 
-/// The random state of one stateful kernel: a generator from which every execution reserves its part.
+/// The random state of a stateful kernel: a generator of which each execution reserves a part.
 ///
-/// Executions of one kernel may overlap; whichever reserves first gets the earlier part, and no two parts meet.
+/// Executions of a kernel may overlap. The first to reserve gets the earlier part, and parts never overlap.
 final class GuardedPhilox: Sendable {
     private let generator: Mutex<Philox>
 
-    /// The state of a kernel with these values of the attributes `seed` and `seed2`; both zero asks for numbers that
-    /// differ from process to process.
+    /// Makes the state for the attributes `seed` and `seed2`. If both are zero, the numbers differ from process to process.
     convenience init(seed: Int64, seed2: Int64) {
         if seed == 0 && seed2 == 0 {
             var system = SystemRandomNumberGenerator()
@@ -23,7 +22,7 @@ final class GuardedPhilox: Sendable {
         self.generator = Mutex(generator)
     }
 
-    /// The generator for `count` samples of 128 bits.
+    /// Reserves `count` samples of 128 bits. Returns the generator at the first of them.
     func reserve(samples count: UInt64) -> Philox {
         generator.withLock { generator in
             defer { generator.skip(count) }
@@ -31,12 +30,12 @@ final class GuardedPhilox: Sendable {
         }
     }
 
-    /// The generator for a tensor of `count` elements: 256 samples for each, whatever the distribution needs.
+    /// Reserves 256 samples for each of `count` elements, whatever the distribution needs. Returns the generator at the first.
     func reserve(elements count: Int) -> Philox {
         reserve(samples: UInt64(count) &* 256)
     }
 
-    /// The generator for exactly `count` words of 32 bits.
+    /// Reserves the samples that hold `count` words of 32 bits. Returns the generator at the first of them.
     func reserve(words count: Int) -> Philox {
         reserve(samples: UInt64(count + 3) / 4)
     }

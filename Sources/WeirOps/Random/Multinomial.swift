@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Draws classes for each row of unnormalised log-probabilities.
+    /// Draws classes for each row of unnormalized log-probabilities.
     static let multinomial = OpDefinition(
         "Multinomial", "(logits: T, num_samples: int32) -> (output: output_dtype)", "seed: int = 0", "seed2: int = 0",
         "T: \(multinomialTypes)", "output_dtype: {int32, int64} = int64"
@@ -20,7 +20,7 @@ extension OpDefinition {
             })
     }
 
-    /// The same with the seeds as an input.
+    /// Like `Multinomial`, but the seeds are an input.
     static let statelessMultinomial = OpDefinition(
         "StatelessMultinomial", "(logits: T, num_samples: int32, seed: Tseed) -> (output: output_dtype)",
         "T: \(multinomialTypes)", "Tseed: {int32, int64} = int64", "output_dtype: {int32, int64} = int64"
@@ -41,7 +41,7 @@ private let multinomialTypes =
 private let multinomialGPUTypes = DTypeSet(.float32, .float64, .float16)
 
 private struct MultinomialVisitor: FloatingVisitor {
-    /// The generator for an execution that takes this many samples of 128 bits.
+    /// A function that returns the generator for an execution, given the number of samples of 128 bits that it takes.
     typealias Source = @Sendable (borrowing KernelContext, UInt64) throws -> Philox
 
     let output: DType

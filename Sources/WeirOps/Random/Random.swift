@@ -1,7 +1,7 @@
 package import WeirGraph
 import WeirKernels
 
-/// Random numbers, equal to TensorFlow's for the same seeds.
+/// The ops for random numbers. For the same seeds the numbers equal TensorFlow's.
 package let randomOps: [OpDefinition] = [
     .randomUniform, .randomStandardNormal, .truncatedNormal, .randomUniformInt, .randomShuffle, .multinomial,
     .randomGamma,

@@ -5,17 +5,17 @@
 #endif
 import WeirKernels
 
-/// A rule that turns words of Philox into elements of a tensor, a group of elements at a time.
+/// A distribution that turns words of Philox into elements of a tensor, one group of elements at a time.
 ///
-/// The elements are laid into the tensor group after group; of the last group only what still fits is used. Group `g`
-/// is made by a generator that skipped `g * samplesPerGroup` samples, whatever the groups before it consumed.
+/// The tensor is filled group after group; the elements of the last group that do not fit are dropped. The generator of group `g`
+/// skips `g * samplesPerGroup` samples, however many the earlier groups consume.
 protocol PhiloxDistribution: Sendable {
     associatedtype Group: SIMD where Group.Scalar: Sendable
 
-    /// Samples of 128 bits from the beginning of a group to the beginning of the next.
+    /// The number of samples of 128 bits from the beginning of a group to the beginning of the next.
     static var samplesPerGroup: UInt64 { get }
 
-    /// The group at the generator's place.
+    /// Returns the group at the generator's position.
     func group(_ generator: Philox) -> Group
 }
 
@@ -52,13 +52,13 @@ struct UniformHalf: PhiloxDistribution {
     }
 }
 
-/// The elements are the bit patterns of bfloat16.
+/// Like `UniformFloat`, for bfloat16. The elements are bit patterns.
 struct UniformBFloat16: PhiloxDistribution {
     @inline(__always)
     func group(_ generator: Philox) -> SIMD4<UInt16> {
         var generator = generator
         let words = (generator.next() & 0x7F | 0x3F80) &<< 16
-        // Seven random bits below a one: the subtraction is exact, so the lower half of the float is zero.
+        // The subtraction is exact, because there are only seven random bits. So the lower half of the float is zero.
         let floats = unsafeBitCast(words, to: SIMD4<Float>.self) - 1
         return SIMD4(truncatingIfNeeded: unsafeBitCast(floats, to: SIMD4<UInt32>.self) &>> 16)
     }
@@ -66,7 +66,7 @@ struct UniformBFloat16: PhiloxDistribution {
 
 // MARK: - Uniform integers
 
-/// Integers in [low, high), by remainder: slightly uneven when the range does not divide 2^32, as in TensorFlow.
+/// Integers in [low, high), by remainder. As in TensorFlow, they are slightly uneven if the range does not divide 2^32.
 struct UniformInt32: PhiloxDistribution {
     private let low: UInt32
     private let range: UInt32
@@ -103,7 +103,7 @@ struct UniformInt64: PhiloxDistribution {
     }
 }
 
-/// All 32 bits random.
+/// Integers of 32 random bits.
 struct UniformFullUInt32: PhiloxDistribution {
     @inline(__always)
     func group(_ generator: Philox) -> SIMD4<UInt32> {
@@ -112,7 +112,7 @@ struct UniformFullUInt32: PhiloxDistribution {
     }
 }
 
-/// All 64 bits random.
+/// Integers of 64 random bits.
 struct UniformFullUInt64: PhiloxDistribution {
     @inline(__always)
     func group(_ generator: Philox) -> SIMD2<UInt64> {
@@ -143,7 +143,7 @@ struct NormalDouble: PhiloxDistribution {
     }
 }
 
-/// The float's numbers, rounded.
+/// The numbers of `NormalFloat`, rounded.
 struct NormalHalf: PhiloxDistribution {
     @inline(__always)
     func group(_ generator: Philox) -> SIMD4<Float16> {
@@ -151,7 +151,7 @@ struct NormalHalf: PhiloxDistribution {
     }
 }
 
-/// The float's numbers, rounded; the elements are bit patterns.
+/// The numbers of `NormalFloat`, rounded. The elements are bit patterns.
 struct NormalBFloat16: PhiloxDistribution {
     @inline(__always)
     func group(_ generator: Philox) -> SIMD4<UInt16> {
@@ -161,8 +161,8 @@ struct NormalBFloat16: PhiloxDistribution {
 
 // MARK: - Normal numbers within two standard deviations
 
-/// Normal numbers of magnitude at least two are dropped and drawn again. How many words a group takes is therefore
-/// not known beforehand; each group owns 256 words for each of its elements, far more than it ever needs.
+/// Normal numbers with a magnitude below two. Others are dropped and drawn again, so the number of words that a group takes is
+/// not known in advance. Each group owns 256 words per element, far more than it ever needs.
 struct TruncatedNormalFloat: PhiloxDistribution {
     static let samplesPerGroup: UInt64 = 256
 
@@ -202,7 +202,7 @@ struct TruncatedNormalDouble: PhiloxDistribution {
     }
 }
 
-/// The float's numbers, rounded; two itself can therefore occur.
+/// The numbers of `TruncatedNormalFloat`, rounded. So the magnitude two can occur.
 struct TruncatedNormalHalf: PhiloxDistribution {
     static let samplesPerGroup: UInt64 = 256
 
@@ -212,7 +212,7 @@ struct TruncatedNormalHalf: PhiloxDistribution {
     }
 }
 
-/// The float's numbers, rounded; the elements are bit patterns.
+/// The numbers of `TruncatedNormalFloat`, rounded. The elements are bit patterns.
 struct TruncatedNormalBFloat16: PhiloxDistribution {
     static let samplesPerGroup: UInt64 = 256
 
@@ -224,16 +224,15 @@ struct TruncatedNormalBFloat16: PhiloxDistribution {
 
 // MARK: - Building blocks
 
-/// Box and Muller's transform of two uniform numbers into two independent normal ones: (sine, cosine) of a random angle
-/// times a random radius.
+/// The Box-Muller transform of two uniform numbers into two independent normal numbers: sine and cosine of a random angle, times
+/// a random radius.
 ///
-/// Results equal TensorFlow's to the last bit because both call the C library (TensorFlow its `sincos`, whose halves
-/// are glibc's `sin` and `cos`) and round at the same places; the float version computes its angle in double and rounds
-/// it.
+/// The results equal TensorFlow's to the last bit, because both call the C library and round at the same places. TensorFlow calls
+/// `sincos`, whose results are those of glibc's `sin` and `cos`. The float version computes its angle in double and rounds it.
 enum BoxMuller {
     @inline(__always)
     static func floats(_ word0: UInt32, _ word1: UInt32) -> SIMD2<Float> {
-        // The logarithm of zero is not finite, and that of a number this small is large enough.
+        // The bound avoids the logarithm of zero, which is not finite.
         let uniform = max(UnitInterval.float(word0), 1.0e-7)
         let angle = Float(2 * Double.pi * Double(UnitInterval.float(word1)))
         let radius = (-2 * logf(uniform)).squareRoot()
@@ -249,7 +248,7 @@ enum BoxMuller {
     }
 }
 
-/// Float to bfloat16, to the nearest and of two equally near to the even one. For finite numbers only.
+/// The rounding of float to bfloat16: to nearest, ties to even. For finite numbers only.
 enum BFloat16Rounding {
     @inline(__always)
     static func bits(_ values: SIMD4<Float>) -> SIMD4<UInt16> {

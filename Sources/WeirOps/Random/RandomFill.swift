@@ -1,11 +1,11 @@
 import WeirKernels
 
-/// Fills memory with random numbers, one by one as TensorFlow's CPU kernels do for the same generator.
+/// Functions that fill memory with random numbers. For the same generator, each number equals that of TensorFlow's CPU kernels.
 enum RandomFill {
-    /// Fills `out` with the elements that the distribution gives from `generator` on.
+    /// Fills `out` with elements of the distribution, from `generator` on.
     ///
-    /// To fill a tensor in parts, on several threads say, cut it at multiples of `D.Group.scalarCount` elements and
-    /// name for each part the group it begins with; the result does not depend on the cuts.
+    /// To fill a tensor in parts, for example on several threads, cut it at multiples of `D.Group.scalarCount` elements. Pass for
+    /// each part the number of its first group. The result does not depend on the cuts.
     static func fill<D: PhiloxDistribution>(
         _ out: UnsafeMutableBufferPointer<D.Group.Scalar>, from generator: Philox, firstGroup: Int = 0,
         with distribution: D

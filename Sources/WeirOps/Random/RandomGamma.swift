@@ -30,7 +30,7 @@ private struct RandomGammaVisitor: FloatingVisitor {
             let output = try context.output(0, E.dtype, Shape(validating: dimensions)).mutableElements(E.self)
             if output.isEmpty { return }
             let generator = state.reserve(elements: output.count)
-            // The draws of one distribution are counted one after the other, but lie side by side with the others'.
+            // Ordinals count the draws of one alpha after the other. In the output, the draws of all alphas alternate.
             let drawCount = draws.elementCount
             context.pool.parallelFor(output.count, grain: 256) { ordinals in
                 var sampling = GammaSampling(shape: alphas[ordinals.lowerBound / drawCount].number)

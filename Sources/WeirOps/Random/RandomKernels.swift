@@ -3,16 +3,17 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-// What the kernels of this family share: reading shapes, seeds and bounds, and filling tensors on several threads.
+// Code that the random kernels share: it reads shapes, seeds and bounds, and fills tensors on several threads.
 
-/// A way to fill a whole tensor; its distribution and element type are chosen already.
+/// A function that fills a whole tensor, for a fixed distribution and element type.
 typealias TensorFill = @Sendable (Tensor, Philox, ComputePool) -> Void
 
-/// The distributions of floating numbers.
+/// The distributions of floating-point numbers.
 enum FloatDistribution: Sendable {
     case uniform, normal, truncatedNormal
 
-    /// - Throws: `unimplemented` when the type in `attribute` is not floating.
+    /// Returns the function that fills tensors of the dtype in `attribute`.
+    /// - Throws: `unimplemented` if the dtype is not floating-point.
     func fill(_ request: KernelRequest, _ attribute: String) throws -> TensorFill {
         switch (self, try request.type(attribute)) {
         case (.uniform, .float32): RandomFill.tensor(UniformFloat())
@@ -33,14 +34,14 @@ enum FloatDistribution: Sendable {
 }
 
 extension RandomFill {
-    /// A fill for tensors whose elements have the size of the distribution's.
+    /// Returns a function that fills tensors whose elements have the size of the distribution's elements.
     static func tensor<D: PhiloxDistribution>(_ distribution: D, grain: Int = 4096) -> TensorFill {
         { tensor, generator, pool in parallel(tensor, from: generator, with: distribution, on: pool, grain: grain) }
     }
 
     /// Fills a tensor on several threads.
     ///
-    /// - Parameter grain: how many groups are worth a thread's trouble.
+    /// - Parameter grain: the least number of groups that is worth a thread.
     static func parallel<D: PhiloxDistribution>(
         _ tensor: Tensor, from generator: Philox, with distribution: D, on pool: ComputePool, grain: Int = 4096
     ) {
@@ -54,9 +55,10 @@ extension RandomFill {
     }
 }
 
-/// Random integers between two bounds that are inputs of the node.
+/// Functions for random integers between two bounds, which are inputs of the node.
 enum IntegerBounds {
-    /// - Throws: `invalidArgument` when one of the inputs `low` and `low + 1` is not a scalar.
+    /// Checks that the inputs `low` and `low + 1` are scalars.
+    /// - Throws: `invalidArgument` if one is not.
     static func requireScalars(_ context: borrowing KernelContext, low: Int) throws {
         for (index, name) in [(low, "minval"), (low + 1, "maxval")] where context.shape(index).rank != 0 {
             throw Status.invalidArgument("\(name) must be 0-D, got shape \(context.shape(index))")
@@ -65,8 +67,8 @@ enum IntegerBounds {
 
     /// Fills a tensor of int32 or int64 with integers between the scalars at inputs `low` and `low + 1`.
     ///
-    /// - Parameter generator: asked for only when the bounds are good.
-    /// - Throws: `invalidArgument` when no integer lies between them.
+    /// - Parameter generator: evaluated only if the bounds are valid.
+    /// - Throws: `invalidArgument` if no integer lies between the bounds.
     static func fill(
         _ tensor: Tensor, _ context: borrowing KernelContext, low: Int, from generator: @autoclosure () -> Philox
     ) throws {
@@ -88,8 +90,8 @@ enum IntegerBounds {
 }
 
 extension KernelContext {
-    /// Input `index` as the shape of an output.
-    /// - Throws: `invalidArgument` when it is no vector, has a negative element, or asks for too much.
+    /// Reads input `index` as the shape of an output.
+    /// - Throws: `invalidArgument` if it is not a vector, has a negative element, or is too large for a tensor.
     borrowing func outputShape(_ index: Int = 0) throws -> Shape {
         let tensor = input(index)
         guard tensor.rank == 1 else {
@@ -102,14 +104,14 @@ extension KernelContext {
         return try Shape(validating: dimensions)
     }
 
-    /// The generator that the two seeds at input `index` give.
-    /// - Throws: `invalidArgument` when they are not two, or unsigned.
+    /// Returns the generator for the two seeds at input `index`.
+    /// - Throws: `invalidArgument` if the input does not have two elements, or its dtype is unsigned.
     borrowing func statelessGenerator(seed index: Int) throws -> Philox {
         let seed = input(index)
         guard seed.shape == [2] else {
             throw Status.invalidArgument("seed must have shape [2], not \(seed.shape)")
         }
-        // The schema of one op allows unsigned seeds; TensorFlow has no kernel that takes them.
+        // The schema of `StatelessRandomUniformFullInt` allows unsigned seeds, but TensorFlow has no kernel for them.
         guard seed.dtype == .int32 || seed.dtype == .int64 else {
             throw Status.invalidArgument("Invalid seed type: \(seed.dtype)")
         }

@@ -2,10 +2,10 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-// Shape functions of this family.
+// The shape functions of the random ops.
 
 enum RandomShapes {
-    /// The output has the shape that input 0 says.
+    /// Infers the shape that input 0 holds.
     @Sendable static func fromInput(_ c: inout ShapeContext) throws {
         try c.requireRank(0, 1)
         if let bad = try c.constant(0)?.integers("shape").first(where: { $0 < -1 }) {
@@ -14,25 +14,25 @@ enum RandomShapes {
         c.setOutput(0, c.constantShape(0))
     }
 
-    /// As `fromInput`, with bounds at inputs 1 and 2.
+    /// Like `fromInput`, with bounds at inputs 1 and 2.
     @Sendable static func bounded(_ c: inout ShapeContext) throws {
         try requireBounds(c, 1)
         try fromInput(&c)
     }
 
-    /// As `fromInput`, with seeds at input 1.
+    /// Like `fromInput`, with seeds at input 1.
     @Sendable static func stateless(_ c: inout ShapeContext) throws {
         try requireSeed(c, 1)
         try fromInput(&c)
     }
 
-    /// As `stateless`, with bounds at inputs 2 and 3.
+    /// Like `stateless`, with bounds at inputs 2 and 3.
     @Sendable static func statelessBounded(_ c: inout ShapeContext) throws {
         try requireBounds(c, 2)
         try stateless(&c)
     }
 
-    /// As `fromInput`, with key, counter and algorithm at inputs 1 to 3.
+    /// Like `fromInput`, with key, counter and algorithm at inputs 1 to 3.
     @Sendable static func keyed(_ c: inout ShapeContext) throws {
         try c.requireRank(1, 1)
         try requireDimension(c.input(1)[0], 1)
@@ -41,13 +41,13 @@ enum RandomShapes {
         try fromInput(&c)
     }
 
-    /// As `keyed`, with bounds at inputs 4 and 5.
+    /// Like `keyed`, with bounds at inputs 4 and 5.
     @Sendable static func keyedBounded(_ c: inout ShapeContext) throws {
         try requireBounds(c, 4)
         try keyed(&c)
     }
 
-    /// Key and counter, and, where there is a third output, the algorithm, from the seeds at input 0.
+    /// Infers the shapes of key, counter and, for a third output, algorithm. The seeds are input 0.
     @Sendable static func keyAndCounter(_ c: inout ShapeContext) throws {
         try requireSeed(c, 0)
         c.setOutput(0, .vector(1))
@@ -55,7 +55,7 @@ enum RandomShapes {
         c.setOutput(2, .scalar)
     }
 
-    /// As many columns as input 1 says, for each row of input 0.
+    /// Infers a matrix with a row for each row of input 0, and as many columns as input 1 says.
     @Sendable static func multinomial(_ c: inout ShapeContext) throws {
         try c.requireRank(0, 2)
         try c.requireRank(1, 0)
@@ -67,13 +67,13 @@ enum RandomShapes {
         c.setOutput(0, .matrix(c.input(0)[0], samples))
     }
 
-    /// As `multinomial`, with seeds at input 2.
+    /// Like `multinomial`, with seeds at input 2.
     @Sendable static func statelessMultinomial(_ c: inout ShapeContext) throws {
         try requireSeed(c, 2)
         try multinomial(&c)
     }
 
-    /// The shape that input 0 says, followed by that of input 1.
+    /// Infers the shape that input 0 holds, followed by the shape of input 1.
     @Sendable static func gamma(_ c: inout ShapeContext) throws {
         try fromInput(&c)
         c.setOutput(0, c.outputs[0].concatenating(c.input(1)))

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// The same rows in a random order.
+    /// Shuffles the rows of a tensor.
     static let randomShuffle = OpDefinition(
         "RandomShuffle", "(value: T) -> (output: T)", "seed: int = 0", "seed2: int = 0", "T: type"
     )

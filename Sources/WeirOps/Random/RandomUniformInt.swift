@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Integers from `minval` up to but not including `maxval`.
+    /// Draws integers from `minval` up to but not including `maxval`.
     static let randomUniformInt = OpDefinition(
         "RandomUniformInt", "(shape: T, minval: Tout, maxval: Tout) -> (output: Tout)", "seed: int = 0",
         "seed2: int = 0", "Tout: {int32, int64}", "T: {int32, int64}"
@@ -22,7 +22,7 @@ extension OpDefinition {
     return .sync { context in
         try IntegerBounds.requireScalars(context, low: 1)
         let output = try context.output(0, dtype, context.outputShape())
-        // Bounds that leave no number are no mistake when none is asked for.
+        // An empty range is not an error if the output has no elements.
         if output.elementCount == 0 { return }
         try IntegerBounds.fill(output, context, low: 1, from: state.reserve(elements: output.elementCount))
     }

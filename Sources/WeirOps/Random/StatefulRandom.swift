@@ -2,14 +2,14 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-// Tensors of random floating numbers; every execution goes on in the node's own sequence.
+// Ops that output random floating-point numbers. Each execution continues the sequence of its node.
 
 extension OpDefinition {
-    /// Uniform in [0, 1).
+    /// Draws uniform numbers in [0, 1).
     static let randomUniform = statefulRandom("RandomUniform", .uniform)
-    /// Normal with mean 0 and standard deviation 1.
+    /// Draws normal numbers with mean 0 and standard deviation 1.
     static let randomStandardNormal = statefulRandom("RandomStandardNormal", .normal)
-    /// The same without what lies two standard deviations or more from the mean.
+    /// Like `RandomStandardNormal`, without numbers that are two standard deviations or more from the mean.
     static let truncatedNormal = statefulRandom("TruncatedNormal", .truncatedNormal)
 }
 
@@ -33,7 +33,7 @@ private func statefulRandom(_ name: String, _ distribution: FloatDistribution) -
 }
 
 extension GuardedPhilox {
-    /// The state of a node with attributes `seed` and `seed2`.
+    /// Makes the state of a node with the attributes `seed` and `seed2`.
     convenience init(_ request: KernelRequest) throws {
         self.init(seed: Int64(try request.int("seed")), seed2: Int64(try request.int("seed2")))
     }

@@ -2,16 +2,16 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-// Tensors of random floating numbers that depend on the inputs alone: on two seeds, or on key and counter (`V2`).
+// Ops that output random floating-point numbers which depend on the inputs only: on two seeds, or on key and counter (`V2`).
 
 extension OpDefinition {
-    /// Uniform in [0, 1).
+    /// Draws uniform numbers in [0, 1).
     static let statelessRandomUniform = seeded("StatelessRandomUniform", .uniform)
     static let statelessRandomUniformV2 = keyed("StatelessRandomUniformV2", .uniform)
-    /// Normal with mean 0 and standard deviation 1.
+    /// Draws normal numbers with mean 0 and standard deviation 1.
     static let statelessRandomNormal = seeded("StatelessRandomNormal", .normal)
     static let statelessRandomNormalV2 = keyed("StatelessRandomNormalV2", .normal)
-    /// The same without what lies two standard deviations or more from the mean.
+    /// Like `StatelessRandomNormal`, without numbers that are two standard deviations or more from the mean.
     static let statelessTruncatedNormal = seeded("StatelessTruncatedNormal", .truncatedNormal)
     static let statelessTruncatedNormalV2 = keyed("StatelessTruncatedNormalV2", .truncatedNormal)
 }

@@ -2,10 +2,10 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-// Tensors of random integers that depend on the inputs alone: on two seeds, or on key and counter (`V2`).
+// Ops that output random integers which depend on the inputs only: on two seeds, or on key and counter (`V2`).
 
 extension OpDefinition {
-    /// Integers from `minval` up to but not including `maxval`.
+    /// Draws integers from `minval` up to but not including `maxval`.
     static let statelessRandomUniformInt = OpDefinition(
         "StatelessRandomUniformInt", "(shape: T, seed: Tseed, minval: dtype, maxval: dtype) -> (output: dtype)",
         "dtype: {int32, int64}", "T: {int32, int64}", "Tseed: {int32, int64} = int64"
@@ -23,12 +23,12 @@ extension OpDefinition {
     )
     .shape(RandomShapes.keyedBounded)
     .noGradient()
-    // The schema allows unsigned types; TensorFlow has kernels for these two.
+    // The schema allows unsigned dtypes, but TensorFlow has kernels for int32 and int64 only.
     .kernel(
         ["dtype": .index], gpu: ["dtype": .index], hostMemory: ["shape", "alg", "minval", "maxval"],
         make: boundedKernel(bounds: 4) { try $0.keyedGenerator() })
 
-    /// Integers of which every bit is random.
+    /// Draws integers of which every bit is random.
     static let statelessRandomUniformFullInt = OpDefinition(
         "StatelessRandomUniformFullInt", "(shape: T, seed: Tseed) -> (output: dtype)",
         "dtype: {int32, int64, uint32, uint64} = uint64", "T: {int32, int64} = int32",
@@ -54,7 +54,7 @@ extension OpDefinition {
 
 private let wideIntegers = DTypeSet(.int32, .int64, .uint32, .uint64)
 
-/// Where an execution's generator comes from.
+/// A function that returns the generator for an execution.
 private typealias GeneratorSource = @Sendable (borrowing KernelContext) throws -> Philox
 
 private func boundedKernel(bounds: Int, _ source: @escaping GeneratorSource) -> KernelFactory.Make {
@@ -63,7 +63,7 @@ private func boundedKernel(bounds: Int, _ source: @escaping GeneratorSource) -> 
         return .sync { context in
             let generator = try source(context)
             let output = try context.output(0, dtype, context.outputShape())
-            // Bounds that make no sense are no mistake when no number is asked for.
+            // Invalid bounds are not an error if the output has no elements.
             if output.elementCount == 0 { return }
             try IntegerBounds.requireScalars(context, low: bounds)
             try IntegerBounds.fill(output, context, low: bounds, from: generator)

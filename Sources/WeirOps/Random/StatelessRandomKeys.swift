@@ -2,9 +2,10 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-// From the seeds that a user names to what the `V2` ops take: key, counter, and the number of an algorithm.
+// Ops that turn a user's seeds into the inputs of the `V2` ops: key, counter, and the number of an algorithm.
 
 extension OpDefinition {
+    /// Outputs the key and the counter for two seeds.
     static let statelessRandomGetKeyCounter = OpDefinition(
         "StatelessRandomGetKeyCounter", "(seed: Tseed) -> (key: uint64, counter: uint64)",
         "Tseed: {int32, int64} = int64"
@@ -15,6 +16,7 @@ extension OpDefinition {
         .sync { context in try context.setKeyAndCounter() }
     }
 
+    /// Outputs the key, the counter and the number of the algorithm (Philox) for two seeds.
     static let statelessRandomGetKeyCounterAlg = OpDefinition(
         "StatelessRandomGetKeyCounterAlg", "(seed: Tseed) -> (key: uint64, counter: uint64, alg: int32)",
         "Tseed: {int32, int64} = int64"
@@ -28,7 +30,7 @@ extension OpDefinition {
         }
     }
 
-    /// Which algorithm is best on the device where this runs: always Philox.
+    /// Outputs the number of the best algorithm for the device of the node, which is always Philox.
     static let statelessRandomGetAlg = OpDefinition("StatelessRandomGetAlg", "() -> (alg: int32)")
         .stateful()
         .shape(ShapeFunctions.scalar)
@@ -39,18 +41,18 @@ extension OpDefinition {
         }
 }
 
-/// The algorithms that have a number.
+/// The algorithms that have a number in TensorFlow.
 enum RandomAlgorithm: Int32 {
     case philox = 1
-    /// Known by number only, as in TensorFlow's own kernels.
+    /// Has a number but no kernel here, as in TensorFlow.
     case threefry = 2
-    /// Whichever is best on the device.
+    /// The best algorithm for the device.
     case automatic = 3
 }
 
 extension KernelContext {
-    /// The generator at the place that inputs 1 to 3 name: key, counter and algorithm.
-    /// - Throws: `invalidArgument` when they are of other shapes, or the algorithm is not Philox.
+    /// Returns the generator that inputs 1 to 3 describe: key, counter and algorithm.
+    /// - Throws: `invalidArgument` if an input has a wrong shape, or the algorithm is neither Philox nor automatic.
     borrowing func keyedGenerator() throws -> Philox {
         let (key, counter, algorithm) = (input(1), input(2), input(3))
         guard algorithm.rank == 0 else {
