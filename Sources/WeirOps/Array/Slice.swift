@@ -96,7 +96,8 @@ private let sliceKernel = Kernel.sync { context in
 }
 
 extension Output {
-    /// Extracts a block, given where it begins and its size along each dimension. A size of -1 takes all remaining elements (`Slice`).
+    /// Extracts a block, given where it begins and its size along each dimension (`Slice`). A size of -1 takes all remaining
+    /// elements.
     public func sliced(at begin: [Int], size: [Int]) -> Output {
         builder.add(
             "Slice",
