@@ -67,7 +67,7 @@ private struct ArgExtremeVisitor: RealVisitor {
             let out = try context.output(0, output, Shape(validating: shape.removing(front).dimensions))
             guard let base = x.baseAddress, x.count > 0 else { return }
             let (length, inner) = (shape[front], shape.count((front + 1)...))
-            // Some columns of some of the outer positions at a time, their bests in the cache.
+            // Each task takes some columns of one outer position, so that their best values stay in the cache.
             let width = min(inner, argBlock)
             let blocks = (inner + width - 1) / width
             let outer = x.count / (length * inner)
