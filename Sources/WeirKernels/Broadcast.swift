@@ -35,7 +35,7 @@ public import WeirTensor
             }
         }
         shape = try Shape(validating: result)
-        // Returns early for an empty result: its strides are never used, and their products could overflow.
+        // Returns early for an empty result: it has no rows, so the strides are never used.
         guard shape.elementCount > 0 else { return }
         var (l, r) = (1, 1)
         for step in merged.reversed() {

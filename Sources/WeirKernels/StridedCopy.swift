@@ -37,7 +37,8 @@ package struct StridedCopy {
     /// Creates a copy from a dense layout to a strided one.
     package init(_ sizes: [Int], to target: [Int]) { self.init(sizes, from: StridedCopy.strides(of: sizes), to: target) }
 
-    /// Returns row-major strides. They may wrap for an empty shape with huge dimensions; they are not used then.
+    /// Returns row-major strides. They are exact for every shape that a tensor can have, and wrap instead of trapping for
+    /// others.
     package static func strides(of sizes: [Int]) -> [Int] {
         var strides = [Int](repeating: 1, count: sizes.count)
         for index in sizes.indices.dropLast().reversed() { strides[index] = strides[index + 1] &* sizes[index + 1] }

@@ -31,8 +31,7 @@ package func clientShape(_ sizes: [Int]) throws -> Shape {
     }
 }
 
-/// Returns the product with wrapping. It is exact for shapes with elements; it may be wrong only for empty ones, where it is
-/// not used.
+/// Returns the product. It is exact for every shape that a tensor can have, and wraps instead of trapping for others.
 package func wrappingProduct(_ sizes: some Sequence<Int>) -> Int { sizes.reduce(1, &*) }
 
 /// Returns the index of the element at a flat position as in TensorFlow's messages: `[1,2]`, or nothing for a scalar.

@@ -218,7 +218,7 @@ private struct BatchPlan {
             rows: rows, columns: columns, depth: depth, transposesA: options.adjointX, transposesB: options.adjointY,
             conjugates: true)
         shape = try Shape(validating: batch + [rows, columns])
-        // An empty result has no pairs; its batch dimensions could overflow here.
+        // An empty result has no pairs to compute, and its batch size is not bounded by memory.
         self.batch =
             shape.elementCount == 0
             ? nil : try Broadcast(Shape(x.dimensions.dropLast(2)), Shape(y.dimensions.dropLast(2)))

@@ -82,7 +82,7 @@ struct MatrixProduct {
         batch aOffsets: [Int], _ bOffsets: [Int], _ a: UnsafePointer<E>, _ b: UnsafePointer<E>, _ c: UnsafeMutablePointer<E>,
         _ pool: ComputePool
     ) {
-        // Without pairs the sizes are not bounded by memory, and their product could overflow.
+        // Without pairs there is nothing to compute, and the sizes are not bounded by memory.
         guard !aOffsets.isEmpty else { return }
         let count = aOffsets.count, size = rows * columns
         guard count >= pool.threadCount, depth > 0, size > 0 else {

@@ -16,8 +16,8 @@ func smallProduct<F: ProductFinish>(
         for column in 0..<columns { c[column] = dotProduct(a.base, b.base + column * b.stride, depth) }
         return finish.run(c, 1, columns, stride: stride, column: 0)
     }
-    // Rows of `b` are read where they lie, 16 columns at a time, also those that are shorter: what is read beyond their
-    // end is not stored. Only where that would be beyond the matrix, the last rows are copied; and all of a transpose.
+    // Rows of `b` are read in place, 16 columns at a time. Reads beyond a row's end are harmless, because those lanes are not
+    // stored. Only the last rows, whose reads would go beyond the matrix, are packed; a transposed matrix is packed as a whole.
     let lastColumns = columns & 15
     let copied = b.isTransposed ? depth : lastColumns == 0 ? 0 : min(depth, (16 - lastColumns + b.stride - 1) / b.stride)
     withPanel(copied) { panel in
