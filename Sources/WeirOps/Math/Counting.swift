@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// The count, or the sum of weights, of each integer in 0..<size. Larger integers are ignored.
+    /// The count, or the sum of weights, of each integer in 0..<size. Integers from `size` on are ignored; negative ones fail.
     static let bincount = OpDefinition(
         "Bincount", "(arr: int32, size: int32, weights: T) -> (bins: T)", "T: {int32, int64, float, double}"
     )

@@ -100,8 +100,8 @@ extension BinaryLoop {
         }
     }
 
-    /// Returns the loop of a floating-point function with a rounded quotient. Each operation rounds to the element type, since
-    /// an error of one rounding would become a step of one in the result.
+    /// Returns the loop of a floating-point function that rounds a quotient. The result jumps where the quotient reaches an
+    /// integer, so every operation rounds to the element type.
     fileprivate static func rounding<F: RoundingBinary>(_ function: F.Type, _ dtype: DType) -> BinaryLoop? {
         switch dtype {
         case .float32: BinaryLoop(OfRounding<F, Float>.self)

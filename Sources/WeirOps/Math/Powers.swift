@@ -59,7 +59,7 @@ extension Functions {
     }
     enum Reciprocal: FloatingFunction, VectorUnary, IntegerFunction {
         static func apply<S: MathScalar>(_ x: S) -> S { 1 / x }
-        /// As in TensorFlow's GPU kernel: 0 for all integers but 1 and -1. For 0 the GPU's result is undefined; here it is 0.
+        /// As on a GPU: 0 for all integers but 1 and -1. For 0 a GPU's result is undefined; here it is 0.
         static func apply<E: IntegerElement>(_ x: E) -> E { x == 0 ? 0 : E.one.dividedReportingOverflow(by: x).partialValue }
         @inline(__always) static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> { 1 / x }
     }

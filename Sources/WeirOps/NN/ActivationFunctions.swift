@@ -85,8 +85,8 @@ struct SeluFunction: Activation, ActivationGradient {
 /// Softplus, `log(exp(x) + 1)`. For large `x` this is `x` itself.
 struct SoftplusFunction: Activation, ActivationGradient {
     var grain: Int { activationGrain }
-    // Above the limit `exp(x) + 1` rounds to `exp(x)`; below its negation `log1p(y)` rounds to `y`. The limit is -(log(epsilon)
-    // + 2).
+    // -(log(epsilon) + 2), as in TensorFlow. Above this limit the result is `x`, and below its negation `exp(x)`, within
+    // rounding.
     private static let floatLimit: Float = 13.942385
     private static let doubleLimit = 34.043653
     @inline(__always) func vector(_ x: VectorMath.Vector) -> VectorMath.Vector {

@@ -12,7 +12,7 @@ func convolveByProducts<E: MatrixElement>(
     _ result: ConvolutionResult, _ shape: ConvolutionShape, _ arrays: ConvolutionArrays<E>
 ) throws {
     guard shape.channelsFirst else {
-        // With one group per channel the matrices would have a single column per channel; direct loops are faster.
+        // With one group per channel there are no matrices to multiply, so direct loops are used.
         if shape.groups > 1, shape.groups == shape.inputChannels { return convolveDepthwise(result, shape, arrays) }
         return try WindowProducts(shape).run(result, arrays)
     }

@@ -106,7 +106,7 @@ private struct BatchNormGradNode: Sendable {
         let output = try context.output(0, E.dtype, shape)
         let scaleGradient = try context.output(1, .float32, Shape(channels)).mutableElements(Float.self)
         let offsetGradient = try context.output(2, .float32, Shape(channels)).mutableElements(Float.self)
-        // Two empty outputs, which TensorFlow's op declares but does not use.
+        // Two empty outputs, which only older GPU kernels of TensorFlow filled.
         _ = try context.output(3, .float32, Shape(0))
         _ = try context.output(4, .float32, Shape(0))
         guard shape.elementCount > 0 else {

@@ -48,7 +48,7 @@ struct FusedEpilogue: Sendable {
         }
     }
 
-    /// Whether another tensor is added, and nothing else done.
+    /// Whether the only step is the addition of a tensor.
     var isSum: Bool { if steps.count == 1, case .add = steps[0] { true } else { false } }
     /// Returns the kernel that `maker` makes for a bias with an optional activation, specialised for the activations that the
     /// fusion pass produces. Returns nil for other steps or activations.

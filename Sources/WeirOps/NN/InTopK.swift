@@ -55,8 +55,8 @@ private func markTopK(_ context: borrowing KernelContext, _ k: Int) throws {
             continue
         }
         let likelihood = predictions[row * width + target]
-        // The result is false if the target's prediction or one read before the early exit is not finite. The loop ends early
-        // once more than `k` predictions are larger.
+        // A prediction that is not finite makes the result false. The loop ends early once more than `k` predictions are
+        // larger.
         var (larger, isFinite) = (0, likelihood.isFinite)
         for index in row * width..<(row + 1) * width where larger <= k && isFinite {
             isFinite = predictions[index].isFinite
