@@ -1,16 +1,19 @@
 public import WeirTensor
 
-/// How two shapes broadcast: the result, and how far to step through each operand.
+/// The broadcast of two shapes (NumPy's rule): the result shape and each operand's strides.
 ///
-/// Neighbouring dimensions that step alike are merged, so that most pairs come to one or two dimensions.
+/// Adjacent dimensions with the same broadcasting are merged, so most pairs reduce to one or two dimensions.
 @usableFromInline package struct Broadcast {
     @usableFromInline package let shape: Shape
-    /// Merged dimensions of the result, and each operand's stride along them (0 where it is repeated).
+    /// Sizes of the merged dimensions, outermost first.
+    /// The left operand's stride along each merged dimension, in elements; 0 where it is repeated.
     @usableFromInline package private(set) var dimensions: [Int] = []
+    /// The right operand's stride along each merged dimension, in elements; 0 where it is repeated.
     @usableFromInline package private(set) var leftStrides: [Int] = []
     @usableFromInline package private(set) var rightStrides: [Int] = []
 
-    /// - Throws: `invalidArgument` "Incompatible shapes" as TensorFlow's binary ops do.
+    /// - Throws: `invalidArgument` "Incompatible shapes", as TensorFlow's binary ops do, or when the result has too many
+    ///   elements.
     package init(_ left: Shape, _ right: Shape) throws {
         let rank = max(left.rank, right.rank)
         var result = [Int](repeating: 1, count: rank)
@@ -32,7 +35,7 @@ public import WeirTensor
             }
         }
         shape = try Shape(validating: result)
-        // Sizes of an empty result may overflow when multiplied in another order; there is nothing to step through.
+        // Returns early for an empty result: it has no rows, so the strides are never used.
         guard shape.elementCount > 0 else { return }
         var (l, r) = (1, 1)
         for step in merged.reversed() {
@@ -47,7 +50,7 @@ public import WeirTensor
         rightStrides.reverse()
     }
 
-    /// Whether two shapes can be broadcast together.
+    /// Returns whether two shapes can be broadcast together.
     package static func areCompatible(_ left: Shape, _ right: Shape) -> Bool {
         for back in 1...max(1, min(left.rank, right.rank)) where back <= left.rank && back <= right.rank {
             let (a, b) = (left[left.rank - back], right[right.rank - back])
@@ -56,19 +59,21 @@ public import WeirTensor
         return true
     }
 
-    /// Whether both operands are read straight through.
+    /// Whether both operands are read contiguously, without repeating elements.
     package var isElementwise: Bool { dimensions.count <= 1 && leftStrides.first != 0 && rightStrides.first != 0 }
 
-    /// How many innermost rows there are, and their length.
+    /// The number of innermost rows.
+    /// The number of elements in an innermost row.
     @inlinable package var rowCount: Int { shape.elementCount == 0 ? 0 : dimensions.dropLast().reduce(1, *) }
     package var rowLength: Int { dimensions.last ?? 1 }
 
-    /// Calls `body` for each innermost row: result offset, operand offsets, length, and the operands' inner strides.
+    /// Calls `body` for each innermost row with the offsets of the result and the operands, the length, and the operands' inner
+    /// strides.
     @inlinable package func forEachRow(_ body: (_ out: Int, _ left: Int, _ right: Int, _ count: Int, _ leftStride: Int, _ rightStride: Int) -> Void) {
         forEachRow(0..<rowCount, body)
     }
 
-    /// The same for some of the rows, counted from the first.
+    /// Calls `body` for each innermost row of the range `rows`.
     @inlinable package func forEachRow(
         _ rows: Range<Int>,
         _ body: (_ out: Int, _ left: Int, _ right: Int, _ count: Int, _ leftStride: Int, _ rightStride: Int) -> Void

@@ -2,19 +2,19 @@ public import WeirDevice
 public import WeirGraph
 public import WeirTensor
 
-// Elementwise loops. A loop is made once a node for a function and an element type; what it is given afterwards is
-// memory and a count. So the loop itself is specialised, while everything around it (shapes, broadcasting, threads,
-// reuse of inputs' memory) exists once.
+// Elementwise loops. A kernel makes its loop once per node, for one function and one element type. The loop then gets only
+// pointers and a count. So only the loop is specialised; shapes, broadcasting, threads and buffer reuse are handled by shared
+// code.
 
-/// How many elements are worth a thread's trouble.
+/// The least number of elements worth a task on another thread.
 @usableFromInline package enum Grain {
-    /// For a few instructions an element.
+    /// For functions of a few instructions per element.
     @inlinable package static var cheap: Int { 32 << 10 }
-    /// For a call of a mathematical function an element.
+    /// For functions that call a mathematical function per element.
     @inlinable package static var expensive: Int { 8 << 10 }
 }
 
-/// A function of one operand, applied to whole buffers.
+/// A loop that applies a function of one operand to whole buffers.
 @usableFromInline package struct UnaryLoop: Sendable {
     @usableFromInline package typealias Run = @Sendable (_ x: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, _ count: Int) -> Void
 
@@ -22,7 +22,7 @@ public import WeirTensor
     @usableFromInline package let inputSize: Int
     @usableFromInline package let outputSize: Int
     @usableFromInline package var grain: Int
-    /// Whether operand and result may be the same memory without a loss of speed.
+    /// Whether `out` may be the same memory as `x` without a loss of speed.
     @usableFromInline package var isInPlace: Bool
 
     @inlinable
@@ -30,20 +30,20 @@ public import WeirTensor
         (self.run, self.inputSize, self.outputSize, self.grain, self.isInPlace) = (run, inputSize, outputSize, grain, isInPlace)
     }
 
-    /// `out` may be `x` itself.
+    /// Applies the loop. `out` may be the same memory as `x`.
     package func apply(_ x: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, _ count: Int) {
         if isInPlace || UnsafeRawPointer(out) != x { return run(x, out, count) }
         InPlace.blocks(out, outputSize, count) { start, block, length in run(x + start * inputSize, block, length) }
     }
 }
 
-/// A function of two operands, applied to whole buffers.
+/// A loop that applies a function of two operands to whole buffers.
 @usableFromInline package struct BinaryLoop: Sendable {
     @usableFromInline package typealias Run =
         @Sendable (
             _ x: UnsafeRawPointer, _ y: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, _ count: Int, _ step: ScalarOperand
         ) -> Void
-    /// Looks at the right operand's elements before anything is computed; throws what makes the op fail.
+    /// Checks the right operand's elements before the loop runs. Throws the error that the op fails with.
     @usableFromInline package typealias Check = @Sendable (_ y: UnsafeRawPointer, _ count: Int) throws -> Void
 
     @usableFromInline package let run: Run
@@ -51,6 +51,7 @@ public import WeirTensor
     @usableFromInline package let outputSize: Int
     @usableFromInline package var grain: Int
     @usableFromInline package var isInPlace: Bool
+    /// Whether `out` may be the same memory as an operand without a loss of speed.
     @usableFromInline package var check: Check?
 
     @inlinable
@@ -61,7 +62,7 @@ public import WeirTensor
         self.check = check
     }
 
-    /// `out` may be `x` or `y` itself where that is not a scalar.
+    /// Applies the loop. `out` may be the same memory as `x` or `y`, unless that operand is a scalar.
     package func apply(
         _ x: UnsafeRawPointer, _ y: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, _ count: Int, _ step: ScalarOperand = .both
     ) {
@@ -73,7 +74,7 @@ public import WeirTensor
         }
     }
 
-    /// The same function with its operands exchanged.
+    /// The same function with its operands swapped.
     package var swapped: BinaryLoop {
         let run = run
         return BinaryLoop(
@@ -87,8 +88,8 @@ public import WeirTensor
     }
 }
 
-/// A compiled loop tests whether operand and result overlap and goes element by element when they do. So a result that
-/// takes its operand's place is computed into a block that stays in the cache, and copied.
+/// Runs a loop in place through a small block. A compiled loop checks whether its operands overlap the result and runs element
+/// by element if they do. So the result goes to a block that stays in the cache, and is then copied over the operand.
 private enum InPlace {
     @usableFromInline package static let blockSize = 4096
 
@@ -111,13 +112,15 @@ private enum InPlace {
 }
 
 extension OpDefinition {
-    /// Says that the op is the loop of its dtype, element by element.
+    /// Declares that the op applies the loop of its dtype element by element. Only an in-place float32 loop without a check can
+    /// be fused.
     package func elementwise(_ operands: ElementwiseFunction.Operands = .broadcast, binary loop: @escaping @Sendable (DType) -> BinaryLoop?) -> OpDefinition {
         elementwise { attributes in
             guard attributes.type("T") == .float32, let loop = loop(.float32), loop.isInPlace, loop.check == nil else { return nil }
             return .binary(operands, isExpensive: loop.grain <= Grain.expensive, loop.run)
         }
     }
+    /// Declares that the op applies a unary loop element by element. Only an in-place float32 loop can be fused.
     package func elementwise(unary loop: @escaping @Sendable (DType) -> UnaryLoop?) -> OpDefinition {
         elementwise { attributes in
             guard attributes.type("T") == .float32, let loop = loop(.float32), loop.isInPlace else { return nil }
@@ -127,7 +130,7 @@ extension OpDefinition {
 }
 
 extension Kernel {
-    /// Applies a loop to input 0.
+    /// Returns a kernel that applies a loop to input 0.
     package static func elementwise(_ loop: UnaryLoop, _ dtype: DType) -> Kernel {
         .sync { context in
             let shape = context.shape(0)
@@ -139,12 +142,13 @@ extension Kernel {
         }
     }
 
-    /// Applies a loop to inputs 0 and 1, broadcast against each other.
+    /// Returns a kernel that applies a loop to inputs 0 and 1 with broadcasting.
     package static func elementwise(_ loop: BinaryLoop, _ dtype: DType) -> Kernel {
         .sync { context in try context.apply(loop, dtype) }
     }
 
-    /// Applies a loop to inputs 0 and 1, which must have as many elements; the result has the shape of the first.
+    /// Returns a kernel that applies a loop to inputs 0 and 1. They must have the same number of elements; the result has the
+    /// shape of input 0.
     package static func elementwiseUnbroadcast(_ loop: BinaryLoop, _ dtype: DType) -> Kernel {
         .sync { context in
             let shape = context.shape(0)
@@ -162,10 +166,10 @@ extension Kernel {
 }
 
 extension KernelContext {
-    /// The memory of input `index`, without taking a reference to the tensor.
+    /// Returns the address of input `index` without retaining the tensor.
     package func firstByte(_ index: Int) -> UnsafeRawPointer { input(index).firstByte }
 
-    /// Applies a loop to inputs 0 and 1, broadcast against each other, giving output 0.
+    /// Applies a loop to inputs 0 and 1 with broadcasting, and sets output 0.
     package func apply(_ loop: BinaryLoop, _ dtype: DType) throws {
         let (left, right) = (shape(0), shape(1))
         let (x, y) = (firstByte(0), firstByte(1))
@@ -177,7 +181,7 @@ extension KernelContext {
             run(loop, x, y, out, count, step)
             return
         }
-        // Asked before an input's memory goes to the output.
+        // Reads the dtype first: afterwards the output may own an input's buffer.
         let isBitwise = self.dtype(0).isBitwise
         let broadcast = try Broadcast(left, right)
         let count = broadcast.shape.elementCount
@@ -207,7 +211,8 @@ extension KernelContext {
 }
 
 extension ScalarOperand {
-    /// How two operands go together when no row has to be stepped through: same shape, or one a single element.
+    /// Returns how the loop reads two operands that need no broadcasting by rows: same shape, or one has a single element. Nil
+    /// otherwise.
     package init?(_ left: Shape, _ right: Shape) {
         if left == right {
             self = .both
@@ -221,8 +226,8 @@ extension ScalarOperand {
     }
 }
 
-/// A matrix and a row or a column, with rows too short to be worth a call each: the row or column is written out for many
-/// rows at once.
+/// The broadcast of a matrix with a row or a column, for rows too short to call the loop once per row. The row or column is
+/// expanded into a block of many rows, and the loop runs on the whole block.
 private struct NarrowRows {
     private static let blockLength = 1024
     private let rowCount: Int
@@ -261,7 +266,7 @@ private struct NarrowRows {
         }
     }
 
-    /// Writes each of `count` elements `length` times.
+    /// Writes each of `count` elements `length` times in a row.
     private func spread(_ source: UnsafeRawPointer, _ size: Int, _ count: Int, _ target: UnsafeMutableRawPointer) {
         func write<E>(_ type: E.Type) {
             let (source, target) = (source.assumingMemoryBound(to: E.self), target.assumingMemoryBound(to: E.self))

@@ -1,8 +1,8 @@
 public import WeirGraph
 public import WeirTensor
 
-// Functions of one or two elements as types, so that loops over them specialise, and the loops made from them. Most are
-// generic over the element type: a row of an op names the function once, and the dtype chooses the specialisation.
+// Scalar functions as types, so that loops over them specialise, and the loops made from them. Most functions are generic over
+// the element type: an op names its function once, and the dtype selects the specialisation.
 
 /// A function of one element.
 @usableFromInline package protocol UnaryFunction: SendableMetatype {
@@ -20,26 +20,34 @@ public import WeirTensor
 
 /// A function of eight floats at once.
 @usableFromInline package protocol VectorUnary: SendableMetatype { static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> }
+/// A function of two vectors of eight floats.
 @usableFromInline package protocol VectorBinary: SendableMetatype { static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> }
 
-/// A function of a floating number.
+/// A function of one floating-point value.
 @usableFromInline package protocol FloatingFunction: SendableMetatype { static func apply<S: MathScalar>(_ x: S) -> S }
-/// A function of a complex number; complex64 is computed in complex128 and rounded once.
+/// A function of one complex value. complex64 is computed in complex128 and rounded once.
 @usableFromInline package protocol ComplexFunction: SendableMetatype { static func apply(_ x: Complex128) -> Complex128 }
-/// A function of an integer, which wraps.
+/// A function of one integer, with wrapping arithmetic.
 @usableFromInline package protocol IntegerFunction: SendableMetatype { static func apply<E: IntegerElement>(_ x: E) -> E }
+/// A predicate on a floating-point value.
 @usableFromInline package protocol FloatingPredicate: SendableMetatype { static func apply<S: MathScalar>(_ x: S) -> Bool }
 
-/// Functions that are made of the arithmetic of each type.
+/// A function of two numbers that uses only the arithmetic of their type.
 @usableFromInline package protocol NumericBinary: VectorBinary { static func apply<E: NumericElement>(_ x: E, _ y: E) -> E }
+/// A function of two numbers that also uses the order of their type.
 @usableFromInline package protocol RealBinary: VectorBinary { static func apply<E: RealElement>(_ x: E, _ y: E) -> E }
+/// A function of two integers, with wrapping arithmetic.
 @usableFromInline package protocol IntegerBinary: SendableMetatype { static func apply<E: IntegerElement>(_ x: E, _ y: E) -> E }
+/// A function of two floating-point values.
 @usableFromInline package protocol FloatingBinary: SendableMetatype { static func apply<S: MathScalar>(_ x: S, _ y: S) -> S }
+/// A function of two complex values. complex64 is computed in complex128 and rounded once.
 @usableFromInline package protocol ComplexBinary: SendableMetatype { static func apply(_ x: Complex128, _ y: Complex128) -> Complex128 }
+/// A comparison for equality or inequality.
 @usableFromInline package protocol Equality: SendableMetatype { static func apply<E: Equatable>(_ x: E, _ y: E) -> Bool }
+/// A comparison by order.
 @usableFromInline package protocol Ordering: SendableMetatype { static func apply<E: Comparable>(_ x: E, _ y: E) -> Bool }
 
-/// The functions that ops apply; each family adds its own.
+/// A namespace for the functions that ops apply; each op family adds its own in an extension.
 @usableFromInline package enum Functions {
     @usableFromInline package enum Plus: NumericBinary {
         @inlinable package static func apply<E: NumericElement>(_ x: E, _ y: E) -> E { .plus(x, y) }
@@ -47,7 +55,7 @@ public import WeirTensor
     }
 }
 
-// From a generic function and an element type to a function of elements.
+// Adapters that turn a generic function and an element type into a `UnaryFunction` or `BinaryFunction`.
 
 @usableFromInline package enum OfFloating<F: FloatingFunction, S: MathScalar & TensorElement>: UnaryFunction {
     @inlinable @inline(__always) package static func apply(_ x: S) -> S { F.apply(x) }
@@ -150,7 +158,7 @@ extension BinaryLoop {
 }
 
 extension VectorMath {
-    /// Applies a function of two times eight floats to `count` floats; `out` may be `x` or `y`.
+    /// Applies a function of two vectors of eight floats to `count` floats. `out` may be the same memory as `x` or `y`.
     @inline(__always)
     @inlinable package static func map(
         _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ count: Int,
@@ -177,9 +185,9 @@ extension VectorMath {
 }
 
 extension NumericElement {
-    /// The square of the magnitude; for integers it wraps.
+    /// The square of the magnitude. Integers wrap.
     @inlinable @inline(__always) package var squaredMagnitude: Self {
-        // The comparisons are of types, decided when this is specialised.
+        // The type comparisons are resolved when the code is specialised.
         if Self.self == Complex64.self { return unsafeBitCast(unsafeBitCast(self, to: Complex64.self).timesConjugate, to: Self.self) }
         if Self.self == Complex128.self { return unsafeBitCast(unsafeBitCast(self, to: Complex128.self).timesConjugate, to: Self.self) }
         return .times(self, self)

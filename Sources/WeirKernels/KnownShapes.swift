@@ -1,10 +1,10 @@
 public import WeirGraph
 public import WeirTensor
 
-// Values that are known while a graph is built, for the ops that shapes are computed with.
+// Constant evaluation while a graph is built, for the ops that compute shapes.
 
 extension KnownValueContext {
-    /// The first input, in the shape that the output has.
+    /// Returns input 0 reshaped to the output's shape.
     package mutating func reshapedInput() -> KnownValue? {
         guard let shape = outputShape.known else { return nil }
         switch input(0) {
@@ -14,7 +14,7 @@ extension KnownValueContext {
         }
     }
 
-    /// Scalars as a vector.
+    /// Returns the scalar inputs stacked as a vector (Pack).
     package mutating func packed() -> KnownValue? {
         guard outputType.isInteger, shape(0).rank == 0 else { return nil }
         var values: [Int?] = []
@@ -22,7 +22,7 @@ extension KnownValueContext {
         return result(values, Shape(values.count))
     }
 
-    /// Vectors one after another. Of one whose elements are not known the length must be.
+    /// Returns the concatenation of vectors (ConcatV2). A vector with unknown elements must have a known length.
     package mutating func concatenated(_ parts: Range<Int>) -> KnownValue? {
         var values: [Int?] = []
         for index in parts {
@@ -38,7 +38,7 @@ extension KnownValueContext {
         return result(values, Shape(values.count))
     }
 
-    /// Part of a vector, as `StridedSlice` takes it.
+    /// Returns a slice of a vector, with `StridedSlice`'s inputs and masks.
     package mutating func sliced() -> KnownValue? {
         guard let value = integers(0), value.shape.rank == 1, let stride = integer(3), stride != 0,
             attributes.int("ellipsis_mask") == 0, attributes.int("new_axis_mask") == 0
@@ -50,7 +50,7 @@ extension KnownValueContext {
             let position = begin < 0 ? begin + count : begin
             return values.indices.contains(position) ? result([values[position]], .scalar) : nil
         }
-        /// Where the slice begins or ends, from 0 to the count, or for negative strides from -1 to the count less 1.
+        /// Returns a clamped bound: from 0 to the count, or from -1 to the count less 1 for a negative stride.
         func bound(_ given: Int?, _ isOpen: Bool, _ open: Int) -> Int? {
             if isOpen { return open }
             guard let given else { return nil }
@@ -60,13 +60,13 @@ extension KnownValueContext {
         guard let begin = bound(integer(1), masked("begin_mask"), stride > 0 ? 0 : count - 1),
             let end = bound(integer(2), masked("end_mask"), stride > 0 ? count : -1)
         else { return nil }
-        // A step beyond the end is as good as any other, and can be added to any position.
+        // Clamps the stride: a larger step ends the slice just the same, and the clamped one cannot overflow.
         let step = min(max(stride, -count - 1), count + 1)
         let chosen = Swift.stride(from: begin, to: end, by: step).map { values[$0] }
         return result(chosen, Shape(chosen.count))
     }
 
-    /// Elements of a vector, by their numbers.
+    /// Returns the elements of a vector at the given indices (Gather).
     package mutating func gathered() -> KnownValue? {
         guard let value = integers(0), value.shape.rank == 1, let at = integers(1) else { return nil }
         var values: [Int?] = []
@@ -77,7 +77,7 @@ extension KnownValueContext {
         return result(values, at.shape)
     }
 
-    /// The numbers from a start to a limit.
+    /// Returns the integers from a start up to a limit (Range), at most 10,000 wide.
     package mutating func range() -> KnownValue? {
         guard let start = integer(0), let limit = integer(1), let delta = integer(2) else { return nil }
         let (distance, overflow) = limit.subtractingReportingOverflow(start)
@@ -89,6 +89,6 @@ extension KnownValueContext {
 }
 
 extension Tensor {
-    /// Whether all elements are this integer.
+    /// Returns whether every element equals this integer.
     package func areAll(_ number: Int) -> Bool { (try? integers())?.allSatisfy { $0 == number } ?? false }
 }

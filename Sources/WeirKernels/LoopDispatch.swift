@@ -1,9 +1,9 @@
 public import WeirTensor
 
-// From a generic function and a dtype to a loop; nil where the function has none for the type.
+// Selects the loop for a generic function and a dtype; nil where the function is not defined for the dtype.
 
 extension UnaryLoop {
-    /// A function of floating numbers with a vector form for floats.
+    /// Returns the loop of a floating-point function that has a vector form for float32.
     @inlinable package static func floating<F: FloatingFunction & VectorUnary>(
         vector function: F.Type, _ dtype: DType, grain: Int = Grain.cheap
     ) -> UnaryLoop? {
@@ -14,6 +14,7 @@ extension UnaryLoop {
         default: nil
         }
     }
+    /// Returns the loop of a floating-point function without a vector form.
     @inlinable package static func floating<F: FloatingFunction>(_ function: F.Type, _ dtype: DType, grain: Int = Grain.expensive) -> UnaryLoop? {
         switch dtype {
         case .float32: UnaryLoop(OfFloating<F, Float>.self, grain: grain)
@@ -22,6 +23,7 @@ extension UnaryLoop {
         default: nil
         }
     }
+    /// Returns the loop of an integer function.
     @inlinable package static func integer<F: IntegerFunction>(_ function: F.Type, _ dtype: DType) -> UnaryLoop? {
         switch dtype {
         case .int8: UnaryLoop(OfInteger<F, Int8>.self)
@@ -35,6 +37,7 @@ extension UnaryLoop {
         default: nil
         }
     }
+    /// Returns the loop of a complex function.
     @inlinable package static func complex<F: ComplexFunction>(_ function: F.Type, _ dtype: DType) -> UnaryLoop? {
         switch dtype {
         case .complex64: UnaryLoop(OfComplex<F, Float>.self, grain: Grain.expensive)
@@ -42,6 +45,7 @@ extension UnaryLoop {
         default: nil
         }
     }
+    /// Returns the loop of a floating-point predicate; its output is bool.
     @inlinable package static func predicate<F: FloatingPredicate>(_ function: F.Type, _ dtype: DType) -> UnaryLoop? {
         switch dtype {
         case .float32: UnaryLoop(OfPredicate<F, Float>.self)
@@ -53,7 +57,7 @@ extension UnaryLoop {
 }
 
 extension BinaryLoop {
-    /// Sums, differences, products: integers wrap, so that signed and unsigned ones are computed alike.
+    /// Returns the loop of a sum, difference or product. Integers wrap, so signed and unsigned types share one loop.
     @inlinable package static func modular<F: NumericBinary>(_ function: F.Type, _ dtype: DType) -> BinaryLoop? {
         switch dtype {
         case .int8, .uint8: BinaryLoop(OfNumericBinary<F, Int8>.self)
@@ -63,7 +67,7 @@ extension BinaryLoop {
         default: inexact(F.self, dtype)
         }
     }
-    /// A function of floating and complex numbers.
+    /// Returns the loop of a function of floating-point and complex types.
     @inlinable package static func inexact<F: NumericBinary>(_ function: F.Type, _ dtype: DType) -> BinaryLoop? {
         switch dtype {
         case .float32: BinaryLoop(vector: F.self)
@@ -74,7 +78,7 @@ extension BinaryLoop {
         default: nil
         }
     }
-    /// A function of numbers with an order.
+    /// Returns the loop of a function of the ordered types: integers and floating point.
     @inlinable package static func real<F: RealBinary>(_ function: F.Type, _ dtype: DType) -> BinaryLoop? {
         switch dtype {
         case .float32: BinaryLoop(vector: F.self)
@@ -91,6 +95,7 @@ extension BinaryLoop {
         default: nil
         }
     }
+    /// Returns the loop of an integer function that depends on the sign.
     @inlinable package static func integer<F: IntegerBinary>(_ function: F.Type, _ dtype: DType) -> BinaryLoop? {
         switch dtype {
         case .int8: BinaryLoop(OfIntegerBinary<F, Int8>.self)
@@ -104,7 +109,7 @@ extension BinaryLoop {
         default: nil
         }
     }
-    /// A function of integers that looks at their bits only.
+    /// Returns the loop of a bitwise integer function; signed and unsigned types share one loop.
     @inlinable package static func bits<F: IntegerBinary>(_ function: F.Type, _ dtype: DType) -> BinaryLoop? {
         switch dtype.isInteger ? dtype.byteCount : 0 {
         case 1: BinaryLoop(OfIntegerBinary<F, UInt8>.self)
@@ -114,6 +119,7 @@ extension BinaryLoop {
         default: nil
         }
     }
+    /// Returns the loop of a floating-point function of two operands.
     @inlinable package static func floating<F: FloatingBinary>(_ function: F.Type, _ dtype: DType, grain: Int = Grain.expensive) -> BinaryLoop? {
         switch dtype {
         case .float32: BinaryLoop(OfFloatingBinary<F, Float>.self, grain: grain)
@@ -122,7 +128,7 @@ extension BinaryLoop {
         default: nil
         }
     }
-    /// The gradient of a function of floating and complex numbers.
+    /// Returns the loop of a gradient function of floating-point and complex types.
     @inlinable package static func inexact<F: FloatingBinary & VectorBinary & ComplexBinary>(gradient: F.Type, _ dtype: DType) -> BinaryLoop? {
         switch dtype {
         case .float32: BinaryLoop(vector: F.self)
@@ -131,6 +137,7 @@ extension BinaryLoop {
         default: complex(F.self, dtype)
         }
     }
+    /// Returns the loop of a complex function of two operands.
     @inlinable package static func complex<F: ComplexBinary>(_ function: F.Type, _ dtype: DType) -> BinaryLoop? {
         switch dtype {
         case .complex64: BinaryLoop(OfComplexBinary<F, Float>.self, grain: Grain.expensive)
@@ -138,7 +145,7 @@ extension BinaryLoop {
         default: nil
         }
     }
-    /// Equal or not: integers, quantized ones and bools by their bits.
+    /// Returns the loop of an equality comparison. Integer, quantized and bool types are compared by their bits.
     @inlinable package static func equality<F: Equality>(_ function: F.Type, _ dtype: DType) -> BinaryLoop? {
         switch dtype {
         case .float32: BinaryLoop(OfEquality<F, Float>.self)
@@ -157,6 +164,7 @@ extension BinaryLoop {
             }
         }
     }
+    /// Returns the loop of an order comparison.
     @inlinable package static func ordering<F: Ordering>(_ function: F.Type, _ dtype: DType) -> BinaryLoop? {
         switch dtype {
         case .float32: BinaryLoop(OfOrdering<F, Float>.self)

@@ -2,7 +2,7 @@
     public import Glibc
 #endif
 
-/// The two types that floating-point functions are computed in.
+/// The types that floating-point functions are computed in: Float and Double.
 @usableFromInline package protocol MathScalar: BinaryFloatingPoint, BitwiseCopyable, Sendable, SIMDScalar {
     static func exp(_ x: Self) -> Self
     static func expm1(_ x: Self) -> Self

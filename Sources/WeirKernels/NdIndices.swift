@@ -1,16 +1,17 @@
 public import WeirGraph
 public import WeirTensor
 
-/// Indices of GatherNd and its kin: each row of the innermost dimension names an element or a slice of a tensor.
+/// The indices of GatherNd and the ScatterNd ops. Each row of the innermost dimension selects an element or a slice of a
+/// tensor.
 package struct NdIndices {
-    /// What to do with indices that lie outside.
+    /// What happens to an index that is out of range.
     package enum Policy {
         case fail, ignore
 
-        /// - Throws: `invalidArgument` when the attribute `bad_indices_policy` has no meaning.
+        /// - Throws: `invalidArgument` when the attribute `bad_indices_policy` has an unknown value.
         package init(_ request: KernelRequest) throws {
             switch request.attributes.string("bad_indices_policy") ?? "" {
-            // A CPU looks at every index; a GPU skips those that are out of range.
+            // By default a CPU kernel fails on an index out of range, and a GPU kernel ignores it.
             case "", "DEFAULT": self = request.place.device.isHost ? .fail : .ignore
             case "ERROR": self = .fail
             case "IGNORE": self = .ignore
@@ -21,24 +22,26 @@ package struct NdIndices {
         }
     }
 
-    /// For each row the slice it names, as a number of slices; -1 where it is to be skipped.
+    /// The number of the slice that each row selects, in row-major order; -1 for a row that is skipped.
     package private(set) var slices: [Int] = []
+    /// Whether at least one row is out of range.
     package private(set) var hasGaps = false
-    /// Elements of one slice.
+    /// The number of elements in one slice.
     package let width: Int
-    /// How many of the tensor's dimensions a row names.
+    /// The number of leading dimensions that a row indexes.
     package let depth: Int
 
     /// - Parameters:
-    ///   - depth: how many indices make a row; the caller has seen to it that `shape` has so many dimensions.
-    ///   - outside: the error for a row that names nothing, given its number and its text.
+    /// - depth: the number of indices in a row. The caller has checked that `shape` has at least this rank.
+    /// - outside: makes the error for a row that is out of range, from the row's number and its text.
     package init(
         _ indices: Tensor, depth: Int, in shape: Shape, _ policy: Policy, outside: (Int, String) -> Status
     ) throws {
         self.depth = depth
         let sizes = shape.dimensions
         width = wrappingProduct(sizes[depth...])
-        // Rows without indices name the whole; where that is empty their number may be anything.
+        // Rows without indices select the whole tensor. For an empty tensor their number is not bounded by memory, so it is set
+        // to 0.
         let outer = width > 0 ? wrappingProduct(indices.shape.dimensions.dropLast()) : 0
         let rows = depth > 0 ? indices.elementCount / depth : outer
         let strides = StridedCopy.strides(of: Array(sizes[..<depth]))
@@ -56,7 +59,7 @@ package struct NdIndices {
         }
     }
 
-    /// - Returns: the first row that names nothing.
+    /// - Returns: the first row that is out of range.
     private mutating func read<I: FixedWidthInteger>(
         _ type: I.Type, _ indices: Tensor, _ rows: Int, _ sizes: [Int], _ strides: [Int]
     ) -> Int? {

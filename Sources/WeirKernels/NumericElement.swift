@@ -1,34 +1,34 @@
 public import WeirTensor
 
-// What arithmetic needs of element types. Kernels are generic over these and specialised for each type; integers wrap,
-// as TensorFlow's do, and the 16-bit floats compute in 32 bits and round once an operation.
+// The arithmetic that kernels need from element types. Kernels are generic over these protocols and specialised for each type.
+// Integers wrap as in TensorFlow. The 16-bit floats compute in 32 bits and round once per operation.
 
-/// Types with arithmetic: integers, floats, complex numbers.
+/// A type with arithmetic: an integer, floating-point or complex type.
 @usableFromInline package protocol NumericElement: TensorElement, BitwiseCopyable, Equatable {
     static func plus(_ a: Self, _ b: Self) -> Self
     static func minus(_ a: Self, _ b: Self) -> Self
     static func times(_ a: Self, _ b: Self) -> Self
-    /// The quotient; integers round toward zero and must not be asked to divide by zero.
+    /// Returns the quotient. Integers round toward zero; an integer divisor must not be zero.
     static func over(_ a: Self, _ b: Self) -> Self
     static var one: Self { get }
-    /// The nearest value to a number that fits; the real part of complex types.
+    /// The nearest representable value; for complex types the real part.
     init(number: Double)
 }
 
-/// Types with an order.
+/// A numeric type with an order.
 @usableFromInline package protocol RealElement: NumericElement, Comparable {
-    /// The value as a double, rounded where it must be.
+    /// The value as a double, rounded if necessary.
     var number: Double { get }
     static var lowest: Self { get }
-    /// The lowest that is no infinity.
+    /// The lowest finite value.
     static var lowestFinite: Self { get }
     static var highest: Self { get }
 }
 
-/// Integers.
+/// An integer type.
 @usableFromInline package protocol IntegerElement: RealElement, FixedWidthInteger {}
 
-/// Floating types, and the type that they are computed in.
+/// A floating-point type and the type that it is computed in.
 @usableFromInline package protocol FloatingElement: RealElement {
     associatedtype Compute: MathScalar
     var compute: Compute { get }
@@ -86,9 +86,9 @@ extension BFloat16: FloatingElement {
     @inlinable package static var lowestFinite: BFloat16 { BFloat16(bits: 0xff7f) }
     @inlinable package var compute: Float { float }
     @inlinable package init(compute: Float) { self.init(compute) }
-    /// The order of the numbers. A NaN is neither less nor greater than anything.
+    /// Returns whether `a` is less than `b`. Comparisons with NaN are false.
     @inlinable public static func < (a: BFloat16, b: BFloat16) -> Bool { a.float < b.float }
-    /// Whether the numbers are equal. Zeros of both signs are equal; a NaN equals nothing.
+    /// Returns whether the numbers are equal. Zeros of both signs are equal; NaN equals nothing.
     @inlinable public static func == (a: BFloat16, b: BFloat16) -> Bool { a.float == b.float }
 }
 

@@ -1,9 +1,9 @@
-/// The counter-based generator Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel Random Numbers: As Easy as
-/// 1, 2, 3", SC 2011), with the seeding TensorFlow uses.
+/// The counter-based generator Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3", SC
+/// 2011), seeded as in TensorFlow.
 ///
-/// A value of this type is a place in a stream of samples of 128 bits. The stream is a pure function of key and
-/// counter, so a copy of the generator that skipped `n` samples gives exactly what the original gives after `n` calls;
-/// that is what lets several threads fill one tensor and still produce the numbers one thread would have produced.
+/// A value of this type is a position in a stream of 128-bit samples. The stream is a pure function of key and counter. A copy
+/// that skips `n` samples continues exactly as the original does after `n` calls. So several threads can fill one tensor with
+/// the same numbers as one thread.
 @usableFromInline package struct Philox: Sendable, Equatable {
     /// Words 0 and 1 of the counter, word 0 in the low half.
     @usableFromInline package private(set) var counterLow: UInt64
@@ -12,24 +12,24 @@
     /// Words 0 and 1 of the key, word 0 in the low half.
     @usableFromInline package let key: UInt64
 
-    /// A generator at an explicit place: what the ops of the `V2` family receive as tensors.
+    /// Creates a generator at an explicit position, which the `V2` ops receive as tensors.
     @inlinable package init(key: UInt64, counterLow: UInt64, counterHigh: UInt64) {
         self.key = key
         self.counterLow = counterLow
         self.counterHigh = counterHigh
     }
 
-    /// The generator of a stateful op with the attributes `seed` and `seed2`: the first is the key, the second selects
-    /// one of 2^64 streams.
+    /// Creates the generator of a stateful op with the attributes `seed` and `seed2`. `seed` is the key; `seed2` selects one of
+    /// 2^64 streams.
     @inlinable package init(seed: Int64, seed2: Int64) {
         self.init(
             key: UInt64(bitPattern: seed), counterLow: 0, counterHigh: UInt64(bitPattern: seed2))
     }
 
-    /// The generator of a stateless op with the two seeds of its `seed` input.
+    /// Creates the generator of a stateless op from the two values of its `seed` input.
     ///
-    /// The seeds are first run through one application of Philox under a fixed key, so that it does not matter which
-    /// of their bits the caller varies: half of the result becomes the key, half the upper counter.
+    /// The seeds are first scrambled by one Philox call with a fixed key, so that streams differ whichever seed bits the caller
+    /// varies. Half of the result becomes the key, half the upper counter.
     @inlinable package init(statelessSeed first: UInt64, _ second: UInt64) {
         var scrambler = Philox(key: 0x0246_1e29_3ec8_f720, counterLow: first, counterHigh: second)
         let mixed = scrambler.next()
@@ -37,7 +37,7 @@
             key: Philox.join(mixed[0], mixed[1]), counterLow: 0, counterHigh: Philox.join(mixed[2], mixed[3]))
     }
 
-    /// Moves over `count` samples of 128 bits without computing them.
+    /// Advances by `count` samples of 128 bits without computing them.
     @inline(__always)
     @inlinable package mutating func skip(_ count: UInt64) {
         let (low, carry) = counterLow.addingReportingOverflow(count)
@@ -45,7 +45,7 @@
         if carry { counterHigh &+= 1 }
     }
 
-    /// The next 128 bits of the stream, as four words.
+    /// Returns the next 128 bits of the stream as four words.
     @inline(__always)
     @inlinable package mutating func next() -> SIMD4<UInt32> {
         var word0 = UInt32(truncatingIfNeeded: counterLow)
@@ -68,14 +68,14 @@
         return SIMD4(word0, word1, word2, word3)
     }
 
-    /// Two words as one, the first in the low half.
+    /// Joins two words, the first in the low half.
     @inline(__always)
     @inlinable package static func join(_ low: UInt32, _ high: UInt32) -> UInt64 {
         UInt64(low) | UInt64(high) << 32
     }
 }
 
-/// A generator read one word of 32 bits at a time, for consumers that do not know beforehand how many they need.
+/// A generator read one 32-bit word at a time, for callers that do not know how many words they need.
 @usableFromInline package struct PhiloxWords: Sendable {
     @usableFromInline var generator: Philox
     @usableFromInline var words = SIMD4<UInt32>()
@@ -95,7 +95,7 @@
         return words[used]
     }
 
-    /// A number in [0, 1) with 52 random bits; takes two words.
+    /// Returns a number in [0, 1) with 52 random bits. Uses two words.
     @inline(__always)
     @inlinable package mutating func nextDouble() -> Double {
         let high = next()
@@ -104,7 +104,7 @@
     }
 }
 
-/// Random bits put below the binary point of a one, minus that one: a number in [0, 1).
+/// Conversions of random bits to [0, 1): the bits become the fraction of a number in [1, 2), less 1.
 @usableFromInline package enum UnitInterval {
     @inline(__always)
     @inlinable package static func float(_ word: UInt32) -> Float {

@@ -1,25 +1,27 @@
 public import WeirDevice
 public import WeirTensor
 
-// Reductions. As with elementwise loops, what is specialised for a function and a type is only the innermost work: a
-// contiguous row into one accumulator, and rows into a row of accumulators. Which rows those are is worked out once.
+// Reductions. As with elementwise loops, only the innermost work is specialised for a function and a type: a contiguous row
+// into one accumulator, and rows into a row of accumulators. `Reduction` finds the rows.
 //
-// Elements are combined in an order that depends on shapes alone, never on threads: results can be repeated. Rows are
-// summed in many lanes and blocks, so that rounding errors grow with the logarithm rather than with the count.
+// The order of combining depends on shapes alone, never on threads, so results are reproducible. Rows are summed in many lanes
+// and blocks, so that rounding errors grow with the logarithm of the count, not with the count.
 
-/// How many elements become one.
+/// A function that reduces many elements to one.
 @usableFromInline package protocol Reducer: SendableMetatype {
     associatedtype Element: TensorElement
     associatedtype Accumulator: BitwiseCopyable
-    /// What combines with anything to that.
+    /// The neutral element of `combine`.
     static var identity: Accumulator { get }
+    /// Converts an element to an accumulator.
     static func enter(_ x: Element) -> Accumulator
+    /// Combines two accumulators.
     static func combine(_ a: Accumulator, _ b: Accumulator) -> Accumulator
-    /// The result of reducing `count` elements.
+    /// Returns the result of reducing `count` elements.
     static func leave(_ a: Accumulator, _ count: Int) -> Element
 }
 
-/// A reducer of floats, for a type that is computed in floats.
+/// A reducer over floats, applied to a 16-bit float type.
 @usableFromInline package enum NarrowReducer<R: Reducer, E: FloatingElement>: Reducer where R.Element == Float, E.Compute == Float {
     @inlinable package static var identity: R.Accumulator { R.identity }
     @inlinable @inline(__always) package static func enter(_ x: E) -> R.Accumulator { R.enter(x.compute) }
@@ -27,25 +29,25 @@ public import WeirTensor
     @inlinable @inline(__always) package static func leave(_ a: R.Accumulator, _ count: Int) -> E { E(compute: R.leave(a, count)) }
 }
 
-/// The loops of a reducer, applied to memory.
+/// The loops of a reducer on raw memory.
 @usableFromInline package struct ReduceLoops: Sendable {
     @usableFromInline package let elementSize: Int
     @usableFromInline package let accumulatorSize: Int
-    /// Writes the identity over accumulators.
+    /// Sets accumulators to the identity.
     @usableFromInline package let clear: @Sendable (_ accumulators: UnsafeMutableRawPointer, _ count: Int) -> Void
-    /// Reduces each of some contiguous rows, which follow each other, to one accumulator.
+    /// Reduces each of `rowCount` adjacent rows of `length` elements to one accumulator.
     @usableFromInline package let reduceRows:
         @Sendable (
             _ x: UnsafeRawPointer, _ rowCount: Int, _ length: Int, _ accumulators: UnsafeMutableRawPointer
         ) -> Void
-    /// Combines rows, which are `stride` elements apart, into a row of accumulators.
+    /// Combines rows, which start `stride` elements apart, into a row of accumulators.
     @usableFromInline package let accumulate:
         @Sendable (
             _ x: UnsafeRawPointer, _ rowCount: Int, _ stride: Int, _ length: Int, _ accumulators: UnsafeMutableRawPointer
         ) -> Void
     /// Combines accumulators into others.
     @usableFromInline package let merge: @Sendable (_ from: UnsafeRawPointer, _ into: UnsafeMutableRawPointer, _ count: Int) -> Void
-    /// Makes results, each of `reduced` elements, of accumulators.
+    /// Converts accumulators, each of `reduced` elements, to results.
     @usableFromInline package let finish:
         @Sendable (
             _ accumulators: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, _ count: Int, _ reduced: Int
@@ -94,12 +96,12 @@ public import WeirTensor
     }
 }
 
-/// The innermost loops, over lanes that do not depend on each other.
+/// The innermost loops, over independent lanes.
 @usableFromInline enum RowReduction<R: Reducer> {
     @inlinable package static var laneCount: Int { 64 }
-    /// Rows shorter than this are reduced element by element.
+    /// The shortest row that is reduced in lanes; shorter rows are reduced element by element.
     @inlinable package static var fewest: Int { 16 }
-    /// Narrow rows are combined this many elements at a time.
+    /// The least number of elements that narrow rows are combined in at a time.
     @inlinable package static var wideLength: Int { 256 }
 
     @inlinable package static func reduce(_ x: UnsafePointer<R.Element>, _ length: Int, _ lanes: UnsafeMutablePointer<R.Accumulator>) -> R.Accumulator {
@@ -134,7 +136,7 @@ public import WeirTensor
             for row in 0..<rowCount { combine(x + row * stride, accumulators, length) }
             return
         }
-        // Several narrow rows at once make a row worth a vector loop.
+        // Combines several narrow rows at once, so that the loop is long enough for vector instructions.
         let width = together * length
         HostAllocator.shared.withScratch(width * MemoryLayout<R.Accumulator>.stride) { memory in
             let wide = memory.assumingMemoryBound(to: R.Accumulator.self)

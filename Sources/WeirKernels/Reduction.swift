@@ -1,15 +1,16 @@
 public import WeirDevice
 public import WeirTensor
 
-/// Which elements of a tensor are reduced together.
+/// Which dimensions of a tensor are reduced, and the run of the reduction.
 package struct Reduction {
-    /// The input's dimensions with neighbours that are both kept or both reduced made one, and those of size 1 left out.
+    /// The input's dimensions without those of size 1. Adjacent dimensions that are both kept or both reduced are merged.
     package private(set) var groups: [(size: Int, isReduced: Bool)] = []
-    /// How many results there are, and how many elements become one.
+    /// The number of results.
     package let resultCount: Int
+    /// The number of elements that are reduced to one result.
     package let reducedCount: Int
 
-    /// - Parameter isReduced: for each dimension. The element count of the kept ones must not overflow.
+    /// - Parameter isReduced: whether each dimension is reduced. The element count of the kept dimensions must not overflow.
     package init(_ shape: Shape, _ isReduced: [Bool]) {
         var (kept, reduced) = (1, 1)
         for axis in 0..<shape.rank {
@@ -25,15 +26,16 @@ package struct Reduction {
         reducedCount = shape.elementCount == 0 ? 0 : reduced
     }
 
-    /// Whether each result is of just one element.
+    /// Whether each result comes from just one element.
     package var isTrivial: Bool { reducedCount == 1 }
 
-    /// How much is combined into one accumulator before it is combined with others.
+    /// The number of elements combined into one accumulator before accumulators are combined with each other.
     private static let blockLength = 16 << 10
-    /// The widest row of accumulators, which stays in the first-level cache.
+    /// The widest row of accumulators; it stays in the first-level cache.
     private static let widest = 2048
 
-    /// - Throws: `resourceExhausted` when there is no memory for what is combined in blocks.
+    /// Reduces the elements at `x` into `out`.
+    /// - Throws: `resourceExhausted` when there is no memory for the accumulators of blocks.
     package func run(
         _ loops: ReduceLoops, _ x: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, on pool: ComputePool
     ) throws(Status) {
@@ -47,7 +49,7 @@ package struct Reduction {
         }
     }
 
-    /// Nothing to combine: each result is of one element, or of none.
+    /// Handles reductions without combining: each result comes from one element or none.
     private func runTrivial(_ loops: ReduceLoops, _ x: UnsafeRawPointer, _ out: UnsafeMutableRawPointer) {
         withAccumulators(loops, min(resultCount, Reduction.widest)) { accumulators in
             for start in stride(from: 0, to: resultCount, by: Reduction.widest) {
@@ -59,7 +61,7 @@ package struct Reduction {
         }
     }
 
-    /// The last dimension is reduced: rows become single accumulators.
+    /// Reduces when the last dimension is reduced: rows become single accumulators.
     private func runInner(
         _ loops: ReduceLoops, _ x: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, _ pool: ComputePool
     ) throws(Status) {
@@ -78,7 +80,7 @@ package struct Reduction {
                 }
             }
         }
-        // Long rows: each block of a row has an accumulator, which are combined in order.
+        // Long rows: each block of a row has its own accumulator; these are combined in order.
         let byteCount = resultCount * blocks * loops.accumulatorSize
         let accumulators = try HostAllocator.shared.allocate(byteCount)
         defer { HostAllocator.shared.deallocate(accumulators, byteCount) }
@@ -97,7 +99,7 @@ package struct Reduction {
         }
     }
 
-    /// The last dimension is reduced, and others before it that are not its neighbours.
+    /// Reduces when the last dimension is reduced along with others that are not adjacent to it.
     private func runInnerStrided(_ loops: ReduceLoops, _ x: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, _ pool: ComputePool) {
         let length = groups[groups.count - 1].size
         let (kept, reduced) = (Steps(groups.dropLast(), scale: length, reduced: false), Steps(groups.dropLast(), scale: length, reduced: true))
@@ -117,13 +119,13 @@ package struct Reduction {
         }
     }
 
-    /// The last dimension is kept: rows are combined into rows of accumulators.
+    /// Reduces when the last dimension is kept: rows are combined into rows of accumulators.
     private func runOuter(
         _ loops: ReduceLoops, _ x: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, _ pool: ComputePool
     ) throws(Status) {
         let length = groups[groups.count - 1].size
         let last = groups.count - 2
-        // What is reduced last steps evenly; what is reduced before it, if anything, by its own offsets.
+        // The last reduced group has an even stride; the reduced groups before it, if any, have offsets from `Steps`.
         let (rowCount, before) = (groups[last].size, groups[..<last])
         let (kept, reduced) = (Steps(before, scale: rowCount * length, reduced: false), Steps(before, scale: rowCount * length, reduced: true))
         let width = min(length, Reduction.widest)
@@ -132,7 +134,7 @@ package struct Reduction {
         let blocks = reduced.count == 1 ? (rowCount + blockRows - 1) / blockRows : 1
         let (size, accumulatorSize) = (loops.elementSize, loops.accumulatorSize)
 
-        /// The accumulators of some columns of one result row, over one block of rows or all of them.
+        /// Combines some columns of one result row into `accumulators`, over one block of rows or over all rows.
         func combine(_ index: Int, _ column: Int, _ block: Int, _ accumulators: UnsafeMutableRawPointer) -> Int {
             let start = column * width
             let count = min(width, length - start)
@@ -179,7 +181,7 @@ package struct Reduction {
         HostAllocator.shared.withScratch(max(1, count) * loops.accumulatorSize, body)
     }
 
-    /// Offsets of the positions along the dimensions that are kept, or along those that are reduced.
+    /// The offsets of the positions along the kept groups, or along the reduced groups.
     private struct Steps {
         private var dimensions: [(size: Int, stride: Int)] = []
         package private(set) var count = 1

@@ -7,17 +7,18 @@ public import WeirTensor
     public import Darwin
 #endif
 
-/// Copies whole rows, each from wherever it lies to wherever it goes: what gathering, scattering and partitioning do.
+/// Copies of whole rows between arbitrary positions, for gather, scatter and partition ops.
 ///
-/// `place` gives for each move the row to read and the row to write, as numbers of rows.
+/// The closure `place` returns for each move the row to read and the row to write, as row indices.
 @usableFromInline package struct RowMoves {
     @usableFromInline package let dtype: DType
-    /// Elements in a row.
+    /// The number of elements in a row.
     @usableFromInline package let width: Int
 
     package init(dtype: DType, width: Int) { (self.dtype, self.width) = (dtype, width) }
 
-    /// Moves `count` rows. `place` is called once for each, from several threads at once; its rows are not checked.
+    /// Moves `count` rows. Calls `place` once per move, from several threads at once, and does not check the rows that it
+    /// returns.
     @inline(__always)
     @inlinable package func run(
         _ count: Int, from source: Tensor, to target: Tensor, in pool: ComputePool,
@@ -31,7 +32,7 @@ public import WeirTensor
         }
     }
 
-    /// Moves `count` rows one after another on this thread, so that of two that go to one place the later stays.
+    /// Moves `count` rows in order on this thread, so that for duplicate targets the last move wins.
     @inline(__always)
     @inlinable package func runInOrder(
         _ count: Int, from source: Tensor, to target: Tensor, place: (Int) -> (source: Int, target: Int)
@@ -45,7 +46,7 @@ public import WeirTensor
         }
     }
 
-    /// Moves `slabs` times `count` rows. `place` is told the slab and the row in it, for it would else have to divide.
+    /// Moves `slabs` times `count` rows. Passes `place` both the slab and the row in the slab, which saves a division per row.
     @inline(__always)
     @inlinable package func run(
         slabs: Int, count: Int, from source: Tensor, to target: Tensor, in pool: ComputePool,

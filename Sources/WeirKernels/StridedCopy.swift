@@ -7,11 +7,10 @@ public import WeirTensor
     public import Darwin
 #endif
 
-/// Copies a block of elements from one layout to another: what slicing, transposing, tiling, padding and
-/// concatenating come to.
+/// A copy of a block of elements between two layouts, for slice, transpose, tile, pad and concat ops.
 ///
-/// A layout is a distance in elements along each dimension: 0 repeats an element, a negative one runs backwards.
-/// Neighbouring dimensions that step alike in both layouts are merged, so that most blocks come to one or two.
+/// A layout is a stride in elements for each dimension: 0 repeats an element, a negative stride runs backwards. Adjacent
+/// dimensions that are contiguous in both layouts are merged, so most blocks reduce to one or two dimensions.
 package struct StridedCopy {
     package private(set) var sizes: [Int] = []
     package private(set) var sourceStrides: [Int] = []
@@ -33,22 +32,23 @@ package struct StridedCopy {
             }
         }
     }
-    /// From a layout to one without gaps.
+    /// Creates a copy from a strided layout to a dense one.
     package init(_ sizes: [Int], from source: [Int]) { self.init(sizes, from: source, to: StridedCopy.strides(of: sizes)) }
-    /// From a layout without gaps.
+    /// Creates a copy from a dense layout to a strided one.
     package init(_ sizes: [Int], to target: [Int]) { self.init(sizes, from: StridedCopy.strides(of: sizes), to: target) }
 
-    /// Row-major distances. They wrap where an empty shape's other dimensions are absurd; nobody goes there then.
+    /// Returns row-major strides. They are exact for every shape that a tensor can have, and wrap instead of trapping for
+    /// others.
     package static func strides(of sizes: [Int]) -> [Int] {
         var strides = [Int](repeating: 1, count: sizes.count)
         for index in sizes.indices.dropLast().reversed() { strides[index] = strides[index + 1] &* sizes[index + 1] }
         return strides
     }
 
-    /// Whether source and target both are one run without gaps.
+    /// Whether source and target are both dense.
     package var isContiguous: Bool { sizes.isEmpty || (sizes.count == 1 && sourceStrides[0] == 1 && targetStrides[0] == 1) }
 
-    /// Copies; the pointers are those of the block's first element.
+    /// Copies the block. The pointers address the block's first element.
     package func run(_ dtype: DType, from source: UnsafeRawPointer, to target: UnsafeMutableRawPointer, in pool: ComputePool) {
         guard !isEmpty else { return }
         switch dtype {
@@ -59,7 +59,7 @@ package struct StridedCopy {
         }
     }
 
-    /// Copies between tensors of one dtype; offsets are those of the block's first element, in elements.
+    /// Copies between tensors of one dtype. Each offset is the index of the block's first element.
     package func run(
         from source: Tensor, skipping sourceOffset: Int = 0, to target: Tensor, at targetOffset: Int = 0,
         in pool: ComputePool
@@ -82,7 +82,7 @@ package struct StridedCopy {
         level(0, source.assumingMemoryBound(to: E.self), target.assumingMemoryBound(to: E.self))
     }
 
-    /// Copying less than this is not worth another thread.
+    /// The least number of bytes worth a task on another thread.
     fileprivate static let grain = 256 << 10
 
     private func copyBytes(
@@ -107,23 +107,23 @@ package struct StridedCopy {
     }
 }
 
-/// A strided copy of plain bytes: distances are in bytes, `unit` bytes are moved at a time.
+/// A strided copy of plain bytes. Strides are in bytes; `unit` bytes are moved at a time.
 private struct BytePlan {
     package var sizes: [Int]
     package var source: [Int]
     package var target: [Int]
     package var unit: Int
-    /// Whether the last two dimensions run across each other: the last but one is dense in the source, the last in the
-    /// target. Copied tile by tile, so that both sides stay in the cache.
+    /// Whether the last two dimensions are transposed: the last but one is dense in the source, the last is dense in the
+    /// target. They are copied tile by tile, so that both sides stay in the cache.
     package var isTiled = false
 
     package init(_ sizes: [Int], _ source: [Int], _ target: [Int], unit: Int) {
         (self.sizes, self.source, self.target, self.unit) = (sizes, source, target, unit)
-        // A long dense run stays a dimension, for it may have to be split between threads.
+        // A long dense run stays a dimension, so that it can be split between threads.
         if let last = sizes.last, sizes.count > 1, last * unit < StridedCopy.grain { foldUnit() }
     }
 
-    /// Makes a dense innermost dimension part of the unit.
+    /// Merges a dense innermost dimension into the unit.
     package mutating func foldUnit() {
         guard let last = sizes.indices.last, source[last] == unit, target[last] == unit else { return }
         unit *= sizes[last]
@@ -132,6 +132,7 @@ private struct BytePlan {
         target.removeLast()
     }
 
+    /// Moves the dimension that is dense in the source before the last one, if the copy is a transposition.
     package mutating func arrangeTiles() {
         guard sizes.count > 1, [1, 2, 4, 8, 16].contains(unit), let last = sizes.indices.last,
             target[last] == unit, source[last] != unit, source[last] != 0,
@@ -156,7 +157,7 @@ private struct BytePlan {
         }
     }
 
-    /// Runs of `unit` bytes.
+    /// Copies runs of `unit` bytes with `memcpy`.
     private func walkRuns(_ from: UnsafeRawPointer, _ to: UnsafeMutableRawPointer) {
         let (count, unit) = (sizes.count, unit)
         sizes.withUnsafeBufferPointer { sizes in
@@ -180,7 +181,7 @@ private struct BytePlan {
         }
     }
 
-    /// Elements of one width.
+    /// Copies elements of one of the widths that are moved by load and store.
     private func walk<W: TurnedUnit>(_ type: W.Type, _ from: UnsafeRawPointer, _ to: UnsafeMutableRawPointer) {
         guard let last = sizes.indices.last else {
             return to.storeBytes(of: from.loadUnaligned(as: W.self), as: W.self)
@@ -213,7 +214,7 @@ private func move<W: BitwiseCopyable>(_ type: W.Type, _ from: UnsafeRawPointer, 
     to.storeBytes(of: from.loadUnaligned(as: W.self), as: W.self)
 }
 
-/// One row, whatever the distances.
+/// Copies one row with any strides.
 @inline(__always)
 private func row<W: BitwiseCopyable>(
     _ type: W.Type, _ from: UnsafeRawPointer, _ fromStride: Int, _ to: UnsafeMutableRawPointer, _ toStride: Int,
@@ -230,9 +231,9 @@ private func row<W: BitwiseCopyable>(
     }
 }
 
-/// Units of which a square can be turned at once.
+/// A unit for which a square of four by four can be transposed at once.
 private protocol TurnedUnit: BitwiseCopyable {
-    /// Target row r, column c is source row c, column r, for four of each.
+    /// Transposes a square of four by four: target row r, column c is source row c, column r.
     static func turnFour(_ from: UnsafeRawPointer, _ fromStride: Int, _ to: UnsafeMutableRawPointer, _ toStride: Int)
 }
 extension UInt8: TurnedUnit {}
@@ -267,7 +268,7 @@ extension SIMD2<UInt64>: TurnedUnit {
     }
 }
 
-/// A transposition: target row r, column c is source row c, column r. Goes by tiles that fit the cache's lines.
+/// Transposes: target row r, column c is source row c, column r. Works in tiles the size of a cache line.
 @inline(__always)
 private func tiles<W: TurnedUnit>(
     _ type: W.Type, _ from: UnsafeRawPointer, _ fromStride: Int, _ to: UnsafeMutableRawPointer, _ toStride: Int,
@@ -305,15 +306,16 @@ private func tiles<W: TurnedUnit>(
 }
 
 extension Tensor {
-    /// The first byte of its elements, whatever their type.
+    /// The address of its first element, for any dtype.
     @inlinable package var firstByte: UnsafeRawPointer { bytes.baseAddress! }
+    /// The address of its first element for writing, for any dtype.
     @inlinable package var mutableFirstByte: UnsafeMutableRawPointer { mutableBytes.baseAddress! }
 
-    /// Writes one element of the same type over all of its own.
+    /// Fills the tensor with the one element of `value`, which has the same dtype.
     package func fillElements(with value: Tensor, in pool: ComputePool) {
         StridedCopy([elementCount], from: [0], to: [1]).run(from: value, to: self, in: pool)
     }
-    /// Writes zeros over its elements, or empty strings and handles.
+    /// Sets all elements to zero, or to empty strings, handles and variants.
     package func clearElements() {
         switch dtype {
         case .string: mutableElements(ByteString.self).update(repeating: .zero)

@@ -1,30 +1,30 @@
 public import WeirTensor
 
-/// A variant that gradients are summed of: TensorFlow's tensor lists and optionals.
+/// A variant value with an addition, for gradients: TensorFlow's tensor lists and optionals.
 package protocol SummableVariant: VariantValue {
-    /// Zeros of its kind, types and shapes.
+    /// Returns zeros of the same kind, dtypes and shapes.
     func zerosLike() throws(Status) -> any VariantValue
-    /// The sum of this value and another of its kind, element by element.
-    /// - Throws: `invalidArgument` in TensorFlow's words when the two do not fit each other.
+    /// Returns the elementwise sum of this value and another of its kind.
+    /// - Throws: `invalidArgument` with TensorFlow's message when the two do not match.
     func adding(_ other: Variant) throws(Status) -> any VariantValue
 }
 
 extension Variant {
-    /// What kind of value it holds, for messages.
+    /// The name of the value's type, as TensorFlow prints it in messages.
     package var typeName: String {
         guard let value else { return "Variant<type: <empty>>" }
         if let opaque = value as? OpaqueVariant { return "Variant<type: \(opaque.name)>" }
         return "Variant<type: \(type(of: value).typeName)>"
     }
 
-    /// The sum of two variants of one kind. An empty one is zeros.
+    /// Returns the sum of two variants of one kind. An empty variant counts as zeros.
     package func adding(_ other: Variant) throws(Status) -> Variant {
         guard value != nil else { return other }
         guard other.value != nil else { return self }
         return Variant(try summable("binary variant binary_op function found for op ADD").adding(other))
     }
 
-    /// Zeros like it. Zeros like an empty one are empty.
+    /// Returns zeros like this variant. For an empty variant the result is empty.
     package func zerosLike() throws(Status) -> Variant {
         value == nil ? self : Variant(try summable("unary variant unary_op function found for op ZEROS_LIKE").zerosLike())
     }
@@ -38,7 +38,7 @@ extension Variant {
 }
 
 extension Tensor {
-    /// Zeros of its type and shape, of variants too.
+    /// Returns zeros of the same dtype and shape, including variants.
     package func zerosLike() throws(Status) -> Tensor {
         let result = try Tensor.zeros(dtype, shape)
         if dtype == .variant {

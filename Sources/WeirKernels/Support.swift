@@ -1,26 +1,26 @@
 public import WeirGraph
 public import WeirTensor
 
-// What the ops of this family share.
+// Helpers that several op families share.
 
 extension DTypeSet {
-    /// What TensorFlow's GPU kernels that only move elements take: int32 is not among them, it stays in host memory.
+    /// The dtypes of TensorFlow's GPU kernels that only move elements. int32 is excluded because it stays in host memory.
     package static let gpuMovable: DTypeSet = [numeric.subtracting(DTypeSet(.int32)), DTypeSet(.bool)]
     package static let int32 = DTypeSet(.int32)
     package static let floatingOrComplex: DTypeSet = [floating, complex]
     package static let numericOrBool: DTypeSet = [numeric, DTypeSet(.bool)]
-    /// Every type but the quantized ones.
+    /// All dtypes except the quantized ones.
     package static let unquantized: DTypeSet = all.subtracting(quantized)
 }
 
-/// An axis counted from the front, or nil when there is none such; negative ones count from the back.
+/// Returns the axis counted from the front, or nil when it is out of range. Negative axes count from the back.
 package func frontAxis(_ axis: Int, rank: Int) -> Int? {
     guard axis >= -rank, axis < rank else { return nil }
     return axis < 0 ? axis + rank : axis
 }
 
-/// A client's sizes as a shape.
-/// - Throws: `invalidArgument` in TensorFlow's words.
+/// Converts sizes from a client to a shape.
+/// - Throws: `invalidArgument` with TensorFlow's message.
 package func clientShape(_ sizes: [Int]) throws -> Shape {
     if let bad = sizes.first(where: { $0 < 0 }) { throw Status.invalidArgument("Dimension \(bad) must be >= 0") }
     do {
@@ -31,10 +31,10 @@ package func clientShape(_ sizes: [Int]) throws -> Shape {
     }
 }
 
-/// A product that wraps: right wherever there are elements, and harmless where there are none.
+/// Returns the product. It is exact for every shape that a tensor can have, and wraps instead of trapping for others.
 package func wrappingProduct(_ sizes: some Sequence<Int>) -> Int { sizes.reduce(1, &*) }
 
-/// Where the element at a flat position lies, as TensorFlow's messages say it: `[1,2]`, nothing for a scalar.
+/// Returns the index of the element at a flat position as in TensorFlow's messages: `[1,2]`, or nothing for a scalar.
 package func positionText(_ flat: Int, in shape: Shape) -> String {
     guard shape.rank > 0 else { return "" }
     var rest = flat
@@ -47,12 +47,12 @@ package func positionText(_ flat: Int, in shape: Shape) -> String {
 }
 
 extension KernelContext {
-    /// Makes a block of a tensor output `index`: a view where the block has no gaps, else a copy.
+    /// Sets output `index` to a block of a tensor: a view if the block is contiguous, otherwise a copy.
     package func setOutput(_ index: Int, _ shape: Shape, _ block: StridedCopy, of source: Tensor, at offset: Int) throws {
         let count = shape.elementCount
         if count > 0, block.isContiguous {
             if count == source.elementCount { return setOutput(index, source.shaped(shape)) }
-            // What fits behind a tensor's header is copied, so as not to hold the whole for a little.
+            // Copies a small block, which fits behind a tensor's header, because a view would keep the whole source alive.
             if count * source.dtype.byteCount > 256 {
                 let flat = source.reshaped(Shape(source.elementCount))
                 return setOutput(index, flat.rows(offset..<offset + count).shaped(shape))
@@ -64,17 +64,17 @@ extension KernelContext {
 }
 
 extension Tensor {
-    /// About how many bytes its elements take as text.
+    /// The approximate number of bytes of the elements as text.
     package var textSize: Int {
         dtype == .string ? elements(ByteString.self).reduce(0) { $0 &+ $1.count } : elementCount &* 8
     }
-    /// The same elements in another shape; itself when it has that shape already.
+    /// Returns the same elements in another shape, or the tensor itself if it already has that shape.
     package func shaped(_ shape: Shape) -> Tensor { self.shape == shape ? self : reshaped(shape) }
 }
 
 extension ShapeContext {
-    /// The shape that input `index` says.
-    /// - Throws: `invalidArgument` when it is no vector, or a size is below -1.
+    /// Returns the shape that input `index` holds.
+    /// - Throws: `invalidArgument` when the input is not a vector, or a size is below -1.
     package func shapeArgument(_ index: Int) throws -> PartialShape {
         try requireRank(index, 1)
         if let bad = try? constant(index)?.integers().first(where: { $0 < -1 }) {
@@ -82,18 +82,18 @@ extension ShapeContext {
         }
         return constantShape(index)
     }
-    /// The one integer that input `index` is, when it is known while building.
+    /// Returns the value of a scalar integer input if it is constant.
     package func integer(_ index: Int) -> Int? { try? constant(index)?.integer() }
-    /// The integers that input `index` is, when they are known while building.
+    /// Returns the values of an integer input if they are constant.
     package func integers(_ index: Int) -> [Int]? { try? constant(index)?.integers() }
-    /// Hands the type and shape of the variable behind input `input` on to an output.
+    /// Passes the dtype and shape of the variable behind handle input `input` to an output.
     package mutating func passHandle(from input: Int = 0, to output: Int = 0) {
         if let handle = handle(input) { setHandle(output, handle.dtype, handle.shape) }
     }
 }
 
 extension GradientContext {
-    /// An output's shape in a type of integers, as a constant where it is known.
+    /// Returns an output's shape as a tensor of the integer type `dtype`; a constant if the shape is known.
     package func shape(_ output: Output, _ dtype: DType) -> Output {
         if dtype == .int64 {
             if let known = output.shape.known { return constant(Tensor(known.dimensions.map { Int64($0) })) }
@@ -101,20 +101,23 @@ extension GradientContext {
         }
         return shape(output)
     }
-    /// A value in another type.
+    /// Casts a value to another dtype, if it differs.
     package func cast(_ output: Output, to dtype: DType) -> Output {
         output.dtype == dtype ? output : op("Cast", output, attributes: ["DstT": .type(dtype)])
     }
-    /// Tensors one after another along an axis; one alone is itself.
+    /// Concatenates tensors along an axis. A single tensor is returned as it is.
     package func joined(_ parts: [Output], along axis: Output) -> Output {
         parts.count == 1 ? parts[0] : ops("ConcatV2", parts + [axis])[0]
     }
+    /// Returns an int32 constant, clamped to its range.
     package func integer(_ value: Int) -> Output { constant(Tensor(Int32(clamping: value))) }
+    /// Reshapes an output to the shape of another.
     package func reshape(_ output: Output, like other: Output) -> Output { op("Reshape", output, shape(other)) }
 }
 
 extension PartialShape {
-    /// - Throws: `invalidArgument` when the known dimensions alone are more than any tensor has elements.
+    /// Returns this shape after a check of its size.
+    /// - Throws: `invalidArgument` when the product of the known dimensions exceeds the largest element count.
     package func requiringSaneSize() throws(Status) -> PartialShape {
         if let dimensions { _ = try Shape(validating: dimensions.map { $0 ?? 1 }) }
         return self

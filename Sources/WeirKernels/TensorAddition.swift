@@ -1,9 +1,9 @@
 public import WeirTensor
 
-/// Sums of whole tensors of one shape, for what accumulates gradients.
+/// Sums of whole tensors of one shape, for gradient accumulation.
 package enum TensorAddition {
-    /// Writes the sums of `a`'s and `b`'s elements to `sum`, which may be either of them.
-    /// - Throws: `invalidArgument` when the type has no sum.
+    /// Writes the elementwise sum of `a` and `b` to `sum`, which may be either of them.
+    /// - Throws: `invalidArgument` when the dtype has no addition.
     package static func add(_ a: Tensor, _ b: Tensor, into sum: Tensor) throws(Status) {
         switch a.dtype {
         case .float32: loop(Float.self, a, b, sum)
@@ -25,7 +25,7 @@ package enum TensorAddition {
         }
     }
 
-    /// A new tensor with the sums.
+    /// Returns the sum in a new tensor.
     package static func sum(_ a: Tensor, _ b: Tensor, in allocator: any Allocator = HostAllocator.shared) throws(Status)
         -> Tensor
     {
@@ -34,7 +34,7 @@ package enum TensorAddition {
         return sum
     }
 
-    // Integers wrap alike with and without a sign.
+    // Signed and unsigned integers wrap alike, so they share a loop.
     private static func loop<E: NumericElement>(_ type: E.Type, _ a: Tensor, _ b: Tensor, _ sum: Tensor) {
         let (left, right, sums) = (a.elements(E.self), b.elements(E.self), sum.mutableElements(E.self))
         for index in 0..<sums.count { sums[index] = E.plus(left[index], right[index]) }

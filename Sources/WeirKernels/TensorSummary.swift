@@ -5,10 +5,10 @@
 #endif
 public import WeirTensor
 
-// Tensors as text, just as TensorFlow's assertions and prints show them.
+// Tensors as text, in the format of TensorFlow's Assert and Print ops.
 
 extension Tensor {
-    /// The first `limit` elements, rows in brackets: `[1 2][3...]...`; all of them when `limit` is negative.
+    /// Returns the first `limit` elements with rows in brackets: `[1 2][3...]...`. A negative `limit` means all elements.
     package func summarizedValue(_ limit: Int) -> String {
         let limit = limit < 0 ? elementCount : min(limit, elementCount)
         var text = ""
@@ -25,7 +25,7 @@ extension Tensor {
     private func appendDimension(_ axis: Int, _ limit: Int, _ next: inout Int, _ text: inout String) {
         guard next < limit else { return }
         guard axis == rank - 1 else {
-            // Rows without elements would be printed for ever.
+            // Without this check an empty tensor with a huge dimension would loop for ever.
             guard elementCount > 0 else { return }
             for _ in 0..<dimension(axis) where next < limit {
                 text += "["
@@ -58,13 +58,14 @@ extension Tensor {
     }
 }
 
+/// The text of numbers and strings in TensorFlow's format.
 package enum PrintedNumber {
-    /// As few digits as give the number back: six, or else nine.
+    /// Returns six digits if they parse back to the same number, otherwise nine.
     package static func text(_ value: Float) -> String {
         let short = formatted("%.6g", Double(value))
         return Float(short) == value || !value.isFinite ? short : formatted("%.9g", Double(value))
     }
-    /// As few digits as give the number back: fifteen, or else seventeen.
+    /// Returns fifteen digits if they parse back to the same number, otherwise seventeen.
     package static func text(_ value: Double) -> String {
         let short = formatted("%.15g", value)
         return Double(short) == value || !value.isFinite ? short : formatted("%.17g", value)
@@ -77,7 +78,7 @@ package enum PrintedNumber {
         }
     }
 
-    /// Bytes as a C string literal spells them.
+    /// Returns bytes escaped as in a C string literal.
     package static func escaped(_ bytes: [UInt8]) -> String {
         var text = ""
         for byte in bytes {

@@ -1,26 +1,27 @@
 public import WeirGraph
 public import WeirTensor
 
-// From a dtype to code specialised for its Swift type. A generic closure would say it shortest, but Swift has none: a
-// visitor is a struct with a generic method, called once a node.
+// Dispatch from a dtype to code specialised for its Swift type. Swift has no generic closures, so a visitor is a struct with a
+// generic method. It is called once per node.
 
 /// Makes a kernel for a numeric element type.
 @usableFromInline package protocol NumericVisitor { func visit<E: NumericElement>(_ type: E.Type) throws -> Kernel }
-/// Makes a kernel for an element type with an order.
+/// Makes a kernel for an ordered element type.
 @usableFromInline package protocol RealVisitor { func visit<E: RealElement>(_ type: E.Type) throws -> Kernel }
 /// Makes a kernel for an integer type.
 @usableFromInline package protocol IntegerVisitor { func visit<E: IntegerElement>(_ type: E.Type) throws -> Kernel }
-/// Makes a kernel for a floating type.
+/// Makes a kernel for a floating-point type.
 @usableFromInline package protocol FloatingVisitor { func visit<E: FloatingElement>(_ type: E.Type) throws -> Kernel }
-/// Makes a kernel for elements that are only moved: the type has the right size, not the right meaning.
+/// Makes a kernel for elements that are only moved. The type has the right size, not the right meaning.
 @usableFromInline package protocol MovableVisitor { func visit<E: MovableElement>(_ type: E.Type) throws -> Kernel }
 
 extension KernelRequest {
+    /// Returns the error for a dtype without a kernel.
     @inlinable package func unsupportedType(_ attribute: String) -> Status {
         .unimplemented("\(op.name) node '\(name)': no kernel for \(attribute)=\(attributes.type(attribute)?.name ?? "?")")
     }
 
-    /// The kernel for the element type that attribute `T` names.
+    /// Returns the kernel for the numeric dtype of an attribute.
     @inlinable package func numeric(_ attribute: String = "T", _ visitor: some NumericVisitor) throws -> Kernel {
         switch try type(attribute) {
         case .complex64: try visitor.visit(Complex64.self)
@@ -40,6 +41,7 @@ extension KernelRequest {
         default: throw unsupportedType(attribute)
         }
     }
+    /// Returns the kernel for the ordered dtype of an attribute.
     @inlinable package func real(_ attribute: String = "T", _ visitor: some RealVisitor) throws -> Kernel {
         switch try type(attribute) {
         case .float32: try visitor.visit(Float.self)
@@ -57,6 +59,7 @@ extension KernelRequest {
         default: throw unsupportedType(attribute)
         }
     }
+    /// Returns the kernel for the integer dtype of an attribute.
     @inlinable package func integer(_ attribute: String = "T", _ visitor: some IntegerVisitor) throws -> Kernel {
         switch try type(attribute) {
         case .int8: try visitor.visit(Int8.self)
@@ -70,6 +73,7 @@ extension KernelRequest {
         default: throw unsupportedType(attribute)
         }
     }
+    /// Returns the kernel for the floating-point dtype of an attribute.
     @inlinable package func floating(_ attribute: String = "T", _ visitor: some FloatingVisitor) throws -> Kernel {
         switch try type(attribute) {
         case .float32: try visitor.visit(Float.self)
@@ -79,7 +83,7 @@ extension KernelRequest {
         default: throw unsupportedType(attribute)
         }
     }
-    /// The kernel for elements that are only moved, by their size.
+    /// Returns the kernel for elements that are only moved, chosen by their size.
     @inlinable package func movable(_ attribute: String = "T", _ visitor: some MovableVisitor) throws -> Kernel {
         switch try type(attribute) {
         case .string: try visitor.visit(ByteString.self)
@@ -97,7 +101,7 @@ extension KernelRequest {
     }
 }
 
-/// Elements that can be moved and cleared; what ops need that do not compute.
+/// An element type that can be moved and cleared, for ops that do not compute.
 @usableFromInline package protocol MovableElement: TensorElement {}
 extension ByteString: MovableElement {}
 extension ResourceHandle: MovableElement {}

@@ -1,22 +1,22 @@
-// Exponential functions of eight floats at once, within 2 units in the last place of the true value, with infinities,
-// NaNs and denormals as IEEE 754 has them. Kernels that need them inside a loop of their own (softmax, activations,
-// LSTM cells) call the vector forms; whole buffers go through the forms that take pointers.
+// Exponential functions of eight floats at once. Errors are within 2 units in the last place; infinities, NaNs and denormals
+// follow IEEE 754. Kernels with loops of their own (softmax, activations, LSTM cells) call the vector forms; the pointer forms
+// process whole buffers.
 
 @usableFromInline package enum VectorMath {
     @usableFromInline package typealias Vector = SIMD8<Float>
     @usableFromInline typealias Bits = SIMD8<Int32>
 
-    /// Adding and taking away this number rounds to an integer, which then lies in the lowest bits of the sum.
+    /// Adding and then subtracting this number rounds to an integer. The integer is in the lowest bits of the sum.
     @usableFromInline static let rounder: Float = 12_582_912  // 1.5 · 2²³
-    @usableFromInline static let log2Upper: Float = 0.693359375  // ln 2 in two parts, the first exact in 10 bits
+    @usableFromInline static let log2Upper: Float = 0.693359375  // ln 2 in two parts; the first is exact in 10 bits
     @usableFromInline static let log2Lower: Float = -2.12194440e-4
 
-    /// 2 to the power of each integer in -126...127.
+    /// Returns 2 to the power of each integer in -126...127.
     @inlinable @inline(__always) static func powerOfTwo(_ exponent: Bits) -> Vector {
         unsafeBitCast((exponent &+ 127) &<< 23, to: Vector.self)
     }
 
-    /// `x` as `n · ln 2 + rest`, with the polynomial `exp(rest) - 1`.
+    /// Splits `x` into `n · ln 2 + rest` and evaluates the polynomial for `exp(rest) - 1`.
     @inlinable @inline(__always) static func split(_ x: Vector) -> (n: Bits, rounded: Vector, remainder: Vector) {
         let shifted = Vector(repeating: rounder).addingProduct(x, Vector(repeating: 1.44269504))
         let rounded = shifted - rounder
@@ -31,18 +31,18 @@
         return (n, rounded, rest.addingProduct(p, rest * rest))
     }
 
-    /// e to the power of x.
+    /// Returns e to the power of x.
     @inlinable @inline(__always) package static func exp(_ x: Vector) -> Vector {
-        // Beyond these the result is 0 or infinity anyway, and the powers of two stay in range.
+        // Clamps x: beyond these bounds the result is 0 or infinity, and the powers of two stay in range.
         var bounded = x.replacing(with: 100, where: x .> 100)
         bounded = bounded.replacing(with: -120, where: x .< -120)
         let (n, _, remainder) = split(bounded)
-        // Two factors, since 2ⁿ itself may be denormal or infinite where the product is not.
+        // Multiplies by two factors, since 2ⁿ itself may be denormal or infinite where the product is not.
         let half = n &>> 1
         return (1 + remainder) * powerOfTwo(half) * powerOfTwo(n &- half)
     }
 
-    /// `exp(x) - 1`, exact near 0 too.
+    /// Returns `exp(x) - 1`, accurate near 0 too.
     @inlinable @inline(__always) package static func expm1(_ x: Vector) -> Vector {
         var bounded = x.replacing(with: 100, where: x .> 100)
         bounded = bounded.replacing(with: -30, where: x .< -30)
@@ -52,15 +52,15 @@
         let scale = first * second
         let near = (scale - 1).addingProduct(scale, remainder)
         let far = (1 + remainder) * first * second
-        // -0 stays -0, which the sum would make +0.
+        // Keeps -0, which the sum would turn into +0.
         return near.replacing(with: far, where: rounded .> 30).replacing(with: x, where: x .== 0)
     }
 
-    /// The natural logarithm.
+    /// Returns the natural logarithm.
     @inlinable @inline(__always) package static func log(_ x: Vector) -> Vector {
         let tiny = x .< Float.leastNormalMagnitude
         let scaled = x.replacing(with: x * 8_388_608, where: tiny)
-        // x = 2ⁿ · (1 + f) with 1 + f between √½ and √2.
+        // Writes x as 2ⁿ · (1 + f) with 1 + f between √½ and √2.
         let bits = unsafeBitCast(scaled, to: Bits.self)
         let offset = bits &- 0x3F35_04F3
         let n = offset &>> 23
@@ -84,16 +84,16 @@
         return result.replacing(with: .nan, where: .!(x .>= 0))
     }
 
-    /// `log(1 + x)`, exact near 0 too.
+    /// Returns `log(1 + x)`, accurate near 0 too.
     @inlinable @inline(__always) package static func log1p(_ x: Vector) -> Vector {
         let sum = 1 + x
-        // What the addition lost, divided by the sum, is what the logarithm of the sum lacks.
+        // Corrects the rounding error of `1 + x`: the lost part, divided by the sum, is added to the logarithm of the sum.
         let lost = x - (sum - 1)
         let result = log(sum) + lost / sum
         return result.replacing(with: log(sum), where: (sum .== 0) .| (x .== .infinity)).replacing(with: x, where: x .== 0)
     }
 
-    /// The hyperbolic tangent.
+    /// Returns the hyperbolic tangent.
     @inlinable @inline(__always) package static func tanh(_ x: Vector) -> Vector {
         let magnitude = absolute(x)
         let square = x * x
@@ -107,19 +107,21 @@
         return withSign(of: x, near.replacing(with: far, where: magnitude .> 0.625))
     }
 
-    /// The logistic function, `1 / (1 + exp(-x))`.
+    /// Returns the logistic function, `1 / (1 + exp(-x))`.
     @inlinable @inline(__always) package static func sigmoid(_ x: Vector) -> Vector {
         let small = exp(-absolute(x))
         let positive = 1 / (1 + small)
-        // small / (1 + small), written so that it takes on no error of the denominator's rounding.
+        // Equals small / (1 + small), in a form that avoids the rounding error of the denominator.
         let negative = small.addingProduct(-small, small * positive)
         return positive.replacing(with: negative, where: x .< 0)
     }
 
-    /// The error function.
+    /// Returns the error function.
     @inlinable @inline(__always) package static func erf(_ x: Vector) -> Vector {
         let magnitude = absolute(x)
-        // Near 0 a polynomial in the square; beyond, 1 - exp of a polynomial close to the logarithm of the rest.
+        // Near 0 a polynomial in the square. Elsewhere 1 - exp(p), where the polynomial p approximates log(erfc(
+        // x
+        // )).
         let square = x * x
         var near = Vector(repeating: 8.372559e-5)
         near = Vector(repeating: -8.143284e-4).addingProduct(near, square)
@@ -144,7 +146,7 @@
     @inlinable @inline(__always) package static func absolute(_ x: Vector) -> Vector {
         unsafeBitCast(unsafeBitCast(x, to: Bits.self) & 0x7FFF_FFFF, to: Vector.self)
     }
-    /// With the other sign, zeros too: Swift's `-` of vectors is `0 - x`.
+    /// Returns the negation, with the sign of zeros flipped too. Swift's `-` of vectors is `0 - x`.
     @inlinable @inline(__always) package static func negated(_ x: Vector) -> Vector {
         unsafeBitCast(unsafeBitCast(x, to: Bits.self) ^ Bits(repeating: Int32.min), to: Vector.self)
     }
@@ -154,7 +156,7 @@
     }
 }
 
-// Whole buffers. `x` and `out` may be the same memory.
+// Functions on whole buffers. `x` and `out` may be the same memory.
 extension VectorMath {
     /// Applies a function of eight floats to `count` floats.
     @inline(__always)

@@ -1,12 +1,14 @@
 public import WeirTensor
 
-// The 16-bit floats are computed in 32 bits: a block is widened, given to the loop for floats, and rounded back. Each
-// function so needs no loop of its own for them, and the conversions vectorise.
+// The 16-bit floats are computed in 32 bits: a block is widened, passed to the float loop, and rounded back. So functions need
+// no loops of their own for these types, and the conversions vectorise.
 
+/// Conversions between the 16-bit floats and Float.
 package enum Widening {
-    /// Elements in a block: two operands and a result of this many floats stay in the first-level cache.
+    /// The number of elements in a block: two operands and a result of this many floats stay in the first-level cache.
     package static let blockLength = 512
 
+    /// Converts `count` elements of a 16-bit type to Float.
     package static func widen(_ dtype: DType, _ source: UnsafeRawPointer, _ target: UnsafeMutablePointer<Float>, _ count: Int) {
         if dtype == .float16 {
             let source = source.assumingMemoryBound(to: Float16.self)
@@ -17,6 +19,7 @@ package enum Widening {
         }
     }
 
+    /// Rounds `count` floats to a 16-bit type.
     package static func narrow(_ dtype: DType, _ source: UnsafePointer<Float>, _ target: UnsafeMutableRawPointer, _ count: Int) {
         if dtype == .float16 {
             let target = target.assumingMemoryBound(to: Float16.self)
@@ -27,7 +30,7 @@ package enum Widening {
         }
     }
 
-    /// Space for `blocks` blocks of floats.
+    /// Calls `body` with scratch memory for `blocks` blocks of floats.
     fileprivate static func withBlocks(_ blocks: Int, _ body: (UnsafeMutablePointer<Float>) -> Void) {
         withUnsafeTemporaryAllocation(of: Float.self, capacity: blocks * blockLength) { space in
             if let base = space.baseAddress { body(base) }
@@ -36,7 +39,7 @@ package enum Widening {
 }
 
 extension UnaryLoop {
-    /// This loop, which takes floats, for one of the 16-bit types.
+    /// Returns this float loop, wrapped for a 16-bit type.
     @usableFromInline package func widened(_ dtype: DType) -> UnaryLoop {
         let narrows = outputSize == 4
         let run = run
@@ -62,7 +65,7 @@ extension UnaryLoop {
 }
 
 extension BinaryLoop {
-    /// This loop, which takes floats, for one of the 16-bit types.
+    /// Returns this float loop, wrapped for a 16-bit type.
     @usableFromInline package func widened(_ dtype: DType) -> BinaryLoop {
         let narrows = outputSize == 4
         let run = run

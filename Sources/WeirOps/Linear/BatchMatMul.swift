@@ -6,7 +6,7 @@ import WeirTensor
 private let batchAttributes = ["adj_x: bool = false", "adj_y: bool = false", "grad_x: bool = false", "grad_y: bool = false"]
 
 extension OpDefinition {
-    /// Products of pairs of matrices, whose batch dimensions are equal.
+    /// The products of pairs of matrices. The batch dimensions must be equal.
     static let batchMatMul = OpDefinition(
         "BatchMatMul", "(x: T, y: T) -> (output: T)",
         attributes: ["T: {bfloat16, half, float, double, int32, int64, complex64, complex128}"] + batchAttributes
@@ -15,7 +15,7 @@ extension OpDefinition {
     .gradient(batchMatMulGradient)
     .kernel(["T": matrixTypes], gpu: ["T": [.floating, .complex]]) { try batchMatMulKernel($0, broadcasts: false) }
 
-    /// Products of pairs of matrices, whose batch dimensions broadcast.
+    /// The products of pairs of matrices. The batch dimensions broadcast.
     static let batchMatMulV2 = OpDefinition(
         "BatchMatMulV2", "(x: T, y: T) -> (output: T)",
         attributes: [
@@ -26,7 +26,7 @@ extension OpDefinition {
     .gradient(batchMatMulGradient)
     .kernel(["T": matrixTypes], gpu: ["T": [.floating, .complex]]) { try batchMatMulKernel($0, broadcasts: true) }
 
-    /// The same for operands of different types.
+    /// Like `BatchMatMulV2`, for operands of different dtypes.
     static let batchMatMulV3 = OpDefinition(
         "BatchMatMulV3", "(x: Ta, y: Tb) -> (output: Tout)",
         attributes: [
@@ -59,7 +59,7 @@ extension OpDefinition {
 @Sendable private func batchMatMulGradient(_ g: GradientContext) throws -> [Output?] {
     let (x, y, grad) = (g.inputs[0], g.inputs[1], g.gradient())
     let broadcasts = g.node.op.name != "BatchMatMul"
-    // The third version's gradients are of its own kind only where the types differ.
+    // The gradients of a BatchMatMulV3 are BatchMatMulV3 nodes only if the dtypes differ; otherwise V2 is enough.
     let op = g.node.op.name == "BatchMatMulV3" && x.dtype == y.dtype && y.dtype == grad.dtype ? "BatchMatMulV2" : g.node.op.name
     func product(_ a: Output, _ b: Output, _ adjointA: Bool, _ adjointB: Bool, _ operand: String, like: Output) -> Output {
         var attributes: Attributes = ["adj_x": .bool(adjointA), "adj_y": .bool(adjointB)]
@@ -85,7 +85,7 @@ extension OpDefinition {
     guard broadcasts else { return [gradX, gradY] }
     if let a = x.shape.rank, let b = y.shape.rank, a <= 2, b <= 2 { return [gradX, gradY] }
     if let a = x.shape.dropLast(2).known, let b = y.shape.dropLast(2).known, a == b { return [gradX, gradY] }
-    // Back to the batch dimensions that each operand had before they were broadcast.
+    // Sums each gradient over the batch dimensions that were broadcast.
     let (shapeX, shapeY) = (g.op("Shape", x), g.op("Shape", y))
     func batch(_ shape: Output) -> Output {
         g.op(
@@ -110,7 +110,7 @@ extension OpDefinition {
     let options = BatchOptions(
         adjointX: try request.bool("adj_x"), adjointY: try request.bool("adj_y"), broadcasts: true, dtype: type)
     if left == type, right == type { return try batchMatMul(options) ?? { throw request.unsupportedType("Tout") }() }
-    // Besides equal types: bytes times bytes in int32, and bytes times bfloat16 in bfloat16.
+    // Mixed dtypes: 8-bit integers with an int32 result, and 8-bit integers or bfloat16 with a bfloat16 result.
     let bytes = DTypeSet(.int8, .uint8), halves = DTypeSet(.int8, .uint8, .bfloat16)
     switch type {
     case .int32 where bytes.contains(left) && bytes.contains(right):
@@ -178,7 +178,7 @@ private func batchProductNarrowed<E: FloatingElement>(
     output.narrow(from: wide, to: E.self)
 }
 
-/// Bytes or bfloat16s as wider numbers.
+/// Converts a tensor of 8-bit integers or bfloat16 to a wider element type.
 private func spread<E: NumericElement>(_ tensor: Tensor, _ type: E.Type) throws -> Tensor {
     let wide = try Tensor(E.dtype, tensor.shape)
     defer { keepAlive((tensor, wide)) }
@@ -193,13 +193,13 @@ private func spread<E: NumericElement>(_ tensor: Tensor, _ type: E.Type) throws 
 }
 
 extension NumericElement {
-    /// A small integer; in an unsigned type with the bits of the signed one.
+    /// Converts a small integer. For UInt32 the result has the bits of the int32 value.
     fileprivate init(exactlyWide value: Int) {
         if Self.self == UInt32.self { self = unsafeBitCast(UInt32(truncatingIfNeeded: value), to: Self.self) } else { self.init(number: Double(value)) }
     }
 }
 
-/// Which matrices of two batches are multiplied with each other.
+/// The pairing of the matrices of two batches.
 private struct BatchPlan {
     let product: MatrixProduct
     let shape: Shape
@@ -218,13 +218,14 @@ private struct BatchPlan {
             rows: rows, columns: columns, depth: depth, transposesA: options.adjointX, transposesB: options.adjointY,
             conjugates: true)
         shape = try Shape(validating: batch + [rows, columns])
-        // With nothing to compute the batch may have any size.
+        // An empty result has no pairs to compute, and its batch size is not bounded by memory.
         self.batch =
             shape.elementCount == 0
             ? nil : try Broadcast(Shape(x.dimensions.dropLast(2)), Shape(y.dimensions.dropLast(2)))
     }
 
-    /// Where the matrices of each pair begin. Once there is memory for the products, there is for these.
+    /// Returns the element offsets of the two matrices of each pair. They need no more memory than the products, which fit in
+    /// memory.
     private func offsets() -> (x: [Int], y: [Int]) {
         var (xs, ys) = ([Int](), [Int]())
         let (xSize, ySize) = (product.rows * product.depth, product.depth * product.columns)
@@ -237,7 +238,7 @@ private struct BatchPlan {
         return (xs, ys)
     }
 
-    /// The batch dimensions that both are broadcast to.
+    /// Returns the broadcast batch dimensions.
     private static func broadcast(_ x: Shape, _ y: Shape) throws -> [Int] {
         let rank = max(x.rank, y.rank) - 2
         return try (0..<rank).map { index in

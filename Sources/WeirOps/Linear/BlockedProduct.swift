@@ -1,8 +1,8 @@
 import WeirKernels
 import WeirTensor
 
-/// `c = a · b` for any element: blocks of `b` that stay in the cache, copied where they are transposed, and rows of `c`
-/// updated four steps of the depth at a time, along which the compiler vectorises.
+/// Computes `c = a · b` for any element type. Works on blocks of `b` that stay in the cache, packed if `b` is transposed or
+/// conjugated. Rows of `c` are updated four depth steps at a time, in a loop along the row that the compiler vectorises.
 func blockedProduct<E: MatrixElement>(
     _ rows: Int, _ columns: Int, _ depth: Int, _ a: MatrixOperand<E>, _ b: MatrixOperand<E>,
     _ c: UnsafeMutablePointer<E>, stride: Int
@@ -29,7 +29,7 @@ func blockedProduct<E: MatrixElement>(
     }
 }
 
-/// Copies a block of a transposed or conjugated matrix as it is meant.
+/// Copies a block of a transposed or conjugated matrix to dense row-major form.
 private func pack<E: MatrixElement>(_ block: MatrixOperand<E>, _ rows: Int, _ columns: Int, _ packed: UnsafeMutablePointer<E>) {
     let (rowStep, columnStep) = block.isTransposed ? (1, block.stride) : (block.stride, 1)
     for column in 0..<columns {

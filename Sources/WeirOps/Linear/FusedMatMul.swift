@@ -4,7 +4,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// The product of two matrices, and what is done to it: a bias, an activation, a sum.
+    /// A matrix product followed by fused ops: a bias, an activation, a sum.
     static let fusedMatMul = OpDefinition(
         "_FusedMatMul", "(a: T, b: T, args: num_args * T) -> (product: T)", "transpose_a: bool = false",
         "transpose_b: bool = false", "T: {bfloat16, half, float}", "num_args: int >= 0", "fused_ops: list(string) = []",
@@ -12,7 +12,7 @@ extension OpDefinition {
     )
     .shape { c in
         try matMulShape(&c)
-        // A summand of unknown shape may be larger than the product.
+        // With `Add` the summand's shape may be larger than the product's, so the output's shape is unknown.
         if c.attributes.strings("fused_ops")?.contains(ByteString("Add")) == true { c.setOutput(0, .unknown) }
     }
     .kernel(
@@ -45,7 +45,7 @@ extension OpDefinition {
     }
 }
 
-/// `activation(a · b + bias)`.
+/// The kernel of `activation(a · b + bias)`.
 private struct ProductAndBias: ActivationKernelMaker {
     let transposesA: Bool
     let transposesB: Bool
@@ -69,7 +69,7 @@ private struct ProductAndBias: ActivationKernelMaker {
     }
 }
 
-/// `a · b + c`, in the memory of `c` where nobody else holds that.
+/// Returns the kernel of `a · b + c`. It computes in the buffer of `c` if no other tensor shares that buffer.
 private func productAndSum(_ a: Bool, _ b: Bool) -> Kernel {
     .sync { context in
         let product = try context.matMulSizes(a, b)
@@ -97,7 +97,7 @@ extension BinaryLoop {
 }
 
 extension KernelContext {
-    /// Applies a loop of floats to two values that are not this call's inputs, giving output 0.
+    /// Applies a float loop to two values that are not inputs of this call, and sets output 0.
     fileprivate func apply(_ loop: BinaryLoop, to left: EdgeValue, _ right: EdgeValue) throws {
         try withUnsafeTemporaryAllocation(of: EdgeValue.self, capacity: 3) { slots in
             slots.initializeElement(at: 0, to: left)

@@ -1,10 +1,10 @@
 import WeirKernels
 import WeirTensor
 
-// Kernels of the 16-bit floats widen their operands, compute in 32 bits with the kernels of floats, and round once.
+// Kernels of the 16-bit floats widen their operands, compute with the float kernels, and round once at the end.
 
 extension Tensor {
-    /// The elements of a 16-bit (or 32-bit) float tensor as floats.
+    /// Returns the elements of a float16 or bfloat16 tensor as floats. A float tensor returns itself.
     func widened<E: FloatingElement>(from type: E.Type) throws -> Tensor where E.Compute == Float {
         if E.self == Float.self { return self }
         let wide = try Tensor(.float32, shape)
@@ -12,7 +12,7 @@ extension Tensor {
         widenElements(elements(E.self), wide.mutableElements(Float.self))
         return wide
     }
-    /// Writes floats over the elements of a 16-bit float tensor, rounded.
+    /// Rounds floats to this 16-bit float tensor.
     func narrow<E: FloatingElement>(from wide: Tensor, to type: E.Type) where E.Compute == Float {
         defer { keepAlive((self, wide)) }
         narrowElements(wide.elements(Float.self), mutableElements(E.self))
@@ -29,17 +29,18 @@ where E.Compute == Float {
     for index in 0..<min(source.count, target.count) { target[index] = E(compute: source[index]) }
 }
 
-/// Says that something is in use up to here.
+/// Keeps a value alive up to this call.
 ///
-/// The compiler lets go of a local tensor after the last mention of it, which may well be before the last use of its
-/// elements' memory. Whoever reads or writes the elements of a tensor of his own says so: `defer { keepAlive(tensor) }`.
-/// Inputs and outputs of a kernel need no such thing: the context holds them.
+/// The compiler releases a local tensor after its last mention, which may be before the last use of its elements' memory. Code
+/// that reads or writes the elements of a local tensor through pointers must use `defer { keepAlive(tensor) }`. Inputs and
+/// outputs of a kernel do not need it: the context holds them.
 @inline(__always) func keepAlive<T>(_ value: T) { withExtendedLifetime(value) {} }
 
 extension UnsafeBufferPointer {
-    /// The first element's address; some address, not to be read, when there is none.
+    /// The address of the first element. For an empty buffer a valid-looking address that must not be read.
     var start: UnsafePointer<Element> { baseAddress ?? UnsafePointer(bitPattern: 64)! }
 }
 extension UnsafeMutableBufferPointer {
+    /// The address of the first element. For an empty buffer a valid-looking address that must not be accessed.
     var start: UnsafeMutablePointer<Element> { baseAddress ?? UnsafeMutablePointer(bitPattern: 64)! }
 }

@@ -1,5 +1,5 @@
 package import WeirGraph
 import WeirKernels
 
-/// Products of matrices.
+/// The matrix multiplication ops.
 package let linearOps: [OpDefinition] = [.matMul, .batchMatMul, .batchMatMulV2, .batchMatMulV3, .fusedMatMul]

@@ -4,7 +4,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// The product of two matrices, either of them transposed first.
+    /// The product of two matrices, each optionally transposed.
     static let matMul = OpDefinition(
         "MatMul", "(a: T, b: T) -> (product: T)", "transpose_a: bool = false", "transpose_b: bool = false",
         "T: {bfloat16, half, float, double, int32, int64, uint8, uint16, uint32, uint64, complex64, complex128}",
@@ -16,7 +16,8 @@ extension OpDefinition {
     .kernel(["T": matrixTypes], gpu: ["T": [.floating, .complex]], make: matMulKernel)
 }
 
-/// The types that products are computed in. Unsigned ones, which TensorFlow's CPU kernels leave out, cost nothing.
+/// The dtypes of the matrix product kernels. TensorFlow's CPU kernels lack the unsigned ones; here they share code with the
+/// signed ones.
 let matrixTypes: DTypeSet = [.floating, .complex, .unsignedInteger, DTypeSet(.int16, .int32, .int64)]
 
 @Sendable func matMulShape(_ c: inout ShapeContext) throws {
@@ -63,7 +64,7 @@ let matrixTypes: DTypeSet = [.floating, .complex, .unsignedInteger, DTypeSet(.in
     case .bfloat16: return matMulWidened(BFloat16.self, a, b)
     case .complex64: return matMul(Complex64.self, type, a, b)
     case .complex128: return matMul(Complex128.self, type, a, b)
-    // Signed and unsigned products have the same bits.
+    // Signed and unsigned products have the same bits, so they share a kernel.
     case .uint8: return matMul(UInt8.self, type, a, b)
     case .int16, .uint16: return matMul(UInt16.self, type, a, b)
     case .int32, .uint32: return matMul(UInt32.self, type, a, b)
@@ -73,7 +74,7 @@ let matrixTypes: DTypeSet = [.floating, .complex, .unsignedInteger, DTypeSet(.in
 }
 
 extension KernelContext {
-    /// The sizes of the product of the first two inputs.
+    /// Checks the shapes of the first two inputs and returns their product's sizes.
     func matMulSizes(_ transposesA: Bool, _ transposesB: Bool) throws -> MatrixProduct {
         if rank(0) == 2, rank(1) == 2 {
             let (rows, depth) = (dimension(0, transposesA ? 1 : 0), dimension(0, transposesA ? 0 : 1))
@@ -87,7 +88,8 @@ extension KernelContext {
     }
 }
 
-/// The sizes of the product of two matrices of these shapes.
+/// Checks two matrix shapes and returns their product's sizes.
+/// - Throws: `invalidArgument` when the shapes are not matrices or do not match.
 func matMulSizes(_ a: Shape, _ b: Shape, _ transposesA: Bool, _ transposesB: Bool) throws -> MatrixProduct {
     guard a.rank == b.rank else {
         throw Status.invalidArgument("In[0] and In[1] has different ndims: \(a) vs. \(b)")
@@ -128,8 +130,8 @@ private func matMulWidened<E: FloatingElement>(_ type: E.Type, _ a: Bool, _ b: B
 }
 
 extension Output {
-    /// The product of two matrices, either of them transposed first; of two batches of matrices when their rank is
-    /// known to be above 2, the batch dimensions broadcast.
+    /// Returns the product of two matrices, each optionally transposed (MatMul). If a rank is known to be above 2, multiplies
+    /// batches of matrices with broadcast batch dimensions (BatchMatMulV2).
     public func matMul(_ other: Output, transposeA: Bool = false, transposeB: Bool = false) -> Output {
         if let rank = shape.rank, let otherRank = other.shape.rank, Swift.max(rank, otherRank) > 2, !dtype.isComplex {
             return builder.add(

@@ -2,17 +2,17 @@ import WeirDevice
 import WeirKernels
 import WeirTensor
 
-/// A matrix in memory as one side of a product: `rows × columns` as the product sees it, whatever lies there.
+/// A matrix in memory as an operand of a product. Rows and columns are those of the operand after transposition.
 struct MatrixOperand<E> {
     var base: UnsafePointer<E>
-    /// Elements from one stored row to the next.
+    /// The number of elements from one stored row to the next.
     var stride: Int
-    /// Whether what is stored is the transpose.
+    /// Whether the stored matrix is the transpose of the operand.
     var isTransposed = false
-    /// Whether the elements are to be conjugated.
+    /// Whether the elements must be conjugated.
     var isConjugated = false
 
-    /// The part that begins at a row and column of the product's view.
+    /// Returns the submatrix that starts at a row and column of the operand.
     func from(row: Int, column: Int) -> MatrixOperand {
         var part = self
         part.base += isTransposed ? column * stride + row : row * stride + column
@@ -20,12 +20,12 @@ struct MatrixOperand<E> {
     }
 }
 
-/// Elements that matrices are made of.
+/// An element type of matrix products.
 protocol MatrixElement: NumericElement {
-    /// `sum + a · b`.
+    /// Returns `sum + a · b`.
     static func multiplyAdd(_ sum: Self, _ a: Self, _ b: Self) -> Self
     static func conjugate(_ value: Self) -> Self
-    /// `c = a · b` on this thread. `c` is row-major with `stride`. No size is zero.
+    /// Computes `c = a · b` on this thread. `c` is row-major with `stride` elements per row. All sizes must be positive.
     static func multiply(
         _ rows: Int, _ columns: Int, _ depth: Int, _ a: MatrixOperand<Self>, _ b: MatrixOperand<Self>,
         _ c: UnsafeMutablePointer<Self>, stride: Int)
@@ -73,7 +73,7 @@ extension Float: MatrixElement {
             transposed: b.isTransposed, c, stride)
         if !done { blockedProduct(rows, columns, depth, a, b, c, stride: stride) }
     }
-    /// Whether a call into oneDNN would cost more than the product.
+    /// Whether the product is so small that a oneDNN call would cost more than computing it here.
     @inline(__always)
     static func isSmallProduct(_ rows: Int, _ columns: Int, _ depth: Int) -> Bool {
         max(rows, columns, depth) <= 8192 && rows &* columns &* depth <= 16384

@@ -2,18 +2,18 @@ import WeirDevice
 import WeirKernels
 import WeirTensor
 
-/// The sizes and transpositions of a product, decided once and applied to many pairs of matrices.
+/// The sizes and transpositions of a matrix product. One value is applied to many pairs of matrices.
 struct MatrixProduct {
     var rows: Int
     var columns: Int
     var depth: Int
     var transposesA = false
     var transposesB = false
-    /// Whether transposition also conjugates, as that of batched products does.
+    /// Whether transposition also conjugates (adjoint), as in batched products.
     var conjugates = false
 
-    /// Multiplications that are worth a thread's trouble: 8 to 20 µs of oneDNN on one core. Less is not only the cost of
-    /// handing over: what another core computed lies in its cache, and the next kernel has to fetch it from there.
+    /// The least number of multiply-adds worth a task on another thread: 8 to 20 µs of oneDNN on one core. A smaller task pays
+    /// for more than the dispatch: its result lies in another core's cache, from which the next kernel must fetch it.
     static let grain = (OneDNN.usesAVX512 ? 1.0 : 0.75) * 1024 * 1024
 
     private var work: Double { Double(rows) * Double(columns) * Double(depth) }
@@ -27,7 +27,7 @@ struct MatrixProduct {
             base: b, stride: transposesB ? depth : columns, isTransposed: transposesB, isConjugated: transposesB && conjugates)
     }
 
-    /// `c = a · b`, on several threads when it is large.
+    /// Computes `c = a · b`, on several threads if it is large.
     func run<E: MatrixElement>(
         _ a: UnsafePointer<E>, _ b: UnsafePointer<E>, _ c: UnsafeMutablePointer<E>, _ pool: ComputePool
     ) {
@@ -39,7 +39,7 @@ struct MatrixProduct {
         }
     }
 
-    /// A part of the result that one thread computes: rows or columns of it, and the operands for them.
+    /// A part of the result that one task computes: some rows or columns, and the operands for them.
     struct Strip<E> {
         var row = 0
         var column = 0
@@ -49,14 +49,14 @@ struct MatrixProduct {
         var b: MatrixOperand<E>
     }
 
-    /// Divides the product among threads when it is large.
+    /// Splits the product among threads if it is large.
     @inline(__always)
     func forEachStrip<E>(
         _ a: UnsafePointer<E>, _ b: UnsafePointer<E>, _ pool: ComputePool, _ body: (Strip<E>) -> Void
     ) {
         let whole = Strip(rows: rows, columns: columns, a: left(a), b: right(b))
         guard work >= 2 * MatrixProduct.grain, pool.threadCount > 1 else { return body(whole) }
-        // Strips of 16 rows or columns, whichever there are more of.
+        // Splits the longer of rows and columns into strips of 16.
         let byRow = rows >= columns
         let length = byRow ? rows : columns
         let strips = (length + 15) / 16
@@ -77,12 +77,12 @@ struct MatrixProduct {
         }
     }
 
-    /// As many products as there are pairs of offsets; results lie one after another.
+    /// Computes one product for each pair of offsets. The results are contiguous.
     func run<E: MatrixElement>(
         batch aOffsets: [Int], _ bOffsets: [Int], _ a: UnsafePointer<E>, _ b: UnsafePointer<E>, _ c: UnsafeMutablePointer<E>,
         _ pool: ComputePool
     ) {
-        // Without pairs the sizes may be anything, their product even too large for an integer.
+        // Without pairs there is nothing to compute, and the sizes are not bounded by memory.
         guard !aOffsets.isEmpty else { return }
         let count = aOffsets.count, size = rows * columns
         guard count >= pool.threadCount, depth > 0, size > 0 else {

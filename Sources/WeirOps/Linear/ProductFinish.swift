@@ -2,21 +2,21 @@ import WeirDevice
 import WeirKernels
 import WeirTensor
 
-/// What is done to a product's elements before they are stored: 16 neighbours of one row at a time, in registers where
-/// the product is small, else strip by strip while they lie in the cache.
+/// A function applied to a product's elements before they are stored. It gets 16 adjacent elements of a row at a time. For a
+/// small product they are still in registers; for a large one each strip is finished while it is in the cache.
 protocol ProductFinish: Sendable {
-    /// What `apply` needs for the `width` columns from `column` on.
+    /// Returns the data that `apply` needs for the `width` columns from `column` on.
     func prepare(_ column: Int, _ width: Int) -> SIMD16<Float>
     func apply(_ sums: SIMD16<Float>, _ prepared: SIMD16<Float>) -> SIMD16<Float>
 }
 
-/// Nothing.
+/// A finish that does nothing.
 struct PlainFinish: ProductFinish {
     @inline(__always) func prepare(_ column: Int, _ width: Int) -> SIMD16<Float> { .zero }
     @inline(__always) func apply(_ sums: SIMD16<Float>, _ prepared: SIMD16<Float>) -> SIMD16<Float> { sums }
 }
 
-/// Adds a vector to each row, and applies a function to the sums.
+/// A finish that adds a bias vector to each row and applies an activation.
 struct BiasFinish<A: Activation>: ProductFinish, @unchecked Sendable {  // the bias is only read
     let bias: UnsafePointer<Float>
     let activation: A
@@ -32,14 +32,14 @@ struct BiasFinish<A: Activation>: ProductFinish, @unchecked Sendable {  // the b
     }
 }
 
-/// The function that changes nothing.
+/// The identity as an activation.
 struct IdentityFunction: Activation {
     @inline(__always) func vector(_ x: VectorMath.Vector) -> VectorMath.Vector { x }
     func scalar(_ x: Double) -> Double { x }
 }
 
 extension ProductFinish {
-    /// Finishes a block that has been computed: `rows` rows of `columns` elements, the first of them in column `column`.
+    /// Finishes a computed block of `rows` rows and `columns` columns. `column` is the index of its first column in the result.
     func run(_ block: UnsafeMutablePointer<Float>, _ rows: Int, _ columns: Int, stride: Int, column: Int) {
         for start in Swift.stride(from: 0, to: columns, by: 16) {
             let width = min(16, columns &- start)
@@ -54,7 +54,7 @@ extension ProductFinish {
 }
 
 extension MatrixProduct {
-    /// `c = finish(a · b)`, on several threads when it is large.
+    /// Computes `c = finish(a · b)`, on several threads if it is large.
     func run(
         _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>, _ pool: ComputePool,
         _ finish: some ProductFinish
@@ -74,13 +74,13 @@ extension MatrixProduct {
         }
     }
 
-    /// Whether `accumulate` gives the same bits as adding the product when it is there: oneDNN sums a deeper one, or one by
-    /// a vector, in several parts, each of which would be added by itself.
+    /// Whether `accumulate` gives the same bits as computing the product and then adding it. For a deeper product, or one with
+    /// a vector, oneDNN sums several parts and would add each part to `c` separately.
     var canAccumulate: Bool {
         rows > 1 && columns > 1 && depth > 0 && depth <= 128 && !Float.isSmallProduct(rows, columns, depth)
     }
 
-    /// Adds the product to what is in `c`.
+    /// Adds the product to `c`.
     func accumulate(
         _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>, _ pool: ComputePool
     ) {
@@ -93,7 +93,7 @@ extension MatrixProduct {
                     strip.rows, strip.columns, depth, strip.a.base, strip.a.stride, transposed: strip.a.isTransposed, strip.b.base,
                     strip.b.stride, transposed: strip.b.isTransposed, target, columns, adding: true)
             if done { return }
-            // Few rows at a time: whoever comes here for want of memory does not need more of it.
+            // Uses little scratch memory, since oneDNN may have failed for lack of memory.
             let height = min(strip.rows, max(1, 65536 / strip.columns))
             HostAllocator.shared.withScratch(4 * height * strip.columns) { memory in
                 let sums = memory.assumingMemoryBound(to: Float.self)

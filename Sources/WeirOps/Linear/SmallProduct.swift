@@ -4,20 +4,20 @@ import WeirTensor
 private typealias Lanes = SIMD16<Float>
 private typealias Sums = (Lanes, Lanes, Lanes, Lanes)
 
-/// `c = a · b` of floats where the product is so small that a library call would cost more: panels of 16 columns, four
-/// rows at a time in registers, where they also are finished.
+/// Computes `c = a · b` of floats for products so small that a library call would cost more. Works on panels of 16 columns and
+/// four rows at a time in registers, and applies the finish there.
 func smallProduct<F: ProductFinish>(
     _ rows: Int, _ columns: Int, _ depth: Int, _ a: MatrixOperand<Float>, _ b: MatrixOperand<Float>,
     _ c: UnsafeMutablePointer<Float>, stride: Int, _ finish: F
 ) {
     let (rowStep, depthStep) = a.isTransposed ? (1, a.stride) : (a.stride, 1)
-    // A row or column times a matrix whose rows are the vector's: plain sums of products, nothing to be copied.
+    // A row times a transposed matrix is a dot product for each column; nothing is packed.
     if rows == 1, b.isTransposed, depthStep == 1 {
         for column in 0..<columns { c[column] = dotProduct(a.base, b.base + column * b.stride, depth) }
         return finish.run(c, 1, columns, stride: stride, column: 0)
     }
-    // Rows of `b` are read where they lie, 16 columns at a time, also those that are shorter: what is read beyond their
-    // end is not stored. Only where that would be beyond the matrix, the last rows are copied; and all of a transpose.
+    // Rows of `b` are read in place, 16 columns at a time. Reads beyond a row's end are harmless, because those lanes are not
+    // stored. Only the last rows, whose reads would go beyond the matrix, are packed; a transposed matrix is packed as a whole.
     let lastColumns = columns & 15
     let copied = b.isTransposed ? depth : lastColumns == 0 ? 0 : min(depth, (16 - lastColumns + b.stride - 1) / b.stride)
     withPanel(copied) { panel in
@@ -54,7 +54,7 @@ func smallProduct<F: ProductFinish>(
     }
 }
 
-/// Memory for `depth` rows of 16 columns: the stack's while it is little.
+/// Calls `body` with memory for `depth` rows of 16 columns; on the stack if it is small.
 @inline(__always)
 private func withPanel(_ depth: Int, _ body: (UnsafeMutablePointer<Float>) -> Void) {
     if depth <= 16 {
@@ -64,7 +64,7 @@ private func withPanel(_ depth: Int, _ body: (UnsafeMutablePointer<Float>) -> Vo
     }
 }
 
-/// Copies up to 16 columns side by side, filled up with zeros.
+/// Packs up to 16 columns as rows of 16 elements, padded with zeros.
 private func pack(_ b: MatrixOperand<Float>, _ depth: Int, _ width: Int, _ packed: UnsafeMutablePointer<Float>) {
     if width < 16 {
         for index in 0..<depth { UnsafeMutableRawPointer(packed + index &* 16).storeBytes(of: Lanes.zero, as: Lanes.self) }
@@ -115,7 +115,7 @@ private func oneRow(
 private func store(_ sum: Lanes, _ target: UnsafeMutablePointer<Float>, _ width: Int) { sum.store(target, width) }
 
 extension SIMD16<Float> {
-    /// Writes the first `width` lanes, by halves: a call of memcpy for each row would cost more than the row.
+    /// Stores the first `width` lanes by halves, since a `memcpy` call for each row would cost more than the row.
     @inline(__always)
     func store(_ target: UnsafeMutablePointer<Float>, _ width: Int) {
         var (target, width) = (UnsafeMutableRawPointer(target), width)
@@ -138,7 +138,7 @@ extension SIMD16<Float> {
         if width == 1 { target.storeBytes(of: pair.x, as: Float.self) }
     }
 
-    /// Reads `width` lanes; the rest are zero.
+    /// Loads `width` lanes; the rest are zero.
     @inline(__always)
     init(_ source: UnsafePointer<Float>, _ width: Int) {
         var (source, width) = (UnsafeRawPointer(source), width)

@@ -4,7 +4,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// The sum of any number of tensors of one shape.
+    /// The elementwise sum of any number of tensors of one shape.
     static let addN = OpDefinition(
         "AddN", "(inputs: N * T) -> (sum: T)", "N: int >= 1",
         "T: {float, double, int32, uint8, int16, int8, complex64, int64, qint8, quint8, qint32, bfloat16, qint16, quint16, "
@@ -20,7 +20,8 @@ extension OpDefinition {
     )
     .kernel(["T": DTypeSet(.variant)], gpu: ["T": DTypeSet(.variant)], make: variantSumKernel)
 
-    /// The same, written so that a runtime may add inputs as they come; this one waits for all.
+    /// The elementwise sum of tensors with a declared shape. TensorFlow may add inputs as they arrive; this kernel waits for
+    /// all.
     static let accumulateNV2 = OpDefinition(
         "AccumulateNV2", "(inputs: N * T) -> (sum: T)", "N: int >= 1",
         "T: {float, double, int32, uint8, int16, int8, complex64, int64, qint8, quint8, qint32, bfloat16, qint16, quint16, "
@@ -55,7 +56,7 @@ extension OpDefinition {
             for index in 0..<inputCount { inputs.initializeElement(at: index, to: context.firstByte(index)) }
             let out = try context.output(0, type, shape, reusing: 0).mutableFirstByte
             context.pool.parallelFor(shape.elementCount, grain: max(1024, Grain.cheap / inputCount)) { range in
-                // Block by block, so that the sum stays in the cache while inputs stream by.
+                // Works in blocks, so that the sum stays in the cache while the inputs are read.
                 for start in stride(from: range.lowerBound, to: range.upperBound, by: 4096) {
                     let count = min(4096, range.upperBound - start)
                     let (offset, sum) = (start * size, out + start * size)
@@ -82,6 +83,6 @@ extension OpDefinition {
 }
 
 extension GraphBuilder {
-    /// The sum of outputs of one type and shape.
+    /// Returns the elementwise sum of outputs of one dtype and shape (AddN).
     public func sum(_ outputs: [Output]) -> Output { add("AddN", outputs)[0] }
 }

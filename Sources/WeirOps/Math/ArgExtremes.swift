@@ -4,9 +4,9 @@ import WeirKernels
 public import WeirTensor
 
 extension OpDefinition {
-    /// Where along an axis the greatest is: the first of equals.
+    /// The index of the maximum along an axis; the first one of equal elements.
     static let argMax = argExtreme("ArgMax", "Tidx: {int16, int32, int64} = int32", "output_type: {int16, uint16, int32, int64} = int64", isMaximum: true)
-    /// Where along an axis the least is: the first of equals.
+    /// The index of the minimum along an axis; the first one of equal elements.
     static let argMin = argExtreme("ArgMin", "Tidx: {int32, int64} = int32", "output_type: {int32, int64} = int64", isMaximum: false)
 
     private static func argExtreme(_ name: String, _ axisTypes: String, _ outputTypes: String, isMaximum: Bool) -> OpDefinition {
@@ -35,7 +35,7 @@ extension OpDefinition {
             hostMemory: ["dimension"]
         ) { request in
             let visitor = ArgExtremeVisitor(output: try request.type("output_type"), isMaximum: isMaximum)
-            // Bools are ordered as the bytes they are.
+            // Bools are compared as bytes.
             return try request.type("T") == .bool ? visitor.visit(UInt8.self) : request.real("T", visitor)
         }
     }
@@ -67,7 +67,7 @@ private struct ArgExtremeVisitor: RealVisitor {
             let out = try context.output(0, output, Shape(validating: shape.removing(front).dimensions))
             guard let base = x.baseAddress, x.count > 0 else { return }
             let (length, inner) = (shape[front], shape.count((front + 1)...))
-            // Some columns of some of the outer positions at a time, their bests in the cache.
+            // Each task takes some columns of one outer position, so that their best values stay in the cache.
             let width = min(inner, argBlock)
             let blocks = (inner + width - 1) / width
             let outer = x.count / (length * inner)
@@ -100,14 +100,16 @@ private struct ArgExtremeVisitor: RealVisitor {
     }
 }
 
+/// The number of columns that a task searches at a time.
 private let argBlock = 512
+/// The number of lanes in the search of a contiguous row.
 private let argLanes = 64
 
 private protocol ArgSearch: SendableMetatype {
     static func start<E: RealElement>(_ type: E.Type) -> E
     static func isBetter<E: RealElement>(_ x: E, _ best: E) -> Bool
 }
-// NaN is never better than anything.
+// Comparisons with NaN are false, so NaN is never the best value.
 private enum ArgGreatest: ArgSearch {
     static func start<E: RealElement>(_ type: E.Type) -> E { .lowest }
     static func isBetter<E: RealElement>(_ x: E, _ best: E) -> Bool { x > best }
@@ -118,7 +120,7 @@ private enum ArgLeast: ArgSearch {
 }
 
 extension ArgSearch {
-    /// The places of the bests in `count` columns of rows that are `stride` elements apart.
+    /// Finds the index of the best element in each of `count` columns, over rows that are `stride` elements apart.
     static func find<E: RealElement>(
         _ x: UnsafePointer<E>, _ rowCount: Int, _ stride: Int, _ count: Int, _ bests: UnsafeMutablePointer<E>,
         _ places: UnsafeMutablePointer<Int64>
@@ -151,7 +153,8 @@ extension ArgSearch {
         }
     }
 
-    /// The place of the best in a long row: block by block, looking closer only where a block has a better one.
+    /// Returns the index of the best element in a long row. Reduces block by block, and searches a block for the index only if
+    /// it has a better element.
     private static func findInRow<E: RealElement>(_ x: UnsafePointer<E>, _ length: Int) -> Int {
         withUnsafeTemporaryAllocation(of: E.self, capacity: argLanes) { lanes in
             var (best, place, first) = (start(E.self), 0, 0)
@@ -179,9 +182,11 @@ extension ArgSearch {
 }
 
 extension Output {
-    /// Where along an axis the greatest is: the first of equals. Negative axes count from the last.
+    /// Returns the index of the maximum along an axis; the first one of equal elements. Negative axes count from the last
+    /// (ArgMax).
     public func argMax(axis: Int, outputType: DType = .int64) -> Output { argExtreme("ArgMax", axis, outputType) }
-    /// Where along an axis the least is: the first of equals.
+    /// Returns the index of the minimum along an axis; the first one of equal elements. Negative axes count from the last
+    /// (ArgMin).
     public func argMin(axis: Int, outputType: DType = .int64) -> Output { argExtreme("ArgMin", axis, outputType) }
 
     private func argExtreme(_ op: String, _ axis: Int, _ type: DType) -> Output {

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// The sum of two operands; of strings, one after the other.
+    /// The sum of two operands; strings are concatenated.
     static let add = OpDefinition(
         "Add", "(x: T, y: T) -> (z: T)",
         "T: {bfloat16, half, float, double, uint8, int8, int16, int32, int64, complex64, complex128, string}"
@@ -51,7 +51,7 @@ extension OpDefinition {
         cpu: .numeric, gpu: .numeric
     ) { .modular(Functions.Times.self, $0) }
     .commutative()
-    // Of complex numbers one times an infinity is NaN.
+    // Only for real types: a complex 1 times an infinity is NaN.
     .simplified(.neutral(.one(.real), isCommutative: true))
     .knownValue { c in c.elementwise { $0 &* $1 } }
     .gradient { g in
@@ -59,7 +59,7 @@ extension OpDefinition {
             g.op("Mul", g.gradient(), g.conjugate(g.inputs[1])), g.op("Mul", g.conjugate(g.inputs[0]), g.gradient()))
     }
 
-    /// The product of two operands; 0 where the second is 0, whatever the first.
+    /// The product of two operands; 0 where the second is 0, even if the first is infinite or NaN.
     static let mulNoNan = binary("MulNoNan", MathTypes.inexact, cpu: .inexact, gpu: .inexact) {
         .inexact(Functions.TimesNoNaN.self, $0)
     }
@@ -103,14 +103,14 @@ extension Functions {
             (x * y).replacing(with: 0, where: y .== 0)
         }
     }
-    /// Of complex numbers the square of the difference's magnitude.
+    /// For complex numbers the squared magnitude of the difference.
     enum SquaredDifference: NumericBinary {
         static func apply<E: NumericElement>(_ x: E, _ y: E) -> E { E.minus(x, y).squaredMagnitude }
         @inline(__always) static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> { (x - y) * (x - y) }
     }
 }
 
-/// Joins strings. What they take is said beforehand: an operand of one element is repeated.
+/// Concatenates strings elementwise. Reserves the memory budget for the result first, because broadcasting repeats operands.
 private let concatenationKernel: Kernel = {
     guard case .sync(let body) = Kernel.elementwise(BinaryLoop(Concatenation.self), .string) else { preconditionFailure("it waits for nothing") }
     return .sync { context in
@@ -129,22 +129,28 @@ private enum Concatenation: BinaryFunction {
 }
 
 extension Output {
-    /// The sum of two operands, broadcast.
+    /// Returns the sum of two operands, with broadcasting (AddV2).
     public static func + (x: Output, y: Output) -> Output { x.builder.add("AddV2", [x, y])[0] }
+    /// Returns the sum of an operand and a number.
     public static func + (x: Output, y: Double) -> Output { x + x.scalar(y) }
+    /// Returns the sum of a number and an operand.
     public static func + (x: Double, y: Output) -> Output { y.scalar(x) + y }
-    /// The difference of two operands, broadcast.
+    /// Returns the difference of two operands, with broadcasting (Sub).
     public static func - (x: Output, y: Output) -> Output { x.builder.add("Sub", [x, y])[0] }
+    /// Returns the difference of an operand and a number.
     public static func - (x: Output, y: Double) -> Output { x - x.scalar(y) }
+    /// Returns the difference of a number and an operand.
     public static func - (x: Double, y: Output) -> Output { y.scalar(x) - y }
-    /// The product of two operands, broadcast.
+    /// Returns the product of two operands, with broadcasting (Mul).
     public static func * (x: Output, y: Output) -> Output { x.builder.add("Mul", [x, y])[0] }
+    /// Returns the product of an operand and a number.
     public static func * (x: Output, y: Double) -> Output { x * x.scalar(y) }
+    /// Returns the product of a number and an operand.
     public static func * (x: Double, y: Output) -> Output { y.scalar(x) * y }
 
-    /// The square of the difference to another operand, broadcast.
+    /// Returns the squared difference to another operand, with broadcasting (SquaredDifference).
     public func squaredDifference(_ other: Output) -> Output { builder.add("SquaredDifference", [self, other])[0] }
 
-    /// A scalar constant of this output's type.
+    /// Returns a scalar constant of this output's dtype.
     func scalar(_ value: Double) -> Output { builder.scalar(value, dtype) }
 }

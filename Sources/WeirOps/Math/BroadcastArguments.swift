@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// The axes along which each of two shapes is repeated when they are broadcast: what gradients are summed along.
+    /// The axes along which each of two shapes is repeated when they are broadcast. Gradients are summed along them.
     static let broadcastGradientArgs = OpDefinition(
         "BroadcastGradientArgs", "(s0: T, s1: T) -> (r0: T, r1: T)", "T: {int32, int64} = int32"
     )
@@ -20,7 +20,7 @@ extension OpDefinition {
             let (left, right) = try shapeArguments(context)
             let rank = max(left.count, right.count)
             var axes: ([Int], [Int]) = ([], [])
-            // Equal shapes are not repeated, even along dimensions of size 1.
+            // Equal shapes need no sum, even along dimensions of size 1.
             if left != right {
                 for axis in 0..<rank {
                     let (a, b) = (dimension(left, axis, rank), dimension(right, axis, rank))
@@ -66,7 +66,7 @@ private func shapeArguments(_ context: borrowing KernelContext) throws -> ([Int]
     return (try context.input(0).integers(), try context.input(1).integers())
 }
 
-/// Dimension `axis` of a shape that is filled up in front to a rank.
+/// Returns dimension `axis` of a shape that is padded in front with ones to `rank`.
 private func dimension(_ shape: [Int], _ axis: Int, _ rank: Int) -> Int {
     let index = axis - (rank - shape.count)
     return index < 0 ? 1 : shape[index]
@@ -78,7 +78,7 @@ private func incompatibleShapes(_ left: [Int], _ right: [Int]) -> Status {
 }
 
 extension KernelContext {
-    /// Makes a vector of integers output `index`.
+    /// Sets output `index` to a vector of integers.
     fileprivate func setIntegers(_ index: Int, _ dtype: DType, _ values: [Int]) throws {
         let out = try output(index, dtype, Shape(values.count))
         if dtype == .int64 {

@@ -3,7 +3,7 @@ import WeirKernels
 public import WeirTensor
 
 extension OpDefinition {
-    /// The same values in another type.
+    /// The same values in another dtype.
     static let cast = OpDefinition(
         "Cast", "(x: SrcT) -> (y: DstT)", "SrcT: type", "DstT: type", "Truncate: bool = false"
     )
@@ -17,7 +17,7 @@ extension OpDefinition {
     }
     .kernel(gpu: ["SrcT": castGPUTypes, "DstT": castGPUTypes], make: castKernel)
 
-    /// The same, always in host memory.
+    /// The same values in another dtype, always in host memory.
     static let hostCast = OpDefinition(
         "_HostCast", "(x: SrcT) -> (y: DstT)", "SrcT: type", "DstT: type", "Truncate: bool = false"
     )
@@ -37,7 +37,7 @@ extension OpDefinition {
 }
 
 extension UnaryLoop {
-    /// A conversion, or nil for types that are no numbers.
+    /// Returns the loop of a conversion, or nil for dtypes that are not numeric.
     static func cast(from source: DType, to target: DType, truncating: Bool = false) -> UnaryLoop? {
         guard let loop = cast(from: source, to: target) else { return nil }
         guard truncating, let bits = droppedBits(source, target) else { return loop }
@@ -65,7 +65,8 @@ extension UnaryLoop {
         }
     }
 
-    /// From integers, which wrap, so that signed and unsigned targets of one size are alike.
+    /// Returns the loop of a conversion from an integer type. Integers wrap, so signed and unsigned targets of one size share a
+    /// loop.
     private static func fromInteger<S: CastSource>(_ source: S.Type, _ target: DType) -> UnaryLoop? {
         switch target {
         case .int8, .uint8, .qint8, .quint8: UnaryLoop(Conversion<S, Int8>.self)
@@ -99,7 +100,7 @@ extension UnaryLoop {
         }
     }
 
-    /// How many bits of the fraction a narrower type does not have; nil where nothing is dropped.
+    /// Returns the number of fraction bits that the conversion drops; nil if none are dropped.
     private static func droppedBits(_ source: DType, _ target: DType) -> Int? {
         func fraction(_ type: DType) -> Int? {
             switch type.part {
@@ -110,13 +111,14 @@ extension UnaryLoop {
             default: nil
             }
         }
-        // All but floats are rounded to bfloat16 all the same.
+        // Conversions to bfloat16 from dtypes other than float32 always round.
         if target == .bfloat16, source != .float32 { return nil }
         guard let from = fraction(source), let to = fraction(target), from > to, source.byteCount >= 4 else { return nil }
         return from - to
     }
 
-    /// This loop on operands whose lowest bits are cleared first, so that nothing rounds up.
+    /// Returns this loop with the lowest bits of its operand cleared first, so that the conversion truncates instead of
+    /// rounding.
     private func clearingLowBits(_ bits: Int, ofDoubles: Bool) -> UnaryLoop {
         let (run, inputSize, outputSize) = (run, inputSize, outputSize)
         let length = 4096 / inputSize
@@ -147,7 +149,7 @@ private func clear<F: BinaryFloatingPoint, B: FixedWidthInteger>(
 }
 
 extension DType {
-    /// Of complex types the type of the parts, of others themselves.
+    /// The dtype of the parts of a complex type; other types return themselves.
     fileprivate var part: DType {
         switch self {
         case .complex64: .float32
@@ -158,7 +160,7 @@ extension DType {
 }
 
 extension Output {
-    /// The same values in another type; itself when it has that type already.
+    /// Returns the same values in another dtype, or this output if it already has that dtype (Cast).
     public func cast(to dtype: DType) -> Output {
         self.dtype == dtype ? self : builder.add("Cast", [self], attributes: ["DstT": .type(dtype)])[0]
     }

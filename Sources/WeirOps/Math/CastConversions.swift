@@ -1,9 +1,11 @@
 import WeirKernels
 import WeirTensor
 
-// Conversions between every two element types, as TensorFlow's kernels for CPUs do them: integers wrap; floating
-// numbers become integers by dropping the fraction, through int32 for narrow types and int64 for unsigned ones, and what
-// does not fit there is its smallest number; of complex numbers the real part counts.
+// Conversions between all pairs of element types, as in TensorFlow's CPU kernels:
+// - Integers wrap.
+// - Floating-point values become integers by truncation, through int32 for narrow types and int64 for uint32 and uint64. A
+//   value that does not fit there becomes the least int32 or int64.
+// - Complex values convert by their real part.
 
 /// A type that can be converted from.
 protocol CastSource: TensorElement { func cast<T: CastTarget>(to target: T.Type) -> T }
@@ -56,7 +58,7 @@ extension Complex: CastSource where Part: CastPart {
     @inline(__always) func cast<T: CastTarget>(to target: T.Type) -> T { Part.cast(real, imaginary, to: T.self) }
 }
 
-/// The parts of a complex number, as they are converted.
+/// The type of a complex number's parts, with its conversions.
 protocol CastPart: ComplexPart {
     static func cast<T: CastTarget>(_ real: Self, _ imaginary: Self, to target: T.Type) -> T
     init(castPart value: Float)
@@ -80,13 +82,13 @@ extension Double: CastPart {
 extension CastTarget where Self: FixedWidthInteger {
     @inline(__always) init<I: FixedWidthInteger>(castInteger value: I) { self.init(truncatingIfNeeded: value) }
     @inline(__always) init(castFloat value: Float) { self.init(castDouble: Double(value)) }
-    /// Narrow types: the low bits of an int32.
+    /// Narrow types take the low bits of an int32.
     @inline(__always) init(castDouble value: Double) { self.init(truncatingIfNeeded: Int32(castDouble: value)) }
 }
 extension Int8: CastTarget {}
 extension Int16: CastTarget {}
 extension Int32: CastTarget {
-    /// Without a branch, so that loops vectorise: adding 1.5 · 2⁵² leaves the integer in the sum's low bits.
+    /// Has no branch, so that loops vectorise: adding 1.5 · 2⁵² leaves the integer in the low bits of the sum.
     @inline(__always) init(castDouble value: Double) {
         let sum = value.rounded(.towardZero) + 6_755_399_441_055_744
         let low = Int32(truncatingIfNeeded: sum.bitPattern)

@@ -3,21 +3,21 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Whether two operands are equal.
+    /// Whether two operands are equal, elementwise.
     static let equal = equality("Equal", Functions.Equal.self, ofIncompatible: false)
-    /// Whether two operands differ.
+    /// Whether two operands differ, elementwise.
     static let notEqual = equality("NotEqual", Functions.NotEqual.self, ofIncompatible: true)
 
-    /// Whether the first operand is the lesser.
+    /// Whether the first operand is less than the second.
     static let less = ordering("Less") { .ordering(Functions.Less.self, $0) }
-    /// Whether the first operand is the lesser, or equal.
+    /// Whether the first operand is less than or equal to the second.
     static let lessEqual = ordering("LessEqual") { .ordering(Functions.LessEqual.self, $0) }
-    /// Whether the first operand is the greater.
+    /// Whether the first operand is greater than the second.
     static let greater = ordering("Greater") { BinaryLoop.ordering(Functions.Less.self, $0)?.swapped }
-    /// Whether the first operand is the greater, or equal.
+    /// Whether the first operand is greater than or equal to the second.
     static let greaterEqual = ordering("GreaterEqual") { BinaryLoop.ordering(Functions.LessEqual.self, $0)?.swapped }
 
-    /// Whether two operands differ by less than a tolerance.
+    /// Whether two operands differ by at most a tolerance.
     static let approximateEqual = OpDefinition(
         "ApproximateEqual", "(x: T, y: T) -> (z: bool)",
         "T: {float, double, int32, uint8, int16, int8, complex64, int64, qint8, quint8, qint32, bfloat16, qint16, quint16, "
@@ -78,7 +78,7 @@ extension OpDefinition {
 
     @Sendable private static func equalityShape(_ c: inout ShapeContext) throws {
         if c.attributes.bool("incompatible_shape_error") ?? true { return try ShapeFunctions.broadcast(&c) }
-        // Shapes that turn out not to go together make a scalar, so only what is known in full tells anything.
+        // Incompatible shapes produce a scalar, so only fully known shapes determine the output's shape.
         guard c.input(0).isFullyKnown, c.input(1).isFullyKnown else { return }
         c.setOutput(0, (try? c.input(0).broadcasting(c.input(1))) ?? .scalar)
     }
@@ -92,20 +92,28 @@ extension Functions {
 }
 
 extension Output {
-    /// Whether elements equal another operand's, broadcast.
+    /// Returns whether elements equal another operand's, with broadcasting (Equal).
     public func equal(_ other: Output) -> Output { builder.add("Equal", [self, other])[0] }
+    /// Returns whether elements equal a number.
     public func equal(_ other: Double) -> Output { equal(scalar(other)) }
-    /// Whether elements differ from another operand's, broadcast.
+    /// Returns whether elements differ from another operand's, with broadcasting (NotEqual).
     public func notEqual(_ other: Output) -> Output { builder.add("NotEqual", [self, other])[0] }
+    /// Returns whether elements differ from a number.
     public func notEqual(_ other: Double) -> Output { notEqual(scalar(other)) }
-    /// Whether elements are less than another operand's, broadcast.
+    /// Returns whether elements are less than another operand's, with broadcasting (Less).
     public func less(_ other: Output) -> Output { builder.add("Less", [self, other])[0] }
+    /// Returns whether elements are less than a number.
     public func less(_ other: Double) -> Output { less(scalar(other)) }
+    /// Returns whether elements are less than or equal to another operand's, with broadcasting (LessEqual).
     public func lessEqual(_ other: Output) -> Output { builder.add("LessEqual", [self, other])[0] }
+    /// Returns whether elements are less than or equal to a number.
     public func lessEqual(_ other: Double) -> Output { lessEqual(scalar(other)) }
-    /// Whether elements are greater than another operand's, broadcast.
+    /// Returns whether elements are greater than another operand's, with broadcasting (Greater).
     public func greater(_ other: Output) -> Output { builder.add("Greater", [self, other])[0] }
+    /// Returns whether elements are greater than a number.
     public func greater(_ other: Double) -> Output { greater(scalar(other)) }
+    /// Returns whether elements are greater than or equal to another operand's, with broadcasting (GreaterEqual).
     public func greaterEqual(_ other: Output) -> Output { builder.add("GreaterEqual", [self, other])[0] }
+    /// Returns whether elements are greater than or equal to a number.
     public func greaterEqual(_ other: Double) -> Output { greaterEqual(scalar(other)) }
 }

@@ -4,8 +4,8 @@
 import WeirKernels
 import WeirTensor
 
-// Complex functions by their textbook formulas in double precision, written so that nothing overflows or cancels where
-// the result does not; branch cuts are C's.
+// Complex functions by their standard formulas in double precision. The formulas avoid overflow and cancellation where the
+// result is finite and accurate. Branch cuts are those of C.
 
 enum ComplexFunctions {
     typealias Value = Complex128
@@ -17,14 +17,14 @@ enum ComplexFunctions {
     static func log(_ z: Value) -> Value { Value(logMagnitude(z), atan2(z.imaginary, z.real)) }
     private static func logMagnitude(_ z: Value) -> Double {
         let (large, small) = (max(abs(z.real), abs(z.imaginary)), min(abs(z.real), abs(z.imaginary)))
-        // Near 1 the logarithm is small, and what rounding the magnitude loses would be most of it.
+        // Uses log1p near 1: there the logarithm is small, and the rounding error of the magnitude would dominate it.
         if large > 0.5, large < 2 { return 0.5 * Glibc.log1p((large - 1) * (large + 1) + small * small) }
         return Glibc.log(hypot(z.real, z.imaginary))
     }
     static func sqrt(_ z: Value) -> Value {
         if z.real == 0, z.imaginary == 0 { return Value(0, z.imaginary) }
         if z.imaginary.isInfinite { return Value(.infinity, z.imaginary) }
-        // Halves twice, so that the magnitude cannot overflow.
+        // Works on halves, so that the magnitude cannot overflow.
         let half = (0.5 * (abs(z.real) * 0.5 + hypot(z.real * 0.5, z.imaginary * 0.5)))
         let root = (half * 2).squareRoot()
         if z.real >= 0 { return Value(root, z.imaginary / (2 * root)) }
@@ -71,7 +71,7 @@ enum ComplexFunctions {
         if z == Value(0) { return w.real > 0 ? Value(0) : Value(.nan, .nan) }
         return exp(w * log(z))
     }
-    /// `f` along the imaginary axis: -i · f(i · z), which turns each hyperbolic function into its circular one.
+    /// Returns -i · f(i · z), which turns a hyperbolic function into its circular one.
     static func rotated(_ z: Value, _ f: (Value) -> Value) -> Value {
         let w = f(Value(-z.imaginary, z.real))
         return Value(w.imaginary, -w.real)

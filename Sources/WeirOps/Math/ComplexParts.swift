@@ -6,7 +6,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// The conjugate of a complex number.
+    /// The complex conjugate.
     static let conj = OpDefinition("Conj", "(input: T) -> (output: T)", "T: {complex64, complex128, variant} = complex64")
         .simplified(.selfInverse)
         .shape(ShapeFunctions.unchanged)
@@ -19,15 +19,15 @@ extension OpDefinition {
             return .elementwise(loop, type)
         }
 
-    /// The real part.
+    /// The real part of a complex number.
     static let real = part("Real", "input", "output", RealPart<Float>.self, RealPart<Double>.self)
         .gradient { g in [complex(g, g.gradient(), g.scalar(0, like: g.gradient()))] }
 
-    /// The imaginary part.
+    /// The imaginary part of a complex number.
     static let imag = part("Imag", "input", "output", ImaginaryPart<Float>.self, ImaginaryPart<Double>.self)
         .gradient { g in [complex(g, g.scalar(0, like: g.gradient()), g.gradient())] }
 
-    /// The magnitude.
+    /// The magnitude of a complex number.
     static let complexAbs = part("ComplexAbs", "x", "y", Magnitude<Float>.self, Magnitude<Double>.self)
         .gradient { g in
             let zero = g.scalar(0, like: g.gradient())
@@ -35,7 +35,7 @@ extension OpDefinition {
             return [g.op("DivNoNan", flow, complex(g, g.outputs[0], zero))]
         }
 
-    /// The angle from the real axis.
+    /// The argument of a complex number: its angle from the real axis, in radians.
     static let angle = part("Angle", "input", "output", Argument<Float>.self, Argument<Double>.self)
         .gradient { g in
             let part: Attributes = ["Tout": .type(g.gradient().dtype)]
@@ -45,7 +45,7 @@ extension OpDefinition {
             return [g.op("Mul", g.op("Neg", flow), g.op("Reciprocal", turned))]
         }
 
-    /// A complex number from its parts.
+    /// A complex number from its real and imaginary parts.
     static let complex = OpDefinition(
         "Complex", "(real: T, imag: T) -> (out: Tout)", "T: {float, double} = float",
         "Tout: {complex64, complex128} = complex64"
@@ -77,7 +77,7 @@ extension OpDefinition {
         .kernel(wide, gpu: wide) { _ in .elementwise(UnaryLoop(D.self), .float64) }
     }
 
-    /// A complex number from its parts, of the type that belongs to them.
+    /// Returns a complex number from its parts, with the matching complex dtype.
     private static func complex(_ g: GradientContext, _ real: Output, _ imaginary: Output) -> Output {
         g.op("Complex", real, imaginary, attributes: ["Tout": .type(real.dtype == .float64 ? .complex128 : .complex64)])
     }

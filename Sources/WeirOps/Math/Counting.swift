@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// How often, or with what weight, each number below a size occurs.
+    /// The count, or the sum of weights, of each integer in 0..<size. Integers from `size` on are ignored; negative ones fail.
     static let bincount = OpDefinition(
         "Bincount", "(arr: int32, size: int32, weights: T) -> (bins: T)", "T: {int32, int64, float, double}"
     )
@@ -18,7 +18,7 @@ extension OpDefinition {
         try $0.countable(BincountVisitor(index: .int32, dense: false, binary: false))
     }
 
-    /// The same for each row of a matrix; or just whether it occurs.
+    /// Like `Bincount`, for each row of a matrix. With `binary_output` it says only whether the integer occurs.
     static let denseBincount = OpDefinition(
         "DenseBincount", "(input: Tidx, size: Tidx, weights: T) -> (output: T)", "Tidx: {int32, int64}",
         "T: {int32, int64, float, double}", "binary_output: bool = false"
@@ -41,7 +41,7 @@ extension OpDefinition {
 
     private static let countTypes = DTypeSet(.int32, .int64, .float32, .float64)
 
-    /// How many values fall into each of equal parts of a range; what lies outside falls into the first or last.
+    /// The number of values in each of `nbins` equal parts of a range. Values outside count in the first or last part.
     static let histogramFixedWidth = OpDefinition(
         "HistogramFixedWidth", "(values: T, value_range: T, nbins: int32) -> (out: dtype)", "T: {int32, int64, float, double}",
         "dtype: {int32, int64} = int32"
@@ -59,7 +59,7 @@ extension OpDefinition {
         try $0.countable(HistogramVisitor(output: try $0.type("dtype")))
     }
 
-    /// Between which of some boundaries each value lies.
+    /// The index of the bucket, given by sorted boundaries, that each value lies in.
     static let bucketize = OpDefinition(
         "Bucketize", "(input: T) -> (output: int32)", "T: {int32, int64, float, double}", "boundaries: list(float)"
     )
@@ -77,7 +77,7 @@ extension OpDefinition {
 }
 
 extension KernelRequest {
-    /// The kernel for one of the few types that these ops take.
+    /// Returns the kernel for the dtype of `T`, which is one of the four that these ops take.
     fileprivate func countable(_ visitor: some RealVisitor) throws -> Kernel {
         switch try type("T") {
         case .int32: try visitor.visit(Int32.self)
@@ -183,7 +183,7 @@ private struct BucketizeVisitor: RealVisitor {
             let x = context.elements(0, E.self)
             let out = try context.output(0, .int32, context.shape(0)).mutableElements(Int32.self)
             for index in 0..<x.count {
-                // The first boundary that is greater; a NaN is less than none.
+                // Finds the first boundary that is greater. A NaN goes to the last bucket.
                 let value = x[index].number
                 var (low, high) = (0, boundaries.count)
                 while low < high {

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// The cross products of vectors of three elements.
+    /// The cross products of vectors of three elements, in the last dimension.
     static let cross = OpDefinition(
         "Cross", "(a: T, b: T) -> (product: T)",
         "T: {float, double, int32, uint8, int16, int8, int64, bfloat16, uint16, half, uint32, uint64}"
@@ -22,7 +22,7 @@ extension OpDefinition {
     }
     .kernel(["T": .real], gpu: ["T": .real]) { try $0.real("T", CrossVisitor()) }
 
-    /// Half the sum of squares.
+    /// Half the sum of the squares of all elements.
     static let l2Loss = OpDefinition("L2Loss", "(t: T) -> (output: T)", "T: {half, bfloat16, float, double}")
         .shape(ShapeFunctions.scalar)
         .gradient { g in [g.op("Mul", g.inputs[0], g.gradient())] }

@@ -10,14 +10,14 @@ extension OpDefinition {
     .simplified(.neutral(.one(.real), isCommutative: false))
     .gradient { g in quotientGradient(g, "Div") }
 
-    /// The quotient of two operands.
+    /// The quotient of two operands of floating-point or complex type.
     static let realDiv = binary("RealDiv", divisionTypes, cpu: .inexact, gpu: .inexact) {
         .inexact(Functions.Over.self, $0)
     }
     .simplified(.neutral(.one(.real), isCommutative: false))
     .gradient { g in quotientGradient(g, "RealDiv") }
 
-    /// The quotient of two operands; 0 where the second is 0.
+    /// The quotient of two operands; 0 where the divisor is 0.
     static let divNoNan = binary(
         "DivNoNan", "T: {half, float, bfloat16, double, complex64, complex128}", cpu: .inexact, gpu: .inexact
     ) { .inexact(Functions.OverNoNaN.self, $0) }
@@ -45,7 +45,7 @@ extension OpDefinition {
     .simplified(.neutral(.one(.integer), isCommutative: false))
     .noGradient()
 
-    /// What division rounded down leaves; its sign is the divisor's.
+    /// The remainder of the division rounded down; it has the divisor's sign.
     static let floorMod = binary(
         "FloorMod", "T: {int8, int16, int32, int64, uint8, uint16, uint32, uint64, bfloat16, half, float, double}",
         cpu: .real, gpu: .real
@@ -55,12 +55,12 @@ extension OpDefinition {
         return g.unbroadcast(g.gradient(), g.op("Mul", g.gradient(), g.op("Neg", quotient)))
     }
 
-    /// What division rounded toward zero leaves; its sign is the dividend's.
+    /// The remainder of the division rounded toward zero; it has the dividend's sign.
     static let truncateMod = binary(
         "TruncateMod", "T: {int32, int64, bfloat16, half, float, double}", cpu: [.floating, .index], gpu: DTypeSet(.int32)
     ) { .rounding(Functions.TruncatedRemainder.self, $0) ?? .division(Functions.TruncatedRemainder.self, $0) }
 
-    /// The same by its old name.
+    /// Deprecated name of `TruncateMod`.
     static let mod = binary(
         "Mod", "T: {int32, int64, half, half, bfloat16, float, double}", cpu: [.floating, .index], gpu: DTypeSet(.int32)
     ) { .rounding(Functions.TruncatedRemainder.self, $0) ?? .division(Functions.TruncatedRemainder.self, $0) }
@@ -76,7 +76,7 @@ extension OpDefinition {
 }
 
 extension BinaryLoop {
-    /// A division of integers, which fails when a divisor is 0.
+    /// Returns the loop of an integer division, which fails if a divisor is 0.
     fileprivate static func division<F: IntegerBinary>(_ function: F.Type, _ dtype: DType) -> BinaryLoop? {
         guard var loop = BinaryLoop.integer(F.self, dtype) else { return nil }
         loop.check = { y, count in
@@ -100,7 +100,8 @@ extension BinaryLoop {
         }
     }
 
-    /// A function of floating numbers that jumps where a quotient rounds: every operation rounds to the element type.
+    /// Returns the loop of a floating-point function that rounds a quotient. The result jumps where the quotient reaches an
+    /// integer, so every operation rounds to the element type.
     fileprivate static func rounding<F: RoundingBinary>(_ function: F.Type, _ dtype: DType) -> BinaryLoop? {
         switch dtype {
         case .float32: BinaryLoop(OfRounding<F, Float>.self)
@@ -128,7 +129,7 @@ extension Functions {
             (x / y).replacing(with: 0, where: y .== 0)
         }
     }
-    // Divisors of integers are not 0: that is checked before. The smallest number divided by -1 wraps.
+    // The loop has checked that integer divisors are not 0. The least integer divided by -1 wraps.
     enum TruncatedQuotient: IntegerBinary, RoundingBinary {
         static func apply<E: IntegerElement>(_ x: E, _ y: E) -> E { x.dividedReportingOverflow(by: y).partialValue }
         static func apply<E: FloatingElement>(_ x: E, _ y: E) -> E {
@@ -162,14 +163,16 @@ extension Functions {
 }
 
 extension Output {
-    /// The quotient of two operands, broadcast; of integers the quotient rounded down.
+    /// Returns the quotient of two operands, with broadcasting (RealDiv). Integers round down (FloorDiv).
     public static func / (x: Output, y: Output) -> Output {
         x.builder.add(x.dtype.isInteger ? "FloorDiv" : "RealDiv", [x, y])[0]
     }
+    /// Returns the quotient of an operand and a number.
     public static func / (x: Output, y: Double) -> Output { x / x.scalar(y) }
+    /// Returns the quotient of a number and an operand.
     public static func / (x: Double, y: Output) -> Output { y.scalar(x) / y }
-    /// What division rounded down leaves; its sign is the divisor's.
+    /// Returns the remainder of the division rounded down, with the divisor's sign (FloorMod).
     public static func % (x: Output, y: Output) -> Output { x.builder.add("FloorMod", [x, y])[0] }
-    /// The quotient; 0 where the divisor is 0.
+    /// Returns the quotient; 0 where the divisor is 0 (DivNoNan).
     public func dividedNoNaN(by divisor: Output) -> Output { builder.add("DivNoNan", [self, divisor])[0] }
 }

@@ -9,7 +9,7 @@ extension OpDefinition {
     }
     .gradient { g in [g.op("Mul", g.gradient(), g.conjugate(g.outputs[0]))] }
 
-    /// e to the power of x, less 1.
+    /// `exp(x) - 1`, accurate near 0 too.
     static let expm1 = unary("Expm1", MathTypes.inexact, cpu: .inexact, gpu: .floating) {
         .floating(vector: Functions.Expm1.self, $0, grain: Grain.expensive) ?? .complex(ComplexFunctions.Expm1.self, $0)
     }
@@ -21,7 +21,7 @@ extension OpDefinition {
     }
     .gradient { g in [g.op("Mul", g.gradient(), g.op("Reciprocal", g.conjugate(g.inputs[0])))] }
 
-    /// The natural logarithm of x + 1.
+    /// `log(1 + x)`, accurate near 0 too.
     static let log1p = unary("Log1p", MathTypes.inexact, cpu: .inexact, gpu: .floating) {
         .floating(vector: Functions.Log1p.self, $0, grain: Grain.expensive) ?? .complex(ComplexFunctions.Log1p.self, $0)
     }
@@ -37,7 +37,7 @@ extension OpDefinition {
     .fusing(as: .activation)
     .gradient { g in [g.op("TanhGrad", g.conjugate(g.outputs[0]), g.gradient())] }
 
-    /// The logistic function.
+    /// The logistic function, `1 / (1 + exp(-x))`.
     static let sigmoid = unary("Sigmoid", MathTypes.inexact, cpu: .inexact, gpu: .floating) {
         .floating(vector: Functions.Sigmoid.self, $0, grain: Grain.expensive) ?? .complex(ComplexFunctions.Sigmoid.self, $0)
     }
@@ -76,14 +76,14 @@ extension Functions {
 }
 
 extension Output {
-    /// e to the power of each element.
+    /// Returns e to the power of each element.
     public func exp() -> Output { builder.add("Exp", [self])[0] }
-    /// The natural logarithm of each element.
+    /// Returns the natural logarithm of each element.
     public func log() -> Output { builder.add("Log", [self])[0] }
-    /// The natural logarithm of each element plus 1.
+    /// Returns `log(1 + x)` of each element.
     public func log1p() -> Output { builder.add("Log1p", [self])[0] }
-    /// The hyperbolic tangent of each element.
+    /// Returns the hyperbolic tangent of each element.
     public func tanh() -> Output { builder.add("Tanh", [self])[0] }
-    /// The logistic function of each element.
+    /// Returns the logistic function of each element.
     public func sigmoid() -> Output { builder.add("Sigmoid", [self])[0] }
 }

@@ -3,10 +3,10 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// The greater of two operands; NaN where one is.
+    /// The maximum of two operands; NaN if either is NaN.
     static let maximum = extreme("Maximum", "GreaterEqual") { .real(Functions.Greatest.self, $0) }
         .knownValue { c in c.elementwise(max) }
-    /// The lesser of two operands; NaN where one is.
+    /// The minimum of two operands; NaN if either is NaN.
     static let minimum = extreme("Minimum", "LessEqual") { .real(Functions.Least.self, $0) }
         .knownValue { c in c.elementwise(min) }
 
@@ -18,7 +18,7 @@ extension OpDefinition {
             cpu: .real, gpu: .real, loop
         )
         .gradient { g in
-            // Of two equals the first takes all.
+            // For equal operands the whole gradient goes to the first.
             let isFirst = g.op(comparison, g.inputs[0], g.inputs[1])
             let zero = g.op("ZerosLike", g.gradient())
             return g.unbroadcast(
@@ -26,7 +26,7 @@ extension OpDefinition {
         }
     }
 
-    /// x held between two bounds, which have its shape or are scalars.
+    /// x clamped between two bounds, each a scalar or of the shape of x.
     static let clipByValue = OpDefinition(
         "ClipByValue", "(t: T, clip_value_min: T, clip_value_max: T) -> (output: T)",
         "T: {float, double, int32, uint8, int16, int8, complex64, int64, qint8, quint8, qint32, bfloat16, qint16, quint16, "
@@ -65,7 +65,7 @@ extension OpDefinition {
         let out = try context.output(0, type, shape, reusing: 0).mutableFirstByte
         let size = type.byteCount
         context.pool.parallelFor(shape.elementCount, grain: Grain.cheap) { range in
-            // Block by block, so that the second pass finds its operand in the cache.
+            // Works in blocks, so that the second pass finds its operand in the cache.
             for start in stride(from: range.lowerBound, to: range.upperBound, by: 2048) {
                 let count = min(2048, range.upperBound - start)
                 let (lowAt, highAt) = (lowStep == .both ? start * size : 0, highStep == .both ? start * size : 0)
@@ -92,13 +92,16 @@ extension Functions {
 }
 
 extension Output {
-    /// The greater of this and another operand, broadcast.
+    /// Returns the maximum of this and another operand, with broadcasting (Maximum).
     public func maximum(_ other: Output) -> Output { builder.add("Maximum", [self, other])[0] }
+    /// Returns the maximum of each element and a number.
     public func maximum(_ other: Double) -> Output { maximum(scalar(other)) }
-    /// The lesser of this and another operand, broadcast.
+    /// Returns the minimum of this and another operand, with broadcasting (Minimum).
     public func minimum(_ other: Output) -> Output { builder.add("Minimum", [self, other])[0] }
+    /// Returns the minimum of each element and a number.
     public func minimum(_ other: Double) -> Output { minimum(scalar(other)) }
-    /// Each element held between two bounds.
+    /// Returns each element clamped between two bounds (ClipByValue).
     public func clipped(from low: Output, to high: Output) -> Output { builder.add("ClipByValue", [self, low, high])[0] }
+    /// Returns each element clamped between two numbers.
     public func clipped(from low: Double, to high: Double) -> Output { clipped(from: scalar(low), to: scalar(high)) }
 }

@@ -3,14 +3,14 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Whether x is false.
+    /// The logical negation.
     static let logicalNot = OpDefinition("LogicalNot", "(x: bool) -> (y: bool)")
         .simplified(.selfInverse)
         .shape(ShapeFunctions.unchanged)
         .noGradient()
         .kernel(gpu: [:]) { _ in .elementwise(UnaryLoop(LogicalNot.self), .bool) }
 
-    /// Whether both operands are true.
+    /// The logical conjunction of two operands.
     static let logicalAnd = OpDefinition("LogicalAnd", "(x: bool, y: bool) -> (z: bool)")
         .simplified(.neutral(.truth(true), isCommutative: true))
         .commutative()
@@ -18,7 +18,7 @@ extension OpDefinition {
         .noGradient()
         .kernel(gpu: [:]) { _ in .elementwise(BinaryLoop(OfIntegerBinary<Functions.And, UInt8>.self), .bool) }
 
-    /// Whether one of two operands is true.
+    /// The logical disjunction of two operands.
     static let logicalOr = OpDefinition("LogicalOr", "(x: bool, y: bool) -> (z: bool)")
         .simplified(.neutral(.truth(false), isCommutative: true))
         .commutative()
@@ -26,33 +26,33 @@ extension OpDefinition {
         .noGradient()
         .kernel(gpu: [:]) { _ in .elementwise(BinaryLoop(OfIntegerBinary<Functions.Or, UInt8>.self), .bool) }
 
-    /// Every bit turned over.
+    /// The bitwise complement.
     static let invert = unary("Invert", MathTypes.integer, cpu: .integer, gpu: .integer) { .integer(Functions.Invert.self, $0) }
         .simplified(.selfInverse)
         .noGradient()
 
-    /// The bits that both operands have.
+    /// The bitwise AND of two operands.
     static let bitwiseAnd = binary("BitwiseAnd", MathTypes.integer, cpu: .integer, gpu: .integer) { .bits(Functions.And.self, $0) }
         .commutative().noGradient()
-    /// The bits that one of two operands has, or both.
+    /// The bitwise OR of two operands.
     static let bitwiseOr = binary("BitwiseOr", MathTypes.integer, cpu: .integer, gpu: .integer) { .bits(Functions.Or.self, $0) }
         .commutative().noGradient()
-    /// The bits that just one of two operands has.
+    /// The bitwise XOR of two operands.
     static let bitwiseXor = binary("BitwiseXor", MathTypes.integer, cpu: .integer, gpu: .integer) { .bits(Functions.Xor.self, $0) }
         .commutative().noGradient()
 
-    /// x shifted toward the high bits; by 0 to the width less 1 bits, whatever y is.
+    /// x shifted left. The shift is clamped to 0 through the bit width less 1.
     static let leftShift = binary("LeftShift", MathTypes.integer, cpu: .integer, gpu: .integer) {
         .integer(Functions.LeftShift.self, $0)
     }
     .noGradient()
-    /// x shifted toward the low bits, keeping its sign; by 0 to the width less 1 bits, whatever y is.
+    /// x shifted right, with sign extension. The shift is clamped to 0 through the bit width less 1.
     static let rightShift = binary("RightShift", MathTypes.integer, cpu: .integer, gpu: .integer) {
         .integer(Functions.RightShift.self, $0)
     }
     .noGradient()
 
-    /// How many bits are set.
+    /// The number of bits that are set.
     static let populationCount = OpDefinition("PopulationCount", "(x: T) -> (y: uint8)", MathTypes.integer)
         .shape(ShapeFunctions.unchanged)
         .noGradient()
@@ -91,10 +91,10 @@ extension Functions {
 }
 
 extension Output {
-    /// Whether each element is false.
+    /// Returns the logical negation of each element (LogicalNot).
     public func logicalNot() -> Output { builder.add("LogicalNot", [self])[0] }
-    /// Whether this and another operand are true, broadcast.
+    /// Returns the conjunction of this and another operand, with broadcasting (LogicalAnd).
     public func logicalAnd(_ other: Output) -> Output { builder.add("LogicalAnd", [self, other])[0] }
-    /// Whether this or another operand is true, broadcast.
+    /// Returns the disjunction of this and another operand, with broadcasting (LogicalOr).
     public func logicalOr(_ other: Output) -> Output { builder.add("LogicalOr", [self, other])[0] }
 }

@@ -1,7 +1,7 @@
 package import WeirGraph
 import WeirKernels
 
-/// Mathematics: elementwise functions, comparisons, reductions, segments.
+/// The math ops: elementwise functions, comparisons, reductions, segment reductions.
 package let mathOps: [OpDefinition] =
     unaryMathOps + binaryMathOps + reductionOps + [
         .cast, .hostCast, .addN, .accumulateNV2, .select, .selectV2, .clipByValue, .range, .linSpace, .cross, .l2Loss,

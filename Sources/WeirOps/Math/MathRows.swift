@@ -2,7 +2,7 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-// What the rows of this family share: schemas' type sets in TensorFlow's order, and how a row becomes an op.
+// Helpers that the math ops share: dtype lists in TensorFlow's order, and functions that make op definitions.
 
 enum MathTypes {
     static let floating = "T: {bfloat16, half, float, double}"
@@ -13,14 +13,14 @@ enum MathTypes {
 }
 
 extension DTypeSet {
-    /// Floating and complex types.
+    /// Floating-point and complex types.
     static let inexact: DTypeSet = [floating, complex]
-    /// Signed integers and floating types.
+    /// Signed integer and floating-point types.
     static let signed: DTypeSet = [floating, signedInteger]
 }
 
 extension OpDefinition {
-    /// Kernels whose int32 form keeps all its arguments in host memory on a GPU, as TensorFlow's do.
+    /// Registers kernels. The int32 kernel for a GPU keeps `arguments` in host memory, as TensorFlow's does.
     func kernels(
         cpu: DTypeSet, gpu: DTypeSet, int32OnHost arguments: Set<String>, make: @escaping KernelFactory.Make
     ) -> OpDefinition {
@@ -30,7 +30,7 @@ extension OpDefinition {
         return onDevice.kernel(["T": []], gpu: ["T": int32], hostMemory: arguments, make: make)
     }
 
-    /// An op of one operand, `(x: T) -> (y: T)`.
+    /// Defines an elementwise op of one operand, `(x: T) -> (y: T)`.
     static func unary(
         _ name: String, _ types: String, cpu: DTypeSet, gpu: DTypeSet, _ loop: @escaping @Sendable (DType) -> UnaryLoop?
     ) -> OpDefinition {
@@ -44,7 +44,7 @@ extension OpDefinition {
             }
     }
 
-    /// An op of two operands that are broadcast, `(x: T, y: T) -> (z: T)`.
+    /// Defines an elementwise op of two operands with broadcasting, `(x: T, y: T) -> (z: T)`.
     static func binary(
         _ name: String, _ types: String, cpu: DTypeSet, gpu: DTypeSet, signature: String = "(x: T, y: T) -> (z: T)",
         _ loop: @escaping @Sendable (DType) -> BinaryLoop?
@@ -59,7 +59,7 @@ extension OpDefinition {
             }
     }
 
-    /// The gradient of a unary op, `(y: T, dy: T) -> (z: T)`: operands of one shape.
+    /// Defines the gradient op of a unary op, `(y: T, dy: T) -> (z: T)`. Both operands have one shape.
     static func unaryGradient(
         _ name: String, gpu: DTypeSet = .floating, _ loop: @escaping @Sendable (DType) -> BinaryLoop?
     ) -> OpDefinition {
@@ -75,10 +75,11 @@ extension OpDefinition {
 }
 
 extension GradientContext {
-    /// The conjugate where there is one: gradients of complex functions flow through it.
+    /// Returns the conjugate of a complex output; real outputs return themselves. Gradients of complex functions multiply by
+    /// the conjugate of the derivative.
     func conjugate(_ x: Output) -> Output { x.dtype.isComplex ? op("Conj", x) : x }
 
-    /// The gradients of two operands that were broadcast, summed down to their shapes.
+    /// Returns the gradients of the two broadcast inputs, summed to the inputs' shapes.
     func unbroadcast(_ x: Output, _ y: Output) -> [Output?] {
         [unbroadcast(x, to: inputs[0], other: inputs[1]), unbroadcast(y, to: inputs[1], other: inputs[0])]
     }

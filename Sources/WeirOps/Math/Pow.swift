@@ -14,7 +14,7 @@ extension OpDefinition {
         let (x, y, z) = (g.conjugate(g.inputs[0]), g.conjugate(g.inputs[1]), g.conjugate(g.outputs[0]))
         let less = g.op("Sub", y, g.scalar(1, like: y))
         let flow = g.op("Mul", g.op("Mul", g.gradient(), y), g.op("Pow", x, less))
-        // Where x has no logarithm, y has no influence.
+        // Where x has no logarithm, the gradient of y is 0.
         let zero = g.op("ZerosLike", x)
         let hasLogarithm = g.op(x.dtype.isComplex ? "NotEqual" : "Greater", x, g.scalar(0, like: x))
         let safe = g.op("SelectV2", hasLogarithm, x, g.op("OnesLike", x))
@@ -22,7 +22,7 @@ extension OpDefinition {
         return g.unbroadcast(flow, g.op("Mul", g.op("Mul", g.gradient(), z), logarithm))
     }
 
-    /// The angle of the point (x, y).
+    /// The angle of the point (x, y) from the x axis, in radians.
     static let atan2 = binary(
         "Atan2", MathTypes.floating, cpu: .floating, gpu: .floating, signature: "(y: T, x: T) -> (z: T)"
     ) { .floating(Functions.Atan2.self, $0) }
@@ -32,7 +32,7 @@ extension OpDefinition {
         return g.unbroadcast(g.op("Mul", x, flow), g.op("Mul", g.op("Neg", y), flow))
     }
 
-    /// `x / y`, 0 where x is 0.
+    /// `x / y`; 0 where x is 0.
     static let xdivy = binary("Xdivy", xTypes, cpu: .inexact, gpu: .inexact) {
         .floating(Functions.Xdivy.self, $0, grain: Grain.cheap) ?? .complex(Functions.Xdivy.self, $0)
     }
@@ -43,7 +43,7 @@ extension OpDefinition {
             g.op("Mul", g.gradient(), g.op("Xdivy", indicator(g, x), y)), g.op("Mul", g.gradient(), slope))
     }
 
-    /// `x · log(y)`, 0 where x is 0.
+    /// `x · log(y)`; 0 where x is 0.
     static let xlogy = binary("Xlogy", xTypes, cpu: .inexact, gpu: .inexact) {
         .floating(Functions.Xlogy.self, $0) ?? .complex(Functions.Xlogy.self, $0)
     }
@@ -53,7 +53,7 @@ extension OpDefinition {
             g.op("Mul", g.gradient(), g.op("Xlogy", indicator(g, x), y)), g.op("Mul", g.gradient(), g.op("Xdivy", x, y)))
     }
 
-    /// `x · log(1 + y)`, 0 where x is 0.
+    /// `x · log(1 + y)`; 0 where x is 0.
     static let xlog1py = binary("Xlog1py", xTypes, cpu: .inexact, gpu: .inexact) {
         .floating(Functions.Xlog1py.self, $0) ?? .complex(Functions.Xlog1py.self, $0)
     }
@@ -64,7 +64,7 @@ extension OpDefinition {
             g.op("Mul", g.gradient(), g.op("Xlog1py", indicator(g, x), y)), g.op("Mul", g.gradient(), slope))
     }
 
-    /// The next number after x1 on the way to x2.
+    /// The next representable number after x1 in the direction of x2.
     static let nextAfter = binary(
         "NextAfter", "T: {double, float} = float", cpu: DTypeSet(.float32, .float64), gpu: DTypeSet(.float32, .float64),
         signature: "(x1: T, x2: T) -> (output: T)"
@@ -75,7 +75,7 @@ extension OpDefinition {
 
     private static let xTypes = "T: {half, bfloat16, float, double, complex64, complex128}"
 
-    /// 1 where x is not 0, else 0.
+    /// Returns 1 where x is not 0, otherwise 0.
     private static func indicator(_ g: GradientContext, _ x: Output) -> Output {
         g.op("Cast", g.op("NotEqual", x, g.scalar(0, like: x)), attributes: ["DstT": .type(x.dtype)])
     }
@@ -144,7 +144,8 @@ extension Functions {
 }
 
 extension Output {
-    /// Each element to the power of another operand's, broadcast.
+    /// Returns each element to the power of another operand's, with broadcasting (Pow).
     public func pow(_ exponent: Output) -> Output { builder.add("Pow", [self, exponent])[0] }
+    /// Returns each element to the power of a number.
     public func pow(_ exponent: Double) -> Output { pow(scalar(exponent)) }
 }

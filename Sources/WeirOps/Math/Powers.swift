@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// x times x.
+    /// The square of x.
     static let square = unary(
         "Square",
         "T: {bfloat16, half, float, double, int8, int16, int32, int64, uint8, uint16, uint32, uint64, complex64, complex128}",
@@ -23,15 +23,15 @@ extension OpDefinition {
     }
     .gradient { g in [g.op("SqrtGrad", g.outputs[0], g.gradient())] }
 
-    /// One over the square root.
+    /// The reciprocal of the square root.
     static let rsqrt = unary("Rsqrt", MathTypes.inexact, cpu: .inexact, gpu: .floating) {
         .floating(vector: Functions.Rsqrt.self, $0) ?? .complex(ComplexFunctions.Rsqrt.self, $0)
     }
     .gradient { g in [g.op("RsqrtGrad", g.outputs[0], g.gradient())] }
 
-    /// One over x.
+    /// The reciprocal, `1 / x`.
     static let reciprocal = reciprocalRow("Reciprocal", gradient: "ReciprocalGrad")
-    /// One over x, by its old name.
+    /// Deprecated name of `Reciprocal`.
     static let inv = reciprocalRow("Inv", gradient: "InvGrad")
 
     private static func reciprocalRow(_ name: String, gradient: String) -> OpDefinition {
@@ -59,19 +59,19 @@ extension Functions {
     }
     enum Reciprocal: FloatingFunction, VectorUnary, IntegerFunction {
         static func apply<S: MathScalar>(_ x: S) -> S { 1 / x }
-        /// What a GPU gives: 0 for all but the units, and for 0 whatever it pleases.
+        /// As on a GPU: 0 for all integers but 1 and -1. For 0 a GPU's result is undefined; here it is 0.
         static func apply<E: IntegerElement>(_ x: E) -> E { x == 0 ? 0 : E.one.dividedReportingOverflow(by: x).partialValue }
         @inline(__always) static func apply(_ x: SIMD8<Float>) -> SIMD8<Float> { 1 / x }
     }
 }
 
 extension Output {
-    /// The square of each element.
+    /// Returns the square of each element.
     public func square() -> Output { builder.add("Square", [self])[0] }
-    /// The square root of each element.
+    /// Returns the square root of each element.
     public func sqrt() -> Output { builder.add("Sqrt", [self])[0] }
-    /// One over the square root of each element.
+    /// Returns the reciprocal of the square root of each element.
     public func rsqrt() -> Output { builder.add("Rsqrt", [self])[0] }
-    /// One over each element.
+    /// Returns the reciprocal of each element.
     public func reciprocal() -> Output { builder.add("Reciprocal", [self])[0] }
 }

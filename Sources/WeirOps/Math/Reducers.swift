@@ -1,7 +1,7 @@
 import WeirKernels
 import WeirTensor
 
-// What is computed along reduced dimensions.
+// The reducers of the reduction ops.
 
 enum SumReducer<E: NumericElement>: Reducer {
     static var identity: E { .zero }
@@ -38,7 +38,7 @@ enum MeanReducer<E: NumericElement>: Reducer {
     @inline(__always) static func leave(_ a: E, _ count: Int) -> E { .over(a, E(number: Double(count))) }
 }
 
-/// Integers are summed in 64 bits, and the quotient rounds toward zero.
+/// A mean of integers. They are summed in 64 bits, and the quotient rounds toward zero.
 enum IntegerMeanReducer<E: IntegerElement, Wide: IntegerElement>: Reducer {
     static var identity: Wide { 0 }
     @inline(__always) static func enter(_ x: E) -> Wide { Wide(truncatingIfNeeded: x) }
@@ -48,7 +48,7 @@ enum IntegerMeanReducer<E: IntegerElement, Wide: IntegerElement>: Reducer {
     }
 }
 
-/// The root of the sum of squares.
+/// A Euclidean norm: the square root of the sum of squares.
 enum NormReducer<E: NumericElement>: Reducer {
     static var identity: E { .zero }
     @inline(__always) static func enter(_ x: E) -> E { x.squaredMagnitude }
@@ -57,7 +57,7 @@ enum NormReducer<E: NumericElement>: Reducer {
 }
 
 extension NumericElement {
-    /// The square root of a number that is not negative; of a complex one, that of its real part.
+    /// The square root of a non-negative number; for complex numbers that of the real part.
     fileprivate var root: Self {
         switch self {
         case let value as Float: return unsafeBitCast(value.squareRoot(), to: Self.self)

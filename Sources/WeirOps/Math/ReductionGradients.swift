@@ -2,13 +2,13 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-/// Gradients of reductions: what flows into each result is spread over the elements it was made of.
+/// The gradients of reductions. The gradient of each result is distributed to the elements that were reduced to it.
 struct ReductionGradient {
     let g: GradientContext
     private var input: Output { g.inputs[0] }
     private var axes: Output { g.inputs[1] }
     private var result: Output { g.outputs[0] }
-    /// The result's shape with reduced dimensions kept as 1.
+    /// The result's shape with the reduced dimensions kept as 1.
     private let keptShape: Output
 
     init(_ g: GradientContext) {
@@ -16,6 +16,7 @@ struct ReductionGradient {
         keptShape = ReductionGradient.keptShape(g)
     }
 
+    /// Broadcasts a gradient of the result to the input's shape.
     func spread(_ flow: Output) -> Output { g.op("BroadcastTo", g.op("Reshape", flow, keptShape), g.shape(input)) }
 
     func ofMean() -> Output {
@@ -30,7 +31,7 @@ struct ReductionGradient {
         return g.op("RealDiv", spread, g.op("Cast", count, attributes: ["DstT": .type(spread.dtype)]))
     }
 
-    /// Equals share what flows in.
+    /// Returns the gradient of `Max` and `Min`. Equal elements share the gradient.
     func ofExtreme() -> Output {
         let extreme = g.op("Reshape", result, keptShape)
         let flow = g.op("Reshape", g.gradient(), keptShape)
@@ -45,8 +46,9 @@ struct ReductionGradient {
         return g.op("RealDiv", input, g.op("RealDiv", norm, flow))
     }
 
-    /// The product of all others, so that zeros are no trouble: those before times those after, along one dimension to
-    /// which the reduced ones are brought together.
+    /// Returns the gradient of `Prod`. For each element this is the product of all others, without a division, so that zeros
+    /// need no special case. The reduced dimensions are moved to the front and merged; the product before an element is
+    /// multiplied by the product after it.
     func ofProduct() -> Output {
         let spread = spread(g.gradient())
         let zero = g.constant(Tensor(Int32(0)))
@@ -81,7 +83,7 @@ struct ReductionGradient {
             let known = sizes.compactMap { $0 }
             if known.count == rank { return g.constant(known) }
         }
-        // Known when the step runs: the input's sizes with ones stitched in at the axes.
+        // The shape is known only at run time: stitches ones into the input's sizes at the axes.
         let shape = g.shape(input)
         let rank = g.op("Size", shape)
         let one = g.constant(Tensor(Int32(1)))

@@ -20,25 +20,25 @@ extension OpDefinition {
     static let mean = reduction("Mean", numericTypes, cpu: .numeric, gpu: .inexact, ReduceLoops.mean)
         .gradient { g in [ReductionGradient(g).ofMean(), nil] }
 
-    // Not `max` and `min`, which would hide the functions of these names wherever ops are defined.
+    // Not named `max` and `min`, which would hide Swift's functions of these names in this extension.
 
-    /// The greatest along axes.
+    /// The maximum along axes.
     static let maxOp = reduction("Max", orderedTypes, cpu: .real, gpu: [.floating, .index], ReduceLoops.greatest)
         .gradient { g in [ReductionGradient(g).ofExtreme(), nil] }
 
-    /// The least along axes.
+    /// The minimum along axes.
     static let minOp = reduction("Min", orderedTypes, cpu: .real, gpu: [.floating, .index], ReduceLoops.least)
         .gradient { g in [ReductionGradient(g).ofExtreme(), nil] }
 
-    /// The root of the sum of squares along axes.
+    /// The Euclidean norm along axes: the square root of the sum of squares.
     static let euclideanNorm = reduction(
         "EuclideanNorm", numericTypes, cpu: .numeric, gpu: .inexact, keepsSingles: false, ReduceLoops.norm
     )
     .gradient { g in [ReductionGradient(g).ofNorm(), nil] }
 
-    /// Whether all are true along axes.
+    /// Whether all elements are true along axes.
     static let all = logicalReduction("All", ReduceLoops(AllReducer.self))
-    /// Whether one is true along axes.
+    /// Whether any element is true along axes.
     static let any = logicalReduction("Any", ReduceLoops(AnyReducer.self))
 
     private static let signature = "(input: T, reduction_indices: Tidx) -> (output: T)"
@@ -50,7 +50,7 @@ extension OpDefinition {
         + "qint16, quint16}"
     private static let axisTypes = "Tidx: {int32, int64} = int32"
 
-    /// - Parameter keepsSingles: whether a single element is its own reduction.
+    /// - Parameter keepsSingles: whether the reduction of a single element is that element.
     private static func reduction(
         _ name: String, _ types: String, cpu: DTypeSet, gpu: DTypeSet, keepsSingles: Bool = true,
         _ loops: @escaping @Sendable (DType) -> ReduceLoops?
@@ -101,8 +101,8 @@ private func reductionKernel(_ loops: ReduceLoops, _ dtype: DType, keepDimension
     }
 }
 
-/// For each dimension, whether it is among the axes.
-/// - Throws: `invalidArgument` when there is no such axis, or one is named twice.
+/// Returns for each dimension whether it is reduced.
+/// - Throws: `invalidArgument` when an axis is out of range, or two axes are the same.
 func reducedDimensions(_ axes: Tensor, of shape: Shape) throws -> [Bool] {
     var isReduced = [Bool](repeating: false, count: shape.rank)
     for axis in try axes.integers("reduction_indices") {
@@ -120,19 +120,19 @@ func reducedDimensions(_ axes: Tensor, of shape: Shape) throws -> [Bool] {
 }
 
 extension Output {
-    /// The sum along axes, all when nil; negative axes count from the last.
+    /// Returns the sum along axes; nil means all axes, and negative axes count from the last (Sum).
     public func sum(axes: [Int]? = nil, keepDimensions: Bool = false) -> Output { reduced("Sum", axes, keepDimensions) }
-    /// The mean along axes, all when nil.
+    /// Returns the mean along axes; nil means all axes (Mean).
     public func mean(axes: [Int]? = nil, keepDimensions: Bool = false) -> Output { reduced("Mean", axes, keepDimensions) }
-    /// The product along axes, all when nil.
+    /// Returns the product along axes; nil means all axes (Prod).
     public func product(axes: [Int]? = nil, keepDimensions: Bool = false) -> Output { reduced("Prod", axes, keepDimensions) }
-    /// The greatest along axes, all when nil.
+    /// Returns the maximum along axes; nil means all axes (Max).
     public func max(axes: [Int]? = nil, keepDimensions: Bool = false) -> Output { reduced("Max", axes, keepDimensions) }
-    /// The least along axes, all when nil.
+    /// Returns the minimum along axes; nil means all axes (Min).
     public func min(axes: [Int]? = nil, keepDimensions: Bool = false) -> Output { reduced("Min", axes, keepDimensions) }
-    /// Whether all are true along axes, all when nil.
+    /// Returns whether all elements are true along axes; nil means all axes (All).
     public func all(axes: [Int]? = nil, keepDimensions: Bool = false) -> Output { reduced("All", axes, keepDimensions) }
-    /// Whether any is true along axes, all when nil.
+    /// Returns whether any element is true along axes; nil means all axes (Any).
     public func any(axes: [Int]? = nil, keepDimensions: Bool = false) -> Output { reduced("Any", axes, keepDimensions) }
 
     private func reduced(_ op: String, _ axes: [Int]?, _ keepDimensions: Bool) -> Output {

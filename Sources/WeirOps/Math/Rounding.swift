@@ -3,19 +3,19 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// The largest integer that is not above x.
+    /// The largest integer that is not greater than x.
     static let floor = unary("Floor", MathTypes.floating, cpu: .floating, gpu: .floating) {
         .floating(vector: Functions.Floor.self, $0)
     }
     .noGradient()
 
-    /// The smallest integer that is not below x.
+    /// The smallest integer that is not less than x.
     static let ceil = unary("Ceil", MathTypes.floating, cpu: .floating, gpu: .floating) {
         .floating(vector: Functions.Ceil.self, $0)
     }
     .noGradient()
 
-    /// The nearest integer, the even one of two; integers as they are.
+    /// The nearest integer; ties round to even. Integers stay as they are.
     static let round = unary(
         "Round", MathTypes.signedOrComplex, cpu: [.floating, .index], gpu: [.floating, .index]
     ) {
@@ -23,13 +23,13 @@ extension OpDefinition {
     }
     .noGradient()
 
-    /// The nearest integer, the even one of two.
+    /// The nearest integer; ties round to even.
     static let rint = unary("Rint", MathTypes.floating, cpu: .floating, gpu: .floating) {
         .floating(vector: Functions.Round.self, $0)
     }
     .noGradient()
 
-    /// Whether x is not a number.
+    /// Whether x is NaN.
     static let isNan = predicate("IsNan", Functions.IsNaN.self)
     /// Whether x is infinite.
     static let isInf = predicate("IsInf", Functions.IsInfinite.self)
@@ -69,12 +69,12 @@ extension Functions {
 }
 
 extension Output {
-    /// The largest integer that is not above each element.
+    /// Returns the largest integer that is not greater than each element.
     public func floor() -> Output { builder.add("Floor", [self])[0] }
-    /// The smallest integer that is not below each element.
+    /// Returns the smallest integer that is not less than each element.
     public func ceil() -> Output { builder.add("Ceil", [self])[0] }
-    /// The nearest integer to each element, the even one of two.
+    /// Returns the nearest integer to each element; ties round to even.
     public func round() -> Output { builder.add("Round", [self])[0] }
-    /// Whether each element is not a number.
+    /// Returns whether each element is NaN.
     public func isNaN() -> Output { builder.add("IsNan", [self])[0] }
 }

@@ -4,7 +4,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Running sums along an axis.
+    /// The cumulative sum along an axis.
     static let cumsum = scan("Cumsum") { type in .of(Functions.Plus.self, type) }
         .gradient { g in
             let reverse = !(g.attributes.bool("reverse") ?? false)
@@ -15,7 +15,7 @@ extension OpDefinition {
             ]
         }
 
-    /// Running products along an axis.
+    /// The cumulative product along an axis.
     static let cumprod = scan("Cumprod") { type in .of(Functions.Times.self, type) }
         .gradient { g in
             let reverse = g.attributes.bool("reverse") ?? false
@@ -69,7 +69,7 @@ extension OpDefinition {
     }
 }
 
-/// Combines each row with all before it.
+/// A loop that combines each row with all rows before it.
 private struct ScanLoop: Sendable {
     let run:
         @Sendable (
@@ -124,7 +124,7 @@ private struct ScanLoop: Sendable {
 }
 
 extension Output {
-    /// Running sums along an axis.
+    /// Returns the cumulative sum along an axis (Cumsum).
     public func cumulativeSum(axis: Int, exclusive: Bool = false, reverse: Bool = false) -> Output {
         builder.add(
             "Cumsum", [self, builder.constant(Tensor(Int32(clamping: axis)))],

@@ -1,7 +1,7 @@
 import WeirKernels
 import WeirTensor
 
-// Reductions of segments differ from those along axes in what they do with NaN, and in what an empty one is.
+// Reducers of segments. They differ from reducers along axes in their handling of NaN and in the result of an empty segment.
 
 enum SegmentGreatestReducer<E: RealElement>: Reducer {
     static var identity: E { .lowestFinite }
@@ -17,7 +17,7 @@ enum SegmentLeastReducer<E: RealElement>: Reducer {
     @inline(__always) static func leave(_ a: E, _ count: Int) -> E { a }
 }
 
-/// The sum over the root of the count.
+/// The sum divided by the square root of the count.
 enum RootMeanReducer<E: FloatingElement>: Reducer {
     static var identity: E.Compute { 0 }
     @inline(__always) static func enter(_ x: E) -> E.Compute { x.compute }

@@ -3,17 +3,17 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-// Rows of which runs, named by ids in ascending order, become one each.
+// Reductions of segments: consecutive rows with equal ids, in ascending order, are reduced to one row.
 
 extension OpDefinition {
-    /// Sums of runs of rows.
+    /// The sums of the rows of each segment.
     static let segmentSum = segments("SegmentSum", numericSegments, .numeric, ReduceLoops.sum)
         .gradient { g in [gather(g, g.gradient(), g.inputs[1]), nil] }
 
-    /// Means of runs of rows.
+    /// The means of the rows of each segment.
     static let segmentMean = segments("SegmentMean", numericSegments, .numeric, ReduceLoops.mean)
         .gradient { g in
-            // How many rows each segment has, in a shape that broadcasts against the gradient.
+            // The number of rows in each segment, in a shape that broadcasts with the gradient.
             let (ids, zero) = (g.inputs[1], g.constant(Tensor(Int32(0))))
             let one = g.constant(Tensor(Int32(1)))
             let rest = g.op("Sub", g.op("Rank", g.inputs[0]), one)
@@ -23,13 +23,13 @@ extension OpDefinition {
             return [gather(g, g.op("RealDiv", g.gradient(), counts), ids), nil]
         }
 
-    /// Products of runs of rows.
+    /// The products of the rows of each segment.
     static let segmentProd = segments("SegmentProd", numericSegments, .numeric, empty: 1, ReduceLoops.product)
         .gradient { g in
             let (data, ids) = (g.inputs[0], g.inputs[1])
             let isZero = g.op("Equal", data, g.scalar(0, like: data))
             let zeros = g.op("SegmentSum", g.op("Cast", isZero, attributes: ["DstT": .type(.int32)]), ids)
-            // With two zeros or more nothing flows; with one, only into it.
+            // With two or more zeros in a segment the gradient is 0; with one zero, only its element has a gradient.
             let several = g.op("Greater", zeros, g.constant(Tensor(Int32(1))))
             let flow = g.op("SelectV2", several, g.op("ZerosLike", g.gradient()), g.gradient())
             let others = g.op("SelectV2", isZero, g.op("OnesLike", data), data)
@@ -38,11 +38,11 @@ extension OpDefinition {
             return [g.op("Mul", gather(g, flow, ids), slope), nil]
         }
 
-    /// The greatest of runs of rows.
+    /// The maxima of the rows of each segment.
     static let segmentMax = segments("SegmentMax", realSegments, .real, ReduceLoops.segmentGreatest)
         .gradient { g in [segmentExtremeGradient(g), nil] }
 
-    /// The least of runs of rows.
+    /// The minima of the rows of each segment.
     static let segmentMin = segments("SegmentMin", realSegments, .real, ReduceLoops.segmentLeast)
         .gradient { g in [segmentExtremeGradient(g), nil] }
 
@@ -52,7 +52,7 @@ extension OpDefinition {
     private static let realSegments =
         "T: {float, double, int32, uint8, int16, int8, int64, bfloat16, uint16, half, uint32, uint64}"
 
-    /// - Parameter empty: what a segment without rows is.
+    /// - Parameter empty: the value of the elements of a segment without rows.
     private static func segments(
         _ name: String, _ types: String, _ cpu: DTypeSet, empty: Double = 0, _ loops: @escaping @Sendable (DType) -> ReduceLoops?
     ) -> OpDefinition {
@@ -78,7 +78,7 @@ extension OpDefinition {
         g.op("GatherV2", rows, ids, g.constant(Tensor(Int32(0))))
     }
 
-    /// Equals share what flows in.
+    /// Returns the gradient of `SegmentMax` and `SegmentMin`. Equal elements share the gradient.
     private static func segmentExtremeGradient(_ g: GradientContext) -> Output {
         let (data, ids) = (g.inputs[0], g.inputs[1])
         let isChosen = g.op("Equal", data, gather(g, g.outputs[0], ids))
@@ -88,16 +88,17 @@ extension OpDefinition {
     }
 }
 
-/// Runs of equal ids in ascending order.
+/// Runs of equal segment ids, in ascending order.
 struct SegmentRuns {
-    /// The first row of each run, and at the end the count of all rows.
+    /// The first row of each run, followed by the total number of rows.
     private(set) var starts: [Int] = []
     private(set) var ids: [Int] = []
-    /// How many segments there are, those without rows included.
+    /// The number of segments, including those without rows.
     let segmentCount: Int
 
-    /// - Parameter count: how many ids there should be, or nil where that has been seen to.
-    /// - Parameter segmentCount: how many segments there are; when nil, the last id says.
+    /// - Parameters:
+    /// - count: the number of ids that is required, or nil if it has been checked.
+    /// - segmentCount: the number of segments; if nil, the last id plus 1.
     /// - Throws: `invalidArgument` when the ids are not ascending or out of range.
     init(_ tensor: Tensor, count: Int? = nil, segmentCount given: Int? = nil) throws {
         guard tensor.rank == 1 else { throw Status.invalidArgument("segment_ids should be a vector.") }
@@ -132,8 +133,8 @@ struct SegmentRuns {
     /// Reduces the rows of each run to one row of output 0.
     ///
     /// - Parameters:
-    ///   - empty: what a segment without rows is.
-    ///   - rows: which row of the data each id goes with, valid ones; when nil, the row at the id's own position.
+    /// - empty: the value of the elements of a segment without rows.
+    /// - rows: the data row of each id; the caller has checked that they exist. If nil, the row is the id's position.
     func reduce(
         _ loops: ReduceLoops, _ data: Tensor, _ dtype: DType, empty: Double, _ context: borrowing KernelContext,
         rows: [Int]? = nil
@@ -171,7 +172,7 @@ struct SegmentRuns {
 }
 
 extension Tensor {
-    /// Writes one small number over all elements of a numeric tensor.
+    /// Fills a numeric tensor with a small number.
     fileprivate func fill(with number: Double) {
         if number == 0 { return clearElements() }
         func write<E: NumericElement>(_ type: E.Type) { mutableElements(E.self).update(repeating: E(number: number)) }

@@ -4,8 +4,8 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Elements of one tensor where a condition holds, of another elsewhere. The condition has their shape, or chooses
-    /// whole rows, or is a scalar.
+    /// The elements of `t` where a condition is true, and of `e` where it is false. The condition has their shape, or is a
+    /// vector that selects whole rows, or a scalar.
     static let select = OpDefinition("Select", "(condition: bool, t: T, e: T) -> (output: T)", "T: type")
         .shape { c in
             let shape = try c.input(1).merging(c.input(2))
@@ -28,7 +28,7 @@ extension OpDefinition {
         }
         .kernel(["T": selectTypes], gpu: ["T": selectGPUTypes]) { try $0.movable("T", SelectVisitor(request: $0)) }
 
-    /// The same with all three broadcast against each other.
+    /// Like `Select`, with broadcasting of all three inputs.
     static let selectV2 = OpDefinition("SelectV2", "(condition: bool, t: T, e: T) -> (output: T)", "T: type")
         .shape { c in c.setOutput(0, try c.input(0).broadcasting(try c.input(1).broadcasting(c.input(2)))) }
         .gradient { g in
@@ -57,7 +57,7 @@ private struct SelectVisitor: MovableVisitor {
             let holds = context.elements(0, Bool.self)
             let choosesRows = condition.rank == 1 && shape.rank != 1
             if condition.rank != 0, !choosesRows {
-                // Elementwise: all three have one shape.
+                // An elementwise condition: all three inputs must have one shape.
                 for index in 1...2 where context.shape(index) != condition {
                     throw Status.invalidArgument(
                         "Inputs to operation \(request.name) of type \(request.op.name) must have the same size and shape.  "
@@ -137,7 +137,7 @@ private struct SelectV2Visitor: MovableVisitor {
     }
 }
 
-/// Chooses along a row, in which each operand goes on by one element or stays.
+/// Selects along a row. Each operand has a stride of 1 or 0.
 private func selectRow<E>(
     _ holds: UnsafePointer<Bool>, _ yes: UnsafePointer<E>, _ no: UnsafePointer<E>, _ out: UnsafeMutablePointer<E>,
     _ count: Int, _ steps: (Int, Int, Int)
@@ -160,7 +160,7 @@ private func selectRow<E>(
     }
 }
 
-/// How three shapes broadcast.
+/// The broadcast of three shapes.
 private struct SelectBroadcast {
     let dimensions: [Int]
     private let strides: ([Int], [Int], [Int])
@@ -190,7 +190,8 @@ private struct SelectBroadcast {
         counts = (a.elementCount, b.elementCount, c.elementCount)
     }
 
-    /// The operands' steps when all is one row: each is a single element, or as many as the result.
+    /// Returns the operands' strides if the result can be processed as one row: each operand has a single element, or as many
+    /// as the result.
     func flatSteps(_ count: Int) -> (Int, Int, Int)? {
         func step(_ own: Int) -> Int? { own == count ? 1 : own == 1 ? 0 : nil }
         guard let c = step(counts.0), let t = step(counts.1), let e = step(counts.2) else { return nil }
@@ -198,6 +199,7 @@ private struct SelectBroadcast {
     }
     var innerSteps: (Int, Int, Int) { (strides.0.last ?? 0, strides.1.last ?? 0, strides.2.last ?? 0) }
 
+    /// Returns the operands' offsets at the start of an innermost row.
     func offsets(ofRow row: Int) -> (Int, Int, Int) {
         var (rest, a, b, c) = (row, 0, 0, 0)
         for axis in stride(from: dimensions.count - 2, through: 0, by: -1) {
@@ -212,6 +214,6 @@ private struct SelectBroadcast {
 }
 
 extension Output {
-    /// Where this condition holds elements of `yes`, elsewhere of `no`, all broadcast.
+    /// Returns elements of `yes` where this condition is true, and of `no` where it is false, with broadcasting (SelectV2).
     public func select(_ yes: Output, _ no: Output) -> Output { builder.add("SelectV2", [self, yes, no])[0] }
 }

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Numbers from a start up to, not including, a limit, a step apart.
+    /// The numbers from a start up to but not including a limit, with a step.
     static let range = OpDefinition(
         "Range", "(start: Tidx, limit: Tidx, delta: Tidx) -> (output: Tidx)",
         "Tidx: {bfloat16, half, float, double, int8, int16, int32, int64, uint16, uint32, uint64} = int32"
@@ -43,7 +43,7 @@ extension OpDefinition {
     }
 }
 
-/// How many numbers a range has.
+/// The number of elements in a range.
 private enum RangeLength {
     static func of(_ start: Tensor, _ limit: Tensor, _ delta: Tensor) throws -> Int {
         func integers<E: FixedWidthInteger>(_ type: E.Type) throws -> Int {
@@ -52,7 +52,7 @@ private enum RangeLength {
         func floats<E: FloatingElement>(_ type: E.Type) throws -> Int {
             let (first, last, step) = (start.elements(E.self)[0], limit.elements(E.self)[0], delta.elements(E.self)[0])
             try check(first.number, last.number, step.number, numberText)
-            // In the element type: what rounds to a whole number of steps is one.
+            // Divides in the element type, so that a quotient that rounds to an integer there counts as that integer.
             let count = E.over(E.minus(last, first), step).number.magnitude.rounded(.up)
             guard count < 0x1p63 else {
                 throw Status.invalidArgument("Requires ((limit - start) / delta) <= 9223372036854775807")
@@ -76,7 +76,7 @@ private enum RangeLength {
 
     private static func of<E: FixedWidthInteger>(_ start: E, _ limit: E, _ delta: E) throws -> Int {
         try check(start, limit, delta) { "\($0)" }
-        // The distance between two 64-bit numbers may need all 64 bits.
+        // The distance between two 64-bit integers may need all 64 bits of an unsigned integer.
         let distance =
             start < limit
             ? UInt64(truncatingIfNeeded: limit) &- UInt64(truncatingIfNeeded: start)
@@ -102,7 +102,7 @@ private enum RangeLength {
     }
 }
 
-/// A number as C++ prints it: whole ones without a point.
+/// Returns a number as C++ streams print it: integers without a decimal point.
 func numberText(_ value: Double) -> String { Int(exactly: value).map(String.init) ?? "\(value)" }
 
 private struct RangeVisitor: RealVisitor {
@@ -122,7 +122,7 @@ private struct RangeVisitor: RealVisitor {
                     value = E.plus(value, step)
                 }
             } else {
-                // From the start each time, so that rounding does not add up.
+                // Multiplies the step each time, so that rounding errors do not accumulate.
                 for index in 0..<count { out[index] = E.plus(start, E.times(step, E(number: Double(index)))) }
             }
         }
@@ -149,13 +149,14 @@ private struct LinSpaceVisitor: FloatingVisitor {
 }
 
 extension GraphBuilder {
-    /// The integers from `start` up to, not including, `limit`, `step` apart.
+    /// Returns the integers from `start` up to but not including `limit`, with step `step` (Range).
     public func range(_ start: Output, _ limit: Output, _ step: Output) -> Output { add("Range", [start, limit, step])[0] }
+    /// Returns the int32 values from `start` up to but not including `limit`, with step `step` (Range).
     public func range(_ start: Int = 0, _ limit: Int, by step: Int = 1) -> Output {
         func constant(_ value: Int) -> Output { self.constant(Tensor(Int32(clamping: value))) }
         return range(constant(start), constant(limit), constant(step))
     }
-    /// `count` evenly spaced numbers from `start` to `stop`, both included.
+    /// Returns `count` evenly spaced numbers from `start` to `stop`, both included (LinSpace).
     public func linSpace(_ start: Output, _ stop: Output, count: Int) -> Output {
         add("LinSpace", [start, stop, constant(Tensor(Int32(clamping: count)))])[0]
     }

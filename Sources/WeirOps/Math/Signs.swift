@@ -3,13 +3,13 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// x without its sign. (`abs` would hide the function of that name wherever ops are defined.)
+    /// The absolute value. (The name `abs` would hide Swift's function in this extension.)
     static let absOp = unary("Abs", MathTypes.signed, cpu: .signed, gpu: .signed) {
         .floating(vector: Functions.Abs.self, $0) ?? .integer(Functions.Abs.self, $0)
     }
     .gradient { g in [g.op("Mul", g.gradient(), g.op("Sign", g.inputs[0]))] }
 
-    /// x with the other sign.
+    /// The negation.
     static let neg = unary(
         "Neg", MathTypes.signedOrComplex, cpu: [.signed, .complex], gpu: [.signed, .complex]
     ) {
@@ -19,7 +19,9 @@ extension OpDefinition {
     .simplified(.selfInverse)
     .gradient { g in [g.op("Neg", g.gradient())] }
 
-    /// -1, 0 or 1; of a complex number, the number of magnitude 1 in its direction.
+    /// The sign: -1, 0 or 1. For complex numbers `x /
+    /// x
+    /// `, or 0.
     static let sign = unary(
         "Sign", MathTypes.signedOrComplex, cpu: [.signed, .complex], gpu: [.signed, .complex]
     ) {
@@ -51,10 +53,10 @@ extension Functions {
 }
 
 extension Output {
-    /// Each element with the other sign.
+    /// Returns the negation of each element (Neg).
     public static prefix func - (x: Output) -> Output { x.builder.add("Neg", [x])[0] }
-    /// Each element without its sign.
+    /// Returns the absolute value of each element (Abs).
     public func abs() -> Output { builder.add("Abs", [self])[0] }
-    /// -1, 0 or 1 for each element.
+    /// Returns the sign of each element: -1, 0 or 1 (Sign).
     public func sign() -> Output { builder.add("Sign", [self])[0] }
 }

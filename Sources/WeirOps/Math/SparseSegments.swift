@@ -3,24 +3,24 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-// Segments of rows that are chosen by indices.
+// Reductions of segments of rows that are selected by indices.
 
 extension OpDefinition {
-    /// Sums of runs of chosen rows.
+    /// The sums of the selected rows of each segment.
     static let sparseSegmentSum = sparseSegments("SparseSegmentSum", realRows, .real, ReduceLoops.sum)
-    /// Means of runs of chosen rows.
+    /// The means of the selected rows of each segment.
     static let sparseSegmentMean = sparseSegments("SparseSegmentMean", MathTypes.floating, .floating, ReduceLoops.mean)
-    /// Sums of runs of chosen rows, over the roots of their counts.
+    /// The sums of the selected rows of each segment, divided by the square roots of their counts.
     static let sparseSegmentSqrtN = sparseSegments("SparseSegmentSqrtN", MathTypes.floating, .floating, ReduceLoops.rootMean)
 
-    /// The same with the count of segments given, which may be more than the last id says.
+    /// The variants with an explicit number of segments, which may exceed the last id plus 1.
     static let sparseSegmentSumWithNumSegments = sparseSegments("SparseSegmentSum", realRows, .real, counted: true, ReduceLoops.sum)
     static let sparseSegmentMeanWithNumSegments = sparseSegments(
         "SparseSegmentMean", MathTypes.floating, .floating, counted: true, ReduceLoops.mean)
     static let sparseSegmentSqrtNWithNumSegments = sparseSegments(
         "SparseSegmentSqrtN", MathTypes.floating, .floating, counted: true, ReduceLoops.rootMean)
 
-    /// What flows into the chosen rows of a sum, a mean, a sum over the root of the count.
+    /// The gradients of the sparse segment ops with respect to `data`: sum, mean, and sum over the square root of the count.
     static let sparseSegmentSumGrad = sparseSegmentGradient("SparseSegmentSumGrad") { _ in 1 }
     static let sparseSegmentMeanGrad = sparseSegmentGradient("SparseSegmentMeanGrad") { 1 / Double($0) }
     static let sparseSegmentSqrtNGrad = sparseSegmentGradient("SparseSegmentSqrtNGrad") { 1 / Double($0).squareRoot() }
@@ -78,7 +78,7 @@ extension OpDefinition {
         }
     }
 
-    /// - Parameter scale: by what each row counts, given how many there are in its segment.
+    /// - Parameter scale: the factor of each row, from the number of rows in its segment.
     private static func sparseSegmentGradient(_ name: String, _ scale: @escaping @Sendable (Int) -> Double) -> OpDefinition {
         OpDefinition(
             name, "(grad: T, indices: Tidx, segment_ids: Tsegmentids, output_dim0: int32) -> (output: T)", MathTypes.floating,
@@ -100,7 +100,7 @@ extension OpDefinition {
     }
 }
 
-/// The rows that input 1 chooses, as many as input 2 has ids.
+/// Returns the row indices of input 1, after a check that input 2 has as many ids.
 private func sparseIndices(_ context: borrowing KernelContext) throws -> [Int] {
     guard context.shape(1).rank == 1 else { throw Status.invalidArgument("indices should be a vector.") }
     guard context.shape(2).rank == 1 else { throw Status.invalidArgument("segment_ids should be a vector.") }
@@ -132,7 +132,7 @@ private struct SparseGradientVisitor: FloatingVisitor {
             let gradient = context.elements(0, E.self)
             let output = try context.output(0, E.dtype, Shape(validating: [count] + shape.dimensions.dropFirst()))
             output.clearElements()
-            // Where there are no elements, the number of segments may be anything.
+            // Returns early without elements: then the number of segments is not bounded by memory.
             guard output.elementCount > 0, shape.elementCount > 0, let x = gradient.baseAddress else { return }
             let width = output.elementCount / count
             var members = [Int](repeating: 0, count: shape[0])

@@ -12,7 +12,7 @@ extension OpDefinition {
     }
     .gradient { g in [erfGradient(g, 2 / Double.pi.squareRoot())] }
 
-    /// One less the error function.
+    /// The complementary error function, `1 - erf(x)`.
     static let erfc = unary("Erfc", MathTypes.floating, cpu: .floating, gpu: .floating) { .floating(Functions.Erfc.self, $0) }
         .gradient { g in [erfGradient(g, -2 / Double.pi.squareRoot())] }
 
@@ -31,7 +31,7 @@ extension OpDefinition {
         return [g.op("Mul", g.scalar(Double.pi.squareRoot() / 2, like: slope), slope)]
     }
 
-    /// The quantile function of the normal distribution.
+    /// The quantile function of the standard normal distribution.
     static let ndtri = unary("Ndtri", MathTypes.floating, cpu: .floating, gpu: .floating) {
         .floating(Functions.Ndtri.self, $0)
     }
@@ -41,13 +41,13 @@ extension OpDefinition {
         return [g.op("Mul", g.scalar((2 * Double.pi).squareRoot(), like: slope), slope)]
     }
 
-    /// The logarithm of the gamma function's magnitude.
+    /// The logarithm of the absolute value of the gamma function.
     static let lgamma = unary("Lgamma", MathTypes.floating, cpu: .floating, gpu: .floating) {
         .floating(Functions.Lgamma.self, $0)
     }
     .gradient { g in [g.op("Mul", g.gradient(), g.op("Digamma", g.inputs[0]))] }
 
-    /// The derivative of Lgamma.
+    /// The derivative of `Lgamma`.
     static let digamma = unary("Digamma", MathTypes.floating, cpu: .floating, gpu: .floating) {
         .floating(Functions.Digamma.self, $0)
     }
@@ -55,7 +55,7 @@ extension OpDefinition {
         [g.op("Mul", g.gradient(), g.op("Polygamma", g.scalar(1, like: g.inputs[0]), g.inputs[0]))]
     }
 
-    /// The a-th derivative of Digamma.
+    /// The a-th derivative of `Digamma`.
     static let polygamma = binary(
         "Polygamma", "T: {float, double}", cpu: DTypeSet(.float32, .float64), gpu: DTypeSet(.float32, .float64),
         signature: "(a: T, x: T) -> (z: T)"
@@ -66,7 +66,7 @@ extension OpDefinition {
         return [nil, g.unbroadcast(slope, to: g.inputs[1], other: g.inputs[0])]
     }
 
-    /// The Hurwitz zeta function.
+    /// The Hurwitz zeta function, Σ (k + q)⁻ˣ over k ≥ 0.
     static let zeta = binary(
         "Zeta", "T: {float, double}", cpu: DTypeSet(.float32, .float64), gpu: DTypeSet(.float32, .float64),
         signature: "(x: T, q: T) -> (z: T)"
@@ -96,9 +96,9 @@ extension Functions {
     }
 }
 
-/// Functions that the C library does not have, in double precision.
+/// Special functions that the C library lacks, in double precision.
 enum SpecialFunctions {
-    /// B₂ₖ / (2k)! of Euler and Maclaurin's sum.
+    /// The coefficients B₂ₖ / (2k)! of the Euler-Maclaurin formula.
     private static let bernoulliOverFactorial: [Double] = [
         1.0 / 12, -1.0 / 720, 1.0 / 30240, -1.0 / 1_209_600, 1.0 / 47_900_160, -691.0 / 1_307_674_368_000,
         1.0 / 74_724_249_600, -3617.0 / 10_670_622_842_880_000,
@@ -108,7 +108,7 @@ enum SpecialFunctions {
         if x.isNaN || x == -.infinity { return .nan }
         if x == .infinity { return x }
         if x <= 0 {
-            // At 0 and the negative integers there is no value; elsewhere the reflection formula.
+            // The poles are at 0 and the negative integers; elsewhere the reflection formula applies.
             guard x != x.rounded(.down) else { return .nan }
             let fraction = x - x.rounded()
             return digamma(1 - x) - Double.pi / tan(Double.pi * fraction)
@@ -130,18 +130,18 @@ enum SpecialFunctions {
         return sign * Glibc.exp(Glibc.lgamma(n + 1)) * zeta(n + 1, x)
     }
 
-    /// Σ (k + q)⁻ˢ over k ≥ 0.
+    /// Returns the Hurwitz zeta function, Σ (k + q)⁻ˢ over k ≥ 0. Returns NaN for q below -1e4.
     static func zeta(_ s: Double, _ q: Double) -> Double {
         if s == 1 { return .infinity }
         guard s > 1, !q.isNaN else { return .nan }
         if q <= 0 {
             if q == q.rounded(.down) { return s == s.rounded(.down) && s.truncatingRemainder(dividingBy: 2) == 0 ? .infinity : .nan }
-            // Powers of negative numbers are real for whole exponents only.
+            // Powers of negative numbers are real only for integer exponents.
             guard s == s.rounded(.down) else { return .nan }
         }
         if q == .infinity { return 0 }
         var (term, sum) = (q, 0.0)
-        // A far negative start would take forever: each of its terms is as good as none.
+        // A start far below 0 would take too many steps of the loop below, and each of its terms is negligible.
         if term < -1e4 { return .nan }
         var count = 0
         while term < 10 || count < 2 {
@@ -169,14 +169,14 @@ enum SpecialFunctions {
 
     static func ndtri(_ p: Double) -> Double { ndtri(p, upper: 1 - p) }
 
-    /// The quantile of p, whose distance from 1 is given as well so that it keeps its digits.
+    /// Returns the quantile of p. `upper` is 1 - p, passed separately to keep its precision for p near 1.
     private static func ndtri(_ p: Double, upper: Double) -> Double {
         if p == 0 { return -.infinity }
         if upper == 0 { return .infinity }
         guard p > 0, upper > 0 else { return .nan }
         if p > 0.5 { return -ndtri(upper, upper: p) }
         if p == 0.5 { return 0 }
-        // A guess good to three digits, which Halley's method triples at each step.
+        // Starts with an estimate of three digits. Each step of Halley's method triples the number of digits.
         let t = (-2 * log(p)).squareRoot()
         var x = (2.515517 + t * (0.802853 + t * 0.010328)) / (1 + t * (1.432788 + t * (0.189269 + t * 0.001308))) - t
         for _ in 0..<3 {

@@ -24,19 +24,19 @@ extension OpDefinition {
         return [g.op("Mul", g.op("Square", secant), g.gradient())]
     }
 
-    /// The angle whose sine is x.
+    /// The inverse sine, in radians.
     static let asin = unary("Asin", MathTypes.inexact, cpu: .inexact, gpu: .floating) {
         .floating(Functions.Asin.self, $0) ?? .complex(ComplexFunctions.Asin.self, $0)
     }
     .gradient { g in [g.op("Mul", g.gradient(), arcGradient(g, "Sub", root: true))] }
 
-    /// The angle whose cosine is x.
+    /// The inverse cosine, in radians.
     static let acos = unary("Acos", MathTypes.inexact, cpu: .inexact, gpu: .floating) {
         .floating(Functions.Acos.self, $0) ?? .complex(ComplexFunctions.Acos.self, $0)
     }
     .gradient { g in [g.op("Mul", g.op("Neg", g.gradient()), arcGradient(g, "Sub", root: true))] }
 
-    /// The angle whose tangent is x.
+    /// The inverse tangent, in radians.
     static let atan = unary("Atan", MathTypes.inexact, cpu: .inexact, gpu: .floating) {
         .floating(Functions.Atan.self, $0) ?? .complex(ComplexFunctions.Atan.self, $0)
     }
@@ -54,25 +54,25 @@ extension OpDefinition {
     }
     .gradient { g in [g.op("Mul", g.gradient(), g.op("Sinh", g.conjugate(g.inputs[0])))] }
 
-    /// The number whose hyperbolic sine is x.
+    /// The inverse hyperbolic sine.
     static let asinh = unary("Asinh", MathTypes.inexact, cpu: .inexact, gpu: .floating) {
         .floating(Functions.Asinh.self, $0) ?? .complex(ComplexFunctions.Asinh.self, $0)
     }
     .gradient { g in [g.op("RealDiv", g.gradient(), g.op("Cosh", g.conjugate(g.outputs[0])))] }
 
-    /// The number whose hyperbolic cosine is x.
+    /// The inverse hyperbolic cosine.
     static let acosh = unary("Acosh", MathTypes.inexact, cpu: .inexact, gpu: .floating) {
         .floating(Functions.Acosh.self, $0) ?? .complex(ComplexFunctions.Acosh.self, $0)
     }
     .gradient { g in [g.op("RealDiv", g.gradient(), g.op("Sinh", g.conjugate(g.outputs[0])))] }
 
-    /// The number whose hyperbolic tangent is x.
+    /// The inverse hyperbolic tangent.
     static let atanh = unary("Atanh", MathTypes.inexact, cpu: .inexact, gpu: .floating) {
         .floating(Functions.Atanh.self, $0) ?? .complex(ComplexFunctions.Atanh.self, $0)
     }
     .gradient { g in [g.op("Mul", g.gradient(), arcGradient(g, "Sub", root: false))] }
 
-    /// One over 1 ± x², or over its root.
+    /// Returns `1 / (1 ± x²)`, or `1 / √(1 ± x²)` if `root` is true.
     private static func arcGradient(_ g: GradientContext, _ sign: String, root: Bool) -> Output {
         let x = g.conjugate(g.inputs[0])
         let sum = g.op(sign, g.scalar(1, like: x), g.op("Square", x))
@@ -95,8 +95,8 @@ extension Functions {
 }
 
 extension Output {
-    /// The sine of each element.
+    /// Returns the sine of each element.
     public func sin() -> Output { builder.add("Sin", [self])[0] }
-    /// The cosine of each element.
+    /// Returns the cosine of each element.
     public func cos() -> Output { builder.add("Cos", [self])[0] }
 }

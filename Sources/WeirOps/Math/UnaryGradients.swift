@@ -2,10 +2,10 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-// Gradients of unary ops from their results: y is the op's output, dy what flows into it.
+// Gradient ops of unary ops in terms of the result: y is the op's output, dy the gradient of the output.
 
 extension OpDefinition {
-    /// `dy · y · (1 - y)`
+    /// The gradient of `Sigmoid`: `dy · y · (1 - y)`.
     static let sigmoidGrad = unaryGradient("SigmoidGrad") { .inexact(gradient: Functions.SigmoidGradient.self, $0) }
         .gradient { g in
             let (y, dy) = (g.conjugate(g.inputs[0]), g.conjugate(g.inputs[1]))
@@ -14,7 +14,7 @@ extension OpDefinition {
             return [g.op("Sub", flow, twice), g.op("SigmoidGrad", y, g.gradient())]
         }
 
-    /// `dy · (1 - y²)`
+    /// The gradient of `Tanh`: `dy · (1 - y²)`.
     static let tanhGrad = unaryGradient("TanhGrad") { .inexact(gradient: Functions.TanhGradient.self, $0) }
         .gradient { g in
             let (y, dy) = (g.conjugate(g.inputs[0]), g.conjugate(g.inputs[1]))
@@ -22,7 +22,7 @@ extension OpDefinition {
             return [g.op("Mul", g.op("Mul", flow, dy), y), g.op("TanhGrad", y, g.gradient())]
         }
 
-    /// `dy · 0.5 / conj(y)`
+    /// The gradient of `Sqrt`: `dy · 0.5 / conj(y)`.
     static let sqrtGrad = unaryGradient("SqrtGrad") { .inexact(gradient: Functions.SqrtGradient.self, $0) }
         .gradient { g in
             let ratio = g.op("RealDiv", g.gradient(), g.inputs[0])
@@ -30,7 +30,7 @@ extension OpDefinition {
             return [first, g.op("Mul", g.scalar(0.5, like: ratio), ratio)]
         }
 
-    /// `dy · -0.5 · conj(y)³`
+    /// The gradient of `Rsqrt`: `dy · -0.5 · conj(y)³`.
     static let rsqrtGrad = unaryGradient("RsqrtGrad") { .inexact(gradient: Functions.RsqrtGradient.self, $0) }
         .gradient { g in
             let y = g.conjugate(g.inputs[0])
@@ -38,9 +38,9 @@ extension OpDefinition {
             return [g.op("Mul", flow, g.op("Square", y)), g.op("RsqrtGrad", y, g.gradient())]
         }
 
-    /// `dy · -conj(y)²`
+    /// The gradient of `Reciprocal`: `dy · -conj(y)²`.
     static let reciprocalGrad = reciprocalGradRow("ReciprocalGrad")
-    /// The same by its old name.
+    /// The gradient of `Inv`, the deprecated name of `Reciprocal`.
     static let invGrad = reciprocalGradRow("InvGrad")
 
     private static func reciprocalGradRow(_ name: String) -> OpDefinition {
@@ -53,7 +53,7 @@ extension OpDefinition {
     }
 }
 
-// No gradient flowing in gives none, even where the function is steep beyond bounds.
+// Where the gradient of Sqrt, Rsqrt and Reciprocal is infinite, dy = 0 still gives 0 and not NaN.
 extension Functions {
     enum SigmoidGradient: FloatingBinary, VectorBinary, ComplexBinary {
         static func apply<S: MathScalar>(_ y: S, _ dy: S) -> S { dy * y * (1 - y) }

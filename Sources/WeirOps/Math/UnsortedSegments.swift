@@ -3,16 +3,16 @@ public import WeirGraph
 import WeirKernels
 import WeirTensor
 
-// Rows of which those with one id become one; ids come in any order, and rows with a negative one are dropped.
+// Reductions of all rows with the same segment id. The ids are in any order; rows with a negative id are dropped.
 
 extension OpDefinition {
-    /// Sums of the rows with each id.
+    /// The sums of the rows with each id.
     static let unsortedSegmentSum = unsortedSegments(
         "UnsortedSegmentSum", numericRows, "{int16, int32, int64}", .numeric, gpu: [.inexact, DTypeSet(.int32)], ReduceLoops.sum
     )
     .gradient { g in [SegmentGather(g).rows(g.gradient()), nil, nil] }
 
-    /// Products of the rows with each id.
+    /// The products of the rows with each id.
     static let unsortedSegmentProd = unsortedSegments(
         "UnsortedSegmentProd", numericRows, "{int32, int64}", .numeric, gpu: [.floating, DTypeSet(.int32)], ReduceLoops.product
     )
@@ -21,7 +21,7 @@ extension OpDefinition {
         let gather = SegmentGather(g)
         let isZero = g.op("Equal", data, g.scalar(0, like: data))
         let zeros = g.op("UnsortedSegmentSum", g.op("Cast", isZero, attributes: ["DstT": .type(.int32)]), ids, count)
-        // With two zeros or more nothing flows; with one, only into it.
+        // With two or more zeros in a segment the gradient is 0; with one zero, only its element has a gradient.
         let several = g.op("Greater", zeros, g.constant(Tensor(Int32(1))))
         let flow = g.op("SelectV2", several, g.op("ZerosLike", g.gradient()), g.gradient())
         let others = g.op("SelectV2", isZero, g.op("OnesLike", data), data)
@@ -30,14 +30,14 @@ extension OpDefinition {
         return [g.op("Mul", gather.rows(flow), slope), nil, nil]
     }
 
-    /// The greatest of the rows with each id.
+    /// The maxima of the rows with each id.
     static let unsortedSegmentMax = unsortedSegments(
         "UnsortedSegmentMax", realRows, "{int32, int64}", .real, gpu: [.floating, DTypeSet(.int32)],
         ReduceLoops.segmentGreatest
     )
     .gradient { g in [unsortedExtremeGradient(g), nil, nil] }
 
-    /// The least of the rows with each id.
+    /// The minima of the rows with each id.
     static let unsortedSegmentMin = unsortedSegments(
         "UnsortedSegmentMin", realRows, "{int32, int64}", .real, gpu: [.floating, DTypeSet(.int32)], ReduceLoops.segmentLeast
     )
@@ -74,7 +74,7 @@ extension OpDefinition {
         }
     }
 
-    /// Equals share what flows in.
+    /// Returns the gradient of `UnsortedSegmentMax` and `UnsortedSegmentMin`. Equal elements share the gradient.
     private static func unsortedExtremeGradient(_ g: GradientContext) -> Output {
         let (data, ids, count) = (g.inputs[0], g.inputs[1], g.inputs[2])
         let gather = SegmentGather(g)
@@ -110,7 +110,7 @@ private func reduceUnsorted(_ loops: ReduceLoops, _ dtype: DType, _ context: bor
     let (x, target) = (data.firstByte, out.mutableFirstByte)
 
     func run(_ accumulators: UnsafeMutableRawPointer) {
-        // Each thread has some of the segments, and looks at all ids for them.
+        // Each task has a range of segments and scans all ids for them, so that no two tasks write the same row.
         let parts = max(1, data.elementCount / Grain.cheap)
         context.pool.parallelFor(count, grain: max(1, count / parts)) { segments in
             let first = segments.lowerBound * width
@@ -121,13 +121,13 @@ private func reduceUnsorted(_ loops: ReduceLoops, _ dtype: DType, _ context: bor
             loops.finish(accumulators + first * accumulatorSize, target + first * size, segments.count * width, 1)
         }
     }
-    // The result itself holds the accumulators where they are of its type.
+    // If accumulators have the size of elements, the output's buffer holds them.
     if accumulatorSize == size { return run(target) }
     let space = try Tensor(.uint8, Shape(validating: [shape.elementCount * accumulatorSize]))
     run(space.mutableFirstByte)
 }
 
-/// Rows of a result by the ids that made it; where an id is negative, zeros.
+/// Gathers rows of a result by segment ids; zeros where the id is negative.
 private struct SegmentGather {
     let g: GradientContext
     private let ids: Output
@@ -139,15 +139,16 @@ private struct SegmentGather {
         places = g.op("Maximum", ids, g.scalar(0, like: ids))
     }
 
-    /// Rows by ids, a negative one read as 0.
+    /// Gathers rows by ids, with negative ids clamped to 0.
     func clipped(_ rows: Output) -> Output { g.op("GatherV2", rows, places, g.constant(Tensor(Int32(0)))) }
 
+    /// Gathers rows by ids, with zeros for negative ids.
     func rows(_ rows: Output) -> Output {
         let gathered = clipped(rows)
         return g.op("SelectV2", isKept(like: gathered), gathered, g.op("ZerosLike", gathered))
     }
 
-    /// Whether each row is one that counts, in a shape that broadcasts against rows.
+    /// Returns whether each row has a non-negative id, in a shape that broadcasts with `rows`.
     func isKept(like rows: Output) -> Output {
         let kept = g.op("GreaterEqual", ids, g.scalar(0, like: ids))
         let ones: Output
@@ -163,7 +164,7 @@ private struct SegmentGather {
 }
 
 extension Output {
-    /// Sums of the rows with each id in 0..<count; rows with a negative id are dropped.
+    /// Returns the sums of the rows with each id in 0..<count. Rows with a negative id are dropped (UnsortedSegmentSum).
     public func unsortedSegmentSum(_ ids: Output, count: Int) -> Output {
         builder.add("UnsortedSegmentSum", [self, ids, builder.constant(Tensor(Int32(clamping: count)))])[0]
     }

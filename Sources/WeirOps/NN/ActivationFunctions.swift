@@ -1,24 +1,24 @@
 import WeirKernels
 import WeirTensor
 
-/// A function of one float, eight at a time, and of one double.
+/// An activation function, of eight floats at once and of one double.
 protocol Activation: Sendable {
-    /// How many elements are worth a thread's while.
+    /// The least number of elements worth a task on another thread.
     var grain: Int { get }
     func vector(_ x: VectorMath.Vector) -> VectorMath.Vector
     func scalar(_ x: Double) -> Double
 }
 
-/// Its gradient: from what flows back and the value that it depends on, the input's or the output's.
+/// The gradient of an activation function, computed from the output's gradient and the function's input or output.
 protocol ActivationGradient: Sendable {
     var grain: Int { get }
     func vector(_ gradient: VectorMath.Vector, _ value: VectorMath.Vector) -> VectorMath.Vector
     func scalar(_ gradient: Double, _ value: Double) -> Double
 }
 
-/// Elements of a function that reckons exponentials which are worth a thread's while.
+/// The grain of functions that compute exponentials, in elements.
 let activationGrain = 1 << 15
-/// The same for functions that cost no more than reading and writing memory.
+/// The grain of functions that cost no more than reading and writing memory, in elements.
 let cheapGrain = 1 << 17
 
 extension Activation { var grain: Int { activationGrain } }
@@ -26,13 +26,13 @@ extension ActivationGradient { var grain: Int { cheapGrain } }
 
 private typealias V = VectorMath.Vector
 
-// NaNs pass through all of them, as they do in TensorFlow.
+// All of them propagate NaN, as in TensorFlow.
 
 struct ReluFunction: Activation, ActivationGradient {
     var grain: Int { cheapGrain }
     @inline(__always) func vector(_ x: VectorMath.Vector) -> VectorMath.Vector { x.replacing(with: 0, where: x .<= 0) }
     func scalar(_ x: Double) -> Double { x <= 0 ? 0 : x }
-    // A product, not a choice: an infinite gradient of a negative value is NaN.
+    // A product, not a selection: an infinite gradient of a non-positive input gives NaN, as in TensorFlow.
     @inline(__always) func vector(_ g: VectorMath.Vector, _ x: VectorMath.Vector) -> VectorMath.Vector { g * V.zero.replacing(with: 1, where: x .> 0) }
     func scalar(_ g: Double, _ x: Double) -> Double { g * (x > 0 ? 1 : 0) }
 }
@@ -58,7 +58,7 @@ struct LeakyReluFunction: Activation, ActivationGradient {
     func scalar(_ g: Double, _ x: Double) -> Double { x > 0 ? g : g * Double(alpha) }
 }
 
-/// The gradient takes the function's output.
+/// ELU. The gradient takes the function's output.
 struct EluFunction: Activation, ActivationGradient {
     var grain: Int { activationGrain }
     @inline(__always) func vector(_ x: VectorMath.Vector) -> VectorMath.Vector { x.replacing(with: VectorMath.expm1(x), where: x .< 0) }
@@ -67,7 +67,7 @@ struct EluFunction: Activation, ActivationGradient {
     func scalar(_ g: Double, _ y: Double) -> Double { y < 0 ? (y + 1) * g : g }
 }
 
-/// The gradient takes the function's output.
+/// SELU. The gradient takes the function's output.
 struct SeluFunction: Activation, ActivationGradient {
     var grain: Int { activationGrain }
     private static let scale = 1.0507009873554804934193349852946
@@ -82,10 +82,11 @@ struct SeluFunction: Activation, ActivationGradient {
     func scalar(_ g: Double, _ y: Double) -> Double { y < 0 ? g * (y + Self.scaleAlpha) : g * Self.scale }
 }
 
-/// `log(exp(x) + 1)`, which is `x` itself where the 1 no longer counts.
+/// Softplus, `log(exp(x) + 1)`. For large `x` this is `x` itself.
 struct SoftplusFunction: Activation, ActivationGradient {
     var grain: Int { activationGrain }
-    // log of the smallest number that changes 1, and 2 more.
+    // -(log(epsilon) + 2), as in TensorFlow. Above this limit the result is `x`, and below its negation `exp(x)`, within
+    // rounding.
     private static let floatLimit: Float = 13.942385
     private static let doubleLimit = 34.043653
     @inline(__always) func vector(_ x: VectorMath.Vector) -> VectorMath.Vector {
@@ -101,7 +102,9 @@ struct SoftplusFunction: Activation, ActivationGradient {
     func scalar(_ g: Double, _ x: Double) -> Double { g / (Double.exp(-x) + 1) }
 }
 
-/// `x / (|x| + 1)`.
+/// Softsign, `x / (
+/// x
+/// + 1)`.
 struct SoftsignFunction: Activation, ActivationGradient {
     var grain: Int { cheapGrain }
     @inline(__always) func vector(_ x: VectorMath.Vector) -> VectorMath.Vector { x / (VectorMath.absolute(x) + 1) }
@@ -113,16 +116,17 @@ struct SoftsignFunction: Activation, ActivationGradient {
     func scalar(_ g: Double, _ x: Double) -> Double { g / ((abs(x) + 1) * (abs(x) + 1)) }
 }
 
-/// Those that only fused ops have; the others' ops are mathematics.
+/// Tanh as the activation of fused ops. The op `Tanh` is a math op.
 struct TanhFunction: Activation {
     @inline(__always) func vector(_ x: VectorMath.Vector) -> VectorMath.Vector { VectorMath.tanh(x) }
     func scalar(_ x: Double) -> Double { Double.tanh(x) }
 }
+/// The logistic function as the activation of fused ops. The op `Sigmoid` is a math op.
 struct SigmoidFunction: Activation {
     @inline(__always) func vector(_ x: VectorMath.Vector) -> VectorMath.Vector { VectorMath.sigmoid(x) }
     func scalar(_ x: Double) -> Double { 1 / (1 + Double.exp(-x)) }
 }
-/// `x · Φ(x)`, with Φ's approximation by a hyperbolic tangent.
+/// GELU, `x · Φ(x)`, with Φ approximated by a hyperbolic tangent.
 struct ApproximateGeluFunction: Activation {
     @inline(__always) func vector(_ x: VectorMath.Vector) -> VectorMath.Vector {
         let inner = (x * x * x * 0.044715 + x) * 0.7978845608028654
@@ -130,7 +134,7 @@ struct ApproximateGeluFunction: Activation {
     }
     func scalar(_ x: Double) -> Double { 0.5 * x * (1 + Double.tanh(0.7978845608028654 * (x + 0.044715 * x * x * x))) }
 }
-/// `x · Φ(x)`.
+/// GELU, `x · Φ(x)`, where Φ is the normal distribution function.
 struct GeluFunction: Activation {
     @inline(__always) func vector(_ x: VectorMath.Vector) -> VectorMath.Vector {
         var result = V.zero

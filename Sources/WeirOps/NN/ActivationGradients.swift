@@ -6,21 +6,21 @@ private let floatTypes = "T: {half, bfloat16, float, double}"
 private let realTypes = "T: {float, double, int32, uint8, int16, int8, int64, bfloat16, uint16, half, uint32, uint64}"
 
 extension OpDefinition {
-    /// The gradient of Relu, from its output or input.
+    /// The gradient of `Relu`, from its output or input.
     static let reluGrad = OpDefinition("ReluGrad", "(gradients: T, features: T) -> (backprops: T)", realTypes)
         .shape(ShapeFunctions.merged)
         .elementwise(gradient: ReluFunction())
         .gradient { g in [g.op("ReluGrad", g.gradient(), g.inputs[1]), g.op("ZerosLike", g.inputs[1])] }
         .kernel(["T": .real], gpu: ["T": .floating]) { try realActivationGradient($0, ReluFunction(), upper: nil) }
 
-    /// The gradient of Relu6, from its output or input.
+    /// The gradient of `Relu6`, from its output or input.
     static let relu6Grad = OpDefinition("Relu6Grad", "(gradients: T, features: T) -> (backprops: T)", realTypes)
         .shape(ShapeFunctions.merged)
         .elementwise(gradient: Relu6Function())
         .gradient { g in [g.op("Relu6Grad", g.gradient(), g.inputs[1]), g.op("ZerosLike", g.inputs[1])] }
         .kernel(["T": .real], gpu: ["T": .floating]) { try realActivationGradient($0, Relu6Function(), upper: 6) }
 
-    /// The gradient of LeakyRelu, from its input.
+    /// The gradient of `LeakyRelu`, from its input.
     static let leakyReluGrad = OpDefinition(
         "LeakyReluGrad", "(gradients: T, features: T) -> (backprops: T)", "alpha: float = 0.200000003",
         "T: {half, bfloat16, float, double} = float"
@@ -34,11 +34,11 @@ extension OpDefinition {
         try request.floating("T", ActivationGradientVisitor(LeakyReluFunction(alpha: try request.float("alpha")), request))
     }
 
-    /// The gradient of Elu, from its output.
+    /// The gradient of `Elu`, from its output.
     static let eluGrad = activationGradient("EluGrad", "outputs", EluFunction()) { eluGradGradient($0, "EluGrad") }
-    /// The gradient of Selu, from its output.
+    /// The gradient of `Selu`, from its output.
     static let seluGrad = activationGradient("SeluGrad", "outputs", SeluFunction()) { eluGradGradient($0, "SeluGrad") }
-    /// The gradient of Softplus, from its input.
+    /// The gradient of `Softplus`, from its input.
     static let softplusGrad = activationGradient("SoftplusGrad", "features", SoftplusFunction()) { g in
         let (dy, x) = (g.inputs[0], g.inputs[1])
         let sum = g.op(
@@ -47,7 +47,7 @@ extension OpDefinition {
             g.op("SoftplusGrad", g.gradient(), x), g.op("RealDiv", g.op("Mul", g.gradient(), dy), sum),
         ]
     }
-    /// The gradient of Softsign, from its input.
+    /// The gradient of `Softsign`, from its input.
     static let softsignGrad = activationGradient("SoftsignGrad", "features", SoftsignFunction(), nil)
 
     private static func activationGradient(
@@ -63,7 +63,7 @@ extension OpDefinition {
     }
 }
 
-/// Of EluGrad and SeluGrad: the function's output matters where it is negative.
+/// Returns the gradients of `EluGrad` and `SeluGrad`. They depend on the function's output only where it is negative.
 private func eluGradGradient(_ g: GradientContext, _ op: String) -> [Output?] {
     let output = g.inputs[1]
     let isNegative = g.op("Less", output, g.scalar(0, like: output))
@@ -73,7 +73,7 @@ private func eluGradGradient(_ g: GradientContext, _ op: String) -> [Output?] {
     ]
 }
 
-/// Checks that both inputs have one shape, and gives it.
+/// Checks that both inputs have the same shape and returns it.
 private func commonShape(_ context: borrowing KernelContext, _ op: String, _ name: String) throws -> Shape {
     let (first, second) = (context.shape(0), context.shape(1))
     guard first == second else {
@@ -100,7 +100,8 @@ private struct ActivationGradientVisitor<F: ActivationGradient>: FloatingVisitor
     }
 }
 
-/// The kernel of a gradient that integers have too: theirs is let through between 0 and `upper`.
+/// Returns the kernel of an activation's gradient that also has integer types. For integers the gradient passes where the value
+/// is above 0 and below `upper`.
 private func realActivationGradient(_ request: KernelRequest, _ function: some ActivationGradient, upper: Int?) throws -> Kernel {
     if try request.type("T").isFloating { return try request.floating("T", ActivationGradientVisitor(function, request)) }
     return try request.integer("T", IntegerGate(upper: upper, op: request.op.name, name: request.name))

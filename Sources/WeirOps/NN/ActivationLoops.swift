@@ -2,10 +2,11 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-// Activations over whole buffers, for each floating type: floats eight at a time, 16-bit floats by way of floats.
+// Loops of activations over whole buffers, for each floating-point type. Floats are processed eight at a time; the 16-bit
+// floats are converted to floats.
 
 extension Activation {
-    /// Writes the function of `range` of `x` to the same places of `out`, which may be the same memory.
+    /// Writes the function of `x[range]` to `out[range]`. `out` may be the same memory as `x`.
     func apply<E: FloatingElement>(_ x: UnsafeBufferPointer<E>, _ out: UnsafeMutableBufferPointer<E>, _ range: Range<Int>) {
         if E.self == Float.self {
             let x = unsafeBitCast(x, to: UnsafeBufferPointer<Float>.self).start + range.lowerBound
@@ -22,13 +23,14 @@ extension Activation {
             }
         }
     }
-    /// The function of each of some floats, in place.
+    /// Applies the function to floats in place.
     func apply(inPlace values: UnsafeMutableBufferPointer<Float>) {
         VectorMath.map(UnsafePointer(values.start), values.start, values.count) { vector($0) }
     }
 }
 
 extension ActivationGradient {
+    /// Writes the gradient of `range` to `out[range]`. `out` may be the same memory as either input.
     func apply<E: FloatingElement>(
         _ gradient: UnsafeBufferPointer<E>, _ value: UnsafeBufferPointer<E>, _ out: UnsafeMutableBufferPointer<E>,
         _ range: Range<Int>
@@ -57,7 +59,7 @@ extension ActivationGradient {
 }
 
 extension OpDefinition {
-    /// Says that the op is an activation of floats, element by element.
+    /// Declares that the op applies an activation to each float32 element.
     func elementwise(_ function: some Activation) -> OpDefinition {
         elementwise { attributes in
             guard attributes.type("T") == .float32 else { return nil }
@@ -66,7 +68,7 @@ extension OpDefinition {
             }
         }
     }
-    /// The same of an activation's gradient.
+    /// Declares that the op applies an activation's gradient to each pair of float32 elements.
     func elementwise(gradient function: some ActivationGradient) -> OpDefinition {
         elementwise { attributes in
             guard attributes.type("T") == .float32 else { return nil }

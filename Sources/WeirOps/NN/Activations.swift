@@ -6,7 +6,7 @@ private let floatTypes = "T: {half, bfloat16, float, double}"
 private let realTypes = "T: {float, double, int32, uint8, int16, int8, int64, bfloat16, uint16, half, uint32, uint64}"
 
 extension OpDefinition {
-    /// `max(x, 0)`.
+    /// The rectified linear unit, `max(x, 0)`.
     static let relu = OpDefinition(
         "Relu", "(features: T) -> (activations: T)",
         "T: {float, double, int32, uint8, int16, int8, int64, bfloat16, uint16, half, uint32, uint64, qint8}"
@@ -25,7 +25,7 @@ extension OpDefinition {
         .gradient { g in [g.op("Relu6Grad", g.gradient(), g.outputs[0])] }
         .kernel(["T": .real], gpu: ["T": .floating]) { try realActivation($0, Relu6Function(), upper: 6) }
 
-    /// `x` where it is positive, else `alpha · x`.
+    /// `x` where x is positive, otherwise `alpha · x`.
     static let leakyRelu = OpDefinition(
         "LeakyRelu", "(features: T) -> (activations: T)", "alpha: float = 0.200000003",
         "T: {half, bfloat16, float, double} = float"
@@ -39,10 +39,10 @@ extension OpDefinition {
         try request.floating("T", ActivationVisitor(function: LeakyReluFunction(alpha: try request.float("alpha"))))
     }
 
-    /// `x` where it is positive, else `exp(x) - 1`.
+    /// `x` where x is positive, otherwise `exp(x) - 1`.
     static let elu = activation("Elu", EluFunction(), gpu: .floating) { g in [g.op("EluGrad", g.gradient(), g.outputs[0])] }
         .fusing(as: .activation)
-    /// Elu scaled so that it keeps mean and variance.
+    /// The scaled ELU, which preserves mean and variance (Klambauer and others, 2017).
     static let selu = activation("Selu", SeluFunction(), gpu: .floating) { g in [g.op("SeluGrad", g.gradient(), g.outputs[0])] }
     /// `log(exp(x) + 1)`.
     static let softplus = activation("Softplus", SoftplusFunction(), gpu: DTypeSet(.float16, .float32, .float64)) { g in
@@ -64,7 +64,7 @@ extension OpDefinition {
     }
 }
 
-/// All but int32.
+/// All real types except int32.
 private let reluGPUTypes: DTypeSet = [.floating, .unsignedInteger, DTypeSet(.int8, .int16, .int64)]
 
 struct ActivationVisitor<F: Activation>: FloatingVisitor {
@@ -79,7 +79,7 @@ struct ActivationVisitor<F: Activation>: FloatingVisitor {
     }
 }
 
-/// The kernel of an activation that integers have too, of which it is 0 or `upper` outside of these.
+/// Returns the kernel of an activation that also has integer types. Integers are clamped to 0 through `upper`.
 private func realActivation(_ request: KernelRequest, _ function: some Activation, upper: Int?) throws -> Kernel {
     if try request.type("T").isFloating { return try request.floating("T", ActivationVisitor(function: function)) }
     return try request.integer("T", IntegerClamp(upper: upper))
@@ -100,20 +100,22 @@ private struct IntegerClamp: IntegerVisitor {
 }
 
 extension Output {
-    /// `max(x, 0)`.
+    /// Returns `max(x, 0)` (Relu).
     public func relu() -> Output { builder.add("Relu", [self])[0] }
-    /// `min(max(x, 0), 6)`.
+    /// Returns `min(max(x, 0), 6)` (Relu6).
     public func relu6() -> Output { builder.add("Relu6", [self])[0] }
-    /// `x` where it is positive, else `alpha · x`.
+    /// Returns `x` where x is positive, otherwise `alpha · x` (LeakyRelu).
     public func leakyRelu(alpha: Float = 0.2) -> Output {
         builder.add("LeakyRelu", [self], attributes: ["alpha": .float(alpha)])[0]
     }
-    /// `x` where it is positive, else `exp(x) - 1`.
+    /// Returns `x` where x is positive, otherwise `exp(x) - 1` (Elu).
     public func elu() -> Output { builder.add("Elu", [self])[0] }
-    /// Elu scaled so that it keeps mean and variance.
+    /// Returns the scaled ELU, which preserves mean and variance (Selu).
     public func selu() -> Output { builder.add("Selu", [self])[0] }
-    /// `log(exp(x) + 1)`.
+    /// Returns `log(exp(x) + 1)` (Softplus).
     public func softplus() -> Output { builder.add("Softplus", [self])[0] }
-    /// `x / (|x| + 1)`.
+    /// Returns `x / (
+    /// x
+    /// + 1)` (Softsign).
     public func softsign() -> Output { builder.add("Softsign", [self])[0] }
 }

@@ -9,13 +9,13 @@ private let imageAttributes = [
 ]
 
 extension OpDefinition {
-    /// The mean of each window; what lies beyond the edges does not count.
+    /// The mean of each window. Positions beyond the edges are not counted.
     static let avgPool = OpDefinition("AvgPool", "(value: T) -> (output: T)", attributes: imageAttributes)
         .shape { c in c.setOutput(0, try PoolAttributes(c.attributes, spatialRank: 2).partial(c.input(0))) }
         .gradient { g in averageGradient(g, "AvgPoolGrad") }
         .kernel(["T": .floating], gpu: ["T": .floating]) { try averageKernel($0, spatialRank: 2) }
 
-    /// The gradient of AvgPool.
+    /// The gradient of `AvgPool`.
     static let avgPoolGrad = OpDefinition(
         "AvgPoolGrad", "(orig_input_shape: int32, grad: T) -> (output: T)", attributes: imageAttributes
     )
@@ -140,7 +140,7 @@ private func averageWindows<E: FloatingElement>(
     }
 }
 
-/// Divides what flows into each mean among the elements of its window.
+/// Distributes the gradient of each mean equally to the elements of its window.
 private func spreadAverages<E: FloatingElement>(
     _ shape: PoolShape, _ gradient: UnsafePointer<E>, _ result: UnsafeMutablePointer<E>, _ pool: ComputePool
 ) {
@@ -164,7 +164,7 @@ private func spreadAverages<E: FloatingElement>(
 }
 
 extension Output {
-    /// The mean of each window over height and width.
+    /// Returns the mean of each window over height and width (AvgPool).
     public func avgPool(window: (Int, Int), strides: (Int, Int), padding: Padding = .valid) -> Output {
         builder.add(
             "AvgPool", [self],

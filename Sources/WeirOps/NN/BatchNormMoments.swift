@@ -2,26 +2,26 @@ import WeirDevice
 import WeirKernels
 import WeirTensor
 
-// Loops of batch normalization over rows of channels: channels last, floats.
+// Loops of batch normalization over rows of channels, for floats with the channels last.
 
-/// What all of them need: `rows` rows of `channels` floats, and threads.
+/// `rows` rows of `channels` floats, and the thread pool to process them on.
 struct ChannelRows {
     let rows: Int
     let channels: Int
     let pool: ComputePool
 
-    /// Calls `body` with ranges of rows, on several threads when there are many.
+    /// Calls `body` with ranges of rows, on several threads if there are many rows.
     func forEachPart(_ body: (Range<Int>) -> Void) {
         pool.parallelFor(rows, grain: max(1, (1 << 15) / max(channels, 1)), body)
     }
 
-    /// For each channel the sum of `term(row's start)[channel]` over all rows, each thread's rows by themselves.
+    /// Returns for each channel the sum of terms over all rows. Each task sums a range of rows.
     ///
-    /// - Parameter add: adds the terms of one row to sums.
+    /// - Parameter add: adds the terms of the row at `offset` to `sums`.
     func sums(_ add: (_ offset: Int, _ sums: UnsafeMutablePointer<Float>) -> Void) throws -> Tensor {
         let parts = max(1, min(pool.threadCount, rows * channels / (1 << 16)))
         let partial = try Tensor.zeros(.float32, Shape(parts + 1, channels))
-        // Rows are summed in blocks, and the blocks' sums then, so that many rows do not cost precision.
+        // Sums rows in blocks and then the sums of the blocks, which keeps the precision with many rows.
         let scratch = try Tensor(.float32, Shape(parts, channels))
         defer { keepAlive((partial, scratch)) }
         let (totals, blocks) = (partial.mutableElements(Float.self).start, scratch.mutableElements(Float.self).start)
@@ -49,7 +49,7 @@ struct ChannelRows {
     }
 }
 
-/// Two pointers for the threads of one loop, which use disjoint parts of what they point to.
+/// Two pointers shared by the tasks of one loop, which write disjoint parts.
 struct UncheckedSendablePointers: @unchecked Sendable {
     let first: UnsafeMutablePointer<Float>
     let second: UnsafeMutablePointer<Float>
@@ -57,7 +57,7 @@ struct UncheckedSendablePointers: @unchecked Sendable {
 }
 
 extension ChannelRows {
-    /// Mean and (biased) variance of each channel.
+    /// Returns the mean and the biased variance of each channel.
     func moments(_ x: UnsafePointer<Float>) throws -> (mean: Tensor, variance: Tensor) {
         let (channels, scale) = (channels, 1 / Float(rows))
         let mean = try sums { offset, sums in
@@ -80,7 +80,7 @@ extension ChannelRows {
         return (mean, variance)
     }
 
-    /// `(x - mean) · scale / sqrt(variance + epsilon) + offset`. `y` may be `x`.
+    /// Computes `(x - mean) · scale / sqrt(variance + epsilon) + offset`. `y` may be the same memory as `x`.
     func normalize(
         _ x: UnsafePointer<Float>, _ mean: UnsafeBufferPointer<Float>, _ variance: UnsafeBufferPointer<Float>,
         _ scale: UnsafeBufferPointer<Float>, _ offset: UnsafeBufferPointer<Float>, _ epsilon: Float,

@@ -40,8 +40,8 @@ extension OpDefinition {
 private let biasGPUTypes: DTypeSet = [.floating, DTypeSet(.int32)]
 
 extension KernelRequest {
-    /// The kernel for a numeric type of an op that only adds and multiplies: that of the unsigned type serves the signed
-    /// one of the same size. Its outputs' dtype must come from elsewhere than from the element type.
+    /// Returns the kernel of an op that only adds and multiplies. Signed integers use the kernel of the unsigned type of the
+    /// same size. So the kernel must not derive its outputs' dtype from the element type.
     func wrapping(_ attribute: String, _ visitor: some NumericVisitor) throws -> Kernel {
         switch try type(attribute) {
         case .int8: try visitor.visit(UInt8.self)
@@ -65,13 +65,13 @@ extension KernelRequest {
     c.setOutput(0, c.input(0).replacing(channel, with: found ?? bias))
 }
 
-/// Where the channels lie: `outer` blocks of `channels` rows of `inner` elements of one channel.
+/// The position of the channel dimension: `outer` blocks of `channels` rows, each with `inner` elements of one channel.
 struct ChannelLayout {
     var outer: Int
     var channels: Int
     var inner: Int
 
-    /// - Throws: `invalidArgument` when there are fewer than two dimensions.
+    /// - Throws: `invalidArgument` when the shape has fewer than two dimensions.
     init(_ shape: Shape, channelsFirst: Bool) throws {
         guard shape.rank >= 2 else { throw Status.invalidArgument("Input tensor must be at least 2D: \(shape)") }
         let axis = channelsFirst ? 1 : shape.rank - 1
@@ -113,7 +113,7 @@ private struct BiasAddVisitor: NumericVisitor {
     }
 }
 
-/// `out = value + bias`, with the bias repeated every `width` elements. `out` may be `value`.
+/// Computes `out = value + bias`, with the bias repeated every `width` elements. `out` may be the same memory as `value`.
 func addRepeated<E: NumericElement>(
     _ value: UnsafePointer<E>, _ bias: UnsafePointer<E>, _ width: Int, _ out: UnsafeMutablePointer<E>, _ count: Int
 ) {
@@ -125,7 +125,7 @@ func addRepeated<E: NumericElement>(
             start &+= width
         }
     }
-    // A short bias is written out several times over, so that the inner loop is long enough for vectors.
+    // Repeats a short bias in a buffer, so that the inner loop is long enough for vector instructions.
     guard width < 64, count > width else { return add(bias, width) }
     let copies = min(128 / width, (count + width - 1) / width)
     withUnsafeTemporaryAllocation(of: E.self, capacity: copies * width) { repeated in
@@ -135,7 +135,7 @@ func addRepeated<E: NumericElement>(
 }
 
 extension Output {
-    /// Adds a vector along the last dimension, or, with `channelsFirst`, along the second.
+    /// Adds a vector along the last dimension, or along the second with `channelsFirst` (BiasAdd).
     public func biasAdd(_ bias: Output, channelsFirst: Bool = false) -> Output {
         builder.add("BiasAdd", [self, bias], attributes: ["data_format": .string(channelsFirst ? "NCHW" : "NHWC")])[0]
     }

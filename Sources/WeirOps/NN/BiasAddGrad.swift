@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Sums over all dimensions but that of the channels: the gradient of a bias.
+    /// The gradient of a bias: the sum over all dimensions except the channels.
     static let biasAddGrad = OpDefinition(
         "BiasAddGrad", "(out_backprop: T) -> (output: T)",
         "T: {float, double, int32, uint8, int16, int8, complex64, int64, qint8, quint8, qint32, bfloat16, qint16, quint16, uint16, complex128, half, uint32, uint64}",
@@ -18,7 +18,7 @@ extension OpDefinition {
     .kernel(["T": .numeric], gpu: ["T": .floating], make: biasAddGradKernel)
 }
 
-/// What flows back is repeated for all that was summed.
+/// Returns the gradient of `BiasAddGrad`: broadcasts over the dimensions that were summed.
 @Sendable private func biasAddGradGradient(_ g: GradientContext) throws -> [Output?] {
     let (value, grad) = (g.inputs[0], g.gradient())
     guard g.attributes.string("data_format") == "NCHW" else {
@@ -53,7 +53,7 @@ private struct BiasAddGradVisitor: NumericVisitor {
     }
 }
 
-/// 16-bit floats are summed in 32 bits.
+/// Returns the kernel for the 16-bit floats, which sums in 32 bits.
 private func biasAddGradWidened<E: FloatingElement>(_ type: E.Type, _ channelsFirst: Bool) -> Kernel where E.Compute == Float {
     .sync { context in
         let layout = try ChannelLayout(context.shape(0), channelsFirst: channelsFirst)
@@ -79,7 +79,7 @@ private func sumChannels<E: NumericElement>(
     }
 }
 
-/// The sum of some elements, in 16 parallel sums: fast, and more exact than one after another.
+/// Returns the sum of elements, computed in 16 independent sums. This is faster and more accurate than one running sum.
 func laneSum<E: NumericElement>(_ values: UnsafePointer<E>, _ count: Int) -> E {
     withUnsafeTemporaryAllocation(of: E.self, capacity: 16) { lanes in
         for lane in 0..<16 { lanes[lane] = .zero }
@@ -98,8 +98,8 @@ func laneSum<E: NumericElement>(_ values: UnsafePointer<E>, _ count: Int) -> E {
     }
 }
 
-/// The sum of `rows` rows of `width` elements. Rows are summed in blocks, and the blocks' sums then, so that the error
-/// grows with the root of the number of rows; short rows are summed several at once.
+/// Writes the sum of `rows` rows of `width` elements to `sums`. Rows are summed in blocks, and then the blocks' sums, so that
+/// the error grows with the root of the number of rows. Several short rows are summed at once.
 func rowSums<E: NumericElement>(_ value: UnsafePointer<E>, _ rows: Int, _ width: Int, _ sums: UnsafeMutablePointer<E>) {
     for index in 0..<width { sums[index] = .zero }
     guard rows > 0, width > 0 else { return }

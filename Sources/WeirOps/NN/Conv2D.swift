@@ -8,7 +8,7 @@ private let convolutionAttributes = [
 ]
 
 extension OpDefinition {
-    /// The convolution of images with a filter.
+    /// The 2-D convolution of images with a filter.
     static let conv2D = OpDefinition(
         "Conv2D", "(input: T, filter: T) -> (output: T)",
         attributes: ["T: {half, bfloat16, float, double, int32}"] + convolutionAttributes
@@ -18,7 +18,7 @@ extension OpDefinition {
     .gradient(convolutionGradient)
     .kernel(["T": convolutionTypes], gpu: ["T": convolutionTypes]) { try convolutionKernel($0, .output, spatialRank: 2) }
 
-    /// The gradient of a convolution by its input.
+    /// The gradient of `Conv2D` with respect to its input.
     static let conv2DBackpropInput = OpDefinition(
         "Conv2DBackpropInput", "(input_sizes: int32, filter: T, out_backprop: T) -> (output: T)",
         attributes: ["T: {half, bfloat16, float, double, int32}"] + convolutionAttributes
@@ -29,7 +29,7 @@ extension OpDefinition {
         try convolutionKernel($0, .inputGradient, spatialRank: 2)
     }
 
-    /// The gradient of a convolution by its filter.
+    /// The gradient of `Conv2D` with respect to its filter.
     static let conv2DBackpropFilter = OpDefinition(
         "Conv2DBackpropFilter", "(input: T, filter_sizes: int32, out_backprop: T) -> (output: T)",
         attributes: ["T: {half, bfloat16, float, double}"] + convolutionAttributes
@@ -43,18 +43,19 @@ extension OpDefinition {
 
 let convolutionTypes: DTypeSet = [.floating, DTypeSet(.int32)]
 
-/// How windows meet the edge of the input.
+/// The padding of the input of convolutions and pooling.
 public enum Padding: Sendable {
-    /// As many windows as strides fit into the input; zeros beyond its edges.
+    /// The output size is the input size divided by the stride, rounded up. Zeros are added beyond the edges.
     case same
-    /// Only windows that lie wholly inside.
+    /// No padding: windows lie wholly inside the input.
     case valid
 
     var attribute: AttributeValue { self == .same ? "SAME" : "VALID" }
 }
 
 extension Output {
-    /// The convolution of images `[batch, height, width, channels]` with a filter `[height, width, channels, outputs]`.
+    /// Returns the convolution of images `[batch, height, width, channels]` with a filter `[height, width, channels, outputs]`
+    /// (Conv2D).
     public func conv2D(
         _ filter: Output, strides: (Int, Int) = (1, 1), padding: Padding = .same, dilations: (Int, Int) = (1, 1)
     ) -> Output {

@@ -8,13 +8,13 @@ private let volumeAttributes = [
 ]
 
 extension OpDefinition {
-    /// The convolution of volumes with a filter.
+    /// The 3-D convolution of volumes with a filter.
     static let conv3D = OpDefinition("Conv3D", "(input: T, filter: T) -> (output: T)", attributes: volumeAttributes)
         .shape { c in try convolutionShape(&c, spatialRank: 3) }
         .gradient(convolutionGradient)
         .kernel(["T": .floating], gpu: ["T": .floating]) { try convolutionKernel($0, .output, spatialRank: 3) }
 
-    /// The gradient of a convolution of volumes by its input.
+    /// The gradient of `Conv3D` with respect to its input.
     static let conv3DBackpropInputV2 = OpDefinition(
         "Conv3DBackpropInputV2", "(input_sizes: Tshape, filter: T, out_backprop: T) -> (output: T)",
         attributes: volumeAttributes + ["Tshape: {int32, int64} = int32"]
@@ -25,7 +25,7 @@ extension OpDefinition {
         try convolutionKernel($0, .inputGradient, spatialRank: 3)
     }
 
-    /// The gradient of a convolution of volumes by its filter.
+    /// The gradient of `Conv3D` with respect to its filter.
     static let conv3DBackpropFilterV2 = OpDefinition(
         "Conv3DBackpropFilterV2", "(input: T, filter_sizes: int32, out_backprop: T) -> (output: T)",
         attributes: volumeAttributes

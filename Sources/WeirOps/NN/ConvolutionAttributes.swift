@@ -3,16 +3,16 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-/// The attributes of a convolution, checked, and the sizes that follow from them and the operands' shapes.
+/// The checked attributes of a convolution, and the sizes that follow from them and the operands' shapes.
 struct ConvolutionAttributes: Sendable {
-    /// 2 or 3.
+    /// The number of spatial dimensions: 2 or 3.
     let spatialRank: Int
     let channelsFirst: Bool
     let stride: SIMD3<Int>
     let dilation: SIMD3<Int>
     let padding: WindowPadding
 
-    /// - Throws: `invalidArgument` or `unimplemented`, in TensorFlow's words.
+    /// - Throws: `invalidArgument` or `unimplemented`, with TensorFlow's messages.
     init(_ attributes: Attributes, spatialRank: Int) throws {
         self.spatialRank = spatialRank
         let channelsFirst = attributes.string("data_format")?.hasPrefix("NC") ?? false
@@ -46,7 +46,8 @@ struct ConvolutionAttributes: Sendable {
         padding = try WindowPadding(attributes, spatialRank: spatialRank, channelsFirst: channelsFirst)
     }
 
-    /// The sizes of a convolution of these shapes. `filter` is `[spatial…, input channels of a group, output channels]`.
+    /// Checks the shapes and returns the sizes of the convolution. `filter` is `[spatial…, input channels of a group, output
+    /// channels]`.
     func plan(_ input: Shape, _ filter: Shape) throws -> ConvolutionShape {
         let rank = spatialRank + 2
         guard input.rank == rank else {
@@ -90,9 +91,9 @@ struct ConvolutionAttributes: Sendable {
             dilation: dilation, before: before, after: after, channelsFirst: channelsFirst)
     }
 
-    /// The filter of a depthwise convolution, `[height, width, channels, multiplier]`, as that of a convolution with a
-    /// group to each channel.
-    /// - Parameter op: the name that a gradient's errors begin with; nil for the convolution itself.
+    /// Returns the filter shape of a depthwise convolution, `[height, width, channels, multiplier]`, as that of a grouped
+    /// convolution with one group per channel.
+    /// - Parameter op: the prefix of a gradient's error messages; nil for the convolution itself.
     func grouped(_ filter: Shape, _ input: Shape, op: String?) throws -> Shape {
         guard input.rank == 4 else {
             throw Status.invalidArgument(op.map { "\($0): input must be 4-dimensional" } ?? "input must be 4-dimensional\(input)")
@@ -113,8 +114,9 @@ struct ConvolutionAttributes: Sendable {
         return try Shape(validating: [filter[0], filter[1], 1, filter[2] * filter[3]])
     }
 
-    /// The sizes of a convolution of which a gradient is wanted, whose output had the shape `output`.
-    /// - Parameter op: what errors call it, such as `Conv2DCustomBackpropInput`.
+    /// Checks the shapes for a gradient and returns the sizes of the convolution. `output` is the shape of the output's
+    /// gradient.
+    /// - Parameter op: the op's name in error messages, such as `Conv2DCustomBackpropInput`.
     func plan(_ input: Shape, _ filter: Shape, outputGradient output: Shape, op: String) throws -> ConvolutionShape {
         let rank = spatialRank + 2
         guard input.rank == rank else { throw Status.invalidArgument("\(op): input must be \(rank)-dimensional") }
@@ -144,7 +146,7 @@ struct ConvolutionAttributes: Sendable {
 }
 
 extension ConvolutionShape {
-    /// The shape of its output as a tensor.
+    /// Returns the output's shape as a tensor.
     func outputShape() throws -> Shape {
         var list = SpatialList([batch, 1, 1, outputChannels], channelsFirst: false)
         list.spatial = output
@@ -155,7 +157,7 @@ extension ConvolutionShape {
     var inputCount: Int { batch * inputChannels * input.volume }
     var outputCount: Int { batch * outputChannels * output.volume }
     var filterCount: Int { kernel.volume * (inputChannels / groups) * outputChannels }
-    /// Multiplications for one image.
+    /// The number of multiplications per image.
     var work: Double { Double(output.volume) * Double(filterCount) }
     func with(batch: Int) -> ConvolutionShape {
         var shape = self

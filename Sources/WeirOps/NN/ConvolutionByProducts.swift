@@ -2,21 +2,21 @@ import WeirDevice
 import WeirKernels
 import WeirTensor
 
-// Convolutions of types that oneDNN does not have: the windows are written out as rows of a matrix, a bounded number of
-// them at a time, and multiplied with the filter.
+// Convolutions of element types that oneDNN does not support (im2col). A bounded number of windows is copied to rows of a
+// matrix, which is multiplied by the filter.
 
-/// The most elements that windows are written out to at once.
+/// The most elements that are copied to the window matrix at once.
 private let windowBufferSize = 1 << 19
 
 func convolveByProducts<E: MatrixElement>(
     _ result: ConvolutionResult, _ shape: ConvolutionShape, _ arrays: ConvolutionArrays<E>
 ) throws {
     guard shape.channelsFirst else {
-        // With a group to each channel there is nothing to multiply matrices for.
+        // With one group per channel there are no matrices to multiply, so direct loops are used.
         if shape.groups > 1, shape.groups == shape.inputChannels { return convolveDepthwise(result, shape, arrays) }
         return try WindowProducts(shape).run(result, arrays)
     }
-    // Channels last is the layout that the code below knows.
+    // The code below supports only channels last, so the arrays are transposed.
     var last = shape
     last.channelsFirst = false
     let input = try Tensor(E.dtype, Shape(validating: [shape.inputCount]))
@@ -36,7 +36,7 @@ func convolveByProducts<E: MatrixElement>(
     if result == .output { swap(plain.output, arrays.output, shape.output.volume, shape.outputChannels) }
 }
 
-/// Writes a matrix of `rows × columns` with rows and columns exchanged.
+/// Writes the transpose of a `rows × columns` matrix.
 func transposeMatrix<E>(_ source: UnsafePointer<E>, _ target: UnsafeMutablePointer<E>, _ rows: Int, _ columns: Int) {
     for row in 0..<rows {
         for column in 0..<columns { target[column &* rows &+ row] = source[row &* columns &+ column] }
@@ -45,10 +45,10 @@ func transposeMatrix<E>(_ source: UnsafePointer<E>, _ target: UnsafeMutablePoint
 
 private struct WindowProducts<E: MatrixElement> {
     private let shape: ConvolutionShape
-    /// Channels of one group, and elements of one window of it.
+    /// The number of channels of one group, and of elements in one window of a group.
     private let (depth, width): (Int, Int)
     private let outputDepth: Int
-    /// Windows that are written out at once.
+    /// The number of windows that are copied at once.
     private let chunk: Int
 
     init(_ shape: ConvolutionShape) {
@@ -63,7 +63,7 @@ private struct WindowProducts<E: MatrixElement> {
         let buffer = try Tensor(E.dtype, Shape(validating: [chunk, width]))
         defer { keepAlive(buffer) }
         let windows = buffer.mutableElements(E.self).start
-        // Of a filter's gradient each chunk gives a part.
+        // For the filter's gradient the product of each chunk is a partial sum.
         let part = try Tensor(E.dtype, Shape(validating: [result == .filterGradient ? width * outputDepth : 0]))
         defer { keepAlive(part) }
         let sum = part.mutableElements(E.self).start
@@ -110,7 +110,7 @@ private struct WindowProducts<E: MatrixElement> {
         }
     }
 
-    /// Writes windows out, zeros where they reach over the edge, or adds them back to where they came from.
+    /// Copies windows to the matrix with zeros beyond the edges (im2col), or adds them back to the input (col2im).
     private func eachWindow(
         _ input: UnsafeMutablePointer<E>, _ group: Int, _ start: Int, _ count: Int, _ windows: UnsafeMutablePointer<E>,
         gathers: Bool

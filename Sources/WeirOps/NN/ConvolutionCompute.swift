@@ -4,8 +4,8 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-/// Memory of the three arrays of a convolution; which of them is written depends on what is computed.
-struct ConvolutionArrays<E>: @unchecked Sendable {  // disjoint parts are used by each thread
+/// Pointers to the three arrays of a convolution. `ConvolutionResult` says which one is written.
+struct ConvolutionArrays<E>: @unchecked Sendable {  // each task uses disjoint parts
     var input: UnsafeMutablePointer<E>
     var filter: UnsafeMutablePointer<E>
     var output: UnsafeMutablePointer<E>
@@ -16,7 +16,7 @@ struct ConvolutionArrays<E>: @unchecked Sendable {  // disjoint parts are used b
         self.output = output.mutableElements(E.self).start
     }
 
-    /// The arrays from image `index` on.
+    /// Returns the arrays from image `index` on.
     func from(_ index: Int, _ shape: ConvolutionShape) -> ConvolutionArrays {
         var part = self
         part.input += index * shape.inputChannels * shape.input.volume
@@ -25,9 +25,9 @@ struct ConvolutionArrays<E>: @unchecked Sendable {  // disjoint parts are used b
     }
 }
 
-/// Types that convolutions are computed in.
+/// An element type of convolutions.
 protocol ConvolutionElement: MatrixElement {
-    /// One convolution on this thread. No size is zero.
+    /// Computes one convolution on this thread. All sizes must be positive.
     static func convolve(_ result: ConvolutionResult, _ shape: ConvolutionShape, _ arrays: ConvolutionArrays<Self>) throws
 }
 
@@ -48,7 +48,7 @@ extension UInt32: ConvolutionElement {
     }
 }
 
-/// Computes one of a convolution's arrays from the other two, on several threads when it is large.
+/// Computes one of a convolution's arrays from the other two, on several threads if it is large.
 func runConvolution<E: ConvolutionElement>(
     _ result: ConvolutionResult, _ shape: ConvolutionShape, _ input: Tensor, _ filter: Tensor, _ output: Tensor,
     _ type: E.Type, _ pool: ComputePool
@@ -56,7 +56,7 @@ func runConvolution<E: ConvolutionElement>(
     defer { keepAlive((input, filter, output)) }
     let arrays = ConvolutionArrays(input, filter, output, E.self)
     guard shape.inputCount > 0, shape.outputCount > 0, shape.filterCount > 0 else {
-        // Nothing is summed: what is to be written is zero, if there is any of it.
+        // An empty sum: fills the result, if it has elements, with zeros.
         switch result {
         case .output: arrays.output.update(repeating: .zero, count: shape.outputCount)
         case .inputGradient: arrays.input.update(repeating: .zero, count: shape.inputCount)
@@ -66,7 +66,7 @@ func runConvolution<E: ConvolutionElement>(
     }
     guard shape.parts(pool) > 1 else { return try E.convolve(result, shape, arrays) }
 
-    // Each part of the batch on its own; a filter's gradient is the sum of the parts'.
+    // Splits the batch into parts. The filter's gradient is the sum of the parts' gradients.
     let size = result == .filterGradient ? shape.filterCount : 0
     let partial = try Tensor(E.dtype, Shape(validating: [shape.parts(pool) - 1, size]))
     defer { keepAlive(partial) }
@@ -82,7 +82,7 @@ func runConvolution<E: ConvolutionElement>(
     }
 }
 
-/// Convolves, and finishes the result a few images at a time, while they lie in the cache.
+/// Convolves and applies the finish to a few images at a time, while they are in the cache.
 func runConvolution(
     _ shape: ConvolutionShape, _ input: Tensor, _ filter: Tensor, _ output: Tensor, _ pool: ComputePool,
     _ finish: some ProductFinish
@@ -100,7 +100,7 @@ func runConvolution(
     }
     try shape.forEachPart(pool) { _, start, shape in
         let share = arrays.from(start, shape)
-        // The filter is brought into oneDNN's layout once for all of them.
+        // Convolves several batches in one call, so that oneDNN reorders the filter once.
         let count = shape.batch.largestDivisor(upTo: convolutionBlock / imageSize)
         let done = try OneDNN.convolution(
             .output, shape.with(batch: count), input: share.input, filter: share.filter, output: share.output,
@@ -112,11 +112,11 @@ func runConvolution(
     }
 }
 
-/// Elements of a result that are finished at once: 256 KB, half of what a core's cache holds or less.
+/// The number of result elements that are finished at once: 256 KB, at most half of a core's cache.
 private let convolutionBlock = 1 << 16
 
 extension Int {
-    /// The largest divisor that is no larger than a limit, or 1.
+    /// Returns the largest divisor up to a limit, or 1.
     fileprivate func largestDivisor(upTo limit: Int) -> Int {
         if self <= limit { return self }
         return stride(from: limit, to: 1, by: -1).first { self % $0 == 0 } ?? 1
@@ -124,12 +124,12 @@ extension Int {
 }
 
 extension ConvolutionShape {
-    /// How many threads share the batch.
+    /// The number of tasks that the batch is split into.
     fileprivate func parts(_ pool: ComputePool) -> Int {
         min(pool.threadCount, batch, max(1, Int(work * Double(batch) / MatrixProduct.grain)))
     }
 
-    /// Calls `body` with each part's number, its first image and its shape, on several threads when the work is large.
+    /// Calls `body` with each part's index, its first image and its shape, on several threads if the work is large.
     fileprivate func forEachPart(
         _ pool: ComputePool, _ body: (_ part: Int, _ start: Int, _ shape: ConvolutionShape) throws -> Void
     ) throws {

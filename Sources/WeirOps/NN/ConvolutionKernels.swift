@@ -3,7 +3,7 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-// Shape functions, gradients and kernels that the convolutions of images and of volumes share.
+// Shape functions, gradients and kernels that 2-D and 3-D convolutions share.
 
 func convolutionShape(_ c: inout ShapeContext, spatialRank: Int) throws {
     let rank = spatialRank + 2
@@ -31,7 +31,7 @@ func convolutionShape(_ c: inout ShapeContext, spatialRank: Int) throws {
     c.setOutput(0, PartialShape(output))
 }
 
-/// Of the gradients, whose shape is the value of input `index`.
+/// Sets the output shape of a gradient op, which is the value of input `index`.
 func convolutionSizesShape(_ c: inout ShapeContext, _ index: Int, spatialRank: Int) throws {
     let shape = c.constantShape(index)
     c.setOutput(0, shape.rank == spatialRank + 2 ? shape : .ofRank(spatialRank + 2))
@@ -42,7 +42,7 @@ private func sharedAttributes(_ g: GradientContext) -> Attributes {
     return Attributes(g.attributes.values.filter { names.contains($0.key) })
 }
 
-/// The names of the op of this node's rank.
+/// Returns the names of the three convolution ops of this node's rank.
 private func names(_ g: GradientContext) -> (forward: String, input: String, filter: String) {
     g.node.op.name.hasPrefix("Conv3D")
         ? ("Conv3D", "Conv3DBackpropInputV2", "Conv3DBackpropFilterV2")
@@ -89,15 +89,15 @@ func convolutionKernel(
     }
 }
 
-/// A convolution or one of its gradients, as a node of a graph.
+/// A convolution node or the node of one of its gradients.
 private struct ConvolutionNode: Sendable {
     let result: ConvolutionResult
     let attributes: ConvolutionAttributes
-    /// Whether each channel is convolved by itself, with a filter `[height, width, channels, multiplier]`.
+    /// Whether each channel is convolved separately, with a filter `[height, width, channels, multiplier]`.
     let isDepthwise: Bool
     let op: String
 
-    /// The sizes, and the shape of what is computed.
+    /// Returns the sizes and the shape of the result.
     private func plan(_ context: borrowing KernelContext) throws -> (ConvolutionShape, Shape) {
         switch result {
         case .output:
@@ -133,7 +133,8 @@ private struct ConvolutionNode: Sendable {
         return try Shape(validating: values)
     }
 
-    /// The sizes of the input, of which only the spatial ones need be given.
+    /// Returns the input's shape. `input_sizes` may hold only the spatial dimensions; the others then follow from the filter
+    /// and the gradient.
     private func inputSizes(_ tensor: Tensor, filter: Shape, gradient: Shape) throws -> Shape {
         let sizes = try dimensions(tensor, "input_sizes")
         let (rank, full) = (attributes.spatialRank, attributes.spatialRank + 2)

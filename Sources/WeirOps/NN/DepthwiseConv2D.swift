@@ -8,7 +8,7 @@ private let depthwiseAttributes = [
 ]
 
 extension OpDefinition {
-    /// A convolution of each channel by itself, with `multiplier` filters each.
+    /// A convolution of each channel separately, with `multiplier` filters per channel.
     static let depthwiseConv2dNative = OpDefinition(
         "DepthwiseConv2dNative", "(input: T, filter: T) -> (output: T)", attributes: depthwiseAttributes
     )
@@ -22,7 +22,7 @@ extension OpDefinition {
     }
     .kernel(["T": .floating], gpu: ["T": .floating]) { try convolutionKernel($0, .output, spatialRank: 2, isDepthwise: true) }
 
-    /// The gradient of a depthwise convolution by its input.
+    /// The gradient of a depthwise convolution with respect to its input.
     static let depthwiseConv2dNativeBackpropInput = OpDefinition(
         "DepthwiseConv2dNativeBackpropInput", "(input_sizes: int32, filter: T, out_backprop: T) -> (output: T)",
         attributes: depthwiseAttributes
@@ -39,7 +39,7 @@ extension OpDefinition {
         try convolutionKernel($0, .inputGradient, spatialRank: 2, isDepthwise: true)
     }
 
-    /// The gradient of a depthwise convolution by its filter.
+    /// The gradient of a depthwise convolution with respect to its filter.
     static let depthwiseConv2dNativeBackpropFilter = OpDefinition(
         "DepthwiseConv2dNativeBackpropFilter", "(input: T, filter_sizes: int32, out_backprop: T) -> (output: T)",
         attributes: depthwiseAttributes
@@ -95,7 +95,8 @@ private func sharedDepthwiseAttributes(_ g: GradientContext) -> Attributes {
 }
 
 extension Output {
-    /// The convolution of each channel by itself with a filter `[height, width, channels, multiplier]`.
+    /// Returns the convolution of each channel with its own filters, `[height, width, channels, multiplier]`
+    /// (DepthwiseConv2dNative).
     public func depthwiseConv2D(_ filter: Output, strides: (Int, Int) = (1, 1), padding: Padding = .same) -> Output {
         builder.add(
             "DepthwiseConv2dNative", [self, filter],

@@ -2,7 +2,8 @@ import WeirDevice
 import WeirKernels
 import WeirTensor
 
-/// A convolution in which each channel has its own filters, on this thread, channels last: loops along the channels.
+/// Computes a depthwise convolution or one of its gradients on this thread. Channels are last, and the inner loops run along
+/// them.
 func convolveDepthwise<E: MatrixElement>(
     _ result: ConvolutionResult, _ shape: ConvolutionShape, _ arrays: ConvolutionArrays<E>
 ) {
@@ -52,8 +53,8 @@ func convolveDepthwise<E: MatrixElement>(
     }
 }
 
-/// Calls `body` for each output pixel and each element of its window that lies inside of the input, with the channels of
-/// the three arrays there.
+/// Calls `body` for each output position and each filter position whose input element exists. The pointers address the channels
+/// of the three arrays there.
 @inline(__always)
 private func forEachTap<E>(
     _ shape: ConvolutionShape, _ arrays: ConvolutionArrays<E>,

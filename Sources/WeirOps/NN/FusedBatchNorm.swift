@@ -10,7 +10,7 @@ private let imageFormat = ["data_format: {'NHWC', 'NCHW'} = 'NHWC'", "is_trainin
 private let halves = DTypeSet(.float16, .bfloat16, .float32)
 
 extension OpDefinition {
-    /// Batch normalization: each channel brought to mean 0 and variance 1, then scaled and shifted.
+    /// Batch normalization: each channel is normalized to mean 0 and variance 1, then scaled and shifted.
     static let fusedBatchNorm = OpDefinition(
         "FusedBatchNorm",
         "(x: T, scale: T, offset: T, mean: T, variance: T) -> (y: T, batch_mean: T, batch_variance: T, reserve_space_1: T, reserve_space_2: T)",
@@ -20,7 +20,7 @@ extension OpDefinition {
     .gradient { g in try batchNormGradient(g, "FusedBatchNormGrad") }
     .kernel(["T": DTypeSet(.float32)], gpu: ["T": DTypeSet(.float32)], make: batchNormKernel)
 
-    /// The same with moments in 32 bits whatever the type of the images.
+    /// Like `FusedBatchNorm`, with moments in float32 for any dtype of the images.
     static let fusedBatchNormV2 = OpDefinition(
         "FusedBatchNormV2", "(\(inputsOfU)) -> (\(outputsOfU))",
         attributes: ["T: {half, bfloat16, float}", "U: {float}"] + options + imageFormat
@@ -30,7 +30,7 @@ extension OpDefinition {
     .kernel(
         ["T": halves, "U": DTypeSet(.float32)], gpu: ["T": halves, "U": DTypeSet(.float32)], make: batchNormKernel)
 
-    /// The same with one more output for GPUs' needs, and volumes.
+    /// Like `FusedBatchNormV2`, with an additional reserve output that GPU kernels use, and with support for volumes.
     static let fusedBatchNormV3 = OpDefinition(
         "FusedBatchNormV3", "(\(inputsOfU)) -> (\(outputsOfU), reserve_space_3: U)",
         attributes: ["T: {half, bfloat16, float}", "U: {bfloat16, float}"] + options + [
@@ -42,7 +42,7 @@ extension OpDefinition {
     .kernel(
         ["T": halves, "U": DTypeSet(.float32)], gpu: ["T": halves, "U": DTypeSet(.float32)], make: batchNormKernel)
 
-    /// The same, then a tensor added and an activation.
+    /// Like `FusedBatchNormV3`, followed by the addition of a side input and an activation.
     static let fusedBatchNormEx = OpDefinition(
         "_FusedBatchNormEx", "(\(inputsOfU), side_input: num_side_inputs * T) -> (\(outputsOfU), reserve_space_3: U)",
         attributes: ["T: {half, float, bfloat16}", "U: {float}"] + options + [
@@ -73,7 +73,7 @@ extension OpDefinition {
     for index in 1...4 { c.setOutput(index, .vector(channels)) }
 }
 
-/// From the saved moments of the batch when training, else from the given ones.
+/// Returns the gradients, computed with the saved batch moments when training and otherwise with the given moments.
 private func batchNormGradient(_ g: GradientContext, _ op: String) throws -> [Output?] {
     let isTraining = g.attributes.bool("is_training") ?? true
     let names = ["epsilon", "data_format", "is_training"]
@@ -107,7 +107,7 @@ private struct BatchNormNode: Sendable {
     let isTraining: Bool
     let epsilon: Float
     let factor: Float
-    /// Whether there is a sixth output.
+    /// Whether the op has a sixth output, `reserve_space_3`.
     let hasReserve: Bool
     let activation: String
 
@@ -154,7 +154,7 @@ private struct BatchNormNode: Sendable {
         defer { keepAlive(x) }
         let source = x.elements(Float.self).start
         let givenMean = context.elements(3, Float.self), givenVariance = context.elements(4, Float.self)
-        // Into the output itself where it is of the right type and layout.
+        // Writes directly to the output if it has float elements and the channels last.
         let result = channelsFirst || E.self != Float.self ? try Tensor(.float32, Shape(x.elementCount)) : y
         defer { keepAlive(result) }
         let target = result.mutableElements(Float.self)
@@ -164,7 +164,7 @@ private struct BatchNormNode: Sendable {
             defer { keepAlive((mean, variance)) }
             let means = mean.elements(Float.self), variances = variance.elements(Float.self)
             rows.normalize(source, means, variances, scale, offset, epsilon, target.start)
-            // The running variance is that of the population, as estimated from the batch.
+            // The running variance uses the unbiased estimate of the population's variance.
             let correction = Float(rows.rows) / Float(max(rows.rows - 1, 1))
             for channel in 0..<layout.channels {
                 let unbiased = variances[channel] * correction
@@ -186,7 +186,7 @@ private struct BatchNormNode: Sendable {
         if !plain.sharesMemory(with: y) { narrowElements(plain.elements(Float.self), y.mutableElements(E.self)) }
     }
 
-    /// Adds the side input and applies the activation, where there are such.
+    /// Adds the side input and applies the activation, if the op has them.
     private func finish<E: FloatingElement>(
         _ context: borrowing KernelContext, _ y: UnsafeMutableBufferPointer<Float>, _ shape: Shape, _ type: E.Type
     ) throws where E.Compute == Float {
@@ -203,9 +203,9 @@ private struct BatchNormNode: Sendable {
 }
 
 extension Tensor {
-    /// A float tensor whose channels lie in the middle, with the channels moved to the end.
+    /// Returns a float tensor with the channels moved from the middle to the end.
     func channelsLast(_ layout: ChannelLayout) throws -> Tensor { try exchanged(layout.outer, layout.channels, layout.inner) }
-    /// The way back.
+    /// Returns a float tensor with the channels moved from the end to the middle.
     func channelsFirst(_ layout: ChannelLayout) throws -> Tensor { try exchanged(layout.outer, layout.inner, layout.channels) }
 
     private func exchanged(_ blocks: Int, _ rows: Int, _ columns: Int) throws -> Tensor {

@@ -8,7 +8,7 @@ private let imageFormat = ["data_format: {'NHWC', 'NCHW'} = 'NHWC'", "is_trainin
 private let halves = DTypeSet(.float16, .bfloat16, .float32)
 
 extension OpDefinition {
-    /// The gradients of FusedBatchNorm.
+    /// The gradients of `FusedBatchNorm`.
     static let fusedBatchNormGrad = OpDefinition(
         "FusedBatchNormGrad",
         "(y_backprop: T, x: T, scale: T, reserve_space_1: T, reserve_space_2: T) -> (x_backprop: T, scale_backprop: T, offset_backprop: T, reserve_space_3: T, reserve_space_4: T)",
@@ -17,7 +17,7 @@ extension OpDefinition {
     .shape(batchNormGradShape)
     .kernel(["T": DTypeSet(.float32)], gpu: ["T": DTypeSet(.float32)], make: batchNormGradKernel)
 
-    /// The gradients of FusedBatchNormV2.
+    /// The gradients of `FusedBatchNormV2`.
     static let fusedBatchNormGradV2 = OpDefinition(
         "FusedBatchNormGradV2",
         "(y_backprop: T, x: T, scale: float, reserve_space_1: U, reserve_space_2: U) -> (x_backprop: T, scale_backprop: U, offset_backprop: U, reserve_space_3: U, reserve_space_4: U)",
@@ -27,7 +27,7 @@ extension OpDefinition {
     .kernel(
         ["T": halves, "U": DTypeSet(.float32)], gpu: ["T": halves, "U": DTypeSet(.float32)], make: batchNormGradKernel)
 
-    /// The gradients of FusedBatchNormV3.
+    /// The gradients of `FusedBatchNormV3`.
     static let fusedBatchNormGradV3 = OpDefinition(
         "FusedBatchNormGradV3",
         "(y_backprop: T, x: T, scale: float, reserve_space_1: U, reserve_space_2: U, reserve_space_3: U) -> (x_backprop: T, scale_backprop: U, offset_backprop: U, reserve_space_4: U, reserve_space_5: U)",
@@ -106,7 +106,7 @@ private struct BatchNormGradNode: Sendable {
         let output = try context.output(0, E.dtype, shape)
         let scaleGradient = try context.output(1, .float32, Shape(channels)).mutableElements(Float.self)
         let offsetGradient = try context.output(2, .float32, Shape(channels)).mutableElements(Float.self)
-        // Two outputs that only some GPU kernels once filled.
+        // Two empty outputs, which only older GPU kernels of TensorFlow filled.
         _ = try context.output(3, .float32, Shape(0))
         _ = try context.output(4, .float32, Shape(0))
         guard shape.elementCount > 0 else {
@@ -137,7 +137,8 @@ private struct BatchNormGradNode: Sendable {
         defer { keepAlive(result) }
         let target = result.mutableElements(Float.self).start
 
-        // dx = factor · (dy - meanFlow - (x - mean) · slope); without training the mean and variance are constants.
+        // dx = factor · (dy - meanFlow - (x - mean) · slope). Without training the moments are constants, so meanFlow and slope
+        // are 0.
         let parts = try Tensor(.float32, Shape(3, channels))
         defer { keepAlive(parts) }
         let factor = parts.mutableElements(Float.self).start, meanFlow = factor + channels, slope = meanFlow + channels

@@ -4,7 +4,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// A convolution, and what is done to its result: a bias or batch normalization, an activation.
+    /// A convolution followed by fused ops: a bias or batch normalization, an activation.
     static let fusedConv2D = OpDefinition(
         "_FusedConv2D", "(input: T, filter: T, args: TArgs, host_args: num_host_args * float) -> (output: T)",
         "T: {half, float, double, int8, qint8}", "TArgs: list(type) >= 1", "num_args: int >= 0",
@@ -20,7 +20,7 @@ extension OpDefinition {
         hostMemory: ["host_args"]
     ) { try fusedConvolutionKernel($0, isDepthwise: false) }
 
-    /// A depthwise convolution, and what is done to its result.
+    /// A depthwise convolution followed by fused ops.
     static let fusedDepthwiseConv2dNative = OpDefinition(
         "_FusedDepthwiseConv2dNative", "(input: T, filter: T, args: num_args * T) -> (output: T)",
         "T: {half, bfloat16, float, double}", "num_args: int >= 0", "strides: list(int)", "padding: {'SAME', 'VALID'}",
@@ -55,7 +55,7 @@ private func fusedConvolutionKernel(_ request: KernelRequest, isDepthwise: Bool)
     }
 }
 
-/// `activation(convolution + bias)`, of floats, the channels last.
+/// The kernel of `activation(convolution + bias)` for floats with the channels last.
 private struct ConvolutionAndBias: ActivationKernelMaker {
     let fused: FusedConvolution
 
@@ -80,7 +80,7 @@ private struct FusedConvolution: Sendable {
     let epilogue: FusedEpilogue
     let arguments: Range<Int>
 
-    /// The sizes, and a tensor for the result.
+    /// Checks the shapes, returns the sizes and allocates the output.
     fileprivate func prepare<E: FloatingElement>(
         _ context: borrowing KernelContext, _ type: E.Type
     ) throws -> (shape: ConvolutionShape, output: Tensor) {
@@ -109,6 +109,6 @@ private struct FusedConvolution: Sendable {
 }
 
 extension KernelContext {
-    /// The values of some inputs.
+    /// Returns the tensors of a range of inputs.
     func inputTensors(_ range: Range<Int>) -> [Tensor] { range.map { input($0) } }
 }

@@ -3,28 +3,28 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-/// Makes a kernel for an activation.
+/// Makes a kernel for an activation. A protocol, so that the kernel is specialised for the activation's type.
 protocol ActivationKernelMaker {
     func kernel<A: Activation>(_ activation: A) -> Kernel
 }
 
-/// What a fused op does to a product or convolution afterwards: its attribute `fused_ops`, in order.
+/// The ops fused after a product or convolution: the attribute `fused_ops`, in order.
 struct FusedEpilogue: Sendable {
     private enum Step: Sendable {
-        /// Adds the next argument along the channels.
+        /// Adds the next argument, a vector, along the channels.
         case biasAdd
         /// Adds the next argument, a tensor of the output's shape.
         case add
-        /// Scales and shifts by the next four: scale, offset, mean, variance.
+        /// Normalizes with the next four arguments: scale, offset, mean, variance.
         case batchNorm
         case activation(any Activation)
     }
     private var steps: [Step] = []
     private let epsilon: Float
-    /// How many arguments all steps take.
+    /// The number of arguments that all steps take together.
     private(set) var argumentCount = 0
 
-    /// - Throws: `unimplemented` for a name that is not known, `invalidArgument` when it takes more arguments than there are.
+    /// - Throws: `unimplemented` for an unknown fused op, `invalidArgument` when there is no fused op.
     init(_ request: KernelRequest) throws {
         epsilon = try request.float("epsilon")
         for name in try request.strings("fused_ops").map(\.description) {
@@ -48,10 +48,10 @@ struct FusedEpilogue: Sendable {
         }
     }
 
-    /// Whether another tensor is added, and nothing else done.
+    /// Whether the only step is the addition of a tensor.
     var isSum: Bool { if steps.count == 1, case .add = steps[0] { true } else { false } }
-    /// What `maker` makes of the activation that follows a bias, compiled for each that graphs are fused with; nil where
-    /// there is more to it, or no such activation.
+    /// Returns the kernel that `maker` makes for a bias with an optional activation, specialised for the activations that the
+    /// fusion pass produces. Returns nil for other steps or activations.
     @inline(__always)
     func afterBias(_ maker: some ActivationKernelMaker) -> Kernel? {
         guard case .biasAdd = steps[0] else { return nil }
@@ -73,7 +73,7 @@ struct FusedEpilogue: Sendable {
         argumentCount += arguments
     }
 
-    /// Applies the steps to `output`, of the element type that its arguments have too.
+    /// Applies the steps to `output`. The arguments must have the same element type.
     func apply<E: FloatingElement>(
         _ output: Tensor, _ arguments: [Tensor], channelsFirst: Bool, _ type: E.Type, _ pool: ComputePool
     ) throws {
@@ -121,7 +121,7 @@ struct FusedEpilogue: Sendable {
         }
     }
 
-    /// Batch normalization by given moments as a factor and a summand for each channel.
+    /// Returns a batch normalization with given moments as a scale and a shift for each channel.
     private func factors<E: FloatingElement>(
         _ arguments: [Tensor], _ layout: ChannelLayout, _ type: E.Type
     ) throws -> (scale: Tensor, shift: Tensor) {
@@ -138,7 +138,7 @@ struct FusedEpilogue: Sendable {
         return (scale, shift)
     }
 
-    /// `value · scale + shift`, channel by channel.
+    /// Computes `value · scale + shift` in place, with one scale and shift per channel. A nil scale is 1.
     private func affine<E: FloatingElement>(
         _ values: UnsafeMutableBufferPointer<E>, _ layout: ChannelLayout, _ scale: UnsafeBufferPointer<E>?,
         _ shift: UnsafeBufferPointer<E>, _ pool: ComputePool

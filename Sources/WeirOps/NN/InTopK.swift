@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Whether the target of each row is among its `k` largest predictions; `k` is an attribute.
+    /// Whether the target of each row is among its `k` largest predictions, with `k` as an attribute.
     static let inTopK = OpDefinition(
         "InTopK", "(predictions: float, targets: T) -> (precision: bool)", "k: int", "T: {int32, int64} = int32"
     )
@@ -13,7 +13,7 @@ extension OpDefinition {
         return .sync { try markTopK($0, k) }
     }
 
-    /// Whether the target of each row is among its `k` largest predictions.
+    /// Whether the target of each row is among its `k` largest predictions, with `k` as an input.
     static let inTopKV2 = OpDefinition(
         "InTopKV2", "(predictions: float, targets: T, k: T) -> (precision: bool)", "T: {int32, int64} = int32"
     )
@@ -55,7 +55,8 @@ private func markTopK(_ context: borrowing KernelContext, _ k: Int) throws {
             continue
         }
         let likelihood = predictions[row * width + target]
-        // A row with a number that is not finite says nothing, unless enough larger ones come before it.
+        // A prediction that is not finite makes the result false. The loop ends early once more than `k` predictions are
+        // larger.
         var (larger, isFinite) = (0, likelihood.isFinite)
         for index in row * width..<(row + 1) * width where larger <= k && isFinite {
             isFinite = predictions[index].isFinite

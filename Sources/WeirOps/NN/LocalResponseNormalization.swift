@@ -10,7 +10,7 @@ private let lrnAttributes = [
 private let halves = DTypeSet(.float16, .bfloat16, .float32)
 
 extension OpDefinition {
-    /// Divides each element by a norm of the channels near its own.
+    /// Local response normalization: divides each element by a power of a norm over adjacent channels.
     static let lrn = OpDefinition("LRN", "(input: T) -> (output: T)", attributes: lrnAttributes)
         .shape { c in c.setOutput(0, try c.input(0).merging(.ofRank(4))) }
         .gradient { g in
@@ -20,7 +20,7 @@ extension OpDefinition {
         }
         .kernel(["T": halves], gpu: ["T": DTypeSet(.float32)]) { try lrnKernel($0, isGradient: false) }
 
-    /// The gradient of LRN.
+    /// The gradient of `LRN`.
     static let lrnGrad = OpDefinition(
         "LRNGrad", "(input_grads: T, input_image: T, output_image: T) -> (output: T)", attributes: lrnAttributes
     )
@@ -69,7 +69,8 @@ private struct ChannelNorm: Sendable {
     let alpha: Float
     let beta: Float
 
-    /// `inputs` are the image, or, for the gradient, what flows back, the image and the output.
+    /// Processes all pixels. `inputs` is the image alone; for the gradient it is the output's gradient, the image and the
+    /// output.
     func run(_ inputs: [UnsafePointer<Float>], _ result: UnsafeMutablePointer<Float>, _ shape: Shape, _ pool: ComputePool) {
         let channels = shape[3], pixels = shape.elementCount / channels
         let work = channels * min(2 * radius + 1, 2 * channels)
@@ -89,7 +90,7 @@ private struct ChannelNorm: Sendable {
         }
     }
 
-    /// Adds up each channel's neighbours.
+    /// Computes for each channel the sum over the channels within `radius`.
     private func window(_ x: UnsafePointer<Float>, _ channels: Int, _ sums: UnsafeMutablePointer<Float>) {
         sums.update(from: x, count: channels)
         for distance in 1..<max(1, min(radius + 1, channels)) {
@@ -99,7 +100,7 @@ private struct ChannelNorm: Sendable {
         }
     }
 
-    /// `bias + alpha · (sum of squares)` for each channel, in `norms`.
+    /// Writes `bias + alpha · (sum of squares)` for each channel to `norms`.
     private func norms(
         _ x: UnsafePointer<Float>, _ channels: Int, _ squares: UnsafeMutablePointer<Float>, _ norms: UnsafeMutablePointer<Float>
     ) {
@@ -108,7 +109,7 @@ private struct ChannelNorm: Sendable {
         for channel in 0..<channels { norms[channel] = bias.addingProduct(alpha, norms[channel]) }
     }
 
-    /// Each norm to the power of -beta.
+    /// Computes each norm to the power of -beta.
     private func power(_ norms: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ count: Int) {
         if beta == 0.5 {
             for index in 0..<count { out[index] = 1 / norms[index].squareRoot() }

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// The largest element of each window.
+    /// The maximum of each window.
     static let maxPool = OpDefinition(
         "MaxPool", "(input: T) -> (output: T)",
         "T: {half, bfloat16, float, double, int32, int64, uint8, int16, int8, uint16, qint8} = float",
@@ -19,7 +19,7 @@ extension OpDefinition {
         return try request.real("T", MaxPoolVisitor { _ in attributes })
     }
 
-    /// The largest element of each window, whose size and stride are inputs.
+    /// The maximum of each window, with the window's size and stride as inputs.
     static let maxPoolV2 = OpDefinition(
         "MaxPoolV2", "(input: T, ksize: int32, strides: int32) -> (output: T)",
         "T: {half, bfloat16, float, double, int32, int64, uint8, int16, int8, uint16, qint8} = float",
@@ -43,23 +43,24 @@ extension OpDefinition {
     }
 }
 
-/// The pooling attributes of a node, for the node of its gradient.
+/// Returns the pooling attributes of a node, for the node of its gradient.
 func poolAttributes(_ g: GradientContext, explicit: Bool) -> Attributes {
     let names = ["ksize", "strides", "padding", "data_format"] + (explicit ? ["explicit_paddings"] : [])
     return Attributes(g.attributes.values.filter { names.contains($0.key) })
 }
 
-/// The attributes of a second version, whose window and stride are the inputs from `windowInput` on.
+/// Returns the attributes of a `V2` op, whose window and stride are the inputs from `windowInput` on.
 func poolAttributes(_ attributes: Attributes, _ context: borrowing KernelContext, windowInput: Int) throws -> PoolAttributes {
     try PoolAttributes(
         attributes, spatialRank: 2, window: context.input(windowInput).integers("ksize"),
         stride: context.input(windowInput + 1).integers("strides"))
 }
 
+/// A closure that returns the pooling attributes for a call of a kernel.
 typealias PoolAttributeSource = @Sendable (borrowing KernelContext) throws -> PoolAttributes
 
 struct MaxPoolVisitor: RealVisitor {
-    /// Asked once a call.
+    /// Called once per kernel call.
     let attributes: PoolAttributeSource
     init(_ attributes: @escaping PoolAttributeSource) { self.attributes = attributes }
 
@@ -77,7 +78,7 @@ struct MaxPoolVisitor: RealVisitor {
 }
 
 extension Output {
-    /// The largest element of each window over height and width.
+    /// Returns the maximum of each window over height and width (MaxPool).
     public func maxPool(window: (Int, Int), strides: (Int, Int), padding: Padding = .valid) -> Output {
         builder.add(
             "MaxPool", [self],

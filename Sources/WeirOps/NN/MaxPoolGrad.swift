@@ -7,7 +7,7 @@ private let windowAttributes = ["ksize: list(int) >= 4", "strides: list(int) >= 
 private let plainPadding = ["padding: {'SAME', 'VALID'}", "data_format: {'NHWC', 'NCHW'} = 'NHWC'"]
 
 extension OpDefinition {
-    /// The gradient of MaxPool by its input.
+    /// The gradient of `MaxPool` with respect to its input.
     static let maxPoolGrad = OpDefinition(
         "MaxPoolGrad", "(orig_input: T, orig_output: T, grad: T) -> (output: T)",
         attributes: windowAttributes + [
@@ -19,7 +19,7 @@ extension OpDefinition {
     .gradient { g in maxPoolSecondGradient(g, "MaxPoolGradGrad") }
     .kernel(["T": .real], gpu: ["T": .floating]) { try maxPoolGradientKernel($0, gathers: false, windowInput: nil) }
 
-    /// The gradient of MaxPoolV2 by its input.
+    /// The gradient of `MaxPoolV2` with respect to its input.
     static let maxPoolGradV2 = OpDefinition(
         "MaxPoolGradV2", "(orig_input: T, orig_output: T, grad: T, ksize: int32, strides: int32) -> (output: T)",
         attributes: plainPadding + [realTypes + " = float"]
@@ -30,7 +30,7 @@ extension OpDefinition {
         try maxPoolGradientKernel($0, gathers: false, windowInput: 3)
     }
 
-    /// The gradient of MaxPoolGrad: for each window what flows into the place of its largest element.
+    /// The gradient of `MaxPoolGrad`: for each window the gradient at the position of its maximum.
     static let maxPoolGradGrad = OpDefinition(
         "MaxPoolGradGrad", "(orig_input: T, orig_output: T, grad: T) -> (output: T)",
         attributes: windowAttributes + plainPadding + [realTypes]
@@ -39,7 +39,7 @@ extension OpDefinition {
     .gradient { g in maxPoolSecondGradient(g, "MaxPoolGrad") }
     .kernel(["T": .real], gpu: ["T": .floating]) { try maxPoolGradientKernel($0, gathers: true, windowInput: nil) }
 
-    /// The gradient of MaxPoolGradV2.
+    /// The gradient of `MaxPoolGradV2`.
     static let maxPoolGradGradV2 = OpDefinition(
         "MaxPoolGradGradV2", "(orig_input: T, orig_output: T, grad: T, ksize: int32, strides: int32) -> (output: T)",
         attributes: plainPadding + [realTypes]
@@ -51,7 +51,7 @@ extension OpDefinition {
     }
 }
 
-/// Of the four: no gradient but through what flows.
+/// Returns the gradients of the four max pooling gradient ops. Only the input `grad` has a gradient other than zero.
 private func maxPoolSecondGradient(_ g: GradientContext, _ op: String) -> [Output?] {
     let inputs = [g.inputs[0], g.inputs[1], g.gradient()] + g.inputs.dropFirst(3)
     let flow = g.ops(op, inputs, attributes: poolAttributes(g, explicit: op == "MaxPoolGrad" && g.attributes["explicit_paddings"] != nil))
@@ -70,7 +70,7 @@ private func maxPoolGradientKernel(_ request: KernelRequest, gathers: Bool, wind
 }
 
 struct MaxPoolGradientVisitor: RealVisitor {
-    /// Whether it is the gradient of the gradient.
+    /// Whether the op is the gradient of the gradient, which gathers instead of scattering.
     let gathers: Bool
     let attributes: PoolAttributeSource
 
@@ -100,7 +100,7 @@ struct MaxPoolGradientVisitor: RealVisitor {
             if gathers {
                 maxPoolGather(shape, values, flow, result.start, context.pool)
             } else {
-                // TensorFlow's kernel for volumes gives to all of the largest.
+                // TensorFlow's 3-D kernel gives the gradient to all elements equal to the maximum.
                 maxPoolGradient(shape, values, flow, result.start, toAll: pool.spatialRank == 3, context.pool)
             }
         }

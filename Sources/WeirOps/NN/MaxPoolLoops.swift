@@ -2,9 +2,9 @@ import WeirDevice
 import WeirKernels
 import WeirTensor
 
-// Loops of max pooling.
+// The loops of max pooling.
 
-/// The largest element of each window; in TensorFlow's pooling of images no less than the lowest finite number.
+/// Writes the maximum of each window, but at least `lowest`. In TensorFlow's 2-D pooling that is the lowest finite number.
 func maxPoolWindows<E: RealElement>(
     _ shape: PoolShape, _ input: UnsafePointer<E>, _ output: UnsafeMutablePointer<E>, atLeast lowest: E, _ pool: ComputePool
 ) {
@@ -25,19 +25,19 @@ func maxPoolWindows<E: RealElement>(
     }
 }
 
-/// The largest elements of one window, one a channel.
+/// The maxima of one window, one per channel.
 struct WindowMaxima<E> {
-    /// Which window of its image.
+    /// The index of the window in its image.
     var number: Int
-    /// The corners of what it covers.
+    /// The corners of the covered part of the input: the first position, and one past the last in each dimension.
     var from: SIMD3<Int>
     var to: SIMD3<Int>
     var best: UnsafePointer<E>
-    /// Where in the image they lie, as the number of the pixel; -1 when the window covers none.
+    /// The index of the pixel of each maximum in the image; -1 when the window covers no pixel.
     var pixels: UnsafePointer<Int32>
 }
 
-/// Calls `body` with the largest elements of each window of an image.
+/// Calls `body` with the maxima of each window of an image.
 @inline(__always)
 func forEachMaximum<E: RealElement>(_ shape: PoolShape, _ source: UnsafePointer<E>, _ body: (WindowMaxima<E>) -> Void) {
     let channels = shape.channels
@@ -54,7 +54,8 @@ func forEachMaximum<E: RealElement>(_ shape: PoolShape, _ source: UnsafePointer<
                         best.update(from: values, count: channels)
                         pixels.update(repeating: mark, count: channels)
                     } else {
-                        // Two loops: of one, the compiler makes a store under a mask, on which most of the gradient's time was spent.
+                        // Two loops: from a single one the compiler makes masked stores, which took most of the gradient's
+                        // time.
                         for channel in 0..<channels { pixels[channel] = best[channel] < values[channel] ? mark : pixels[channel] }
                         for channel in 0..<channels { best[channel] = values[channel] > best[channel] ? values[channel] : best[channel] }
                     }
@@ -69,7 +70,8 @@ func forEachMaximum<E: RealElement>(_ shape: PoolShape, _ source: UnsafePointer<
     }
 }
 
-/// Adds what flows into each window to the place of its largest element: the first of several, or all of them. `result` is all of the input's gradient.
+/// Adds the gradient of each window at the position of its maximum: the first of equal elements, or all of them if `toAll` is
+/// true. Overwrites all of `result`.
 func maxPoolGradient<E: RealElement>(
     _ shape: PoolShape, _ input: UnsafePointer<E>, _ gradient: UnsafePointer<E>, _ result: UnsafeMutablePointer<E>,
     toAll: Bool, _ pool: ComputePool
@@ -83,7 +85,7 @@ func maxPoolGradient<E: RealElement>(
             target.update(repeating: .zero, count: inputSize)
             forEachMaximum(shape, source) { window in
                 let pixels = window.pixels, terms = flow + window.number &* channels
-                // All of its pixels in turn, which vectors can do, in place of one write a channel where its maximum lies.
+                // Visits all pixels of the window, which vectorises, instead of one write per channel at its maximum.
                 shape.forEachPixel(window.from, window.to) { pixel in
                     let (place, mark) = (target + pixel &* channels, Int32(truncatingIfNeeded: pixel))
                     if toAll {
@@ -101,7 +103,7 @@ func maxPoolGradient<E: RealElement>(
     }
 }
 
-/// For each window the element of `values` that lies where the input's largest does.
+/// Writes for each window the element of `values` at the position of the input's maximum.
 func maxPoolGather<E: RealElement>(
     _ shape: PoolShape, _ input: UnsafePointer<E>, _ values: UnsafePointer<E>, _ result: UnsafeMutablePointer<E>,
     _ pool: ComputePool

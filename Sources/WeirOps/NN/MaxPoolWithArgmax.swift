@@ -5,7 +5,7 @@ import WeirTensor
 private let realTypes = "T: {float, double, int32, uint8, int16, int8, int64, bfloat16, uint16, half, uint32, uint64}"
 
 extension OpDefinition {
-    /// The largest element of each window, and its index in the flattened image, or batch of images.
+    /// The maximum of each window and its index in the flattened image, or in the flattened batch.
     static let maxPoolWithArgmax = OpDefinition(
         "MaxPoolWithArgmax", "(input: T) -> (output: T, argmax: Targmax)", "ksize: list(int) >= 4",
         "strides: list(int) >= 4", "Targmax: {int32, int64} = int64", "padding: {'SAME', 'VALID'}",
@@ -31,7 +31,7 @@ extension OpDefinition {
                 includesBatch: try request.bool("include_batch_in_index")))
     }
 
-    /// The gradient of MaxPoolWithArgmax by its input.
+    /// The gradient of `MaxPoolWithArgmax` with respect to its input.
     static let maxPoolGradWithArgmax = OpDefinition(
         "MaxPoolGradWithArgmax", "(input: T, grad: T, argmax: Targmax) -> (output: T)", "ksize: list(int) >= 4",
         "strides: list(int) >= 4", "padding: {'SAME', 'VALID'}", "include_batch_in_index: bool = false",

@@ -1,7 +1,7 @@
 package import WeirGraph
 import WeirKernels
 
-/// Neural networks: activations, losses, convolutions, pooling, normalization.
+/// The neural network ops: activations, losses, convolutions, pooling, normalization.
 package let neuralOps: [OpDefinition] = [
     .biasAdd, .biasAddV1, .biasAddGrad,
     .relu, .relu6, .leakyRelu, .elu, .selu, .softplus, .softsign,

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// The element of each row that would be at place `n` if the row were sorted.
+    /// The element at index `n` of each row in sorted order.
     static let nthElement = OpDefinition(
         "NthElement", "(input: T, n: int32) -> (values: T)", "reverse: bool = false",
         "T: {float, double, int32, uint8, int16, int8, int64, bfloat16, uint16, half, uint32, uint64}"
@@ -21,7 +21,7 @@ extension OpDefinition {
     .kernel(["T": .real]) { try $0.real("T", NthElementVisitor(isReversed: try $0.bool("reverse"))) }
 }
 
-/// Shared by all elements that equal the result.
+/// Returns the gradient. All elements that equal the result share it.
 @Sendable private func nthElementGradient(_ g: GradientContext) throws -> [Output?] {
     let last = g.constant(Tensor(Int32(-1)))
     let isSelected = g.op("Equal", g.op("ExpandDims", g.outputs[0], last), g.inputs[0])

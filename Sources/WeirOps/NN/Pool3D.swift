@@ -7,9 +7,9 @@ private let volumeAttributes = [
     "data_format: {'NDHWC', 'NCDHW'} = 'NDHWC'",
 ]
 
-// Pooling of volumes, by the kernels of images.
+// Pooling of volumes, with the kernels of 2-D pooling.
 extension OpDefinition {
-    /// The largest element of each window.
+    /// The maximum of each window of a volume.
     static let maxPool3D = OpDefinition(
         "MaxPool3D", "(input: T) -> (output: T)", attributes: volumeAttributes + ["T: {half, bfloat16, float}"]
     )
@@ -22,7 +22,7 @@ extension OpDefinition {
         return try request.real("T", MaxPoolVisitor { _ in attributes })
     }
 
-    /// The gradient of MaxPool3D by its input.
+    /// The gradient of `MaxPool3D` with respect to its input.
     static let maxPool3DGrad = OpDefinition(
         "MaxPool3DGrad", "(orig_input: TInput, orig_output: TInput, grad: T) -> (output: T)",
         attributes: volumeAttributes + ["T: {half, bfloat16, float} = float", "TInput: {half, bfloat16, float} = float"]
@@ -35,7 +35,7 @@ extension OpDefinition {
         return try request.real("T", MaxPoolGradientVisitor(gathers: false) { _ in attributes })
     }
 
-    /// The gradient of MaxPool3DGrad.
+    /// The gradient of `MaxPool3DGrad`.
     static let maxPool3DGradGrad = OpDefinition(
         "MaxPool3DGradGrad", "(orig_input: T, orig_output: T, grad: T) -> (output: T)",
         attributes: volumeAttributes + [
@@ -49,7 +49,7 @@ extension OpDefinition {
         return try request.real("T", MaxPoolGradientVisitor(gathers: true) { _ in attributes })
     }
 
-    /// The mean of each window.
+    /// The mean of each window of a volume.
     static let avgPool3D = OpDefinition(
         "AvgPool3D", "(input: T) -> (output: T)", attributes: volumeAttributes + ["T: {half, bfloat16, float, double}"]
     )
@@ -57,7 +57,7 @@ extension OpDefinition {
     .gradient { g in averageGradient(g, "AvgPool3DGrad") }
     .kernel(["T": .floating], gpu: ["T": .floating]) { try averageKernel($0, spatialRank: 3) }
 
-    /// The gradient of AvgPool3D.
+    /// The gradient of `AvgPool3D`.
     static let avgPool3DGrad = OpDefinition(
         "AvgPool3DGrad", "(orig_input_shape: int32, grad: T) -> (output: T)",
         attributes: volumeAttributes + ["T: {half, bfloat16, float, double}"]

@@ -3,7 +3,7 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-/// The sizes of a pooling: windows over spatial dimensions, channel by channel.
+/// The sizes of a pooling with windows over the spatial dimensions.
 struct PoolShape {
     var batch: Int
     var channels: Int
@@ -13,13 +13,13 @@ struct PoolShape {
     var output: SIMD3<Int>
     var before: SIMD3<Int>
 
-    /// How many comparisons or additions one image takes.
+    /// The number of comparisons or additions per image.
     var work: Int { max(1, channels &* output.volume &* min(window.volume, input.volume)) }
-    /// Images that are worth a thread's while.
+    /// The least number of images worth a task on another thread.
     var grain: Int { max(1, (1 << 17) / work) }
 }
 
-/// What a pooling is asked for: its attributes, or, in second versions, attributes and inputs.
+/// The checked parameters of a pooling: attributes, or for `V2` ops attributes and inputs.
 struct PoolAttributes: Sendable {
     let spatialRank: Int
     let channelsFirst: Bool
@@ -33,7 +33,7 @@ struct PoolAttributes: Sendable {
             stride: attributes.ints("strides") ?? [])
     }
 
-    /// - Throws: `invalidArgument` or `unimplemented`, in TensorFlow's words.
+    /// - Throws: `invalidArgument` or `unimplemented`, with TensorFlow's messages.
     init(_ attributes: Attributes, spatialRank: Int, window: [Int], stride: [Int]) throws {
         self.spatialRank = spatialRank
         channelsFirst = attributes.string("data_format")?.hasPrefix("NC") ?? false
@@ -69,15 +69,16 @@ struct PoolAttributes: Sendable {
         }
     }
 
-    /// Whether windows cover channels instead of space.
+    /// Whether the windows cover channels instead of spatial dimensions.
     var isDepthwise: Bool { window.channels > 1 || stride.channels > 1 }
 
-    /// - Throws: `unimplemented` when channels are pooled.
+    /// Checks that the windows cover spatial dimensions.
+    /// - Throws: `unimplemented` with `message` when they cover channels.
     func requireSpatial(_ message: String) throws {
         if isDepthwise { throw Status.unimplemented(message) }
     }
 
-    /// The sizes for an input of this shape, and the output's shape.
+    /// Returns the sizes for an input of this shape, and the output's shape.
     func plan(_ input: Shape) throws -> (PoolShape, Shape) {
         let rank = spatialRank + 2
         guard input.rank == rank else {
@@ -95,9 +96,9 @@ struct PoolAttributes: Sendable {
         list.spatial = output
         let shape = try Shape(validating: list.values(spatialRank: spatialRank, channelsFirst: channelsFirst))
         try checkWindowedShape(shape)
-        // With the channels in front, each channel is an image of its own.
+        // With the channels first, each channel is treated as an image.
         let (batch, channels) = channelsFirst ? (sizes.batch * sizes.channels, 1) : (sizes.batch, sizes.channels)
-        // Of images without elements there may be any number.
+        // The number of images without elements is not bounded by memory, so it is set to 0.
         let isEmpty = channels == 0 || (sizes.spatial.volume == 0 && output.volume == 0)
         let pool = PoolShape(
             batch: isEmpty ? 0 : batch, channels: channels, input: sizes.spatial, window: window.spatial, stride: stride.spatial,
@@ -105,7 +106,7 @@ struct PoolAttributes: Sendable {
         return (pool, shape)
     }
 
-    /// Windows over channels: each a tiny image of its own.
+    /// Returns the sizes of a pooling over channels. Each window is treated as an image of one row.
     private func depthwisePlan(_ sizes: SpatialList) throws -> (PoolShape, Shape) {
         guard window.spatial == SIMD3(1, 1, 1), !channelsFirst else {
             throw Status.unimplemented("MaxPooling supports exactly one of pooling across depth or pooling across width/height.")
@@ -129,7 +130,7 @@ struct PoolAttributes: Sendable {
         return (pool, shape)
     }
 
-    /// What a shape function knows of the output.
+    /// Returns the output's shape as far as a shape function knows it.
     func partial(_ input: PartialShape) throws -> PartialShape {
         let rank = spatialRank + 2
         guard let dimensions = input.dimensions else { return .ofRank(rank) }
@@ -150,14 +151,14 @@ struct PoolAttributes: Sendable {
 }
 
 extension PoolShape {
-    /// The input positions that the window of output position `place` covers, those beyond the edges left out.
+    /// Returns the input positions that the window of output position `place` covers, without those beyond the edges.
     @inline(__always)
     func covered(_ place: SIMD3<Int>) -> (from: SIMD3<Int>, to: SIMD3<Int>) {
         let start = place &* stride &- before, end = start &+ window
         return (start.clamped(lowerBound: .zero, upperBound: input), end.clamped(lowerBound: .zero, upperBound: input))
     }
 
-    /// Calls `body` for each output position of one image: its number, and what its window covers.
+    /// Calls `body` for each output position of one image, with its index and the corners of the covered input.
     @inline(__always)
     func forEachWindow(_ body: (_ number: Int, _ from: SIMD3<Int>, _ to: SIMD3<Int>) -> Void) {
         var number = 0
@@ -172,7 +173,7 @@ extension PoolShape {
         }
     }
 
-    /// Calls `body` with the number of each input position between two corners.
+    /// Calls `body` with the index of each input position between two corners.
     @inline(__always)
     func forEachPixel(_ from: SIMD3<Int>, _ to: SIMD3<Int>, _ body: (Int) -> Void) {
         for z in from.x..<max(from.x, to.x) {

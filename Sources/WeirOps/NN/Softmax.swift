@@ -6,7 +6,7 @@ import WeirTensor
 private let floatTypes = "T: {half, bfloat16, float, double}"
 
 extension OpDefinition {
-    /// `exp(x) / sum(exp(x))` along the last dimension.
+    /// Softmax, `exp(x) / sum(exp(x))`, along the last dimension.
     static let softmax = OpDefinition("Softmax", "(logits: T) -> (softmax: T)", floatTypes)
         .shape(softmaxShape)
         .gradient { g in
@@ -16,7 +16,7 @@ extension OpDefinition {
         }
         .kernel(["T": .floating], gpu: ["T": .floating]) { try softmaxKernel($0, logarithmic: false) }
 
-    /// `x - log(sum(exp(x)))` along the last dimension.
+    /// Log-softmax, `x - log(sum(exp(x)))`, along the last dimension.
     static let logSoftmax = OpDefinition("LogSoftmax", "(logits: T) -> (logsoftmax: T)", floatTypes)
         .shape(softmaxShape)
         .gradient { g in
@@ -31,7 +31,7 @@ extension OpDefinition {
     c.setOutput(0, c.input(0))
 }
 
-/// The sum along the last dimension, which stays as 1.
+/// Returns the sum along the last dimension, which is kept as 1.
 func lastAxisSum(_ g: GradientContext, _ value: Output) -> Output {
     g.op("Sum", value, g.constant([-1]), attributes: ["keep_dims": true])
 }
@@ -83,7 +83,7 @@ private func softmaxRows<E: SoftmaxElement>(
             let largest = E.maximum(source, width)
             if logarithmic {
                 let logarithm = E.logarithm(E.exponentialSum(source, largest, width))
-                // Two subtractions, so that a large maximum does not swallow the logarithm.
+                // Subtracts twice, so that a large maximum does not absorb the logarithm in rounding.
                 for index in 0..<width { target[index] = E.minus(E.minus(source[index], largest), logarithm) }
             } else {
                 let sum = E.exponentials(source, largest, target, width)
@@ -95,8 +95,8 @@ private func softmaxRows<E: SoftmaxElement>(
 }
 
 extension Output {
-    /// `exp(x) / sum(exp(x))` along the last dimension.
+    /// Returns `exp(x) / sum(exp(x))` along the last dimension (Softmax).
     public func softmax() -> Output { builder.add("Softmax", [self])[0] }
-    /// The logarithm of `softmax()`, computed without loss.
+    /// Returns the logarithm of `softmax()`, computed without loss of precision (LogSoftmax).
     public func logSoftmax() -> Output { builder.add("LogSoftmax", [self])[0] }
 }

@@ -4,7 +4,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// The cross entropy between labels and the softmax of logits, and its gradient.
+    /// The cross entropy between labels and the softmax of logits, and its gradient with respect to the logits.
     static let softmaxCrossEntropyWithLogits = OpDefinition(
         "SoftmaxCrossEntropyWithLogits", "(features: T, labels: T) -> (loss: T, backprop: T)",
         "T: {half, bfloat16, float, double}"
@@ -22,12 +22,13 @@ extension OpDefinition {
     .kernel(["T": .floating], gpu: ["T": .floating], make: crossEntropyKernel)
 }
 
-/// The gradient of the loss as a column.
+/// Returns the gradient of the loss as a column.
 private func columnOf(_ g: GradientContext) -> Output {
     g.op("ExpandDims", g.gradient(), g.constant(Tensor(Int32(-1))))
 }
 
-/// The gradient by the logits: the op's own second output scaled, and, where that output is used itself, softmax's.
+/// Returns the gradient with respect to the logits: the scaled second output. If the second output itself has a gradient, adds
+/// its part.
 func crossEntropyLogitsGradient(_ g: GradientContext) -> Output {
     let first = g.op("Mul", columnOf(g), g.outputs[1])
     guard let second = g.gradients[1] else { return first }
@@ -69,7 +70,7 @@ private func crossEntropyWidened<E: FloatingElement>(_ type: E.Type) -> Kernel w
     }
 }
 
-/// The matrix that both are, or are broadcast to.
+/// Returns the shape that logits and labels are broadcast to, which must be a matrix.
 private func crossEntropyShape(_ logits: Shape, _ labels: Shape) throws -> Shape {
     if logits == labels, logits.rank == 2 { return logits }
     var dimensions: [Int] = []
@@ -90,7 +91,7 @@ private func crossEntropyShape(_ logits: Shape, _ labels: Shape) throws -> Shape
     return try Shape(validating: dimensions)
 }
 
-/// The tensor itself, or, where it is to be broadcast, written out.
+/// Returns the tensor itself, or a copy that is broadcast to `shape`.
 private func rowsOf<E: TensorElement>(_ tensor: Tensor, _ shape: Shape, _ type: E.Type) throws -> Tensor {
     guard tensor.shape != shape else { return tensor }
     let copy = try Tensor(tensor.dtype, shape)
@@ -130,7 +131,8 @@ private func crossEntropyRows<E: SoftmaxElement>(
 }
 
 extension Output {
-    /// The cross entropy between `labels`, a distribution over the classes for each row, and the softmax of these logits.
+    /// Returns the cross entropy between `labels`, a distribution over the classes for each row, and the softmax of these
+    /// logits (SoftmaxCrossEntropyWithLogits).
     public func softmaxCrossEntropy(labels: Output) -> Output {
         builder.add("SoftmaxCrossEntropyWithLogits", [self, labels])[0]
     }

@@ -1,14 +1,14 @@
 import WeirKernels
 import WeirTensor
 
-/// Types that softmax is computed in; 16-bit floats are widened first.
+/// An element type that softmax is computed in; 16-bit floats are widened first.
 ///
-/// Rows are handled one at a time; `out` may be the memory of `x`.
+/// Each call processes one row. `out` may be the same memory as `x`.
 protocol SoftmaxElement: FloatingElement {
     static func maximum(_ x: UnsafePointer<Self>, _ count: Int) -> Self
-    /// Writes `exp(x - offset)` and gives its sum.
+    /// Writes `exp(x - offset)` to `out` and returns its sum.
     static func exponentials(_ x: UnsafePointer<Self>, _ offset: Self, _ out: UnsafeMutablePointer<Self>, _ count: Int) -> Self
-    /// The sum of `exp(x - offset)`.
+    /// Returns the sum of `exp(x - offset)`.
     static func exponentialSum(_ x: UnsafePointer<Self>, _ offset: Self, _ count: Int) -> Self
     static func logarithm(_ x: Self) -> Self
 }
@@ -38,7 +38,8 @@ extension Double: SoftmaxElement {
 extension Float: SoftmaxElement {
     private typealias V = VectorMath.Vector
 
-    /// Eight elements from `index` on, or as many as there are and `-infinity`, which adds nothing to anything here.
+    /// Loads eight elements from `index` on. Missing elements are `-infinity`, which changes neither a maximum nor a sum of
+    /// exponentials.
     @inline(__always)
     private static func load(_ x: UnsafePointer<Float>, _ index: Int, _ count: Int) -> VectorMath.Vector {
         if index &+ 8 <= count { return UnsafeRawPointer(x + index).loadUnaligned(as: V.self) }

@@ -4,7 +4,8 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// The cross entropy between one label a row and the softmax of logits, and its gradient.
+    /// The cross entropy between one class label per row and the softmax of logits, and its gradient with respect to the
+    /// logits.
     static let sparseSoftmaxCrossEntropyWithLogits = OpDefinition(
         "SparseSoftmaxCrossEntropyWithLogits", "(features: T, labels: Tlabels) -> (loss: T, backprop: T)",
         "T: {half, bfloat16, float, double}", "Tlabels: {int32, int64} = int64"
@@ -81,7 +82,7 @@ private func checkLabels(_ logits: Shape, _ labels: Tensor) throws {
             + "Label values: \(labels.summary(1000))")
 }
 
-/// `backprop` may be the memory of `logits`.
+/// Computes loss and gradient. `backprop` may share the memory of the logits `x`.
 private func sparseCrossEntropyRows<E: SoftmaxElement>(
     _ x: UnsafePointer<E>, _ labels: Tensor, _ loss: Tensor, _ backprop: Tensor, _ type: E.Type, _ pool: ComputePool
 ) {
@@ -105,7 +106,8 @@ private func sparseCrossEntropyRows<E: SoftmaxElement>(
 }
 
 extension Output {
-    /// The cross entropy between `labels`, one class a row, and the softmax of these logits.
+    /// Returns the cross entropy between `labels`, one class index per row, and the softmax of these logits
+    /// (SparseSoftmaxCrossEntropyWithLogits).
     public func sparseSoftmaxCrossEntropy(labels: Output) -> Output {
         builder.add("SparseSoftmaxCrossEntropyWithLogits", [self, labels])[0]
     }

@@ -5,7 +5,7 @@ import WeirTensor
 private let realTypes = "T: {float, double, int32, uint8, int16, int8, int64, bfloat16, uint16, half, uint32, uint64}"
 
 extension OpDefinition {
-    /// The `k` largest elements of each row and where they were; `k` is an attribute.
+    /// The `k` largest elements of each row and their indices, with `k` as an attribute.
     static let topK = OpDefinition(
         "TopK", "(input: T) -> (values: T, indices: int32)", "k: int >= 0", "sorted: bool = true", realTypes
     )
@@ -13,7 +13,7 @@ extension OpDefinition {
     .gradient { g in [topKGradient(g)] }
     .kernel(["T": .real], gpu: ["T": topKGPUTypes]) { try $0.real("T", TopKVisitor(k: try $0.int("k"), indexType: .int32)) }
 
-    /// The `k` largest elements of each row and where they were; of equal ones the first.
+    /// The `k` largest elements of each row and their indices, with `k` as an input. Of equal elements the first comes first.
     static let topKV2 = OpDefinition(
         "TopKV2", "(input: T, k: Tk) -> (values: T, indices: index_type)", "sorted: bool = true", realTypes,
         "Tk: {int16, int32, int64} = int32", "index_type: {int16, int32, int64} = int32"
@@ -42,7 +42,7 @@ private func topKShape(_ c: inout ShapeContext, _ k: Int?) throws {
     c.setOutput(1, shape)
 }
 
-/// What flows into the values goes back to where they came from.
+/// Returns the gradient: scatters the values' gradients to the positions of the values.
 private func topKGradient(_ g: GradientContext) -> Output {
     func last(_ shape: Output) -> Output {
         g.op("StridedSlice", shape, g.constant([-1]), g.constant([0]), g.constant([1]), attributes: ["shrink_axis_mask": 1])
@@ -51,7 +51,7 @@ private func topKGradient(_ g: GradientContext) -> Output {
     let inputShape = g.op("Shape", g.inputs[0]), shape = g.op("Shape", g.outputs[1])
     var indices = g.outputs[1]
     if indices.dtype != .int32 { indices = g.op("Cast", indices, attributes: ["DstT": .type(.int32)]) }
-    // Positions in the flattened input: those of the row's beginning added.
+    // Adds the start of each row, which gives positions in the flattened input.
     let width = last(inputShape)
     let rows = g.op("Reshape", indices, g.op("Pack", g.constant(Tensor(Int32(-1))), last(shape)))
     let rowCount = g.op(
@@ -65,7 +65,7 @@ private func topKGradient(_ g: GradientContext) -> Output {
 }
 
 private struct TopKVisitor: RealVisitor {
-    /// The attribute; nil when `k` is an input.
+    /// The attribute `k`, or nil if `k` is an input.
     let k: Int?
     let indexType: DType
 
@@ -104,10 +104,11 @@ private func topKCount(_ k: Tensor) throws -> Int {
     return try k.integer("k")
 }
 
-/// Finds the first `k` of a row in descending order: a heap of the best so far while `k` is small, else a whole sort.
+/// Finds the indices of the `k` largest elements of a row, in descending order. Uses a heap for small `k`, otherwise sorts the
+/// whole row.
 private struct TopKOrder<E: RealElement> {
     let k: Int
-    /// The first `k` are the result.
+    /// The indices; the first `k` are the result.
     private(set) var indices: [Int]
     private let sortsAll: Bool
 
@@ -117,7 +118,8 @@ private struct TopKOrder<E: RealElement> {
         indices = [Int](repeating: 0, count: sortsAll ? width : k)
     }
 
-    /// Whether element `a` comes before `b`: larger first, then in order; NaN is larger than all.
+    /// Returns whether element `a` comes before `b`: larger elements first, equal ones by index. NaN is larger than all
+    /// numbers.
     private static func precedes(_ row: UnsafeBufferPointer<E>, _ a: Int, _ b: Int) -> Bool {
         let (x, y) = (row[a], row[b])
         if x == y { return a < b }
@@ -146,7 +148,7 @@ private struct TopKOrder<E: RealElement> {
         indices.sort { TopKOrder.precedes(row, $0, $1) }
     }
 
-    /// The heap's root is the one that comes last.
+    /// Restores the heap below `start`. The heap's root is the element that comes last in the order.
     private mutating func sink(_ start: Int, _ row: UnsafeBufferPointer<E>) {
         var root = start
         while true {
@@ -176,7 +178,7 @@ private struct TopKOrder<E: RealElement> {
 }
 
 extension Output {
-    /// The `k` largest elements along the last dimension, in descending order, and their indices.
+    /// Returns the `k` largest elements along the last dimension, in descending order, and their indices (TopKV2).
     public func topK(_ k: Int) -> (values: Output, indices: Output) {
         let operation = builder.add("TopKV2", [self, builder.constant(Tensor(Int32(clamping: k)))])
         return (operation[0], operation[1])

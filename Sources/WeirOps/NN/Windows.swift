@@ -2,24 +2,24 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-// What convolutions and pooling have in common: windows that slide over two (or three) spatial dimensions. Images are
-// treated as volumes of depth 1, so that one piece of code serves both.
+// Windows that slide over two or three spatial dimensions, shared by convolutions and pooling. Images are treated as volumes of
+// depth 1, so that the code serves both.
 
-/// How far the input is taken to go on beyond its edges.
+/// The padding of the input beyond its edges.
 enum WindowPadding: Sendable, Hashable {
     case same, valid
-    /// Elements before and after each spatial dimension.
+    /// The number of elements before and after each spatial dimension.
     case explicit(before: SIMD3<Int>, after: SIMD3<Int>)
 }
 
-/// A list attribute (strides, window size, dilations) or a shape, taken apart into its dimensions.
+/// A list attribute (strides, window size, dilations) or a shape, split into batch, channels and spatial dimensions.
 struct SpatialList: Sendable, Hashable {
     var batch: Int
     var channels: Int
     /// Depth (1 for images), height, width.
     var spatial: SIMD3<Int>
 
-    /// - Parameter values: four or five, in the order of the data format.
+    /// - Parameter values: four or five values in the order of the data format.
     init(_ values: [Int], channelsFirst: Bool) {
         let spatialValues = channelsFirst ? Array(values[2...]) : Array(values[1..<values.count - 1])
         batch = values[0]
@@ -29,18 +29,19 @@ struct SpatialList: Sendable, Hashable {
             ? SIMD3(spatialValues[0], spatialValues[1], spatialValues[2]) : SIMD3(1, spatialValues[0], spatialValues[1])
     }
 
-    /// The list (or shape) again, of four or five values.
+    /// Returns the four or five values in the order of a data format.
     func values(spatialRank: Int, channelsFirst: Bool) -> [Int] {
         let inner = spatialRank == 3 ? [spatial.x, spatial.y, spatial.z] : [spatial.y, spatial.z]
         return channelsFirst ? [batch, channels] + inner : [batch] + inner + [channels]
     }
 }
 
-/// The largest size, stride or padding that is taken: TensorFlow keeps them in 32 bits.
+/// The largest size, stride or padding that is accepted: TensorFlow stores them in 32 bits.
 let largestWindowNumber = Int(Int32.max)
 
-/// - Throws: `invalidArgument` when a dimension, or the product of any of them, is too large to be reckoned with; which
-///   a tensor without elements may well have.
+/// Checks the shape of an operand or result of a windowed op.
+/// - Throws: `invalidArgument` when a dimension exceeds `largestWindowNumber`, or the product of the dimensions that are not 0
+///   is too large.
 func checkWindowedShape(_ shape: Shape) throws {
     if let big = shape.dimensions.first(where: { $0 > largestWindowNumber }) {
         throw Status.invalidArgument("Dimension \(big) of shape \(shape) is too large")
@@ -49,7 +50,7 @@ func checkWindowedShape(_ shape: Shape) throws {
 }
 
 extension WindowPadding {
-    /// From the attributes `padding` and `explicit_paddings`.
+    /// Creates a padding from the attributes `padding` and `explicit_paddings`.
     /// - Throws: `invalidArgument` as TensorFlow's `CheckValidPadding` does.
     init(_ attributes: Attributes, spatialRank: Int, channelsFirst: Bool) throws {
         let paddings = attributes.ints("explicit_paddings") ?? []
@@ -82,9 +83,9 @@ extension WindowPadding {
         self = .explicit(before: front, after: back)
     }
 
-    /// How many windows fit along spatial dimension `axis`, and the padding that makes them fit.
+    /// Returns the number of windows along spatial dimension `axis`, and the padding before and after it.
     ///
-    /// All numbers must have been checked to be in `0...largestWindowNumber`, the stride and dilation above 0.
+    /// The caller has checked that all numbers are in `0...largestWindowNumber`, and stride and dilation are positive.
     /// - Throws: `invalidArgument` when the count would be negative.
     func windows(_ axis: Int, input: Int, window: Int, dilation: Int, stride: Int) throws -> (count: Int, before: Int, after: Int) {
         let extent = max(0, window - 1) * dilation + 1
@@ -106,7 +107,7 @@ extension WindowPadding {
         return (count, before, after)
     }
 
-    /// What a shape function knows of the number of windows along `axis`.
+    /// Returns the number of windows along `axis` as far as a shape function knows it.
     func partialWindows(_ axis: Int, input: Int?, window: Int?, dilation: Int, stride: Int) throws -> Int? {
         guard let input else { return nil }
         if case .same = self { return try windows(axis, input: input, window: 1, dilation: 1, stride: stride).count }
@@ -122,7 +123,7 @@ extension WindowPadding {
 }
 
 extension Int {
-    /// The quotient rounded down; the divisor is positive.
+    /// Returns the quotient rounded down. The divisor must be positive.
     fileprivate func floorDivided(by divisor: Int) -> Int { self >= 0 ? self / divisor : -((divisor - 1 - self) / divisor) }
 }
 

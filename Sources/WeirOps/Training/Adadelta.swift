@@ -2,23 +2,23 @@ import WeirGraph
 import WeirKernels
 
 extension OpDefinition {
-    /// Adadelta on a variable.
+    /// Adadelta on a reference variable.
     static let applyAdadelta = training(
         "ApplyAdadelta",
         "(var: Ref(T), accum: Ref(T), accum_update: Ref(T), lr: T, rho: T, epsilon: T, grad: T) -> (out: Ref(T))",
         rule: Adadelta.self)
-    /// Adadelta on a variable behind a handle.
+    /// Adadelta on a resource variable.
     static let resourceApplyAdadelta = training(
         "ResourceApplyAdadelta",
         "(var: resource, accum: resource, accum_update: resource, lr: T, rho: T, epsilon: T, grad: T) -> ()",
         rule: Adadelta.self)
-    /// Adadelta on a variable, rows of it.
+    /// Adadelta on rows of a reference variable.
     static let sparseApplyAdadelta = training(
         "SparseApplyAdadelta",
         "(var: Ref(T), accum: Ref(T), accum_update: Ref(T), lr: T, rho: T, epsilon: T, grad: T, indices: "
             + "Tindices) -> (out: Ref(T))",
         rule: Adadelta.self)
-    /// Adadelta on a variable behind a handle, rows of it.
+    /// Adadelta on rows of a resource variable.
     static let resourceSparseApplyAdadelta = training(
         "ResourceSparseApplyAdadelta",
         "(var: resource, accum: resource, accum_update: resource, lr: T, rho: T, epsilon: T, grad: T, indices: "
@@ -26,7 +26,8 @@ extension OpDefinition {
         rule: Adadelta.self)
 }
 
-/// Steps in proportion to the size of earlier steps over that of the gradients.
+/// Adadelta (Zeiler, 2012): the step is the gradient times the RMS of earlier steps over the RMS of the gradients. Slots: mean
+/// of squared gradients, mean of squared steps.
 enum Adadelta: UpdateRule {
     static var slotCount: Int { 2 }
     @inline(__always)

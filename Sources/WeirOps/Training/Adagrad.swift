@@ -2,49 +2,49 @@ public import WeirGraph
 import WeirKernels
 
 extension OpDefinition {
-    /// Adagrad on a variable.
+    /// Adagrad on a reference variable.
     static let applyAdagrad = training(
         "ApplyAdagrad",
         "(var: Ref(T), accum: Ref(T), lr: T, grad: T) -> (out: Ref(T))",
         "update_slots: bool = true",
         rule: Adagrad.self)
-    /// Adagrad on a variable behind a handle.
+    /// Adagrad on a resource variable.
     static let resourceApplyAdagrad = training(
         "ResourceApplyAdagrad",
         "(var: resource, accum: resource, lr: T, grad: T) -> ()",
         "update_slots: bool = true",
         rule: Adagrad.self)
-    /// Adagrad on a variable, rows of it.
+    /// Adagrad on rows of a reference variable.
     static let sparseApplyAdagrad = training(
         "SparseApplyAdagrad",
         "(var: Ref(T), accum: Ref(T), lr: T, grad: T, indices: Tindices) -> (out: Ref(T))",
         "update_slots: bool = true",
         rule: Adagrad.self)
-    /// Adagrad on a variable behind a handle, rows of it.
+    /// Adagrad on rows of a resource variable.
     static let resourceSparseApplyAdagrad = training(
         "ResourceSparseApplyAdagrad",
         "(var: resource, accum: resource, lr: T, grad: T, indices: Tindices) -> ()",
         "update_slots: bool = true",
         rule: Adagrad.self)
-    /// Adagrad with an epsilon on a variable.
+    /// Adagrad with an epsilon on a reference variable.
     static let applyAdagradV2 = training(
         "ApplyAdagradV2",
         "(var: Ref(T), accum: Ref(T), lr: T, epsilon: T, grad: T) -> (out: Ref(T))",
         "update_slots: bool = true",
         rule: AdagradWithEpsilon.self)
-    /// Adagrad with an epsilon on a variable behind a handle.
+    /// Adagrad with an epsilon on a resource variable.
     static let resourceApplyAdagradV2 = training(
         "ResourceApplyAdagradV2",
         "(var: resource, accum: resource, lr: T, epsilon: T, grad: T) -> ()",
         "update_slots: bool = true",
         rule: AdagradWithEpsilon.self)
-    /// Adagrad with an epsilon on a variable, rows of it.
+    /// Adagrad with an epsilon on rows of a reference variable.
     static let sparseApplyAdagradV2 = training(
         "SparseApplyAdagradV2",
         "(var: Ref(T), accum: Ref(T), lr: T, epsilon: T, grad: T, indices: Tindices) -> (out: Ref(T))",
         "update_slots: bool = true",
         rule: AdagradWithEpsilon.self)
-    /// Adagrad with an epsilon on a variable behind a handle, rows of it.
+    /// Adagrad with an epsilon on rows of a resource variable.
     static let resourceSparseApplyAdagradV2 = training(
         "ResourceSparseApplyAdagradV2",
         "(var: resource, accum: resource, lr: T, epsilon: T, grad: T, indices: Tindices) -> ()",
@@ -52,7 +52,8 @@ extension OpDefinition {
         rule: AdagradWithEpsilon.self)
 }
 
-/// Each element has its own rate, which falls with the sum of the squares of its gradients.
+/// Adagrad (Duchi, Hazan and Singer, 2011): each element's learning rate is divided by the root of the sum of its squared
+/// gradients. Slot: that sum.
 enum Adagrad: UpdateRule {
     static var slotCount: Int { 1 }
     @inline(__always)
@@ -62,7 +63,7 @@ enum Adagrad: UpdateRule {
     }
 }
 
-/// The same, safe where the sum is zero.
+/// Adagrad with an epsilon in the denominator, which is safe when the sum is zero.
 enum AdagradWithEpsilon: UpdateRule {
     static var slotCount: Int { 1 }
     @inline(__always)
@@ -73,9 +74,9 @@ enum AdagradWithEpsilon: UpdateRule {
 }
 
 extension Output {
-    /// Adagrad on the variable that this reference or handle is.
+    /// Applies Adagrad to the variable behind this reference or handle.
     ///
-    /// - Parameter slot: the variable that keeps the sum of squares, a reference or handle as this is.
+    /// - Parameter slot: the variable with the sum of squared gradients; a reference or handle like this output.
     @discardableResult
     public func applyAdagrad(slot: Output, rate: Output, gradient: Output) -> Operation {
         builder.add(isReference ? "ApplyAdagrad" : "ResourceApplyAdagrad", [self, slot, rate, gradient])

@@ -2,25 +2,25 @@ import WeirGraph
 import WeirKernels
 
 extension OpDefinition {
-    /// Adagrad by dual averaging on a variable.
+    /// Adagrad dual averaging on a reference variable.
     static let applyAdagradDA = training(
         "ApplyAdagradDA",
         "(var: Ref(T), gradient_accumulator: Ref(T), gradient_squared_accumulator: Ref(T), grad: T, lr: T, l1: "
             + "T, l2: T, global_step: int64) -> (out: Ref(T))",
         rule: AdagradDualAveraging.self, gpu: false)
-    /// Adagrad by dual averaging on a variable behind a handle.
+    /// Adagrad dual averaging on a resource variable.
     static let resourceApplyAdagradDA = training(
         "ResourceApplyAdagradDA",
         "(var: resource, gradient_accumulator: resource, gradient_squared_accumulator: resource, grad: T, lr: T, "
             + "l1: T, l2: T, global_step: int64) -> ()",
         rule: AdagradDualAveraging.self, gpu: false)
-    /// Adagrad by dual averaging on a variable, rows of it.
+    /// Adagrad dual averaging on rows of a reference variable.
     static let sparseApplyAdagradDA = training(
         "SparseApplyAdagradDA",
         "(var: Ref(T), gradient_accumulator: Ref(T), gradient_squared_accumulator: Ref(T), grad: T, indices: "
             + "Tindices, lr: T, l1: T, l2: T, global_step: int64) -> (out: Ref(T))",
         rule: AdagradDualAveraging.self, gpu: false)
-    /// Adagrad by dual averaging on a variable behind a handle, rows of it.
+    /// Adagrad dual averaging on rows of a resource variable.
     static let resourceSparseApplyAdagradDA = training(
         "ResourceSparseApplyAdagradDA",
         "(var: resource, gradient_accumulator: resource, gradient_squared_accumulator: resource, grad: T, "
@@ -28,7 +28,8 @@ extension OpDefinition {
         rule: AdagradDualAveraging.self, gpu: false)
 }
 
-/// The variable follows from the sums of all gradients and of their squares, not from what it was.
+/// Adagrad dual averaging: the new value depends on the sums of all gradients and of their squares, not on the old value.
+/// Slots: sum of gradients, sum of squared gradients.
 enum AdagradDualAveraging: UpdateRule {
     static var slotCount: Int { 2 }
     @inline(__always)

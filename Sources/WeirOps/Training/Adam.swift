@@ -2,33 +2,33 @@ public import WeirGraph
 import WeirKernels
 
 extension OpDefinition {
-    /// Adam on a variable.
+    /// Adam on a reference variable.
     static let applyAdam = training(
         "ApplyAdam",
         "(var: Ref(T), m: Ref(T), v: Ref(T), beta1_power: T, beta2_power: T, lr: T, beta1: T, beta2: T, epsilon: "
             + "T, grad: T) -> (out: Ref(T))",
         "use_nesterov: bool = false",
         rule: Adam.self)
-    /// Adam on a variable behind a handle.
+    /// Adam on a resource variable.
     static let resourceApplyAdam = training(
         "ResourceApplyAdam",
         "(var: resource, m: resource, v: resource, beta1_power: T, beta2_power: T, lr: T, beta1: T, beta2: T, "
             + "epsilon: T, grad: T) -> ()",
         "use_nesterov: bool = false",
         rule: Adam.self)
-    /// Adam with the AMSGrad correction on a variable behind a handle.
+    /// Adam with the AMSGrad correction on a resource variable.
     static let resourceApplyAdamWithAmsgrad = training(
         "ResourceApplyAdamWithAmsgrad",
         "(var: resource, m: resource, v: resource, vhat: resource, beta1_power: T, beta2_power: T, lr: T, beta1: "
             + "T, beta2: T, epsilon: T, grad: T) -> ()",
         rule: AdamWithAmsgrad.self)
-    /// AdaMax on a variable.
+    /// AdaMax on a reference variable.
     static let applyAdaMax = training(
         "ApplyAdaMax",
         "(var: Ref(T), m: Ref(T), v: Ref(T), beta1_power: T, lr: T, beta1: T, beta2: T, epsilon: T, grad: T) -> "
             + "(out: Ref(T))",
         rule: AdaMax.self)
-    /// AdaMax on a variable behind a handle.
+    /// AdaMax on a resource variable.
     static let resourceApplyAdaMax = training(
         "ResourceApplyAdaMax",
         "(var: resource, m: resource, v: resource, beta1_power: T, lr: T, beta1: T, beta2: T, epsilon: T, grad: "
@@ -36,10 +36,11 @@ extension OpDefinition {
         rule: AdaMax.self)
 }
 
-/// Along the decaying mean of the gradients, over the root of that of their squares.
+/// Adam (Kingma and Ba, 2015): the step is the decaying mean of the gradients over the root of the decaying mean of their
+/// squares. Slots: the two means.
 enum Adam: UpdateRule {
     static var slotCount: Int { 2 }
-    /// The rate, corrected for means that began at zero.
+    /// Computes the learning rate with the bias correction for means that start at zero.
     @inline(__always)
     static func prepare<C: MathScalar>(_ h: inout HyperParameters<C>) {
         h.derived = h.lr * (1 - h.beta2Power).squareRoot() / (1 - h.beta1Power)
@@ -53,7 +54,8 @@ enum Adam: UpdateRule {
     }
 }
 
-/// The same over the largest root there was.
+/// Adam with AMSGrad: the denominator is the root of the largest mean of squares so far. Slots: mean, mean of squares, its
+/// maximum.
 enum AdamWithAmsgrad: UpdateRule {
     static var slotCount: Int { 3 }
     @inline(__always)
@@ -67,7 +69,8 @@ enum AdamWithAmsgrad: UpdateRule {
     }
 }
 
-/// Over the largest gradient, which decays, instead of the root.
+/// AdaMax: the denominator is the decaying maximum of the gradients' magnitudes instead of a root mean square. Slots: mean,
+/// maximum.
 enum AdaMax: UpdateRule {
     static var slotCount: Int { 2 }
     @inline(__always)
@@ -82,12 +85,13 @@ enum AdaMax: UpdateRule {
 }
 
 extension Output {
-    /// Adam on the variable that this reference or handle is; all three are references, or all handles.
+    /// Applies Adam to the variable behind this reference or handle. This output and both slots are all references or all
+    /// handles.
     ///
     /// - Parameters:
-    ///   - mean: the variable that keeps the mean of the gradients.
-    ///   - square: the variable that keeps the mean of their squares.
-    ///   - powers: both betas to the power of the step.
+    /// - mean: the variable with the mean of the gradients.
+    /// - square: the variable with the mean of the squared gradients.
+    /// - powers: beta1 and beta2 to the power of the step number.
     @discardableResult
     public func applyAdam(
         mean: Output, square: Output, powers: (Output, Output), rate: Output, betas: (Output, Output), epsilon: Output,

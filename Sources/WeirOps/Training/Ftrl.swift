@@ -2,54 +2,54 @@ public import WeirGraph
 import WeirKernels
 
 extension OpDefinition {
-    /// Follow the regularized leader on a variable.
+    /// FTRL on a reference variable.
     static let applyFtrl = training(
         "ApplyFtrl",
         "(var: Ref(T), accum: Ref(T), linear: Ref(T), grad: T, lr: T, l1: T, l2: T, lr_power: T) -> (out: Ref(T))",
         "multiply_linear_by_lr: bool = false",
         rule: Ftrl.self)
-    /// Follow the regularized leader on a variable behind a handle.
+    /// FTRL on a resource variable.
     static let resourceApplyFtrl = training(
         "ResourceApplyFtrl",
         "(var: resource, accum: resource, linear: resource, grad: T, lr: T, l1: T, l2: T, lr_power: T) -> ()",
         "multiply_linear_by_lr: bool = false",
         rule: Ftrl.self)
-    /// Follow the regularized leader on a variable, rows of it.
+    /// FTRL on rows of a reference variable.
     static let sparseApplyFtrl = training(
         "SparseApplyFtrl",
         "(var: Ref(T), accum: Ref(T), linear: Ref(T), grad: T, indices: Tindices, lr: T, l1: T, l2: T, lr_power: "
             + "T) -> (out: Ref(T))",
         "multiply_linear_by_lr: bool = false",
         rule: Ftrl.self, check: .regularization)
-    /// Follow the regularized leader on a variable behind a handle, rows of it.
+    /// FTRL on rows of a resource variable.
     static let resourceSparseApplyFtrl = training(
         "ResourceSparseApplyFtrl",
         "(var: resource, accum: resource, linear: resource, grad: T, indices: Tindices, lr: T, l1: T, l2: T, "
             + "lr_power: T) -> ()",
         "multiply_linear_by_lr: bool = false",
         rule: Ftrl.self, check: .regularization)
-    /// Follow the regularized leader, with shrinkage, on a variable.
+    /// FTRL with L2 shrinkage on a reference variable.
     static let applyFtrlV2 = training(
         "ApplyFtrlV2",
         "(var: Ref(T), accum: Ref(T), linear: Ref(T), grad: T, lr: T, l1: T, l2: T, l2_shrinkage: T, lr_power: "
             + "T) -> (out: Ref(T))",
         "multiply_linear_by_lr: bool = false",
         rule: Ftrl.self)
-    /// Follow the regularized leader, with shrinkage, on a variable behind a handle.
+    /// FTRL with L2 shrinkage on a resource variable.
     static let resourceApplyFtrlV2 = training(
         "ResourceApplyFtrlV2",
         "(var: resource, accum: resource, linear: resource, grad: T, lr: T, l1: T, l2: T, l2_shrinkage: T, "
             + "lr_power: T) -> ()",
         "multiply_linear_by_lr: bool = false",
         rule: Ftrl.self)
-    /// Follow the regularized leader, with shrinkage, on a variable, rows of it.
+    /// FTRL with L2 shrinkage on rows of a reference variable.
     static let sparseApplyFtrlV2 = training(
         "SparseApplyFtrlV2",
         "(var: Ref(T), accum: Ref(T), linear: Ref(T), grad: T, indices: Tindices, lr: T, l1: T, l2: T, "
             + "l2_shrinkage: T, lr_power: T) -> (out: Ref(T))",
         "multiply_linear_by_lr: bool = false",
         rule: Ftrl.self, check: .regularization)
-    /// Follow the regularized leader, with shrinkage, on a variable behind a handle, rows of it.
+    /// FTRL with L2 shrinkage on rows of a resource variable.
     static let resourceSparseApplyFtrlV2 = training(
         "ResourceSparseApplyFtrlV2",
         "(var: resource, accum: resource, linear: resource, grad: T, indices: Tindices, lr: T, l1: T, l2: T, "
@@ -58,7 +58,8 @@ extension OpDefinition {
         rule: Ftrl.self, check: .regularization)
 }
 
-/// Follow the regularized leader, for the usual power of −1/2. Slots: sum of squares, linear term.
+/// FTRL (follow the regularized leader; McMahan and others, 2013) for the usual learning rate power of −1/2. Slots: sum of
+/// squared gradients, linear term.
 enum Ftrl: UpdateRule {
     typealias General = FtrlWithAnyPower
     static var slotCount: Int { 2 }
@@ -71,7 +72,7 @@ enum Ftrl: UpdateRule {
     }
 }
 
-/// The same for any power.
+/// FTRL for any learning rate power.
 enum FtrlWithAnyPower: UpdateRule {
     static var slotCount: Int { 2 }
     @inline(__always)
@@ -81,13 +82,14 @@ enum FtrlWithAnyPower: UpdateRule {
         x.a = sum
     }
 
+    /// Updates the linear term and the variable.
     /// - Parameters:
-    ///   - old: the sum of squares to the power, before this gradient.
-    ///   - new: the same with it.
+    /// - old: the sum of squared gradients before this gradient, to the power of `-lrPower`.
+    /// - new: the sum that includes this gradient, to the same power.
     @inline(__always)
     static func finish<C: MathScalar>(_ x: inout UpdateState<C>, _ g: C, _ h: HyperParameters<C>, old: C, new: C) {
         let gradient = g + 2 * h.l2Shrinkage * x.v
-        // The linear term may be kept multiplied by the rate, which then may be zero.
+        // With `multiply_linear_by_lr` the linear slot is kept multiplied by the learning rate, so that the rate may be zero.
         let factor = h.multipliesLinear ? h.lr : 1
         let rate = h.multipliesLinear ? 1 : h.lr
         x.b += gradient * factor - (new - old) / rate * x.v
@@ -98,12 +100,12 @@ enum FtrlWithAnyPower: UpdateRule {
 }
 
 extension Output {
-    /// Follow-the-regularized-leader on the variable that this reference or handle is; all three are references, or
-    /// all handles.
+    /// Applies FTRL to the variable behind this reference or handle. This output and both slots are all references or all
+    /// handles.
     ///
     /// - Parameters:
-    ///   - square: the variable that keeps the sum of the squares of the gradients.
-    ///   - linear: the variable that keeps the linear term.
+    /// - square: the variable with the sum of the squared gradients.
+    /// - linear: the variable with the linear term.
     @discardableResult
     public func applyFtrl(
         square: Output, linear: Output, gradient: Output, rate: Output, l1: Output, l2: Output, power: Output

@@ -2,19 +2,19 @@ public import WeirGraph
 import WeirKernels
 
 extension OpDefinition {
-    /// Gradient descent on a variable.
+    /// Gradient descent on a reference variable.
     static let applyGradientDescent = training(
         "ApplyGradientDescent",
         "(var: Ref(T), alpha: T, delta: T) -> (out: Ref(T))",
         rule: GradientDescent.self)
-    /// Gradient descent on a variable behind a handle.
+    /// Gradient descent on a resource variable.
     static let resourceApplyGradientDescent = training(
         "ResourceApplyGradientDescent",
         "(var: resource, alpha: T, delta: T) -> ()",
         rule: GradientDescent.self)
 }
 
-/// Against the gradient.
+/// Gradient descent: subtracts the learning rate times the gradient.
 enum GradientDescent: UpdateRule {
     static var slotCount: Int { 0 }
     @inline(__always)
@@ -24,7 +24,7 @@ enum GradientDescent: UpdateRule {
 }
 
 extension Output {
-    /// Takes `rate` times the gradient from the variable that this reference or handle is.
+    /// Subtracts `rate` times the gradient from the variable behind this reference or handle.
     @discardableResult
     public func applyGradientDescent(rate: Output, gradient: Output) -> Operation {
         builder.add(isReference ? "ApplyGradientDescent" : "ResourceApplyGradientDescent", [self, rate, gradient])

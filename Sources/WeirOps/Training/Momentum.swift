@@ -2,37 +2,37 @@ public import WeirGraph
 import WeirKernels
 
 extension OpDefinition {
-    /// Gradient descent with momentum on a variable.
+    /// Gradient descent with momentum on a reference variable.
     static let applyMomentum = training(
         "ApplyMomentum",
         "(var: Ref(T), accum: Ref(T), lr: T, grad: T, momentum: T) -> (out: Ref(T))",
         "use_nesterov: bool = false",
         rule: Momentum.self)
-    /// Gradient descent with momentum on a variable behind a handle.
+    /// Gradient descent with momentum on a resource variable.
     static let resourceApplyMomentum = training(
         "ResourceApplyMomentum",
         "(var: resource, accum: resource, lr: T, grad: T, momentum: T) -> ()",
         "use_nesterov: bool = false",
         rule: Momentum.self)
-    /// Gradient descent with momentum on a variable, rows of it.
+    /// Gradient descent with momentum on rows of a reference variable.
     static let sparseApplyMomentum = training(
         "SparseApplyMomentum",
         "(var: Ref(T), accum: Ref(T), lr: T, grad: T, indices: Tindices, momentum: T) -> (out: Ref(T))",
         "use_nesterov: bool = false",
         rule: Momentum.self, gpu: false)
-    /// Gradient descent with momentum on a variable behind a handle, rows of it.
+    /// Gradient descent with momentum on rows of a resource variable.
     static let resourceSparseApplyMomentum = training(
         "ResourceSparseApplyMomentum",
         "(var: resource, accum: resource, lr: T, grad: T, indices: Tindices, momentum: T) -> ()",
         "use_nesterov: bool = false",
         rule: Momentum.self, gpu: false)
-    /// Momentum on a variable behind a handle, where the rate is part of what is kept.
+    /// Keras momentum on a resource variable; the slot includes the learning rate.
     static let resourceApplyKerasMomentum = training(
         "ResourceApplyKerasMomentum",
         "(var: resource, accum: resource, lr: T, grad: T, momentum: T) -> ()",
         "use_nesterov: bool = false",
         rule: KerasMomentum.self)
-    /// Momentum on a variable behind a handle, where the rate is part of what is kept, rows of it.
+    /// Keras momentum on rows of a resource variable; the slot includes the learning rate.
     static let resourceSparseApplyKerasMomentum = training(
         "ResourceSparseApplyKerasMomentum",
         "(var: resource, accum: resource, lr: T, grad: T, indices: Tindices, momentum: T) -> ()",
@@ -40,7 +40,7 @@ extension OpDefinition {
         rule: KerasMomentum.self)
 }
 
-/// Along a decaying sum of the gradients, or, as Nesterov has it, a step further along it.
+/// Gradient descent with momentum, optionally Nesterov's. Slot: decaying sum of the gradients.
 enum Momentum: UpdateRule {
     static var slotCount: Int { 1 }
     @inline(__always)
@@ -50,7 +50,7 @@ enum Momentum: UpdateRule {
     }
 }
 
-/// The same where the sum is one of steps, not of gradients.
+/// Keras momentum. Slot: decaying sum of the steps, which include the learning rate.
 enum KerasMomentum: UpdateRule {
     static var slotCount: Int { 1 }
     @inline(__always)
@@ -61,9 +61,9 @@ enum KerasMomentum: UpdateRule {
 }
 
 extension Output {
-    /// Gradient descent with momentum on the variable that this reference or handle is.
+    /// Applies gradient descent with momentum to the variable behind this reference or handle.
     ///
-    /// - Parameter slot: the variable that keeps the momentum, a reference or handle as this is.
+    /// - Parameter slot: the variable with the momentum; a reference or handle like this output.
     @discardableResult
     public func applyMomentum(
         slot: Output, rate: Output, gradient: Output, momentum: Output, nesterov: Bool = false

@@ -2,49 +2,49 @@ import WeirGraph
 import WeirKernels
 
 extension OpDefinition {
-    /// Gradient descent on a variable, drawn to zero after each step.
+    /// Proximal gradient descent on a reference variable.
     static let applyProximalGradientDescent = training(
         "ApplyProximalGradientDescent",
         "(var: Ref(T), alpha: T, l1: T, l2: T, delta: T) -> (out: Ref(T))",
         rule: ProximalGradientDescent.self, gpu: false)
-    /// Gradient descent on a variable behind a handle, drawn to zero after each step.
+    /// Proximal gradient descent on a resource variable.
     static let resourceApplyProximalGradientDescent = training(
         "ResourceApplyProximalGradientDescent",
         "(var: resource, alpha: T, l1: T, l2: T, delta: T) -> ()",
         rule: ProximalGradientDescent.self, gpu: false)
-    /// Gradient descent on a variable, drawn to zero after each step, rows of it.
+    /// Proximal gradient descent on rows of a reference variable.
     static let sparseApplyProximalGradientDescent = training(
         "SparseApplyProximalGradientDescent",
         "(var: Ref(T), alpha: T, l1: T, l2: T, grad: T, indices: Tindices) -> (out: Ref(T))",
         rule: ProximalGradientDescent.self, gpu: false)
-    /// Gradient descent on a variable behind a handle, drawn to zero after each step, rows of it.
+    /// Proximal gradient descent on rows of a resource variable.
     static let resourceSparseApplyProximalGradientDescent = training(
         "ResourceSparseApplyProximalGradientDescent",
         "(var: resource, alpha: T, l1: T, l2: T, grad: T, indices: Tindices) -> ()",
         rule: ProximalGradientDescent.self, gpu: false)
-    /// Adagrad on a variable, drawn to zero after each step.
+    /// Proximal Adagrad on a reference variable.
     static let applyProximalAdagrad = training(
         "ApplyProximalAdagrad",
         "(var: Ref(T), accum: Ref(T), lr: T, l1: T, l2: T, grad: T) -> (out: Ref(T))",
         rule: ProximalAdagrad.self)
-    /// Adagrad on a variable behind a handle, drawn to zero after each step.
+    /// Proximal Adagrad on a resource variable.
     static let resourceApplyProximalAdagrad = training(
         "ResourceApplyProximalAdagrad",
         "(var: resource, accum: resource, lr: T, l1: T, l2: T, grad: T) -> ()",
         rule: ProximalAdagrad.self)
-    /// Adagrad on a variable, drawn to zero after each step, rows of it.
+    /// Proximal Adagrad on rows of a reference variable.
     static let sparseApplyProximalAdagrad = training(
         "SparseApplyProximalAdagrad",
         "(var: Ref(T), accum: Ref(T), lr: T, l1: T, l2: T, grad: T, indices: Tindices) -> (out: Ref(T))",
         rule: ProximalAdagrad.self)
-    /// Adagrad on a variable behind a handle, drawn to zero after each step, rows of it.
+    /// Proximal Adagrad on rows of a resource variable.
     static let resourceSparseApplyProximalAdagrad = training(
         "ResourceSparseApplyProximalAdagrad",
         "(var: resource, accum: resource, lr: T, l1: T, l2: T, grad: T, indices: Tindices) -> ()",
         rule: ProximalAdagrad.self)
 }
 
-/// A step against the gradient, then one that makes the variable smaller.
+/// Proximal gradient descent: a step of gradient descent, then a proximal step that shrinks the variable (L1 and L2).
 enum ProximalGradientDescent: UpdateRule {
     static var slotCount: Int { 0 }
     @inline(__always)
@@ -58,7 +58,7 @@ enum ProximalGradientDescent: UpdateRule {
     }
 }
 
-/// The same with Adagrad's rate.
+/// Proximal gradient descent with the learning rate of Adagrad. Slot: sum of squared gradients.
 enum ProximalAdagrad: UpdateRule {
     static var slotCount: Int { 1 }
     @inline(__always)

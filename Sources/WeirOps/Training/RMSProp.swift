@@ -2,47 +2,47 @@ public import WeirGraph
 import WeirKernels
 
 extension OpDefinition {
-    /// RMSProp on a variable.
+    /// RMSProp on a reference variable.
     static let applyRMSProp = training(
         "ApplyRMSProp",
         "(var: Ref(T), ms: Ref(T), mom: Ref(T), lr: T, rho: T, momentum: T, epsilon: T, grad: T) -> (out: Ref(T))",
         rule: RMSProp.self)
-    /// RMSProp on a variable behind a handle.
+    /// RMSProp on a resource variable.
     static let resourceApplyRMSProp = training(
         "ResourceApplyRMSProp",
         "(var: resource, ms: resource, mom: resource, lr: T, rho: T, momentum: T, epsilon: T, grad: T) -> ()",
         rule: RMSProp.self)
-    /// RMSProp on a variable, rows of it.
+    /// RMSProp on rows of a reference variable.
     static let sparseApplyRMSProp = training(
         "SparseApplyRMSProp",
         "(var: Ref(T), ms: Ref(T), mom: Ref(T), lr: T, rho: T, momentum: T, epsilon: T, grad: T, indices: "
             + "Tindices) -> (out: Ref(T))",
         rule: RMSProp.self, gpu: false)
-    /// RMSProp on a variable behind a handle, rows of it.
+    /// RMSProp on rows of a resource variable.
     static let resourceSparseApplyRMSProp = training(
         "ResourceSparseApplyRMSProp",
         "(var: resource, ms: resource, mom: resource, lr: T, rho: T, momentum: T, epsilon: T, grad: T, indices: "
             + "Tindices) -> ()",
         rule: RMSProp.self, gpu: false)
-    /// RMSProp by the variance of the gradients on a variable.
+    /// Centered RMSProp on a reference variable.
     static let applyCenteredRMSProp = training(
         "ApplyCenteredRMSProp",
         "(var: Ref(T), mg: Ref(T), ms: Ref(T), mom: Ref(T), lr: T, rho: T, momentum: T, epsilon: T, grad: T) -> "
             + "(out: Ref(T))",
         rule: CenteredRMSProp.self)
-    /// RMSProp by the variance of the gradients on a variable behind a handle.
+    /// Centered RMSProp on a resource variable.
     static let resourceApplyCenteredRMSProp = training(
         "ResourceApplyCenteredRMSProp",
         "(var: resource, mg: resource, ms: resource, mom: resource, lr: T, rho: T, momentum: T, epsilon: T, "
             + "grad: T) -> ()",
         rule: CenteredRMSProp.self)
-    /// RMSProp by the variance of the gradients on a variable, rows of it.
+    /// Centered RMSProp on rows of a reference variable.
     static let sparseApplyCenteredRMSProp = training(
         "SparseApplyCenteredRMSProp",
         "(var: Ref(T), mg: Ref(T), ms: Ref(T), mom: Ref(T), lr: T, rho: T, momentum: T, epsilon: T, grad: T, "
             + "indices: Tindices) -> (out: Ref(T))",
         rule: CenteredRMSProp.self, gpu: false)
-    /// RMSProp by the variance of the gradients on a variable behind a handle, rows of it.
+    /// Centered RMSProp on rows of a resource variable.
     static let resourceSparseApplyCenteredRMSProp = training(
         "ResourceSparseApplyCenteredRMSProp",
         "(var: resource, mg: resource, ms: resource, mom: resource, lr: T, rho: T, momentum: T, epsilon: T, "
@@ -50,7 +50,7 @@ extension OpDefinition {
         rule: CenteredRMSProp.self, gpu: false)
 }
 
-/// Over the root of the decaying mean of the squares, with momentum.
+/// RMSProp: the gradient over the root of the decaying mean of its squares, with momentum. Slots: mean of squares, momentum.
 enum RMSProp: UpdateRule {
     static var slotCount: Int { 2 }
     @inline(__always)
@@ -61,7 +61,7 @@ enum RMSProp: UpdateRule {
     }
 }
 
-/// The same over the standard deviation. Slots: mean, mean of squares, momentum.
+/// Centered RMSProp: divides by the standard deviation of the gradients. Slots: mean, mean of squares, momentum.
 enum CenteredRMSProp: UpdateRule {
     static var slotCount: Int { 3 }
     @inline(__always)
@@ -74,11 +74,12 @@ enum CenteredRMSProp: UpdateRule {
 }
 
 extension Output {
-    /// RMSProp on the variable that this reference or handle is; all three are references, or all handles.
+    /// Applies RMSProp to the variable behind this reference or handle. This output and both slots are all references or all
+    /// handles.
     ///
     /// - Parameters:
-    ///   - square: the variable that keeps the mean of the squares of the gradients.
-    ///   - slot: the variable that keeps the momentum.
+    /// - square: the variable with the mean of the squared gradients.
+    /// - slot: the variable with the momentum.
     @discardableResult
     public func applyRMSProp(
         square: Output, slot: Output, rate: Output, decay: Output, momentum: Output, epsilon: Output, gradient: Output

@@ -2,29 +2,30 @@ import WeirGraph
 import WeirKernels
 
 extension OpDefinition {
-    /// Gradient descent on a variable, faster where gradient and momentum agree.
+    /// AddSign on a reference variable.
     static let applyAddSign = training(
         "ApplyAddSign",
         "(var: Ref(T), m: Ref(T), lr: T, alpha: T, sign_decay: T, beta: T, grad: T) -> (out: Ref(T))",
         rule: AddSign.self)
-    /// Gradient descent on a variable behind a handle, faster where gradient and momentum agree.
+    /// AddSign on a resource variable.
     static let resourceApplyAddSign = training(
         "ResourceApplyAddSign",
         "(var: resource, m: resource, lr: T, alpha: T, sign_decay: T, beta: T, grad: T) -> ()",
         rule: AddSign.self)
-    /// Gradient descent on a variable, exponentially faster where gradient and momentum agree.
+    /// PowerSign on a reference variable.
     static let applyPowerSign = training(
         "ApplyPowerSign",
         "(var: Ref(T), m: Ref(T), lr: T, logbase: T, sign_decay: T, beta: T, grad: T) -> (out: Ref(T))",
         rule: PowerSign.self)
-    /// Gradient descent on a variable behind a handle, exponentially faster where gradient and momentum agree.
+    /// PowerSign on a resource variable.
     static let resourceApplyPowerSign = training(
         "ResourceApplyPowerSign",
         "(var: resource, m: resource, lr: T, logbase: T, sign_decay: T, beta: T, grad: T) -> ()",
         rule: PowerSign.self)
 }
 
-/// The rate grows by a sum where the signs of gradient and momentum agree.
+/// AddSign (Bello and others, 2017): the learning rate grows by a summand where gradient and momentum have the same sign. Slot:
+/// momentum.
 enum AddSign: UpdateRule {
     static var slotCount: Int { 1 }
     @inline(__always)
@@ -34,7 +35,8 @@ enum AddSign: UpdateRule {
     }
 }
 
-/// The rate grows by a factor, and falls by it where the signs differ.
+/// PowerSign: the learning rate is multiplied by a factor where gradient and momentum have the same sign, and divided by it
+/// where the signs differ. Slot: momentum.
 enum PowerSign: UpdateRule {
     static var slotCount: Int { 1 }
     @inline(__always)

@@ -1,7 +1,7 @@
 package import WeirGraph
 import WeirKernels
 
-/// Optimizers: ops that change a variable by a gradient.
+/// The training ops, which update a variable by a gradient.
 package let trainingOps: [OpDefinition] = [
     .applyGradientDescent, .resourceApplyGradientDescent, .applyMomentum, .resourceApplyMomentum,
     .sparseApplyMomentum, .resourceSparseApplyMomentum, .resourceApplyKerasMomentum,

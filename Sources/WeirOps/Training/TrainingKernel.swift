@@ -3,15 +3,16 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-/// What the inputs of an optimizer's op are, told from its schema.
+/// The roles of a training op's inputs, derived from its schema.
 struct TrainingInputs: Sendable {
-    /// The variable and its slots, and what messages call them.
+    /// The variable, followed by its slots.
     private(set) var variables: [VariableInput] = []
+    /// The names of the variable and its slots in error messages.
     private(set) var names: [String] = []
     private(set) var scalars: [(name: HyperName, index: Int)] = []
     private(set) var gradient = 0
     private(set) var gradientName = "grad"
-    /// Which rows of the variable the gradient is for; nil where it is for all of it.
+    /// The input with the row indices of a sparse gradient; nil for a dense gradient.
     private(set) var indices: Int?
     let dtype: DType
 
@@ -34,7 +35,8 @@ struct TrainingInputs: Sendable {
         }
     }
 
-    /// - Throws: `invalidArgument` when a scalar is not one.
+    /// Reads the scalar inputs.
+    /// - Throws: `invalidArgument` when one of them is not a scalar.
     func hyperParameters<E: FloatingElement>(
         _ context: borrowing KernelContext, _ type: E.Type, _ flags: HyperParameters<E.Compute>
     ) throws -> HyperParameters<E.Compute> {
@@ -52,6 +54,7 @@ struct TrainingInputs: Sendable {
         return h
     }
 
+    /// Checks a dense update.
     /// - Throws: `invalidArgument` when slots or the gradient do not have the variable's shape.
     func requireDense(_ tensors: [Tensor], _ gradient: Tensor) throws {
         try requireSlots(tensors)
@@ -67,8 +70,8 @@ struct TrainingInputs: Sendable {
         .invalidArgument("var and \(name) do not have the same shape\(variable.shape) \(other.shape)")
     }
 
-    /// The rows that a gradient is for.
-    /// - Throws: `invalidArgument` when one is not there, or the gradient is not made of such rows.
+    /// Checks a sparse update and returns the row indices of the gradient.
+    /// - Throws: `invalidArgument` when an index is out of range, or the gradient's shape does not match.
     func requireSparse(_ tensors: [Tensor], _ gradient: Tensor, _ indices: Tensor) throws -> [Int] {
         try requireSlots(tensors)
         let variable = tensors[0].shape
@@ -94,7 +97,7 @@ struct TrainingInputs: Sendable {
     }
 }
 
-/// Makes the kernel of an optimizer's op.
+/// A visitor that makes the kernel of a training op.
 private struct TrainingVisitor<R: UpdateRule>: FloatingVisitor {
     let request: KernelRequest
     let check: HyperCheck
@@ -114,7 +117,7 @@ private struct TrainingVisitor<R: UpdateRule>: FloatingVisitor {
             let gradient = context.input(inputs.gradient)
             let pool = context.pool
             if inputs.variables.count == 1, inputs.indices == nil, R.covers(h) {
-                // Plain gradient descent: the commonest update, often of the smallest variables.
+                // A fast path for plain gradient descent, the most common update and often one of small variables.
                 try inputs.variables[0].cell(context, inputs.dtype).modify { variable in
                     guard gradient.shape == variable.shape else { throw inputs.mismatch(inputs.gradientName, variable, gradient) }
                     UpdateLoop<R, E>(variable, gradient, h).runDense(gradient.elementCount, pool)
@@ -152,15 +155,15 @@ private struct TrainingVisitor<R: UpdateRule>: FloatingVisitor {
     }
 }
 
-/// What some ops ask of their hyperparameters.
+/// The requirements of some ops on their hyperparameters.
 enum HyperCheck: Sendable {
     case none
-    /// A positive learning rate, regularization that is not negative, a power that is not positive.
+    /// A positive learning rate, non-negative regularization and a non-positive power.
     case regularization
 
     func require<C: MathScalar>(_ h: HyperParameters<C>) throws {
         guard self == .regularization else { return }
-        // Written so that what is no number fails too.
+        // The conditions are written so that NaN fails too.
         guard h.lr > 0 || (h.multipliesLinear && h.lr >= 0) else {
             throw Status.invalidArgument("lr is not a positive scalar (or zero if multiply_linear_by_lr is set): []")
         }
@@ -172,11 +175,11 @@ enum HyperCheck: Sendable {
 }
 
 extension OpDefinition {
-    /// An optimizer's op.
+    /// Defines a training op.
     ///
     /// - Parameters:
-    ///   - attributes: those besides `T`, `Tindices` and `use_locking`.
-    ///   - gpu: whether TensorFlow has it for GPUs.
+    /// - attributes: the attributes besides `T`, `Tindices` and `use_locking`.
+    /// - gpu: whether TensorFlow has a GPU kernel for it.
     static func training<R: UpdateRule>(
         _ name: String, _ signature: String, _ attributes: String..., rule: R.Type, gpu: Bool = true,
         check: HyperCheck = .none
@@ -201,14 +204,14 @@ extension OpDefinition {
     }
 }
 
-/// The inputs of a signature that are handles.
+/// Returns the names of a signature's resource inputs.
 private func handleNames(_ signature: String) -> Set<String> {
     let inputs = signature.dropFirst().prefix { $0 != ")" }.split(separator: ",")
     return Set(
         inputs.filter { $0.hasSuffix(": resource") }.map { String($0.drop { $0 == " " }.prefix { $0 != ":" }) })
 }
 
-/// The variable, its slots and the gradient have one shape, save that of rows there may be any number.
+/// The shape function: the variable, its slots and a dense gradient have one shape. A sparse gradient has any number of rows.
 @Sendable private func trainingShape(_ c: inout ShapeContext) throws {
     let arguments = c.node.op.schema.inputs
     var shape = PartialShape.unknown

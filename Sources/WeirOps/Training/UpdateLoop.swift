@@ -2,7 +2,7 @@ import WeirDevice
 import WeirKernels
 import WeirTensor
 
-/// Runs a rule over elements of a variable and its slots, in one pass and in place.
+/// A loop that applies an update rule to the elements of a variable and its slots, in place and in one pass.
 struct UpdateLoop<R: UpdateRule, E: FloatingElement> {
     private let v: UnsafeMutablePointer<E>
     private let a: UnsafeMutablePointer<E>
@@ -11,9 +11,9 @@ struct UpdateLoop<R: UpdateRule, E: FloatingElement> {
     private let gradient: UnsafePointer<E>
     private let h: HyperParameters<E.Compute>
 
-    /// - Parameter tensors: the variable and its slots, as many elements each, whose memory outlives the loop.
+    /// - Parameter tensors: the variable and its slots, with the same number of elements. Their memory must outlive the loop.
     init(_ tensors: [Tensor], _ gradient: Tensor, _ h: HyperParameters<E.Compute>) {
-        // A slot that the rule has not is never looked at.
+        // A slot that the rule does not have is never accessed; its pointer is the variable's.
         func start(_ index: Int) -> UnsafeMutablePointer<E> {
             let tensor = tensors[index < tensors.count ? index : 0]
             return tensor.mutableBytes.baseAddress!.assumingMemoryBound(to: E.self)
@@ -25,7 +25,7 @@ struct UpdateLoop<R: UpdateRule, E: FloatingElement> {
         self.h = prepared
     }
 
-    /// As above, of a rule without slots.
+    /// Creates a loop for a rule without slots.
     init(_ variable: Tensor, _ gradient: Tensor, _ h: HyperParameters<E.Compute>) {
         v = variable.mutableBytes.baseAddress!.assumingMemoryBound(to: E.self)
         (a, b, c) = (v, v, v)
@@ -35,13 +35,13 @@ struct UpdateLoop<R: UpdateRule, E: FloatingElement> {
         self.h = prepared
     }
 
-    /// Updates all elements, of which the gradient has as many.
+    /// Updates all elements. The gradient has `count` elements too.
     func runDense(_ count: Int, _ pool: ComputePool) {
         pool.parallelFor(count, grain: 64 << 10) { run($0.lowerBound, from: $0.lowerBound, $0.count) }
     }
 
-    /// Updates rows; row i of the gradient belongs to row `rows[i]` of the variable. Rows that come twice are updated
-    /// twice, in order: each thread has rows of its own.
+    /// Updates rows: row i of the gradient updates row `rows[i]` of the variable. Duplicate rows are updated once per
+    /// occurrence, in order; this holds because each task owns a disjoint set of rows.
     func runSparse(_ rows: [Int], width: Int, _ pool: ComputePool) {
         let isLarge = width >= 32 && rows.count &* width >= 64 << 10
         let parts = isLarge ? pool.threadCount : 1
@@ -83,8 +83,8 @@ struct UpdateLoop<R: UpdateRule, E: FloatingElement> {
         }
     }
 
-    /// With three slots there are so many arrays that the compiler does not vectorise, for fear that some overlap. It
-    /// does once two of them are copied, block by block, to memory that it knows.
+    /// Updates elements of a rule with three slots. With so many arrays the compiler does not vectorise, because some might
+    /// overlap. It does once two of them are copied, block by block, to local memory.
     @inline(__always)
     private func runBlocks(
         _ v: UnsafeMutablePointer<E>, _ a: UnsafeMutablePointer<E>, _ b: UnsafeMutablePointer<E>,
@@ -116,5 +116,5 @@ struct UpdateLoop<R: UpdateRule, E: FloatingElement> {
     }
 }
 
-// The pointers are those of tensors that the caller keeps, each thread writes elements of its own.
+// Safe to send: the caller keeps the tensors alive, and each task writes its own elements.
 extension UpdateLoop: @unchecked Sendable {}

@@ -1,7 +1,7 @@
 import WeirKernels
 import WeirTensor
 
-/// One element of a variable and of its slots (momenta, accumulators), in the precision that it is computed in.
+/// One element of a variable and of its slots (momenta, accumulators), in the type that the update is computed in.
 struct UpdateState<C: MathScalar> {
     var v: C
     var a: C
@@ -9,16 +9,18 @@ struct UpdateState<C: MathScalar> {
     var c: C
 }
 
-/// How an optimizer changes an element: the same formula for dense and sparse updates, references and handles.
+/// An optimizer's update formula for one element. Dense and sparse updates, references and resources share it.
 protocol UpdateRule: Sendable {
-    /// How many slots there are besides the variable: `a`, then `b`, then `c` of the state.
+    /// The number of slots besides the variable. They are `a`, `b` and `c` of the state, in this order.
     static var slotCount: Int { get }
-    /// Computes once what is the same for all elements.
+    /// Computes values that are the same for all elements, once per update.
     static func prepare<C: MathScalar>(_ h: inout HyperParameters<C>)
+    /// Updates one element and its slots by the gradient `g`.
     static func update<C: MathScalar>(_ x: inout UpdateState<C>, _ g: C, _ h: HyperParameters<C>)
 
-    /// The rule for values of hyperparameters that this one, which may be the faster, does not cover.
+    /// The rule for hyperparameters that this rule, a faster special case, does not cover.
     associatedtype General: UpdateRule = Self
+    /// Whether this rule covers the hyperparameters; otherwise `General` is used.
     static func covers<C: MathScalar>(_ h: HyperParameters<C>) -> Bool
 }
 
@@ -27,7 +29,7 @@ extension UpdateRule {
     @inline(__always) static func covers<C: MathScalar>(_ h: HyperParameters<C>) -> Bool { true }
 }
 
-/// The scalar inputs of an optimizer, by the names of its op's inputs, and its flags.
+/// The scalar inputs of a training op, named like the op's inputs, and its flags.
 struct HyperParameters<C: MathScalar> {
     var lr: C = 0
     var alpha: C = 0
@@ -46,7 +48,7 @@ struct HyperParameters<C: MathScalar> {
     var logbase: C = 0
     var signDecay: C = 0
     var globalStep: C = 0
-    /// What `prepare` makes of them: whatever the rule says.
+    /// Values that `prepare` computes; their meaning depends on the rule.
     var derived: C = 0
     var derived2: C = 0
 
@@ -77,7 +79,7 @@ struct HyperParameters<C: MathScalar> {
     }
 }
 
-/// The names of scalar inputs.
+/// The names of the scalar inputs.
 enum HyperName: String, Sendable {
     case lr, alpha, rho, momentum, epsilon, l1, l2, beta, beta1, beta2, logbase
     case l2Shrinkage = "l2_shrinkage"
@@ -87,7 +89,7 @@ enum HyperName: String, Sendable {
     case signDecay = "sign_decay"
     case globalStep = "global_step"
 
-    /// What TensorFlow calls it in messages.
+    /// The name in TensorFlow's error messages.
     var label: String {
         switch self {
         case .l1: "l1 regularization strength"
@@ -98,11 +100,11 @@ enum HyperName: String, Sendable {
     }
 }
 
-/// −1, 0 or 1.
+/// Returns −1, 0 or 1. NaN gives 0.
 @inline(__always)
 func signOf<C: MathScalar>(_ x: C) -> C { x > 0 ? 1 : (x < 0 ? -1 : 0) }
 
-/// Nearer to zero by `amount`, but not beyond it.
+/// Moves `x` toward zero by `amount`, but not beyond zero (soft thresholding).
 @inline(__always)
 func shrunk<C: MathScalar>(_ x: C, by amount: C) -> C {
     let rest = abs(x) - amount
