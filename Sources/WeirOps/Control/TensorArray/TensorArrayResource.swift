@@ -33,8 +33,8 @@ final class TensorArrayResource: Resource {
         guard dtype == self.dtype else {
             throw Status.invalidArgument("TensorArray dtype is \(self.dtype) but Op is trying to write dtype \(dtype).")
         }
-    /// - Throws: `invalidArgument` when an op reads another dtype.
     }
+    /// - Throws: `invalidArgument` when an op reads another dtype.
     func requireRead(_ dtype: DType) throws {
         guard dtype == self.dtype else {
             throw Status.invalidArgument("TensorArray dtype is \(self.dtype) but Op requested dtype \(dtype).")
