@@ -136,7 +136,7 @@ struct QueueSpecification: Sendable {
     }
 }
 
-// MARK: What may go in
+// MARK: Validation of elements
 
 extension QueueSpecification {
     /// - Throws: `invalidArgument` unless `element` has one tensor of the right type and shape for each component.

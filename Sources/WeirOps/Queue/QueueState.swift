@@ -72,7 +72,7 @@ struct QueueState: Sendable {
 
     var count: Int { store.count }
 
-    // MARK: Attempts join their line; `advance` works it off.
+    // MARK: Attempts. The caller runs `advance` after it has added one.
 
     mutating func put(_ elements: [QueueElement], _ done: @escaping Completion<[QueueElement]>) -> Ticket {
         putting.append(attempt(.put(elements, next: 0), done))

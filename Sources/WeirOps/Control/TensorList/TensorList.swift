@@ -45,7 +45,7 @@ struct TensorList: VariantValue {
     }
 }
 
-// MARK: Lists among the inputs and outputs of kernels
+// MARK: Lists as inputs and outputs of kernels
 
 extension KernelContext {
     /// Returns the list at input `index`.
