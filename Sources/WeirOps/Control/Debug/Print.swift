@@ -92,7 +92,7 @@ private enum TextStream: Sendable {
 
     func write(_ text: String) { try? append(Array(text.utf8)) }
 
-    /// Writes the bytes in one call, so that the lines of concurrent steps do not mix.
+    /// Writes all bytes together, so that the lines of concurrent steps do not mix.
     func append(_ bytes: [UInt8]) throws {
         switch self {
         case .output: TextStream.write(bytes, to: 1)
