@@ -7,7 +7,7 @@ public import WeirGraph
 @_exported import WeirTextOps
 
 extension OpRegistry {
-    /// Every op of Weir, family by family.
+    /// The registry of all ops and variant types of Weir.
     public static let standard = OpRegistry(
         mathOps + linearOps + arrayOps + neuralOps + stateOps + trainingOps + controlOps + queueOps + randomOps + ioOps + stringOps,
         variants: .standard)

@@ -1,7 +1,7 @@
 package import WeirGraph
 import WeirKernels
 
-/// Control flow, function calls, transfers between devices, and what loops keep tensors in.
+/// The ops of control flow, function calls, transfers between devices, stacks, tensor arrays, tensor lists and optionals.
 package let controlOps: [OpDefinition] = [
     .noOp, .controlTrigger, .abort, .assert, .print, .printV2, .timestamp,
     .switch, .refSwitch, .switchN, .merge, .refMerge, .enter, .refEnter, .exit, .refExit, .nextIteration,

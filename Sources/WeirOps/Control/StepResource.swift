@@ -2,23 +2,25 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-/// A resource that lives as long as a step, found by its handle: stacks, tensor arrays.
+/// The input of a kernel that is the handle of a per-step resource: a stack or a tensor array.
 ///
-/// The handle carries the object itself, so that finding it costs nothing; the step's table is for handles that have
-/// been somewhere else in between.
+/// A resource handle carries a reference to the object, so a lookup costs nothing. If the handle lost the reference, for
+/// example in a transfer, the lookup uses the resource table of the step.
 struct StepResourceInput<R: Resource>: Sendable {
     private let device: String
     private let type: PortType
     private let label: String
 
-    /// - Parameter label: what messages call the kind: `Stack`, `Tensor array`.
+    /// - Parameter label: the kind of resource in error messages: `Stack`, `Tensor array`.
     init(_ request: KernelRequest, label: String) {
         device = request.place.device.name.description
         type = request.inputTypes[0]
         self.label = label
     }
 
-    /// - Throws: `notFound` when it is gone, `invalidArgument` when the handle is none or another device's.
+    /// Returns the resource of the handle at input 0.
+    /// - Throws: `notFound` when the resource is gone; `invalidArgument` when the input is not a handle, or one of another
+    ///   device.
     func find(_ context: borrowing KernelContext) throws -> R {
         if type.dtype == .resource {
             let tensor = context.input(0)
@@ -42,8 +44,8 @@ struct StepResourceInput<R: Resource>: Sendable {
     }
 }
 
-/// Puts out handles of per-step resources in the form a version of an op has: a resource handle, a pair of strings, or
-/// a reference to one.
+/// The output of a kernel that is the handle of a per-step resource. Its form depends on the version of the op: a resource
+/// handle, a pair of strings, or a reference to such a pair.
 struct StepResourceOutput: Sendable {
     private let device: String
     private let type: PortType
@@ -53,6 +55,7 @@ struct StepResourceOutput: Sendable {
         type = request.outputTypes[0]
     }
 
+    /// Sets output 0 to the handle of `resource`.
     func put<R: Resource>(_ resource: R, container: String, name: String, _ context: borrowing KernelContext) {
         if type.dtype == .resource {
             let handle = ResourceHandle(

@@ -1,10 +1,10 @@
 import WeirKernels
 import WeirTensor
 
-/// Tensors put together from parts; a part that is missing is zeros.
+/// Assembles a tensor from parts, as in concat and stack. A missing part is zeros.
 enum TensorAssembly {
-    /// Copies `parts` one after another into `target`, the missing ones taking as many elements as `missing` says.
-    /// - Throws: `invalidArgument` when they are not just what `target` takes.
+    /// Copies `parts` one after another into `target`. A nil part at index i is `missing(i)` zeros.
+    /// - Throws: `invalidArgument` when a part has another dtype, or the elements do not add up to those of `target`.
     static func fill(_ target: Tensor, with parts: [Tensor?], missing: (Int) -> Int) throws(Status) {
         var left = target.elementCount
         for (index, part) in parts.enumerated() {
@@ -38,7 +38,7 @@ enum TensorAssembly {
             }
         }
     }
-    // Memory for objects begins with empty ones, which are their zeros.
+    // New memory for objects holds empty objects, which are their zeros.
     private static func move<E>(_ type: E.Type, _ target: Tensor, _ parts: [Tensor?], _ missing: (Int) -> Int) {
         let sink = target.mutableElements(E.self)
         var offset = 0

@@ -1,20 +1,20 @@
 import WeirKernels
 import WeirTensor
 
-/// What a queue keeps its elements in; decides the order in which they come out.
+/// The container of a queue's elements. It determines their order.
 protocol ElementStore: Sendable {
     var count: Int { get }
     mutating func insert(_ element: QueueElement)
-    /// Takes the element that is next. There must be one.
+    /// Removes and returns the next element. The store must not be empty.
     mutating func take() -> QueueElement
-    /// Puts elements back that were taken in this order.
+    /// Puts back elements that were taken in this order.
     mutating func giveBack(_ elements: [QueueElement])
 }
 
-/// One tensor a component.
+/// The tensors of one element, one for each component.
 typealias QueueElement = [Tensor]
 
-/// First in, first out.
+/// A store in the order of insertion (`FIFOQueue`).
 struct FirstInFirstOutStore: ElementStore {
     private var elements = RingBuffer<QueueElement>()
     var count: Int { elements.count }
@@ -23,7 +23,7 @@ struct FirstInFirstOutStore: ElementStore {
     mutating func giveBack(_ taken: [QueueElement]) { for element in taken.reversed() { elements.prepend(element) } }
 }
 
-/// A random one first: the choices are TensorFlow's for the same seeds.
+/// A store in random order (`RandomShuffleQueue`). For equal seeds the order is the same as TensorFlow's.
 struct ShuffleStore: ElementStore {
     private var elements: [QueueElement] = []
     private var words: PhiloxWords
@@ -34,7 +34,8 @@ struct ShuffleStore: ElementStore {
     mutating func insert(_ element: QueueElement) { elements.append(element) }
     mutating func take() -> QueueElement {
         guard !elements.isEmpty else { return [] }
-        // Zero stands for 2^32 elements, of which a word can name each.
+        // The word selects the index modulo the count. A truncated count of 0 means 2^32 elements, so that the word is the
+        // index.
         let size = UInt32(truncatingIfNeeded: elements.count)
         let word = words.next()
         let index = Int(size == 0 ? word : word % size)
@@ -46,7 +47,8 @@ struct ShuffleStore: ElementStore {
     mutating func giveBack(_ taken: [QueueElement]) { elements.append(contentsOf: taken.reversed()) }
 }
 
-/// The element whose first component, an `int64`, is lowest comes first; among equals the one that came first.
+/// A store ordered by the first component, an `int64`, the lowest first (`PriorityQueue`). Equal elements keep the order of
+/// insertion.
 struct PriorityStore: ElementStore {
     private struct Entry {
         var priority: Int64
@@ -62,7 +64,7 @@ struct PriorityStore: ElementStore {
     var count: Int { heap.count }
 
     mutating func insert(_ element: QueueElement) {
-        // Whoever enqueues has seen to it that the priority is there.
+        // The enqueue op has checked that there is a priority.
         heap.append(Entry(priority: (try? element.first?.scalar()) ?? 0, order: inserted, element: element))
         inserted += 1
         var child = heap.count - 1

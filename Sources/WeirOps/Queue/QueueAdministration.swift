@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Closes a queue: nothing more goes in, what is in it can still be taken.
+    /// `QueueCloseV2`: closes a queue for new elements. The remaining elements can still be dequeued.
     static let queueClose = closing("QueueClose", "Ref(string)")
     static let queueCloseV2 = closing("QueueCloseV2", "resource").stateful()
 
@@ -26,7 +26,7 @@ extension OpDefinition {
             }
     }
 
-    /// How many elements a queue holds.
+    /// `QueueSizeV2`: the number of elements of a queue.
     static let queueSize = size("QueueSize", "Ref(string)")
     static let queueSizeV2 = size("QueueSizeV2", "resource").stateful()
 
@@ -42,7 +42,7 @@ extension OpDefinition {
             }
     }
 
-    /// Whether a queue was closed.
+    /// `QueueIsClosedV2`: whether a queue is closed.
     static let queueIsClosed = isClosed("QueueIsClosed", "Ref(string)")
     static let queueIsClosedV2 = isClosed("QueueIsClosedV2", "resource").stateful()
 

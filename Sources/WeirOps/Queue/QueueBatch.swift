@@ -2,7 +2,8 @@ import WeirKernels
 import WeirTensor
 
 extension QueueSpecification {
-    /// - Throws: `invalidArgument` unless batches of this queue have a shape and one of `count` can be had.
+    /// - Throws: `invalidArgument` when the components have no specified shapes, or a batch of `count` elements is too
+    ///   large.
     func requireBatch(of count: Int) throws {
         guard hasShapes else {
             let what = kind == .priority ? "DequeueMany requires" : "DequeueMany and DequeueUpTo require"
@@ -11,8 +12,8 @@ extension QueueSpecification {
         for shape in shapes { _ = try batchShape(count, shape.dimensions ?? [], []) }
     }
 
-    /// One tensor a component with the elements as rows; rows of unlike shapes are filled up with zeros.
-    /// - Throws: `invalidArgument` when the result would be too large.
+    /// Returns one tensor for each component, whose rows are the elements. Rows of different shapes are padded with zeros.
+    /// - Throws: `invalidArgument` when the result is too large.
     func batch(_ elements: [QueueElement]) throws -> [Tensor] {
         try types.indices.map { component in
             let parts = elements.map { $0[component] }
@@ -42,7 +43,7 @@ extension QueueSpecification {
 }
 
 extension Tensor {
-    /// Writes this tensor into the low corner of the block of shape `block` that begins at element `start`.
+    /// Copies this tensor to the low corner of the block of shape `block` that starts at element `start` of `target`.
     fileprivate func copyIntoCorner(of target: Tensor, _ start: Int, _ block: Shape) {
         guard elementCount > 0 else { return }
         let width = rank == 0 ? 1 : dimension(rank - 1)

@@ -3,16 +3,16 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// A queue that gives elements in the order they came.
+    /// `FIFOQueueV2`: a queue in the order of insertion.
     static let fifoQueue = makeQueue("FIFOQueue", version: 1)
     static let fifoQueueV2 = makeQueue("FIFOQueue", version: 2)
-    /// The same for elements of varying shape, filled up with zeros when taken in batches.
+    /// `PaddingFIFOQueueV2`: like `FIFOQueueV2`, for elements of varying shapes. Batches are padded with zeros.
     static let paddingFIFOQueue = makeQueue("PaddingFIFOQueue", version: 1)
     static let paddingFIFOQueueV2 = makeQueue("PaddingFIFOQueue", version: 2)
-    /// A queue that gives elements in random order.
+    /// `RandomShuffleQueueV2`: a queue in random order.
     static let randomShuffleQueue = makeQueue("RandomShuffleQueue", version: 1)
     static let randomShuffleQueueV2 = makeQueue("RandomShuffleQueue", version: 2)
-    /// A queue that gives the element with the lowest priority first; the priority is its first component.
+    /// `PriorityQueueV2`: a queue ordered by the first component, the priority, the lowest first.
     static let priorityQueue = makeQueue("PriorityQueue", version: 1)
     static let priorityQueueV2 = makeQueue("PriorityQueue", version: 2)
 

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Takes one element out of a queue; waits while it is empty.
+    /// `QueueDequeueV2`: takes one element; waits while the queue is empty.
     static let queueDequeue = dequeue("QueueDequeue", "Ref(string)")
     static let queueDequeueV2 = dequeue("QueueDequeueV2", "resource").stateful()
 
@@ -33,10 +33,10 @@ extension OpDefinition {
         }
     }
 
-    /// Takes `n` elements out of a queue, as one tensor a component; waits until there are so many.
+    /// `QueueDequeueManyV2`: takes `n` elements as one tensor for each component; waits until there are enough.
     static let queueDequeueMany = dequeueMany("QueueDequeueMany", "Ref(string)", upTo: false)
     static let queueDequeueManyV2 = dequeueMany("QueueDequeueManyV2", "resource", upTo: false).stateful()
-    /// Takes `n` elements, or what is left of a closed queue.
+    /// `QueueDequeueUpToV2`: like `QueueDequeueManyV2`, but takes fewer elements when the queue is closed.
     static let queueDequeueUpTo = dequeueMany("QueueDequeueUpTo", "Ref(string)", upTo: true)
     static let queueDequeueUpToV2 = dequeueMany("QueueDequeueUpToV2", "resource", upTo: true).stateful()
 

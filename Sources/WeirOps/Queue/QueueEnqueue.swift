@@ -3,10 +3,10 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Puts one element into a queue; waits while it is full.
+    /// `QueueEnqueueV2`: adds one element; waits while the queue is full.
     static let queueEnqueue = enqueue("QueueEnqueue", "Ref(string)", many: false)
     static let queueEnqueueV2 = enqueue("QueueEnqueueV2", "resource", many: false).stateful()
-    /// Puts the rows of the components into a queue one after another.
+    /// `QueueEnqueueManyV2`: adds the rows of the components one after another; waits while the queue is full.
     static let queueEnqueueMany = enqueue("QueueEnqueueMany", "Ref(string)", many: true)
     static let queueEnqueueManyV2 = enqueue("QueueEnqueueManyV2", "resource", many: true).stateful()
 
@@ -43,12 +43,12 @@ extension OpDefinition {
     }
 }
 
-/// - Throws: `invalidArgument` when a node asks for a timeout, which no version of TensorFlow has.
+/// - Throws: `invalidArgument` when a node sets `timeout_ms`. TensorFlow does not support it either.
 func requireNoTimeout(_ request: KernelRequest) throws {
     guard try request.int("timeout_ms") == -1 else { throw Status.invalidArgument("Timeout not supported yet.") }
 }
 
-/// The types of a queue operation's inputs and outputs, to be compared with what the queue holds.
+/// The input and output types of a queue op, to compare with the component types of the queue.
 struct QueueSignature: Sendable {
     private let inputs: [PortType]
     private let outputs: [PortType]
@@ -58,12 +58,12 @@ struct QueueSignature: Sendable {
         outputs = request.outputTypes
     }
 
-    /// - Throws: `invalidArgument` unless the inputs after the handle are of these types.
+    /// - Throws: `invalidArgument` unless the inputs after the handle have these types.
     func requireInputs(_ types: [DType]) throws {
         guard inputs.dropFirst().map(\.dtype) != types else { return }
         throw mismatch(expectedInputs: [inputs[0]] + types.map { PortType($0) }, expectedOutputs: outputs)
     }
-    /// - Throws: `invalidArgument` unless the outputs are of these types.
+    /// - Throws: `invalidArgument` unless the outputs have these types.
     func requireOutputs(_ types: [DType]) throws {
         guard outputs.map(\.dtype) != types else { return }
         throw mismatch(expectedInputs: inputs, expectedOutputs: types.map { PortType($0) })

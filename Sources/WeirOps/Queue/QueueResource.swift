@@ -3,8 +3,8 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-/// A queue on a device: its state behind a lock. No thread ever waits in it; operations that cannot go on are kept and
-/// told when they have.
+/// A queue on a device. A mutex protects its state. No thread blocks on a full or empty queue: attempts that must wait are
+/// stored, and their completions are called when they finish.
 final class QueueResource: KeptResource {
     static let kind = "N10tensorflow14QueueInterfaceE"
 
@@ -19,7 +19,7 @@ final class QueueResource: KeptResource {
         state = Mutex(specification.makeState(name: name))
     }
 
-    /// Puts elements in, one after another.
+    /// Adds elements one after another. Calls `done` when all are in the queue.
     func put(_ elements: [QueueElement], _ cancellation: Cancellation, _ done: @escaping Completion<[QueueElement]>) {
         join(cancellation, "Enqueue", done) { $0.put(elements, done) }
     }
@@ -34,6 +34,7 @@ final class QueueResource: KeptResource {
     func takeOne(_ cancellation: Cancellation, _ done: @escaping Completion<QueueElement>) {
         take(1, cancellation) { result in done(result.map { $0.first ?? [] }) }
     }
+    /// Closes the queue after the enqueues that wait, or cancels them if `cancellingPending` is true.
     func close(cancellingPending: Bool, _ done: @escaping Completion<[QueueElement]>) {
         let finished = state.withLock { state -> [QueueState.Finished] in
             if cancellingPending { return state.closeCancellingPending() }
@@ -44,7 +45,7 @@ final class QueueResource: KeptResource {
         if cancellingPending { done(.success([])) }
     }
     var count: Int { state.withLock { $0.count } }
-    /// Whether it takes no more elements.
+    /// Whether the queue is closed for new elements. `isClosed` says whether the resource was dropped.
     var isShut: Bool { state.withLock { $0.isClosed } }
 
     var isClosed: Bool { isDropped.load(ordering: .acquiring) }
@@ -64,7 +65,7 @@ final class QueueResource: KeptResource {
             let ticket = attempt(&state)
             let finished = state.advance()
             guard state.isWaiting(ticket) else { return finished }
-            // Under the lock, so that a cancellation that comes now finds the attempt registered.
+            // Registers while locked, so that a concurrent cancellation finds the attempt.
             if let token = cancellation.register({ [weak self] in self?.cancel(ticket) }) {
                 state.setRegistration(QueueState.Registration(cancellation: cancellation, token: token), for: ticket)
                 return finished

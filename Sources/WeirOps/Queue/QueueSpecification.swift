@@ -2,7 +2,7 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-/// What a queue is made by: its kind, the types and shapes of what it holds, how much of it.
+/// The parameters of a queue: its kind, capacity, and the types and shapes of its components.
 struct QueueSpecification: Sendable {
     enum Kind: Sendable, Equatable {
         case firstInFirstOut, padding, priority
@@ -11,14 +11,14 @@ struct QueueSpecification: Sendable {
     static let unbounded = Int(Int32.max)
 
     let kind: Kind
-    /// The name of the op, without the version, that makes this kind.
+    /// The name of the op of this kind, without the version.
     let label: String
     let capacity: Int
     let types: [DType]
-    /// One a component, or none when they were not given.
+    /// The shape of each component, or empty if no shapes were specified.
     let shapes: [PartialShape]
 
-    /// - Throws: `invalidArgument` in TensorFlow's words when the attributes contradict each other.
+    /// - Throws: `invalidArgument` with TensorFlow's message when the attributes contradict each other.
     init(_ request: KernelRequest, label: String) throws {
         self.label = label
         let requested = try request.int("capacity")
@@ -63,7 +63,7 @@ struct QueueSpecification: Sendable {
         }
     }
 
-    /// What a queue of fully known shapes holds, made by other means than a queue op.
+    /// Makes the specification of elements with fully known shapes that do not come from a queue op.
     init(label: String, types: [DType], shapes: [PartialShape]) {
         kind = .firstInFirstOut
         self.label = label
@@ -91,8 +91,8 @@ struct QueueSpecification: Sendable {
         }
     }
 
-    /// Requires that a node that shares a queue asks for the same.
-    /// - Throws: `invalidArgument` in TensorFlow's words.
+    /// Checks that a node that shares this queue requests the same parameters.
+    /// - Throws: `invalidArgument` with TensorFlow's message.
     func requireMatch(_ requested: QueueSpecification, op: String, name: String) throws {
         guard label == requested.label else { throw Status.invalidArgument("Expected \(label), found \(op)") }
         guard capacity == requested.capacity else {
@@ -122,7 +122,7 @@ struct QueueSpecification: Sendable {
                 "Shared queue '\(name)' has min_after_dequeue \(minimum) "
                     + "but requested min_after_dequeue was \(requestedMinimum).")
         }
-        // No seeds asked for: any will do.
+        // A node that specifies no seeds accepts any.
         guard (seed, seed2) == (requestedSeed, requestedSeed2) || (requestedSeed == 0 && requestedSeed2 == 0) else {
             throw Status.invalidArgument(
                 "Shared queue '\(name)' has random seeds (\(seed), \(seed2)) "
@@ -136,10 +136,10 @@ struct QueueSpecification: Sendable {
     }
 }
 
-// MARK: What may go in
+// MARK: Validation of elements
 
 extension QueueSpecification {
-    /// - Throws: `invalidArgument` unless `element` is one tensor a component, each of its type and shape.
+    /// - Throws: `invalidArgument` unless `element` has one tensor of the right type and shape for each component.
     func check(_ element: QueueElement) throws {
         try checkTypes(element)
         guard hasShapes else { return try checkPriority(element[0].shape) }
@@ -148,8 +148,8 @@ extension QueueSpecification {
         }
     }
 
-    /// The elements that the rows of `batch` are.
-    /// - Throws: `invalidArgument` unless all components have equally many rows of the right type and shape.
+    /// Splits `batch` into elements, one for each row.
+    /// - Throws: `invalidArgument` unless all components have the same number of rows, and the right types and shapes.
     func elements(ofBatch batch: [Tensor]) throws -> [QueueElement] {
         try checkTypes(batch)
         for (index, tensor) in batch.enumerated() where tensor.rank == 0 {
@@ -168,12 +168,12 @@ extension QueueSpecification {
                         + "\(tensor.dimension(0)), and should have \(count)")
             }
         }
-        // Without elements there may be any number of rows, each of which takes memory.
+        // A batch of tensors without elements may claim any number of rows, and each row takes memory.
         guard count <= QueueSpecification.maximumBatchCount else {
             throw Status.resourceExhausted(
                 "\(label): at most \(QueueSpecification.maximumBatchCount) elements can be enqueued at once, found \(count)")
         }
-        // Rows of their own memory: one row left in the queue must not keep the whole batch.
+        // Each row is copied: a view left in the queue would keep the memory of the whole batch.
         return try (0..<count).map { row in try batch.map { try $0.row(row).copied() } }
     }
 

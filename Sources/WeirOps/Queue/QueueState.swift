@@ -2,18 +2,17 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-/// What a queue decides, apart from locks, threads and steps: two lines of attempts, those that put and those that
-/// take, each worked off in the order they came.
+/// The state of a queue, without locks, threads and steps: the elements, and two lists of waiting attempts, one of enqueues
+/// and one of dequeues. Each list is processed in order.
 ///
-/// Whoever changes the state gets back the attempts that came to an end, and tells those who wait for them, outside of
-/// the lock.
+/// Every change returns the attempts that have finished. The caller calls their completions after it has released the lock.
 struct QueueState: Sendable {
     typealias Ticket = Int
 
-    /// An attempt that has ended.
+    /// An attempt that has finished.
     struct Finished: Sendable {
         let ticket: Ticket
-        /// The elements taken; none for attempts that put or close.
+        /// The elements taken; empty for enqueue and close.
         let result: Result<[QueueElement], Status>
         let done: Completion<[QueueElement]>
         let registration: Registration?
@@ -23,7 +22,7 @@ struct QueueState: Sendable {
             done(result)
         }
     }
-    /// Where an attempt is registered to be cancelled.
+    /// The registration of an attempt at a cancellation.
     struct Registration: Sendable {
         let cancellation: Cancellation
         let token: Cancellation.Token
@@ -45,13 +44,13 @@ struct QueueState: Sendable {
         case done(Result<[QueueElement], Status>)
     }
 
-    /// The kind as messages spell it: `FIFOQueue`.
+    /// The kind of the queue in error messages: `FIFOQueue`.
     let label: String
     let name: String
     let capacity: Int
-    /// How many elements stay behind while the queue is open.
+    /// The number of elements that a dequeue leaves while the queue is open (`min_after_dequeue`).
     let reserve: Int
-    /// Whether a batch is taken at once or not at all, so that it comes in order.
+    /// Whether a batch is dequeued at once or not at all. A priority queue does this so that the batch is in order.
     let takesWholeBatches: Bool
     private var store: any ElementStore
     private(set) var isClosed = false
@@ -73,18 +72,18 @@ struct QueueState: Sendable {
 
     var count: Int { store.count }
 
-    // MARK: Attempts join their line; `advance` works it off.
+    // MARK: Attempts. The caller runs `advance` after it has added one.
 
     mutating func put(_ elements: [QueueElement], _ done: @escaping Completion<[QueueElement]>) -> Ticket {
         putting.append(attempt(.put(elements, next: 0), done))
         return lastTicket
     }
-    /// Closes the queue once all that was put before has gone in.
+    /// Closes the queue after the enqueues that wait.
     mutating func close(_ done: @escaping Completion<[QueueElement]>) -> Ticket {
         putting.append(attempt(.close, done))
         return lastTicket
     }
-    /// Takes `count` elements, or, with `allowsSmallBatch`, at least one once no more will come.
+    /// Takes `count` elements. With `allowsSmallBatch` it takes what is left, at least one, once the queue is closed.
     mutating func take(_ count: Int, allowsSmallBatch: Bool = false, _ done: @escaping Completion<[QueueElement]>)
         -> Ticket
     {
@@ -96,7 +95,7 @@ struct QueueState: Sendable {
         return Attempt(ticket: lastTicket, work: work, done: done, registration: nil)
     }
 
-    /// Whether the attempt still waits.
+    /// Returns whether the attempt still waits.
     func isWaiting(_ ticket: Ticket) -> Bool {
         putting.firstIndex { $0.ticket == ticket } != nil || taking.firstIndex { $0.ticket == ticket } != nil
     }
@@ -105,7 +104,7 @@ struct QueueState: Sendable {
         if let index = taking.firstIndex(where: { $0.ticket == ticket }) { taking[index].registration = registration }
     }
 
-    /// Ends one waiting attempt; elements that it had taken already are lost.
+    /// Cancels one waiting attempt. Elements that it has already taken are lost.
     mutating func cancel(_ ticket: Ticket) -> [Finished] {
         if let index = putting.firstIndex(where: { $0.ticket == ticket }) {
             return [QueueState.cancelled(putting.remove(at: index), "Enqueue")] + advance()
@@ -115,14 +114,14 @@ struct QueueState: Sendable {
         }
         return []
     }
-    /// Closes the queue now and ends all that wait to put something.
+    /// Closes the queue immediately and cancels the enqueues that wait.
     mutating func closeCancellingPending() -> [Finished] {
         isClosed = true
         var finished: [Finished] = []
         while let attempt = putting.popFirst() { finished.append(QueueState.cancelled(attempt, "Enqueue")) }
         return finished + advance()
     }
-    /// Ends everything: the queue is gone.
+    /// Closes the queue and cancels all attempts, because the queue is dropped.
     mutating func shutDown() -> [Finished] {
         isClosed = true
         var finished: [Finished] = []
@@ -137,7 +136,8 @@ struct QueueState: Sendable {
             registration: attempt.registration)
     }
 
-    /// Goes as far as possible.
+    /// Processes attempts until all wait.
+    /// - Returns: the attempts that have finished.
     mutating func advance() -> [Finished] {
         var finished: [Finished] = []
         var changed = true
@@ -157,7 +157,7 @@ struct QueueState: Sendable {
         return finished
     }
 
-    /// Runs one attempt; gives it back when it is not at its end.
+    /// Processes one attempt. Returns it if it has not finished.
     private mutating func step(_ attempt: consuming Attempt, _ finished: inout [Finished], _ changed: inout Bool)
         -> Attempt?
     {
@@ -190,7 +190,7 @@ struct QueueState: Sendable {
     private mutating func tryPut(_ work: inout Work) -> Outcome {
         guard case .put(var elements, var next) = work else { return .blocked }
         guard !isClosed else { return .done(.failure(.cancelled("\(label) '\(name)' is closed."))) }
-        work = .close  // so that `elements` is not copied when it changes
+        work = .close  // releases the reference, so that the mutation below does not copy `elements`
         let first = next
         while next < elements.count, store.count < capacity {
             store.insert(elements[next])
@@ -211,14 +211,14 @@ struct QueueState: Sendable {
             if available == 0 || !allowsSmallBatch { return .done(.failure(insufficient(needed, available))) }
             needed = available
         } else if isClosed, isShort {
-            // There will never be enough: what was taken goes back.
+            // There will never be enough elements: puts back what was taken.
             store.giveBack(taken)
             taken = []
             if allowsSmallBatch, store.count > 0 {
                 available = store.count
                 needed = available
             } else if allowsSmallBatch, !putting.isEmpty {
-                // They end first; one may have something left in it.
+                // Waits for the enqueues to end first: one of them may still leave an element.
                 work = .take(needed: needed, taken: taken, allowsSmallBatch: allowsSmallBatch)
                 return .progress
             } else {

@@ -1,7 +1,7 @@
 package import WeirGraph
 import WeirKernels
 
-/// Queues, barriers and staging areas: where steps hand tensors to each other.
+/// The ops of queues, barriers and staging areas.
 package let queueOps: [OpDefinition] = [
     .fifoQueue, .fifoQueueV2, .paddingFIFOQueue, .paddingFIFOQueueV2, .randomShuffleQueue, .randomShuffleQueueV2,
     .priorityQueue, .priorityQueueV2,

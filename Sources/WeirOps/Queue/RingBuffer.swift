@@ -1,4 +1,4 @@
-/// A sequence that grows and shrinks at both ends in constant time.
+/// A double-ended queue with appends and removals at both ends in amortized constant time.
 struct RingBuffer<Element> {
     private var slots: [Element?] = []
     private var head = 0
@@ -7,7 +7,7 @@ struct RingBuffer<Element> {
     var isEmpty: Bool { count == 0 }
     var first: Element? { isEmpty ? nil : slots[head] }
 
-    /// Element `index`, counted from the front. `index` must be in `0..<count`.
+    /// The element at `index`, counted from the front. `index` must be in `0..<count`.
     subscript(index: Int) -> Element {
         get {
             precondition(index >= 0 && index < count)
@@ -38,7 +38,7 @@ struct RingBuffer<Element> {
         count -= 1
         return element
     }
-    /// Takes out element `index`; those behind it move up.
+    /// Removes the element at `index`. Takes linear time.
     mutating func remove(at index: Int) -> Element {
         let element = self[index]
         for position in index..<count - 1 { self[position] = self[position + 1] }
@@ -46,7 +46,7 @@ struct RingBuffer<Element> {
         count -= 1
         return element
     }
-    /// The place from the front of the first element of which `predicate` is true.
+    /// Returns the index of the first element for which `predicate` is true.
     func firstIndex(where predicate: (Element) -> Bool) -> Int? { (0..<count).first { predicate(self[$0]) } }
 
     private func place(_ index: Int) -> Int {

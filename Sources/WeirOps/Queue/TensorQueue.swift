@@ -2,47 +2,47 @@ public import WeirGraph
 import WeirKernels
 public import WeirTensor
 
-/// A queue in a graph that is being built.
+/// A queue in a graph under construction.
 public struct TensorQueue: Sendable {
-    /// The handle, of type `resource`.
+    /// The handle, of dtype `resource`.
     public let handle: Output
-    /// The types of an element's components; for a priority queue the first is the priority's.
+    /// The dtypes of an element's components. In a priority queue the first is that of the priority.
     public let types: [DType]
-    /// The shapes of the components, or none when they were not given.
+    /// The shapes of the components, or empty if none were specified.
     public let shapes: [PartialShape]
 
     private var builder: GraphBuilder { handle.builder }
 
-    /// Puts one element in; waits while the queue is full.
+    /// Adds one element; the node waits while the queue is full.
     @discardableResult public func enqueue(_ components: [Output], name: String? = nil) -> Operation {
         builder.add("QueueEnqueueV2", [handle] + components, name: name)
     }
-    /// Puts each row of the components in.
+    /// Adds each row of the components as an element.
     @discardableResult public func enqueueMany(_ components: [Output], name: String? = nil) -> Operation {
         builder.add("QueueEnqueueManyV2", [handle] + components, name: name)
     }
-    /// Takes one element; waits while the queue is empty.
+    /// Takes one element; the node waits while the queue is empty. Returns one output for each component.
     public func dequeue(name: String? = nil) -> [Output] {
         outputs("QueueDequeueV2", [handle], name) { $0 }
     }
-    /// Takes `count` elements as rows of one tensor a component.
+    /// Takes `count` elements. Returns one output for each component, whose rows are the elements.
     public func dequeueMany(_ count: Int, name: String? = nil) -> [Output] {
         let number = builder.constant(Tensor(Int32(clamping: count)))
         return outputs("QueueDequeueManyV2", [handle, number], name) { PartialShape.vector(count).concatenating($0) }
     }
-    /// Takes `count` elements, or what is left of a closed queue.
+    /// Takes `count` elements, or fewer if the queue is closed and has fewer left.
     public func dequeueUpTo(_ count: Int, name: String? = nil) -> [Output] {
         let number = builder.constant(Tensor(Int32(clamping: count)))
         return outputs("QueueDequeueUpToV2", [handle, number], name) { PartialShape.vector(nil).concatenating($0) }
     }
-    /// Says that nothing more will be put in.
+    /// Closes the queue for new elements. The remaining elements can still be dequeued.
     @discardableResult public func close(cancelPendingEnqueues: Bool = false, name: String? = nil) -> Operation {
         builder.add(
             "QueueCloseV2", [handle], name: name, attributes: ["cancel_pending_enqueues": .bool(cancelPendingEnqueues)])
     }
-    /// How many elements there are.
+    /// Returns the number of elements, an `int32` scalar.
     public func size(name: String? = nil) -> Output { builder.add("QueueSizeV2", [handle], name: name)[0] }
-    /// Whether it was closed.
+    /// Returns whether the queue is closed, a bool scalar.
     public func isClosed(name: String? = nil) -> Output { builder.add("QueueIsClosedV2", [handle], name: name)[0] }
 
     private func outputs(_ op: String, _ inputs: [Output], _ name: String?, _ shape: (PartialShape) -> PartialShape)
@@ -55,19 +55,20 @@ public struct TensorQueue: Sendable {
 }
 
 extension GraphBuilder {
-    /// A queue that gives elements in the order they came.
+    /// Adds a queue in the order of insertion (`FIFOQueueV2`). A negative capacity means no limit.
     public func fifoQueue(
         capacity: Int = -1, types: [DType], shapes: [PartialShape] = [], sharedName: String = "", name: String? = nil
     ) -> TensorQueue {
         queue("FIFOQueueV2", capacity, types, shapes, sharedName, name)
     }
-    /// A queue whose elements may vary in the dimensions that `shapes` leaves open.
+    /// Adds a queue whose elements may differ in the dimensions that are unknown in `shapes` (`PaddingFIFOQueueV2`).
     public func paddingFIFOQueue(
         capacity: Int = -1, types: [DType], shapes: [PartialShape], sharedName: String = "", name: String? = nil
     ) -> TensorQueue {
         queue("PaddingFIFOQueueV2", capacity, types, shapes, sharedName, name)
     }
-    /// A queue that gives elements in random order, and keeps at least `minAfterDequeue` to choose from.
+    /// Adds a queue in random order (`RandomShuffleQueueV2`). While it is open, a dequeue leaves at least `minAfterDequeue`
+    /// elements.
     public func randomShuffleQueue(
         capacity: Int = -1, minAfterDequeue: Int = 0, types: [DType], shapes: [PartialShape] = [], seed: Int = 0,
         seed2: Int = 0, sharedName: String = "", name: String? = nil
@@ -76,8 +77,8 @@ extension GraphBuilder {
             "RandomShuffleQueueV2", capacity, types, shapes, sharedName, name,
             ["min_after_dequeue": .int(minAfterDequeue), "seed": .int(seed), "seed2": .int(seed2)])
     }
-    /// A queue that gives the element with the lowest priority first: the first component, an `int64` that `types` and
-    /// `shapes` do not name.
+    /// Adds a queue ordered by priority, the lowest first (`PriorityQueueV2`). The priority is the first component, an
+    /// `int64` scalar, which is not in `types` and `shapes`.
     public func priorityQueue(
         capacity: Int = -1, types: [DType], shapes: [PartialShape], sharedName: String = "", name: String? = nil
     ) -> TensorQueue {

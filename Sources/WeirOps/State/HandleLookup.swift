@@ -4,7 +4,7 @@ import WeirKernels
 import WeirTensor
 
 extension ResourceHandle {
-    /// A handle of a resource of kind `R` on this device.
+    /// Makes a handle of a resource of kind `R` on this device.
     init<R: Resource>(
         _ type: R.Type, container: String, name: String, on place: KernelEnvironment,
         dtypesAndShapes: [(dtype: DType, shape: PartialShape)] = [], object: (any AnyObject & Sendable)? = nil
@@ -14,7 +14,7 @@ extension ResourceHandle {
             hashCode: kindHash(R.kind), dtypesAndShapes: dtypesAndShapes, object: object)
     }
 
-    /// - Throws: `invalidArgument` when it names a resource of another device or kind.
+    /// - Throws: `invalidArgument` when the handle is of a resource of another device or kind.
     func require(kind: String, on place: KernelEnvironment) throws {
         let here = place.device.name.description
         guard device.isEmpty || device == here else {
@@ -32,12 +32,12 @@ extension ResourceHandle {
     }
 }
 
-/// The same number for the same kind everywhere; peers only echo it.
+/// Returns a hash (FNV-1a) of a kind, equal on all tasks. Peers only return it unchanged.
 private func kindHash(_ kind: String) -> UInt64 {
     kind.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
 }
 
-/// A kind as it is written in C++: `N10tensorflow3VarE` is `tensorflow::Var`.
+/// Returns the C++ name of a mangled type: `tensorflow::Var` for `N10tensorflow3VarE`.
 private func readableKind(_ kind: String) -> String {
     guard kind.hasPrefix("N"), kind.hasSuffix("E") else { return kind }
     var rest = kind.dropFirst().dropLast()
@@ -51,7 +51,7 @@ private func readableKind(_ kind: String) -> String {
     return parts.joined(separator: "::")
 }
 
-/// Finds the resource that a handle names. Keeps the last one found: at most nodes the handle is always the same.
+/// Finds the resource of a handle. It caches the last one, because most nodes always get the same handle.
 final class HandleLookup<R: KeptResource>: Sendable {
     private struct Found {
         let handle: Tensor
@@ -59,7 +59,8 @@ final class HandleLookup<R: KeptResource>: Sendable {
     }
     private let last = Mutex<Found?>(nil)
 
-    /// - Throws: `notFound` when there is no such resource.
+    /// Returns the resource of the handle in `tensor`.
+    /// - Throws: `notFound` when there is none; `invalidArgument` when the handle is of another device or kind.
     func find(_ tensor: Tensor, _ context: borrowing KernelContext) throws -> R {
         if let known = known(tensor) { return known }
         let handle = try HandleLookup.element(tensor)
@@ -68,7 +69,7 @@ final class HandleLookup<R: KeptResource>: Sendable {
         return keep(tensor, try context.resources.lookup(R.self, container: handle.container, name: handle.name))
     }
 
-    /// As above, but makes the resource when there is none.
+    /// Returns the resource of the handle in `tensor`. Creates it if there is none.
     func findOrCreate(
         _ tensor: Tensor, _ context: borrowing KernelContext, make: (ResourceHandle) throws -> R
     ) throws -> R {
@@ -82,7 +83,8 @@ final class HandleLookup<R: KeptResource>: Sendable {
         return keep(tensor, made)
     }
 
-    /// The one handle in a tensor.
+    /// Returns the only handle in a tensor.
+    /// - Throws: `invalidArgument` when `tensor` does not hold exactly one handle.
     static func element(_ tensor: Tensor) throws -> ResourceHandle {
         guard tensor.dtype == .resource, tensor.elementCount == 1 else {
             throw Status.invalidArgument(
@@ -91,7 +93,7 @@ final class HandleLookup<R: KeptResource>: Sendable {
         return tensor.elements(ResourceHandle.self)[0]
     }
 
-    /// The resource that an anonymous handle carries itself. It is not kept here, so that it goes with its handle.
+    /// Returns the resource that an anonymous handle refers to. It is not cached, so that it is freed with its handle.
     private static func own(_ handle: ResourceHandle) throws -> R? {
         guard let object = handle.object else { return nil }
         guard let resource = object as? R else { throw handle.wrongKind(R.kind) }
@@ -111,11 +113,11 @@ final class HandleLookup<R: KeptResource>: Sendable {
     }
 }
 
-/// Finds the resource of an op that comes with a new and an old kind of handle.
+/// Finds the resource of input 0 of an op that exists for resource handles and for references to two strings.
 struct EitherHandle<R: KeptResource>: Sendable {
     private let lookup: HandleLookup<R>?
 
-    /// For the handle at input 0.
+    /// Makes the lookup for input 0 of the node.
     init(_ request: KernelRequest) {
         lookup = request.inputTypes.first?.isReference == true ? nil : HandleLookup()
     }

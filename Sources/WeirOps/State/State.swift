@@ -1,7 +1,7 @@
 package import WeirGraph
 import WeirKernels
 
-/// Variables, tables and accumulators: what outlives a step.
+/// The ops of variables, lookup tables and accumulators, whose state outlives a step.
 package let stateOps: [OpDefinition] = [
     .variableV2, .variable, .isVariableInitialized, .temporaryVariable, .destroyTemporaryVariable,
     .assign, .assignAdd, .assignSub, .countUpTo, .resourceCountUpTo,

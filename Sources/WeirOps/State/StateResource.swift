@@ -3,22 +3,25 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-/// A resource that can tell whether it was dropped from its table, so that kernels may keep what they once found.
+/// A resource that knows whether it was dropped from its table. So kernels may cache it.
 protocol KeptResource: Resource {
+    /// Whether the resource was dropped from its table.
     var isClosed: Bool { get }
 }
 
-/// Which resource a stateful node stands for, by TensorFlow's rules: the container it names, else the table's own; the
-/// name it shares, else the node's name, else one that is nobody else's.
+/// The container and name of the resource of a stateful node. By TensorFlow's rules the container is the attribute
+/// `container`, else the default of the table. The name is `shared_name`, else the name of the node or a unique private
+/// name.
 struct StateResourceName: Sendable {
     let container: String
     let name: String
-    /// Whether only this kernel knows the name, so that the resource goes when the kernel does.
+    /// Whether only this kernel knows the name, so that the resource is dropped with the kernel.
     let isPrivate: Bool
 
     private static let counter = Atomic<Int>(0)
 
-    /// - Parameter nodeNameIsShared: what stands in for a missing `shared_name`: the node's name, or a private one.
+    /// - Parameter nodeNameIsShared: whether the node's name replaces a missing `shared_name`. Otherwise it is a private
+    ///   name.
     /// - Throws: `invalidArgument` for names that TensorFlow does not allow.
     init(_ request: KernelRequest, nodeNameIsShared: Bool) throws {
         let container = try request.string("container")
@@ -41,7 +44,7 @@ struct StateResourceName: Sendable {
         }
     }
 
-    /// A letter, digit or period, then any of those, underscores, hyphens and slashes.
+    /// Returns whether a name is a letter, digit or period, followed by any of those, underscores, hyphens and slashes.
     private static func isContainer(_ text: String) -> Bool {
         func isPlain(_ byte: UInt8) -> Bool {
             (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte) || byte == 46
@@ -51,7 +54,8 @@ struct StateResourceName: Sendable {
     }
 }
 
-/// The resource of a stateful node: found or made when the node first runs, kept until it is dropped from its table.
+/// The resource of a stateful node. It is found or created at the first execution, and cached until it is dropped from its
+/// table.
 final class StateResource<R: KeptResource>: Sendable {
     let name: StateResourceName
     private let table: ResourceTable
@@ -59,7 +63,7 @@ final class StateResource<R: KeptResource>: Sendable {
     private let check: @Sendable (R) throws -> Void
     private let kept = Mutex<R?>(nil)
 
-    /// - Parameter check: throws when a resource that somebody else made does not fit this node.
+    /// - Parameter check: throws when a resource that another node created does not match this node.
     init(
         _ request: KernelRequest, nodeNameIsShared: Bool, check: @escaping @Sendable (R) throws -> Void = { _ in },
         make: @escaping @Sendable (StateResourceName) throws -> R
@@ -70,6 +74,7 @@ final class StateResource<R: KeptResource>: Sendable {
         self.check = check
     }
 
+    /// Returns the resource. Creates it if there is none.
     func get() throws -> R {
         try kept.withLock { kept throws -> R in
             if let kept, !kept.isClosed { return kept }
@@ -82,17 +87,17 @@ final class StateResource<R: KeptResource>: Sendable {
 
     deinit {
         guard name.isPrivate else { return }
-        // Nothing to drop where the node never ran or the table was cleared before.
+        // This fails if the node never ran or the table was cleared before. Then there is nothing to drop.
         try? table.remove(kind: R.kind, container: name.container, name: name.name)
     }
 
-    /// The old kind of handle: a reference to two strings, container and name.
+    /// Returns the older form of a handle: a reference to two strings, the container and the name.
     func stringHandle(_ request: KernelRequest) -> VariableStorage {
         let text = Tensor([ByteString(name.container), ByteString(name.name)])
         return VariableStorage(name: request.name, dtype: .string, value: text)
     }
 
-    /// A handle as a tensor, the same at every run.
+    /// Returns the resource handle as a tensor, which is the same in every step.
     func handle(_ request: KernelRequest, _ dtypesAndShapes: [(dtype: DType, shape: PartialShape)] = []) -> Tensor {
         Tensor(
             ResourceHandle(

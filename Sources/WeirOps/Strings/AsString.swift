@@ -8,7 +8,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Each element as text, in the notation of C's `printf`.
+    /// `AsString`: converts each element to a string, in the format of C's `printf`.
     static let asString = OpDefinition(
         "AsString", "(input: T) -> (output: string)",
         "T: {float, double, int32, uint8, int16, int8, int64, bfloat16, uint16, half, uint32, uint64, complex64, "
@@ -53,13 +53,14 @@ private func texts<E: TensorElement>(_ text: @escaping @Sendable (E) -> ByteStri
     }
 }
 
-/// How numbers are written: what stands between `%` and the letter of a `printf` format, and the letter.
+/// The `printf` format of numbers: the flags, width and precision after `%`, and the conversion letter.
 private struct NumberFormat: Sendable {
-    /// Wider numbers are no use to anybody, and take memory that the input does not.
+    /// The limit of width and precision. Wider numbers have no use, and take memory that the size of the input does not
+    /// bound.
     private static let widest = 4096
 
     private let modifiers: String
-    /// How many characters a string fills at least, and whether at its left end.
+    /// The minimum number of characters of a string, and whether the string is at the left end.
     private let width: Int
     private let alignsLeft: Bool
     private let letter: String
@@ -107,7 +108,7 @@ private struct NumberFormat: Sendable {
     }
 
     private func write(_ format: String, _ values: any CVarArg...) -> ByteString {
-        // The largest double has 309 digits before the point.
+        // The largest double has 309 digits before the decimal point.
         var buffer = [CChar](repeating: 0, count: 2 * (Self.widest + 400))
         let count = withVaList(values) { vsnprintf(&buffer, buffer.count, format, $0) }
         return ByteString(buffer.prefix(max(0, min(Int(count), buffer.count - 1))).map { UInt8(bitPattern: $0) })

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Each string in the base64 alphabet that is safe in URLs.
+    /// `EncodeBase64`: encodes each string in URL-safe base64.
     static let encodeBase64 = OpDefinition("EncodeBase64", "(input: string) -> (output: string)", "pad: bool = false")
         .shape(ShapeFunctions.unchanged)
         .noGradient()
@@ -12,7 +12,7 @@ extension OpDefinition {
             return stringMap { Base64.encode($0, pads: pads) }
         }
 
-    /// Each string read from base64 in the alphabet that is safe in URLs, padded or not.
+    /// `DecodeBase64`: decodes each string from URL-safe base64, with or without padding.
     static let decodeBase64 = OpDefinition("DecodeBase64", "(input: string) -> (output: string)")
         .shape(ShapeFunctions.unchanged)
         .noGradient()
@@ -42,7 +42,7 @@ private enum Base64 {
 
     static func decode(_ text: ByteString) throws -> ByteString {
         var letters = text.bytes[...]
-        // At most two signs of padding, and only where they fill up a group of four.
+        // There are at most two padding characters, and only if they complete a group of four.
         if letters.count % 4 == 0, letters.last == UInt8(ascii: "=") {
             letters.removeLast()
             if letters.last == UInt8(ascii: "=") { letters.removeLast() }

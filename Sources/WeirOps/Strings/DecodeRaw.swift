@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// The bytes of strings, all of one length, read as numbers, in one more dimension.
+    /// `DecodeRaw`: reads the bytes of strings of equal length as numbers, which form one more dimension.
     static let decodeRaw = OpDefinition(
         "DecodeRaw", "(bytes: string) -> (output: out_type)",
         "out_type: {half, float, double, int32, uint16, uint8, int16, int8, int64, complex64, complex128, bool, "
@@ -37,7 +37,7 @@ extension OpDefinition {
         }
     }
 
-    /// As DecodeRaw, with every string cut or filled up with zeros to a length.
+    /// `DecodePaddedRaw`: like `DecodeRaw`, with each string cut or padded with zeros to `fixed_length` bytes.
     static let decodePaddedRaw = OpDefinition(
         "DecodePaddedRaw", "(input_bytes: string, fixed_length: int32) -> (output: out_type)",
         "out_type: {half, float, double, int32, uint16, uint8, int16, int8, int64, bfloat16}",
@@ -65,7 +65,7 @@ extension OpDefinition {
             let output = try context.output(0, dtype, shape)
             output.mutableBytes.initializeMemory(as: UInt8.self, repeating: 0)
             for (row, text) in input.elements(ByteString.self).enumerated() {
-                // A number begun is a number: its missing bytes are zero.
+                // An incomplete number at the end is completed with zero bytes.
                 let kept = text.bytes.prefix(length)
                 let missing = (dtype.byteCount - kept.count % dtype.byteCount) % dtype.byteCount
                 let padding = [UInt8](repeating: 0, count: missing)
@@ -85,10 +85,10 @@ private func read(
 ) {
     let target = UnsafeMutableRawBufferPointer(rebasing: memory[start..<start + bytes.count])
     target.copyBytes(from: bytes)
-    // Any byte but 0 is true in a string; a Swift Bool must be 0 or 1.
+    // In a string every byte but 0 is true, but a Swift Bool must be 0 or 1.
     if dtype == .bool { for index in target.indices where target[index] > 1 { target[index] = 1 } }
     if isLittleEndian { return }
-    // A complex number is two numbers, each in its own order.
+    // The two parts of a complex number are swapped separately.
     let width = dtype.isComplex ? dtype.byteCount / 2 : dtype.byteCount
     for start in stride(from: 0, to: target.count, by: width) { target[start..<start + width].reverse() }
 }

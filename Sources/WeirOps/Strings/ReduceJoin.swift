@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Strings joined along some dimensions, in the order in which these are listed.
+    /// `ReduceJoin`: joins strings along the given dimensions, in the order in which they are listed.
     static let reduceJoin = OpDefinition(
         "ReduceJoin", "(inputs: string, reduction_indices: int32) -> (output: string)", "keep_dims: bool = false",
         "separator: string = ''"
@@ -29,17 +29,17 @@ private func join(_ context: borrowing KernelContext, _ keepsDimensions: Bool, _
         guard !axes.contains(position) else { throw Status.invalidArgument("Duplicate reduction dimension \(axis)") }
         axes.append(position)
     }
-    // No dimension at all is none to join along.
+    // Without dimensions there is nothing to join.
     if rank == 0 || axes.isEmpty { return context.setOutput(0, input) }
     let kept = (0..<rank).filter { !axes.contains($0) }
     let dimensions = (0..<rank).compactMap { axes.contains($0) ? (keepsDimensions ? 1 : nil) : input.dimension($0) }
     let output = try context.output(0, .string, Shape(dimensions)).mutableElements(ByteString.self)
     if output.isEmpty { return }
-    // With no element there is nothing to step over, and strides might not even fit.
+    // An empty tensor needs no strides, and computing them could overflow.
     let strides = input.elementCount == 0 ? [Int](repeating: 0, count: rank) : input.shape.strides
     let texts = input.elements(ByteString.self)
     let keptPlaces = offsets(kept, input.shape, strides)
-    // The first dimension listed is joined first.
+    // The dimension that is listed first is joined first, so it varies fastest.
     let joinedPlaces = input.elementCount == 0 ? [] : offsets(axes.reversed(), input.shape, strides)
     for (index, start) in keptPlaces.enumerated() {
         try MemoryBudget.take(joinedPlaces.reduce(0) { $0 &+ texts[start + $1].count &+ separator.count })
@@ -52,7 +52,7 @@ private func join(_ context: borrowing KernelContext, _ keepsDimensions: Bool, _
     }
 }
 
-/// Where the elements lie that differ in these dimensions only, the last dimension fastest.
+/// Returns the offsets of the elements that differ only in the dimensions `axes`. The last of them varies fastest.
 private func offsets(_ axes: [Int], _ shape: Shape, _ strides: [Int]) -> [Int] {
     axes.reduce([0]) { places, axis in
         places.flatMap { place in (0..<shape[axis]).map { place + $0 * strides[axis] } }

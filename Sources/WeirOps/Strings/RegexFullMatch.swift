@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Whether all of each string matches a regular expression.
+    /// `RegexFullMatch`: whether the whole of each string matches a regular expression.
     static let regexFullMatch = OpDefinition("RegexFullMatch", "(input: string, pattern: string) -> (output: bool)")
         .shape { c in
             try c.requireRank(1, 0)
@@ -12,7 +12,8 @@ extension OpDefinition {
         .noGradient()
         .kernel { _ in .sync { context in try match(context, try scalarPattern(context, 1, "Pattern")) } }
 
-    /// As RegexFullMatch, with the expression in an attribute. Savers ask it where a path points to.
+    /// `StaticRegexFullMatch`: like `RegexFullMatch`, with the pattern in an attribute. TensorFlow's savers use it to check
+    /// paths.
     static let staticRegexFullMatch = OpDefinition(
         "StaticRegexFullMatch", "(input: string) -> (output: bool)", "pattern: string"
     )
@@ -31,14 +32,15 @@ private func match(_ context: borrowing KernelContext, _ expression: RegularExpr
     for (index, text) in input.elements(ByteString.self).enumerated() { output[index] = try expression.matches(text, &matcher) }
 }
 
-/// A pattern's expression, or what is wrong with it.
+/// Compiles a pattern.
+/// - Throws: `invalidArgument` when the pattern is invalid.
 func regularExpression(_ pattern: ByteString) throws -> RegularExpression {
     do { return try RegularExpression(pattern) } catch {
         throw Status.invalidArgument("Invalid pattern: \(pattern), error: \(error.message)")
     }
 }
 
-/// The expression in a scalar input.
+/// Compiles the pattern in a scalar input.
 func scalarPattern(_ context: borrowing KernelContext, _ index: Int, _ what: String) throws -> RegularExpression {
     let pattern = context.input(index)
     guard pattern.rank == 0 else {

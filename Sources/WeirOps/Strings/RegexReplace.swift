@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Each string with what matches a regular expression replaced.
+    /// `RegexReplace`: replaces the matches of a regular expression in each string.
     static let regexReplace = OpDefinition(
         "RegexReplace", "(input: string, pattern: string, rewrite: string) -> (output: string)",
         "replace_global: bool = true"
@@ -27,7 +27,7 @@ extension OpDefinition {
         }
     }
 
-    /// As RegexReplace, with the expression and what replaces it in attributes.
+    /// `StaticRegexReplace`: like `RegexReplace`, with the pattern and the rewrite in attributes.
     static let staticRegexReplace = OpDefinition(
         "StaticRegexReplace", "(input: string) -> (output: string)", "pattern: string", "rewrite: string",
         "replace_global: bool = true"

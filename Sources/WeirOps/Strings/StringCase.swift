@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Each string in lower case: of ASCII letters, or, with `utf-8`, of all.
+    /// `StringLower`: converts each string to lower case: only ASCII letters, or all letters if the encoding is `utf-8`.
     static let stringLower = OpDefinition("StringLower", "(input: string) -> (output: string)", "encoding: string = ''")
         .shape(ShapeFunctions.unchanged)
         .noGradient()
@@ -12,7 +12,7 @@ extension OpDefinition {
             return stringMap { ByteString($0.bytes.map { 0x41...0x5a ~= $0 ? $0 | 0x20 : $0 }) }
         }
 
-    /// Each string in upper case: of ASCII letters, or, with `utf-8`, of all.
+    /// `StringUpper`: converts each string to upper case: only ASCII letters, or all letters if the encoding is `utf-8`.
     static let stringUpper = OpDefinition("StringUpper", "(input: string) -> (output: string)", "encoding: string = ''")
         .shape(ShapeFunctions.unchanged)
         .noGradient()
@@ -21,7 +21,7 @@ extension OpDefinition {
             return stringMap { ByteString($0.bytes.map { 0x61...0x7a ~= $0 ? $0 & ~0x20 : $0 }) }
         }
 
-    /// Each string without blanks at its ends.
+    /// `StringStrip`: removes white space at both ends of each string.
     static let stringStrip = OpDefinition("StringStrip", "(input: string) -> (output: string)")
         .shape(ShapeFunctions.unchanged)
         .noGradient()
@@ -36,7 +36,7 @@ private func isUnicode(_ request: KernelRequest) throws -> Bool {
     return !encoding.isEmpty
 }
 
-/// Swift's lower case, but for the sigma at the end of a word, which has a form of its own.
+/// Converts to lower case like Swift, except that a sigma at the end of a word becomes the final sigma.
 private func lowercase(_ text: String) -> String {
     guard text.unicodeScalars.contains("Σ") else { return text.lowercased() }
     var result = String.UnicodeScalarView()

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// A text in which placeholders are replaced by tensors.
+    /// `StringFormat`: replaces the placeholders in a template with tensors.
     static let stringFormat = OpDefinition(
         "StringFormat", "(inputs: T) -> (output: string)", "T: list(type) >= 0", "template: string = '%s'",
         "placeholder: string = '%s'", "summarize: int = 3"
@@ -31,7 +31,7 @@ extension OpDefinition {
 }
 
 private func splitText(_ template: [UInt8], _ placeholder: [UInt8]) -> [[UInt8]] {
-    // Between all bytes there is nothing.
+    // An empty placeholder occurs between all bytes.
     if placeholder.isEmpty { return template.isEmpty ? [[]] : template.map { [$0] } }
     var parts: [[UInt8]] = []
     var start = 0

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Strings joined element by element; scalars are joined to every element.
+    /// `StringJoin`: joins strings element by element. Scalars are broadcast.
     static let stringJoin = OpDefinition(
         "StringJoin", "(inputs: N * string) -> (output: string)", "N: int >= 0", "separator: string = ''"
     )
@@ -18,7 +18,7 @@ extension OpDefinition {
 @Sendable private func joinedShape(_ c: inout ShapeContext) throws {
     var shape = PartialShape.scalar
     for index in 0..<c.inputCount where c.input(index) != .scalar {
-        // An unknown rank may turn out to be a scalar, which says nothing about the others.
+        // An input of unknown rank may be a scalar, so that its shape says nothing about the others.
         guard c.input(index).rank != nil else { return c.setOutput(0, .unknown) }
         shape = shape == .scalar ? c.input(index) : try shape.merging(c.input(index))
     }
@@ -48,6 +48,6 @@ private func join(_ context: borrowing KernelContext, _ separator: [UInt8]) thro
 }
 
 extension KernelRequest {
-    /// A required string attribute as it is, UTF-8 or not.
+    /// Returns a required string attribute as bytes, which need not be UTF-8.
     func bytes(_ name: String) throws -> ByteString { try attributes.bytes(name) ?? ByteString(try string(name)) }
 }

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// How many bytes, or UTF-8 characters, each string has.
+    /// `StringLength`: the number of bytes or UTF-8 characters of each string.
     static let stringLength = OpDefinition(
         "StringLength", "(input: string) -> (output: int32)", "unit: {'BYTE', 'UTF8_CHAR'} = 'BYTE'"
     )

@@ -2,7 +2,7 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-/// A kernel that makes of each string of input 0 another one.
+/// Makes a kernel that applies `transform` to each string of input 0.
 func stringMap(_ transform: @escaping @Sendable (ByteString) throws -> ByteString) -> Kernel {
     .sync { context in
         let input = context.input(0)
@@ -15,14 +15,14 @@ func stringMap(_ transform: @escaping @Sendable (ByteString) throws -> ByteStrin
 }
 
 extension UInt8 {
-    /// What C's `isspace` takes for blank: space, tab, line feed, vertical tab, form feed, carriage return.
+    /// Whether the byte is white space by C's `isspace`: space, tab, line feed, vertical tab, form feed, carriage return.
     var isBlank: Bool { self == 0x20 || 0x09...0x0d ~= self }
-    /// Whether it goes on a UTF-8 character rather than beginning one.
+    /// Whether the byte is a continuation byte of UTF-8.
     var continuesCharacter: Bool { self & 0xc0 == 0x80 }
 }
 
 extension [UInt8] {
-    /// Without blanks at its ends.
+    /// The bytes without white space at both ends.
     var stripped: ArraySlice<UInt8> {
         guard let first = firstIndex(where: { !$0.isBlank }), let last = lastIndex(where: { !$0.isBlank }) else {
             return []

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Runs of neighbouring strings of each row of a ragged matrix, joined, of one or several widths.
+    /// `StringNGrams`: the n-grams of each row of a ragged matrix, joined to strings, for one or several widths.
     static let stringNGrams = OpDefinition(
         "StringNGrams", "(data: string, data_splits: Tsplits) -> (ngrams: string, ngrams_splits: Tsplits)",
         "separator: string", "ngram_widths: list(int) >= 0", "left_pad: string", "right_pad: string",
@@ -22,7 +22,7 @@ extension OpDefinition {
         return .sync { context in
             let data = Array(context.elements(0, ByteString.self))
             let splits = try context.input(1).integers("data_splits")
-            // Without even an empty row TensorFlow gives as many empty strings as there are strings.
+            // For empty splits TensorFlow outputs as many empty strings as there are input strings.
             if splits.isEmpty {
                 context.setOutput(0, try Tensor.zeros(.string, Shape(data.count)))
                 return context.setOutput(1, context.input(1))
@@ -52,7 +52,7 @@ private func check(_ splits: [Int], _ count: Int) throws {
 }
 
 private struct NGrams: Sendable {
-    /// So much padding is no use to anybody, and takes memory that the input does not.
+    /// The limit of widths and padding. More has no use, and takes memory that the size of the input does not bound.
     private static let widest = 1 << 20
 
     let separator: [UInt8]
@@ -80,11 +80,11 @@ private struct NGrams: Sendable {
     func of(_ row: ArraySlice<ByteString>) throws -> [ByteString] {
         var grams: [ByteString] = []
         for width in widths {
-            // Wider padding than this would make runs of nothing else.
+            // Wider padding would make n-grams of padding only.
             let padding = max(0, padWidth < 0 ? width - 1 : min(padWidth, width - 1))
             try append(row, width, padding, &grams)
         }
-        // A row too short for every width is kept as one run, if that is asked for.
+        // If a row is too short for every width, `preserve_short_sequences` keeps it as one n-gram.
         if keepsShort, grams.isEmpty, !row.isEmpty, let width = widths.first {
             let padding = max(0, padWidth < 0 ? width - 1 : padWidth)
             try append(row, row.count + 2 * padding, padding, &grams)

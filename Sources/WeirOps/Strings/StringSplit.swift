@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// The parts of each string between any of some delimiter characters, as a sparse matrix.
+    /// `StringSplit`: splits each string at any of some delimiter bytes into a row of a sparse matrix.
     static let stringSplit = OpDefinition(
         "StringSplit", "(input: string, delimiter: string) -> (indices: int64, values: string, shape: int64)",
         "skip_empty: bool = true"
@@ -20,14 +20,14 @@ extension OpDefinition {
             let delimiters = Set(delimiter.elements(ByteString.self)[0].bytes)
             try splitText(context) { text in
                 if text.bytes.isEmpty { return [] }
-                // Without a delimiter every byte is a part.
+                // Without delimiters each byte is a part.
                 if delimiters.isEmpty { return text.bytes.indices.map { text.bytes[$0...$0] } }
                 return text.bytes.split(omittingEmptySubsequences: skipsEmpty, whereSeparator: delimiters.contains)
             }
         }
     }
 
-    /// The parts of each string between separators, as Python's `split` gives them, as a sparse matrix.
+    /// `StringSplitV2`: splits each string at a separator, like Python's `split`, into a row of a sparse matrix.
     static let stringSplitV2 = OpDefinition(
         "StringSplitV2", "(input: string, sep: string) -> (indices: int64, values: string, shape: int64)",
         "maxsplit: int = -1"
@@ -77,7 +77,7 @@ private func splitText(_ context: borrowing KernelContext, _ parts: (ByteString)
     context.setOutput(2, Tensor([Int64(input.elementCount), Int64(columnCount)]))
 }
 
-/// The parts between blanks; after `limit` of them, if positive, the rest is one, even when it is empty.
+/// Splits at white space. After `limit` parts, if positive, the rest is one part, even if it is empty.
 private func words(_ text: [UInt8], _ limit: Int) -> [ArraySlice<UInt8>] {
     var found: [ArraySlice<UInt8>] = []
     var rest = text.drop(while: \.isBlank)
@@ -90,7 +90,7 @@ private func words(_ text: [UInt8], _ limit: Int) -> [ArraySlice<UInt8>] {
     return found
 }
 
-/// The parts between separators, empty ones too; after `limit` of them, if positive, the rest is one.
+/// Splits at a separator. Empty parts are kept. After `limit` parts, if positive, the rest is one part.
 private func parts(_ text: [UInt8], _ separator: [UInt8], _ limit: Int) -> [ArraySlice<UInt8>] {
     var found: [ArraySlice<UInt8>] = []
     var start = 0

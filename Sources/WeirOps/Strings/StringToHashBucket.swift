@@ -3,7 +3,8 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// The bucket that each string falls in, by a hash that is the same on every machine and in every version.
+    /// `StringToHashBucketFast`: the bucket of each string by FarmHash's fingerprint, which is the same on every machine and in
+    /// every version.
     static let stringToHashBucketFast = OpDefinition(
         "StringToHashBucketFast", "(input: string) -> (output: int64)", "num_buckets: int >= 1"
     )
@@ -11,7 +12,7 @@ extension OpDefinition {
     .noGradient()
     .kernel { request in try buckets(request, FarmFingerprint.hash) }
 
-    /// The same by an older hash.
+    /// `StringToHashBucket`: the bucket of each string by MurmurHash64A, an older hash.
     static let stringToHashBucket = OpDefinition(
         "StringToHashBucket", "(string_tensor: string) -> (output: int64)", "num_buckets: int >= 1"
     )
@@ -19,7 +20,8 @@ extension OpDefinition {
     .noGradient()
     .kernel { request in try buckets(request, MurmurHash.hash) }
 
-    /// The same by a hash with a key: nobody can make many strings for one bucket who does not know it.
+    /// `StringToHashBucketStrong`: the bucket of each string by SipHash with a key. Without the key nobody can construct
+    /// many strings for one bucket.
     static let stringToHashBucketStrong = OpDefinition(
         "StringToHashBucketStrong", "(input: string) -> (output: int64)", "num_buckets: int >= 1", "key: list(int)"
     )
@@ -39,7 +41,7 @@ private func buckets(_ request: KernelRequest, _ hash: @escaping @Sendable ([UIn
         let input = context.input(0)
         let output = try context.output(0, .int64, input.shape).mutableElements(Int64.self)
         for (index, text) in input.elements(ByteString.self).enumerated() {
-            // Below a positive Int, so it fits.
+            // The remainder is below a positive Int, so it fits.
             output[index] = Int64(hash(text.bytes) % UInt64(count))
         }
     }

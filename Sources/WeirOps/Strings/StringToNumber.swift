@@ -8,7 +8,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Each string read as a number.
+    /// `StringToNumber`: parses each string as a number.
     static let stringToNumber = OpDefinition(
         "StringToNumber", "(string_tensor: string) -> (output: out_type)",
         "out_type: {float, double, int32, int64, uint32, uint64} = float"
@@ -42,14 +42,14 @@ private func numbers<E: TensorElement>(_ read: @escaping @Sendable ([UInt8]) -> 
 }
 
 private func integer<T: FixedWidthInteger>(_ text: [UInt8], as type: T.Type) -> T? {
-    // Swift's own reader is as strict as TensorFlow's, but for the plus sign, which TensorFlow takes too.
+    // Swift's parser accepts the same as TensorFlow's, including a plus sign.
     T(String(decoding: text, as: UTF8.self))
 }
 
-/// The C library's reader of numbers: takes what it can, and says where it stopped.
+/// The type of C's `strtof` and `strtod`: they parse as much as they can and return where they stopped.
 private typealias FloatingReader<F> = (UnsafePointer<CChar>, UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> F
 
-/// Reads the whole of a text, or nothing.
+/// Parses the whole text as a number. Returns nil if that is not possible.
 private func floating<F>(_ text: [UInt8], _ read: FloatingReader<F>) -> F? {
     guard !text.isEmpty, !text.contains(0) else { return nil }
     let terminated = text.map { CChar(bitPattern: $0) } + [0]

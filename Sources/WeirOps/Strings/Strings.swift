@@ -1,7 +1,7 @@
 package import WeirGraph
 import WeirKernels
 
-/// Text and other bytes: what ops do with the elements of string tensors.
+/// The ops on string tensors.
 package let stringOps: [OpDefinition] = [
     .stringJoin, .reduceJoin, .unsortedSegmentJoin, .stringSplit, .stringSplitV2, .stringNGrams, .substr,
     .stringLength, .stringLower, .stringUpper, .stringStrip,

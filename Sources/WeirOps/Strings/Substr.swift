@@ -3,7 +3,8 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// A part of each string, by position and length in bytes or characters; negative positions count from the end.
+    /// `Substr`: a part of each string, by position and length in bytes or characters. A negative position counts from the
+    /// end.
     static let substr = OpDefinition(
         "Substr", "(input: string, pos: T, len: T) -> (output: string)", "T: {int32, int64}",
         "unit: {'BYTE', 'UTF8_CHAR'} = 'BYTE'"
@@ -43,7 +44,7 @@ private func cut(_ context: borrowing KernelContext, _ countsCharacters: Bool) t
         let range =
             countsCharacters
             ? characterRange(text.bytes, starts[cut], counts[cut])
-            // A negative number of bytes is all there are, of characters none: so TensorFlow has it.
+            // As in TensorFlow, a negative length selects all bytes, but no characters.
             : byteRange(text.count, starts[cut], counts[cut] < 0 ? .max : counts[cut])
         guard let range else {
             let shown = countsCharacters ? "string" : "string b'\(text)'"
@@ -53,7 +54,7 @@ private func cut(_ context: borrowing KernelContext, _ countsCharacters: Bool) t
     }
 }
 
-/// Where the element lies that each element of `shape` is broadcast from.
+/// Returns the index in `source` from which each element of `shape` is broadcast.
 private func broadcastPlaces(_ source: Shape, to shape: Shape) -> [Int] {
     guard shape.elementCount > 0 else { return [] }
     var places = [0]

@@ -6,14 +6,14 @@
 import WeirKernels
 import WeirTensor
 
-/// A tensor as text in brackets, each dimension cut to its first and last elements: what TensorFlow's `tf.print` shows.
+/// The text of a tensor in brackets, as in TensorFlow's `tf.print`. Each dimension shows only its first and last elements.
 struct TensorText {
     private let tensor: Tensor
     private let dimensions: [Int]
-    /// How many elements are shown at each end of a dimension.
+    /// The number of elements that are shown at each end of a dimension.
     private let limit: Int
 
-    /// - Parameter limit: negative for all.
+    /// - Parameter limit: the number of elements at each end of a dimension; negative for all.
     init(_ tensor: Tensor, limit: Int) {
         self.tensor = tensor
         dimensions = tensor.shape.dimensions
@@ -23,7 +23,7 @@ struct TensorText {
     func append(to text: inout [UInt8]) {
         switch tensor.dtype {
         case .complex64, .complex128, .resource, .variant: appendUnprintable(to: &text)
-        // TensorFlow shows no brackets around no truth at all.
+        // TensorFlow prints no brackets for a bool tensor if no element is shown.
         case .bool where limit == 0: break
         default:
             if dimensions.isEmpty {
@@ -37,7 +37,7 @@ struct TensorText {
     private func appendDimension(_ dimension: Int, start: Int, to text: inout [UInt8]) {
         if dimension == dimensions.count { return appendElement(start, to: &text) }
         let count = dimensions[dimension]
-        // Nothing is stepped over when nothing is shown, however large the dimensions behind may claim to be.
+        // If nothing is shown, the product of the dimensions is not needed, and it could overflow.
         let step = limit == 0 ? 0 : dimensions[(dimension + 1)...].reduce(1, *)
         text.append(UInt8(ascii: "["))
         for index in 0..<min(limit, count) {
@@ -55,7 +55,7 @@ struct TensorText {
         text.append(UInt8(ascii: "]"))
     }
 
-    /// A blank within a row; between rows, planes… one line feed for each dimension, and blanks under the brackets.
+    /// Appends the separator: a space within a row; else one line feed for each dimension and spaces to align the brackets.
     private func appendSpace(_ dimension: Int, to text: inout [UInt8]) {
         text += repeatElement(UInt8(ascii: "\n"), count: dimensions.count - 1 - dimension)
         text += repeatElement(UInt8(ascii: " "), count: dimension == dimensions.count - 1 ? 1 : dimension + 1)
@@ -93,7 +93,7 @@ struct TensorText {
         printed(Double(value), digits: [6, 9]) { strtof($0, nil) == value }
     }
 
-    /// With as many digits as it takes to read the same number back.
+    /// Prints with the fewest of `digits` with which the text converts back to the same number.
     private func printed(_ value: Double, digits: [Int], _ isExact: (String) -> Bool) -> String {
         if value.isNaN { return "nan" }
         var text = ""

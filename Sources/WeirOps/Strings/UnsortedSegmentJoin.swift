@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Strings joined that have the same segment id.
+    /// `UnsortedSegmentJoin`: joins the strings with the same segment ID.
     static let unsortedSegmentJoin = OpDefinition(
         "UnsortedSegmentJoin",
         "(inputs: string, segment_ids: Tindices, num_segments: Tnumsegments) -> (output: string)",

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Ends the step with some values in the message unless a condition holds.
+    /// `Assert`: fails the step with `invalidArgument` when `condition` is false. The message shows the tensors of `data`.
     static let assert = OpDefinition(
         "Assert", "(condition: bool, data: T) -> ()", "T: list(type) >= 1", "summarize: int = 3"
     )
@@ -24,8 +24,9 @@ extension OpDefinition {
 }
 
 extension GraphBuilder {
-    /// Ends the step with `data` in the message unless `condition` holds.
-    /// - Parameter summarize: how many elements of each tensor the message shows.
+    /// Fails the step with `invalidArgument` when `condition`, a bool scalar, is false (`Assert`). The message shows
+    /// `data`.
+    /// - Parameter summarize: the number of elements of each tensor that the message shows.
     @discardableResult public func assert(
         _ condition: Output, data: [Output], summarize: Int = 3, name: String? = nil
     ) -> Operation {

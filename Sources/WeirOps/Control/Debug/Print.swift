@@ -9,7 +9,8 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Passes its input on and writes some values to the standard error stream.
+    /// `Print`: passes its input on and writes the tensors of `data` to standard error. It prints only `first_n` times if
+    /// `first_n` >= 0.
     static let print = OpDefinition(
         "Print", "(input: T, data: U) -> (output: T)", "T: type", "U: list(type) >= 0", "message: string = ''",
         "first_n: int = -1", "summarize: int = 3"
@@ -37,7 +38,7 @@ extension OpDefinition {
         }
     }
 
-    /// Writes a string to a stream or a file.
+    /// `PrintV2`: writes a string scalar to standard output, standard error or the end of a file.
     static let printV2 = OpDefinition(
         "PrintV2", "(input: string) -> ()", "output_stream: string = 'stderr'", "end: string = '\n'"
     )
@@ -55,7 +56,7 @@ extension OpDefinition {
         }
     }
 
-    /// Seconds since 1970.
+    /// `Timestamp`: the seconds since 1970.
     static let timestamp = OpDefinition("Timestamp", "() -> (ts: double)")
         .stateful()
         .shape(ShapeFunctions.scalar)
@@ -69,7 +70,7 @@ extension OpDefinition {
         }
 }
 
-/// Where printed text goes.
+/// The destination of `PrintV2`, from its attribute `output_stream`.
 private enum TextStream: Sendable {
     case output, error
     case file(String)
@@ -91,7 +92,7 @@ private enum TextStream: Sendable {
 
     func write(_ text: String) { try? append(Array(text.utf8)) }
 
-    /// Writes in one piece, so that lines of different steps do not mix.
+    /// Writes all bytes together, so that the lines of concurrent steps do not mix.
     func append(_ bytes: [UInt8]) throws {
         switch self {
         case .output: TextStream.write(bytes, to: 1)
@@ -122,7 +123,11 @@ private enum TextStream: Sendable {
 }
 
 extension Output {
-    /// The same, and writes `data` to the standard error stream of the device's process.
+    /// Returns this output and, when it is computed, writes `data` to the standard error stream of the device's process
+    /// (`Print`).
+    /// - Parameters:
+    ///   - firstN: the number of executions that print; -1 for all.
+    ///   - summarize: the number of elements of each tensor that are printed.
     public func printing(
         _ data: [Output], message: String = "", firstN: Int = -1, summarize: Int = 3, name: String? = nil
     ) -> Output {

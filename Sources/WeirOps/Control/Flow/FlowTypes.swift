@@ -3,19 +3,19 @@ import WeirKernels
 import WeirTensor
 
 extension DTypeSet {
-    /// What the flow ops of a GPU keep in host memory.
+    /// The dtypes that control flow ops on a GPU keep in host memory.
     static let flowHost = DTypeSet(.int32, .string, .resource)
-    /// The same for Switch.
+    /// The dtypes that `Switch` on a GPU keeps in host memory.
     static let switchHost = DTypeSet(.int32, .string, .resource, .bool)
 }
 
 extension OpDefinition {
-    /// Adds the kernels of an op that passes tensors of any type on: on a GPU some types lie in host memory.
+    /// Adds the kernels of an op that passes tensors of any dtype on. On a GPU, tensors of some dtypes are in host memory.
     ///
     /// - Parameters:
-    ///   - host: those types.
-    ///   - always: arguments in host memory whatever the type.
-    ///   - moved: arguments in host memory when the type is one of `host`.
+    ///   - host: the dtypes in host memory.
+    ///   - always: the arguments in host memory for every dtype.
+    ///   - moved: the arguments in host memory for a dtype of `host`.
     func passingKernels(
         host: DTypeSet, always: Set<String> = [], moved: Set<String>, make: @escaping KernelFactory.Make
     ) -> OpDefinition {

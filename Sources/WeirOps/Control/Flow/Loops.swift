@@ -3,13 +3,13 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Brings a value into a loop's frame.
+    /// `Enter`: passes its input into the frame of a loop.
     static let enter = entering("Enter", "(data: T) -> (output: T)")
     static let refEnter = entering("RefEnter", "(data: Ref(T)) -> (output: Ref(T))")
-    /// Brings a value out of a loop's frame.
+    /// `Exit`: passes its input out of the frame of a loop.
     static let exit = passing("Exit", "(data: T) -> (output: T)").role(.exit)
     static let refExit = passing("RefExit", "(data: Ref(T)) -> (output: Ref(T))").role(.exit)
-    /// Brings a value to the loop's next iteration.
+    /// `NextIteration`: passes its input to the next iteration of the loop.
     static let nextIteration = passing("NextIteration", "(data: T) -> (output: T)").role(.nextIteration)
     static let refNextIteration = passing("RefNextIteration", "(data: Ref(T)) -> (output: Ref(T))").role(.nextIteration)
 
@@ -19,7 +19,7 @@ extension OpDefinition {
             "parallel_iterations: int = 10"
         )
         .role(.enter)
-        // A loop variable may change its shape from one iteration to the next; an invariant keeps it.
+        // A loop variable may have another shape in the next iteration. A loop invariant has one shape.
         .shape { c in
             if c.attributes.bool("is_constant") == true { ShapeFunctions.unchanged(&c) }
             if let handle = c.handle(0) { c.setHandle(0, handle.dtype, handle.shape) }
@@ -38,7 +38,7 @@ extension OpDefinition {
             .passingKernels(host: .flowHost, moved: ["data", "output"], make: passOn)
     }
 
-    /// Passes a loop's condition on; where loops end when their step is cancelled.
+    /// `LoopCond`: passes the condition of a loop on. It fails when the step is cancelled, so that an endless loop ends.
     static let loopCond = OpDefinition("LoopCond", "(input: bool) -> (output: bool)")
         .role(.loopCondition)
         .shape { c in

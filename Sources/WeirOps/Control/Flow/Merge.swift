@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Gives whichever of its inputs is alive, and its number.
+    /// `Merge`: outputs the first input that is not dead, and its index.
     static let merge = merging("Merge", "(inputs: N * T) -> (output: T, value_index: int32)")
     static let refMerge = merging("RefMerge", "(inputs: Ref(N * T)) -> (output: Ref(T), value_index: int32)")
 
@@ -15,7 +15,7 @@ extension OpDefinition {
                 c.setOutput(1, .scalar)
             }
             .gradient { g in
-                // Each input gets what flows in if it was the one.
+                // An input gets the gradient if it was the one that was taken, else a dead tensor.
                 g.inputs.indices.map { index -> Output? in
                     let wasTaken = g.op("Equal", g.outputs[1], g.constant(Tensor(Int32(index))))
                     return g.ops("Switch", [g.gradient(), wasTaken])[1]
@@ -38,7 +38,7 @@ extension OpDefinition {
     }
 }
 
-/// What is known of a value that may have any of these shapes.
+/// Returns the most specific shape that all of these shapes match: dimensions that differ are unknown.
 private func commonShape(_ shapes: [PartialShape]) -> PartialShape {
     guard var common = shapes.first?.dimensions else { return .unknown }
     for shape in shapes.dropFirst() {
@@ -49,7 +49,7 @@ private func commonShape(_ shapes: [PartialShape]) -> PartialShape {
 }
 
 extension GraphBuilder {
-    /// Whichever of these outputs is alive, and its number.
+    /// Returns the one of `inputs` that is not dead, and its index, an `int32` scalar (`Merge`).
     public func merge(_ inputs: [Output], name: String? = nil) -> (output: Output, index: Output) {
         let node = add(inputs.allSatisfy(\.isReference) ? "RefMerge" : "Merge", inputs, name: name)
         return (node[0], node[1])

@@ -3,15 +3,16 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Does nothing, once all that it depends on has run.
+    /// `NoOp`: does nothing. It orders other nodes through control edges.
     static let noOp = OpDefinition("NoOp", "() -> ()").role(.noOp).noGradient().kernel(gpu: [:]) { _ in .sync { _ in } }
 
-    /// The same, run even when what it depends on is dead.
+    /// `ControlTrigger`: like `NoOp`, but it also runs when its control inputs are dead.
     static let controlTrigger = OpDefinition("ControlTrigger", "() -> ()").role(.controlTrigger).noGradient().kernel(gpu: [:]) { _ in
         .sync { _ in }
     }
 
-    /// Ends the step with an error. TensorFlow ends the process; a step of one client must not end everybody's.
+    /// `Abort`: fails the step. TensorFlow's op ends the process, but here a step of one client must not end the steps of
+    /// others.
     static let abort = OpDefinition("Abort", "() -> ()", "error_msg: string = ''", "exit_without_error: bool = false")
         .noGradient()
         .kernel { request in
@@ -21,7 +22,7 @@ extension OpDefinition {
 }
 
 extension GraphBuilder {
-    /// An operation that does nothing, once the given ones have run.
+    /// Adds a node that does nothing and runs after `operations` (`NoOp`).
     @discardableResult public func noOp(after operations: [Operation] = [], name: String? = nil) -> Operation {
         add("NoOp", name: name, controls: operations)
     }

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// One of several variables, by number.
+    /// `RefSelect`: outputs the reference to one of several variables, by index.
     static let refSelect = OpDefinition(
         "RefSelect", "(index: int32, inputs: Ref(N * T)) -> (output: Ref(T))", "T: type", "N: int >= 1"
     )

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Sends its input to one of two outputs; the other is dead.
+    /// `Switch`: passes its input to the output that `pred` selects. The other output is dead.
     static let `switch` = switching("Switch", "(data: T, pred: bool) -> (output_false: T, output_true: T)")
     static let refSwitch = switching(
         "RefSwitch", "(data: Ref(T), pred: bool) -> (output_false: Ref(T), output_true: Ref(T))"
@@ -30,7 +30,8 @@ extension OpDefinition {
             }
     }
 
-    /// Sends its input to one of several outputs; the others are dead.
+    /// `_SwitchN`: passes its input to the output with the given index, or to the last if the index is out of range. The
+    /// others are dead.
     static let switchN = OpDefinition(
         "_SwitchN", "(data: T, output_index: int32) -> (outputs: num_outs * T)", "num_outs: int >= 1", "T: type"
     )
@@ -55,19 +56,19 @@ private func notScalar(_ tensor: Tensor) -> Status {
     .invalidArgument("The second input must be a scalar, but it has shape \(tensor.shape)")
 }
 
-/// What flows back is what came into the output that was taken.
+/// The gradient of `Switch` is the gradient of the output that was taken.
 @Sendable private func switchGradient(_ g: GradientContext) -> [Output?] {
     let branches = (0..<2).map { output in
-        // Where nothing flows, zeros; dead ones if this output was dead. What flows may not know: a constant is alive
-        // whichever way was taken.
+        // A missing gradient is zeros. The `Switch` makes the gradient of the dead output dead: on its own it may be alive,
+        // for example a constant.
         g.ops("Switch", [g.gradient(output), g.inputs[1]])[output]
     }
     return [g.op("Merge", branches[0], branches[1]), nil]
 }
 
 extension Output {
-    /// This output in two copies, of which only one is alive in a step: `ifTrue` when the predicate holds, else
-    /// `ifFalse`.
+    /// Returns two outputs with this value, of which one is dead in each step (`Switch`).
+    /// - Parameter predicate: a bool scalar. `ifTrue` is alive when it is true, else `ifFalse`.
     public func switched(by predicate: Output, name: String? = nil) -> (ifFalse: Output, ifTrue: Output) {
         let node = builder.add(isReference ? "RefSwitch" : "Switch", [self, predicate], name: name)
         return (node[0], node[1])

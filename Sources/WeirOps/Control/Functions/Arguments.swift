@@ -3,10 +3,10 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// An argument of a function; the executor fills it in by itself.
+    /// `_Arg`: an argument of a function. The executor sets its output itself and does not run the kernel.
     static let argument = makeArgument("_Arg")
     static let deviceArgument = makeArgument("_DeviceArg")
-    /// A result of a function; the executor takes it by itself.
+    /// `_Retval`: a result of a function. The executor takes its input itself and does not run the kernel.
     static let result = makeResult("_Retval")
     static let deviceResult = makeResult("_DeviceRetval")
 
@@ -15,7 +15,8 @@ extension OpDefinition {
             .role(.argument)
             .statefulWithKernelPerGraph()
             .shape { c in
-                // Neither is in the schema: whoever builds the body may know.
+                // These attributes are not in the schema. The builder of the function's body sets them if it knows the
+                // shape.
                 if let shape = c.attributes.shapes("_output_shapes")?.first { c.setOutput(0, shape) }
                 if let dtype = c.attributes.types("_handle_dtypes")?.first,
                     let shape = c.attributes.shapes("_handle_shapes")?.first

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Calls a function.
+    /// `PartitionedCall`: calls a function.
     static let partitionedCall = calling("PartitionedCall")
     static let statefulPartitionedCall = calling("StatefulPartitionedCall").statefulWithKernelPerGraph()
 
@@ -28,7 +28,7 @@ extension OpDefinition {
         }
     }
 
-    /// Calls a function on the device that the first input names, which here must be the node's own.
+    /// `RemoteCall`: calls a function on the device that the first input names. Here this must be the device of the node.
     static let remoteCall = OpDefinition(
         "RemoteCall", "(target: string, args: Tin) -> (output: Tout)", "Tin: list(type) >= 1", "Tout: list(type) >= 1",
         "f: func"
@@ -55,8 +55,8 @@ extension OpDefinition {
         }
     }
 
-    /// The gradient of a function. The gradient's own nodes take its place before a graph is placed; only of a function that
-    /// stays a call it is not built.
+    /// `SymbolicGradient`: the gradient of a function. Before placement it is replaced with the nodes of the gradient. The
+    /// kernel only reports that the function was not inlined, in which case its gradient cannot be built.
     static let symbolicGradient = OpDefinition(
         "SymbolicGradient", "(input: Tin) -> (output: Tout)", "Tin: list(type) >= 1", "Tout: list(type) >= 1", "f: func"
     )

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Calls one of two functions.
+    /// `If`: calls one of two functions.
     static let `if` = conditional("If").statefulWithKernelPerGraph()
     static let statelessIf = conditional("StatelessIf")
 
@@ -31,7 +31,7 @@ extension OpDefinition {
         }
     }
 
-    /// Calls one of several functions; the last when the number is none of theirs.
+    /// `Case`: calls the function with the given index, or the last if the index is out of range.
     static let `case` = selection("Case").statefulWithKernelPerGraph()
     static let statelessCase = selection("StatelessCase")
 
@@ -61,7 +61,7 @@ extension OpDefinition {
     }
 }
 
-/// The outputs' shapes as the node's attribute says.
+/// Sets the output shapes to those of the node's attribute `output_shapes`.
 @Sendable func promisedShapes(_ c: inout ShapeContext) {
     for (index, shape) in (c.attributes.shapes("output_shapes") ?? []).enumerated() { c.setOutput(index, shape) }
 }

@@ -3,8 +3,8 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-/// A function that a node calls. It is looked up when it is first called: a branch that is never taken is never made
-/// ready, and a function may call itself.
+/// A function that a node calls. It is instantiated at the first call: a branch that is never taken costs nothing, and a
+/// function may call itself.
 final class NodeFunction: Sendable {
     private let reference: FunctionReference
     private let functions: any FunctionInstantiator
@@ -32,7 +32,7 @@ final class NodeFunction: Sendable {
     }
     private func find() throws -> any CallableFunction {
         if let found = instance.withLock({ $0 }) { return found }
-        // Not under the lock: making a function ready may take long, and may find this node in it.
+        // Instantiates without the lock: it may take long, and the function may contain this node.
         let made = try functions.instantiate(reference)
         return instance.withLock { instance in
             if let found = instance { return found }
@@ -42,7 +42,7 @@ final class NodeFunction: Sendable {
     }
 }
 
-/// A call's results as outputs, checked against what the node promises.
+/// Checks the results of a call against the node's output types and returns them as outputs.
 func callOutputs(_ result: Result<[Tensor], Status>, _ types: [PortType]) -> Result<[EdgeValue], Status> {
     result.flatMap { tensors in
         guard tensors.count == types.count else {

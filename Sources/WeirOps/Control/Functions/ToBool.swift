@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// What a condition of any type comes to. TensorFlow's `ToBool`.
+    /// `ToBool`: converts a condition of any dtype to a bool scalar. See `Tensor.truth()`.
     static let toBool = OpDefinition("ToBool", "(input: T) -> (output: bool)", "T: type")
         .shape(ShapeFunctions.scalar)
         .noGradient()

@@ -2,9 +2,9 @@ import WeirKernels
 import WeirTensor
 
 extension Tensor {
-    /// What a condition of any type comes to: a number is true unless zero, a string unless empty, a tensor that is no
-    /// scalar when it has elements.
-    /// - Throws: `invalidArgument` when the type knows no truth.
+    /// Converts a condition of any dtype to a bool. A number is true unless it is 0, a string unless it is empty. A tensor
+    /// that is not a scalar is true if it has elements.
+    /// - Throws: `invalidArgument` when a scalar has a dtype that cannot be converted.
     func truth() throws(Status) -> Bool {
         guard rank == 0 else { return elementCount > 0 }
         switch dtype {

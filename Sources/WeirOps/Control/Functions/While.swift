@@ -5,7 +5,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Calls a function on its own results as long as another says so.
+    /// `While`: calls `body` on its own results as long as `cond` returns true for them.
     static let `while` = loop("While").statefulWithKernelPerGraph()
     static let statelessWhile = loop("StatelessWhile")
 
@@ -28,7 +28,7 @@ extension OpDefinition {
 }
 
 /// One execution of a While node.
-private final class LoopRun: @unchecked Sendable {  // its fields belong to whoever runs `go`, one thread at a time
+private final class LoopRun: @unchecked Sendable {  // only the thread that runs `go` uses its fields, one thread at a time
     private let condition: NodeFunction
     private let body: NodeFunction
     private let types: [PortType]
@@ -51,8 +51,8 @@ private final class LoopRun: @unchecked Sendable {  // its fields belong to whoe
         self.done = done
     }
 
-    /// Goes on with the loop. A call that ends before it returns is followed by the next right here, not in its
-    /// completion, so that the stack does not grow with the iterations.
+    /// Continues the loop. If a call completes before it returns, this loop makes the next call, not the completion. So the
+    /// stack does not grow with the number of iterations.
     func go() {
         while true {
             guard !step.cancellation.isCancelled else { return done(.failure(loopCancelled)) }
@@ -72,18 +72,18 @@ private final class LoopRun: @unchecked Sendable {  // its fields belong to whoe
         if isTesting {
             return condition.call(values, in: step) { [device] result in
                 guard case .success(let results) = result, results.count == 1 else { return completion(result) }
-                // What the condition came to is read here.
+                // The condition is read on the host.
                 device.copyToHost(results[0]) { completion($0.map { [$0] }) }
             }
         }
-        // The body gets the only references, so that it may reuse the memory.
+        // The body gets the only references to the values, so that it may reuse their memory.
         let arguments = values
         values = []
         body.call(arguments, in: step, completion)
     }
 
-    /// Takes what a call came to.
-    /// - Returns: whether the loop goes on.
+    /// Takes the result of a call. Completes the node when the loop ends or the call failed.
+    /// - Returns: whether the loop continues.
     private func take(_ result: Result<[Tensor], Status>) -> Bool {
         do throws(Status) {
             let results = try result.get()
@@ -118,7 +118,7 @@ private final class LoopRun: @unchecked Sendable {  // its fields belong to whoe
     }
 }
 
-/// Where a call's return and its completion meet: the later of the two gets the result.
+/// Decides whether a call first returned or first completed. The later of the two events gets the result.
 private final class CallMeeting: Sendable {
     private enum State: Sendable {
         case open, returned
@@ -126,8 +126,8 @@ private final class CallMeeting: Sendable {
     }
     private let state = Mutex(State.open)
 
-    /// Called when the call is complete.
-    /// - Returns: the result when the call had returned before.
+    /// Records that the call is complete.
+    /// - Returns: the result if the call has already returned, else nil.
     func completed(_ result: Result<[Tensor], Status>) -> Result<[Tensor], Status>? {
         state.withLock { state in
             if case .returned = state { return result }
@@ -135,8 +135,8 @@ private final class CallMeeting: Sendable {
             return nil
         }
     }
-    /// Called when the call has returned.
-    /// - Returns: the result when it is complete already.
+    /// Records that the call has returned.
+    /// - Returns: the result if the call is already complete, else nil.
     func returned() -> Result<[Tensor], Status>? {
         state.withLock { state in
             if case .completed(let result) = state { return result }

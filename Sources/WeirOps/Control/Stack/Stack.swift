@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Makes a stack, a new one at every execution.
+    /// `StackV2`: creates a new stack at every execution.
     static let stackV2 = OpDefinition(
         "StackV2", "(max_size: int32) -> (handle: resource)", "elem_type: type", "stack_name: string = ''"
     )
@@ -20,8 +20,8 @@ extension OpDefinition {
     .noGradient()
     .kernel(gpu: [:], hostMemory: ["handle"], make: stackKernel)
 
-    /// Puts a tensor on a stack and passes it on. Tensors stay in the memory they are in: `swap_memory` is heard by no
-    /// device of Weir.
+    /// `StackPushV2`: pushes a tensor on a stack and passes it on. The tensor stays in its memory: no device of Weir
+    /// implements `swap_memory`.
     static let stackPushV2 = pushing("StackPushV2", "resource").stateful()
     static let stackPush = pushing("StackPush", "Ref(string)")
 
@@ -44,7 +44,7 @@ extension OpDefinition {
             }
     }
 
-    /// Takes the top of a stack.
+    /// `StackPopV2`: pops the top of a stack.
     static let stackPopV2 = popping("StackPopV2", "resource").stateful()
     static let stackPop = popping("StackPop", "Ref(string)")
 
@@ -57,7 +57,7 @@ extension OpDefinition {
             }
     }
 
-    /// Drops what is on a stack.
+    /// `StackCloseV2`: closes a stack and releases its tensors.
     static let stackCloseV2 = closingStack("StackCloseV2", "resource").stateful()
     static let stackClose = closingStack("StackClose", "Ref(string)")
 

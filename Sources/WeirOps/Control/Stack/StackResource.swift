@@ -3,7 +3,7 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-/// A stack of tensors that lives as long as a step.
+/// A stack of tensors that lives as long as its step.
 final class StackResource: Resource {
     static let kind = "N10tensorflow5StackE"
     static let container = "_stacks"
@@ -11,7 +11,7 @@ final class StackResource: Resource {
     let name: String
     let dtype: DType
     private let limit: Int
-    /// The tensors, the top last; nil once closed.
+    /// The tensors, the top last. Nil after the stack is closed.
     private let tensors = Mutex<[Tensor]?>([])
 
     init(name: String, dtype: DType, limit: Int) {

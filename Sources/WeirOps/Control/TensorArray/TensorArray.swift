@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Makes a tensor array, a new one at every execution.
+    /// `TensorArrayV3`: creates a new tensor array at every execution.
     static let tensorArrayV3 = OpDefinition(
         "TensorArrayV3", "(size: int32) -> (handle: resource, flow: float)", "dtype: type",
         "element_shape: shape = {unknown}", "dynamic_size: bool = false", "clear_after_read: bool = true",
@@ -41,7 +41,7 @@ extension OpDefinition {
     .noGradient()
     .kernel(gpu: [:], hostMemory: ["size", "handle"], make: tensorArrayKernel)
 
-    /// How many elements there are.
+    /// `TensorArraySizeV3`: the number of elements.
     static let tensorArraySizeV3 = tensorArraySize(.third)
     static let tensorArraySizeV2 = tensorArraySize(.second)
     static let tensorArraySizeV1 = tensorArraySize(.first)
@@ -62,7 +62,7 @@ extension OpDefinition {
             }
     }
 
-    /// Drops what a tensor array holds.
+    /// `TensorArrayCloseV3`: closes a tensor array and releases its elements.
     static let tensorArrayCloseV3 = tensorArrayClose(.third)
     static let tensorArrayCloseV2 = tensorArrayClose(.second)
     static let tensorArrayCloseV1 = tensorArrayClose(.first)

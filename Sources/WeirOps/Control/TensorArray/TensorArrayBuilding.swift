@@ -2,48 +2,51 @@ public import WeirGraph
 import WeirKernels
 public import WeirTensor
 
-/// A tensor array in a graph that is being built.
+/// A tensor array in a graph under construction.
 ///
-/// A value: each write gives a new one that stands for the array after it. In a loop the `flow` of an array is a loop
-/// variable; `with(flow:)` makes an array of it again.
+/// It is a value: each write returns a new `TensorArray`, whose `flow` orders later ops after the write. In a loop, make
+/// `flow` a loop variable and use `with(flow:)` in the body.
 public struct TensorArray: Sendable {
+    /// The handle of the array, the output of `TensorArrayV3`.
     public let handle: Output
-    /// Carries no data, but the order of what is done.
+    /// A float scalar that carries no data. It orders the ops on the array.
     public let flow: Output
+    /// The dtype of the elements.
     public let dtype: DType
+    /// The shape that all elements match.
     public let elementShape: PartialShape
 
     private var builder: GraphBuilder { flow.builder }
 
-    /// This array after what `flow` stands for.
+    /// Returns this array, with later ops ordered after `flow`.
     public func with(flow: Output) -> TensorArray {
         TensorArray(handle: handle, flow: flow, dtype: dtype, elementShape: elementShape)
     }
 
-    /// Writes element `index`, an `int32` scalar.
+    /// Writes `value` to element `index`, an `int32` scalar.
     public func write(_ index: Output, _ value: Output, name: String? = nil) -> TensorArray {
         with(flow: builder.add("TensorArrayWriteV3", [handle, index, value, flow], name: name)[0])
     }
-    /// Reads element `index`, an `int32` scalar.
+    /// Reads element `index`, an `int32` scalar. The elements' shape is that of `elementShape`.
     public func read(_ index: Output, name: String? = nil) -> Output {
         let value = builder.add(
             "TensorArrayReadV3", [handle, index, flow], name: name, attributes: ["dtype": .type(dtype)])[0]
         builder.refineShape(of: value, elementShape)
         return value
     }
-    /// The elements at `indices` as rows of one tensor.
+    /// Returns a tensor whose rows are the elements at `indices`, an `int32` vector.
     public func gather(_ indices: Output, name: String? = nil) -> Output {
         builder.add(
             "TensorArrayGatherV3", [handle, indices, flow], name: name,
             attributes: ["dtype": .type(dtype), "element_shape": .shape(elementShape)])[0]
     }
-    /// All elements as rows of one tensor.
+    /// Returns a tensor whose rows are all elements.
     public func stack(name: String? = nil) -> Output { gather(positions(size()), name: name) }
-    /// Writes the rows of `value` as the elements at `indices`.
+    /// Writes the rows of `value` to the elements at `indices`, an `int32` vector.
     public func scatter(_ indices: Output, _ value: Output, name: String? = nil) -> TensorArray {
         with(flow: builder.add("TensorArrayScatterV3", [handle, indices, value, flow], name: name)[0])
     }
-    /// Writes the rows of `value` as the first elements.
+    /// Writes row i of `value` to element i, for all rows.
     public func unstack(_ value: Output, name: String? = nil) -> TensorArray {
         let zero = builder.constant(Tensor([Int32(0)])), one = builder.constant(Tensor([Int32(1)]))
         let count: Output
@@ -57,19 +60,20 @@ public struct TensorArray: Sendable {
         }
         return scatter(positions(count), value, name: name)
     }
-    /// All elements one after another along their first dimension.
+    /// Returns the concatenation of all elements along dimension 0.
     public func concat(name: String? = nil) -> Output {
         builder.add(
             "TensorArrayConcatV3", [handle, flow], name: name,
             attributes: ["dtype": .type(dtype), "element_shape_except0": .shape(elementShape.dropFirst())])[0]
     }
-    /// Writes pieces of `value`, `lengths` rows each (`int64`), as all the elements.
+    /// Splits `value` along dimension 0 and writes the pieces to all elements. `lengths`, an `int64` vector, holds the rows
+    /// of each piece.
     public func split(_ value: Output, lengths: Output, name: String? = nil) -> TensorArray {
         with(flow: builder.add("TensorArraySplitV3", [handle, value, lengths, flow], name: name)[0])
     }
-    /// How many elements there are.
+    /// Returns the number of elements, an `int32` scalar.
     public func size(name: String? = nil) -> Output { builder.add("TensorArraySizeV3", [handle, flow], name: name)[0] }
-    /// Drops what the array holds.
+    /// Closes the array and releases its elements.
     @discardableResult public func close(name: String? = nil) -> Operation {
         builder.add("TensorArrayCloseV3", [handle], name: name)
     }
@@ -81,13 +85,13 @@ public struct TensorArray: Sendable {
 }
 
 extension GraphBuilder {
-    /// An array of tensors that lives as long as a step.
+    /// Adds a tensor array, which lives as long as a step (`TensorArrayV3`).
     ///
     /// - Parameters:
-    ///   - size: how many elements, an `int32` scalar.
-    ///   - isDynamic: whether writing beyond the end makes it grow.
-    ///   - clearsAfterRead: whether each element is read only once.
-    ///   - hasIdenticalShapes: whether all elements have one shape, which the first write decides.
+    ///   - size: the number of elements, an `int32` scalar.
+    ///   - isDynamic: whether a write beyond the end makes the array larger.
+    ///   - clearsAfterRead: whether a read releases the element, so that it can be read only once.
+    ///   - hasIdenticalShapes: whether all elements have the shape of the first write.
     public func tensorArray(
         size: Output, dtype: DType, elementShape: PartialShape = .unknown, isDynamic: Bool = false,
         clearsAfterRead: Bool = true, hasIdenticalShapes: Bool = false, name: String? = nil

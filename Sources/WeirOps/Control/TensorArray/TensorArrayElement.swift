@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Writes one element.
+    /// `TensorArrayWriteV3`: writes one element.
     static let tensorArrayWriteV3 = tensorArrayWrite(.third).gradient(tensorArrayWriteGradient)
     static let tensorArrayWriteV2 = tensorArrayWrite(.second)
     static let tensorArrayWriteV1 = tensorArrayWrite(.first)
@@ -33,7 +33,7 @@ extension OpDefinition {
         }
     }
 
-    /// Reads one element.
+    /// `TensorArrayReadV3`: reads one element.
     static let tensorArrayReadV3 = tensorArrayRead(.third).gradient(tensorArrayReadGradient)
     static let tensorArrayReadV2 = tensorArrayRead(.second)
     static let tensorArrayReadV1 = tensorArrayRead(.first)
@@ -61,7 +61,7 @@ extension OpDefinition {
     }
 }
 
-/// What was read of the gradient array where something was written of the array.
+/// The gradient of a write is a read of the same element of the gradient array.
 @Sendable private func tensorArrayWriteGradient(_ g: GradientContext) -> [Output?] {
     guard let flow = g.gradients[0] else { return [nil, nil, nil, nil] }
     let array = tensorArrayGradient(g, flow: flow, source: flow)
@@ -70,7 +70,7 @@ extension OpDefinition {
     return [nil, nil, value, flow]
 }
 
-/// Written to the gradient array where something was read of the array.
+/// The gradient of a read is a write to the same element of the gradient array.
 @Sendable private func tensorArrayReadGradient(_ g: GradientContext) -> [Output?] {
     let value = g.gradient()
     let array = tensorArrayGradient(g, flow: g.inputs[2], source: value)

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// The array in which the gradients of a tensor array are gathered.
+    /// `TensorArrayGradV3`: the array that accumulates the gradients of a tensor array.
     static let tensorArrayGradV3 = OpDefinition(
         "TensorArrayGradV3", "(handle: resource, flow_in: float) -> (grad_handle: resource, flow_out: float)",
         "source: string"
@@ -17,7 +17,7 @@ extension OpDefinition {
     .noGradient()
     .kernel(gpu: [:], hostMemory: ["handle", "grad_handle"], make: tensorArrayGradientKernel)
 
-    /// The same with more dimensions before each element's.
+    /// `TensorArrayGradWithShape`: like `TensorArrayGradV3`, but with `shape_to_prepend` before the shape of each element.
     static let tensorArrayGradWithShape = OpDefinition(
         "TensorArrayGradWithShape",
         "(handle: resource, flow_in: float, shape_to_prepend: int32) -> (grad_handle: resource, flow_out: float)",
@@ -64,7 +64,7 @@ extension OpDefinition {
         let gradient = try forward.gradient(source: source, prepending: prefix)
         let name = TensorArrayResource.gradientContainer + gradient.name
         if context.step.resources.find(TensorArrayResource.self, name: name) == nil {
-            // Two nodes may come here at once; they have the same array.
+            // Two nodes may run this at the same time. They have the same array, so the second `create` may fail.
             try? context.step.resources.create(gradient, name: name)
         }
         output.put(gradient, container: TensorArrayResource.gradientContainer, name: gradient.name, context)
@@ -72,18 +72,18 @@ extension OpDefinition {
     }
 }
 
-/// The gradient array of the array that a node works on.
+/// Adds the gradient array of the array that the node of `g` uses.
 ///
 /// - Parameters:
-///   - flow: what must have happened before the size of the array is final.
-///   - source: a gradient, whose name tells one differentiation of the graph from another.
+///   - flow: orders the gradient array after the ops that determine the size of the array.
+///   - source: a gradient. Its name scope tells different differentiations of one graph apart.
 func tensorArrayGradient(_ g: GradientContext, flow: Output, source: Output) -> (handle: Output, flow: Output) {
     let outputs = g.ops(
         "TensorArrayGradV3", [g.inputs[0], flow], attributes: ["source": .string(gradientSource(source))])
     return outputs.count == 2 ? (outputs[0], outputs[1]) : (flow, flow)
 }
 
-/// The name scope up to the last part that begins with `gradients`.
+/// Returns the name scope up to the last part that begins with `gradients`.
 private func gradientSource(_ gradient: Output) -> String {
     let parts = gradient.nodeName.split(separator: "/")
     guard let last = parts.lastIndex(where: { $0.hasPrefix("gradients") }) else { return "gradients" }

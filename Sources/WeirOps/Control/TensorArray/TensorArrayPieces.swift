@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// All elements one after another along their first dimension.
+    /// `TensorArrayConcatV3`: concatenates all elements along dimension 0.
     static let tensorArrayConcatV3 = tensorArrayConcat(.third).gradient(tensorArrayConcatGradient)
     static let tensorArrayConcatV2 = tensorArrayConcat(.second)
     static let tensorArrayConcatV1 = tensorArrayConcat(.first)
@@ -21,7 +21,7 @@ extension OpDefinition {
         .kernel(gpu: [:], hostMemory: ["handle", "lengths"], make: tensorArrayConcatKernel)
     }
 
-    /// Writes pieces of a tensor, cut along its first dimension, as all the elements.
+    /// `TensorArraySplitV3`: splits a tensor along dimension 0 and writes the pieces to all elements.
     static let tensorArraySplitV3 = tensorArraySplit(.third).gradient(tensorArraySplitGradient)
     static let tensorArraySplitV2 = tensorArraySplit(.second)
     static let tensorArraySplitV1 = tensorArraySplit(.first)
@@ -130,14 +130,14 @@ extension OpDefinition {
     }
 }
 
-/// The gradient's pieces are written to the gradient array.
+/// The gradient of a concat splits the gradient into the gradient array.
 @Sendable private func tensorArrayConcatGradient(_ g: GradientContext) -> [Output?] {
     let value = g.gradient()
     let array = tensorArrayGradient(g, flow: g.inputs[1], source: value)
     return [nil, g.op("TensorArraySplitV3", array.handle, value, g.outputs[1], array.flow)]
 }
 
-/// The pieces are read of the gradient array.
+/// The gradient of a split concatenates the gradient array.
 @Sendable private func tensorArraySplitGradient(_ g: GradientContext) -> [Output?] {
     guard let flow = g.gradients[0] else { return [nil, nil, nil, nil] }
     let array = tensorArrayGradient(g, flow: flow, source: flow)

@@ -3,7 +3,7 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-/// A tensor array that lives as long as a step, and its gradient arrays.
+/// A tensor array, which lives as long as its step, and its gradient arrays.
 final class TensorArrayResource: Resource {
     static let kind = "N10tensorflow11TensorArrayE"
     static let container = "_tensor_arrays"
@@ -13,7 +13,7 @@ final class TensorArrayResource: Resource {
     let dtype: DType
     let isGradient: Bool
     private let state: Mutex<TensorArrayState>
-    /// By source: one for each differentiation of the graph.
+    /// The gradient arrays by source: one for each differentiation of the graph.
     private let gradients = Mutex<[String: TensorArrayResource]>([:])
 
     init(_ state: TensorArrayState) {
@@ -28,20 +28,22 @@ final class TensorArrayResource: Resource {
     }
     func close() { state.withLock { $0.close() } }
 
-    /// - Throws: `invalidArgument` when an op means another type.
+    /// - Throws: `invalidArgument` when an op writes another dtype.
     func requireWritten(_ dtype: DType) throws {
         guard dtype == self.dtype else {
             throw Status.invalidArgument("TensorArray dtype is \(self.dtype) but Op is trying to write dtype \(dtype).")
         }
     }
+    /// - Throws: `invalidArgument` when an op reads another dtype.
     func requireRead(_ dtype: DType) throws {
         guard dtype == self.dtype else {
             throw Status.invalidArgument("TensorArray dtype is \(self.dtype) but Op requested dtype \(dtype).")
         }
     }
 
-    /// The array in which the gradients of this one are gathered, made at the first call; from then on this one keeps
-    /// its size.
+    /// Returns the array that accumulates the gradients of this one. The first call for a source creates it. Afterwards the
+    /// size of this array is fixed.
+    /// - Parameter prefix: the dimensions to put before the shape of each element.
     func gradient(source: String, prepending prefix: Shape?) throws -> TensorArrayResource {
         let forward = try withState { state throws -> TensorArrayState in
             state.fixSize()

@@ -3,11 +3,11 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Some elements as rows of one tensor.
+    /// `TensorArrayGatherV3`: a tensor whose rows are the elements at some indices.
     static let tensorArrayGatherV3 = tensorArrayGather(.third).gradient(tensorArrayGatherGradient)
     static let tensorArrayGatherV2 = tensorArrayGather(.second)
     static let tensorArrayGatherV1 = tensorArrayGather(.first)
-    /// All elements as rows of one tensor.
+    /// `TensorArrayPack`: a tensor whose rows are all elements.
     static let tensorArrayPack = OpDefinition(
         "TensorArrayPack", .first, "(handle: HANDLE, flow_in: float) -> (value: dtype)", "dtype: type",
         "element_shape: shape = {unknown}"
@@ -30,11 +30,11 @@ extension OpDefinition {
         .kernel(gpu: [:], hostMemory: ["handle", "indices"], make: tensorArrayGatherKernel)
     }
 
-    /// Writes the rows of a tensor as elements.
+    /// `TensorArrayScatterV3`: writes the rows of a tensor to the elements at some indices.
     static let tensorArrayScatterV3 = tensorArrayScatter(.third).gradient(tensorArrayScatterGradient)
     static let tensorArrayScatterV2 = tensorArrayScatter(.second)
     static let tensorArrayScatterV1 = tensorArrayScatter(.first)
-    /// Writes the rows of a tensor as all the elements.
+    /// `TensorArrayUnpack`: writes the rows of a tensor to all elements.
     static let tensorArrayUnpack = OpDefinition(
         "TensorArrayUnpack", .first, "(handle: HANDLE, value: T, flow_in: float) -> (flow_out: float)", "T: type"
     )
@@ -156,14 +156,14 @@ extension OpDefinition {
     }
 }
 
-/// The gradient's rows are written to the gradient array.
+/// The gradient of a gather scatters the gradient into the gradient array.
 @Sendable private func tensorArrayGatherGradient(_ g: GradientContext) -> [Output?] {
     let value = g.gradient()
     let array = tensorArrayGradient(g, flow: g.inputs[2], source: value)
     return [nil, nil, g.op("TensorArrayScatterV3", array.handle, g.inputs[1], value, array.flow)]
 }
 
-/// The rows are read of the gradient array.
+/// The gradient of a scatter gathers from the gradient array.
 @Sendable private func tensorArrayScatterGradient(_ g: GradientContext) -> [Output?] {
     guard let flow = g.gradients[0] else { return [nil, nil, nil, nil] }
     let array = tensorArrayGradient(g, flow: flow, source: flow)

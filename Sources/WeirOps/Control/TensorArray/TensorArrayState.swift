@@ -1,17 +1,17 @@
 import WeirKernels
 import WeirTensor
 
-/// What a tensor array holds and what may be done with it, apart from steps and locks.
+/// The elements of a tensor array and the rules for reads and writes. Knows nothing of steps and locks.
 ///
-/// Every index is written once and, where reading clears, read once; gradient arrays add what is written again.
+/// Each element is written once. If a read clears, it is read once. A gradient array adds repeated writes to one element.
 struct TensorArrayState: Sendable {
     private struct Element: Sendable {
         enum Content: Sendable {
             case nothing
             case value(Tensor)
-            /// A sum in memory of its own.
+            /// A sum of writes. Its memory belongs to this array, so that the next write is added in place.
             case sum(Tensor)
-            /// Zeros that nobody has asked for yet, or the shape of what was read and cleared.
+            /// Only a shape: of zeros that were not read yet, or of an element that was read and cleared.
             indirect case shape(Shape)
         }
         var content = Content.nothing
@@ -30,23 +30,23 @@ struct TensorArrayState: Sendable {
 
     let name: String
     let dtype: DType
-    /// Whether this is the gradient of another array: writes add up, and what was not written is zeros.
+    /// Whether this is the gradient of another array: repeated writes add up, and elements that were not written are zeros.
     let isGradient: Bool
     let clearsAfterRead: Bool
-    /// Whether the first write decides the shape of all elements.
+    /// Whether the first write sets the shape of all elements.
     let hasIdenticalShapes: Bool
     private(set) var elementShape: PartialShape
     private(set) var isDynamic: Bool
     private(set) var isClosed = false
     private(set) var count: Int
-    /// How many elements were written when the array was last filled as a whole; -1 when it never was.
+    /// The number of elements of the last write of the whole array (split, unpack). -1 if there was none.
     private(set) var markedCount: Int
-    /// The elements up to the last one that was touched.
+    /// The elements up to the highest index that was read or written.
     private var elements: [Element] = []
-    /// What elements that nobody has written share, however many are read.
+    /// The zeros that all unwritten elements share, however many are read.
     private var zeros: Tensor?
 
-    /// More elements than any use has, and few enough that a wrong index does not take all memory.
+    /// The limit of indices: more than real programs need, but so few that a wrong index does not exhaust memory.
     static let maximumIndex = 1 << 26
 
     init(
@@ -71,13 +71,15 @@ struct TensorArrayState: Sendable {
         isClosed = true
         elements = []
     }
-    /// Once its gradient is asked for, an array may not grow any more.
+    /// Forbids growth. Called when the gradient array is created, which has the same size.
     mutating func fixSize() { isDynamic = false }
+    /// Records a write of the whole array of `count` elements.
     mutating func mark(_ count: Int) throws(Status) {
         try requireOpen()
         if !isGradient { markedCount = count }
     }
-    /// How many elements packing or concatenating the whole array takes.
+    /// Returns the number of elements that pack and concat take.
+    /// - Throws: `resourceExhausted` when there are more than `maximumIndex`.
     func wholeCount() throws(Status) -> Int {
         try requireOpen()
         let whole = isGradient && markedCount >= 0 ? markedCount : count
@@ -86,7 +88,7 @@ struct TensorArrayState: Sendable {
         }
         return whole
     }
-    /// Says more of the elements' shape.
+    /// Merges `shape` into the known shape of the elements.
     mutating func refine(_ shape: PartialShape) throws(Status) {
         elementShape = try elementShape.mergedInList(shape)
     }
@@ -135,7 +137,7 @@ struct TensorArrayState: Sendable {
         }
     }
 
-    /// Reads an element.
+    /// Reads an element. An unwritten element is zeros if the shape of the elements is fully known.
     mutating func read(_ index: Int, in allocator: any Allocator = HostAllocator.shared) throws(Status) -> Tensor {
         try requireOpen()
         guard index >= 0, isGradient || index < count else {
@@ -183,8 +185,7 @@ struct TensorArrayState: Sendable {
         return value
     }
 
-    /// Takes the shapes of the elements written to `other`, with more dimensions before them: zeros, until something
-    /// is written.
+    /// Marks the elements written in `other` as zeros here, of their shapes with `prefix` before them.
     mutating func adoptShapes(of other: TensorArrayState, prepending prefix: Shape = .scalar) throws(Status) {
         try other.requireOpen()
         for (index, element) in other.elements.enumerated() where element.isWritten {
@@ -195,7 +196,7 @@ struct TensorArrayState: Sendable {
         }
     }
 
-    /// Makes sure that there is an element `index`.
+    /// Extends `elements` to index `index`.
     private mutating func touch(_ index: Int) throws(Status) {
         guard index < TensorArrayState.maximumIndex else {
             throw .resourceExhausted("TensorArray \(name): index \(index) is too large")
@@ -208,7 +209,7 @@ struct TensorArrayState: Sendable {
 }
 
 extension PartialShape {
-    /// What is known from both, with the words that TensorFlow's lists have for a contradiction.
+    /// Returns the merge of both shapes. The error for shapes that contradict has the message of TensorFlow's lists.
     func mergedInList(_ other: PartialShape) throws(Status) -> PartialShape {
         guard let merged = try? merging(other) else {
             throw .invalidArgument("PartialTensorShape: Incompatible shapes during merge: \(self) vs. \(other)")

@@ -2,7 +2,7 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-/// The three generations of tensor array ops, which differ in what a handle is.
+/// The three versions of the tensor array ops, which differ in the type of the handle.
 enum TensorArrayVersion: Sendable {
     case first, second, third
 
@@ -13,7 +13,7 @@ enum TensorArrayVersion: Sendable {
         case .third: "V3"
         }
     }
-    /// The handle's type, in the notation of schemas.
+    /// The type of the handle, in the notation of op schemas.
     var handle: String {
         switch self {
         case .first: "Ref(string)"
@@ -25,7 +25,7 @@ enum TensorArrayVersion: Sendable {
 }
 
 extension OpDefinition {
-    /// An op on a tensor array, of one generation.
+    /// Makes the schema of one version of an op on a tensor array. `HANDLE` in `signature` is the type of the handle.
     convenience init(_ name: String, _ version: TensorArrayVersion, _ signature: String, _ attributes: String...) {
         self.init(
             name + version.suffix, signature.replacingHandle(with: version.handle), attributes: attributes)
@@ -34,7 +34,7 @@ extension OpDefinition {
 }
 
 extension String {
-    /// `HANDLE` stands for the handle's type.
+    /// Replaces the first `HANDLE` with `type`.
     fileprivate func replacingHandle(with type: String) -> String {
         guard let range = firstRange(of: "HANDLE") else { return self }
         return replacingSubrange(range, with: type)
@@ -44,14 +44,14 @@ extension String {
     }
 }
 
-/// The array a node works on, and its number among the inputs.
+/// The input of a kernel that is a tensor array's handle.
 typealias TensorArrayInput = StepResourceInput<TensorArrayResource>
 
 extension KernelRequest {
     var tensorArrayInput: TensorArrayInput { TensorArrayInput(self, label: "Tensor array") }
 }
 
-/// One number.
+/// Returns the index in an `int32` scalar.
 func tensorArrayIndex(_ tensor: Tensor) throws -> Int {
     guard tensor.rank == 0 else {
         throw Status.invalidArgument("TensorArray index must be scalar, but had shape: \(tensor.shape)")

@@ -2,12 +2,12 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-/// Some tensors, or nothing, as an element of a tensor.
+/// The variant of an optional: a tuple of tensors, or nothing.
 struct OptionalValue: VariantValue {
     static var typeName: String { "tensorflow::data::Optional" }
     let components: [Tensor]?
 
-    // One byte tells whether there is a value.
+    // The metadata is one byte: 1 if there is a value, else 0.
     var encoded: (metadata: [UInt8], tensors: [Tensor])? { ([components == nil ? 0 : 1], components ?? []) }
 
     let extent: VariantSize
@@ -38,7 +38,7 @@ struct OptionalValue: VariantValue {
 }
 
 extension OpDefinition {
-    /// An optional with a value.
+    /// `OptionalFromValue`: an optional with a value.
     static let optionalFromValue = OpDefinition(
         "OptionalFromValue", "(components: Toutput_types) -> (optional: variant)", "Toutput_types: list(type) >= 1"
     )
@@ -59,7 +59,7 @@ extension OpDefinition {
         }
     }
 
-    /// An optional without a value.
+    /// `OptionalNone`: an optional without a value.
     static let optionalNone = OpDefinition("OptionalNone", "() -> (optional: variant)")
         .shape(ShapeFunctions.scalar)
         .noGradient()
@@ -67,7 +67,7 @@ extension OpDefinition {
             .sync { context in context.setOutput(0, Tensor(Variant(OptionalValue(components: nil)))) }
         }
 
-    /// Whether an optional has a value.
+    /// `OptionalHasValue`: whether an optional has a value.
     static let optionalHasValue = OpDefinition("OptionalHasValue", "(optional: variant) -> (has_value: bool)")
         .shape(ShapeFunctions.scalar)
         .noGradient()
@@ -78,7 +78,7 @@ extension OpDefinition {
             }
         }
 
-    /// The value of an optional.
+    /// `OptionalGetValue`: the value of an optional.
     static let optionalGetValue = OpDefinition(
         "OptionalGetValue", "(optional: variant) -> (components: output_types)", "output_types: list(type) >= 1",
         "output_shapes: list(shape) >= 1"

@@ -2,36 +2,38 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-/// A list of tensors that is itself an element of a tensor. A value: ops that change one make another.
+/// The variant of a list of tensors. It has value semantics: an op that changes a list makes a new one.
 struct TensorList: VariantValue {
     static var typeName: String { "tensorflow::TensorList" }
 
     var elementDType: DType
-    /// What the elements' shapes have in common.
+    /// The shape that all elements match.
     var elementShape: PartialShape
-    /// The most elements that may be pushed; any number when negative.
+    /// The maximum number of elements for pushes; no limit if negative.
     var maximumCount = -1
-    /// The elements; nil stands for zeros that were never written.
+    /// The elements. Nil is an element that was never written and counts as zeros.
     var elements: [Tensor?] = []
-    /// Of the elements when the list was made a variant.
+    /// The extent of the elements, computed when the list is stored in a variant.
     fileprivate(set) var extent = VariantSize()
 
-    /// More elements than any use has, and few enough that a wrong number does not take all memory.
+    /// The limit of lengths: more than real programs need, but so few that a wrong number does not exhaust memory.
     static let largestCount = 1 << 27
-    /// - Throws: `resourceExhausted` when a list would be too long.
+    /// - Throws: `resourceExhausted` when `count` is above `largestCount`.
     static func requireCount(_ count: Int) throws(Status) {
         guard count <= largestCount else { throw .resourceExhausted("A list of \(count) elements is too large") }
     }
 
-    /// - Throws: `invalidArgument` when an op means another type of elements.
+    /// - Throws: `invalidArgument` when the op's dtype is not that of the elements.
     func requireElements(_ dtype: DType) throws(Status) {
         guard dtype == elementDType else {
             throw .invalidArgument("Invalid data types; op elements \(dtype) but list elements \(elementDType)")
         }
     }
 
-    /// What is known of the shape that elements without a value have: from the list, what an op says, and, when that is
-    /// not enough, the elements that are there.
+    /// Returns the known shape of unwritten elements: the merge of the list's element shape and the op's shape `said`. If
+    /// that is not fully known and `usingElements` is true, the shapes of `used`, or else of all written elements, are
+    /// merged too.
+    /// - Throws: `invalidArgument` when the shapes contradict each other.
     func elementShape(merging said: PartialShape, usingElements: Bool, _ used: [Tensor?]? = nil) throws(Status)
         -> PartialShape
     {
@@ -43,14 +45,14 @@ struct TensorList: VariantValue {
     }
 }
 
-// MARK: Lists among the inputs and outputs of kernels
+// MARK: Lists as inputs and outputs of kernels
 
 extension KernelContext {
-    /// The list at input `index`.
-    /// - Throws: `invalidArgument` when there is none.
+    /// Returns the list at input `index`.
+    /// - Throws: `invalidArgument` when the input is not a list.
     func tensorList(_ index: Int) throws -> TensorList { try TensorList(scalar: input(index)) }
 
-    /// The list at input `index`, to be changed: its memory is the caller's alone when nobody else has the list. The
+    /// Takes the list at input `index` to change it. If nothing else refers to the list, the change happens in place. The
     /// input is gone afterwards.
     func takeTensorList(_ index: Int) throws -> TensorList {
         var tensor = takeInput(index)
@@ -61,10 +63,11 @@ extension KernelContext {
         return try TensorList(variant)
     }
 
-    /// - Throws: `resourceExhausted` when lists lie in lists too deep, or there are too many.
+    /// Sets output `index` to a list.
+    /// - Throws: `resourceExhausted` when lists are nested too deeply, or hold too many tensors.
     func setOutput(_ index: Int, _ list: TensorList) throws { setOutput(index, Tensor(try Variant(list))) }
 
-    /// Input `index` as a shape in which -1 is an unknown dimension, and the scalar -1 an unknown shape.
+    /// Returns input `index` as a shape. -1 is an unknown dimension, and the scalar -1 an unknown shape.
     func partialShape(_ index: Int) throws -> PartialShape {
         let tensor = input(index)
         guard tensor.rank > 0 else {
@@ -104,7 +107,8 @@ extension TensorList {
 }
 
 extension Variant {
-    /// - Throws: `resourceExhausted` when lists lie in lists too deep, or there are too many.
+    /// Makes the variant of a list and computes its extent.
+    /// - Throws: `resourceExhausted` when lists are nested too deeply, or hold too many tensors.
     init(_ list: TensorList) throws(Status) {
         var list = list
         list.extent = VariantSize()

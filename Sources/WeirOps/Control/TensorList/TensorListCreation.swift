@@ -3,21 +3,21 @@ import WeirKernels
 import WeirTensor
 
 extension ShapeContext {
-    /// Says that output 0 is a list of elements of the attribute's type and this shape.
+    /// Sets output 0 to a list whose elements have this shape and the dtype of the attribute `element_dtype`.
     mutating func setList(_ shape: PartialShape, output: Int = 0) {
         setOutput(0, .scalar)
         if let dtype = attributes.type("element_dtype") { setHandle(0, dtype, shape) }
     }
-    /// Input `index` as an element shape: a scalar stands for an unknown one.
+    /// Returns the constant value of input `index` as an element shape. A scalar is an unknown shape.
     func elementShape(_ index: Int) -> PartialShape {
         input(index).rank == 0 ? .unknown : constantShape(index)
     }
-    /// What is known of the elements of the list at input 0.
+    /// The known shape of the elements of the list at input 0.
     var listElements: PartialShape { handle(0)?.shape ?? .unknown }
 }
 
 extension OpDefinition {
-    /// A list without elements.
+    /// `EmptyTensorList`: a list without elements.
     static let emptyTensorList = OpDefinition(
         "EmptyTensorList", "(element_shape: shape_type, max_num_elements: int32) -> (handle: variant)",
         "element_dtype: type", "shape_type: {int32, int64}"
@@ -39,7 +39,7 @@ extension OpDefinition {
         }
     }
 
-    /// A list of elements that are still to be written.
+    /// `TensorListReserve`: a list of `num_elements` unwritten elements.
     static let tensorListReserve = OpDefinition(
         "TensorListReserve", "(element_shape: shape_type, num_elements: int32) -> (handle: variant)",
         "element_dtype: type", "shape_type: {int32, int64}"
@@ -67,7 +67,7 @@ extension OpDefinition {
         }
     }
 
-    /// How many elements a list has.
+    /// `TensorListLength`: the number of elements of a list.
     static let tensorListLength = OpDefinition("TensorListLength", "(input_handle: variant) -> (length: int32)")
         .shape(ShapeFunctions.scalar)
         .noGradient()
@@ -77,7 +77,8 @@ extension OpDefinition {
             }
         }
 
-    /// What is known of the elements' shape, -1 for unknown dimensions.
+    /// `TensorListElementShape`: the known shape of the elements, -1 for an unknown dimension; the scalar -1 if the rank is
+    /// unknown.
     static let tensorListElementShape = OpDefinition(
         "TensorListElementShape", "(input_handle: variant) -> (element_shape: shape_type)", "shape_type: {int32, int64}"
     )

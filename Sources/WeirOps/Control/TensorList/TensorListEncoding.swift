@@ -1,7 +1,8 @@
 import WeirKernels
 import WeirTensor
 
-// A list on the wire: TensorFlow's metadata (which elements have no value, type, limit, shape), and the tensors.
+// The encoding of a list for transfers: TensorFlow's metadata (the indices of unwritten elements, the dtype, the maximum
+// count, the element shape), and the tensors.
 
 extension TensorList {
     var encoded: (metadata: [UInt8], tensors: [Tensor])? {
@@ -40,13 +41,13 @@ extension TensorList {
         return (bytes, elements.compactMap { $0 })
     }
 
-    /// Reads a list that came from a peer.
-    /// - Throws: `dataLoss` when the metadata is not a list's.
+    /// Decodes a list that came from a peer.
+    /// - Throws: `dataLoss` when the metadata is malformed.
     init(_ opaque: OpaqueVariant) throws(Status) {
         var reader = MetadataReader(opaque.metadata)
         var missing: [Int] = []
         let missingCount = try reader.varint()
-        // Each takes a byte at least.
+        // Each index takes at least one byte.
         guard missingCount <= UInt64(opaque.metadata.count) else { throw MetadataReader.malformed }
         for _ in 0..<Int(missingCount) {
             let index = try reader.varint()
@@ -75,7 +76,7 @@ extension TensorList {
     }
 }
 
-/// Reads varints and a `TensorShapeProto` off the end of a list's metadata.
+/// Reads varints and then a `TensorShapeProto` from the metadata of a list.
 private struct MetadataReader {
     static let malformed = Status.dataLoss("The metadata of a tensorflow::TensorList is malformed")
 

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// A list with one more element.
+    /// `TensorListPushBack`: a list with one more element at the end.
     static let tensorListPushBack = OpDefinition(
         "TensorListPushBack", "(input_handle: variant, tensor: element_dtype) -> (output_handle: variant)",
         "element_dtype: type"
@@ -25,7 +25,7 @@ extension OpDefinition {
         }
     }
 
-    /// Lists with one more element each, the rows of a tensor.
+    /// `TensorListPushBackBatch`: appends row i of a tensor to list i, for each list.
     static let tensorListPushBackBatch = OpDefinition(
         "TensorListPushBackBatch", "(input_handles: variant, tensor: element_dtype) -> (output_handles: variant)",
         "element_dtype: type"
@@ -43,7 +43,8 @@ extension OpDefinition {
                     "tensor.shape does not start with input_handles.shape, tensor.shape: \(tensor.shape), "
                         + "input_handles.shape: \(handles.shape)")
             }
-            // One list gets all of the tensor, which may have as many dimensions as there can be.
+            // A scalar handle takes the whole tensor, which may already have the maximum rank. So it is not reshaped to one
+            // row.
             let elementShape = tensor.shape.dropFirst(handles.rank)
             let rows = handles.rank == 0 ? nil : tensor.reshaped(Shape([handles.elementCount] + elementShape.dimensions))
             let output = try context.output(0, .variant, handles.shape)
@@ -56,7 +57,7 @@ extension OpDefinition {
         }
     }
 
-    /// A list without its last element, and that element.
+    /// `TensorListPopBack`: a list without its last element, and that element.
     static let tensorListPopBack = OpDefinition(
         "TensorListPopBack",
         "(input_handle: variant, element_shape: int32) -> (output_handle: variant, tensor: element_dtype)",
@@ -103,7 +104,7 @@ extension OpDefinition {
         }
     }
 
-    /// A list of another length: cut off, or with elements that are still to be written.
+    /// `TensorListResize`: a list of another length, cut off or extended with unwritten elements.
     static let tensorListResize = OpDefinition(
         "TensorListResize", "(input_handle: variant, size: int32) -> (output_handle: variant)"
     )
@@ -125,7 +126,7 @@ extension OpDefinition {
         }
     }
 
-    /// The elements of one list after those of another, for each of many pairs of lists.
+    /// `TensorListConcatLists`: list i of `input_a` followed by list i of `input_b`, for each i.
     static let tensorListConcatLists = OpDefinition(
         "TensorListConcatLists", "(input_a: variant, input_b: variant) -> (output: variant)", "element_dtype: type"
     )
@@ -162,7 +163,7 @@ extension OpDefinition {
 
 extension TensorList {
     /// Appends an element.
-    /// - Throws: `invalidArgument` when it does not fit, or the list is full.
+    /// - Throws: `invalidArgument` when the shape or dtype does not match, or the list is full.
     mutating func push(_ tensor: Tensor, _ dtype: DType) throws(Status) {
         guard elementShape.isCompatible(with: tensor.shape) else {
             throw .invalidArgument(
@@ -176,7 +177,7 @@ extension TensorList {
         }
         elements.append(tensor)
     }
-    /// Cuts the list off, or adds elements that are still to be written.
+    /// Cuts the list off, or extends it with unwritten elements.
     mutating func resize(_ count: Int) throws(Status) {
         try TensorList.requireCount(count)
         if count < elements.count {

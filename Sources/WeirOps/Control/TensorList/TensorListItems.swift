@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// One element; zeros when it was never written.
+    /// `TensorListGetItem`: one element; zeros if it was never written.
     static let tensorListGetItem = OpDefinition(
         "TensorListGetItem", "(input_handle: variant, index: int32, element_shape: Tshape) -> (item: element_dtype)",
         "element_dtype: type", "Tshape: {int32, int64} = int32"
@@ -42,7 +42,7 @@ extension OpDefinition {
         }
     }
 
-    /// A list with another element in one place.
+    /// `TensorListSetItem`: a list with one element replaced.
     static let tensorListSetItem = OpDefinition(
         "TensorListSetItem", "(input_handle: variant, index: int32, item: element_dtype) -> (output_handle: variant)",
         "element_dtype: type", "resize_if_index_out_of_bounds: bool = false"

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// All elements one after another along their first dimension, and the length of each.
+    /// `TensorListConcat`: the concatenation of all elements along dimension 0, and the length of each.
     static let tensorListConcat = OpDefinition(
         "TensorListConcat", "(input_handle: variant) -> (tensor: element_dtype, lengths: int64)", "element_dtype: type",
         "element_shape: shape = {unknown}"
@@ -29,7 +29,7 @@ extension OpDefinition {
     .gradient { g in [tensorListConcatGradient(g), nil, nil] }
     .kernel(gpu: [:], hostMemory: ["element_shape", "leading_dims", "lengths"], make: tensorListConcatKernel)
 
-    /// The list of a tensor's pieces, cut along its first dimension.
+    /// `TensorListSplit`: splits a tensor along dimension 0 and makes a list of the pieces.
     static let tensorListSplit = OpDefinition(
         "TensorListSplit",
         "(tensor: element_dtype, element_shape: shape_type, lengths: int64) -> (output_handle: variant)",
@@ -149,7 +149,7 @@ private func tensorListConcatGradient(_ g: GradientContext) -> Output {
     }
 }
 
-/// Finds the length and row shape of elements without a value from those that have one.
+/// Infers the length and the row shape of unwritten elements from the written ones. The length stays nil if theirs differ.
 private func settle(_ list: TensorList, _ length: inout Int?, _ row: inout PartialShape) throws {
     var common: Int?
     var isCommon = true

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// All elements as rows of one tensor.
+    /// `TensorListStack`: a tensor whose rows are all elements.
     static let tensorListStack = OpDefinition(
         "TensorListStack", "(input_handle: variant, element_shape: int32) -> (tensor: element_dtype)",
         "element_dtype: type", "num_elements: int = -1"
@@ -43,7 +43,7 @@ extension OpDefinition {
         }
     }
 
-    /// Some elements as rows of one tensor.
+    /// `TensorListGather`: a tensor whose rows are the elements at some indices.
     static let tensorListGather = OpDefinition(
         "TensorListGather", "(input_handle: variant, indices: int32, element_shape: int32) -> (values: element_dtype)",
         "element_dtype: type"
@@ -82,7 +82,7 @@ extension OpDefinition {
         }
     }
 
-    /// The list of a tensor's rows.
+    /// `TensorListFromTensor`: a list of the rows of a tensor.
     static let tensorListFromTensor = OpDefinition(
         "TensorListFromTensor", "(tensor: element_dtype, element_shape: shape_type) -> (output_handle: variant)",
         "element_dtype: type", "shape_type: {int32, int64}"
@@ -116,7 +116,8 @@ extension OpDefinition {
     }
 }
 
-/// A list for the rows of `tensor`, still empty.
+/// Makes an empty list whose elements are to be rows of `tensor`.
+/// - Throws: `invalidArgument` when `tensor` is a scalar, or its rows do not match `elementShape`.
 func newList(of tensor: Tensor, _ elementShape: PartialShape) throws(Status) -> TensorList {
     guard tensor.rank > 0 else {
         throw .invalidArgument("Tensor must be at least a vector, but saw shape: \(tensor.shape)")
@@ -129,7 +130,7 @@ func newList(of tensor: Tensor, _ elementShape: PartialShape) throws(Status) -> 
 }
 
 private func stackRows(_ rows: [Tensor?], _ shape: Shape, _ dtype: DType, _ context: borrowing KernelContext) throws {
-    // Lists of pieces have elements that differ from what the list says in their first dimension.
+    // The elements of a list from `TensorListSplit` may differ from the list's element shape in dimension 0.
     for (index, row) in rows.enumerated() where row.map({ $0.shape != shape }) ?? false {
         throw Status.invalidArgument(
             "Element \(index) has the shape \(row?.shape ?? shape), and cannot be stacked with others of the shape \(shape)")
@@ -138,7 +139,7 @@ private func stackRows(_ rows: [Tensor?], _ shape: Shape, _ dtype: DType, _ cont
     try TensorAssembly.fill(output, with: rows) { _ in shape.elementCount }
 }
 
-/// The shape of a tensor's rows.
+/// Returns the shape of a row of `tensor`: a constant if it is known.
 func rowShape(_ g: GradientContext, _ tensor: Output) -> Output {
     if let known = tensor.shape.dropFirst().known { return g.constant(known.dimensions) }
     return g.op("Slice", g.op("Shape", tensor), g.constant([1]), g.constant([-1]))

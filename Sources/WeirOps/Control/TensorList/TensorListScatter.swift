@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// The list that has a tensor's rows at given places.
+    /// `TensorListScatter`: a list with the rows of a tensor at the given indices.
     static let tensorListScatter = scatteringList(
         "TensorListScatter",
         "(tensor: element_dtype, indices: int32, element_shape: shape_type) -> (output_handle: variant)")
@@ -57,7 +57,7 @@ extension OpDefinition {
             }
     }
 
-    /// A list with a tensor's rows at given places, longer where needed.
+    /// `TensorListScatterIntoExistingList`: a list with the rows of a tensor at the given indices, extended if necessary.
     static let tensorListScatterIntoExistingList = OpDefinition(
         "TensorListScatterIntoExistingList",
         "(input_handle: variant, tensor: element_dtype, indices: int32) -> (output_handle: variant)",

@@ -2,10 +2,10 @@ import WeirGraph
 package import WeirKernels
 package import WeirTensor
 
-// What gradients need of variants: sums and zeros.
+// Sums and zeros of variants, which gradients need.
 
-/// The list of the sums of two lists' elements.
-/// - Throws: `invalidArgument` in TensorFlow's words when the lists do not fit each other.
+/// Returns the list of the sums of the elements of two lists.
+/// - Throws: `invalidArgument` with TensorFlow's message when the lists do not match.
 func addTensorLists(_ a: TensorList, _ b: TensorList) throws(Status) -> TensorList {
     guard a.elementDType == b.elementDType else {
         throw .invalidArgument(
@@ -27,7 +27,7 @@ func addTensorLists(_ a: TensorList, _ b: TensorList) throws(Status) -> TensorLi
     var sum = a
     sum.elementShape = try a.elementShape.mergedInList(b.elementShape)
     for index in a.elements.indices {
-        // What was never written is zeros.
+        // An unwritten element is zeros.
         guard let left = a.elements[index] else {
             sum.elements[index] = b.elements[index]
             continue

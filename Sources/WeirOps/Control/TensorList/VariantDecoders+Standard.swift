@@ -2,7 +2,8 @@ import WeirKernels
 package import WeirTensor
 
 extension VariantDecoders {
-    /// The variants that Weir's ops make: what comes from another task is then what the ops there made, for every op.
+    /// The decoders of the variants of Weir's ops. They turn the bytes from another task into the same values that local
+    /// ops make.
     package static let standard = VariantDecoders()
         .adding(TensorList.typeName) { metadata, tensors throws(Status) in
             try TensorList(OpaqueVariant(name: TensorList.typeName, metadata: metadata, tensors: tensors))

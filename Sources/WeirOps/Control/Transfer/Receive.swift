@@ -4,7 +4,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Waits for the tensor that is sent under the same key, and brings it to its device's memory.
+    /// `_Recv`: waits for the tensor that is sent with the same key, and copies it to the memory of its device.
     static let receiveInternal = receiving("_Recv", inHostMemory: false)
     static let hostReceive = receiving("_HostRecv", inHostMemory: true)
     static let receive = receiving("Recv", inHostMemory: false)
@@ -13,14 +13,14 @@ extension OpDefinition {
         OpDefinition(name, "() -> (tensor: tensor_type)", attributes: ["tensor_type: type"] + TransferKey.attributes)
             .role(.receive)
             .statefulWithKernelPerGraph()
-            // What is known of a fed tensor's shape, where whoever made the node knew it.
+            // Whoever adds the node may set the known shape of a fed tensor.
             .shape { c in if let shape = c.attributes.shapes("_output_shapes")?.first { c.setOutput(0, shape) } }
             .noGradient()
             .kernel(gpu: [:], hostMemory: inHostMemory ? ["tensor"] : []) { request in
                 let key = try TransferKey(request)
                 let device: any Device = inHostMemory ? hostMemory : request.place.device
                 return .async { context, done in
-                    // Not registered to be cancelled: a step that ends aborts its rendezvous, which ends the wait.
+                    // The wait needs no cancellation callback: a step that ends aborts its rendezvous, which ends the wait.
                     context.step.rendezvous.receive(key.at(context.frame)) { result in
                         switch result {
                         case .failure(let status): done(.failure(status))
@@ -37,5 +37,5 @@ extension OpDefinition {
     }
 }
 
-/// Stands for the memory of the host in copies.
+/// The device of host memory in copies.
 private let hostMemory = CPUDevice(name: DeviceName(type: "CPU", index: 0))

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Hands a tensor, or the news that it is dead, to whoever receives it under the same key.
+    /// `_Send`: sends a tensor, or that it is dead, to the receiver with the same key.
     static let sendInternal = sending("_Send", inHostMemory: false)
     static let hostSend = sending("_HostSend", inHostMemory: true)
     static let send = sending("Send", inHostMemory: false)
@@ -22,7 +22,7 @@ extension OpDefinition {
                     if context.slot(0).isDead {
                         delivery = .dead(dtype)
                     } else {
-                        // What a client fetches never changes.
+                        // A fetched tensor must not change afterwards, so the client gets a snapshot.
                         let value = leavesRuntime ? try context.input(0).snapshot() : context.input(0)
                         delivery =
                             inHostMemory || context.device.isHost
@@ -34,7 +34,7 @@ extension OpDefinition {
     }
 }
 
-/// The key of a transfer node: all of it but the iteration is known before the step.
+/// The rendezvous key of a send or receive node. All but the frame and iteration are known before the step.
 struct TransferKey: Sendable {
     static let attributes = [
         "tensor_name: string", "send_device: string", "send_device_incarnation: int", "recv_device: string",
@@ -49,13 +49,14 @@ struct TransferKey: Sendable {
 
     init(_ request: KernelRequest) throws {
         source = try request.string("send_device")
-        // A negative number on the wire is the upper half of the unsigned range.
+        // The attribute is signed. A negative number is in the upper half of the unsigned range.
         incarnation = UInt64(bitPattern: Int64(try request.int("send_device_incarnation")))
         destination = try request.string("recv_device")
         tensor = try request.string("tensor_name")
         root = RendezvousKey(source: source, incarnation: incarnation, destination: destination, tensor: tensor)
     }
 
+    /// Returns the key for a frame and iteration.
     func at(_ frame: FrameIteration) -> RendezvousKey {
         frame == .root
             ? root

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// A barrier: puts tuples together whose components come by key, in any order.
+    /// `Barrier`: assembles tuples from components that arrive by key, in any order.
     static let barrier = OpDefinition(
         "Barrier", "() -> (handle: Ref(string))", "component_types: list(type) >= 1",
         "shapes: list(shape) >= 0 = []", "capacity: int = -1", "container: string = ''", "shared_name: string = ''"
@@ -13,7 +13,7 @@ extension OpDefinition {
     .noGradient()
     .kernel(make: barrierKernel)
 
-    /// Gives one component of some keys their values.
+    /// `BarrierInsertMany`: sets one component of the tuples of some keys.
     static let barrierInsertMany = OpDefinition(
         "BarrierInsertMany", "(handle: Ref(string), keys: string, values: T) -> ()", "T: type", "component_index: int"
     )
@@ -24,7 +24,7 @@ extension OpDefinition {
     .noGradient()
     .kernel(make: barrierInsertKernel)
 
-    /// Takes tuples that are whole; waits until there are so many.
+    /// `BarrierTakeMany`: takes complete tuples; waits until there are enough.
     static let barrierTakeMany = OpDefinition(
         "BarrierTakeMany",
         "(handle: Ref(string), num_elements: int32) -> (indices: int64, keys: string, values: component_types)",
@@ -35,7 +35,7 @@ extension OpDefinition {
     .noGradient()
     .kernel(make: barrierTakeKernel)
 
-    /// Refuses new keys from now on.
+    /// `BarrierClose`: closes the barrier for new keys.
     static let barrierClose = OpDefinition(
         "BarrierClose", "(handle: Ref(string)) -> ()", "cancel_pending_enqueues: bool = false"
     )
@@ -46,9 +46,9 @@ extension OpDefinition {
         return .sync { context in try input.find(context).close(cancelsPending: cancelsPending) }
     }
 
-    /// How many tuples are whole.
+    /// `BarrierReadySize`: the number of complete tuples.
     static let barrierReadySize = barrierSize("BarrierReadySize") { $0.readyCount }
-    /// How many tuples lack something.
+    /// `BarrierIncompleteSize`: the number of tuples with missing components.
     static let barrierIncompleteSize = barrierSize("BarrierIncompleteSize") { $0.incompleteCount }
 
     private static func barrierSize(_ name: String, _ size: @escaping @Sendable (BarrierResource) -> Int)
@@ -161,7 +161,7 @@ extension OpDefinition {
     }
 }
 
-/// Index, key and components as rows.
+/// The specification of the output batches: the index, the key, and the components.
 private func barrierBatches(_ types: [DType], _ shapes: [PartialShape]) -> QueueSpecification {
     QueueSpecification(label: "PriorityQueue", types: [.int64, .string] + types, shapes: [.scalar, .scalar] + shapes)
 }

@@ -3,7 +3,8 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-/// A barrier on a device: its state behind a lock, in which nobody waits.
+/// A barrier on a device. A mutex protects its state. No thread blocks on a full or empty barrier: attempts that must wait
+/// are stored.
 final class BarrierResource: KeptResource {
     static let kind = "N10tensorflow7barrier7BarrierE"
 

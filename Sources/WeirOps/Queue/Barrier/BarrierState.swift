@@ -2,8 +2,8 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-/// What a barrier decides: tuples that are being put together by key, and a queue of those that are whole, ordered by
-/// when their keys first came.
+/// The state of a barrier: the incomplete tuples by key, and a queue of the complete ones, ordered by the first insertion
+/// of their keys.
 struct BarrierState: Sendable {
     private struct Incomplete: Sendable {
         let index: Int64
@@ -32,8 +32,8 @@ struct BarrierState: Sendable {
     var incompleteCount: Int { incomplete.count }
     var readyCount: Int { ready.count }
 
-    /// Gives component `component` of each key a value, up to the first key that may not have it.
-    /// - Returns: the waiting attempts that came to an end by it, and what was wrong.
+    /// Sets component `component` of the tuple of each key. Stops at the first key for which this fails.
+    /// - Returns: the waiting attempts that have finished, and the error.
     mutating func insert(_ component: Int, _ keys: [ByteString], _ values: [Tensor]) -> ([QueueState.Finished], Status?) {
         if isClosed, cancelsPending || (!keys.isEmpty && incomplete.isEmpty) {
             return (
@@ -61,12 +61,12 @@ struct BarrierState: Sendable {
             _ = ready.put(whole) { _ in }
             finished += ready.advance()
         }
-        // Closed, and nothing is left that could still come.
+        // The barrier is closed and no tuple can become complete any more.
         if isClosed, incomplete.isEmpty, !ready.isClosed { finished += closeReady() }
         return (finished, failure)
     }
 
-    /// - Returns: the tuple, with index and key, when it is whole now.
+    /// - Returns: the index, the key and the components if the tuple is now complete, else nil.
     private mutating func insertOne(_ component: Int, _ key: ByteString, _ value: Tensor, _ position: Int)
         throws(Status) -> QueueElement?
     {
@@ -91,9 +91,9 @@ struct BarrierState: Sendable {
         return present.count == types.count ? [Tensor(tuple.index), Tensor(key)] + present : nil
     }
 
-    /// Takes `count` whole tuples, in the order of their indices.
-    /// - Returns: the ticket of the attempt, nil when it was refused.
-    /// - Throws: `outOfRange` when so many will never come.
+    /// Takes `count` complete tuples, ordered by index.
+    /// - Returns: the ticket of the attempt.
+    /// - Throws: `outOfRange` when the barrier is closed and there will never be enough tuples.
     mutating func take(_ count: Int, allowsSmallBatch: Bool, _ done: @escaping Completion<[QueueElement]>) throws
         -> QueueState.Ticket
     {
@@ -121,8 +121,8 @@ struct BarrierState: Sendable {
     mutating func cancel(_ ticket: QueueState.Ticket) -> [QueueState.Finished] { ready.cancel(ticket) }
     mutating func shutDown() -> [QueueState.Finished] { ready.shutDown() }
 
-    /// Refuses new keys from now on; with `cancelsPending` forgets those that are not whole.
-    /// - Throws: `cancelled` when it was closed before.
+    /// Closes the barrier for new keys. With `cancelsPending` it also drops the incomplete tuples.
+    /// - Throws: `cancelled` when the barrier is already closed.
     mutating func close(cancelsPending: Bool) throws -> [QueueState.Finished] {
         guard !isClosed || (cancelsPending && !self.cancelsPending) else {
             throw Status.cancelled("Barrier '\(name)' is already closed.")

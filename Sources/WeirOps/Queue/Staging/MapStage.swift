@@ -3,25 +3,26 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Puts components of a key's tuple into a staging map; waits while it is full.
+    /// `MapStage`: stores components of the tuple of a key; waits while the map is full.
     static let mapStage = mapStaging(AnyOrder.self)
     static let orderedMapStage = mapStaging(KeyOrder.self)
-    /// Looks at a key's tuple; waits until it is there.
+    /// `MapPeek`: returns components of the tuple of a key and leaves it in the map; waits until it is there.
     static let mapPeek = mapTaking(AnyOrder.self, "Peek", keeping: true)
     static let orderedMapPeek = mapTaking(KeyOrder.self, "Peek", keeping: true)
-    /// Takes a key's tuple; waits until it is there.
+    /// `MapUnstage`: takes components of the tuple of a key; waits until it is there.
     static let mapUnstage = mapTaking(AnyOrder.self, "Unstage", keeping: false)
     static let orderedMapUnstage = mapTaking(KeyOrder.self, "Unstage", keeping: false)
-    /// Takes any tuple (ordered: the one of the lowest key); waits until there is one.
+    /// `MapUnstageNoKey`: takes components of any tuple (`OrderedMap…`: the one with the lowest key); waits until there is
+    /// one.
     static let mapUnstageNoKey = mapTakingAny(AnyOrder.self)
     static let orderedMapUnstageNoKey = mapTakingAny(KeyOrder.self)
-    /// How many tuples are whole.
+    /// `MapSize`: the number of complete tuples.
     static let mapSize = mapCounting(AnyOrder.self, "Size") { $0.count }
     static let orderedMapSize = mapCounting(KeyOrder.self, "Size") { $0.count }
-    /// How many tuples lack something.
+    /// `MapIncompleteSize`: the number of tuples with missing components.
     static let mapIncompleteSize = mapCounting(AnyOrder.self, "IncompleteSize") { $0.incompleteCount }
     static let orderedMapIncompleteSize = mapCounting(KeyOrder.self, "IncompleteSize") { $0.incompleteCount }
-    /// Drops all tuples.
+    /// `MapClear`: removes all tuples.
     static let mapClear = mapClearing(AnyOrder.self)
     static let orderedMapClear = mapClearing(KeyOrder.self)
 
@@ -95,7 +96,7 @@ extension OpDefinition {
     }
 }
 
-/// The staging map that a node names, by its shared name or its own.
+/// Returns the staging map of a node, which is named by `shared_name` or else by the node.
 private func stagingMap<Order: StagingMapOrder>(
     _ request: KernelRequest, _ order: Order.Type
 ) throws -> StateResource<StagingResource<StagingMapState<Order>>> {

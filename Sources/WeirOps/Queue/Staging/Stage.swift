@@ -2,7 +2,7 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-/// The attributes of every staging op; `types` is `dtypes` with or without a minimum.
+/// Returns the attributes of a staging op. `types` declares the attribute `dtypes`, with or without a minimum.
 func stagingAttributes(_ types: String...) -> [String] {
     ["capacity: int >= 0 = 0", "memory_limit: int >= 0 = 0"] + types + [
         "container: string = ''", "shared_name: string = ''",
@@ -10,7 +10,7 @@ func stagingAttributes(_ types: String...) -> [String] {
 }
 
 extension OpDefinition {
-    /// Puts a tuple into a staging area; waits while it is full.
+    /// `Stage`: adds a tuple to a staging area; waits while it is full.
     static let stage = OpDefinition(
         "Stage", "(values: dtypes) -> ()", attributes: stagingAttributes("dtypes: list(type) >= 1")
     )
@@ -20,7 +20,7 @@ extension OpDefinition {
         try stagingKernel(request) { context in .put(try context.inputTensors.map { try $0.snapshot() }) }
     }
 
-    /// Takes the tuple that was put in first; waits until there is one.
+    /// `Unstage`: takes the oldest tuple; waits until there is one.
     static let unstage = OpDefinition(
         "Unstage", "() -> (values: dtypes)", attributes: stagingAttributes("dtypes: list(type) >= 1")
     )
@@ -28,7 +28,7 @@ extension OpDefinition {
     .noGradient()
     .kernel(gpu: [:]) { request in try stagingKernel(request) { _ in .take } }
 
-    /// Looks at a tuple without taking it; waits until it is there.
+    /// `StagePeek`: returns the tuple at an index and leaves it; waits until it is there.
     static let stagePeek = OpDefinition(
         "StagePeek", "(index: int32) -> (values: dtypes)", attributes: stagingAttributes("dtypes: list(type) >= 1")
     )
@@ -38,7 +38,7 @@ extension OpDefinition {
         try stagingKernel(request) { context in .peek(try context.input(0).integer("index")) }
     }
 
-    /// How many tuples there are.
+    /// `StageSize`: the number of tuples.
     static let stageSize = OpDefinition(
         "StageSize", "() -> (size: int32)", attributes: stagingAttributes("dtypes: list(type)")
     )
@@ -50,7 +50,7 @@ extension OpDefinition {
         return .sync { context in context.setOutput(0, Tensor(Int32(clamping: try area.get().read(\.count)))) }
     }
 
-    /// Drops all tuples.
+    /// `StageClear`: removes all tuples.
     static let stageClear = OpDefinition("StageClear", "() -> ()", attributes: stagingAttributes("dtypes: list(type)"))
         .stateful()
         .noGradient()
@@ -60,7 +60,7 @@ extension OpDefinition {
         }
 }
 
-/// The staging area that a node names, by its shared name or its own.
+/// Returns the staging area of a node, which is named by `shared_name` or else by the node.
 private func stagingArea(_ request: KernelRequest) throws -> StateResource<StagingResource<StagingState>> {
     let limits = try StagingLimits(request)
     return try StateResource(request, nodeNameIsShared: true) { _ in StagingResource(StagingState(limits)) }

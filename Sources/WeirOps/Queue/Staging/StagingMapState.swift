@@ -2,13 +2,13 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-/// What a staging map decides: tuples by key, put in and taken out component by component.
+/// The state of a staging map: tuples by key, whose components can be added and taken separately.
 struct StagingMapState<Order: StagingMapOrder>: StagingArea {
     enum Operation: Sendable {
         case put(key: Int64, indices: [Int], values: [Tensor])
-        /// Takes components of a key's tuple, or looks at them.
+        /// Takes components of the tuple of a key, or only reads them if `keeping` is true.
         case take(key: Int64, indices: [Int], keeping: Bool)
-        /// Takes components of any tuple; the first result is its key.
+        /// Takes components of any tuple. The first result is its key.
         case takeAny(indices: [Int])
     }
     private typealias Tuple = [Tensor?]
@@ -16,7 +16,7 @@ struct StagingMapState<Order: StagingMapOrder>: StagingArea {
     private let limits: StagingLimits
     private let width: Int
     private var tuples: [Int64: Tuple] = [:]
-    /// The keys of `tuples`, ascending.
+    /// The keys of `tuples`, in ascending order.
     private var keys: [Int64] = []
     private var incomplete: [Int64: Tuple] = [:]
     private var bytes = 0
@@ -54,7 +54,7 @@ struct StagingMapState<Order: StagingMapOrder>: StagingArea {
         }
     }
 
-    /// - Returns: nil when there is no room for it now.
+    /// - Returns: nil when the map is full, so that the operation must wait.
     private mutating func put(_ key: Int64, _ indices: [Int], _ values: [Tensor]) throws(Status) -> [Tensor]? {
         try checkOrder(indices)
         guard indices.count == values.count else {
@@ -88,7 +88,7 @@ struct StagingMapState<Order: StagingMapOrder>: StagingArea {
         return []
     }
 
-    /// A key that is there already keeps what it has.
+    /// Inserts a complete tuple. A tuple that is already there is not replaced.
     private mutating func insert(_ key: Int64, _ tuple: [Tensor?]) {
         guard tuples[key] == nil else { return }
         tuples[key] = tuple
@@ -117,7 +117,7 @@ struct StagingMapState<Order: StagingMapOrder>: StagingArea {
         return taken
     }
 
-    /// Where the key stands, or would stand.
+    /// Returns the index of `key` in `keys`, or the index at which to insert it.
     private func position(of key: Int64) -> Int {
         var (low, high) = (0, keys.count)
         while low < high {
@@ -139,7 +139,8 @@ struct StagingMapState<Order: StagingMapOrder>: StagingArea {
     }
 }
 
-/// Whether `takeAny` promises the lowest key. Both kinds give it; the type keeps their areas apart.
+/// The order in which `takeAny` picks tuples. Both take the lowest key. The type parameter keeps the resource kinds of the
+/// two apart.
 protocol StagingMapOrder: Sendable {
     static var prefix: String { get }
 }

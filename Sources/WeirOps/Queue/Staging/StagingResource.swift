@@ -3,16 +3,17 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-/// What staging areas of all kinds have in common: operations that go through now or have to wait.
+/// The state of a staging area of any kind. An operation either succeeds immediately or must wait.
 protocol StagingArea: Sendable {
     associatedtype Operation: Sendable
-    /// Tries an operation.
-    /// - Returns: what it came to, nil when it has to wait.
+    /// Attempts an operation.
+    /// - Returns: the result, or nil if the operation must wait.
     mutating func attempt(_ operation: Operation) -> Result<[Tensor], Status>?
     mutating func clear()
 }
 
-/// A staging area on a device: its state and those who wait, behind a lock in which nobody waits.
+/// A staging area on a device. A mutex protects its state and the list of waiting operations. No thread blocks on a full or
+/// empty area.
 final class StagingResource<Area: StagingArea>: KeptResource {
     static var kind: String { "N10tensorflow12_GLOBAL__N_1\(Area.self)E" }
 
@@ -27,7 +28,7 @@ final class StagingResource<Area: StagingArea>: KeptResource {
         var waiting = RingBuffer<Waiting>()
         var lastTicket = 0
 
-        /// Tries everybody who waits, in turn, until nobody gets any further.
+        /// Attempts all waiting operations in order, until none succeeds any more.
         mutating func advance() -> [(Waiting, Result<[Tensor], Status>)] {
             var finished: [(Waiting, Result<[Tensor], Status>)] = []
             var index = 0
@@ -57,7 +58,7 @@ final class StagingResource<Area: StagingArea>: KeptResource {
             })
     }
 
-    /// Performs an operation, now or when it becomes possible.
+    /// Performs an operation, immediately or as soon as it is possible. Calls `done` with the result.
     func perform(_ operation: Area.Operation, _ cancellation: Cancellation, _ done: @escaping Completion<[Tensor]>) {
         let (result, finished) = state.withLock {
             state -> (Result<[Tensor], Status>?, [(Waiting, Result<[Tensor], Status>)]) in

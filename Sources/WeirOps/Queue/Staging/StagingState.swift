@@ -2,7 +2,7 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-/// How much a staging area may hold; 0 for any number of tuples, or of bytes.
+/// The limits of a staging area. 0 means no limit of the number of tuples, or of bytes.
 struct StagingLimits: Sendable {
     let capacity: Int
     let byteCount: Int
@@ -19,7 +19,7 @@ struct StagingLimits: Sendable {
     func allow(count: Int, bytes: Int) -> Bool { (capacity <= 0 || count <= capacity) && allow(bytes: bytes) }
     func allow(bytes: Int) -> Bool { byteCount <= 0 || bytes <= byteCount }
 
-    /// - Throws: `resourceExhausted` when so much never goes in.
+    /// - Throws: `resourceExhausted` when `bytes` is above the limit, so that the operation could never succeed.
     func require(_ bytes: Int) throws(Status) {
         guard byteCount <= 0 || bytes <= byteCount else {
             throw .resourceExhausted(
@@ -33,7 +33,7 @@ extension [Tensor] {
     var totalByteCount: Int { reduce(0) { $0 + $1.byteCount } }
 }
 
-/// What a staging area decides: a bounded line of tuples, and who waits to put one in, to take or to look at one.
+/// The state of a staging area: a bounded queue of tuples.
 struct StagingState: StagingArea {
     enum Operation: Sendable {
         case put([Tensor])

@@ -2,19 +2,20 @@ public import WeirGraph
 import WeirKernels
 public import WeirTensor
 
-// Conditional accumulators. The old ops hold them by a reference to two strings, the new ones by a handle.
+// Conditional accumulators. The older ops take a reference to two strings, the newer a resource handle.
 
 extension OpDefinition {
-    /// An accumulator of whole gradients.
+    /// `ConditionalAccumulator`: an accumulator of dense gradients.
     static let conditionalAccumulator = accumulator(
         "ConditionalAccumulator", "() -> (handle: Ref(string))", isSparse: false)
     static let resourceConditionalAccumulator = accumulator(
         "ResourceConditionalAccumulator", "() -> (handle: resource)", isSparse: false)
-    /// An accumulator of gradients of which only some rows are there.
+    /// `SparseConditionalAccumulator`: an accumulator of sparse gradients, which consist of some rows.
     static let sparseConditionalAccumulator = accumulator(
         "SparseConditionalAccumulator", "() -> (handle: Ref(string))", isSparse: true)
 
-    /// Adds a gradient to an accumulator, unless it belongs to an earlier step.
+    /// `AccumulatorApplyGradient`: adds a gradient. A gradient whose `local_step` is below the accumulator's global step is
+    /// dropped.
     static let accumulatorApplyGradient = accumulatorOp(
         "AccumulatorApplyGradient", "(handle: Ref(string), local_step: int64, gradient: dtype) -> ()",
         ["dtype: \(StateTypes.numbers)"], make: applyKernel)
@@ -28,7 +29,8 @@ extension OpDefinition {
             + "gradient_shape: int64) -> ()",
         ["dtype: \(StateTypes.numbers)", "has_known_shape: bool"], make: sparseApplyKernel)
 
-    /// The mean or sum of the gradients, once there are enough; what comes after belongs to the next step.
+    /// `AccumulatorTakeGradient`: the mean or sum of the gradients; waits until there are enough. It resets the accumulator
+    /// and increments its global step.
     static let accumulatorTakeGradient = accumulatorOp(
         "AccumulatorTakeGradient", "(handle: Ref(string), num_required: int32) -> (average: dtype)",
         ["dtype: \(StateTypes.numbers)"], make: takeKernel
@@ -46,14 +48,14 @@ extension OpDefinition {
         c.setOutput(2, .vector(nil))
     }
 
-    /// Sets the step that gradients must at least be of.
+    /// `AccumulatorSetGlobalStep`: sets the global step. Gradients of earlier steps are dropped.
     static let accumulatorSetGlobalStep = accumulatorOp(
         "AccumulatorSetGlobalStep", "(handle: Ref(string), new_global_step: int64) -> ()", [], make: setStepKernel)
     static let resourceAccumulatorSetGlobalStep = accumulatorOp(
         "ResourceAccumulatorSetGlobalStep", "(handle: resource, new_global_step: int64) -> ()", [], make: setStepKernel
     ).stateful()
 
-    /// How many gradients an accumulator has.
+    /// `AccumulatorNumAccumulated`: the number of gradients in an accumulator.
     static let accumulatorNumAccumulated = accumulatorOp(
         "AccumulatorNumAccumulated", "(handle: Ref(string)) -> (num_accumulated: int32)", [], make: countKernel
     ).shape(ShapeFunctions.scalar)
@@ -161,7 +163,8 @@ private func scalar<E>(_ context: borrowing KernelContext, _ index: Int, _ name:
 }
 
 extension GraphBuilder {
-    /// Collects gradients of several workers.
+    /// Adds an accumulator for the gradients of several workers (`ResourceConditionalAccumulator`).
+    /// - Parameter takesMean: whether the result is the mean of the gradients, or their sum.
     public func conditionalAccumulator(
         _ dtype: DType, _ shape: PartialShape, sharedName: String = "", takesMean: Bool = true,
         name: String = "conditional_accumulator"
@@ -176,20 +179,20 @@ extension GraphBuilder {
 }
 
 extension Output {
-    /// Adds a gradient to the accumulator that this handle names, unless it belongs to an earlier step.
+    /// Adds a gradient to the accumulator of this handle, unless `localStep` is below its global step.
     @discardableResult
     public func applyGradient(_ gradient: Output, localStep: Output) -> Operation {
         builder.add("ResourceAccumulatorApplyGradient", [self, localStep, gradient])
     }
-    /// The mean or sum of the accumulator's gradients, once there are `count` of them.
+    /// Returns the mean or sum of the accumulator's gradients. The node waits until there are `count` of them.
     public func takeGradient(_ count: Output, _ dtype: DType) -> Output {
         builder.add("ResourceAccumulatorTakeGradient", [self, count], attributes: ["dtype": .type(dtype)])[0]
     }
-    /// Sets the step that gradients must at least be of.
+    /// Sets the global step. Gradients of earlier steps are dropped.
     @discardableResult
     public func setGlobalStep(_ step: Output) -> Operation {
         builder.add("ResourceAccumulatorSetGlobalStep", [self, step])
     }
-    /// How many gradients the accumulator has.
+    /// Returns the number of gradients in the accumulator, an `int32` scalar.
     public func accumulatedCount() -> Output { builder.add("ResourceAccumulatorNumAccumulated", [self])[0] }
 }

@@ -4,14 +4,19 @@ public import WeirGraph
 import WeirKernels
 public import WeirTensor
 
-/// Collects gradients of one training step from several workers until there are enough to take their mean or sum.
+/// An accumulator of gradients of one training step from several workers. Their mean or sum can be taken once there are
+/// enough.
 ///
-/// Taking begins the next step; gradients that come later but were computed in an earlier step are dropped.
+/// Each take increments the global step. Gradients of an earlier step are stale and are dropped.
 public final class GradientAccumulator: Resource, KeptResource {
+    /// The name of the C++ type that TensorFlow writes into handles.
     public static var kind: String { "N10tensorflow26ConditionalAccumulatorBaseE" }
 
+    /// The name in the resource table.
     public let name: String
+    /// The dtype of the gradients.
     public let dtype: DType
+    /// The shape that all gradients match.
     public let shape: PartialShape
     let isSparse: Bool
     let takesMean: Bool
@@ -29,7 +34,7 @@ public final class GradientAccumulator: Resource, KeptResource {
         var globalStep: Int64 = 0
         var dropped = 0
         var sum = GradientSum.none
-        /// Served first come, first served.
+        /// The takes that wait, served in order.
         var waiters: [Waiter] = []
         var lastID = 0
     }
@@ -49,13 +54,16 @@ public final class GradientAccumulator: Resource, KeptResource {
         self.takesMean = takesMean
     }
 
-    /// How many gradients have come since the last were taken.
+    /// The number of gradients since the last take.
     public var count: Int { state.withLock { $0.count } }
-    /// How many gradients came too late, over all steps, and were dropped.
+    /// The number of stale gradients that were dropped, over all steps.
     public var droppedCount: Int { state.withLock { $0.dropped } }
+    /// The current global step. Gradients of earlier steps are dropped.
     public var globalStep: Int64 { state.withLock { $0.globalStep } }
+    /// Whether the accumulator was dropped from its table.
     public var isClosed: Bool { closed.load(ordering: .acquiring) }
 
+    /// Drops the gradients and cancels the takes that wait.
     public func close() {
         closed.store(true, ordering: .releasing)
         let waiters = state.withLock { state -> [Waiter] in
@@ -68,7 +76,7 @@ public final class GradientAccumulator: Resource, KeptResource {
     func setGlobalStep(_ step: Int64) { state.withLock { $0.globalStep = step } }
 
     /// Adds a gradient, unless it is stale.
-    /// - Throws: `invalidArgument` when its shape does not fit.
+    /// - Throws: `invalidArgument` when its shape or dtype does not match.
     func apply(_ gradient: Gradient, localStep: Int64, _ pool: ComputePool) throws {
         let ready = try state.withLock { state throws -> RendezvousItem? in
             guard localStep >= state.globalStep else {
@@ -83,9 +91,9 @@ public final class GradientAccumulator: Resource, KeptResource {
         if let ready { deliver(ready) }
     }
 
-    /// Waits for enough gradients, then gives their mean or sum to `done` and begins the next step.
+    /// Waits for enough gradients, passes their mean or sum to `done`, and starts the next step.
     func take(_ required: Int, _ pool: ComputePool, _ cancellation: Cancellation, _ done: @escaping KernelCompletion) {
-        // Registering under the lock makes a cancellation that comes now wait until the waiter is in the list.
+        // Registers while locked, so that a concurrent cancellation finds the waiter.
         let (ready, isCancelled) = state.withLock { state -> (RendezvousItem?, Bool) in
             state.lastID += 1
             let id = state.lastID
@@ -114,7 +122,7 @@ public final class GradientAccumulator: Resource, KeptResource {
         if let ready { deliver(ready) }
     }
 
-    /// What the first waiter gets, if there is enough for it.
+    /// Removes the first waiter and returns the gradients for it, if there are enough.
     private func takeReady(_ state: inout State) -> RendezvousItem? {
         guard let first = state.waiters.first, state.count >= first.required else { return nil }
         state.waiters.removeFirst()
@@ -126,7 +134,7 @@ public final class GradientAccumulator: Resource, KeptResource {
         return RendezvousItem(waiter: first, sum: state.sum, count: state.count)
     }
 
-    /// Divides, outside of the lock, and answers.
+    /// Computes the mean, without the lock, and completes the waiter.
     private func deliver(_ delivery: RendezvousItem) {
         let result: Result<[EdgeValue], Status>
         do {

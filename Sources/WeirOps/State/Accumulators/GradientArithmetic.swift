@@ -2,19 +2,21 @@ import WeirDevice
 import WeirKernels
 import WeirTensor
 
-/// Sums and means of tensors, for the floating types.
+/// Sums and means of tensors of floating-point dtypes.
 enum GradientArithmetic {
-    /// One output may be one of the inputs.
+    /// Adds two tensors. The output may be one of the inputs.
     static func add(_ a: Tensor, _ b: Tensor, into output: Tensor, _ pool: ComputePool) throws {
         try dispatch(output.dtype, Addition(a: a, b: b, output: output, pool: pool))
     }
+    /// Divides all elements by `count`.
     static func divide(_ a: Tensor, by count: Int, into output: Tensor, _ pool: ComputePool) throws {
         try dispatch(output.dtype, Division(a: a, count: count, output: output, pool: pool))
     }
+    /// Divides row i by `counts[i]`.
     static func divideRows(_ a: Tensor, by counts: [Int], into output: Tensor) throws {
         try dispatch(output.dtype, CountedRowDivision(a: a, counts: counts, output: output))
     }
-    /// Each row of the output is a row of one input, or the sum of rows of both.
+    /// Makes each row of the output from a row of `a`, a row of `b`, or the sum of both.
     static func merge(_ a: Tensor, _ b: Tensor, _ rows: [(mine: Int?, theirs: Int?)], into output: Tensor) throws {
         try dispatch(output.dtype, Merge(a: a, b: b, rows: rows, output: output))
     }

@@ -2,20 +2,21 @@ import WeirDevice
 import WeirKernels
 import WeirTensor
 
-/// A gradient as a worker sends it: all of it, or some rows of it.
+/// A gradient from a worker: dense, or some rows.
 enum Gradient: Sendable {
     case dense(Tensor)
-    /// `shape` is the shape of the whole, where the worker tells it.
+    /// `shape` is the shape of the dense gradient, if the worker sent it.
     case sparse(indices: Tensor, values: Tensor, shape: Tensor?)
 }
 
-/// The sum of some gradients.
+/// A sum of gradients.
 enum GradientSum: Sendable {
     case none
     case dense(Tensor)
     case sparse(SparseGradientSum)
 
-    /// The first gradient is not copied but shared; others are added in place where nobody else has the memory.
+    /// Adds a gradient. The first one is shared, not copied. Later ones are added in place if nothing else refers to the
+    /// sum's memory.
     mutating func add(_ gradient: Gradient, _ pool: ComputePool) throws {
         switch gradient {
         case .dense(let tensor):
@@ -31,7 +32,7 @@ enum GradientSum: Sendable {
         }
     }
 
-    // Taken out, so that nothing but the variable they are put in holds their memory.
+    // Moves the tensor out of `self`, so that the caller's variable is the only reference to its memory.
     private mutating func takeDense() -> Tensor? {
         guard case .dense(let tensor) = self else { return nil }
         self = .none
@@ -43,11 +44,12 @@ enum GradientSum: Sendable {
         return sum
     }
 
-    /// What is handed out: the tensor, or, of rows, their indices, values and the whole's shape.
+    /// Returns the output tensors: the dense gradient, or the indices, the values and the dense shape.
     ///
     /// - Parameters:
-    ///   - count: by how much to divide for the mean; rows are divided by how many gradients had them.
-    ///   - rows: the number of rows of the whole, if it is known.
+    ///   - count: the number of gradients, the divisor of the mean. A sparse row is divided by the number of gradients that
+    ///     had it.
+    ///   - rows: the number of rows of the dense gradient, if it is known.
     func result(mean: Bool, count: Int, rows: Int?, _ pool: ComputePool) throws -> [Tensor] {
         switch self {
         case .none: throw Status.internalError("An accumulator without gradients was asked for one")
@@ -61,10 +63,10 @@ enum GradientSum: Sendable {
     }
 }
 
-/// The sum of rows by their index.
+/// A sum of rows, by row index.
 struct SparseGradientSum: Sendable {
     private var indices: [Int64]
-    /// How many gradients had each row.
+    /// For each row, the number of gradients that had it.
     private var counts: [Int]
     private(set) var values: Tensor
 
@@ -74,7 +76,8 @@ struct SparseGradientSum: Sendable {
         self.values = values
     }
 
-    /// Merges two ascending lists of rows. Of lists that do not ascend each row is kept all the same.
+    /// Merges two lists of rows in ascending order of their indices. If a list is not sorted, no row is lost, but an index
+    /// may occur twice.
     mutating func add(_ indices: Tensor, _ values: Tensor, _ pool: ComputePool) throws {
         let others = try indices.array(of: Int64.self)
         if others == self.indices, self.values.isUniquelyReferenced() {

@@ -2,7 +2,7 @@ import WeirKernels
 import WeirTensor
 
 extension GradientAccumulator {
-    /// - Throws: `invalidArgument` when a gradient does not fit the accumulator, or those it has.
+    /// - Throws: `invalidArgument` when the gradient does not match the accumulator or its current sum.
     func validate(_ gradient: Gradient, _ sum: GradientSum) throws {
         switch gradient {
         case .dense(let tensor):

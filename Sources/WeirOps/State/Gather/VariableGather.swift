@@ -3,10 +3,10 @@ public import WeirGraph
 import WeirKernels
 public import WeirTensor
 
-// Reading some rows of a variable.
+// Reads of some rows of a variable.
 
 extension OpDefinition {
-    /// Rows of the variable behind a handle, picked by their number.
+    /// `ResourceGather`: the rows of a variable at some indices.
     static let resourceGather = OpDefinition(
         "ResourceGather", "(resource: resource, indices: Tindices) -> (output: dtype)", "batch_dims: int = 0",
         "validate_indices: bool = true", "dtype: type", "Tindices: {int32, int64}"
@@ -38,7 +38,7 @@ extension OpDefinition {
         }
     }
 
-    /// Slices of the variable behind a handle, each picked by several indices.
+    /// `ResourceGatherNd`: the slices of a variable, each selected by an index vector.
     static let resourceGatherNd = OpDefinition(
         "ResourceGatherNd", "(resource: resource, indices: Tindices) -> (output: dtype)", "dtype: type",
         "Tindices: {int32, int64}"
@@ -82,7 +82,8 @@ extension OpDefinition {
     }
 }
 
-/// What of a variable an op reads: the shape it comes to, and, once there is memory for that, the rows.
+/// Computes the output shape of a gather and a function that checks the indices. The function runs after the output is
+/// allocated.
 private typealias GatherPlan =
     @Sendable (_ variable: Tensor, _ indices: Tensor) throws -> (Shape, () throws -> RowNumbers)
 
@@ -96,14 +97,14 @@ private func gatherKernel(_ dtype: DType, _ plan: @escaping GatherPlan) -> Kerne
         func gather(_ value: Tensor) throws -> Tensor {
             let (shape, rows) = try plan(value, indices)
             let output = try Tensor(dtype, shape, in: dtype.isBitwise ? allocator : HostAllocator.shared)
-            // Indices are looked at even where there is nothing to copy: they may be none of the value's.
+            // Indices are checked even if no element is copied.
             if output.elementCount > 0 || indices.elementCount > 0 {
                 try rows().gather(from: value, to: output, in: pool)
             }
             return output
         }
-        // While a large table is being read it is locked rather than shared: a share would make the next update copy
-        // all of it.
+        // Locks a large variable during the gather instead of sharing its value: a shared value would make the next update
+        // copy all of it.
         let output = try variable.cell.update { value throws -> (Tensor?, Tensor?) in
             guard let value else {
                 throw Status.failedPrecondition("Attempting to use uninitialized value \(variable.cell.name)")
@@ -120,7 +121,7 @@ private func gatherKernel(_ dtype: DType, _ plan: @escaping GatherPlan) -> Kerne
 }
 
 extension RowNumbers {
-    /// Copies the rows of a tensor, one after another, into another.
+    /// Copies the rows of `source`, one after another, to `target`.
     func gather(from source: Tensor, to target: Tensor, in pool: ComputePool) {
         guard width > 0 else { return }
         switch source.dtype {
@@ -145,7 +146,7 @@ extension RowNumbers {
         }
     }
 
-    /// Rows that are one machine word.
+    /// Copies rows of 1, 2, 4 or 8 bytes.
     private func gatherElements<E: BitwiseCopyable>(
         _ type: E.Type, _ source: Tensor, _ target: Tensor, _ pool: ComputePool
     ) {
@@ -172,7 +173,7 @@ extension RowNumbers {
     }
 }
 
-/// What flows back into a variable of which rows were taken: a whole value, zero where no row was.
+/// Returns the gradient of the variable: a dense tensor with zeros in rows that were not read.
 private func gatherGradient(_ g: GradientContext) throws -> Output {
     guard g.attributes.int("batch_dims") ?? 0 == 0 else {
         throw Status.unimplemented("The gradient of ResourceGather with batch_dims is not supported")
@@ -193,7 +194,8 @@ private func gatherGradient(_ g: GradientContext) throws -> Output {
 }
 
 extension Output {
-    /// Rows of the variable that this handle names.
+    /// Returns the rows at `indices` of the variable of this handle (`ResourceGather`).
+    /// - Parameter dtype: the dtype of the variable, if the handle does not carry it.
     public func gatherVariable(_ indices: Output, _ dtype: DType? = nil) -> Output {
         let dtype = dtype ?? builder.handleShape(endpoint)?.dtype ?? .float32
         return builder.add("ResourceGather", [self, indices], attributes: ["dtype": .type(dtype)])[0]

@@ -1,15 +1,15 @@
 import WeirKernels
 import WeirTensor
 
-/// Which rows of a tensor an op reads or writes, in order, each checked to be there.
+/// The indices of the rows that a gather or scatter op accesses, in order and checked against the shape.
 struct RowNumbers {
-    /// Row numbers; −1 for one that is left out.
+    /// The row indices; −1 for an index that is skipped.
     private(set) var rows: [Int]
-    /// Elements in a row.
+    /// The number of elements of a row.
     let width: Int
 
-    /// Rows along the first dimension.
-    /// - Throws: `invalidArgument` naming the first index that is none of `count` rows.
+    /// Makes the row indices for rows along dimension 0.
+    /// - Throws: `invalidArgument` with the first index that is not in `0..<count`.
     init(_ indices: Tensor, count: Int, width: Int) throws {
         rows = try indices.integers("indices")
         self.width = width
@@ -19,7 +19,8 @@ struct RowNumbers {
         }
     }
 
-    /// Rows along the dimension after the first `batch` ones, of which indices and tensor have one each.
+    /// Makes the row indices for rows along dimension `batch`. The first `batch` dimensions of indices and tensor are
+    /// equal.
     init(_ indices: Tensor, in shape: Shape, batch: Int) throws {
         rows = try indices.integers("indices")
         width = shape.width(after: batch + 1)
@@ -34,13 +35,13 @@ struct RowNumbers {
         }
     }
 
-    /// Slices that several indices together point at: the last dimension of `indices` goes along the first ones of the
-    /// tensor.
+    /// Makes the indices of slices that are selected by index vectors: the last dimension of `indices` indexes the first
+    /// dimensions of the tensor.
     ///
     /// - Parameters:
-    ///   - depth: how many dimensions one index goes along; at most the rank of `shape`.
-    ///   - skipsBad: whether indices that point nowhere are left out instead of being an error.
-    ///   - bad: the error for the slice at this place with these indices.
+    ///   - depth: the length of an index vector; at most the rank of `shape`.
+    ///   - skipsBad: whether an index out of range is skipped. Otherwise it is an error.
+    ///   - bad: makes the error for the index vector `index` at `place`.
     init(
         slices indices: Tensor, depth: Int, in shape: Shape, skipsBad: Bool = false,
         bad: (_ place: String, _ index: [Int]) -> Status
@@ -48,7 +49,7 @@ struct RowNumbers {
         let numbers = try indices.integers("indices")
         width = shape.width(after: depth)
         let sizes = Array(shape.dimensions.prefix(depth))
-        // Without a depth there is no number to count; the caller knows that the count is one that fits in memory.
+        // If the depth is 0, the count comes from the shape. The caller has checked that so many slices fit in memory.
         let count = depth == 0 ? indices.shape.count(0..<max(0, indices.rank - 1)) : numbers.count / depth
         rows = [Int](repeating: 0, count: count)
         for position in 0..<count {
@@ -70,7 +71,7 @@ struct RowNumbers {
         }
     }
 
-    /// Where in a tensor an element is, as TensorFlow writes it: `[1,0]`.
+    /// Returns the position of an element as a coordinate in TensorFlow's notation: `[1,0]`.
     static func place(_ position: Int, in shape: Shape) -> String {
         if shape.rank == 0 { return "" }
         if shape.rank == 1 { return "[\(position)]" }
@@ -85,7 +86,7 @@ struct RowNumbers {
 }
 
 extension Shape {
-    /// How many elements belong to one index of the first `axis` dimensions; 0 where there are none at all, for then
-    /// the other dimensions may be anything.
+    /// Returns the number of elements for each index of the first `axis` dimensions. It is 0 for an empty tensor, whose
+    /// other dimensions may be so large that their product is meaningless.
     func width(after axis: Int) -> Int { elementCount == 0 ? 0 : count(axis...) }
 }

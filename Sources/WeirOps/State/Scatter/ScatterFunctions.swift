@@ -3,15 +3,15 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-// What scatter ops do with rows of a variable and rows of updates.
+// The element functions of scatter ops.
 
-/// Writes updates into the rows that they belong to. A scalar is used for every element.
+/// Writes updates to the rows of `target` with the given indices. A scalar update is used for every element.
 typealias ScatterAction = @Sendable (_ target: Tensor, _ updates: Tensor, RowNumbers, ComputePool) throws -> Void
 
-/// Wraps an action, whose element type is chosen, into the kernel of an op.
+/// Makes the kernel of an op from an action for its dtype.
 typealias ScatterKernel = @Sendable (@escaping ScatterAction) -> Kernel
 
-/// What becomes of an element of the variable.
+/// A function that computes the new element of a variable from the old one and the update.
 protocol RowFunction: Sendable {
     static func apply<E: NumericElement>(_ a: E, _ b: E) -> E
     static func check<E: NumericElement>(_ updates: UnsafeBufferPointer<E>) throws
@@ -19,7 +19,7 @@ protocol RowFunction: Sendable {
 extension RowFunction {
     static func check<E: NumericElement>(_ updates: UnsafeBufferPointer<E>) throws {}
 }
-/// The same for functions that need an order.
+/// Like `RowFunction`, for functions that compare elements.
 protocol OrderedRowFunction: Sendable {
     static func apply<E: RealElement>(_ a: E, _ b: E) -> E
 }
@@ -81,7 +81,7 @@ struct OrderedScatter<F: OrderedRowFunction>: RealVisitor {
     }
 }
 
-/// Rows are replaced.
+/// Replaces rows.
 struct AssigningScatter: MovableVisitor {
     let kernel: ScatterKernel
     func visit<E: MovableElement>(_ type: E.Type) throws -> Kernel {
@@ -100,16 +100,15 @@ struct AssigningScatter: MovableVisitor {
 }
 
 extension RowNumbers {
-    /// Calls `body` for each row: where it starts in the target, where in the updates, and how many elements it has.
+    /// Calls `body` for each row with its start in the target, its start in the updates, and its number of elements.
     ///
-    /// Several threads share the target's rows between them, so that updates of one row come one after another in
-    /// their order.
+    /// A row of the target always belongs to one thread, so that several updates of one row are applied in order.
     @inline(__always)
     func forEach(
         _ pool: ComputePool, of target: Tensor, scalar: Bool,
         _ body: (_ start: Int, _ from: Int, _ count: Int, _ isScalar: Bool) -> Void
     ) {
-        // Strings and handles are not worth a thread, nor is looking at each row number for a few elements.
+        // Strings, handles and small rows are not worth the threads: each thread looks at all row indices.
         let isLarge = width >= 32 && rows.count &* width >= 128 << 10 && target.dtype.isBitwise
         let parts = isLarge ? pool.threadCount : 1
         rows.withUnsafeBufferPointer { rows in

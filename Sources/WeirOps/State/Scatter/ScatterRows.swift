@@ -2,69 +2,69 @@ public import WeirGraph
 import WeirKernels
 import WeirTensor
 
-// Ops that change rows of a variable, picked by their number along its first dimension.
+// Scatter ops that update rows of a variable, selected by their index along dimension 0.
 
 extension OpDefinition {
-    /// Replaces rows.
+    /// `ScatterUpdate`: replaces rows.
     static let scatterUpdate = referenceScatter(
         "ScatterUpdate", ["T: type", "Tindices: {int32, int64}", "use_locking: bool = true"], .all
     ) { try $0.movable("T", AssigningScatter(kernel: $1)) }
-    /// Adds to rows.
+    /// `ScatterAdd`: adds to rows.
     static let scatterAdd = referenceScatter("ScatterAdd", arithmetic) {
         try $0.numeric("T", ArithmeticScatter<RowAddition>(kernel: $1))
     }
-    /// Subtracts from rows.
+    /// `ScatterSub`: subtracts from rows.
     static let scatterSub = referenceScatter("ScatterSub", arithmetic) {
         try $0.numeric("T", ArithmeticScatter<RowSubtraction>(kernel: $1))
     }
-    /// Multiplies rows.
+    /// `ScatterMul`: multiplies rows.
     static let scatterMul = referenceScatter("ScatterMul", arithmetic) {
         try $0.numeric("T", ArithmeticScatter<RowMultiplication>(kernel: $1))
     }
-    /// Divides rows.
+    /// `ScatterDiv`: divides rows.
     static let scatterDiv = referenceScatter("ScatterDiv", arithmetic) {
         try $0.numeric("T", ArithmeticScatter<RowDivision>(kernel: $1))
     }
-    /// Takes the smaller of each two elements.
+    /// `ScatterMin`: takes the elementwise minimum.
     static let scatterMin = referenceScatter("ScatterMin", ordered, .real) {
         try $0.real("T", OrderedScatter<RowMinimum>(kernel: $1))
     }
-    /// Takes the larger of each two elements.
+    /// `ScatterMax`: takes the elementwise maximum.
     static let scatterMax = referenceScatter("ScatterMax", ordered, .real) {
         try $0.real("T", OrderedScatter<RowMaximum>(kernel: $1))
     }
 
-    /// Replaces rows of the variable behind a handle.
+    /// `ResourceScatterUpdate`: replaces rows.
     static let resourceScatterUpdate = handleScatter(
         "ResourceScatterUpdate", "dtype: type", types: .all, gpu: [StateTypes.gpuUpdate, DTypeSet(.bool)]
     ) { try $0.movable("dtype", AssigningScatter(kernel: $1)) }
-    /// Adds to rows of the variable behind a handle.
+    /// `ResourceScatterAdd`: adds to rows.
     static let resourceScatterAdd = handleScatter("ResourceScatterAdd") {
         try $0.numeric("dtype", ArithmeticScatter<RowAddition>(kernel: $1))
     }
-    /// Subtracts from rows of the variable behind a handle.
+    /// `ResourceScatterSub`: subtracts from rows.
     static let resourceScatterSub = handleScatter("ResourceScatterSub") {
         try $0.numeric("dtype", ArithmeticScatter<RowSubtraction>(kernel: $1))
     }
-    /// Multiplies rows of the variable behind a handle.
+    /// `ResourceScatterMul`: multiplies rows.
     static let resourceScatterMul = handleScatter("ResourceScatterMul") {
         try $0.numeric("dtype", ArithmeticScatter<RowMultiplication>(kernel: $1))
     }
-    /// Divides rows of the variable behind a handle.
+    /// `ResourceScatterDiv`: divides rows.
     static let resourceScatterDiv = handleScatter("ResourceScatterDiv") {
         try $0.numeric("dtype", ArithmeticScatter<RowDivision>(kernel: $1))
     }
-    /// Takes the smaller of each two elements.
+    /// `ResourceScatterMin`: takes the elementwise minimum.
     static let resourceScatterMin = handleScatter("ResourceScatterMin", types: .real) {
         try $0.real("dtype", OrderedScatter<RowMinimum>(kernel: $1))
     }
-    /// Takes the larger of each two elements.
+    /// `ResourceScatterMax`: takes the elementwise maximum.
     static let resourceScatterMax = handleScatter("ResourceScatterMax", types: .real) {
         try $0.real("dtype", OrderedScatter<RowMaximum>(kernel: $1))
     }
 }
 
-/// Chooses the action for a node's element type.
+/// Makes the kernel for the dtype of a node.
 private typealias ScatterMaker = @Sendable (KernelRequest, @escaping ScatterKernel) throws -> Kernel
 
 private let arithmetic = ["T: \(StateTypes.numbers)", "Tindices: {int32, int64}", "use_locking: bool = false"]
@@ -108,7 +108,8 @@ private func requireUpdates(_ c: ShapeContext, _ variable: PartialShape) throws 
     _ = try c.input(2).merging(c.input(1).concatenating(variable.dropFirst()))
 }
 
-/// - Parameter requirePrefix: whether TensorFlow's ops on handles check that first.
+/// - Parameter requirePrefix: whether to check first that the shape of the indices is a prefix of that of the updates, as
+///   TensorFlow's resource ops do.
 private func scatterRowsKernel(
     _ request: KernelRequest, _ attribute: String, requirePrefix: Bool
 ) throws -> ScatterKernel {
@@ -145,13 +146,13 @@ private func requireRows(_ variable: Shape, _ indices: Shape, _ updates: Shape, 
 }
 
 extension Output {
-    /// Replaces rows of the variable that this reference or handle is.
+    /// Replaces rows of the variable of this reference or handle.
     @discardableResult
     public func scatterUpdate(_ indices: Output, _ updates: Output) -> Operation { scatter("Update", indices, updates) }
-    /// Adds to rows of the variable that this reference or handle is.
+    /// Adds to rows of the variable of this reference or handle.
     @discardableResult
     public func scatterAdd(_ indices: Output, _ updates: Output) -> Operation { scatter("Add", indices, updates) }
-    /// Subtracts from rows of the variable that this reference or handle is.
+    /// Subtracts from rows of the variable of this reference or handle.
     @discardableResult
     public func scatterSub(_ indices: Output, _ updates: Output) -> Operation { scatter("Sub", indices, updates) }
 

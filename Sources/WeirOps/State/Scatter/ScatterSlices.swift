@@ -2,53 +2,53 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-// Ops that change slices of a variable, each picked by several indices along its first dimensions.
+// Scatter ops that update slices of a variable, each selected by an index vector along the first dimensions.
 
 extension OpDefinition {
-    /// Replaces slices.
+    /// `ScatterNdUpdate`: replaces slices.
     static let scatterNdUpdate = referenceScatterNd(
         "ScatterNdUpdate", "T: type", locking: "true", types: [.numeric, DTypeSet(.bool, .string)]
     ) { try $0.movable("T", AssigningScatter(kernel: $1)) }
-    /// Adds to slices.
+    /// `ScatterNdAdd`: adds to slices.
     static let scatterNdAdd = referenceScatterNd("ScatterNdAdd") {
         try $0.numeric("T", ArithmeticScatter<RowAddition>(kernel: $1))
     }
-    /// Subtracts from slices.
+    /// `ScatterNdSub`: subtracts from slices.
     static let scatterNdSub = referenceScatterNd("ScatterNdSub") {
         try $0.numeric("T", ArithmeticScatter<RowSubtraction>(kernel: $1))
     }
-    /// Takes the smaller of each two elements.
+    /// `ScatterNdMin`: takes the elementwise minimum.
     static let scatterNdMin = referenceScatterNd("ScatterNdMin", types: .real, gpu: StateTypes.gpuUpdate) {
         try $0.real("T", OrderedScatter<RowMinimum>(kernel: $1))
     }
-    /// Takes the larger of each two elements.
+    /// `ScatterNdMax`: takes the elementwise maximum.
     static let scatterNdMax = referenceScatterNd("ScatterNdMax", types: .real, gpu: StateTypes.gpuUpdate) {
         try $0.real("T", OrderedScatter<RowMaximum>(kernel: $1))
     }
 
-    /// Replaces slices of the variable behind a handle.
+    /// `ResourceScatterNdUpdate`: replaces slices.
     static let resourceScatterNdUpdate = handleScatterNd(
         "ResourceScatterNdUpdate", [.numeric, DTypeSet(.bool, .string)]
     ) { try $0.movable("T", AssigningScatter(kernel: $1)) }
-    /// Adds to slices of the variable behind a handle.
+    /// `ResourceScatterNdAdd`: adds to slices.
     static let resourceScatterNdAdd = handleScatterNd("ResourceScatterNdAdd") {
         try $0.numeric("T", ArithmeticScatter<RowAddition>(kernel: $1))
     }
-    /// Subtracts from slices of the variable behind a handle.
+    /// `ResourceScatterNdSub`: subtracts from slices.
     static let resourceScatterNdSub = handleScatterNd("ResourceScatterNdSub") {
         try $0.numeric("T", ArithmeticScatter<RowSubtraction>(kernel: $1))
     }
-    /// Takes the smaller of each two elements.
+    /// `ResourceScatterNdMin`: takes the elementwise minimum.
     static let resourceScatterNdMin = handleScatterNd("ResourceScatterNdMin", .real, gpu: StateTypes.gpuUpdate) {
         try $0.real("T", OrderedScatter<RowMinimum>(kernel: $1))
     }
-    /// Takes the larger of each two elements.
+    /// `ResourceScatterNdMax`: takes the elementwise maximum.
     static let resourceScatterNdMax = handleScatterNd("ResourceScatterNdMax", .real, gpu: StateTypes.gpuUpdate) {
         try $0.real("T", OrderedScatter<RowMaximum>(kernel: $1))
     }
 }
 
-/// Chooses the action for a node's element type.
+/// Makes the kernel for the dtype of a node.
 private typealias ScatterNdMaker = @Sendable (KernelRequest, @escaping ScatterKernel) throws -> Kernel
 
 private let gpuSlices: DTypeSet = [StateTypes.gpuUpdate, .complex]
@@ -110,7 +110,8 @@ private func scatterSlicesKernel(_ request: KernelRequest) throws -> ScatterKern
     }
 }
 
-/// - Returns: how many dimensions of the variable one index goes along.
+/// Checks that the shapes of variable, indices and updates match.
+/// - Returns: the length of an index vector.
 private func requireSlices(_ variable: Shape, _ indices: Shape, _ updates: Shape) throws -> Int {
     guard variable.rank > 0 else {
         throw Status.invalidArgument("Output must be at least 1-D, got shape: \(variable)")

@@ -1,18 +1,18 @@
 import WeirKernels
 import WeirTensor
 
-/// A strided slice of a tensor, from the notation of `begin:end:stride` with masks to numbers that are safe to use.
+/// A strided slice of a tensor. `begin:end:stride` and the masks are resolved to indices that are in range.
 struct SliceBounds {
-    /// For each dimension of the tensor: the first index, the step, and how many there are.
+    /// The first index, the step and the number of indices of each dimension of the tensor.
     private(set) var begins: [Int] = []
     private(set) var steps: [Int] = []
     private(set) var counts: [Int] = []
-    /// The dimensions of what the slice comes to: a dimension of the tensor, or nil for a new one of size 1.
+    /// The dimensions of the slice: a dimension of the tensor, or nil for a new dimension of size 1.
     private(set) var axes: [Int?] = []
 
     var sizes: [Int] { axes.map { $0.map { counts[$0] } ?? 1 } }
 
-    /// Which parts of the notation are left out or stand for something else, one bit each.
+    /// The masks of `StridedSlice`, one bit for each position.
     struct Masks: Sendable {
         var begin = 0
         var end = 0
@@ -21,7 +21,7 @@ struct SliceBounds {
         var shrinkAxis = 0
     }
 
-    /// - Throws: `invalidArgument` when the notation does not fit the shape.
+    /// - Throws: `invalidArgument` when the slice does not match the shape.
     init(_ begin: Tensor, _ end: Tensor, _ strides: Tensor, _ masks: Masks, of shape: Shape) throws {
         let size = strides.elementCount
         guard begin.rank == 1, end.rank == 1, strides.rank == 1, begin.elementCount == size, end.elementCount == size,
@@ -38,7 +38,7 @@ struct SliceBounds {
         let steps = try strides.integers("strides")
         func has(_ mask: Int, _ position: Int) -> Bool { mask >> position & 1 == 1 }
 
-        // An ellipsis, or the end where there is none, stands for all dimensions that nothing else stands for.
+        // An ellipsis stands for all dimensions that no other position uses. Without one, these are the last dimensions.
         var named = 0
         for position in 0..<size where !has(masks.ellipsis, position) && !has(masks.newAxis, position) { named += 1 }
         for position in 0..<size {
@@ -72,7 +72,7 @@ struct SliceBounds {
         }
     }
 
-    /// One index, whose dimension goes.
+    /// Selects one index, so that the dimension is dropped.
     private mutating func pick(_ index: Int, _ step: Int, of shape: Shape) throws {
         let axis = counts.count
         guard step != 0 else { throw Status.invalidArgument("strides[\(axis)] must be non-zero") }
@@ -95,7 +95,7 @@ struct SliceBounds {
         let first = begin.map(clamped) ?? (step > 0 ? lowest : highest)
         let last = end.map(clamped) ?? (step > 0 ? highest : lowest)
         let length = last - first
-        // Rounded up; magnitudes, because that of the smallest integer is no integer.
+        // Rounds up. It divides magnitudes, because `-Int.min` overflows.
         let count = length == 0 || (length < 0) != (step < 0) ? 0 : Int((length.magnitude - 1) / step.magnitude) + 1
         axes.append(axis)
         begins.append(first)

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Writes a value over a strided slice of a variable.
+    /// `StridedSliceAssign`: writes a value to a strided slice of a variable.
     static let stridedSliceAssign = OpDefinition(
         "StridedSliceAssign",
         "(ref: Ref(T), begin: Index, end: Index, strides: Index, value: T) -> (output_ref: Ref(T))",
@@ -15,7 +15,7 @@ extension OpDefinition {
         gpu: ["T": StateTypes.gpuAssign, "Index": .index], hostMemory: ["begin", "end", "strides"],
         make: sliceAssignKernel)
 
-    /// The same for the variable behind a handle.
+    /// `ResourceStridedSliceAssign`: writes a value to a strided slice of a variable.
     static let resourceStridedSliceAssign = OpDefinition(
         "ResourceStridedSliceAssign",
         "(ref: resource, begin: Index, end: Index, strides: Index, value: T) -> ()", attributes: sliceAttributes
@@ -57,7 +57,7 @@ private let sliceAttributes = [
     }
 }
 
-/// How far to go in the value for a step along each dimension of the sliced tensor.
+/// Returns the strides with which `value` is broadcast over the slice, one for each dimension of the sliced tensor.
 private func broadcastStrides(_ value: Shape, over slice: SliceBounds) throws -> [Int] {
     let sizes = slice.sizes
     let extra = value.rank - sizes.count
@@ -75,7 +75,7 @@ private func broadcastStrides(_ value: Shape, over slice: SliceBounds) throws ->
 }
 
 extension GraphBuilder {
-    /// Writes a value over the slice `begin..<end` of the variable that a reference or handle is.
+    /// Writes `value` to the slice `begin..<end` of the variable of a reference or handle.
     @discardableResult
     public func assignSlice(_ variable: Output, _ begin: [Int], _ end: [Int], _ value: Output) -> Operation {
         let bounds = [begin, end, begin.map { _ in 1 }].map { constant(Tensor($0.map { Int64($0) })) }

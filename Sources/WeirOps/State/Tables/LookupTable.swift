@@ -5,25 +5,29 @@ public import WeirTensor
 
 /// A table of keys and values that outlives steps.
 public final class LookupTable: Resource, KeptResource {
+    /// The name of the C++ type that TensorFlow writes into handles.
     public static var kind: String { "N10tensorflow6lookup15LookupInterfaceE" }
 
-    /// When a table may be written to.
+    /// The kind of a table: when it may be written.
     enum Kind: Sendable {
-        /// Once, at a time; then any number of threads read without a lock.
+        /// Written once, under the lock. Afterwards any number of threads read it without the lock.
         case initializable
         case mutable
     }
 
-    /// Where it is and what it is called, for messages.
+    /// The container and the name in error messages.
     let container: String
     let name: String
     let kind: Kind
+    /// The dtype of the keys.
     public let keyType: DType
+    /// The dtype of the values.
     public let valueType: DType
+    /// The shape of one value.
     public let valueShape: Shape
     private let closed = Atomic<Bool>(false)
 
-    // Changed only under the lock; read without it once an initializable table is initialized.
+    // Changed only under the lock. An initialized table of the kind `initializable` is also read without it.
     private struct Guarded: @unchecked Sendable {
         var storage: any TableStorage
         var isInitialized: Bool
@@ -44,17 +48,21 @@ public final class LookupTable: Resource, KeptResource {
         guarded = Mutex(Guarded(storage: storage, isInitialized: kind == .mutable))
     }
 
+    /// Whether the table was dropped from its resource table.
     public var isClosed: Bool { closed.load(ordering: .acquiring) }
+    /// Drops the keys and values.
     public func close() {
         closed.store(true, ordering: .releasing)
-        // Kernels may hold on to a table that is gone, but not to its memory.
+        // Kernels may still refer to a table that was dropped, so its memory is freed here.
         guard let empty = try? makeTableStorage(keyType, valueType, valueShape) else { return }
         guarded.withLock { $0 = Guarded(storage: empty, isInitialized: kind == .mutable) }
     }
 
+    /// The number of keys.
     public var count: Int { guarded.withLock { $0.isInitialized ? $0.storage.count : 0 } }
 
-    /// The value of each key, or the default.
+    /// Returns the value of each key, or the default.
+    /// - Parameter fallback: one default for all keys, or one for each key.
     func find(_ keys: Tensor, _ fallback: Tensor) throws -> Tensor {
         try requireTypes(keys.dtype, fallback.dtype, result: true)
         let shape = try Shape(validating: keys.shape.dimensions + valueShape.dimensions)
@@ -75,7 +83,7 @@ public final class LookupTable: Resource, KeptResource {
         return output
     }
 
-    /// - Parameter clearing: whether these keys replace all that were there.
+    /// - Parameter clearing: whether the keys replace all that are in the table.
     func insert(_ keys: Tensor, _ values: Tensor, clearing: Bool = false) throws {
         guard kind == .mutable else {
             if clearing { return try initialize(keys, values) }
@@ -102,7 +110,7 @@ public final class LookupTable: Resource, KeptResource {
         guarded.withLock { $0.storage.remove(keys) }
     }
 
-    /// Fills an initializable table. A table that is filled already must have as many entries.
+    /// Fills an initializable table. If the table is already filled, it must have the same number of keys.
     func initialize(_ keys: Tensor, _ values: Tensor) throws {
         try requireTypes(keys.dtype, values.dtype)
         guard keys.elementCount == values.elementCount else {
@@ -135,7 +143,7 @@ public final class LookupTable: Resource, KeptResource {
         }
     }
 
-    /// - Throws: `invalidArgument` when a node takes the table for one of other types.
+    /// - Throws: `invalidArgument` when a node expects other dtypes.
     func require(_ key: DType, _ value: DType) throws {
         guard key == keyType, value == valueType else {
             throw Status.invalidArgument(

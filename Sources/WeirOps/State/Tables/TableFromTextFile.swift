@@ -4,7 +4,7 @@ import WeirTensor
 import WeirWire
 
 extension OpDefinition {
-    /// Fills a table from the lines of a text file.
+    /// `InitializeTableFromTextFile`: fills a table from the lines of a text file.
     static let initializeTableFromTextFile = tableOp(
         "InitializeTableFromTextFile", textSignature, textAttributes, make: makeTextFile)
     static let initializeTableFromTextFileV2 = tableOp(
@@ -30,7 +30,7 @@ private let textAttributes = [
         }
         let path = names.elements(ByteString.self)[0].description
         guard !path.isEmpty else { throw Status.invalidArgument("filename cannot be empty.") }
-        // Several workers fill one shared table from the same file: who comes late is done.
+        // Several workers may fill one shared table from the same file. Only the first does it.
         if table.isInitialized { return }
         try requireColumn("Key", key, table.keyType)
         try requireColumn("Value", value, table.valueType)
@@ -42,7 +42,7 @@ private let textAttributes = [
     }
 }
 
-/// Stands for the number of a line, and for all of it.
+/// Column indices that stand for the line number and for the whole line.
 private let lineNumber = -1
 private let wholeLine = -2
 
@@ -57,19 +57,19 @@ private func requireColumn(_ what: String, _ index: Int, _ dtype: DType) throws 
     }
 }
 
-/// The lines of a text file, cut into fields where fields are asked for.
+/// The lines of a text file, which are split into columns on demand.
 private struct VocabularyFile {
     private let path: String
     private var lines: [ArraySlice<UInt8>] = []
     private let delimiter: UInt8
 
     /// - Parameters:
-    ///   - columns: the highest field that each line must have; negative when none is asked for.
-    ///   - limit: how many lines there must be at least, and are read at most; −1 for all.
+    ///   - columns: the highest column that each line must have; negative if none is used.
+    ///   - limit: the number of lines to read, all of which must exist; −1 for all lines.
     init(_ path: String, delimiter: UInt8, columns: Int, limit: Int) throws {
         self.path = path
         self.delimiter = delimiter
-        // Returns are no part of a line wherever they are.
+        // Carriage returns are removed wherever they are.
         let bytes = try InputFile.contents(of: path)
         var start = 0
         while start < bytes.count, limit < 0 || lines.count < limit {
@@ -97,7 +97,7 @@ private struct VocabularyFile {
         guard !lines.isEmpty else { throw Status.outOfRange("\(path) has no lines") }
     }
 
-    /// One field of each line, as a vector.
+    /// Returns one column of all lines as a vector.
     func column(_ index: Int, _ dtype: DType, offset: Int) throws -> Tensor {
         if index == lineNumber { return Tensor(lines.indices.map { Int64($0 &+ offset) }) }
         switch dtype {
@@ -114,7 +114,7 @@ private struct VocabularyFile {
         if index == wholeLine { return line }
         var rest = line
         for _ in 0..<index {
-            // The line has been found to have so many fields.
+            // The initializer has checked that the line has enough columns.
             rest = rest[(rest.firstIndex(of: delimiter).map { $0 + 1 } ?? rest.endIndex)...]
         }
         return rest.prefix { $0 != delimiter }
@@ -138,7 +138,8 @@ private struct VocabularyFile {
 }
 
 extension Output {
-    /// Fills the table that this handle names with the lines of a file: a line and its number, counted from 0.
+    /// Fills the table of this handle from the lines of a file: the keys are the lines, the values their numbers, starting
+    /// with 0.
     @discardableResult
     public func initializeTable(fromLinesOf path: Output) -> Operation {
         builder.add(

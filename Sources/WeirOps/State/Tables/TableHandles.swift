@@ -2,18 +2,18 @@ public import WeirGraph
 import WeirKernels
 public import WeirTensor
 
-// Ops that give handles of tables, which they make when there are none.
+// Ops that output handles of tables. They create the table if there is none.
 
 extension OpDefinition {
-    /// A table that is filled once.
+    /// `HashTableV2`: a table that is filled once.
     static let hashTable = oldTable("HashTable", .initializable)
     static let hashTableV2 = table("HashTableV2", .initializable)
     static let anonymousHashTable = anonymousTable("AnonymousHashTable", .initializable)
-    /// A table that can be written to at any time.
+    /// `MutableHashTableV2`: a table that can be written at any time.
     static let mutableHashTable = oldTable("MutableHashTable", .mutable).holdingParameters()
     static let mutableHashTableV2 = table("MutableHashTableV2", .mutable).holdingParameters()
     static let anonymousMutableHashTable = anonymousTable("AnonymousMutableHashTable", .mutable)
-    /// A mutable table whose values are vectors.
+    /// `MutableHashTableOfTensorsV2`: a mutable table whose values are vectors.
     static let mutableHashTableOfTensors = oldTable("MutableHashTableOfTensors", .mutable, vectors: true).holdingParameters()
     static let mutableHashTableOfTensorsV2 = table("MutableHashTableOfTensorsV2", .mutable, vectors: true).holdingParameters()
     static let anonymousMutableHashTableOfTensors = anonymousTable(
@@ -117,12 +117,12 @@ private func tableOf(
 }
 
 extension GraphBuilder {
-    /// A table that is filled once, by `initializeTable`.
+    /// Adds a table that is filled once, by `initializeTable` (`HashTableV2`).
     public func hashTable(_ keys: DType, _ values: DType, name: String = "hash_table") -> Output {
         let types: Attributes = ["key_dtype": .type(keys), "value_dtype": .type(values), "use_node_name_sharing": true]
         return add("HashTableV2", name: name, attributes: types)[0]
     }
-    /// A table that can be written to at any time.
+    /// Adds a table that can be written at any time (`MutableHashTableV2`).
     public func mutableHashTable(_ keys: DType, _ values: DType, name: String = "MutableHashTable") -> Output {
         let types: Attributes = ["key_dtype": .type(keys), "value_dtype": .type(values), "use_node_name_sharing": true]
         return add("MutableHashTableV2", name: name, attributes: types)[0]

@@ -1,20 +1,20 @@
 import WeirKernels
 import WeirTensor
 
-/// A key that tables can have: hashes fast, and with a seed of each table, so that nobody can choose keys that collide.
+/// A key of a table. The hash depends on a seed of each table, so that clients cannot choose keys that collide.
 protocol TableKey: TensorElement {
     func tableHash(_ seed: UInt64) -> UInt64
     static func isSame(_ a: Self, _ b: Self) -> Bool
 }
 
-/// Which row of a table each key has. Rows are numbered from 0 without gaps.
+/// A hash table from keys to rows. The rows are numbered from 0 without gaps.
 struct TableIndex<K: TableKey> {
-    /// The keys by their rows.
+    /// The keys, by row.
     private(set) var keys: [K] = []
-    /// A row, or −1, for each place of a table at most half full; a key is at the place of its hash, or soon after.
+    /// The slots of a hash table with linear probing that is at most half full: a row, or −1 if the slot is empty.
     private var places: [Int32] = [Int32](repeating: -1, count: 16)
     private let seed = UInt64.random(in: 0 ... .max)
-    /// Rows are kept as 32-bit numbers.
+    /// The maximum number of keys. Rows are stored as 32-bit integers.
     static var maximumCount: Int { 1 << 30 }
 
     @inline(__always)
@@ -33,7 +33,7 @@ struct TableIndex<K: TableKey> {
         }
     }
 
-    /// Adds a key that is not there.
+    /// Adds a key, which must not be in the table.
     mutating func append(_ key: K) {
         keys.append(key)
         if keys.count * 2 > places.count {
@@ -49,13 +49,13 @@ struct TableIndex<K: TableKey> {
         places[place] = Int32(truncatingIfNeeded: row)
     }
 
-    /// Removes a key; the last key gets its row.
-    /// - Returns: the row, or nil when the key is not there.
+    /// Removes a key and moves the last key to its row.
+    /// - Returns: the row, or nil if the key is not in the table.
     mutating func remove(_ key: K) -> Int? {
         guard let row = row(of: key) else { return nil }
         var empty = place(of: row)
         places[empty] = -1
-        // What comes after moves up, so that looking for it does not end at the empty place.
+        // Moves the following entries up, so that no search stops at the empty slot too early.
         var place = next(empty)
         while places[place] >= 0 {
             let distance = (place &- home(keys[Int(places[place])])) & (places.count - 1)
@@ -74,7 +74,7 @@ struct TableIndex<K: TableKey> {
         keys.removeLast()
         return row
     }
-    /// By the row's number and not by its key, for a NaN is not even itself.
+    /// Returns the slot of a row. It compares rows, not keys, because a NaN is not equal to itself.
     private func place(of row: Int) -> Int {
         var place = home(keys[row])
         while Int(places[place]) != row { place = next(place) }
@@ -87,7 +87,7 @@ struct TableIndex<K: TableKey> {
     }
 }
 
-/// Every bit of the result depends on every bit of the number.
+/// Mixes the bits of a number: every bit of the result depends on every bit of `number`.
 @inline(__always)
 private func mixed(_ number: UInt64) -> UInt64 {
     var x = number
@@ -105,7 +105,7 @@ extension Int32: TableKey {
 extension Int64: TableKey {
     @inline(__always) func tableHash(_ seed: UInt64) -> UInt64 { mixed(UInt64(bitPattern: self) ^ seed) }
 }
-// Both zeros are one key.
+// +0 and −0 are one key.
 extension Float: TableKey {
     @inline(__always)
     func tableHash(_ seed: UInt64) -> UInt64 { mixed(UInt64((self == 0 ? 0 : self).bitPattern) ^ seed) }

@@ -2,33 +2,33 @@ public import WeirGraph
 import WeirKernels
 import WeirTensor
 
-// What can be done with a table. Each op has an old form, on a reference to two strings, and a new one, on a handle.
+// Ops on tables. Each exists in an older form, for a reference to two strings, and a newer one, for a resource handle.
 
 extension OpDefinition {
-    /// The value of each key, a default for keys that are not there.
+    /// `LookupTableFindV2`: the value of each key, or a default for keys that are not in the table.
     static let lookupTableFind = tableOp("LookupTableFind", find, findTypes, shape: findShape, run: runFind)
     static let lookupTableFindV2 = tableOp("LookupTableFindV2", find, findTypes, shape: findShape, run: runFind)
-    /// Sets the values of keys.
+    /// `LookupTableInsertV2`: sets the values of keys.
     static let lookupTableInsert = tableOp("LookupTableInsert", write, writeTypes, run: runInsert)
     static let lookupTableInsertV2 = tableOp("LookupTableInsertV2", write, writeTypes, run: runInsert)
-    /// Replaces all keys and values.
+    /// `LookupTableImportV2`: replaces all keys and values.
     static let lookupTableImport = tableOp("LookupTableImport", write, writeTypes, run: runImport)
     static let lookupTableImportV2 = tableOp("LookupTableImportV2", write, writeTypes, run: runImport)
-    /// Removes keys; those that are not there are no mistake.
+    /// `LookupTableRemoveV2`: removes keys. Keys that are not in the table are ignored.
     static let lookupTableRemoveV2 = tableOp(
         "LookupTableRemoveV2", "(table_handle: resource, keys: Tin) -> ()", ["Tin: type"]
     ) { table, context in try table.remove(context.input(1)) }
-    /// How many keys there are.
+    /// `LookupTableSizeV2`: the number of keys.
     static let lookupTableSize = tableOp(
         "LookupTableSize", sizeSignature, [], shape: ShapeFunctions.scalar, run: runSize)
     static let lookupTableSizeV2 = tableOp(
         "LookupTableSizeV2", sizeSignature, [], shape: ShapeFunctions.scalar, run: runSize)
-    /// All keys and values.
+    /// `LookupTableExportV2`: all keys and values.
     static let lookupTableExport = tableOp(
         "LookupTableExport", export, exportTypes, shape: exportShape, make: makeExport)
     static let lookupTableExportV2 = tableOp(
         "LookupTableExportV2", export, exportTypes, shape: exportShape, make: makeExport)
-    /// Fills a table that is filled once.
+    /// `InitializeTableV2`: fills a table that is filled once.
     static let initializeTable = tableOp("InitializeTable", fillSignature, fillTypes, run: runInitialize)
     static let initializeTableV2 = tableOp("InitializeTableV2", fillSignature, fillTypes, run: runInitialize)
 }
@@ -45,14 +45,15 @@ private let fillTypes = ["Tkey: type", "Tval: type"]
 
 typealias TableBody = @Sendable (LookupTable, borrowing KernelContext) throws -> Void
 
-/// An op on the table at input 0: of the new form where the name says so, else of the old one.
+/// Makes an op on the table at input 0. It takes a resource handle if the name ends with `V2`, else a reference to two
+/// strings.
 func tableOp(
     _ name: String, _ signature: String, _ attributes: [String],
     shape: @escaping OpDefinition.ShapeFunction = { _ in }, run: @escaping TableBody
 ) -> OpDefinition {
     tableOp(name, signature, attributes, shape: shape) { _ in run }
 }
-/// The same where the body depends on the node.
+/// Makes an op on the table at input 0 whose body depends on the node.
 func tableOp(
     _ name: String, _ signature: String, _ attributes: [String],
     shape: @escaping OpDefinition.ShapeFunction = { _ in },
@@ -121,20 +122,20 @@ extension LookupTable {
 }
 
 extension Output {
-    /// The values of keys in the table that this handle names.
+    /// Returns the values of `keys` in the table of this handle, or the default.
     public func lookup(_ keys: Output, default value: Output) -> Output {
         builder.add("LookupTableFindV2", [self, keys, value])[0]
     }
-    /// Sets values of keys in the mutable table that this handle names.
+    /// Sets the values of keys in the mutable table of this handle.
     @discardableResult
     public func insertInTable(_ keys: Output, _ values: Output) -> Operation {
         builder.add("LookupTableInsertV2", [self, keys, values])
     }
-    /// Fills the table that this handle names.
+    /// Fills the table of this handle.
     @discardableResult
     public func initializeTable(_ keys: Output, _ values: Output) -> Operation {
         builder.add("InitializeTableV2", [self, keys, values])
     }
-    /// How many keys the table that this handle names has.
+    /// Returns the number of keys in the table of this handle, an `int64` scalar.
     public func tableSize() -> Output { builder.add("LookupTableSizeV2", [self])[0] }
 }

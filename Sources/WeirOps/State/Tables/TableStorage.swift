@@ -1,18 +1,19 @@
 import WeirKernels
 import WeirTensor
 
-/// Keys and their values. Values are rows of one tensor, which grows; each key knows its row.
+/// The keys and values of a table. The values are rows of one tensor, which grows.
 ///
-/// Whoever holds one sees to it that only one thread at a time changes it.
+/// The caller makes sure that only one thread at a time changes it.
 protocol TableStorage: AnyObject {
     var count: Int { get }
-    /// A row for each key: its value, or the default: one row for all, or as many rows as there are keys.
+    /// Writes one row for each key to `output`: its value, or the default. `fallback` has one row for all keys, or one for
+    /// each.
     func find(_ keys: Tensor, _ fallback: Tensor, into output: Tensor)
     func insert(_ keys: Tensor, _ values: Tensor) throws
     func remove(_ keys: Tensor)
     func removeAll()
     func export() throws -> (keys: Tensor, values: Tensor)
-    /// The first key that comes twice, with different values.
+    /// Returns the first key that occurs twice with different values.
     func conflict(_ keys: Tensor, _ values: Tensor) -> TableConflict?
 }
 
@@ -22,7 +23,8 @@ struct TableConflict {
     let other: String
 }
 
-/// - Throws: `unimplemented` for keys that tables cannot have.
+/// Makes the storage for dtypes of keys and values.
+/// - Throws: `unimplemented` for a key dtype that tables do not support.
 func makeTableStorage(_ key: DType, _ value: DType, _ valueShape: Shape) throws -> any TableStorage {
     switch key {
     case .string: try HashedTable<ByteString>(value, valueShape)
@@ -68,7 +70,7 @@ private final class HashedTable<K: TableKey>: TableStorage {
     func remove(_ keys: Tensor) {
         for key in keys.elements(K.self) {
             guard let row = index.remove(key) else { continue }
-            // The last row has taken the place of the one that went.
+            // `index.remove` has moved the last row to the removed one.
             if row != count { values.copy(values.tensor, count, to: values.tensor, row) }
         }
     }
@@ -99,7 +101,7 @@ private final class HashedTable<K: TableKey>: TableStorage {
     }
 }
 
-/// Equal rows of one tensor.
+/// Rows of the same shape in one tensor.
 private struct TableRows {
     let shape: Shape
     let width: Int
@@ -115,7 +117,7 @@ private struct TableRows {
         tensor = try Tensor(dtype, Shape(0, max(width, 1)))
     }
 
-    /// Makes room; doubles when there is none left.
+    /// Makes room for `count` rows. Doubles the capacity if necessary.
     mutating func reserve(_ count: Int, used: Int) throws {
         guard width > 0, count > tensor.dimension(0) else { return }
         let grown = try Tensor(tensor.dtype, Shape(validating: [max(16, count, tensor.dimension(0) &* 2), width]))
@@ -123,10 +125,10 @@ private struct TableRows {
         tensor = grown
     }
 
-    /// Fills `count` rows of the output, each with one of these rows or one of the fallback's, as `pick` says.
+    /// Fills `count` rows of the output. `pick` selects a row of this tensor or of `fallback` for each.
     @inline(__always)
     func fill(_ output: Tensor, _ fallback: Tensor, count: Int, _ pick: (Int) -> (isThere: Bool, row: Int)) {
-        // Most values are single numbers.
+        // The fast path for values of 4 or 8 bytes, which most tables have.
         switch tensor.dtype.isBitwise ? rowBytes : 0 {
         case 4: fillElements(UInt32.self, output, fallback, count, pick)
         case 8: fillElements(UInt64.self, output, fallback, count, pick)

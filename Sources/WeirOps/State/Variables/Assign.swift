@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Gives a variable a value. A value that nobody else holds becomes the variable's own without a copy.
+    /// `Assign`: sets the value of a variable. A value to which nothing else refers is moved, not copied.
     static let assign = OpDefinition(
         "Assign", "(ref: Ref(T), value: T) -> (output_ref: Ref(T))", "T: type", "validate_shape: bool = true",
         "use_locking: bool = true"
@@ -30,7 +30,7 @@ extension OpDefinition {
 }
 
 extension Output {
-    /// Gives the variable that this reference is a value.
+    /// Sets the value of the variable of this reference (`Assign`).
     @discardableResult
     public func assign(_ value: Output, validateShape: Bool = true) -> Output {
         builder.add("Assign", [self, value], attributes: ["validate_shape": .bool(validateShape)])[0]

@@ -3,16 +3,16 @@ import WeirKernels
 import WeirDevice
 import WeirTensor
 
-// Adding to and subtracting from variables in place.
+// Addition to and subtraction from variables in place.
 
 extension OpDefinition {
-    /// Adds a value to a variable.
+    /// `AssignAdd`: adds a value to a variable.
     static let assignAdd = referenceUpdate("AssignAdd", AdditionInPlace.self)
-    /// Subtracts a value from a variable.
+    /// `AssignSub`: subtracts a value from a variable.
     static let assignSub = referenceUpdate("AssignSub", SubtractionInPlace.self)
-    /// Adds a value to the variable behind a handle.
+    /// `AssignAddVariableOp`: adds a value to a resource variable.
     static let assignAddVariableOp = handleUpdate("AssignAddVariableOp", AdditionInPlace.self)
-    /// Subtracts a value from the variable behind a handle.
+    /// `AssignSubVariableOp`: subtracts a value from a resource variable.
     static let assignSubVariableOp = handleUpdate("AssignSubVariableOp", SubtractionInPlace.self)
 }
 
@@ -43,7 +43,7 @@ private func handleUpdate(_ name: String, _ function: (some InPlaceFunction).Typ
         }
 }
 
-/// What becomes of an element of a variable.
+/// A function that computes the new element of a variable from the old one and the value.
 private protocol InPlaceFunction: Sendable {
     static func apply<E: NumericElement>(_ a: E, _ b: E) -> E
 }
@@ -86,16 +86,16 @@ private struct InPlaceVisitor<F: InPlaceFunction>: NumericVisitor {
 }
 
 extension Output {
-    /// Adds to the variable that this reference is.
+    /// Adds to the variable of this reference (`AssignAdd`).
     @discardableResult
     public func assignAdd(_ value: Output) -> Output { builder.add("AssignAdd", [self, value])[0] }
-    /// Subtracts from the variable that this reference is.
+    /// Subtracts from the variable of this reference (`AssignSub`).
     @discardableResult
     public func assignSub(_ value: Output) -> Output { builder.add("AssignSub", [self, value])[0] }
-    /// Adds to the variable that this handle names.
+    /// Adds to the variable of this handle (`AssignAddVariableOp`).
     @discardableResult
     public func assignAddVariable(_ value: Output) -> Operation { builder.add("AssignAddVariableOp", [self, value]) }
-    /// Subtracts from the variable that this handle names.
+    /// Subtracts from the variable of this handle (`AssignSubVariableOp`).
     @discardableResult
     public func assignSubVariable(_ value: Output) -> Operation { builder.add("AssignSubVariableOp", [self, value]) }
 }

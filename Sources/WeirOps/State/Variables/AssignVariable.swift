@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// Gives the variable behind a handle a value; makes the variable when there is none. Nothing is copied.
+    /// `AssignVariableOp`: sets the value of a resource variable, which it creates if necessary. The value is not copied.
     static let assignVariableOp = OpDefinition(
         "AssignVariableOp", "(resource: resource, value: dtype) -> ()", "dtype: type", "validate_shape: bool = false"
     )
@@ -32,7 +32,7 @@ extension OpDefinition {
 }
 
 extension Output {
-    /// Gives the variable that this handle names a value.
+    /// Sets the value of the variable of this handle (`AssignVariableOp`).
     @discardableResult
     public func assignVariable(_ value: Output) -> Operation { builder.add("AssignVariableOp", [self, value]) }
 }

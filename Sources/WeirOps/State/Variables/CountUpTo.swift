@@ -3,7 +3,8 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    /// A scalar variable's value, which then is one more, up to a limit.
+    /// `CountUpTo`: outputs the value of a scalar variable and increments the variable. It fails with `outOfRange` at the
+    /// limit.
     static let countUpTo = OpDefinition(
         "CountUpTo", "(ref: Ref(T)) -> (output: T)", "limit: int", "T: {int32, int64}"
     )
@@ -14,7 +15,7 @@ extension OpDefinition {
     .noGradient()
     .kernel(["T": .index], make: countUpToKernel)
 
-    /// The same for the variable behind a handle.
+    /// `ResourceCountUpTo`: like `CountUpTo`, for a resource variable.
     static let resourceCountUpTo = OpDefinition(
         "ResourceCountUpTo", "(resource: resource) -> (output: T)", "limit: int", "T: {int32, int64}"
     )
@@ -55,9 +56,9 @@ private struct CountVisitor: IntegerVisitor {
 }
 
 extension Output {
-    /// The value of the scalar integer variable that this reference is, which then is one more.
+    /// Returns the value of the scalar integer variable of this reference, and increments the variable.
     ///
-    /// Running it fails with `outOfRange` at the limit.
+    /// The node fails with `outOfRange` at the limit.
     public func countUpTo(_ limit: Int) -> Output {
         builder.add("CountUpTo", [self], attributes: ["limit": .int(limit)])[0]
     }

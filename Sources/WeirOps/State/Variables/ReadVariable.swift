@@ -3,7 +3,7 @@ import WeirKernels
 public import WeirTensor
 
 extension OpDefinition {
-    /// The value of a variable now. Later changes do not show in it.
+    /// `ReadVariableOp`: the current value of a resource variable. Later changes of the variable do not affect it.
     static let readVariableOp = OpDefinition("ReadVariableOp", "(resource: resource) -> (value: dtype)", "dtype: type")
         .stateful()
         .shape { c in c.setOutput(0, try StateShapes.variable(c)) }
@@ -16,7 +16,7 @@ extension OpDefinition {
             }
         }
 
-    /// The values of several variables, what graph optimizers make of several nodes.
+    /// `_ReadVariablesOp`: the values of several variables. Graph optimizers make it from several nodes.
     static let readVariablesOp = OpDefinition(
         "_ReadVariablesOp", "(resources: N * resource) -> (values: dtypes)", "N: int >= 0", "dtypes: list(type) >= 1"
     )
@@ -39,7 +39,7 @@ extension OpDefinition {
         }
     }
 
-    /// The shape of a variable's value.
+    /// `VariableShape`: the shape of a variable's value.
     static let variableShape = OpDefinition(
         "VariableShape", "(input: resource) -> (output: out_type)", "out_type: {int32, int64} = int32"
     )
@@ -58,8 +58,8 @@ extension OpDefinition {
     }
 }
 
-/// - Throws: `failedPrecondition` when the variable is not there or has no value; clients take the word
-///   "uninitialized" in it for a sign that a restarted task has to be initialized again.
+/// - Throws: `failedPrecondition` when the variable does not exist or has no value. The message contains "uninitialized",
+///   from which clients conclude that a restarted task must be initialized again.
 private func readVariable(
     _ lookup: HandleLookup<ResourceVariable>, _ handle: Tensor, _ dtype: DType, _ context: borrowing KernelContext
 ) throws -> Tensor {
@@ -84,13 +84,13 @@ private func missing(_ handle: ResourceHandle, _ reason: String) -> Status {
 }
 
 extension Output {
-    /// The value of the variable that this handle names.
+    /// Returns the value of the variable of this handle (`ReadVariableOp`).
     ///
-    /// - Parameter dtype: its type, where the handle does not tell.
+    /// - Parameter dtype: the dtype of the variable, if the handle does not carry it.
     public func readVariable(_ dtype: DType? = nil) -> Output {
         let dtype = dtype ?? builder.handleShape(endpoint)?.dtype ?? .float32
         return builder.add("ReadVariableOp", [self], attributes: ["dtype": .type(dtype)])[0]
     }
-    /// The shape of the variable that this handle names.
+    /// Returns the shape of the variable of this handle (`VariableShape`).
     public func variableShape() -> Output { builder.add("VariableShape", [self])[0] }
 }

@@ -3,7 +3,7 @@ public import WeirGraph
 import WeirKernels
 public import WeirTensor
 
-/// A variable that graphs reach by reference.
+/// A variable that graphs access by reference (`VariableV2`).
 final class RefVariable: KeptResource {
     static var kind: String { "N10tensorflow9LegacyVarE" }
     let cell: VariableStorage
@@ -18,15 +18,15 @@ final class RefVariable: KeptResource {
 }
 
 extension OpDefinition {
-    /// A reference to a variable, which is made, without a value, when there is none.
+    /// `VariableV2`: a reference to a variable, which is created without a value if there is none.
     static let variableV2 = refVariable("VariableV2").shape(StateShapes.fromAttribute)
 
-    /// The same op of older graphs, in which the shape [] means that the shape is not known.
+    /// `Variable`: the op of older graphs, in which the shape [] means an unknown shape.
     static let variable = refVariable("Variable").shape { c in
         if let shape = c.attributes.shape("shape"), shape.rank != 0 { c.setOutput(0, shape) }
     }
 
-    /// Whether a reference's variable has been assigned.
+    /// `IsVariableInitialized`: whether the variable of a reference has a value.
     static let isVariableInitialized = OpDefinition(
         "IsVariableInitialized", "(ref: Ref(dtype)) -> (is_initialized: bool)", "dtype: type"
     )
@@ -61,7 +61,7 @@ private func refVariable(_ name: String) -> OpDefinition {
 }
 
 extension GraphBuilder {
-    /// A variable that is reached by reference, without a value until one is assigned.
+    /// Adds a variable that is accessed by reference (`VariableV2`). It has no value until it is assigned.
     public func refVariable(_ dtype: DType, _ shape: PartialShape, name: String = "Variable") -> Output {
         add("VariableV2", name: name, attributes: ["dtype": .type(dtype), "shape": .shape(shape)])[0]
     }

@@ -2,10 +2,10 @@ public import WeirGraph
 import WeirKernels
 import WeirTensor
 
-// Whether resources are there, and their end.
+// Ops that test whether resources exist, and that destroy them.
 
 extension OpDefinition {
-    /// Whether the variable behind a handle is there and has a value.
+    /// `VarIsInitializedOp`: whether a resource variable exists and has a value.
     static let varIsInitializedOp = OpDefinition(
         "VarIsInitializedOp", "(resource: resource) -> (is_initialized: bool)"
     )
@@ -21,7 +21,7 @@ extension OpDefinition {
         }
     }
 
-    /// Drops the resource behind a handle, whatever it is.
+    /// `DestroyResourceOp`: drops the resource of a handle, of any kind.
     static let destroyResourceOp = OpDefinition(
         "DestroyResourceOp", "(resource: resource) -> ()", "ignore_lookup_error: bool = true"
     )
@@ -31,7 +31,7 @@ extension OpDefinition {
         let ignores = try request.bool("ignore_lookup_error")
         return .sync { context in
             let handle = try HandleLookup<ResourceVariable>.element(context.input(0))
-            // What an anonymous handle carries goes with the last handle.
+            // The resource of an anonymous handle is freed with the last handle.
             if handle.object != nil { return }
             let kind = handle.typeName.isEmpty ? ResourceVariable.kind : handle.typeName
             try handle.require(kind: kind, on: context.place)
@@ -41,7 +41,8 @@ extension OpDefinition {
         }
     }
 
-    /// Tells a variable that reads need not copy it. Reads here never do.
+    /// `DisableCopyOnRead`: allows reads to share the value. Here reads never copy, so this only checks that the variable
+    /// exists.
     static let disableCopyOnRead = OpDefinition("DisableCopyOnRead", "(resource: resource) -> ()")
         .stateful()
         .noGradient()
@@ -53,7 +54,7 @@ extension OpDefinition {
             }
         }
 
-    /// Whether a handle keeps its resource alive by itself.
+    /// `IsResourceHandleRefCounting`: whether a handle keeps its resource alive.
     static let isResourceHandleRefCounting = OpDefinition(
         "IsResourceHandleRefCounting", "(handle: resource) -> (result: bool)"
     )
@@ -69,12 +70,12 @@ extension OpDefinition {
 }
 
 extension Output {
-    /// Whether the variable that this handle names has a value.
+    /// Returns whether the variable of this reference or handle has a value.
     public func isVariableInitialized() -> Output {
         isReference
             ? builder.add("IsVariableInitialized", [self])[0] : builder.add("VarIsInitializedOp", [self])[0]
     }
-    /// Drops the resource that this handle names.
+    /// Drops the resource of this handle (`DestroyResourceOp`).
     @discardableResult
     public func destroyResource(ignoringMissing: Bool = true) -> Operation {
         builder.add("DestroyResourceOp", [self], attributes: ["ignore_lookup_error": .bool(ignoringMissing)])

@@ -3,25 +3,29 @@ public import WeirGraph
 import WeirKernels
 public import WeirTensor
 
-/// A variable that graphs reach by a handle.
+/// A variable that graphs access by a resource handle (`VarHandleOp`).
 public final class ResourceVariable: Resource, KeptResource {
+    /// The name of the C++ type that TensorFlow writes into handles.
     public static var kind: String { "N10tensorflow3VarE" }
-    /// Its value, empty until it is first assigned.
+    /// The storage of the value, which is empty until the first assignment.
     public let cell: VariableStorage
     private let closed = Atomic<Bool>(false)
 
+    /// Makes a variable, without a value if `value` is nil.
     public init(name: String, dtype: DType, value: Tensor? = nil) {
         cell = VariableStorage(name: name, dtype: dtype, value: value)
     }
+    /// The dtype of the value.
     public var dtype: DType { cell.dtype }
+    /// Whether the variable was dropped from its table.
     public var isClosed: Bool { closed.load(ordering: .acquiring) }
-    /// Kernels may hold on to a variable that is gone, but not to its memory.
+    /// Drops the value. Kernels may still refer to a variable that was dropped, so its memory is freed here.
     public func close() {
         closed.store(true, ordering: .releasing)
         cell.clear()
     }
 
-    /// - Throws: `invalidArgument` when it is of another type than a node says.
+    /// - Throws: `invalidArgument` when the node's dtype is not that of the variable.
     func require(_ dtype: DType) throws {
         guard dtype == self.dtype else {
             throw Status.invalidArgument(
@@ -30,7 +34,7 @@ public final class ResourceVariable: Resource, KeptResource {
     }
 }
 
-/// How a kernel reaches a variable that is one of its inputs: as a reference, or by a handle.
+/// The input of a kernel that is a variable: a reference or a resource handle.
 struct VariableInput: Sendable {
     private let index: Int
     private let lookup: HandleLookup<ResourceVariable>?
@@ -42,7 +46,8 @@ struct VariableInput: Sendable {
 
     var isReference: Bool { lookup == nil }
 
-    /// - Throws: `notFound` when there is no variable, `invalidArgument` when it is of another type.
+    /// Returns the storage of the variable.
+    /// - Throws: `notFound` when the variable does not exist; `invalidArgument` when it has another dtype.
     func cell(_ context: borrowing KernelContext, _ dtype: DType) throws -> VariableStorage {
         guard let lookup else {
             let cell = try context.reference(index)
@@ -56,7 +61,7 @@ struct VariableInput: Sendable {
         return variable.cell
     }
 
-    /// Makes a reference also the op's output; ops on handles have none.
+    /// Passes a reference to output 0. Ops on resource handles have no output.
     func passOn(_ context: borrowing KernelContext) {
         if isReference { context.setOutput(0, slot: context.slot(index)) }
     }

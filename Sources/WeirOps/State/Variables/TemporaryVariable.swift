@@ -3,18 +3,18 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-/// A variable that lives as long as its step, or until it is destroyed.
+/// A variable that lives until its step ends or it is destroyed.
 private final class StepVariable: Resource {
     static var kind: String { "N10tensorflow19TemporaryVariableOp6TmpVarE" }
     let cell: VariableStorage
     init(_ cell: VariableStorage) { self.cell = cell }
 
-    /// Each iteration of a loop has its own.
+    /// Returns the name in the resource table of the step. Each iteration of a loop has its own variable.
     static func name(_ name: String, _ frame: FrameIteration) -> String { "\(name):\(frame.frame):\(frame.iteration)" }
 }
 
 extension OpDefinition {
-    /// A reference to a new variable of this step.
+    /// `TemporaryVariable`: a reference to a new variable of this step.
     static let temporaryVariable = OpDefinition(
         "TemporaryVariable", "() -> (ref: Ref(dtype))", "shape: shape", "dtype: type", "var_name: string = ''"
     )
@@ -27,7 +27,7 @@ extension OpDefinition {
         guard let shape = try request.shape("shape").known else {
             throw Status.invalidArgument("Shape \(try request.shape("shape")) is not fully defined")
         }
-        // Checked again, for an attribute's dimensions are a client's.
+        // Validates the dimensions, because the attribute comes from a client.
         let sane = try Shape(validating: shape.dimensions)
         return .sync { context in
             let value = try Tensor.zeros(dtype, sane, in: dtype.isBitwise ? context.allocator : HostAllocator.shared)
@@ -37,7 +37,7 @@ extension OpDefinition {
         }
     }
 
-    /// The last value of a temporary variable, which is gone after that.
+    /// `DestroyTemporaryVariable`: outputs the last value of a temporary variable and destroys it.
     static let destroyTemporaryVariable = OpDefinition(
         "DestroyTemporaryVariable", "(ref: Ref(T)) -> (value: T)", "T: type", "var_name: string"
     )

@@ -4,7 +4,7 @@ import WeirKernels
 public import WeirTensor
 
 extension OpDefinition {
-    /// A handle of a variable, which need not be there yet.
+    /// `VarHandleOp`: the handle of a variable, which need not exist yet.
     static let varHandleOp = OpDefinition(
         "VarHandleOp", "() -> (resource: resource)", "container: string = ''", "shared_name: string = ''",
         "debug_name: string = ''", "dtype: type", "shape: shape", "allowed_devices: list(string) = []"
@@ -24,7 +24,7 @@ extension OpDefinition {
         return .sync { context in context.setOutput(0, variable.tensor()) }
     }
 
-    /// Several handles at once, what graph optimizers make of several nodes.
+    /// `_VarHandlesOp`: the handles of several variables. Graph optimizers make it from several nodes.
     static let varHandlesOp = OpDefinition(
         "_VarHandlesOp", "() -> (resources: N * resource)", "containers: list(string)", "shared_names: list(string)",
         "N: int >= 0", "dtypes: list(type)", "shapes: list(shape)"
@@ -64,14 +64,14 @@ extension OpDefinition {
 
 /// Makes the handles of one variable.
 private struct VariableHandle: Sendable {
-    /// The name by which clients ask for a new variable at every run, which lives as long as its handle.
+    /// TensorFlow's anonymous name. With it, each execution makes a new variable, which lives as long as its handle.
     private static let anonymousName = "cd2c89b7-88b7-44c8-ad83-06c2a9158347"
     private static let counter = Atomic<Int>(0)
 
     private let place: KernelEnvironment
     private let dtype: DType
     private let shape: PartialShape
-    /// The handle, the same at every run, unless the variable is anonymous.
+    /// The handle, which is the same in every step. Nil if the variable is anonymous.
     private let named: Tensor?
 
     init(container: String, name: String, dtype: DType, shape: PartialShape, place: KernelEnvironment) {
@@ -99,7 +99,7 @@ private struct VariableHandle: Sendable {
 }
 
 extension GraphBuilder {
-    /// A handle of the variable of this name in the current name scope; it must be assigned before it is read.
+    /// Adds a handle of the variable with this name in the current name scope. Assign the variable before reading it.
     public func variableHandle(
         _ dtype: DType, _ shape: PartialShape, name: String = "Variable", container: String = ""
     ) -> Output {

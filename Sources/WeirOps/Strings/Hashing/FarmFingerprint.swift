@@ -1,4 +1,4 @@
-/// FarmHash's 64-bit fingerprint, which never changes: what a string hashes to is stored in models.
+/// FarmHash's 64-bit fingerprint. It must never change, because models store hashes of strings.
 enum FarmFingerprint {
     private static let k0: UInt64 = 0xc3a5_c85c_97cb_3127
     private static let k1: UInt64 = 0xb492_b66f_be98_f273
@@ -56,7 +56,7 @@ enum FarmFingerprint {
         return mix(rotate(e &+ f, 43) &+ rotate(g, 30) &+ h, e &+ rotate(f &+ a, 18) &+ g, mul)
     }
 
-    /// Six words of state, stirred with 64 bytes at a time.
+    /// The state of six words, which is mixed with 64 bytes at a time.
     private struct State {
         var x: UInt64
         var y: UInt64
@@ -87,7 +87,7 @@ enum FarmFingerprint {
         state.w.0 = state.w.0 &+ UInt64((s.count - 1) & 63)
         state.v.0 = state.v.0 &+ state.w.0
         state.w.0 = state.w.0 &+ state.v.0
-        // The last 64 bytes, some of which may have been in the block before.
+        // The last 64 bytes, which may overlap the previous block.
         state.stir(s, s.count - 64, mul, last: true)
         return mix(
             mix(state.v.0, state.w.0, mul) &+ fold(state.y) &* k0 &+ state.z,

@@ -1,4 +1,4 @@
-/// TensorFlow's own quick hash (MurmurHash64A with a fixed seed), kept for models that were trained with it.
+/// MurmurHash64A with TensorFlow's fixed seed. Models that were trained with it need it.
 enum MurmurHash {
     static func hash(_ bytes: [UInt8]) -> UInt64 {
         let mul: UInt64 = 0xc6a4_a793_5bd1_e995
@@ -15,7 +15,7 @@ enum MurmurHash {
     }
 }
 
-/// SipHash-2-4: who does not know the key cannot find strings that collide.
+/// SipHash-2-4. Without the key nobody can construct strings with equal hashes.
 struct SipHash {
     private var v0: UInt64
     private var v1: UInt64
@@ -60,7 +60,7 @@ struct SipHash {
     }
 }
 
-/// Up to eight bytes as a number, the first the lowest.
+/// Returns up to eight bytes as a little-endian number.
 private func littleEndianWord(_ bytes: ArraySlice<UInt8>) -> UInt64 {
     bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }
 }

@@ -2,21 +2,20 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-/// Follows a program through texts a character at a time, whatever the number of its threads: all that are alive at a
-/// position make up one state, and what a character makes of a state is worked out once and then looked up, also in the
-/// texts that come after.
+/// A lazily built deterministic automaton (DFA) of a regular expression. The set of threads that are alive at a position is
+/// one state. A transition is computed when it is first needed, and cached, also for later texts.
 ///
-/// It says whether there are matches, not where their groups are. Forward it says whether all of a text matches. Backward,
-/// from the end of a text on, it says where matches begin.
+/// It finds whether there are matches, but not where their groups are. Forward it tells whether the whole text matches.
+/// Backward, from the end of the text, it finds where matches begin.
 struct RegexAutomaton {
-    /// How many bytes the states may take, about. When they take more, all are dropped and made again as they are needed.
+    /// The approximate limit of the states' memory in bytes. Above it all states are dropped and computed again on demand.
     static let memory = 8 << 20
-    /// What stands for a character where there is none: at the edges of a text, and for a byte that begins none.
+    /// Symbols where there is no character: at an edge of the text, and for a byte that is not valid UTF-8.
     private static let edge: UInt32 = 0x11_0000
     private static let invalid: UInt32 = 0x11_0001
 
     private struct State: Hashable {
-        /// The instructions that the last character has led to, ascending.
+        /// The instructions to which the last character has led, in ascending order.
         var instructions: RegexRuns
         var behind: RegexSyntax.Neighbour
     }
@@ -24,21 +23,21 @@ struct RegexAutomaton {
     private let program: RegexProgram
     private let isBackward: Bool
     private let memory: Int
-    /// How many characters were read since the states were dropped last.
+    /// The number of characters read since the states were last dropped.
     private var characters = 0
     private var bytes = 0
     private var states: [State] = []
     private var numbers: [State: Int] = [:]
-    /// For each state and class of characters, twice the number of the state that follows, plus one if there is a match
-    /// between the two characters; -1 where that is not known yet.
+    /// For each state and class of characters: twice the number of the next state, plus one if there is a match between the
+    /// two characters; -1 if not yet computed.
     private var transitions: [Int32] = []
-    /// The same for characters that are not ASCII's.
+    /// The transitions for characters that are not ASCII.
     private var others: [UInt64: Int32] = [:]
-    /// For each instruction, the round in which it was reached last.
+    /// For each instruction, the last round in which it was reached.
     private var reached: [Int]
     private var round = 0
     private var stack: [Int] = []
-    /// Where in the last text matches begin, when it was read backward.
+    /// The positions at which matches of the last text begin, if it was read backward.
     private(set) var starts = RegexStarts()
 
     init(_ program: RegexProgram, isBackward: Bool, memory: Int) {
@@ -49,7 +48,7 @@ struct RegexAutomaton {
         clear()
     }
 
-    /// The states that there are at first: that in which no thread is alive, which ends a run, and that in which runs begin.
+    /// Makes the two initial states: number 0 has no threads and ends a run, number 1 begins a run.
     private mutating func clear() {
         characters = 0
         bytes = 0
@@ -57,12 +56,12 @@ struct RegexAutomaton {
         numbers = [:]
         transitions = []
         others = [:]
-        // No instruction has the number -1, so that no other state is taken for the first.
+        // No instruction has the number -1, so no other state is equal to state 0.
         _ = add(State(instructions: RegexRuns([-1...(-1)]), behind: .other))
         _ = add(State(instructions: RegexRuns(isBackward ? [] : [0...0]), behind: .edge))
     }
 
-    /// How many transitions a state has: one for each class, for the edge, and for bytes that begin no character.
+    /// The number of transitions of a state: one for each class, one for the edge, and one for invalid bytes.
     private var width: Int { program.sets.classCount + 2 }
 
     private mutating func add(_ state: State) -> Int {
@@ -74,9 +73,10 @@ struct RegexAutomaton {
         return number
     }
 
-    /// Reads all of a text.
-    /// - Returns: whether all of it matches, when it is read forward; nil when there are so many states that the text is
-    ///   better left to who follows the threads one by one.
+    /// Reads a whole text.
+    /// - Returns: forward, whether the whole text matches. Nil if there are too many states, so that the caller must
+    ///   simulate the threads.
+    /// - Throws: `cancelled` when the step has ended.
     mutating func read(_ text: [UInt8], _ cancellation: Cancellation) throws(Status) -> Bool? {
         if isBackward { starts.clear(text.count + 1) }
         var state = 1
@@ -100,7 +100,7 @@ struct RegexAutomaton {
         }
     }
 
-    /// The character that comes next and how many bytes it takes.
+    /// Returns the next symbol and its number of bytes.
     @inline(__always)
     private func next(_ text: [UInt8], _ position: Int) -> (symbol: UInt32, width: Int) {
         let place = isBackward ? position - 1 : position
@@ -110,7 +110,7 @@ struct RegexAutomaton {
             let (scalar, width) = RegexMatcher.decode(text, position)
             return (scalar ?? Self.invalid, width)
         }
-        // What is before is the character that begins as many bytes before as it has.
+        // The character before `position` is the one that is exactly as long as its distance from `position`.
         for width in 2...4 where width <= position {
             let (scalar, length) = RegexMatcher.decode(text, position - width)
             if let scalar, length == width { return (scalar, width) }
@@ -129,11 +129,11 @@ struct RegexAutomaton {
         return others[UInt64(state) << 32 | UInt64(symbol)] ?? -1
     }
 
-    /// Works out what a character makes of a state, for `transitions`; nil when the states are too many.
+    /// Computes and stores the transition of a state for a symbol. Returns nil if there are too many states.
     private mutating func make(_ number: Int, _ symbol: UInt32) -> Int32? {
         var number = number
         if bytes > memory {
-            // States that hardly any character was read with were not worth making.
+            // If few characters were read for each state, computing states does not pay.
             let pays = characters >= 10 * states.count
             let state = states[number]
             clear()
@@ -157,12 +157,12 @@ struct RegexAutomaton {
         return made
     }
 
-    /// The instructions that a character leads to, and whether there is a match before it.
+    /// Returns the instructions to which a symbol leads, and whether there is a match before it.
     private mutating func step(_ state: State, _ symbol: UInt32, _ ahead: RegexSyntax.Neighbour) -> (targets: RegexRuns, accepts: Bool) {
         var targets = RegexRuns()
         var accepts = false
         round += 1
-        // Backward, a match may begin anywhere.
+        // Backward, a match may end at any position, so a new thread starts at each.
         if isBackward { follow(0, state.behind, symbol, ahead, &targets, &accepts) }
         for run in state.instructions.runs {
             for instruction in run { follow(Int(instruction), state.behind, symbol, ahead, &targets, &accepts) }
@@ -171,7 +171,8 @@ struct RegexAutomaton {
         return (targets, accepts)
     }
 
-    /// Adds what a character leads to from an instruction and those that are reached from it without consuming anything.
+    /// Follows all paths from `instruction` that consume nothing. Adds the instructions behind those that consume `symbol`
+    /// to `targets`.
     private mutating func follow(
         _ instruction: Int, _ behind: RegexSyntax.Neighbour, _ symbol: UInt32, _ ahead: RegexSyntax.Neighbour,
         _ targets: inout RegexRuns, _ accepts: inout Bool

@@ -2,34 +2,34 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-/// Runs of a program over texts. A run's time is the product of both lengths at most, whatever the pattern, and mostly that
-/// of the text's alone: an automaton says where matches begin, and only from there on threads are followed one by one. What
-/// a run needs beside is kept for the next.
+/// Matches texts against the program of a regular expression. The time is at most proportional to the product of the
+/// lengths of program and text, for every pattern. It is mostly proportional to that of the text, because the automaton
+/// finds where matches begin, and threads are simulated only from there. Buffers are kept for the next text.
 struct RegexMatcher {
     private let program: RegexProgram
-    /// Whether a match must reach from the start of a text to its end.
+    /// Whether a match must span the whole text.
     private let isFull: Bool
     private let cancellation: Cancellation
     private var automaton: RegexAutomaton
     private var text: [UInt8] = []
-    /// How many places a match consists of.
+    /// The number of positions that a match consists of.
     private var placeCount = 0
     private var knowledge = Knowledge.none
-    /// How many steps threads may take before the automaton is asked.
+    /// The number of thread steps before the automaton is used.
     private var patience = 0
-    /// The last match: where it and its groups begin and end, -1 for groups that took no part.
+    /// The start and end of the last match and of its groups; -1 for a group that did not participate.
     private(set) var places: [Int] = []
 
-    /// For each instruction, the round in which it was reached last: of any run.
+    /// For each instruction, the last round in which it was reached. Rounds are numbered over all runs.
     private var reached: [Int]
     private var round = 0
     private var threads = Threads()
     private var survivors = Threads()
     private var stack: [Pending] = []
-    /// The places that the thread which is being followed has noted.
+    /// The positions that the current thread has recorded.
     private var noted: [Int] = []
 
-    /// What is known of a text.
+    /// What the automaton has found for the current text.
     private enum Knowledge {
         case none
         /// The automaton knows where matches begin.
@@ -38,7 +38,8 @@ struct RegexMatcher {
         case nothingToKnow
     }
 
-    /// Where threads are, the more preferred first, and the places that each has noted, one thread's behind the other's.
+    /// The instructions of the threads, by descending priority, and the recorded positions of each thread, one thread after
+    /// another.
     private struct Threads {
         var instructions: [Int] = []
         var places: [Int] = []
@@ -49,7 +50,7 @@ struct RegexMatcher {
         }
     }
 
-    /// What is left to do when a thread has been followed to where it consumes something.
+    /// The tasks that remain after a thread was followed to an instruction that consumes a character.
     private enum Pending {
         case follow(Int)
         case restore(slot: Int, Int)
@@ -58,8 +59,9 @@ struct RegexMatcher {
     static let cancelled = Status.cancelled("The match of a regular expression was cancelled").derived
 
     /// - Parameters:
-    ///   - cancellation: ends a run that takes long.
-    ///   - memory: how many bytes the automaton may take, about; with none, threads do all.
+    ///   - cancellation: ends a long run.
+    ///   - memory: the approximate limit of the automaton's memory in bytes. With 0, the threads are simulated from the
+    ///     start.
     init(_ program: RegexProgram, isFull: Bool, _ cancellation: Cancellation, memory: Int) {
         self.program = program
         self.isFull = isFull
@@ -68,7 +70,7 @@ struct RegexMatcher {
         reached = [Int](repeating: 0, count: program.instructions.count)
     }
 
-    /// Whether all of a text matches.
+    /// Returns whether the whole text matches.
     /// - Throws: `cancelled` when the step has ended.
     mutating func matches(_ text: [UInt8]) throws(Status) -> Bool {
         if let answer = try automaton.read(text, cancellation) { return answer }
@@ -76,21 +78,21 @@ struct RegexMatcher {
         return try run(from: 0, isAnchored: true, steps: .max) ?? false
     }
 
-    /// Says in which text matches are looked for.
+    /// Sets the text in which `match(from:)` searches.
     /// - Parameters:
-    ///   - groupCount: how many groups to note the places of, beside the match itself.
-    ///   - isFirstEnough: whether only the first match is wanted, so that most of the text may not matter.
+    ///   - groupCount: the number of groups whose positions are recorded, in addition to the match itself.
+    ///   - isFirstEnough: whether only the first match is wanted, so that most of the text may not be read.
     mutating func begin(_ text: [UInt8], groupCount: Int, isFirstEnough: Bool) {
         self.text = text
         placeCount = isFull ? 0 : 2 * (groupCount + 1)
-        // Where the threads do not find a match soon, a little has been lost.
+        // A short simulation of the threads is tried first. If it finds no match, little time is lost.
         patience = isFirstEnough ? text.count / 8 : 0
         knowledge = .none
         noted = [Int](repeating: -1, count: placeCount)
     }
 
-    /// Looks for the leftmost match from `start` on, of those the one a backtracking matcher would find first. It is in
-    /// `places` then.
+    /// Searches the leftmost match from `start` on. If several begin there, it is the one that a backtracking matcher finds
+    /// first. Its positions are in `places` afterwards.
     /// - Throws: `cancelled` when the step has ended.
     mutating func match(from start: Int) throws(Status) -> Bool {
         if knowledge == .none {
@@ -102,9 +104,9 @@ struct RegexMatcher {
         return try run(from: place, isAnchored: true, steps: .max) ?? false
     }
 
-    /// Follows threads from `start` on.
-    /// - Parameter steps: how many steps they may take.
-    /// - Returns: whether there is a match; nil when the steps were not enough to know.
+    /// Simulates the threads from `start` on.
+    /// - Parameter steps: the maximum number of steps.
+    /// - Returns: whether there is a match, or nil if the steps were not enough.
     private mutating func run(from start: Int, isAnchored: Bool, steps: Int) throws(Status) -> Bool? {
         var steps = steps
         var position = start
@@ -113,7 +115,7 @@ struct RegexMatcher {
         round += 1
         while true {
             guard !cancellation.isCancelled else { throw Self.cancelled }
-            // Lower in priority than every thread begun further left.
+            // The new thread has a lower priority than all threads that began further left.
             if !isFound, position == start || !isAnchored {
                 for slot in noted.indices { noted[slot] = -1 }
                 follow(0, position)
@@ -132,7 +134,7 @@ struct RegexMatcher {
                     guard let scalar, program.sets.contains(set, scalar) else { continue }
                     advance(index, to: instruction + 1, position + width)
                 default:
-                    // It accepts. Those behind it were less preferred.
+                    // The instruction is `accept`. The threads behind it have a lower priority.
                     if isFull, position != text.count { continue }
                     places.removeAll(keepingCapacity: true)
                     places += threads.places[index * placeCount..<(index + 1) * placeCount]
@@ -145,13 +147,13 @@ struct RegexMatcher {
         }
     }
 
-    /// Adds what becomes of a thread when it has consumed a character to the survivors.
+    /// Adds the threads that result when thread `index` has consumed a character to the survivors.
     @inline(__always)
     private mutating func advance(_ index: Int, to instruction: Int, _ position: Int) {
         let place = index * placeCount
         switch program.instructions[instruction] {
         case .consume, .accept:
-            // Most often it goes on with the next character, with what it has noted.
+            // The fast path: the next instruction also consumes, and the recorded positions stay the same.
             if reached[instruction] == round { return }
             reached[instruction] = round
             survivors.instructions.append(instruction)
@@ -162,7 +164,7 @@ struct RegexMatcher {
         }
     }
 
-    /// Adds the threads that are reached from an instruction without consuming anything to the survivors.
+    /// Adds the threads that are reached from an instruction without consuming a character to the survivors.
     private mutating func follow(_ instruction: Int, _ position: Int) {
         walk(instruction, position)
         while let task = stack.popLast() {
@@ -173,7 +175,7 @@ struct RegexMatcher {
         }
     }
 
-    /// Follows a thread to where it consumes something or comes where one has been, and leaves what branches off for later.
+    /// Follows a thread until it consumes a character or reaches a visited instruction. Other branches go on the stack.
     @inline(__always)
     private mutating func walk(_ instruction: Int, _ position: Int) {
         var at = instruction
@@ -205,7 +207,7 @@ struct RegexMatcher {
         text.indices.contains(position) ? .init(UInt32(text[position])) : .edge
     }
 
-    /// The character at a position and how many bytes it takes; nil and 1 for a byte that begins none.
+    /// Returns the character at a position and its number of bytes; nil and 1 for a byte that is not valid UTF-8.
     static func decode(_ text: [UInt8], _ position: Int) -> (scalar: UInt32?, width: Int) {
         guard position < text.count else { return (nil, 1) }
         let first = text[position]
@@ -217,7 +219,7 @@ struct RegexMatcher {
             guard byte & 0xc0 == 0x80 else { return (nil, 1) }
             scalar = scalar << 6 | UInt32(byte & 0x3f)
         }
-        // Overlong forms and halves of surrogate pairs are no characters.
+        // Overlong encodings and surrogates are not valid.
         let smallest: UInt32 = width == 4 ? 0x1_0000 : width == 3 ? 0x800 : 0x80
         guard scalar >= smallest, Unicode.Scalar(scalar) != nil else { return (nil, 1) }
         return (scalar, width)

@@ -1,10 +1,10 @@
 import WeirKernels
 import WeirTensor
 
-// What stands for one character or a set: escapes, and sets in brackets.
+// The syntax of single characters and sets: escapes and bracket expressions.
 
 extension RegexParser {
-    /// What comes after a backslash.
+    /// Parses what follows a backslash.
     mutating func escape(_ start: Int) throws(Status) -> RegexSyntax? {
         guard let scalar = next else { throw .invalidArgument("trailing \\") }
         switch scalar {
@@ -26,7 +26,7 @@ extension RegexParser {
         }
     }
 
-    /// `d`, `D`, `w`, `pL`, … after the backslash, or nil.
+    /// Parses a class such as `d`, `D`, `w` or `pL` after the backslash. Returns nil if there is none.
     private mutating func classEscape(_ start: Int) throws(Status) -> ScalarSet? {
         var set: ScalarSet
         switch next {
@@ -41,7 +41,7 @@ extension RegexParser {
         return set
     }
 
-    /// `pL`, `p{Lu}`, `P{^N}`.
+    /// Parses a Unicode category: `pL`, `p{Lu}`, `P{^N}`.
     private mutating func category(_ start: Int) throws(Status) -> ScalarSet {
         var isNegated = pattern[position] == "P"
         position += 1
@@ -63,7 +63,7 @@ extension RegexParser {
         return set
     }
 
-    /// What comes after a backslash and stands for one character.
+    /// Parses an escape that stands for one character.
     private mutating func scalarEscape(_ start: Int) throws(Status) -> UInt32 {
         guard let scalar = next else { throw .invalidArgument("trailing \\") }
         position += 1
@@ -76,7 +76,7 @@ extension RegexParser {
         case "a": return 7
         case "x": return try hexadecimal(start)
         case "0"..."7":
-            // One octal digit alone, but 0, would be a back reference, which RE2 does not have.
+            // A single octal digit except 0 would be a back reference, which RE2 does not support.
             guard scalar == "0" || next.map({ ("0"..."7").contains($0) }) ?? false else { break }
             var value = scalar.value - 0x30
             for _ in 0..<2 {
@@ -107,7 +107,7 @@ extension RegexParser {
         return value
     }
 
-    /// The rest of a set after its `[`.
+    /// Parses a bracket expression after its `[`.
     mutating func bracket(_ start: Int) throws(Status) -> ScalarSet {
         var set = ScalarSet()
         set.foldsCase = flags.foldsCase

@@ -1,9 +1,9 @@
 import WeirKernels
 import WeirTensor
 
-/// Reads RE2's notation of regular expressions. What is wrong is said in RE2's words.
+/// A parser of RE2's syntax of regular expressions. Error messages are those of RE2.
 ///
-/// Not there: Unicode scripts (`\p{Greek}`; categories such as `\pL` are), single bytes (`\C`).
+/// Not supported: Unicode scripts (`\p{Greek}`; categories such as `\pL` are supported) and single bytes (`\C`).
 struct RegexParser {
     private static let deepestNesting = 250
     private static let mostRepetitions = 1000
@@ -13,7 +13,7 @@ struct RegexParser {
     var flags = Flags()
     private var depth = 0
     private(set) var groupCount = 0
-    /// The sets of characters so far, each once.
+    /// The distinct sets of characters found so far.
     private(set) var sets: [ScalarSet] = []
     private var numbers: [ScalarSet: Int] = [:]
 
@@ -59,7 +59,7 @@ struct RegexParser {
         let outer = flags
         var choices = [try sequence()]
         while take("|" as Unicode.Scalar) { choices.append(try sequence()) }
-        // Flags set inside a group end with it.
+        // Flags that are set inside a group end with it.
         flags = outer
         return choices.count == 1 ? choices[0] : .alternatives(choices)
     }
@@ -73,7 +73,7 @@ struct RegexParser {
         return parts.count == 1 ? parts[0] : parts.isEmpty ? .empty : .sequence(parts)
     }
 
-    /// One character, set, assertion or group; nil for what only sets flags.
+    /// Parses one character, set, assertion or group. Returns nil for a group that only sets flags.
     private mutating func atom() throws(Status) -> RegexSyntax? {
         let start = position
         let scalar = pattern[position]
@@ -125,7 +125,7 @@ struct RegexParser {
             let minimum = number()
             var maximum = minimum
             if minimum != nil, take("," as Unicode.Scalar) { maximum = number() }
-            // What only looks like a repetition is text.
+            // A `{` that does not begin a valid repetition is a literal.
             guard let minimum, take("}" as Unicode.Scalar) else {
                 position = start
                 return nil
@@ -141,7 +141,7 @@ struct RegexParser {
     private mutating func number() -> Int? {
         var value: Int?
         while let digit = next, ("0"..."9").contains(digit) {
-            // More digits than any permitted number has.
+            // The value saturates, so that it cannot overflow.
             value = min(Self.mostRepetitions + 1, (value ?? 0) * 10 + Int(digit.value - 0x30))
             position += 1
         }
@@ -172,8 +172,8 @@ struct RegexParser {
         return .group(inside, number)
     }
 
-    /// Reads `i-s:` or `i-s)`.
-    /// - Returns: whether the group ends here, so that the flags hold for what follows.
+    /// Parses flags such as `i-s:` or `i-s)`.
+    /// - Returns: whether the group ends here, so that the flags apply to what follows.
     private mutating func setFlags(_ start: Int) throws(Status) -> Bool {
         var value = true
         while let scalar = next {

@@ -1,26 +1,26 @@
 import WeirKernels
 import WeirTensor
 
-/// A regular expression as instructions of a machine that follows all alternatives at once, in the order in which a
-/// backtracking one would try them.
+/// A regular expression compiled for a machine that follows all alternatives at once (Thompson's NFA). The order of the
+/// alternatives is that of a backtracking matcher.
 struct RegexProgram: Sendable {
     enum Instruction: Sendable {
-        /// Goes on behind a character of a set.
+        /// Consumes a character of a set and continues with the next instruction.
         case consume(Int)
         case check(RegexSyntax.Assertion)
         case jump(Int)
-        /// Goes on in both places, preferring the first.
+        /// Continues at both instructions. The first has priority.
         case split(Int, Int)
-        /// Notes the position: the start or end of a group.
+        /// Records the position of the start or end of a group.
         case save(Int)
         case accept
     }
 
-    /// A pattern of counted repetitions can stand for far more than it is long.
+    /// The maximum number of instructions. A short pattern with counted repetitions can expand to very many.
     private static let longest = 20_000
 
     private(set) var instructions: [Instruction] = []
-    /// What matches the same from its end to its start, without groups. It is never longer.
+    /// The program that matches the reversed text, without groups. It is never longer than the forward one.
     private(set) var backward: [Instruction] = []
     let sets: RegexSets
     private(set) var hasAssertions = false
@@ -82,7 +82,7 @@ struct RegexProgram: Sendable {
             for _ in 0..<minimum {
                 let start = instructions.count
                 try add(part)
-                // Nothing, repeated, is nothing: nested, it could be repeated for ever.
+                // Stops if the part is empty: nested repetitions of it could otherwise take very long.
                 if instructions.count == start { break }
             }
             guard let maximum else { return try addLoop(part, isGreedy) }

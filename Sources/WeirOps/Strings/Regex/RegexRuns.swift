@@ -1,4 +1,4 @@
-/// Numbers of instructions. As most patterns are mostly sequences, runs of them take little where single ones would take much.
+/// A set of instruction numbers, stored as ranges. Most patterns are sequences, whose numbers form few ranges.
 struct RegexRuns: Hashable {
     private(set) var runs: [ClosedRange<Int32>]
 
@@ -14,7 +14,7 @@ struct RegexRuns: Hashable {
         }
     }
 
-    /// Brings the runs in order and joins those that touch, so that there is one way to say the same.
+    /// Sorts the ranges and joins adjacent ones, so that equal sets are stored equally.
     mutating func sort() {
         if runs.count < 2 { return }
         let ordered = runs.sorted { $0.lowerBound < $1.lowerBound }

@@ -1,10 +1,10 @@
-/// The sets of a pattern, each once, with what is asked most often of them as tables.
+/// The distinct sets of a pattern, with tables for ASCII characters.
 struct RegexSets: Sendable {
     private let sets: [ScalarSet]
-    /// Two words for each set, with a bit for each character of ASCII.
+    /// Two words for each set, with one bit for each ASCII character.
     private let bits: [UInt64]
-    /// The class of each character of ASCII. Those of one class are in the same sets, and assertions see no difference
-    /// between them.
+    /// The equivalence class of each ASCII character. Characters of one class are in the same sets and are equal for
+    /// assertions.
     let classes: [UInt8]
     let classCount: Int
 
@@ -24,13 +24,13 @@ struct RegexSets: Sendable {
         classCount = division.count
     }
 
-    /// ASCII, divided into classes.
+    /// A partition of ASCII into classes.
     private struct Division {
         var classes = [UInt8](repeating: 0, count: 128)
         var count = 1
         private var numbers = [Int](repeating: -1, count: 256)
 
-        /// As assertions divide it.
+        /// The partition that assertions need.
         static let ofNeighbours: Division = {
             var division = Division()
             let (word, newline) = (ScalarSet.word.ascii, ScalarSet(10).ascii)
@@ -39,7 +39,7 @@ struct RegexSets: Sendable {
             return division
         }()
 
-        /// Divides each class into what is in a set and what is not.
+        /// Splits each class into the characters that are in a set and those that are not.
         mutating func divide(by low: UInt64, _ high: UInt64) {
             if count == 128 { return }
             for part in 0..<2 * count { numbers[part] = -1 }

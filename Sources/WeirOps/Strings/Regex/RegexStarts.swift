@@ -1,8 +1,8 @@
-/// Positions in a text, a bit for each.
+/// A set of positions in a text, one bit for each.
 struct RegexStarts {
     private var words: [UInt64] = []
 
-    /// Forgets all positions, and has room for those below `count`.
+    /// Removes all positions and makes room for those below `count`.
     mutating func clear(_ count: Int) {
         words.removeAll(keepingCapacity: true)
         words.append(contentsOf: repeatElement(0, count: count / 64 + 1))
@@ -10,7 +10,7 @@ struct RegexStarts {
 
     mutating func insert(_ position: Int) { words[position >> 6] |= 1 << UInt64(position & 63) }
 
-    /// The first position that is not before `start`.
+    /// Returns the first position that is not before `start`.
     func first(from start: Int) -> Int? {
         var index = start >> 6
         guard index < words.count else { return nil }

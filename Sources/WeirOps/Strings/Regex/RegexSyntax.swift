@@ -1,10 +1,10 @@
-/// A regular expression taken apart.
+/// The syntax tree of a regular expression.
 indirect enum RegexSyntax {
     case empty
-    /// One character of a set, which the parser has numbered.
+    /// One character of the set with this number; see `RegexParser.sets`.
     case set(Int)
     case assertion(Assertion)
-    /// A group; captured when it has a number.
+    /// A group, which is captured if it has a number.
     case group(RegexSyntax, Int?)
     case sequence([RegexSyntax])
     case alternatives([RegexSyntax])
@@ -13,7 +13,7 @@ indirect enum RegexSyntax {
     enum Assertion {
         case textStart, textEnd, lineStart, lineEnd, wordBoundary, noWordBoundary
 
-        /// Whether it holds between two characters.
+        /// Returns whether the assertion holds between two characters.
         func holds(_ left: Neighbour, _ right: Neighbour) -> Bool {
             switch self {
             case .textStart: left == .edge
@@ -26,7 +26,7 @@ indirect enum RegexSyntax {
         }
     }
 
-    /// What assertions tell apart beside a position. The edge is that of the text.
+    /// The kinds of characters that assertions distinguish. `edge` is an edge of the text.
     enum Neighbour {
         case edge, newline, word, other
 
@@ -36,13 +36,13 @@ indirect enum RegexSyntax {
     }
 }
 
-/// A set of characters: ranges, or all that are not in them.
+/// A set of characters: those in the ranges and categories, or all others if `isNegated` is true.
 struct ScalarSet: Hashable {
     var ranges: [ClosedRange<UInt32>]
-    /// Unicode's categories in it.
+    /// The Unicode categories in the set.
     var categories: [Category] = []
     var isNegated = false
-    /// Whether a letter stands for its other case too.
+    /// Whether a letter also matches its other case.
     var foldsCase = false
 
     struct Category: Hashable {
@@ -63,7 +63,7 @@ struct ScalarSet: Hashable {
         return found != isNegated
     }
 
-    /// What is in it of ASCII: a bit for each character.
+    /// The ASCII characters in the set, one bit for each.
     var ascii: (low: UInt64, high: UInt64) {
         var (low, high): (UInt64, UInt64) = (0, 0)
         func insert(_ scalar: UInt32) {
@@ -76,7 +76,7 @@ struct ScalarSet: Hashable {
         for range in ranges where range.lowerBound < 128 {
             for scalar in range.lowerBound...min(range.upperBound, 127) { insert(scalar) }
         }
-        // Between the two cases of a letter lie 32 bits.
+        // The two cases of a letter are 32 bits apart.
         let letters: UInt64 = 0x07ff_fffe
         if foldsCase { high |= high >> 32 & letters | (high & letters) << 32 }
         return isNegated ? (~low, ~high) : (low, high)
@@ -93,7 +93,7 @@ struct ScalarSet: Hashable {
         mapping.unicodeScalars.count == 1 ? mapping.unicodeScalars.first?.value : nil
     }
 
-    /// Everything outside, as ranges.
+    /// The characters outside the ranges, as ranges.
     var complement: [ClosedRange<UInt32>] {
         var result: [ClosedRange<UInt32>] = []
         var next: UInt32 = 0
@@ -113,7 +113,7 @@ extension ScalarSet {
     static let word = ScalarSet(0x30...0x39, 0x41...0x5a, 0x5f...0x5f, 0x61...0x7a)
     static let space = ScalarSet(0x09...0x0a, 0x0c...0x0d, 0x20...0x20)
 
-    /// `[:alpha:]` and its like, which are about ASCII only.
+    /// Returns a POSIX class such as `[:alpha:]`. These classes contain only ASCII characters.
     static func named(_ name: String) -> ScalarSet? {
         switch name {
         case "alnum": ScalarSet(0x30...0x39, 0x41...0x5a, 0x61...0x7a)
@@ -136,7 +136,7 @@ extension ScalarSet {
 }
 
 extension ScalarSet {
-    /// Unicode's categories of this name: `L`, `Lu`, …
+    /// Returns the Unicode categories with this name: `L`, `Lu`, …
     static func categories(_ name: String) -> Set<Unicode.GeneralCategory>? {
         let known: [(String, Unicode.GeneralCategory)] = [
             ("Lu", .uppercaseLetter), ("Ll", .lowercaseLetter), ("Lt", .titlecaseLetter), ("Lm", .modifierLetter),
@@ -147,7 +147,7 @@ extension ScalarSet {
             ("Sk", .modifierSymbol), ("So", .otherSymbol), ("Zs", .spaceSeparator), ("Zl", .lineSeparator),
             ("Zp", .paragraphSeparator), ("Cc", .control), ("Cf", .format), ("Cs", .surrogate), ("Co", .privateUse),
         ]
-        // One letter is all categories that begin with it.
+        // One letter stands for all categories that begin with it.
         let found = known.filter { !name.isEmpty && ($0.0 == name || name.count == 1 && $0.0.hasPrefix(name)) }
         return found.isEmpty ? nil : Set(found.map(\.1))
     }

@@ -2,11 +2,11 @@ import WeirGraph
 import WeirKernels
 import WeirTensor
 
-/// A regular expression in RE2's notation, over UTF-8, matched in linear time.
+/// A regular expression in RE2's syntax over UTF-8. Matching takes linear time.
 struct RegularExpression: Sendable {
     private let program: RegexProgram
 
-    /// - Throws: `invalidArgument` with what is wrong with the pattern, in RE2's words.
+    /// - Throws: `invalidArgument` with RE2's message when the pattern is invalid.
     init(_ pattern: ByteString) throws(Status) {
         guard let text = String(validating: pattern.bytes, as: UTF8.self) else {
             throw .invalidArgument("invalid UTF-8")
@@ -16,29 +16,29 @@ struct RegularExpression: Sendable {
         program = try RegexProgram(syntax, parser.sets, groupCount: parser.groupCount)
     }
 
-    /// What looks for matches in one text after the other.
+    /// Returns a matcher for any number of texts.
     /// - Parameters:
-    ///   - isFull: whether to look for matches of all of a text, and nothing but whether there is one.
-    ///   - memory: how many bytes the matcher may take for what it learns, about.
+    ///   - isFull: whether a match must span the whole text. Such a matcher only tells whether there is one.
+    ///   - memory: the approximate limit of the automaton's memory in bytes.
     func matcher(isFull: Bool, _ cancellation: Cancellation, memory: Int = RegexAutomaton.memory) -> RegexMatcher {
         RegexMatcher(program, isFull: isFull, cancellation, memory: memory)
     }
 
-    /// Whether all of a text matches.
+    /// Returns whether the whole text matches.
     func matches(_ text: ByteString, _ matcher: inout RegexMatcher) throws(Status) -> Bool {
         try matcher.matches(text.bytes)
     }
 
-    /// A text with its first match, or all, replaced.
+    /// Returns the text with its first match, or all matches, replaced.
     func replacing(_ text: ByteString, with rewrite: Rewrite, all: Bool, _ matcher: inout RegexMatcher) throws(Status) -> ByteString {
-        // As in RE2, a rewrite that asks for more groups than there are replaces nothing.
+        // As in RE2, a rewrite that refers to a group that does not exist replaces nothing.
         guard rewrite.largestGroup <= program.groupCount else { return text }
         let bytes = text.bytes
         matcher.begin(bytes, groupCount: rewrite.largestGroup, isFirstEnough: !all)
         var result: [UInt8] = []
         var position = 0
         var lastEnd = -1
-        // A short text can become a long one: a rewrite may repeat it for each of its characters.
+        // The result can be much longer than the text, because each match may be replaced with a long rewrite.
         var counted = 0
         while position <= bytes.count, try matcher.match(from: position) {
             let (start, end) = (matcher.places[0], matcher.places[1])
@@ -49,7 +49,7 @@ struct RegularExpression: Sendable {
             }
             result += bytes[position..<start]
             if start == end, start == lastEnd {
-                // An empty match right behind the last match would be found forever: one character is passed over.
+                // An empty match right after the last match would be found forever. So one character is copied and skipped.
                 let width = min(RegexMatcher.decode(bytes, start).width, bytes.count - start)
                 result += bytes[start..<start + width]
                 position = start + max(width, 1)
@@ -60,13 +60,13 @@ struct RegularExpression: Sendable {
             lastEnd = end
             if !all { break }
         }
-        // Most often nothing matches.
+        // The fast path: nothing matches.
         if position == 0, lastEnd < 0 { return text }
         if position < bytes.count { result += bytes[position...] }
         return ByteString(result)
     }
 
-    /// What replaces a match: text in which `\0` to `\9` stand for the match and its groups, and `\\` for a backslash.
+    /// The replacement of a match. `\0` to `\9` stand for the match and its groups, and `\\` for a backslash.
     struct Rewrite: Sendable {
         private enum Part: Sendable {
             case text([UInt8])
@@ -75,7 +75,7 @@ struct RegularExpression: Sendable {
         private var parts: [Part] = []
         let largestGroup: Int
 
-        /// What follows a backslash that says neither a group nor a backslash is dropped, as RE2 drops it.
+        /// Parses a rewrite. As in RE2, an invalid escape ends it: the rest is dropped.
         init(_ text: ByteString) {
             var literal: [UInt8] = []
             var largest = 0
@@ -98,7 +98,7 @@ struct RegularExpression: Sendable {
             largestGroup = largest
         }
 
-        /// How many bytes it puts in the place of a match.
+        /// Returns the number of bytes that replace a match.
         fileprivate func byteCount(_ places: [Int]) -> Int {
             parts.reduce(0) { sum, part in
                 switch part {
