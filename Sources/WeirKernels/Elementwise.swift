@@ -187,7 +187,7 @@ extension KernelContext {
         let count = broadcast.shape.elementCount
         if count > 0 { try loop.check?(y, right.elementCount) }
         let out = try output(0, dtype, broadcast.shape, reusing: 0, 1).mutableFirstByte
-        if isBitwise, let narrow = NarrowRows(broadcast) { return narrow.run(loop, x, y, out, on: pool) }
+        if isBitwise, let narrow = ShortRowBroadcast(broadcast) { return narrow.run(loop, x, y, out, on: pool) }
         let (size, outputSize) = (loop.inputSize, loop.outputSize)
         pool.parallelFor(broadcast.rowCount, grain: max(1, loop.grain / max(broadcast.rowLength, 1))) { rows in
             broadcast.forEachRow(rows) { row, a, b, length, aStride, bStride in
@@ -228,7 +228,7 @@ extension ScalarOperand {
 
 /// The broadcast of a matrix with a row or a column, for rows too short to call the loop once per row. The row or column is
 /// expanded into a block of many rows, and the loop runs on the whole block.
-private struct NarrowRows {
+private struct ShortRowBroadcast {
     private static let blockLength = 1024
     private let rowCount: Int
     private let length: Int
@@ -249,7 +249,7 @@ private struct NarrowRows {
     ) {
         let size = loop.inputSize
         let (full, other) = isLeftFull ? (x, y) : (y, x)
-        let together = NarrowRows.blockLength / length
+        let together = ShortRowBroadcast.blockLength / length
         pool.parallelFor(rowCount, grain: max(1, loop.grain / length)) { rows in
             HostAllocator.shared.withScratch(together * length * size) { block in
                 if repeatsRow {

@@ -57,16 +57,16 @@ public import WeirTensor
 
 // Adapters that turn a generic function and an element type into a `UnaryFunction` or `BinaryFunction`.
 
-@usableFromInline package enum OfFloating<F: FloatingFunction, S: MathScalar & TensorElement>: UnaryFunction {
+@usableFromInline package enum FloatingAdapter<F: FloatingFunction, S: MathScalar & TensorElement>: UnaryFunction {
     @inlinable @inline(__always) package static func apply(_ x: S) -> S { F.apply(x) }
 }
-@usableFromInline package enum OfInteger<F: IntegerFunction, E: IntegerElement>: UnaryFunction {
+@usableFromInline package enum IntegerAdapter<F: IntegerFunction, E: IntegerElement>: UnaryFunction {
     @inlinable @inline(__always) package static func apply(_ x: E) -> E { F.apply(x) }
 }
 @usableFromInline package enum OfPredicate<F: FloatingPredicate, S: MathScalar & TensorElement>: UnaryFunction {
     @inlinable @inline(__always) package static func apply(_ x: S) -> Bool { F.apply(x) }
 }
-@usableFromInline package enum OfComplex<F: ComplexFunction, Part: ComplexPart>: UnaryFunction {
+@usableFromInline package enum ComplexAdapter<F: ComplexFunction, Part: ComplexPart>: UnaryFunction {
     @inlinable @inline(__always) package static func apply(_ x: Complex<Part>) -> Complex<Part> {
         let z = F.apply(Complex128(Double(x.real), Double(x.imaginary)))
         return Complex(Part(z.real), Part(z.imaginary))

@@ -9,7 +9,7 @@ extension UnaryLoop {
     ) -> UnaryLoop? {
         switch dtype {
         case .float32: UnaryLoop(vector: F.self, grain: grain)
-        case .float64: UnaryLoop(OfFloating<F, Double>.self, grain: grain)
+        case .float64: UnaryLoop(FloatingAdapter<F, Double>.self, grain: grain)
         case .float16, .bfloat16: UnaryLoop(vector: F.self, grain: grain).widened(dtype)
         default: nil
         }
@@ -17,31 +17,31 @@ extension UnaryLoop {
     /// Returns the loop of a floating-point function without a vector form.
     @inlinable package static func floating<F: FloatingFunction>(_ function: F.Type, _ dtype: DType, grain: Int = Grain.expensive) -> UnaryLoop? {
         switch dtype {
-        case .float32: UnaryLoop(OfFloating<F, Float>.self, grain: grain)
-        case .float64: UnaryLoop(OfFloating<F, Double>.self, grain: grain)
-        case .float16, .bfloat16: UnaryLoop(OfFloating<F, Float>.self, grain: grain).widened(dtype)
+        case .float32: UnaryLoop(FloatingAdapter<F, Float>.self, grain: grain)
+        case .float64: UnaryLoop(FloatingAdapter<F, Double>.self, grain: grain)
+        case .float16, .bfloat16: UnaryLoop(FloatingAdapter<F, Float>.self, grain: grain).widened(dtype)
         default: nil
         }
     }
     /// Returns the loop of an integer function.
     @inlinable package static func integer<F: IntegerFunction>(_ function: F.Type, _ dtype: DType) -> UnaryLoop? {
         switch dtype {
-        case .int8: UnaryLoop(OfInteger<F, Int8>.self)
-        case .int16: UnaryLoop(OfInteger<F, Int16>.self)
-        case .int32: UnaryLoop(OfInteger<F, Int32>.self)
-        case .int64: UnaryLoop(OfInteger<F, Int64>.self)
-        case .uint8: UnaryLoop(OfInteger<F, UInt8>.self)
-        case .uint16: UnaryLoop(OfInteger<F, UInt16>.self)
-        case .uint32: UnaryLoop(OfInteger<F, UInt32>.self)
-        case .uint64: UnaryLoop(OfInteger<F, UInt64>.self)
+        case .int8: UnaryLoop(IntegerAdapter<F, Int8>.self)
+        case .int16: UnaryLoop(IntegerAdapter<F, Int16>.self)
+        case .int32: UnaryLoop(IntegerAdapter<F, Int32>.self)
+        case .int64: UnaryLoop(IntegerAdapter<F, Int64>.self)
+        case .uint8: UnaryLoop(IntegerAdapter<F, UInt8>.self)
+        case .uint16: UnaryLoop(IntegerAdapter<F, UInt16>.self)
+        case .uint32: UnaryLoop(IntegerAdapter<F, UInt32>.self)
+        case .uint64: UnaryLoop(IntegerAdapter<F, UInt64>.self)
         default: nil
         }
     }
     /// Returns the loop of a complex function.
     @inlinable package static func complex<F: ComplexFunction>(_ function: F.Type, _ dtype: DType) -> UnaryLoop? {
         switch dtype {
-        case .complex64: UnaryLoop(OfComplex<F, Float>.self, grain: Grain.expensive)
-        case .complex128: UnaryLoop(OfComplex<F, Double>.self, grain: Grain.expensive)
+        case .complex64: UnaryLoop(ComplexAdapter<F, Float>.self, grain: Grain.expensive)
+        case .complex128: UnaryLoop(ComplexAdapter<F, Double>.self, grain: Grain.expensive)
         default: nil
         }
     }
@@ -64,11 +64,11 @@ extension BinaryLoop {
         case .int16, .uint16: BinaryLoop(OfNumericBinary<F, Int16>.self)
         case .int32, .uint32: BinaryLoop(OfNumericBinary<F, Int32>.self)
         case .int64, .uint64: BinaryLoop(OfNumericBinary<F, Int64>.self)
-        default: inexact(F.self, dtype)
+        default: floatingOrComplex(F.self, dtype)
         }
     }
     /// Returns the loop of a function of floating-point and complex types.
-    @inlinable package static func inexact<F: NumericBinary>(_ function: F.Type, _ dtype: DType) -> BinaryLoop? {
+    @inlinable package static func floatingOrComplex<F: NumericBinary>(_ function: F.Type, _ dtype: DType) -> BinaryLoop? {
         switch dtype {
         case .float32: BinaryLoop(vector: F.self)
         case .float64: BinaryLoop(OfNumericBinary<F, Double>.self)
@@ -129,7 +129,7 @@ extension BinaryLoop {
         }
     }
     /// Returns the loop of a gradient function of floating-point and complex types.
-    @inlinable package static func inexact<F: FloatingBinary & VectorBinary & ComplexBinary>(gradient: F.Type, _ dtype: DType) -> BinaryLoop? {
+    @inlinable package static func floatingOrComplex<F: FloatingBinary & VectorBinary & ComplexBinary>(gradient: F.Type, _ dtype: DType) -> BinaryLoop? {
         switch dtype {
         case .float32: BinaryLoop(vector: F.self)
         case .float64: BinaryLoop(OfFloatingBinary<F, Double>.self)

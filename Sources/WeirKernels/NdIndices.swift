@@ -25,7 +25,7 @@ package struct NdIndices {
     /// The number of the slice that each row selects, in row-major order; -1 for a row that is skipped.
     package private(set) var slices: [Int] = []
     /// Whether at least one row is out of range.
-    package private(set) var hasGaps = false
+    package private(set) var hasInvalidIndices = false
     /// The number of elements in one slice.
     package let width: Int
     /// The number of leading dimensions that a row indexes.
@@ -52,7 +52,7 @@ package struct NdIndices {
         case .uint16: bad = read(UInt16.self, indices, rows, sizes, strides)
         default: bad = read(Int64.self, indices, rows, sizes, strides)
         }
-        hasGaps = bad != nil
+        hasInvalidIndices = bad != nil
         if let bad, policy == .fail {
             let row = (0..<depth).map { indices.element(bad * depth + $0) }.joined(separator: ", ")
             throw outside(bad, "[\(row)]")

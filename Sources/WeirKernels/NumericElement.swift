@@ -9,7 +9,7 @@ public import WeirTensor
     static func minus(_ a: Self, _ b: Self) -> Self
     static func times(_ a: Self, _ b: Self) -> Self
     /// Returns the quotient. Integers round toward zero; an integer divisor must not be zero.
-    static func over(_ a: Self, _ b: Self) -> Self
+    static func dividedBy(_ a: Self, _ b: Self) -> Self
     static var one: Self { get }
     /// The nearest representable value; for complex types the real part.
     init(number: Double)
@@ -39,7 +39,7 @@ extension FixedWidthInteger {
     @inlinable package static func plus(_ a: Self, _ b: Self) -> Self { a &+ b }
     @inlinable package static func minus(_ a: Self, _ b: Self) -> Self { a &- b }
     @inlinable package static func times(_ a: Self, _ b: Self) -> Self { a &* b }
-    @inlinable package static func over(_ a: Self, _ b: Self) -> Self { a.dividedReportingOverflow(by: b).partialValue }
+    @inlinable package static func dividedBy(_ a: Self, _ b: Self) -> Self { a.dividedReportingOverflow(by: b).partialValue }
     @inlinable package static var one: Self { 1 }
     @inlinable package init(number: Double) { self = number.isNaN ? 0 : Self(clamping: Int64(Swift.max(-9.2e18, Swift.min(9.2e18, number)))) }
     @inlinable package var number: Double { Double(self) }
@@ -60,7 +60,7 @@ extension FloatingElement {
     @inlinable package static func plus(_ a: Self, _ b: Self) -> Self { Self(compute: a.compute + b.compute) }
     @inlinable package static func minus(_ a: Self, _ b: Self) -> Self { Self(compute: a.compute - b.compute) }
     @inlinable package static func times(_ a: Self, _ b: Self) -> Self { Self(compute: a.compute * b.compute) }
-    @inlinable package static func over(_ a: Self, _ b: Self) -> Self { Self(compute: a.compute / b.compute) }
+    @inlinable package static func dividedBy(_ a: Self, _ b: Self) -> Self { Self(compute: a.compute / b.compute) }
     @inlinable package static var one: Self { Self(compute: 1) }
     @inlinable package static var lowest: Self { Self(compute: -.infinity) }
     @inlinable package static var highest: Self { Self(compute: .infinity) }
@@ -96,7 +96,7 @@ extension Complex: NumericElement where Part: ComplexPart {
     @inlinable package static func plus(_ a: Self, _ b: Self) -> Self { a + b }
     @inlinable package static func minus(_ a: Self, _ b: Self) -> Self { a - b }
     @inlinable package static func times(_ a: Self, _ b: Self) -> Self { a * b }
-    @inlinable package static func over(_ a: Self, _ b: Self) -> Self { a / b }
+    @inlinable package static func dividedBy(_ a: Self, _ b: Self) -> Self { a / b }
     @inlinable package static var one: Self { Self(1, 0) }
     @inlinable package init(number: Double) { self.init(Part(number), 0) }
 }

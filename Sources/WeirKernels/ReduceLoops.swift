@@ -22,7 +22,7 @@ public import WeirTensor
 }
 
 /// A reducer over floats, applied to a 16-bit float type.
-@usableFromInline package enum NarrowReducer<R: Reducer, E: FloatingElement>: Reducer where R.Element == Float, E.Compute == Float {
+@usableFromInline package enum HalfPrecisionReducer<R: Reducer, E: FloatingElement>: Reducer where R.Element == Float, E.Compute == Float {
     @inlinable package static var identity: R.Accumulator { R.identity }
     @inlinable @inline(__always) package static func enter(_ x: E) -> R.Accumulator { R.enter(x.compute) }
     @inlinable @inline(__always) package static func combine(_ a: R.Accumulator, _ b: R.Accumulator) -> R.Accumulator { R.combine(a, b) }
@@ -65,7 +65,7 @@ public import WeirTensor
         reduceRows = { x, rowCount, length, accumulators in
             let x = x.assumingMemoryBound(to: E.self)
             let accumulators = accumulators.assumingMemoryBound(to: A.self)
-            if length < RowReduction<R>.fewest {
+            if length < RowReduction<R>.minimumLaneLength {
                 for row in 0..<rowCount {
                     var sum = R.identity
                     for index in row * length..<(row + 1) * length { sum = R.combine(sum, R.enter(x[index])) }
@@ -100,7 +100,7 @@ public import WeirTensor
 @usableFromInline enum RowReduction<R: Reducer> {
     @inlinable package static var laneCount: Int { 64 }
     /// The shortest row that is reduced in lanes; shorter rows are reduced element by element.
-    @inlinable package static var fewest: Int { 16 }
+    @inlinable package static var minimumLaneLength: Int { 16 }
     /// The least number of elements that narrow rows are combined in at a time.
     @inlinable package static var wideLength: Int { 256 }
 

@@ -32,7 +32,7 @@ package struct Reduction {
     /// The number of elements combined into one accumulator before accumulators are combined with each other.
     private static let blockLength = 16 << 10
     /// The widest row of accumulators; it stays in the first-level cache.
-    private static let widest = 2048
+    private static let maximumWidth = 2048
 
     /// Reduces the elements at `x` into `out`.
     /// - Throws: `resourceExhausted` when there is no memory for the accumulators of blocks.
@@ -51,9 +51,9 @@ package struct Reduction {
 
     /// Handles reductions without combining: each result comes from one element or none.
     private func runTrivial(_ loops: ReduceLoops, _ x: UnsafeRawPointer, _ out: UnsafeMutableRawPointer) {
-        withAccumulators(loops, min(resultCount, Reduction.widest)) { accumulators in
-            for start in stride(from: 0, to: resultCount, by: Reduction.widest) {
-                let count = min(Reduction.widest, resultCount - start)
+        withAccumulators(loops, min(resultCount, Reduction.maximumWidth)) { accumulators in
+            for start in stride(from: 0, to: resultCount, by: Reduction.maximumWidth) {
+                let count = min(Reduction.maximumWidth, resultCount - start)
                 loops.clear(accumulators, count)
                 if reducedCount > 0 { loops.accumulate(x + start * loops.elementSize, 1, count, count, accumulators) }
                 loops.finish(accumulators, out + start * loops.elementSize, count, reducedCount)
@@ -71,9 +71,9 @@ package struct Reduction {
         let blocks = (length + Reduction.blockLength - 1) / Reduction.blockLength
         if blocks == 1 {
             return pool.parallelFor(resultCount, grain: max(1, Grain.cheap / length)) { range in
-                withAccumulators(loops, min(range.count, Reduction.widest)) { accumulators in
-                    for start in stride(from: range.lowerBound, to: range.upperBound, by: Reduction.widest) {
-                        let count = min(Reduction.widest, range.upperBound - start)
+                withAccumulators(loops, min(range.count, Reduction.maximumWidth)) { accumulators in
+                    for start in stride(from: range.lowerBound, to: range.upperBound, by: Reduction.maximumWidth) {
+                        let count = min(Reduction.maximumWidth, range.upperBound - start)
                         loops.reduceRows(x + start * length * size, count, length, accumulators)
                         loops.finish(accumulators, out + start * size, count, length)
                     }
@@ -102,7 +102,7 @@ package struct Reduction {
     /// Reduces when the last dimension is reduced along with others that are not adjacent to it.
     private func runInnerStrided(_ loops: ReduceLoops, _ x: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, _ pool: ComputePool) {
         let length = groups[groups.count - 1].size
-        let (kept, reduced) = (Steps(groups.dropLast(), scale: length, reduced: false), Steps(groups.dropLast(), scale: length, reduced: true))
+        let (kept, reduced) = (GroupOffsets(groups.dropLast(), scale: length, reduced: false), GroupOffsets(groups.dropLast(), scale: length, reduced: true))
         pool.parallelFor(resultCount, grain: max(1, Grain.cheap / max(reducedCount, 1))) { range in
             withAccumulators(loops, 2) { accumulators in
                 let row = accumulators + loops.accumulatorSize
@@ -125,10 +125,10 @@ package struct Reduction {
     ) throws(Status) {
         let length = groups[groups.count - 1].size
         let last = groups.count - 2
-        // The last reduced group has an even stride; the reduced groups before it, if any, have offsets from `Steps`.
+        // The last reduced group has an even stride; the reduced groups before it, if any, have offsets from `GroupOffsets`.
         let (rowCount, before) = (groups[last].size, groups[..<last])
-        let (kept, reduced) = (Steps(before, scale: rowCount * length, reduced: false), Steps(before, scale: rowCount * length, reduced: true))
-        let width = min(length, Reduction.widest)
+        let (kept, reduced) = (GroupOffsets(before, scale: rowCount * length, reduced: false), GroupOffsets(before, scale: rowCount * length, reduced: true))
+        let width = min(length, Reduction.maximumWidth)
         let columns = (length + width - 1) / width
         let blockRows = max(1, 4 * Reduction.blockLength / width)
         let blocks = reduced.count == 1 ? (rowCount + blockRows - 1) / blockRows : 1
@@ -182,7 +182,7 @@ package struct Reduction {
     }
 
     /// The offsets of the positions along the kept groups, or along the reduced groups.
-    private struct Steps {
+    private struct GroupOffsets {
         private var dimensions: [(size: Int, stride: Int)] = []
         package private(set) var count = 1
 

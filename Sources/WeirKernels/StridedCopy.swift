@@ -88,7 +88,7 @@ package struct StridedCopy {
     private func copyBytes(
         _ width: Int, _ source: UnsafeRawPointer, _ target: UnsafeMutableRawPointer, _ pool: ComputePool
     ) {
-        var plan = BytePlan(sizes, sourceStrides.map { $0 * width }, targetStrides.map { $0 * width }, unit: width)
+        var plan = ByteCopyPlan(sizes, sourceStrides.map { $0 * width }, targetStrides.map { $0 * width }, unit: width)
         let byteCount = plan.sizes.reduce(plan.unit, *)
         guard byteCount >= 2 * StridedCopy.grain, let widest = plan.sizes.max(),
             let split = plan.sizes.firstIndex(of: widest)
@@ -108,7 +108,7 @@ package struct StridedCopy {
 }
 
 /// A strided copy of plain bytes. Strides are in bytes; `unit` bytes are moved at a time.
-private struct BytePlan {
+private struct ByteCopyPlan {
     package var sizes: [Int]
     package var source: [Int]
     package var target: [Int]
@@ -182,7 +182,7 @@ private struct BytePlan {
     }
 
     /// Copies elements of one of the widths that are moved by load and store.
-    private func walk<W: TurnedUnit>(_ type: W.Type, _ from: UnsafeRawPointer, _ to: UnsafeMutableRawPointer) {
+    private func walk<W: TransposableUnit>(_ type: W.Type, _ from: UnsafeRawPointer, _ to: UnsafeMutableRawPointer) {
         guard let last = sizes.indices.last else {
             return to.storeBytes(of: from.loadUnaligned(as: W.self), as: W.self)
         }
@@ -232,18 +232,18 @@ private func row<W: BitwiseCopyable>(
 }
 
 /// A unit for which a square of four by four can be transposed at once.
-private protocol TurnedUnit: BitwiseCopyable {
+private protocol TransposableUnit: BitwiseCopyable {
     /// Transposes a square of four by four: target row r, column c is source row c, column r.
-    static func turnFour(_ from: UnsafeRawPointer, _ fromStride: Int, _ to: UnsafeMutableRawPointer, _ toStride: Int)
+    static func transpose4x4(_ from: UnsafeRawPointer, _ fromStride: Int, _ to: UnsafeMutableRawPointer, _ toStride: Int)
 }
-extension UInt8: TurnedUnit {}
-extension UInt16: TurnedUnit {}
-extension UInt32: TurnedUnit {}
-extension UInt64: TurnedUnit {}
+extension UInt8: TransposableUnit {}
+extension UInt16: TransposableUnit {}
+extension UInt32: TransposableUnit {}
+extension UInt64: TransposableUnit {}
 
-extension TurnedUnit where Self: SIMDScalar {
+extension TransposableUnit where Self: SIMDScalar {
     @inline(__always)
-    static func turnFour(_ from: UnsafeRawPointer, _ fromStride: Int, _ to: UnsafeMutableRawPointer, _ toStride: Int) {
+    static func transpose4x4(_ from: UnsafeRawPointer, _ fromStride: Int, _ to: UnsafeMutableRawPointer, _ toStride: Int) {
         let a = from.loadUnaligned(as: SIMD4<Self>.self)
         let b = (from + fromStride).loadUnaligned(as: SIMD4<Self>.self)
         let c = (from + 2 &* fromStride).loadUnaligned(as: SIMD4<Self>.self)
@@ -257,9 +257,9 @@ extension TurnedUnit where Self: SIMDScalar {
         (to + 3 &* toStride).storeBytes(of: odd.oddHalf, as: SIMD4<Self>.self)
     }
 }
-extension SIMD2<UInt64>: TurnedUnit {
+extension SIMD2<UInt64>: TransposableUnit {
     @inline(__always)
-    fileprivate static func turnFour(
+    fileprivate static func transpose4x4(
         _ from: UnsafeRawPointer, _ fromStride: Int, _ to: UnsafeMutableRawPointer, _ toStride: Int
     ) {
         for r in 0..<4 {
@@ -270,7 +270,7 @@ extension SIMD2<UInt64>: TurnedUnit {
 
 /// Transposes: target row r, column c is source row c, column r. Works in tiles the size of a cache line.
 @inline(__always)
-private func tiles<W: TurnedUnit>(
+private func tiles<W: TransposableUnit>(
     _ type: W.Type, _ from: UnsafeRawPointer, _ fromStride: Int, _ to: UnsafeMutableRawPointer, _ toStride: Int,
     rows: Int, columns: Int
 ) {
@@ -288,7 +288,7 @@ private func tiles<W: TurnedUnit>(
                 let (source, target) = (from + r &* width, to + r &* toStride)
                 var c = left
                 while c < right {
-                    W.turnFour(source + c &* fromStride, fromStride, target + c &* width, toStride)
+                    W.transpose4x4(source + c &* fromStride, fromStride, target + c &* width, toStride)
                     c += 4
                 }
                 r += 4

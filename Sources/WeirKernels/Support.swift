@@ -14,14 +14,14 @@ extension DTypeSet {
 }
 
 /// Returns the axis counted from the front, or nil when it is out of range. Negative axes count from the back.
-package func frontAxis(_ axis: Int, rank: Int) -> Int? {
+package func nonNegativeAxis(_ axis: Int, rank: Int) -> Int? {
     guard axis >= -rank, axis < rank else { return nil }
     return axis < 0 ? axis + rank : axis
 }
 
 /// Converts sizes from a client to a shape.
 /// - Throws: `invalidArgument` with TensorFlow's message.
-package func clientShape(_ sizes: [Int]) throws -> Shape {
+package func shapeFromInput(_ sizes: [Int]) throws -> Shape {
     if let bad = sizes.first(where: { $0 < 0 }) { throw Status.invalidArgument("Dimension \(bad) must be >= 0") }
     do {
         return try Shape(validating: sizes)
@@ -35,7 +35,7 @@ package func clientShape(_ sizes: [Int]) throws -> Shape {
 package func wrappingProduct(_ sizes: some Sequence<Int>) -> Int { sizes.reduce(1, &*) }
 
 /// Returns the index of the element at a flat position as in TensorFlow's messages: `[1,2]`, or nothing for a scalar.
-package func positionText(_ flat: Int, in shape: Shape) -> String {
+package func coordinatesText(_ flat: Int, in shape: Shape) -> String {
     guard shape.rank > 0 else { return "" }
     var rest = flat
     var position = [Int](repeating: 0, count: shape.rank)
@@ -118,7 +118,7 @@ extension GradientContext {
 extension PartialShape {
     /// Returns this shape after a check of its size.
     /// - Throws: `invalidArgument` when the product of the known dimensions exceeds the largest element count.
-    package func requiringSaneSize() throws(Status) -> PartialShape {
+    package func validatedSize() throws(Status) -> PartialShape {
         if let dimensions { _ = try Shape(validating: dimensions.map { $0 ?? 1 }) }
         return self
     }

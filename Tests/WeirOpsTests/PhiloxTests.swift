@@ -129,14 +129,14 @@ private func checksum<T>(_ values: [T]) -> UInt64 {
 
     @Test func `RandomShuffle orders ten elements as TensorFlow does in both runs`() {
         let state = GuardedPhilox(seed: 87_654_321, seed2: 42)
-        let orders = (0..<2).map { _ in RandomShuffling.permutation(of: 10, from: state.reserve(words: 9)) }
+        let orders = (0..<2).map { _ in RandomPermutation.permutation(of: 10, from: state.reserve(words: 9)) }
         #expect(orders == [[2, 0, 7, 8, 9, 3, 6, 4, 1, 5], [9, 6, 7, 5, 3, 2, 1, 8, 4, 0]])
     }
 
     @Test func `a permutation of nothing and of one element takes no random number`() {
         let generator = Philox(seed: 1, seed2: 1)
-        #expect(RandomShuffling.permutation(of: 0, from: generator) == [])
-        #expect(RandomShuffling.permutation(of: 1, from: generator) == [0])
+        #expect(RandomPermutation.permutation(of: 0, from: generator) == [])
+        #expect(RandomPermutation.permutation(of: 1, from: generator) == [0])
     }
 
     @Test func `Multinomial draws TensorFlow's classes and answers the class count where no logit is finite`() {

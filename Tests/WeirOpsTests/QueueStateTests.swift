@@ -32,7 +32,7 @@ extension QueueState {
         capacity: Int = .max, store: any ElementStore = FirstInFirstOutStore(), reserve: Int = 0, whole: Bool = false
     ) {
         self.init(
-            label: "FIFOQueue", name: "q", capacity: capacity, store: store, reserve: reserve, takesWholeBatches: whole)
+            label: "FIFOQueue", name: "q", capacity: capacity, store: store, reserve: reserve, dequeuesBatchesAtomically: whole)
     }
     fileprivate mutating func put(_ numbers: [Int], _ done: @escaping Completion<[QueueElement]> = { _ in }) -> Ticket {
         let ticket = put(numbers.map(element), done)

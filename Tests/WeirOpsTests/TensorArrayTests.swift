@@ -130,7 +130,7 @@ private func message(_ body: () throws -> Void) -> String {
         let expected = "TensorArray ta has already been closed."
         #expect(message { try array.write(0, number(1)) } == expected)
         #expect(message { _ = try array.read(0) } == expected)
-        #expect(message { _ = try array.wholeCount() } == expected)
+        #expect(message { _ = try array.packedCount() } == expected)
         #expect(message { try array.mark(1) } == expected)
     }
 }

@@ -57,7 +57,7 @@ private let broadcastToKernel = Kernel.sync { context in
     guard sizes.rank == 1 else {
         throw Status.invalidArgument("shape must be a vector of {int32,int64}, got shape \(sizes.shape)")
     }
-    let shape = try clientShape(try sizes.integers("shape"))
+    let shape = try shapeFromInput(try sizes.integers("shape"))
     if shape == input.shape { return context.setOutput(0, slot: context.slot(0)) }
     guard input.rank <= shape.rank else {
         throw Status.invalidArgument(

@@ -5,7 +5,7 @@ import WeirTensor
 
 extension OpDefinition {
     /// Forwards its input. Fails if an element is infinite or NaN.
-    static let checkNumerics = checking("CheckNumerics") { message, flaws in
+    static let checkNumerics = checkNumericsOp("CheckNumerics") { message, flaws in
         let found = [
             flaws.contains(.negativeInfinity) || flaws.contains(.positiveInfinity) ? "Inf" : nil,
             flaws.contains(.notANumber) ? "NaN" : nil,
@@ -14,7 +14,7 @@ extension OpDefinition {
     }
 
     /// Like `CheckNumerics`, but the error message tells positive from negative infinity.
-    static let checkNumericsV2 = checking("CheckNumericsV2") { message, flaws in
+    static let checkNumericsV2 = checkNumericsOp("CheckNumericsV2") { message, flaws in
         let found = [
             flaws.contains(.negativeInfinity) ? "-Inf" : nil, flaws.contains(.positiveInfinity) ? "+Inf" : nil,
             flaws.contains(.notANumber) ? "NaN" : nil,
@@ -23,8 +23,8 @@ extension OpDefinition {
         return "\(message) : Tensor had \(list) values"
     }
 
-    private static func checking(
-        _ name: String, _ report: @escaping @Sendable (String, NumericFlaws) -> String
+    private static func checkNumericsOp(
+        _ name: String, _ report: @escaping @Sendable (String, NonFiniteKinds) -> String
     ) -> OpDefinition {
         OpDefinition(
             name, "(tensor: T) -> (output: T)", "T: {bfloat16, half, float, double}", "message: string"
@@ -47,15 +47,15 @@ extension OpDefinition {
     }
 }
 
-struct NumericFlaws: OptionSet {
+struct NonFiniteKinds: OptionSet {
     let rawValue: Int
-    static let negativeInfinity = NumericFlaws(rawValue: 1)
-    static let positiveInfinity = NumericFlaws(rawValue: 2)
-    static let notANumber = NumericFlaws(rawValue: 4)
+    static let negativeInfinity = NonFiniteKinds(rawValue: 1)
+    static let positiveInfinity = NonFiniteKinds(rawValue: 2)
+    static let notANumber = NonFiniteKinds(rawValue: 4)
 }
 
 /// Returns whether an element is infinite or NaN: all bits of its exponent are set.
-private func hasFlaw(_ dtype: DType, _ elements: UnsafeBufferPointer<some Any>) -> Bool {
+private func hasNonFinite(_ dtype: DType, _ elements: UnsafeBufferPointer<some Any>) -> Bool {
     guard let base = elements.baseAddress.map({ UnsafeRawPointer($0) }) else { return false }
     switch dtype {
     case .float16: return hasFullExponent(base.assumingMemoryBound(to: UInt16.self), elements.count, 0x7C00)
@@ -74,7 +74,7 @@ private func hasFullExponent<U: FixedWidthInteger>(_ bits: UnsafePointer<U>, _ c
 }
 
 private struct CheckNumericsVisitor: FloatingVisitor {
-    let report: @Sendable (NumericFlaws) -> String
+    let report: @Sendable (NonFiniteKinds) -> String
 
     func visit<E: FloatingElement>(_ type: E.Type) throws -> Kernel {
         .sync { [report] context in
@@ -82,8 +82,8 @@ private struct CheckNumericsVisitor: FloatingVisitor {
             let flaws = Atomic<Int>(0)
             context.pool.parallelFor(elements.count, grain: 1 << 16) { range in
                 // Almost all tensors are finite, so a cheap test of the whole range comes first.
-                guard hasFlaw(E.dtype, UnsafeBufferPointer(rebasing: elements[range])) else { return }
-                var found: NumericFlaws = []
+                guard hasNonFinite(E.dtype, UnsafeBufferPointer(rebasing: elements[range])) else { return }
+                var found: NonFiniteKinds = []
                 for index in range {
                     let value = elements[index].compute
                     if value.isNaN {
@@ -94,7 +94,7 @@ private struct CheckNumericsVisitor: FloatingVisitor {
                 }
                 flaws.bitwiseOr(found.rawValue, ordering: .relaxed)
             }
-            let found = NumericFlaws(rawValue: flaws.load(ordering: .relaxed))
+            let found = NonFiniteKinds(rawValue: flaws.load(ordering: .relaxed))
             guard found.isEmpty else { throw Status.invalidArgument(report(found)) }
             context.setOutput(0, slot: context.slot(0))
         }

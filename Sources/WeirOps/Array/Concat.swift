@@ -60,7 +60,7 @@ private func concatShape(_ c: inout ShapeContext, values: Range<Int>, axis axisI
         let shape = c.input(index)
         if let rank = shape.rank {
             guard rank > 0 else { throw Status.invalidArgument("Can't concatenate scalars (use tf.stack instead)") }
-            guard frontAxis(axis, rank: rank) != nil else {
+            guard nonNegativeAxis(axis, rank: rank) != nil else {
                 throw Status.invalidArgument(
                     axis < 0
                         ? "Shape must be at least rank \(axis.magnitude) but is rank \(rank)"
@@ -87,7 +87,7 @@ private func concatKernel(axisFirst: Bool, count: Int) -> Kernel {
             throw Status.invalidArgument("ConcatOp : Can't concatenate scalars (use tf.stack instead)")
         }
         let wanted = try position.integer(axisName)
-        guard let axis = frontAxis(wanted, rank: shape.rank) else {
+        guard let axis = nonNegativeAxis(wanted, rank: shape.rank) else {
             throw Status.invalidArgument(
                 "ConcatOp : Expected concatenating dimensions in the range [\(-shape.rank), \(shape.rank)), "
                     + "but got \(wanted)")

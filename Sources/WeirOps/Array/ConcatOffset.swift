@@ -33,7 +33,7 @@ private func makeConcatOffset<I: FixedWidthInteger & TensorElement>(_ type: I.Ty
         }
         let first = context.elements(1, I.self)
         let wanted = try position.integer("concat_dim")
-        guard let axis = frontAxis(wanted, rank: first.count) else {
+        guard let axis = nonNegativeAxis(wanted, rank: first.count) else {
             throw Status.invalidArgument("Concat dim is out of range: \(wanted) vs. \(first.count)")
         }
         var offset: I = 0

@@ -95,7 +95,7 @@ private func permute(_ context: borrowing KernelContext, _ formats: ImageFormats
         throw Status.invalidArgument("formats must have the axes N and C to permute spatial axes alone")
     }
     let output = try context.output(0, input.dtype, input.shape)
-    RowMoves(dtype: input.dtype, width: width).runInOrder(count, from: input, to: output) { place in
+    RowCopy(dtype: input.dtype, width: width).runInOrder(count, from: input, to: output) { place in
         (source.firstIndex(of: target[place]) ?? 0, place)
     }
 }

@@ -36,12 +36,12 @@ extension OpDefinition {
         for (row, partition) in partitions.elements(Int32.self).enumerated() {
             guard partition >= 0, partition < count else {
                 throw Status.invalidArgument(
-                    "partitions\(positionText(row, in: partitions.shape)) = \(partition) is not in [0, \(count))")
+                    "partitions\(coordinatesText(row, in: partitions.shape)) = \(partition) is not in [0, \(count))")
             }
             rows[Int(partition)].append(row)
         }
         let slice = Array(sizes[partitions.rank...])
-        let moves = RowMoves(dtype: data.dtype, width: wrappingProduct(slice))
+        let moves = RowCopy(dtype: data.dtype, width: wrappingProduct(slice))
         for (index, rows) in rows.enumerated() {
             let output = try context.output(index, data.dtype, Shape(validating: [rows.count] + slice))
             guard output.elementCount > 0 else { continue }

@@ -5,11 +5,11 @@ import WeirTensor
 extension OpDefinition {
     /// Merges slices of several tensors into one tensor. Each slice becomes the row that its index names; for duplicate indices
     /// the last slice wins.
-    static let dynamicStitch = stitching("DynamicStitch", ["indices"])
+    static let dynamicStitch = stitchOp("DynamicStitch", ["indices"])
     /// Like `DynamicStitch`, but for duplicate indices any of the slices may win.
-    static let parallelDynamicStitch = stitching("ParallelDynamicStitch", ["indices", "data", "merged"])
+    static let parallelDynamicStitch = stitchOp("ParallelDynamicStitch", ["indices", "data", "merged"])
 
-    private static func stitching(_ name: String, _ hostMemory: Set<String>) -> OpDefinition {
+    private static func stitchOp(_ name: String, _ hostMemory: Set<String>) -> OpDefinition {
         OpDefinition(name, "(indices: N * int32, data: N * T) -> (merged: T)", "N: int >= 1", "T: type")
             .shape(stitchShape)
             .gradient { g in
@@ -74,7 +74,7 @@ extension OpDefinition {
         // Rows that no index names are zero.
         output.clearElements()
         guard output.elementCount > 0 else { return }
-        let moves = RowMoves(dtype: dtype, width: wrappingProduct(slice))
+        let moves = RowCopy(dtype: dtype, width: wrappingProduct(slice))
         for index in 0..<count {
             let places = context.elements(index, Int32.self)
             moves.runInOrder(places.count, from: context.input(count + index), to: output) { ($0, Int(places[$0])) }

@@ -50,15 +50,15 @@ struct ElementKeys {
 
 /// A hash table that numbers keys in the order in which they first appear. It uses open addressing for speed, because it is
 /// called once per element.
-final class KeyNumbering {
-    private struct EdgeValue {
+final class KeyTable {
+    private struct Slot {
         var key: UInt64 = 0
         /// -1 in an empty slot.
         var number: Int32 = -1
     }
     /// The number of distinct keys so far.
     private(set) var count = 0
-    private var slots: UnsafeMutableBufferPointer<EdgeValue>
+    private var slots: UnsafeMutableBufferPointer<Slot>
     private var shift: UInt64
     // Random for each table, so that a client cannot choose keys that all collide.
     private let factor = UInt64.random(in: 0 ... .max) | 1
@@ -70,7 +70,7 @@ final class KeyNumbering {
         while bits < 32, 1 << bits < 2 * expected { bits += 1 }
         shift = 64 - bits
         slots = .allocate(capacity: 1 << bits)
-        slots.initialize(repeating: EdgeValue())
+        slots.initialize(repeating: Slot())
     }
     deinit { slots.deallocate() }
 
@@ -82,7 +82,7 @@ final class KeyNumbering {
             grow()
             slot = find(key)
         }
-        slots[slot] = EdgeValue(key: key, number: Int32(count))
+        slots[slot] = Slot(key: key, number: Int32(count))
         count += 1
         return (Int32(count - 1), true)
     }
@@ -93,7 +93,7 @@ final class KeyNumbering {
         let old = slots
         shift -= 2
         slots = .allocate(capacity: 4 * old.count)
-        slots.initialize(repeating: EdgeValue())
+        slots.initialize(repeating: Slot())
         for slot in old where slot.number >= 0 { slots[find(slot.key)] = slot }
         old.deallocate()
     }

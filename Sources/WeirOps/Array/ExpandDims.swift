@@ -20,7 +20,7 @@ extension OpDefinition {
     }
     guard let rank = c.input(0).rank, let dimensions = c.input(0).dimensions else { return }
     guard let axis = c.integer(1) else { return c.setOutput(0, .ofRank(rank + 1)) }
-    guard let front = frontAxis(axis, rank: rank + 1) else {
+    guard let front = nonNegativeAxis(axis, rank: rank + 1) else {
         throw Status.invalidArgument("dim \(axis) not in the interval [\(-rank - 1), \(rank)].")
     }
     c.setOutput(0, PartialShape(dimensions[..<front] + [1] + dimensions[front...]))
@@ -34,7 +34,7 @@ private let expandDimsKernel = Kernel.sync { context in
         throw Status.invalidArgument("'dim' must be a tensor with a single value")
     }
     let axis = try position.integer("dim")
-    guard let front = frontAxis(axis, rank: input.rank + 1) else {
+    guard let front = nonNegativeAxis(axis, rank: input.rank + 1) else {
         throw Status.invalidArgument("Tried to expand dim index \(axis) for tensor with \(input.rank) dimensions.")
     }
     guard input.rank < Shape.maximumRank else { throw Status.invalidArgument("Too many dimensions: \(input.rank + 1)") }

@@ -64,7 +64,7 @@ extension OpDefinition {
                 guard sizes.rank == 1 else {
                     throw Status.invalidArgument("shape must be a vector of int32, got shape \(sizes.shape)")
                 }
-                let output = try context.output(0, dtype, clientShape(try sizes.integers("shape")))
+                let output = try context.output(0, dtype, shapeFromInput(try sizes.integers("shape")))
                 if clears { output.clearElements() }
             }
         }
@@ -80,7 +80,7 @@ private let fillKernel = Kernel.sync { context in
     guard value.rank == 0 || (value.rank == 1 && value.elementCount == 1) else {
         throw Status.invalidArgument("value must represent a scalar, got shape \(value.shape)")
     }
-    let output = try context.output(0, value.dtype, clientShape(try sizes.integers("dims")))
+    let output = try context.output(0, value.dtype, shapeFromInput(try sizes.integers("dims")))
     output.fillElements(with: value, in: context.pool)
 }
 

@@ -54,7 +54,7 @@ extension OpDefinition {
     }
     try c.requireRank(0, atLeast: wanted >= 0 ? wanted &+ 1 : 0 &- wanted)
     guard let dimensions = params.dimensions, let indexDimensions = indices.dimensions else { return }
-    guard let axis = frontAxis(wanted, rank: dimensions.count) else {
+    guard let axis = nonNegativeAxis(wanted, rank: dimensions.count) else {
         throw Status.invalidArgument("Shape must be at least rank \(0 &- wanted) but is rank \(dimensions.count)")
     }
     guard let batch = batchRank(batchDimensions, indexDimensions.count) else {
@@ -83,7 +83,7 @@ func batchRank(_ batchDimensions: Int, _ indexRank: Int) -> Int? {
 private func gatherSlices(_ context: borrowing KernelContext, axis wanted: Int, batchDimensions: Int) throws {
     let (params, indices) = (context.input(0), context.input(1))
     guard params.rank > 0 else { throw Status.invalidArgument("params must be at least 1 dimensional") }
-    guard let axis = frontAxis(wanted, rank: params.rank) else {
+    guard let axis = nonNegativeAxis(wanted, rank: params.rank) else {
         throw Status.invalidArgument(
             "Expected axis in the range [\(-params.rank), \(params.rank)), but got \(wanted)")
     }
@@ -105,7 +105,7 @@ private func gatherSlices(_ context: borrowing KernelContext, axis wanted: Int, 
                 + "\(indexSizes[dimension])")
     }
     let shape = try Shape(validating: Array(sizes[..<axis] + indexSizes[batch...] + sizes[(axis + 1)...]))
-    let move = GatherMove(
+    let move = GatherDimensions(
         batch: wrappingProduct(sizes[..<batch]), outer: wrappingProduct(sizes[batch..<axis]), limit: sizes[axis],
         count: wrappingProduct(indexSizes[batch...]), inner: wrappingProduct(sizes[(axis + 1)...]))
     switch indices.dtype {
@@ -116,20 +116,20 @@ private func gatherSlices(_ context: borrowing KernelContext, axis wanted: Int, 
 }
 
 /// A gather reduced to four dimensions: params are [batch, outer, limit, inner], indices [batch, count].
-private struct GatherMove {
+private struct GatherDimensions {
     let batch: Int, outer: Int, limit: Int, count: Int, inner: Int
 
     func run<I: FixedWidthInteger & SignedInteger>(
         _ type: I.Type, _ context: borrowing KernelContext, _ params: Tensor, _ indices: Tensor, _ shape: Shape
     ) throws {
         let positions = indices.elements(I.self)
-        if shape.elementCount > 0, let bad = firstBad(positions) {
+        if shape.elementCount > 0, let bad = firstInvalidIndex(positions) {
             // TensorFlow's GPU kernels do not check indices. Slices of invalid indices are zero.
             guard !context.device.isHost else {
                 throw Status.invalidArgument(
-                    "indices\(positionText(bad, in: indices.shape)) = \(positions[bad]) is not in [0, \(limit))")
+                    "indices\(coordinatesText(bad, in: indices.shape)) = \(positions[bad]) is not in [0, \(limit))")
             }
-            return try runWithGaps(context, params, positions, shape)
+            return try runWithInvalidIndices(context, params, positions, shape)
         }
         if positions.count == 1, batch == 1, outer == 1, shape.elementCount > 0 {
             // A single slice of the whole tensor can be a view.
@@ -139,7 +139,7 @@ private struct GatherMove {
         }
         let output = try context.output(0, params.dtype, shape)
         guard shape.elementCount > 0 else { return }
-        let moves = RowMoves(dtype: params.dtype, width: inner)
+        let moves = RowCopy(dtype: params.dtype, width: inner)
         let (batch, outer, limit, count) = (batch, outer, limit, count)
         if batch == 1, outer == 1 {
             moves.run(count, from: params, to: output, in: context.pool) { (Int(positions[$0]), $0) }
@@ -152,7 +152,7 @@ private struct GatherMove {
     }
 
     /// Gathers, and outputs zeros for indices that are out of range.
-    private func runWithGaps<I: FixedWidthInteger & SignedInteger>(
+    private func runWithInvalidIndices<I: FixedWidthInteger & SignedInteger>(
         _ context: borrowing KernelContext, _ params: Tensor, _ positions: UnsafeBufferPointer<I>, _ shape: Shape
     ) throws {
         let output = try context.output(0, params.dtype, shape)
@@ -169,7 +169,7 @@ private struct GatherMove {
     }
 
     /// Returns the position of the first index that is out of range, or nil.
-    private func firstBad<I: FixedWidthInteger & SignedInteger>(_ positions: UnsafeBufferPointer<I>) -> Int? {
+    private func firstInvalidIndex<I: FixedWidthInteger & SignedInteger>(_ positions: UnsafeBufferPointer<I>) -> Int? {
         // The loop vectorizes because it does not stop early. The position is searched only after an invalid index was found.
         let bound = I(clamping: limit)
         var isWrong: I = 0

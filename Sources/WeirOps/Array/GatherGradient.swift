@@ -14,7 +14,7 @@ func gatherGradient(_ g: GradientContext) throws -> [Output?] {
         return [g.op("UnsortedSegmentSum", g.gradient(), indices, g.size(of: params, 0)), nil, nil]
     }
     guard let wanted, let rank = params.shape.rank, let indexRank = indices.shape.rank,
-        let axis = frontAxis(wanted, rank: rank), let batch = batchRank(batchDimensions, indexRank), batch <= axis
+        let axis = nonNegativeAxis(wanted, rank: rank), let batch = batchRank(batchDimensions, indexRank), batch <= axis
     else {
         throw Status.unimplemented(
             "The gradient of '\(g.node.name)' (op: '\(g.node.op.name)') needs a constant axis and known ranks when the "

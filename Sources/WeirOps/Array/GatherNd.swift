@@ -48,13 +48,13 @@ extension OpDefinition {
         // The output is allocated first. If it fits in memory, so does the list of slices.
         let output = try context.output(0, params.dtype, shape)
         let places = try NdIndices(indices, depth: depth, in: params.shape, policy) { row, text in
-            let position = positionText(row, in: Shape(Array(outer)))
+            let position = coordinatesText(row, in: Shape(Array(outer)))
             return .invalidArgument(
                 "indices\(position) = \(text) does not index into param shape \(params.shape), node name: \(name)")
         }
         guard shape.elementCount > 0 else { return }
-        let moves = RowMoves(dtype: params.dtype, width: places.width)
-        if places.hasGaps {
+        let moves = RowCopy(dtype: params.dtype, width: places.width)
+        if places.hasInvalidIndices {
             output.clearElements()
             let kept = places.slices.indices.filter { places.slices[$0] >= 0 }
             moves.run(kept.count, from: params, to: output, in: context.pool) { (places.slices[kept[$0]], kept[$0]) }

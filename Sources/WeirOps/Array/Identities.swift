@@ -5,7 +5,7 @@ import WeirTensor
 // Ops that forward their inputs.
 
 /// A kernel that forwards input 0 to output 0 without a copy. This is safe because no kernel writes to a shared tensor.
-let passOnKernel = Kernel.sync { context in context.setOutput(0, slot: context.slot(0)) }
+let forwardInputKernel = Kernel.sync { context in context.setOutput(0, slot: context.slot(0)) }
 
 extension OpDefinition {
     /// Forwards its input.
@@ -22,18 +22,18 @@ extension OpDefinition {
     .gradient { g in
         throw Status.notFound("Gradient explicitly disabled. Reason: \(g.attributes.string("message") ?? "")")
     }
-    .kernel(gpu: ["T": [.gpuMovable, DTypeSet(.variant)]]) { _ in passOnKernel }
+    .kernel(gpu: ["T": [.gpuMovable, DTypeSet(.variant)]]) { _ in forwardInputKernel }
 
     /// Forwards a reference to a variable, not the variable's value.
     static let refIdentity = OpDefinition("RefIdentity", "(input: Ref(T)) -> (output: Ref(T))", "T: type")
         .allowingUninitializedInput()
         .shape(ShapeFunctions.unchanged)
         .gradient { g in [g.gradient()] }
-        .kernel(gpu: ["T": [.gpuMovable, DTypeSet(.variant)]]) { _ in passOnKernel }
+        .kernel(gpu: ["T": [.gpuMovable, DTypeSet(.variant)]]) { _ in forwardInputKernel }
         .kernel(
             ["T": DTypeSet(.int32, .string, .resource)], gpu: ["T": DTypeSet(.int32, .string, .resource)],
             hostMemory: ["input", "output"]
-        ) { _ in passOnKernel }
+        ) { _ in forwardInputKernel }
 
     /// Forwards several tensors.
     static let identityN = OpDefinition("IdentityN", "(input: T) -> (output: T)", "T: list(type) >= 1")
@@ -65,7 +65,7 @@ extension OpDefinition {
         .stateful()
         .shape(passedShape)
         .noGradient()
-        .kernel { _ in passOnKernel }
+        .kernel { _ in forwardInputKernel }
 
     /// Copies a tensor to memory of its own.
     static let deepCopy = OpDefinition("DeepCopy", "(x: T) -> (y: T)", "T: type")
@@ -80,11 +80,11 @@ extension OpDefinition {
             .passing(way)
             .knownValue { c in c.input(0) }
             .shape(passedShape)
-            .kernel(gpu: ["T": [.gpuMovable, DTypeSet(.variant)]]) { _ in passOnKernel }
+            .kernel(gpu: ["T": [.gpuMovable, DTypeSet(.variant)]]) { _ in forwardInputKernel }
             .kernel(
                 ["T": DTypeSet(.int32, .string, .resource)], gpu: ["T": DTypeSet(.int32, .string, .resource)],
                 hostMemory: ["input", "output"]
-            ) { _ in passOnKernel }
+            ) { _ in forwardInputKernel }
     }
 }
 

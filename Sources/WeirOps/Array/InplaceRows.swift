@@ -5,11 +5,11 @@ import WeirTensor
 // Ops that update rows of a tensor. They write to the input's memory if no other tensor shares it.
 
 extension OpDefinition {
-    static let inplaceUpdate = changingRows("InplaceUpdate", .update, gpu: DTypeSet(.bool))
-    static let inplaceAdd = changingRows("InplaceAdd", .sum, gpu: [])
-    static let inplaceSub = changingRows("InplaceSub", .difference, gpu: [])
+    static let inplaceUpdate = inplaceOp("InplaceUpdate", .update, gpu: DTypeSet(.bool))
+    static let inplaceAdd = inplaceOp("InplaceAdd", .sum, gpu: [])
+    static let inplaceSub = inplaceOp("InplaceSub", .difference, gpu: [])
 
-    private static func changingRows(_ name: String, _ kind: ScatterKind, gpu: DTypeSet) -> OpDefinition {
+    private static func inplaceOp(_ name: String, _ kind: ScatterKind, gpu: DTypeSet) -> OpDefinition {
         let types: DTypeSet = kind == .update ? .all : .numeric
         let make: KernelFactory.Make = { request in try rowKernel(request, kind) }
         return OpDefinition(name, "(x: T, i: int32, v: T) -> (y: T)", "T: type")

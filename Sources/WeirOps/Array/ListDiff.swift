@@ -26,15 +26,15 @@ extension OpDefinition {
         guard x.elementCount < Int(Int32.max), y.elementCount < Int(Int32.max) else {
             throw Status.invalidArgument("x too large for int32 indexing")
         }
-        var coder = ElementKeys()
-        guard let unwanted = coder.keys(of: y), let keys = coder.keys(of: x) else {
+        var elementKeys = ElementKeys()
+        guard let unwanted = elementKeys.keys(of: y), let keys = elementKeys.keys(of: x) else {
             throw Status.unimplemented("ListDiff of \(x.dtype)")
         }
-        let table = KeyNumbering(expected: unwanted.count)
+        let table = KeyTable(expected: unwanted.count)
         for key in unwanted { _ = table.number(key) }
         let kept = keys.indices.filter { !table.contains(keys[$0]) }
         let values = try context.output(0, x.dtype, Shape(kept.count))
-        RowMoves(dtype: x.dtype, width: 1).run(kept.count, from: x, to: values, in: context.pool) { (kept[$0], $0) }
+        RowCopy(dtype: x.dtype, width: 1).run(kept.count, from: x, to: values, in: context.pool) { (kept[$0], $0) }
         let places = try context.output(1, indexType, Shape(kept.count))
         if indexType == .int32 {
             let narrow = places.mutableElements(Int32.self)

@@ -3,7 +3,7 @@ import WeirKernels
 import WeirTensor
 
 /// The attribute `align` of the V3 ops.
-let alignAttribute = "align: {'LEFT_RIGHT', 'RIGHT_LEFT', 'LEFT_LEFT', 'RIGHT_RIGHT'} = 'RIGHT_LEFT'"
+let alignAttributeDeclaration = "align: {'LEFT_RIGHT', 'RIGHT_LEFT', 'LEFT_LEFT', 'RIGHT_RIGHT'} = 'RIGHT_LEFT'"
 
 extension OpDefinition {
     /// Makes matrices with given main diagonals. Other elements are zero.
@@ -22,7 +22,7 @@ extension OpDefinition {
     private static func bandedMatrixDiag(_ name: String, aligned: Bool) -> OpDefinition {
         OpDefinition(
             name, "(diagonal: T, k: int32, num_rows: int32, num_cols: int32, padding_value: T) -> (output: T)",
-            attributes: ["T: type"] + (aligned ? [alignAttribute] : [])
+            attributes: ["T: type"] + (aligned ? [alignAttributeDeclaration] : [])
         )
         .shape(matrixDiagShape)
         .gradient { g in

@@ -20,7 +20,7 @@ extension OpDefinition {
     private static func bandedMatrixDiagPart(_ name: String, aligned: Bool) -> OpDefinition {
         OpDefinition(
             name, "(input: T, k: int32, padding_value: T) -> (diagonal: T)",
-            attributes: ["T: type"] + (aligned ? [alignAttribute] : [])
+            attributes: ["T: type"] + (aligned ? [alignAttributeDeclaration] : [])
         )
         .shape { c in
             try c.requireRank(2, 0)

@@ -3,14 +3,14 @@ import WeirKernels
 import WeirTensor
 
 extension OpDefinition {
-    static let matrixSetDiag = settingDiagonals("MatrixSetDiag", "(input: T, diagonal: T) -> (output: T)", [])
-    static let matrixSetDiagV2 = settingDiagonals(
+    static let matrixSetDiag = matrixSetDiagOp("MatrixSetDiag", "(input: T, diagonal: T) -> (output: T)", [])
+    static let matrixSetDiagV2 = matrixSetDiagOp(
         "MatrixSetDiagV2", "(input: T, diagonal: T, k: int32) -> (output: T)", [])
-    static let matrixSetDiagV3 = settingDiagonals(
-        "MatrixSetDiagV3", "(input: T, diagonal: T, k: int32) -> (output: T)", [alignAttribute])
+    static let matrixSetDiagV3 = matrixSetDiagOp(
+        "MatrixSetDiagV3", "(input: T, diagonal: T, k: int32) -> (output: T)", [alignAttributeDeclaration])
 
     /// Defines an op that replaces diagonals of matrices.
-    private static func settingDiagonals(_ name: String, _ signature: String, _ attributes: [String]) -> OpDefinition {
+    private static func matrixSetDiagOp(_ name: String, _ signature: String, _ attributes: [String]) -> OpDefinition {
         OpDefinition(name, signature, attributes: ["T: type"] + attributes)
             .shape { c in
                 try c.requireRank(0, atLeast: 2)
@@ -91,5 +91,5 @@ private func matrixSetDiagShape(_ c: ShapeContext) throws -> PartialShape {
 
 extension Output {
     /// Replaces the main diagonals of these matrices (`MatrixSetDiag`).
-    public func settingDiagonal(_ diagonal: Output) -> Output { builder.add("MatrixSetDiag", [self, diagonal])[0] }
+    public func matrixSetDiag(_ diagonal: Output) -> Output { builder.add("MatrixSetDiag", [self, diagonal])[0] }
 }

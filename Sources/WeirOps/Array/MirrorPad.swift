@@ -23,7 +23,7 @@ extension OpDefinition {
     .shape(mirrorPadGradShape)
     .gradient { g in [g.op("MirrorPad", g.gradient(), g.inputs[1], attributes: ["mode": g.mode]), nil] }
     .kernel(["T": .numeric], gpu: ["T": .floating], hostMemory: ["paddings"]) { request in
-        try request.numeric("T", MirrorPadGradVisitor(edge: try mirrorEdge(request)))
+        try request.numeric("T", MirrorPadGradVisitor(edge: try mirrorOffset(request)))
     }
 }
 
@@ -32,7 +32,7 @@ extension GradientContext {
 }
 
 /// Returns the number of elements at each edge that are not repeated: 1 for REFLECT, 0 for SYMMETRIC.
-private func mirrorEdge(_ request: KernelRequest) throws -> Int {
+private func mirrorOffset(_ request: KernelRequest) throws -> Int {
     switch try request.string("mode") {
     case "REFLECT": 1
     case "SYMMETRIC": 0
@@ -41,7 +41,7 @@ private func mirrorEdge(_ request: KernelRequest) throws -> Int {
 }
 
 @Sendable private func mirrorPadKernel(_ request: KernelRequest) throws -> Kernel {
-    let edge = try mirrorEdge(request)
+    let edge = try mirrorOffset(request)
     return .sync { context in
         let input = context.input(0)
         let paddings = try context.input(1).paddings(of: input.shape, .mirror)
@@ -85,7 +85,7 @@ private func check(_ paddings: [(before: Int, after: Int)], _ sizes: [Int], _ ed
 }
 
 /// A margin of a padded tensor, and the block of the same tensor that it mirrors.
-private struct Mirror {
+private struct MirrorMargin {
     var sizes: [Int]
     var source: Int
     var sourceStrides: [Int]
@@ -94,7 +94,7 @@ private struct Mirror {
 
 /// Calls `body` for each margin of a padded tensor. A margin mirrors only the tensor's own elements and earlier margins.
 private func forEachMirror(
-    of own: [Int], _ paddings: [(before: Int, after: Int)], _ sizes: [Int], _ edge: Int, _ body: (Mirror) -> Void
+    of own: [Int], _ paddings: [(before: Int, after: Int)], _ sizes: [Int], _ edge: Int, _ body: (MirrorMargin) -> Void
 ) {
     let strides = StridedCopy.strides(of: sizes)
     var block = own
@@ -107,14 +107,14 @@ private func forEachMirror(
         if before > 0 {
             margin[axis] = before
             body(
-                Mirror(
+                MirrorMargin(
                     sizes: margin, source: start + (before - 1 + edge) * strides[axis], sourceStrides: backward,
                     target: start - before * strides[axis]))
         }
         if after > 0 {
             margin[axis] = after
             let end = start + own[axis] * strides[axis]
-            body(Mirror(sizes: margin, source: end - (1 + edge) * strides[axis], sourceStrides: backward, target: end))
+            body(MirrorMargin(sizes: margin, source: end - (1 + edge) * strides[axis], sourceStrides: backward, target: end))
         }
         start -= before * strides[axis]
         block[axis] = sizes[axis]
@@ -165,7 +165,7 @@ private struct MirrorPadGradVisitor: NumericVisitor {
             let folded = try input.copied()
             let elements = folded.mutableElements(E.self)
             let strides = StridedCopy.strides(of: sizes)
-            var mirrors: [Mirror] = []
+            var mirrors: [MirrorMargin] = []
             forEachMirror(of: own, paddings, sizes, edge) { mirrors.append($0) }
             for mirror in mirrors.reversed() { mirror.addBack(elements, strides) }
             let start = zip(paddings, strides).reduce(0) { $0 + $1.0.before * $1.1 }
@@ -174,7 +174,7 @@ private struct MirrorPadGradVisitor: NumericVisitor {
     }
 }
 
-extension Mirror {
+extension MirrorMargin {
     /// Adds the margin to the elements that it mirrors.
     func addBack<E: NumericElement>(_ elements: UnsafeMutableBufferPointer<E>, _ strides: [Int]) {
         func level(_ axis: Int, _ original: Int, _ margin: Int) {

@@ -42,7 +42,7 @@ extension OpDefinition {
 /// Returns the axis counted from the front. `rank` is the rank of the packed tensor.
 /// - Throws: `invalidArgument` if the axis is out of range.
 func packAxis(_ axis: Int, _ rank: Int) throws -> Int {
-    guard let front = frontAxis(axis, rank: rank) else {
+    guard let front = nonNegativeAxis(axis, rank: rank) else {
         throw Status.invalidArgument("Invalid axis: \(axis); must be in [\(-rank),\(rank))")
     }
     return front
@@ -52,7 +52,7 @@ func packAxis(_ axis: Int, _ rank: Int) throws -> Int {
     let (dtype, wanted, count) = (try request.type("T"), try request.int("axis"), try request.int("N"))
     return .sync { context in
         let shape = context.shape(0)
-        guard let axis = frontAxis(wanted, rank: shape.rank + 1) else {
+        guard let axis = nonNegativeAxis(wanted, rank: shape.rank + 1) else {
             throw Status.invalidArgument("axis = \(wanted) not in [\(-shape.rank - 1), \(shape.rank + 1))")
         }
         for index in 1..<max(1, count) where context.shape(index) != shape {

@@ -85,7 +85,7 @@ private func wholeShape(_ request: KernelRequest) throws -> Shape {
         guard update.rank > 0, update.dimension(0) == 1 else {
             throw Status.invalidArgument("update shape doesn't match: \(update.shape)")
         }
-        guard let row = frontAxis(row, rank: value.dimension(0)) else {
+        guard let row = nonNegativeAxis(row, rank: value.dimension(0)) else {
             throw Status.invalidArgument("loc \(row) is not a row of \(value.shape)")
         }
         try setRow(row, of: value, update, context.pool)

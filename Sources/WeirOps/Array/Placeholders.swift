@@ -30,11 +30,11 @@ extension OpDefinition {
         c.setOutput(0, shape)
     }
     .gradient { g in [g.gradient()] }
-    .kernel(gpu: ["dtype": [.gpuMovable, DTypeSet(.variant)]]) { _ in passOnKernel }
+    .kernel(gpu: ["dtype": [.gpuMovable, DTypeSet(.variant)]]) { _ in forwardInputKernel }
     .kernel(
         ["dtype": DTypeSet(.int32, .string, .resource)], gpu: ["dtype": DTypeSet(.int32, .string, .resource)],
         hostMemory: ["input", "output"]
-    ) { _ in passOnKernel }
+    ) { _ in forwardInputKernel }
 }
 
 @Sendable private func placeholderShape(_ c: inout ShapeContext) {

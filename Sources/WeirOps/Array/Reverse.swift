@@ -11,7 +11,7 @@ extension OpDefinition {
     )
     .shape { c in
         try c.requireRank(1, 1)
-        if let rank = c.input(0).rank, let axes = c.integers(1) { _ = try flippedAxes(axes, rank) }
+        if let rank = c.input(0).rank, let axes = c.integers(1) { _ = try reversedAxes(axes, rank) }
         c.setOutput(0, c.input(0))
     }
     .simplified(.unchangedFor(input: 1) { axes in axes.elementCount == 0 })
@@ -45,10 +45,10 @@ extension OpDefinition {
 
 /// Returns for each dimension whether it is reversed.
 /// - Throws: `invalidArgument` if an axis is out of range or given twice.
-private func flippedAxes(_ axes: [Int], _ rank: Int) throws -> [Bool] {
+private func reversedAxes(_ axes: [Int], _ rank: Int) throws -> [Bool] {
     var flipped = [Bool](repeating: false, count: rank)
     for (index, axis) in axes.enumerated() {
-        guard let front = frontAxis(axis, rank: rank) else {
+        guard let front = nonNegativeAxis(axis, rank: rank) else {
             throw Status.invalidArgument("'axis'[\(index)] = \(axis) is out of valid range [0, \(rank - 1)")
         }
         guard !flipped[front] else { throw Status.invalidArgument("axis \(front) specified more than once.") }
@@ -57,7 +57,7 @@ private func flippedAxes(_ axes: [Int], _ rank: Int) throws -> [Bool] {
     return flipped
 }
 
-private func flip(_ context: borrowing KernelContext, _ flipped: [Bool]) throws {
+private func reverse(_ context: borrowing KernelContext, _ flipped: [Bool]) throws {
     let input = context.input(0)
     guard flipped.contains(true), input.elementCount > 1 else { return context.setOutput(0, input) }
     var strides = StridedCopy.strides(of: input.shape.dimensions)
@@ -75,7 +75,7 @@ private let reverseV2Kernel = Kernel.sync { context in
     guard axes.rank == 1 else { throw Status.invalidArgument("'dims' must be 1-dimension, not \(axes.rank)") }
     let rank = context.shape(0).rank
     guard rank > 0 else { return context.setOutput(0, slot: context.slot(0)) }
-    try flip(context, try flippedAxes(try axes.integers("axis"), rank))
+    try reverse(context, try reversedAxes(try axes.integers("axis"), rank))
 }
 
 private let reverseKernel = Kernel.sync { context in
@@ -87,7 +87,7 @@ private let reverseKernel = Kernel.sync { context in
             "'dims' must have the same number of values as 'input' has dimensions. 'input' has \(rank)'dims' has "
                 + "\(choice.elementCount) values")
     }
-    try flip(context, Array(choice.elements(Bool.self)))
+    try reverse(context, Array(choice.elements(Bool.self)))
 }
 
 extension Output {

@@ -36,7 +36,7 @@ private let rollKernel = Kernel.sync { context in
     let sizes = input.shape.dimensions
     var distance = [Int](repeating: 0, count: sizes.count)
     for (shift, axis) in zip(try shifts.integers("shift"), try axes.integers("axis")) {
-        guard let front = frontAxis(axis, rank: sizes.count) else {
+        guard let front = nonNegativeAxis(axis, rank: sizes.count) else {
             throw Status.invalidArgument("axis \(axis) is out of range")
         }
         let size = max(1, sizes[front])
@@ -45,7 +45,7 @@ private let rollKernel = Kernel.sync { context in
     }
     let output = try context.output(0, input.dtype, input.shape)
     guard input.elementCount > 0 else { return }
-    let boxes = RollBoxes(sizes: sizes, distance: distance, strides: StridedCopy.strides(of: sizes))
+    let boxes = RollBlocks(sizes: sizes, distance: distance, strides: StridedCopy.strides(of: sizes))
     let pool = context.pool
     boxes.forEach(0, sizes, 0, 0) { block, from, to in
         block.run(from: input, skipping: from, to: output, at: to, in: pool)
@@ -53,7 +53,7 @@ private let rollKernel = Kernel.sync { context in
 }
 
 /// The blocks that are copied as a whole. Each shifted dimension is cut in two, and each combination of the parts is a block.
-private struct RollBoxes {
+private struct RollBlocks {
     let sizes: [Int]
     let distance: [Int]
     let strides: [Int]

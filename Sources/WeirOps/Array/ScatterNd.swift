@@ -80,7 +80,7 @@ func checkScatter(_ shape: Shape, _ indices: Shape, _ updates: Shape) throws {
     guard updates.rank > 0 else {
         throw Status.invalidArgument("Updates shape must have rank at least one. Found:\(updates)")
     }
-    guard NdIndices.isSane(shape, indices, updates) else {
+    guard NdIndices.elementCountsFit(shape, indices, updates) else {
         throw Status.invalidArgument("Indices and updates specified for empty output shape")
     }
 }
@@ -92,7 +92,7 @@ func checkScatter(_ shape: Shape, _ indices: Shape, _ updates: Shape) throws {
     return .sync { context in
         let (indices, updates, sizes) = (context.input(0), context.input(1), context.input(2))
         guard sizes.rank == 1 else { throw Status.invalidArgument("Shape must be a vector") }
-        let shape = try clientShape(try sizes.integers("shape"))
+        let shape = try shapeFromInput(try sizes.integers("shape"))
         try checkScatter(shape, indices.shape, updates.shape)
         let outer = indices.rank - 1
         for axis in 0..<outer where axis >= updates.rank || indices.dimension(axis) != updates.dimension(axis) {

@@ -21,10 +21,10 @@ enum ScatterMinimum<E: RealElement>: ScatterCombination {
 enum ScatterMaximum<E: RealElement>: ScatterCombination {
     static func combine(_ old: E, _ update: E) -> E { update > old ? update : old }
 }
-enum ScatterUnion: ScatterCombination {
+enum ScatterLogicalOr: ScatterCombination {
     static func combine(_ old: Bool, _ update: Bool) -> Bool { old || update }
 }
-enum ScatterText: ScatterCombination {
+enum ScatterStringConcat: ScatterCombination {
     static func combine(_ old: ByteString, _ update: ByteString) -> ByteString { ByteString(old.bytes + update.bytes) }
 }
 
@@ -37,19 +37,19 @@ extension NdIndices {
         try NdIndices.check(indices.shape, updates.shape, shape, batch, depth)
         let outer = Shape(indices.shape.dimensions[..<batch])
         try self.init(indices, depth: depth, in: shape, policy) { row, text in
-            .invalidArgument("indices\(positionText(row, in: outer)) = \(text) does not index into shape \(shape)")
+            .invalidArgument("indices\(coordinatesText(row, in: outer)) = \(text) does not index into shape \(shape)")
         }
     }
 
     /// Returns whether the element counts fit: indices and updates are both empty, or none of the three tensors is.
-    static func isSane(_ shape: Shape, _ indices: Shape, _ updates: Shape) -> Bool {
+    static func elementCountsFit(_ shape: Shape, _ indices: Shape, _ updates: Shape) -> Bool {
         if indices.elementCount == 0, updates.elementCount == 0 { return true }
         return shape.elementCount > 0 && indices.elementCount > 0 && updates.elementCount > 0
     }
 
     private static func check(_ indices: Shape, _ updates: Shape, _ shape: Shape, _ batch: Int, _ depth: Int) throws {
         guard shape.rank > 0 else { throw Status.invalidArgument("Output must be at least 1-D, got shape: \(shape)") }
-        guard isSane(shape, indices, updates) else {
+        guard elementCountsFit(shape, indices, updates) else {
             throw Status.invalidArgument(
                 "Indices and updates specified for empty output.  indices shape: \(indices)")
         }
@@ -71,10 +71,10 @@ extension NdIndices {
 
     /// Copies each update to its place. For duplicate indices the last update wins.
     func move(_ updates: Tensor, into target: Tensor) {
-        let moves = RowMoves(dtype: updates.dtype, width: width)
-        let kept = hasGaps ? slices.indices.filter { slices[$0] >= 0 } : []
+        let moves = RowCopy(dtype: updates.dtype, width: width)
+        let kept = hasInvalidIndices ? slices.indices.filter { slices[$0] >= 0 } : []
         slices.withUnsafeBufferPointer { slices in
-            if hasGaps {
+            if hasInvalidIndices {
                 moves.runInOrder(kept.count, from: updates, to: target) { (kept[$0], slices[kept[$0]]) }
             } else {
                 moves.runInOrder(slices.count, from: updates, to: target) { ($0, slices[$0]) }

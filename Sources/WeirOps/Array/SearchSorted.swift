@@ -6,11 +6,11 @@ import WeirTensor
 
 extension OpDefinition {
     /// Finds the first element that is not less than the value.
-    static let lowerBound = searching("LowerBound", isUpper: false)
+    static let lowerBound = boundOp("LowerBound", isUpper: false)
     /// Finds the first element that is greater than the value.
-    static let upperBound = searching("UpperBound", isUpper: true)
+    static let upperBound = boundOp("UpperBound", isUpper: true)
 
-    private static func searching(_ name: String, isUpper: Bool) -> OpDefinition {
+    private static func boundOp(_ name: String, isUpper: Bool) -> OpDefinition {
         OpDefinition(
             name, "(sorted_inputs: T, values: T) -> (output: out_type)", "T: type", "out_type: {int32, int64} = int32"
         )

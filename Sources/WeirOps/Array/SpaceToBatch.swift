@@ -48,7 +48,7 @@ extension OpDefinition {
     }
     .kernel(["T": .real], gpu: ["T": .floating], hostMemory: ["paddings"]) { request in
         let size = try blockSize(request)
-        return .sync { context in try runSpaceToBatch(context, try blockSquare(context, size, "paddings")) }
+        return .sync { context in try runSpaceToBatch(context, try squareBlocks(context, size, "paddings")) }
     }
 
     /// Like `BatchToSpaceND`, for images and square blocks.
@@ -67,7 +67,7 @@ extension OpDefinition {
     }
     .kernel(["T": .real], gpu: ["T": .floating], hostMemory: ["crops"]) { request in
         let size = try blockSize(request)
-        return .sync { context in try runBatchToSpace(context, try blockSquare(context, size, "crops")) }
+        return .sync { context in try runBatchToSpace(context, try squareBlocks(context, size, "crops")) }
     }
 }
 
@@ -81,7 +81,7 @@ private func blockSize(_ request: KernelRequest) throws -> Int {
     return size
 }
 
-private func blockSquare(_ context: borrowing KernelContext, _ size: Int, _ marginName: String) throws
+private func squareBlocks(_ context: borrowing KernelContext, _ size: Int, _ marginName: String) throws
     -> SpaceBatchBlocks
 {
     let (shape, margins) = (context.shape(0), context.input(1))

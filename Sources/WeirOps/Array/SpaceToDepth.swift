@@ -5,10 +5,10 @@ import WeirTensor
 // Ops that move the pixels of square blocks to channels, and back.
 
 extension OpDefinition {
-    static let spaceToDepth = rearranging("SpaceToDepth", back: "DepthToSpace", gpu: DTypeSet(.qint8, .uint8))
-    static let depthToSpace = rearranging("DepthToSpace", back: "SpaceToDepth", gpu: DTypeSet(.qint8))
+    static let spaceToDepth = spaceDepthOp("SpaceToDepth", back: "DepthToSpace", gpu: DTypeSet(.qint8, .uint8))
+    static let depthToSpace = spaceDepthOp("DepthToSpace", back: "SpaceToDepth", gpu: DTypeSet(.qint8))
 
-    private static func rearranging(_ name: String, back: String, gpu: DTypeSet) -> OpDefinition {
+    private static func spaceDepthOp(_ name: String, back: String, gpu: DTypeSet) -> OpDefinition {
         let toDepth = name == "SpaceToDepth"
         return OpDefinition(
             name, "(input: T) -> (output: T)", "T: type", "block_size: int >= 2",
@@ -20,7 +20,7 @@ extension OpDefinition {
             guard format != "NCHW_VECT_C", let size = c.attributes.int("block_size"), c.input(0).rank != nil else {
                 return c.setOutput(0, .ofRank(format == "NCHW_VECT_C" ? 5 : 4))
             }
-            c.setOutput(0, try BlockDepth(format: format, size: size, toDepth: toDepth).shape(c.input(0)))
+            c.setOutput(0, try SpaceDepthLayout(format: format, size: size, toDepth: toDepth).shape(c.input(0)))
         }
         .gradient { g in
             let format = g.attributes["data_format"] ?? "NHWC"
@@ -34,7 +34,7 @@ extension OpDefinition {
             ["T": toDepth ? [.unquantized, DTypeSet(.qint8)] : .unquantized],
             gpu: ["T": [DTypeSet(.float16, .bfloat16, .float32), gpu]]
         ) { request in
-            let layout = BlockDepth(
+            let layout = SpaceDepthLayout(
                 format: try request.string("data_format"), size: try request.int("block_size"), toDepth: toDepth)
             guard layout.size > 1 else {
                 throw Status.invalidArgument("Block size should be > 1, but was: \(layout.size)")
@@ -48,7 +48,7 @@ extension OpDefinition {
 }
 
 /// Blocks of `size` times `size` pixels in images of a data format.
-private struct BlockDepth {
+private struct SpaceDepthLayout {
     let format: String
     let size: Int
     let toDepth: Bool

@@ -28,7 +28,7 @@ private func allAxes(_ g: GradientContext, _ output: Output) -> Output {
 @Sendable private func sparseToDenseKernel(_ request: KernelRequest) throws -> Kernel {
     let validates = try request.bool("validate_indices")
     return .sync { context in
-        let (indices, sizes, values, filler) = (context.input(0), context.input(1), context.input(2), context.input(3))
+        let (indices, sizes, values, defaultValue) = (context.input(0), context.input(1), context.input(2), context.input(3))
         guard indices.rank <= 2 else {
             throw Status.invalidArgument(
                 "sparse_indices should be a scalar, vector, or matrix, got shape \(indices.shape)")
@@ -46,10 +46,10 @@ private func allAxes(_ g: GradientContext, _ output: Output) -> Output {
             throw Status.invalidArgument(
                 "sparse_values has incorrect shape \(values.shape), should be [] or [\(count)]")
         }
-        guard filler.rank == 0 else { throw Status.invalidArgument("default_value should be a scalar.") }
-        let shape = try clientShape(try sizes.integers("output_shape"))
+        guard defaultValue.rank == 0 else { throw Status.invalidArgument("default_value should be a scalar.") }
+        let shape = try shapeFromInput(try sizes.integers("output_shape"))
         let output = try context.output(0, values.dtype, shape)
-        output.fillElements(with: filler, in: context.pool)
+        output.fillElements(with: defaultValue, in: context.pool)
         // A row without indices names the only element of a scalar. The number of such rows may be huge, so they are not listed.
         guard depth > 0 else {
             if count > 0 { StridedCopy([], from: []).run(from: values, to: output, in: context.pool) }
@@ -62,7 +62,7 @@ private func allAxes(_ g: GradientContext, _ output: Output) -> Output {
                     : "Indices are not valid (out of bounds).  Shape: \(shape)")
         }
         if validates { try checkOrder(places.slices, indices, depth) }
-        let moves = RowMoves(dtype: values.dtype, width: 1)
+        let moves = RowCopy(dtype: values.dtype, width: 1)
         let isScalar = values.rank == 0
         moves.runInOrder(count, from: values, to: output) { (isScalar ? 0 : $0, places.slices[$0]) }
     }
@@ -86,8 +86,8 @@ private func rowText(_ indices: Tensor, _ row: Int, _ depth: Int) -> String {
 }
 
 extension GraphBuilder {
-    /// Makes a dense tensor with `values` at `indices`, and `filler` elsewhere (`SparseToDense`).
-    public func sparseToDense(indices: Output, shape: Output, values: Output, filler: Output) -> Output {
-        add("SparseToDense", [indices, shape, values, filler])[0]
+    /// Makes a dense tensor with `values` at `indices`, and `defaultValue` elsewhere (`SparseToDense`).
+    public func sparseToDense(indices: Output, shape: Output, values: Output, defaultValue: Output) -> Output {
+        add("SparseToDense", [indices, shape, values, defaultValue])[0]
     }
 }

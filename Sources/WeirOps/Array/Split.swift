@@ -24,7 +24,7 @@ extension GradientContext {
     let shape = c.input(1)
     var part = shape.rank.map(PartialShape.ofRank) ?? .unknown
     if let axis = c.integer(0), let rank = shape.rank {
-        guard let front = frontAxis(axis, rank: rank) else {
+        guard let front = nonNegativeAxis(axis, rank: rank) else {
             throw Status.invalidArgument(
                 "Dimension size, given by scalar input \(axis) must be in range [-\(rank), \(rank))")
         }
@@ -61,7 +61,7 @@ private func splitKernel(count: Int) -> Kernel {
 /// Returns the axis counted from the front.
 /// - Throws: `invalidArgument` if the axis is out of range.
 func splitAxis(_ axis: Int, rank: Int) throws -> Int {
-    guard let front = frontAxis(axis, rank: rank) else {
+    guard let front = nonNegativeAxis(axis, rank: rank) else {
         throw Status.invalidArgument("-input rank(-\(rank)) <= split_dim < input rank (\(rank)), but got \(axis)")
     }
     return front

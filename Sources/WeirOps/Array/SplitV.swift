@@ -26,7 +26,7 @@ extension OpDefinition {
         for index in c.outputs.indices { c.setOutput(index, .ofRank(rank)) }
         return
     }
-    guard let front = frontAxis(axis, rank: rank) else {
+    guard let front = nonNegativeAxis(axis, rank: rank) else {
         throw Status.invalidArgument(
             "Dimension size, given by scalar input \(axis) must be in range [-\(rank), \(rank))")
     }

@@ -21,7 +21,7 @@ extension OpDefinition {
     if axes.isEmpty, dimensions.contains(where: { $0 == nil }) { return }
     var dropped = Set<Int>()
     for (index, axis) in axes.enumerated() {
-        guard let front = frontAxis(axis, rank: dimensions.count) else {
+        guard let front = nonNegativeAxis(axis, rank: dimensions.count) else {
             throw Status.invalidArgument("squeeze_dims[\(index)] not in [\(-dimensions.count),\(dimensions.count)).")
         }
         if let size = dimensions[front], size != 1 {
@@ -45,7 +45,7 @@ extension OpDefinition {
         guard !isVariant else { throw Status.invalidArgument("Squeeze on Variant not supported") }
         var dropped = Set<Int>()
         for axis in axes {
-            guard let front = frontAxis(axis, rank: input.rank) else {
+            guard let front = nonNegativeAxis(axis, rank: input.rank) else {
                 throw Status.invalidArgument(
                     "Tried to squeeze dim index \(axis) for tensor with \(input.rank) dimensions.")
             }

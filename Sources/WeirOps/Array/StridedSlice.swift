@@ -42,7 +42,7 @@ extension OpDefinition {
         let spec = try StridedSliceSpec(
             begin: context.input(1), end: context.input(2), strides: context.input(3), input: input.shape, masks: masks)
         let (offset, strides) = spec.layout(in: input.shape)
-        try context.setOutput(0, spec.shape, StridedCopy(spec.taken, from: strides), of: input, at: offset)
+        try context.setOutput(0, spec.shape, StridedCopy(spec.sliceSizes, from: strides), of: input, at: offset)
     }
 }
 

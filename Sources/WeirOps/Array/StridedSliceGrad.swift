@@ -61,7 +61,7 @@ extension OpDefinition {
         guard sizes.rank == 1 else {
             throw Status.invalidArgument("shape must be 1-D, got shape.shape = \(sizes.shape)")
         }
-        let shape = try clientShape(try sizes.integers("shape"))
+        let shape = try shapeFromInput(try sizes.integers("shape"))
         let gradient = context.input(4)
         let spec = try StridedSliceSpec(
             begin: context.input(1), end: context.input(2), strides: context.input(3), input: shape, masks: masks)
@@ -70,7 +70,7 @@ extension OpDefinition {
             throw Status.invalidArgument("shape of dy was \(gradient.shape) instead of \(expected)")
         }
         let (offset, strides) = spec.layout(in: shape)
-        let block = StridedCopy(spec.taken, to: strides)
+        let block = StridedCopy(spec.sliceSizes, to: strides)
         if block.isContiguous, gradient.elementCount == shape.elementCount {
             return context.setOutput(0, gradient.shaped(shape))
         }
@@ -103,7 +103,7 @@ extension OpDefinition {
         // The value has the dimensions of the result, the slice those of the input. Both differ only in dimensions of size 1,
         // which are left out.
         let kept = zip(expected.dimensions, repeated).filter { $0.0 != 1 }
-        let taken = zip(spec.taken, strides).filter { $0.0 != 1 }
+        let taken = zip(spec.sliceSizes, strides).filter { $0.0 != 1 }
         StridedCopy(kept.map(\.0), from: kept.map(\.1), to: taken.map(\.1))
             .run(from: value, to: output, at: offset, in: context.pool)
     }

@@ -40,7 +40,7 @@ struct StridedSliceSpec {
         guard masks.ellipsis & (masks.ellipsis &- 1) == 0 else {
             throw Status.invalidArgument("Multiple ellipses in slice spec not allowed")
         }
-        let entries = try StridedSliceSpec.spread(begin, end, strides, input.count, masks)
+        let entries = try StridedSliceSpec.denseRanges(begin, end, strides, input.count, masks)
         for (axis, entry) in entries.ranges.enumerated() {
             let (start, size) = try entry.resolved(axis, input[axis])
             begins.append(start)
@@ -95,7 +95,7 @@ struct StridedSliceSpec {
 
     /// Returns a range for each dimension of the input, and the input dimension of each dimension of the result. The latter is
     /// nil for a new dimension.
-    private static func spread(
+    private static func denseRanges(
         _ begin: [Int]?, _ end: [Int]?, _ strides: [Int], _ rank: Int, _ masks: Masks
     ) throws -> (ranges: [Range], order: [Int?]) {
         func isSet(_ mask: Int, _ entry: Int) -> Bool { entry < Int.bitWidth - 1 && mask & (1 << entry) != 0 }
@@ -157,7 +157,7 @@ extension StridedSliceSpec {
     /// The result's shape, when all dimensions are known.
     var shape: Shape { get throws { try Shape(validating: final.map { $0 ?? 0 }) } }
     /// The number of elements taken along each dimension of the input.
-    var taken: [Int] { sizes.map { $0 ?? 0 } }
+    var sliceSizes: [Int] { sizes.map { $0 ?? 0 } }
     /// Returns the offset of the first element taken in an input of this shape, and the strides between elements. Both are in
     /// elements.
     func layout(in shape: Shape) -> (offset: Int, strides: [Int]) {

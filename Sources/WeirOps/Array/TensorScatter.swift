@@ -24,16 +24,16 @@ extension OpDefinition {
         ["T": .int32], gpu: ["T": .int32], hostMemory: ["tensor", "indices", "updates", "output"],
         make: tensorScatterKernel(.update))
 
-    static let tensorScatterAdd = scattering("TensorScatterAdd", .sum, .numeric) { g in
+    static let tensorScatterAdd = tensorScatterOp("TensorScatterAdd", .sum, .numeric) { g in
         [g.gradient(), nil, g.op("GatherNd", g.gradient(), g.inputs[1])]
     }
-    static let tensorScatterSub = scattering("TensorScatterSub", .difference, .numeric) { g in
+    static let tensorScatterSub = tensorScatterOp("TensorScatterSub", .difference, .numeric) { g in
         [g.gradient(), nil, g.op("Neg", g.op("GatherNd", g.gradient(), g.inputs[1]))]
     }
-    static let tensorScatterMin = scattering("TensorScatterMin", .minimum, .real, extremeGradient)
-    static let tensorScatterMax = scattering("TensorScatterMax", .maximum, .real, extremeGradient)
+    static let tensorScatterMin = tensorScatterOp("TensorScatterMin", .minimum, .real, minMaxGradient)
+    static let tensorScatterMax = tensorScatterOp("TensorScatterMax", .maximum, .real, minMaxGradient)
 
-    private static func scattering(
+    private static func tensorScatterOp(
         _ name: String, _ kind: ScatterKind, _ types: DTypeSet, _ gradient: @escaping OpDefinition.Gradient
     ) -> OpDefinition {
         let gpu: DTypeSet = DTypeSet(.float32, .float64, .int64)
@@ -55,7 +55,7 @@ extension OpDefinition {
 
 /// Computes the gradient of `TensorScatterMin` and `TensorScatterMax`. It flows to the elements that equal the result; the tensor
 /// and the updates share it equally on a tie.
-@Sendable private func extremeGradient(_ g: GradientContext) -> [Output?] {
+@Sendable private func minMaxGradient(_ g: GradientContext) -> [Output?] {
     let (tensor, indices, updates) = (g.inputs[0], g.inputs[1], g.inputs[2])
     let (result, dtype) = (g.outputs[0], g.outputs[0].dtype)
     let updateWins = g.cast(g.op("Equal", updates, g.op("GatherNd", result, indices)), to: dtype)
@@ -85,11 +85,11 @@ func scatterCombiner(_ kind: ScatterKind, _ request: KernelRequest) throws -> Sc
     let dtype = try request.type("T")
     switch kind {
     case .update: return { places, updates, target in places.move(updates, into: target) }
-    case .sum where dtype == .bool: return { $0.combine(ScatterUnion.self, $1, into: $2) }
+    case .sum where dtype == .bool: return { $0.combine(ScatterLogicalOr.self, $1, into: $2) }
     case .sum where dtype == .string:
         return { places, updates, target in
             try MemoryBudget.take(updates.textSize)
-            places.combine(ScatterText.self, updates, into: target)
+            places.combine(ScatterStringConcat.self, updates, into: target)
         }
     case .sum, .difference:
         switch dtype {
@@ -172,11 +172,11 @@ func tensorScatterKernel(_ kind: ScatterKind) -> KernelFactory.Make {
 
 extension Output {
     /// Replaces elements or slices of this tensor. Each row of `indices` names one (`TensorScatterUpdate`).
-    public func scatteringUpdates(_ updates: Output, at indices: Output) -> Output {
+    public func tensorScatterUpdate(_ updates: Output, at indices: Output) -> Output {
         builder.add("TensorScatterUpdate", [self, indices, updates])[0]
     }
     /// Adds to elements or slices of this tensor. Each row of `indices` names one (`TensorScatterAdd`).
-    public func scatteringSums(_ updates: Output, at indices: Output) -> Output {
+    public func tensorScatterAdd(_ updates: Output, at indices: Output) -> Output {
         builder.add("TensorScatterAdd", [self, indices, updates])[0]
     }
 }

@@ -50,7 +50,7 @@ private func areInverse(_ inner: Tensor, _ outer: Tensor) -> Bool {
         0,
         PartialShape(
             try order.map { entry in
-                guard let axis = frontAxis(entry, rank: rank) else {
+                guard let axis = nonNegativeAxis(entry, rank: rank) else {
                     throw Status.invalidArgument("perm dim \(entry) is out of range of input rank \(rank)")
                 }
                 return c.input(0)[axis]
@@ -86,7 +86,7 @@ private func permutation(_ tensor: Tensor, rank: Int) throws -> [Int] {
     }
     var seen = [Bool](repeating: false, count: rank)
     let order = try tensor.integers("perm").map { entry in
-        guard let axis = frontAxis(entry, rank: rank) else {
+        guard let axis = nonNegativeAxis(entry, rank: rank) else {
             throw Status.invalidArgument("\(entry < 0 ? entry &+ rank : entry) is out of range [0 .. \(rank))")
         }
         seen[axis] = true

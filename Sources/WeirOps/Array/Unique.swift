@@ -59,7 +59,7 @@ extension OpDefinition {
         return
     }
     guard let rank = input.rank else { return }
-    guard let front = frontAxis(axis, rank: rank) else {
+    guard let front = nonNegativeAxis(axis, rank: rank) else {
         throw Status.invalidArgument("axis expects to be in the range [\(-rank), \(rank))")
     }
     c.setOutput(0, input.replacing(front, with: nil))
@@ -76,7 +76,7 @@ extension OpDefinition {
         guard input.rank == 1 else { throw Status.invalidArgument("unique expects a 1D vector.") }
         return 0
     }
-    guard let front = frontAxis(axis, rank: input.rank) else {
+    guard let front = nonNegativeAxis(axis, rank: input.rank) else {
         throw Status.invalidArgument("axis has to be between [0, \(input.rank))")
     }
     return front
@@ -106,7 +106,7 @@ private func uniqueKernel(
         guard shape.elementCount > 0 else { return }
         let outer = wrappingProduct(sizes[..<axis]), inner = wrappingProduct(sizes[(axis + 1)...])
         let (count, kept) = (sizes[axis], slices.firsts.count)
-        let moves = RowMoves(dtype: input.dtype, width: inner)
+        let moves = RowCopy(dtype: input.dtype, width: inner)
         moves.run(slabs: outer, count: kept, from: input, to: output, in: context.pool) { slab, index in
             (slab * count + Int(slices.firsts[index]), slab * kept + index)
         }
@@ -134,8 +134,8 @@ private func numberSlices(_ input: Tensor, _ axis: Int) throws -> (numbers: [Int
     guard count <= Int(Int32.max) else {
         throw Status.invalidArgument("unique does not support input tensors larger than \(Int32.max) elements")
     }
-    var coder = ElementKeys()
-    guard let keys = coder.keys(of: input) else { throw Status.unimplemented("unique of \(input.dtype)") }
+    var elementKeys = ElementKeys()
+    guard let keys = elementKeys.keys(of: input) else { throw Status.unimplemented("unique of \(input.dtype)") }
     let inner = wrappingProduct(sizes[(axis + 1)...])
     let width = keys.isEmpty ? 0 : keys.count / count
     var numbers = [Int32](repeating: 0, count: count)
@@ -143,8 +143,8 @@ private func numberSlices(_ input: Tensor, _ axis: Int) throws -> (numbers: [Int
     // A slice's number so far and its next element are a pair. Each distinct pair gets a new number.
     for place in 0..<width {
         let (slab, column) = place.quotientAndRemainder(dividingBy: inner)
-        let elements = KeyNumbering()
-        let pairs = KeyNumbering()
+        let elements = KeyTable()
+        let pairs = KeyTable()
         firsts = []
         for slice in 0..<count {
             var (number, isNew) = elements.number(keys[(slab &* count &+ slice) &* inner &+ column])

@@ -34,7 +34,7 @@ extension OpDefinition {
     return .sync { context in
         let input = context.input(0)
         let shape = input.shape
-        guard let axis = frontAxis(wanted, rank: shape.rank) else {
+        guard let axis = nonNegativeAxis(wanted, rank: shape.rank) else {
             throw Status.invalidArgument("axis = \(wanted) not in [\(-shape.rank), \(shape.rank))")
         }
         guard shape[axis] == count else {

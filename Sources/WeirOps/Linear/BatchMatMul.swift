@@ -115,12 +115,12 @@ extension OpDefinition {
     switch type {
     case .int32 where bytes.contains(left) && bytes.contains(right):
         return .sync { context in
-            let x = try spread(context.input(0), UInt32.self), y = try spread(context.input(1), UInt32.self)
+            let x = try widened(context.input(0), UInt32.self), y = try widened(context.input(1), UInt32.self)
             try batchProduct(context, options, x, y, UInt32.self)
         }
     case .bfloat16 where halves.contains(left) && halves.contains(right):
         return .sync { context in
-            let x = try spread(context.input(0), Float.self), y = try spread(context.input(1), Float.self)
+            let x = try widened(context.input(0), Float.self), y = try widened(context.input(1), Float.self)
             try batchProductNarrowed(context, options, x, y, BFloat16.self)
         }
     default:
@@ -179,7 +179,7 @@ private func batchProductNarrowed<E: FloatingElement>(
 }
 
 /// Converts a tensor of 8-bit integers or bfloat16 to a wider element type.
-private func spread<E: NumericElement>(_ tensor: Tensor, _ type: E.Type) throws -> Tensor {
+private func widened<E: NumericElement>(_ tensor: Tensor, _ type: E.Type) throws -> Tensor {
     let wide = try Tensor(E.dtype, tensor.shape)
     defer { keepAlive((tensor, wide)) }
     let target = wide.mutableElements(E.self)

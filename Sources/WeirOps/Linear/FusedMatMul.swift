@@ -60,7 +60,7 @@ private struct ProductAndBias: ActivationKernelMaker {
                     "Must provide as many biases as the last dimension of the input tensor: \(context.shape(2)) vs. "
                         + "[\(product.rows),\(product.columns)]")
             }
-            let finish = BiasFinish(bias: context.elements(2, Float.self).start, activation: activation)
+            let finish = BiasEpilogue(bias: context.elements(2, Float.self).start, activation: activation)
             let output = try context.output(0, .float32, Shape(matrix: product.rows, product.columns))
             product.run(
                 context.elements(0, Float.self).start, context.elements(1, Float.self).start,
@@ -82,7 +82,7 @@ private func productAndSum(_ a: Bool, _ b: Bool) -> Kernel {
             return product.accumulate(left, right, output, context.pool)
         }
         if context.rank(2) == 1, context.dimension(2, 0) == product.columns {
-            let finish = BiasFinish(bias: context.elements(2, Float.self).start, activation: IdentityFunction())
+            let finish = BiasEpilogue(bias: context.elements(2, Float.self).start, activation: IdentityFunction())
             let output = try context.output(0, .float32, shape)
             return product.run(left, right, output.mutableElements(Float.self).start, context.pool, finish)
         }

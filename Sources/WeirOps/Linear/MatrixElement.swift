@@ -66,7 +66,7 @@ extension Float: MatrixElement {
         _ c: UnsafeMutablePointer<Float>, stride: Int
     ) {
         if isSmallProduct(rows, columns, depth) {
-            return smallProduct(rows, columns, depth, a, b, c, stride: stride, PlainFinish())
+            return smallProduct(rows, columns, depth, a, b, c, stride: stride, IdentityEpilogue())
         }
         let done = OneDNN.multiply(
             rows, columns, depth, a.base, a.stride, transposed: a.isTransposed, b.base, b.stride,

@@ -6,7 +6,7 @@ private typealias Sums = (Lanes, Lanes, Lanes, Lanes)
 
 /// Computes `c = a · b` of floats for products so small that a library call would cost more. Works on panels of 16 columns and
 /// four rows at a time in registers, and applies the finish there.
-func smallProduct<F: ProductFinish>(
+func smallProduct<F: ProductEpilogue>(
     _ rows: Int, _ columns: Int, _ depth: Int, _ a: MatrixOperand<Float>, _ b: MatrixOperand<Float>,
     _ c: UnsafeMutablePointer<Float>, stride: Int, _ finish: F
 ) {

@@ -13,10 +13,10 @@ extension OpDefinition {
     .aggregate().commutative()
     .simplified(.unchanged { node in node.inputs.count == 1 })
     .shape(ShapeFunctions.merged)
-    .gradient(eachInputTakesAll)
+    .gradient(identityGradientForAllInputs)
     .elementwise(.same) { .modular(Functions.Plus.self, $0) }
     .kernels(
-        cpu: .numeric, gpu: [.inexact, DTypeSet(.int32, .int64, .uint32)], int32OnHost: ["inputs", "sum"], make: addNKernel
+        cpu: .numeric, gpu: [.floatingOrComplex, DTypeSet(.int32, .int64, .uint32)], int32OnHost: ["inputs", "sum"], make: addNKernel
     )
     .kernel(["T": DTypeSet(.variant)], gpu: ["T": DTypeSet(.variant)], make: variantSumKernel)
 
@@ -32,11 +32,11 @@ extension OpDefinition {
         try ShapeFunctions.merged(&c)
         if let declared = c.attributes.shape("shape") { c.setOutput(0, try c.outputs[0].merging(declared)) }
     }
-    .gradient(eachInputTakesAll)
+    .gradient(identityGradientForAllInputs)
     .kernels(
-        cpu: .numeric, gpu: [.inexact, DTypeSet(.int32, .int64, .uint32)], int32OnHost: ["inputs", "sum"], make: addNKernel)
+        cpu: .numeric, gpu: [.floatingOrComplex, DTypeSet(.int32, .int64, .uint32)], int32OnHost: ["inputs", "sum"], make: addNKernel)
 
-    private static let eachInputTakesAll: Gradient = { g in [Output?](repeating: g.gradient(), count: g.inputs.count) }
+    private static let identityGradientForAllInputs: Gradient = { g in [Output?](repeating: g.gradient(), count: g.inputs.count) }
 }
 
 @Sendable private func addNKernel(_ request: KernelRequest) throws -> Kernel {

@@ -60,8 +60,8 @@ extension OpDefinition {
     }
 
     /// The product of two operands; 0 where the second is 0, even if the first is infinite or NaN.
-    static let mulNoNan = binary("MulNoNan", MathTypes.inexact, cpu: .inexact, gpu: .inexact) {
-        .inexact(Functions.TimesNoNaN.self, $0)
+    static let mulNoNan = binary("MulNoNan", MathTypes.inexact, cpu: .floatingOrComplex, gpu: .floatingOrComplex) {
+        .floatingOrComplex(Functions.TimesNoNaN.self, $0)
     }
     .gradient { g in
         g.unbroadcast(g.op("MulNoNan", g.gradient(), g.inputs[1]), g.op("MulNoNan", g.inputs[0], g.gradient()))
@@ -70,7 +70,7 @@ extension OpDefinition {
     /// The square of the difference of two operands.
     static let squaredDifference = binary(
         "SquaredDifference", "T: {bfloat16, half, float, double, int32, int64, complex64, complex128}",
-        cpu: [.inexact, .index], gpu: [.floating, .index]
+        cpu: [.floatingOrComplex, .index], gpu: [.floating, .index]
     ) {
         .modular(Functions.SquaredDifference.self, $0)
     }

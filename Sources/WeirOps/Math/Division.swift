@@ -5,27 +5,27 @@ import WeirTensor
 extension OpDefinition {
     /// The quotient of two operands; integers round toward zero.
     static let div = binary("Div", divisionTypes, cpu: .numeric, gpu: .numeric) {
-        .inexact(Functions.Over.self, $0) ?? .division(Functions.TruncatedQuotient.self, $0)
+        .floatingOrComplex(Functions.Over.self, $0) ?? .division(Functions.TruncatedQuotient.self, $0)
     }
     .simplified(.neutral(.one(.real), isCommutative: false))
     .gradient { g in quotientGradient(g, "Div") }
 
     /// The quotient of two operands of floating-point or complex type.
-    static let realDiv = binary("RealDiv", divisionTypes, cpu: .inexact, gpu: .inexact) {
-        .inexact(Functions.Over.self, $0)
+    static let realDiv = binary("RealDiv", divisionTypes, cpu: .floatingOrComplex, gpu: .floatingOrComplex) {
+        .floatingOrComplex(Functions.Over.self, $0)
     }
     .simplified(.neutral(.one(.real), isCommutative: false))
     .gradient { g in quotientGradient(g, "RealDiv") }
 
     /// The quotient of two operands; 0 where the divisor is 0.
     static let divNoNan = binary(
-        "DivNoNan", "T: {half, float, bfloat16, double, complex64, complex128}", cpu: .inexact, gpu: .inexact
-    ) { .inexact(Functions.OverNoNaN.self, $0) }
+        "DivNoNan", "T: {half, float, bfloat16, double, complex64, complex128}", cpu: .floatingOrComplex, gpu: .floatingOrComplex
+    ) { .floatingOrComplex(Functions.OverNoNaN.self, $0) }
     .gradient { g in quotientGradient(g, "DivNoNan") }
 
     /// The quotient of two operands, rounded down.
     static let floorDiv = binary("FloorDiv", divisionTypes, cpu: .real, gpu: .real) {
-        .rounding(Functions.FloorQuotient.self, $0) ?? .division(Functions.FloorQuotient.self, $0)
+        .rounding(Functions.FloorDiv.self, $0) ?? .division(Functions.FloorDiv.self, $0)
     }
     .simplified(.neutral(.one(.integer), isCommutative: false))
     .knownValue { c in
@@ -120,11 +120,11 @@ private enum OfRounding<F: RoundingBinary, E: FloatingElement>: BinaryFunction {
 
 extension Functions {
     enum Over: NumericBinary {
-        static func apply<E: NumericElement>(_ x: E, _ y: E) -> E { .over(x, y) }
+        static func apply<E: NumericElement>(_ x: E, _ y: E) -> E { .dividedBy(x, y) }
         @inline(__always) static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> { x / y }
     }
     enum OverNoNaN: NumericBinary {
-        static func apply<E: NumericElement>(_ x: E, _ y: E) -> E { y == .zero ? .zero : .over(x, y) }
+        static func apply<E: NumericElement>(_ x: E, _ y: E) -> E { y == .zero ? .zero : .dividedBy(x, y) }
         @inline(__always) static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> {
             (x / y).replacing(with: 0, where: y .== 0)
         }
@@ -133,7 +133,7 @@ extension Functions {
     enum TruncatedQuotient: IntegerBinary, RoundingBinary {
         static func apply<E: IntegerElement>(_ x: E, _ y: E) -> E { x.dividedReportingOverflow(by: y).partialValue }
         static func apply<E: FloatingElement>(_ x: E, _ y: E) -> E {
-            E(compute: E.over(x, y).compute.rounded(.towardZero))
+            E(compute: E.dividedBy(x, y).compute.rounded(.towardZero))
         }
     }
     enum TruncatedRemainder: IntegerBinary, RoundingBinary {
@@ -142,13 +142,13 @@ extension Functions {
         }
         static func apply<E: FloatingElement>(_ x: E, _ y: E) -> E { E(compute: E.Compute.fmod(x.compute, y.compute)) }
     }
-    enum FloorQuotient: IntegerBinary, RoundingBinary {
+    enum FloorDiv: IntegerBinary, RoundingBinary {
         static func apply<E: IntegerElement>(_ x: E, _ y: E) -> E {
             let quotient = TruncatedQuotient.apply(x, y)
             let remainder = TruncatedRemainder.apply(x, y)
             return remainder != 0 && (x < 0) != (y < 0) ? quotient &- 1 : quotient
         }
-        static func apply<E: FloatingElement>(_ x: E, _ y: E) -> E { E(compute: E.over(x, y).compute.rounded(.down)) }
+        static func apply<E: FloatingElement>(_ x: E, _ y: E) -> E { E(compute: E.dividedBy(x, y).compute.rounded(.down)) }
     }
     enum FloorRemainder: IntegerBinary, RoundingBinary {
         static func apply<E: IntegerElement>(_ x: E, _ y: E) -> E {

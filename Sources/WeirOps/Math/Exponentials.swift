@@ -4,25 +4,25 @@ import WeirTensor
 
 extension OpDefinition {
     /// e to the power of x.
-    static let exp = unary("Exp", MathTypes.inexact, cpu: .inexact, gpu: .inexact) {
+    static let exp = unary("Exp", MathTypes.inexact, cpu: .floatingOrComplex, gpu: .floatingOrComplex) {
         .floating(vector: Functions.Exp.self, $0, grain: Grain.expensive) ?? .complex(ComplexFunctions.Exp.self, $0)
     }
     .gradient { g in [g.op("Mul", g.gradient(), g.conjugate(g.outputs[0]))] }
 
     /// `exp(x) - 1`, accurate near 0 too.
-    static let expm1 = unary("Expm1", MathTypes.inexact, cpu: .inexact, gpu: .floating) {
+    static let expm1 = unary("Expm1", MathTypes.inexact, cpu: .floatingOrComplex, gpu: .floating) {
         .floating(vector: Functions.Expm1.self, $0, grain: Grain.expensive) ?? .complex(ComplexFunctions.Expm1.self, $0)
     }
     .gradient { g in [g.op("Mul", g.gradient(), g.op("Exp", g.conjugate(g.inputs[0])))] }
 
     /// The natural logarithm.
-    static let log = unary("Log", MathTypes.inexact, cpu: .inexact, gpu: .floating) {
+    static let log = unary("Log", MathTypes.inexact, cpu: .floatingOrComplex, gpu: .floating) {
         .floating(vector: Functions.Log.self, $0, grain: Grain.expensive) ?? .complex(ComplexFunctions.Log.self, $0)
     }
     .gradient { g in [g.op("Mul", g.gradient(), g.op("Reciprocal", g.conjugate(g.inputs[0])))] }
 
     /// `log(1 + x)`, accurate near 0 too.
-    static let log1p = unary("Log1p", MathTypes.inexact, cpu: .inexact, gpu: .floating) {
+    static let log1p = unary("Log1p", MathTypes.inexact, cpu: .floatingOrComplex, gpu: .floating) {
         .floating(vector: Functions.Log1p.self, $0, grain: Grain.expensive) ?? .complex(ComplexFunctions.Log1p.self, $0)
     }
     .gradient { g in
@@ -31,14 +31,14 @@ extension OpDefinition {
     }
 
     /// The hyperbolic tangent.
-    static let tanh = unary("Tanh", MathTypes.inexact, cpu: .inexact, gpu: .floating) {
+    static let tanh = unary("Tanh", MathTypes.inexact, cpu: .floatingOrComplex, gpu: .floating) {
         .floating(vector: Functions.Tanh.self, $0, grain: Grain.expensive) ?? .complex(ComplexFunctions.Tanh.self, $0)
     }
     .fusing(as: .activation)
     .gradient { g in [g.op("TanhGrad", g.conjugate(g.outputs[0]), g.gradient())] }
 
     /// The logistic function, `1 / (1 + exp(-x))`.
-    static let sigmoid = unary("Sigmoid", MathTypes.inexact, cpu: .inexact, gpu: .floating) {
+    static let sigmoid = unary("Sigmoid", MathTypes.inexact, cpu: .floatingOrComplex, gpu: .floating) {
         .floating(vector: Functions.Sigmoid.self, $0, grain: Grain.expensive) ?? .complex(ComplexFunctions.Sigmoid.self, $0)
     }
     .fusing(as: .activation)

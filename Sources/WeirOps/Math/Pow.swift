@@ -33,7 +33,7 @@ extension OpDefinition {
     }
 
     /// `x / y`; 0 where x is 0.
-    static let xdivy = binary("Xdivy", xTypes, cpu: .inexact, gpu: .inexact) {
+    static let xdivy = binary("Xdivy", xTypes, cpu: .floatingOrComplex, gpu: .floatingOrComplex) {
         .floating(Functions.Xdivy.self, $0, grain: Grain.cheap) ?? .complex(Functions.Xdivy.self, $0)
     }
     .gradient { g in
@@ -44,7 +44,7 @@ extension OpDefinition {
     }
 
     /// `x · log(y)`; 0 where x is 0.
-    static let xlogy = binary("Xlogy", xTypes, cpu: .inexact, gpu: .inexact) {
+    static let xlogy = binary("Xlogy", xTypes, cpu: .floatingOrComplex, gpu: .floatingOrComplex) {
         .floating(Functions.Xlogy.self, $0) ?? .complex(Functions.Xlogy.self, $0)
     }
     .gradient { g in
@@ -54,7 +54,7 @@ extension OpDefinition {
     }
 
     /// `x · log(1 + y)`; 0 where x is 0.
-    static let xlog1py = binary("Xlog1py", xTypes, cpu: .inexact, gpu: .inexact) {
+    static let xlog1py = binary("Xlog1py", xTypes, cpu: .floatingOrComplex, gpu: .floatingOrComplex) {
         .floating(Functions.Xlog1py.self, $0) ?? .complex(Functions.Xlog1py.self, $0)
     }
     .gradient { g in

@@ -18,24 +18,24 @@ extension OpDefinition {
     }
 
     /// The square root.
-    static let sqrt = unary("Sqrt", MathTypes.inexact, cpu: .inexact, gpu: .floating) {
+    static let sqrt = unary("Sqrt", MathTypes.inexact, cpu: .floatingOrComplex, gpu: .floating) {
         .floating(vector: Functions.Sqrt.self, $0) ?? .complex(ComplexFunctions.Sqrt.self, $0)
     }
     .gradient { g in [g.op("SqrtGrad", g.outputs[0], g.gradient())] }
 
     /// The reciprocal of the square root.
-    static let rsqrt = unary("Rsqrt", MathTypes.inexact, cpu: .inexact, gpu: .floating) {
+    static let rsqrt = unary("Rsqrt", MathTypes.inexact, cpu: .floatingOrComplex, gpu: .floating) {
         .floating(vector: Functions.Rsqrt.self, $0) ?? .complex(ComplexFunctions.Rsqrt.self, $0)
     }
     .gradient { g in [g.op("RsqrtGrad", g.outputs[0], g.gradient())] }
 
     /// The reciprocal, `1 / x`.
-    static let reciprocal = reciprocalRow("Reciprocal", gradient: "ReciprocalGrad")
+    static let reciprocal = reciprocalOp("Reciprocal", gradient: "ReciprocalGrad")
     /// Deprecated name of `Reciprocal`.
-    static let inv = reciprocalRow("Inv", gradient: "InvGrad")
+    static let inv = reciprocalOp("Inv", gradient: "InvGrad")
 
-    private static func reciprocalRow(_ name: String, gradient: String) -> OpDefinition {
-        unary(name, MathTypes.signedOrComplex, cpu: .inexact, gpu: [.inexact, DTypeSet(.int64)]) {
+    private static func reciprocalOp(_ name: String, gradient: String) -> OpDefinition {
+        unary(name, MathTypes.signedOrComplex, cpu: .floatingOrComplex, gpu: [.floatingOrComplex, DTypeSet(.int64)]) {
             .floating(vector: Functions.Reciprocal.self, $0) ?? .integer(Functions.Reciprocal.self, $0)
                 ?? .complex(ComplexFunctions.Reciprocal.self, $0)
         }

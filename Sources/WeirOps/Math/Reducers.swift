@@ -35,7 +35,7 @@ enum MeanReducer<E: NumericElement>: Reducer {
     static var identity: E { .zero }
     @inline(__always) static func enter(_ x: E) -> E { x }
     @inline(__always) static func combine(_ a: E, _ b: E) -> E { .plus(a, b) }
-    @inline(__always) static func leave(_ a: E, _ count: Int) -> E { .over(a, E(number: Double(count))) }
+    @inline(__always) static func leave(_ a: E, _ count: Int) -> E { .dividedBy(a, E(number: Double(count))) }
 }
 
 /// A mean of integers. They are summed in 64 bits, and the quotient rounds toward zero.
@@ -89,8 +89,8 @@ extension ReduceLoops {
         switch dtype {
         case .float32: ReduceLoops(SumReducer<Float>.self)
         case .float64: ReduceLoops(SumReducer<Double>.self)
-        case .float16: ReduceLoops(NarrowReducer<SumReducer<Float>, Float16>.self)
-        case .bfloat16: ReduceLoops(NarrowReducer<SumReducer<Float>, BFloat16>.self)
+        case .float16: ReduceLoops(HalfPrecisionReducer<SumReducer<Float>, Float16>.self)
+        case .bfloat16: ReduceLoops(HalfPrecisionReducer<SumReducer<Float>, BFloat16>.self)
         case .complex64: ReduceLoops(SumReducer<Complex64>.self)
         case .complex128: ReduceLoops(SumReducer<Complex128>.self)
         case .int8, .uint8: ReduceLoops(SumReducer<Int8>.self)
@@ -104,8 +104,8 @@ extension ReduceLoops {
         switch dtype {
         case .float32: ReduceLoops(ProductReducer<Float>.self)
         case .float64: ReduceLoops(ProductReducer<Double>.self)
-        case .float16: ReduceLoops(NarrowReducer<ProductReducer<Float>, Float16>.self)
-        case .bfloat16: ReduceLoops(NarrowReducer<ProductReducer<Float>, BFloat16>.self)
+        case .float16: ReduceLoops(HalfPrecisionReducer<ProductReducer<Float>, Float16>.self)
+        case .bfloat16: ReduceLoops(HalfPrecisionReducer<ProductReducer<Float>, BFloat16>.self)
         case .complex64: ReduceLoops(ProductReducer<Complex64>.self)
         case .complex128: ReduceLoops(ProductReducer<Complex128>.self)
         case .int8, .uint8: ReduceLoops(ProductReducer<Int8>.self)
@@ -119,8 +119,8 @@ extension ReduceLoops {
         switch dtype {
         case .float32: ReduceLoops(GreatestReducer<Float>.self)
         case .float64: ReduceLoops(GreatestReducer<Double>.self)
-        case .float16: ReduceLoops(NarrowReducer<GreatestReducer<Float>, Float16>.self)
-        case .bfloat16: ReduceLoops(NarrowReducer<GreatestReducer<Float>, BFloat16>.self)
+        case .float16: ReduceLoops(HalfPrecisionReducer<GreatestReducer<Float>, Float16>.self)
+        case .bfloat16: ReduceLoops(HalfPrecisionReducer<GreatestReducer<Float>, BFloat16>.self)
         case .int8: ReduceLoops(GreatestReducer<Int8>.self)
         case .int16: ReduceLoops(GreatestReducer<Int16>.self)
         case .int32: ReduceLoops(GreatestReducer<Int32>.self)
@@ -136,8 +136,8 @@ extension ReduceLoops {
         switch dtype {
         case .float32: ReduceLoops(LeastReducer<Float>.self)
         case .float64: ReduceLoops(LeastReducer<Double>.self)
-        case .float16: ReduceLoops(NarrowReducer<LeastReducer<Float>, Float16>.self)
-        case .bfloat16: ReduceLoops(NarrowReducer<LeastReducer<Float>, BFloat16>.self)
+        case .float16: ReduceLoops(HalfPrecisionReducer<LeastReducer<Float>, Float16>.self)
+        case .bfloat16: ReduceLoops(HalfPrecisionReducer<LeastReducer<Float>, BFloat16>.self)
         case .int8: ReduceLoops(LeastReducer<Int8>.self)
         case .int16: ReduceLoops(LeastReducer<Int16>.self)
         case .int32: ReduceLoops(LeastReducer<Int32>.self)
@@ -153,8 +153,8 @@ extension ReduceLoops {
         switch dtype {
         case .float32: ReduceLoops(MeanReducer<Float>.self)
         case .float64: ReduceLoops(MeanReducer<Double>.self)
-        case .float16: ReduceLoops(NarrowReducer<MeanReducer<Float>, Float16>.self)
-        case .bfloat16: ReduceLoops(NarrowReducer<MeanReducer<Float>, BFloat16>.self)
+        case .float16: ReduceLoops(HalfPrecisionReducer<MeanReducer<Float>, Float16>.self)
+        case .bfloat16: ReduceLoops(HalfPrecisionReducer<MeanReducer<Float>, BFloat16>.self)
         case .complex64: ReduceLoops(MeanReducer<Complex64>.self)
         case .complex128: ReduceLoops(MeanReducer<Complex128>.self)
         case .int8: ReduceLoops(IntegerMeanReducer<Int8, Int64>.self)
@@ -172,8 +172,8 @@ extension ReduceLoops {
         switch dtype {
         case .float32: ReduceLoops(NormReducer<Float>.self)
         case .float64: ReduceLoops(NormReducer<Double>.self)
-        case .float16: ReduceLoops(NarrowReducer<NormReducer<Float>, Float16>.self)
-        case .bfloat16: ReduceLoops(NarrowReducer<NormReducer<Float>, BFloat16>.self)
+        case .float16: ReduceLoops(HalfPrecisionReducer<NormReducer<Float>, Float16>.self)
+        case .bfloat16: ReduceLoops(HalfPrecisionReducer<NormReducer<Float>, BFloat16>.self)
         case .complex64: ReduceLoops(NormReducer<Complex64>.self)
         case .complex128: ReduceLoops(NormReducer<Complex128>.self)
         case .int8: ReduceLoops(NormReducer<Int8>.self)

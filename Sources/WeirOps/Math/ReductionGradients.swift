@@ -17,22 +17,22 @@ struct ReductionGradient {
     }
 
     /// Broadcasts a gradient of the result to the input's shape.
-    func spread(_ flow: Output) -> Output { g.op("BroadcastTo", g.op("Reshape", flow, keptShape), g.shape(input)) }
+    func broadcastToInput(_ flow: Output) -> Output { g.op("BroadcastTo", g.op("Reshape", flow, keptShape), g.shape(input)) }
 
     func ofMean() -> Output {
-        let spread = spread(g.gradient())
+        let broadcastToInput = broadcastToInput(g.gradient())
         if let all = input.shape.elementCount, let results = result.shape.elementCount {
-            return g.op("RealDiv", spread, g.scalar(Double(all / Swift.max(results, 1)), like: spread))
+            return g.op("RealDiv", broadcastToInput, g.scalar(Double(all / Swift.max(results, 1)), like: broadcastToInput))
         }
         let zero = g.constant([0])
         let (all, results) = (g.op("Prod", g.shape(input), zero), g.op("Prod", g.shape(result), zero))
         let one = g.constant(Tensor(Int32(1)))
         let count = g.op("FloorDiv", all, g.op("Maximum", results, one))
-        return g.op("RealDiv", spread, g.op("Cast", count, attributes: ["DstT": .type(spread.dtype)]))
+        return g.op("RealDiv", broadcastToInput, g.op("Cast", count, attributes: ["DstT": .type(broadcastToInput.dtype)]))
     }
 
     /// Returns the gradient of `Max` and `Min`. Equal elements share the gradient.
-    func ofExtreme() -> Output {
+    func ofMaxOrMin() -> Output {
         let extreme = g.op("Reshape", result, keptShape)
         let flow = g.op("Reshape", g.gradient(), keptShape)
         let isExtreme = g.op("Cast", g.op("Equal", extreme, input), attributes: ["DstT": .type(flow.dtype)])
@@ -50,7 +50,7 @@ struct ReductionGradient {
     /// need no special case. The reduced dimensions are moved to the front and merged; the product before an element is
     /// multiplied by the product after it.
     func ofProduct() -> Output {
-        let spread = spread(g.gradient())
+        let broadcastToInput = broadcastToInput(g.gradient())
         let zero = g.constant(Tensor(Int32(0)))
         let rank = g.op("Rank", input)
         let vector = g.op("Reshape", axes, g.constant([-1]))
@@ -66,7 +66,7 @@ struct ReductionGradient {
         let after = g.op("Cumprod", matrix, zero, attributes: ["exclusive": true, "reverse": true])
         let product = g.op("Mul", g.conjugate(before), g.conjugate(after))
         let slope = g.op("Transpose", g.op("Reshape", product, g.op("Shape", moved)), g.op("InvertPermutation", order))
-        return g.op("Reshape", g.op("Mul", spread, slope), shape)
+        return g.op("Reshape", g.op("Mul", broadcastToInput, slope), shape)
     }
 
     private func int32(_ x: Output) -> Output {

@@ -4,11 +4,11 @@ import WeirTensor
 
 extension OpDefinition {
     /// The sum along axes.
-    static let sum = reduction("Sum", numericTypes, cpu: .numeric, gpu: [.inexact, .index], ReduceLoops.sum)
-        .gradient { g in [ReductionGradient(g).spread(g.gradient()), nil] }
+    static let sum = reduction("Sum", numericTypes, cpu: .numeric, gpu: [.floatingOrComplex, .index], ReduceLoops.sum)
+        .gradient { g in [ReductionGradient(g).broadcastToInput(g.gradient()), nil] }
 
     /// The product along axes.
-    static let prod = reduction("Prod", numericTypes, cpu: .numeric, gpu: [.inexact, .index], ReduceLoops.product)
+    static let prod = reduction("Prod", numericTypes, cpu: .numeric, gpu: [.floatingOrComplex, .index], ReduceLoops.product)
         .gradient { g in [ReductionGradient(g).ofProduct(), nil] }
         .knownValue { c in
             guard let value = c.integers(0), value.shape.rank == 1, c.integers(1)?.values.count == 1 else { return nil }
@@ -17,22 +17,22 @@ extension OpDefinition {
         }
 
     /// The mean along axes.
-    static let mean = reduction("Mean", numericTypes, cpu: .numeric, gpu: .inexact, ReduceLoops.mean)
+    static let mean = reduction("Mean", numericTypes, cpu: .numeric, gpu: .floatingOrComplex, ReduceLoops.mean)
         .gradient { g in [ReductionGradient(g).ofMean(), nil] }
 
     // Not named `max` and `min`, which would hide Swift's functions of these names in this extension.
 
     /// The maximum along axes.
     static let maxOp = reduction("Max", orderedTypes, cpu: .real, gpu: [.floating, .index], ReduceLoops.greatest)
-        .gradient { g in [ReductionGradient(g).ofExtreme(), nil] }
+        .gradient { g in [ReductionGradient(g).ofMaxOrMin(), nil] }
 
     /// The minimum along axes.
     static let minOp = reduction("Min", orderedTypes, cpu: .real, gpu: [.floating, .index], ReduceLoops.least)
-        .gradient { g in [ReductionGradient(g).ofExtreme(), nil] }
+        .gradient { g in [ReductionGradient(g).ofMaxOrMin(), nil] }
 
     /// The Euclidean norm along axes: the square root of the sum of squares.
     static let euclideanNorm = reduction(
-        "EuclideanNorm", numericTypes, cpu: .numeric, gpu: .inexact, keepsSingles: false, ReduceLoops.norm
+        "EuclideanNorm", numericTypes, cpu: .numeric, gpu: .floatingOrComplex, isIdentityForSingleElement: false, ReduceLoops.norm
     )
     .gradient { g in [ReductionGradient(g).ofNorm(), nil] }
 
@@ -50,22 +50,22 @@ extension OpDefinition {
         + "qint16, quint16}"
     private static let axisTypes = "Tidx: {int32, int64} = int32"
 
-    /// - Parameter keepsSingles: whether the reduction of a single element is that element.
+    /// - Parameter isIdentityForSingleElement: whether the reduction of a single element is that element.
     private static func reduction(
-        _ name: String, _ types: String, cpu: DTypeSet, gpu: DTypeSet, keepsSingles: Bool = true,
+        _ name: String, _ types: String, cpu: DTypeSet, gpu: DTypeSet, isIdentityForSingleElement: Bool = true,
         _ loops: @escaping @Sendable (DType) -> ReduceLoops?
     ) -> OpDefinition {
         let make: KernelFactory.Make = { request in
             guard let loops = loops(try request.type("T")) else { throw request.unsupportedType("T") }
             return reductionKernel(
-                loops, try request.type("T"), keepDimensions: try request.bool("keep_dims"), keepsSingles: keepsSingles)
+                loops, try request.type("T"), keepDimensions: try request.bool("keep_dims"), isIdentityForSingleElement: isIdentityForSingleElement)
         }
         let int32 = DTypeSet(.int32)
         let definition = OpDefinition(name, signature, "keep_dims: bool = false", types, axisTypes)
             .shape(ShapeFunctions.reduction)
             .kernel(["T": cpu], gpu: ["T": gpu.subtracting(int32)], hostMemory: ["reduction_indices"], make: make)
             .kernel(["T": []], gpu: ["T": gpu.intersection(int32)], hostMemory: ["input", "output", "reduction_indices"], make: make)
-        return keepsSingles ? definition.simplified(.unchangedFor(input: 1) { axes in axes.elementCount == 0 }) : definition
+        return isIdentityForSingleElement ? definition.simplified(.unchangedFor(input: 1) { axes in axes.elementCount == 0 }) : definition
     }
 
     private static func logicalReduction(_ name: String, _ loops: ReduceLoops) -> OpDefinition {
@@ -76,12 +76,12 @@ extension OpDefinition {
         .shape(ShapeFunctions.reduction)
         .noGradient()
         .kernel(gpu: [:], hostMemory: ["reduction_indices"]) { request in
-            reductionKernel(loops, .bool, keepDimensions: try request.bool("keep_dims"), keepsSingles: true)
+            reductionKernel(loops, .bool, keepDimensions: try request.bool("keep_dims"), isIdentityForSingleElement: true)
         }
     }
 }
 
-private func reductionKernel(_ loops: ReduceLoops, _ dtype: DType, keepDimensions: Bool, keepsSingles: Bool) -> Kernel {
+private func reductionKernel(_ loops: ReduceLoops, _ dtype: DType, keepDimensions: Bool, isIdentityForSingleElement: Bool) -> Kernel {
     .sync { context in
         let shape = context.shape(0)
         let isReduced = try reducedDimensions(context.input(1), of: shape)
@@ -91,7 +91,7 @@ private func reductionKernel(_ loops: ReduceLoops, _ dtype: DType, keepDimension
         }
         let result = try Shape(validating: sizes)
         let reduction = Reduction(shape, isReduced)
-        if keepsSingles, reduction.isTrivial {
+        if isIdentityForSingleElement, reduction.isTrivial {
             let input = context.input(0)
             return context.setOutput(0, shape == result ? input : input.reshaped(result))
         }

@@ -18,7 +18,7 @@ enum SegmentLeastReducer<E: RealElement>: Reducer {
 }
 
 /// The sum divided by the square root of the count.
-enum RootMeanReducer<E: FloatingElement>: Reducer {
+enum SqrtNReducer<E: FloatingElement>: Reducer {
     static var identity: E.Compute { 0 }
     @inline(__always) static func enter(_ x: E) -> E.Compute { x.compute }
     @inline(__always) static func combine(_ a: E.Compute, _ b: E.Compute) -> E.Compute { a + b }
@@ -60,10 +60,10 @@ extension ReduceLoops {
     }
     static func rootMean(_ dtype: DType) -> ReduceLoops? {
         switch dtype {
-        case .float32: ReduceLoops(RootMeanReducer<Float>.self)
-        case .float64: ReduceLoops(RootMeanReducer<Double>.self)
-        case .float16: ReduceLoops(RootMeanReducer<Float16>.self)
-        case .bfloat16: ReduceLoops(RootMeanReducer<BFloat16>.self)
+        case .float32: ReduceLoops(SqrtNReducer<Float>.self)
+        case .float64: ReduceLoops(SqrtNReducer<Double>.self)
+        case .float16: ReduceLoops(SqrtNReducer<Float16>.self)
+        case .bfloat16: ReduceLoops(SqrtNReducer<BFloat16>.self)
         default: nil
         }
     }

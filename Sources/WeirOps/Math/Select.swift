@@ -44,7 +44,7 @@ extension OpDefinition {
         }
 
     private static let selectTypes = DTypeSet.all
-    private static let selectGPUTypes: DTypeSet = [.inexact, .index, DTypeSet(.bool)]
+    private static let selectGPUTypes: DTypeSet = [.floatingOrComplex, .index, DTypeSet(.bool)]
 }
 
 private struct SelectVisitor: MovableVisitor {

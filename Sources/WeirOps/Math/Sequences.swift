@@ -53,7 +53,7 @@ private enum RangeLength {
             let (first, last, step) = (start.elements(E.self)[0], limit.elements(E.self)[0], delta.elements(E.self)[0])
             try check(first.number, last.number, step.number, numberText)
             // Divides in the element type, so that a quotient that rounds to an integer there counts as that integer.
-            let count = E.over(E.minus(last, first), step).number.magnitude.rounded(.up)
+            let count = E.dividedBy(E.minus(last, first), step).number.magnitude.rounded(.up)
             guard count < 0x1p63 else {
                 throw Status.invalidArgument("Requires ((limit - start) / delta) <= 9223372036854775807")
             }
@@ -141,7 +141,7 @@ private struct LinSpaceVisitor: FloatingVisitor {
             let out = try context.output(0, E.dtype, Shape(validating: [count])).mutableElements(E.self)
             out[0] = start
             guard count > 1 else { return }
-            let step = E.over(E.minus(stop, start), E(number: Double(count - 1)))
+            let step = E.dividedBy(E.minus(stop, start), E(number: Double(count - 1)))
             for index in 1..<count - 1 { out[index] = E.plus(start, E.times(step, E(number: Double(index)))) }
             out[count - 1] = stop
         }

@@ -6,7 +6,7 @@ import WeirTensor
 
 extension OpDefinition {
     /// The gradient of `Sigmoid`: `dy · y · (1 - y)`.
-    static let sigmoidGrad = unaryGradient("SigmoidGrad") { .inexact(gradient: Functions.SigmoidGradient.self, $0) }
+    static let sigmoidGrad = unaryGradient("SigmoidGrad") { .floatingOrComplex(gradient: Functions.SigmoidGradient.self, $0) }
         .gradient { g in
             let (y, dy) = (g.conjugate(g.inputs[0]), g.conjugate(g.inputs[1]))
             let flow = g.op("Mul", g.gradient(), dy)
@@ -15,7 +15,7 @@ extension OpDefinition {
         }
 
     /// The gradient of `Tanh`: `dy · (1 - y²)`.
-    static let tanhGrad = unaryGradient("TanhGrad") { .inexact(gradient: Functions.TanhGradient.self, $0) }
+    static let tanhGrad = unaryGradient("TanhGrad") { .floatingOrComplex(gradient: Functions.TanhGradient.self, $0) }
         .gradient { g in
             let (y, dy) = (g.conjugate(g.inputs[0]), g.conjugate(g.inputs[1]))
             let flow = g.op("Mul", g.gradient(), g.scalar(-2, like: y))
@@ -23,7 +23,7 @@ extension OpDefinition {
         }
 
     /// The gradient of `Sqrt`: `dy · 0.5 / conj(y)`.
-    static let sqrtGrad = unaryGradient("SqrtGrad") { .inexact(gradient: Functions.SqrtGradient.self, $0) }
+    static let sqrtGrad = unaryGradient("SqrtGrad") { .floatingOrComplex(gradient: Functions.SqrtGradient.self, $0) }
         .gradient { g in
             let ratio = g.op("RealDiv", g.gradient(), g.inputs[0])
             let first = g.op("Mul", g.op("Neg", g.conjugate(ratio)), g.outputs[0])
@@ -31,7 +31,7 @@ extension OpDefinition {
         }
 
     /// The gradient of `Rsqrt`: `dy · -0.5 · conj(y)³`.
-    static let rsqrtGrad = unaryGradient("RsqrtGrad") { .inexact(gradient: Functions.RsqrtGradient.self, $0) }
+    static let rsqrtGrad = unaryGradient("RsqrtGrad") { .floatingOrComplex(gradient: Functions.RsqrtGradient.self, $0) }
         .gradient { g in
             let y = g.conjugate(g.inputs[0])
             let flow = g.op("Mul", g.op("Mul", g.scalar(-1.5, like: y), g.conjugate(g.gradient())), g.inputs[1])
@@ -39,12 +39,12 @@ extension OpDefinition {
         }
 
     /// The gradient of `Reciprocal`: `dy · -conj(y)²`.
-    static let reciprocalGrad = reciprocalGradRow("ReciprocalGrad")
+    static let reciprocalGrad = reciprocalGradOp("ReciprocalGrad")
     /// The gradient of `Inv`, the deprecated name of `Reciprocal`.
-    static let invGrad = reciprocalGradRow("InvGrad")
+    static let invGrad = reciprocalGradOp("InvGrad")
 
-    private static func reciprocalGradRow(_ name: String) -> OpDefinition {
-        unaryGradient(name) { .inexact(gradient: Functions.ReciprocalGradient.self, $0) }
+    private static func reciprocalGradOp(_ name: String) -> OpDefinition {
+        unaryGradient(name) { .floatingOrComplex(gradient: Functions.ReciprocalGradient.self, $0) }
             .gradient { g in
                 let y = g.conjugate(g.inputs[0])
                 let flow = g.op("Mul", g.conjugate(g.gradient()), g.scalar(-2, like: y))

@@ -8,7 +8,7 @@ import WeirTensor
 extension OpDefinition {
     /// The sums of the rows with each id.
     static let unsortedSegmentSum = unsortedSegments(
-        "UnsortedSegmentSum", numericRows, "{int16, int32, int64}", .numeric, gpu: [.inexact, DTypeSet(.int32)], ReduceLoops.sum
+        "UnsortedSegmentSum", numericRows, "{int16, int32, int64}", .numeric, gpu: [.floatingOrComplex, DTypeSet(.int32)], ReduceLoops.sum
     )
     .gradient { g in [SegmentGather(g).rows(g.gradient()), nil, nil] }
 
@@ -101,7 +101,7 @@ private func reduceUnsorted(_ loops: ReduceLoops, _ dtype: DType, _ context: bor
     let places = try ids.integers("segment_ids")
     for (row, place) in places.enumerated() where place >= count {
         throw Status.invalidArgument(
-            "segment_ids\(positionText(row, in: ids.shape)) = \(place) is out of range [0, \(count))")
+            "segment_ids\(coordinatesText(row, in: ids.shape)) = \(place) is out of range [0, \(count))")
     }
     let out = try context.output(0, dtype, shape)
     guard shape.elementCount > 0 else { return }

@@ -104,10 +104,10 @@ private struct ActivationGradientVisitor<F: ActivationGradient>: FloatingVisitor
 /// is above 0 and below `upper`.
 private func realActivationGradient(_ request: KernelRequest, _ function: some ActivationGradient, upper: Int?) throws -> Kernel {
     if try request.type("T").isFloating { return try request.floating("T", ActivationGradientVisitor(function, request)) }
-    return try request.integer("T", IntegerGate(upper: upper, op: request.op.name, name: request.name))
+    return try request.integer("T", IntegerReluGradient(upper: upper, op: request.op.name, name: request.name))
 }
 
-private struct IntegerGate: IntegerVisitor {
+private struct IntegerReluGradient: IntegerVisitor {
     let upper: Int?
     let op: String
     let name: String

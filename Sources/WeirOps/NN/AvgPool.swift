@@ -96,7 +96,7 @@ func averageGradientKernel(_ request: KernelRequest, spatialRank: Int) throws ->
         .sync { context in
             let (shape, inputShape) = try plan(context)
             let output = try context.output(0, E.dtype, inputShape)
-            spreadAverages(shape, context.elements(1, E.self).start, output.mutableElements(E.self).start, context.pool)
+            avgPoolGradient(shape, context.elements(1, E.self).start, output.mutableElements(E.self).start, context.pool)
         }
     }
     func widened<E: FloatingElement>(_ type: E.Type) -> Kernel where E.Compute == Float {
@@ -105,7 +105,7 @@ func averageGradientKernel(_ request: KernelRequest, spatialRank: Int) throws ->
             let output = try context.output(0, E.dtype, inputShape)
             let (flow, result) = (try context.input(1).widened(from: E.self), try Tensor(.float32, inputShape))
             defer { keepAlive((flow, result)) }
-            spreadAverages(shape, flow.elements(Float.self).start, result.mutableElements(Float.self).start, context.pool)
+            avgPoolGradient(shape, flow.elements(Float.self).start, result.mutableElements(Float.self).start, context.pool)
             output.narrow(from: result, to: E.self)
         }
     }
@@ -134,14 +134,14 @@ private func averageWindows<E: FloatingElement>(
                     for channel in 0..<channels { sum[channel] = E.plus(sum[channel], values[channel]) }
                 }
                 let count = E(number: Double((to &- from).volume))
-                for channel in 0..<channels { sum[channel] = E.over(sum[channel], count) }
+                for channel in 0..<channels { sum[channel] = E.dividedBy(sum[channel], count) }
             }
         }
     }
 }
 
 /// Distributes the gradient of each mean equally to the elements of its window.
-private func spreadAverages<E: FloatingElement>(
+private func avgPoolGradient<E: FloatingElement>(
     _ shape: PoolShape, _ gradient: UnsafePointer<E>, _ result: UnsafeMutablePointer<E>, _ pool: ComputePool
 ) {
     let channels = shape.channels
@@ -152,7 +152,7 @@ private func spreadAverages<E: FloatingElement>(
             let target = result + image * inputSize, flow = gradient + image * outputSize
             target.update(repeating: .zero, count: inputSize)
             shape.forEachWindow { number, from, to in
-                let share = E.over(.one, E(number: Double((to &- from).volume)))
+                let share = E.dividedBy(.one, E(number: Double((to &- from).volume)))
                 let values = flow + number &* channels
                 shape.forEachPixel(from, to) { pixel in
                     let sum = target + pixel &* channels

@@ -23,7 +23,7 @@ struct ConvolutionAttributes: Sendable {
             guard values.count == rank else {
                 throw Status.invalidArgument("Sliding window \(name) field must specify \(rank) dimensions")
             }
-            guard values.allSatisfy({ abs($0.clampedToInt32) < largestWindowNumber }) else {
+            guard values.allSatisfy({ abs($0.clampedToInt32) < maximumWindowParameter }) else {
                 throw Status.invalidArgument("Sliding window \(name) must fit in 32 bits, found \(values)")
             }
             return SpatialList(values, channelsFirst: channelsFirst)
@@ -167,5 +167,5 @@ extension ConvolutionShape {
 }
 
 extension Int {
-    fileprivate var clampedToInt32: Int { Swift.max(-largestWindowNumber, Swift.min(largestWindowNumber, self)) }
+    fileprivate var clampedToInt32: Int { Swift.max(-maximumWindowParameter, Swift.min(maximumWindowParameter, self)) }
 }

@@ -34,17 +34,17 @@ protocol ConvolutionElement: MatrixElement {
 extension Float: ConvolutionElement {
     static func convolve(_ result: ConvolutionResult, _ shape: ConvolutionShape, _ arrays: ConvolutionArrays<Float>) throws {
         let done = try OneDNN.convolution(result, shape, input: arrays.input, filter: arrays.filter, output: arrays.output)
-        if !done { try convolveByProducts(result, shape, arrays) }
+        if !done { try convolveIm2Col(result, shape, arrays) }
     }
 }
 extension Double: ConvolutionElement {
     static func convolve(_ result: ConvolutionResult, _ shape: ConvolutionShape, _ arrays: ConvolutionArrays<Double>) throws {
-        try convolveByProducts(result, shape, arrays)
+        try convolveIm2Col(result, shape, arrays)
     }
 }
 extension UInt32: ConvolutionElement {
     static func convolve(_ result: ConvolutionResult, _ shape: ConvolutionShape, _ arrays: ConvolutionArrays<UInt32>) throws {
-        try convolveByProducts(result, shape, arrays)
+        try convolveIm2Col(result, shape, arrays)
     }
 }
 
@@ -85,7 +85,7 @@ func runConvolution<E: ConvolutionElement>(
 /// Convolves and applies the finish to a few images at a time, while they are in the cache.
 func runConvolution(
     _ shape: ConvolutionShape, _ input: Tensor, _ filter: Tensor, _ output: Tensor, _ pool: ComputePool,
-    _ finish: some ProductFinish
+    _ finish: some ProductEpilogue
 ) throws {
     defer { keepAlive((input, filter, output)) }
     let arrays = ConvolutionArrays(input, filter, output, Float.self)
@@ -107,7 +107,7 @@ func runConvolution(
             repetitions: shape.batch / count
         ) { finishImages(count, share.output + $0 * count * imageSize) }
         if done { return }
-        try convolveByProducts(.output, shape, share)
+        try convolveIm2Col(.output, shape, share)
         finishImages(shape.batch, share.output)
     }
 }

@@ -21,7 +21,7 @@ func convolutionShape(_ c: inout ShapeContext, spatialRank: Int) throws {
     output[channelAxis] = filter[rank - 1]
     for index in 0..<spatialRank {
         let (axis, position) = (index + 3 - spatialRank, index + (attributes.channelsFirst ? 2 : 1))
-        for size in [input[position], filter[index]] where size ?? 0 > largestWindowNumber {
+        for size in [input[position], filter[index]] where size ?? 0 > maximumWindowParameter {
             throw Status.invalidArgument("Dimension \(size ?? 0) is too large")
         }
         output[position] = try attributes.padding.partialWindows(

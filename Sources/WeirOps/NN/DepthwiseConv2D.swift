@@ -84,7 +84,7 @@ private func sharedDepthwiseAttributes(_ g: GradientContext) -> Attributes {
     }
     for axis in 1...2 {
         let position = axis + (attributes.channelsFirst ? 1 : 0)
-        for size in [input[position], filter[axis - 1]] where size ?? 0 > largestWindowNumber {
+        for size in [input[position], filter[axis - 1]] where size ?? 0 > maximumWindowParameter {
             throw Status.invalidArgument("Dimension \(size ?? 0) is too large")
         }
         output[position] = try attributes.padding.partialWindows(

@@ -11,7 +11,7 @@ func convolveDepthwise<E: MatrixElement>(
     switch result {
     case .output:
         arrays.output.update(repeating: .zero, count: shape.outputCount)
-        forEachTap(shape, arrays) { input, filter, output in
+        forEachFilterElement(shape, arrays) { input, filter, output in
             if multiplier == 1 {
                 for channel in 0..<channels { output[channel] = E.multiplyAdd(output[channel], input[channel], filter[channel]) }
                 return
@@ -24,7 +24,7 @@ func convolveDepthwise<E: MatrixElement>(
         }
     case .inputGradient:
         arrays.input.update(repeating: .zero, count: shape.inputCount)
-        forEachTap(shape, arrays) { input, filter, output in
+        forEachFilterElement(shape, arrays) { input, filter, output in
             if multiplier == 1 {
                 for channel in 0..<channels { input[channel] = E.multiplyAdd(input[channel], output[channel], filter[channel]) }
                 return
@@ -39,7 +39,7 @@ func convolveDepthwise<E: MatrixElement>(
         }
     case .filterGradient:
         arrays.filter.update(repeating: .zero, count: shape.filterCount)
-        forEachTap(shape, arrays) { input, filter, output in
+        forEachFilterElement(shape, arrays) { input, filter, output in
             if multiplier == 1 {
                 for channel in 0..<channels { filter[channel] = E.multiplyAdd(filter[channel], input[channel], output[channel]) }
                 return
@@ -56,7 +56,7 @@ func convolveDepthwise<E: MatrixElement>(
 /// Calls `body` for each output position and each filter position whose input element exists. The pointers address the channels
 /// of the three arrays there.
 @inline(__always)
-private func forEachTap<E>(
+private func forEachFilterElement<E>(
     _ shape: ConvolutionShape, _ arrays: ConvolutionArrays<E>,
     _ body: (_ input: UnsafeMutablePointer<E>, _ filter: UnsafeMutablePointer<E>, _ output: UnsafeMutablePointer<E>) -> Void
 ) {

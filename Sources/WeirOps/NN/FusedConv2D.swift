@@ -68,7 +68,7 @@ private struct ConvolutionAndBias: ActivationKernelMaker {
                 throw Status.invalidArgument(
                     "bias depth must be equal to output depth \(shape.outputChannels), found \(context.shape(bias))")
             }
-            let finish = BiasFinish(bias: context.elements(bias, Float.self).start, activation: activation)
+            let finish = BiasEpilogue(bias: context.elements(bias, Float.self).start, activation: activation)
             try runConvolution(shape, context.input(0), context.input(1), output, context.pool, finish)
         }
     }

@@ -44,13 +44,13 @@ struct PoolAttributes: Sendable {
         guard stride.count == rank else {
             throw Status.invalidArgument("Sliding window stride field must specify \(rank) dimensions")
         }
-        guard window.allSatisfy({ $0 > 0 && $0 <= largestWindowNumber }) else {
+        guard window.allSatisfy({ $0 > 0 && $0 <= maximumWindowParameter }) else {
             let list = window.map(String.init).joined(separator: ",")
             throw Status.invalidArgument(
                 "Sliding window ksize must be positive. The specified or inferred ksize is: \(list)")
         }
         _ = try Shape(validating: window)
-        if let bad = stride.first(where: { $0 <= 0 || $0 > largestWindowNumber }) {
+        if let bad = stride.first(where: { $0 <= 0 || $0 > maximumWindowParameter }) {
             throw Status.invalidArgument("Stride must be > 0, but got \(bad)")
         }
         self.window = SpatialList(window, channelsFirst: channelsFirst)
@@ -142,7 +142,7 @@ struct PoolAttributes: Sendable {
         if isDepthwise { output[channelAxis] = dimensions[channelAxis].map { $0 / window.channels } }
         for index in 0..<spatialRank {
             let (axis, position) = (index + 3 - spatialRank, index + (channelsFirst ? 2 : 1))
-            guard (dimensions[position] ?? 0) <= largestWindowNumber else { continue }
+            guard (dimensions[position] ?? 0) <= maximumWindowParameter else { continue }
             output[position] = try padding.partialWindows(
                 axis, input: dimensions[position], window: window.spatial[axis], dilation: 1, stride: stride.spatial[axis])
         }

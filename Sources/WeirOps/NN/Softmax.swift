@@ -87,7 +87,7 @@ private func softmaxRows<E: SoftmaxElement>(
                 for index in 0..<width { target[index] = E.minus(E.minus(source[index], largest), logarithm) }
             } else {
                 let sum = E.exponentials(source, largest, target, width)
-                let scale = E.over(.one, sum)
+                let scale = E.dividedBy(.one, sum)
                 for index in 0..<width { target[index] = E.times(target[index], scale) }
             }
         }

@@ -50,7 +50,7 @@ func crossEntropyLogitsGradient(_ g: GradientContext) -> Output {
 private func crossEntropy<E: SoftmaxElement>(_ type: E.Type) -> Kernel {
     .sync { context in
         let shape = try crossEntropyShape(context.shape(0), context.shape(1))
-        let logits = try rowsOf(context.input(0), shape, E.self), labels = try rowsOf(context.input(1), shape, E.self)
+        let logits = try broadcastRows(context.input(0), shape, E.self), labels = try broadcastRows(context.input(1), shape, E.self)
         let loss = try context.output(0, E.dtype, Shape(shape[0]))
         let backprop = try context.output(1, E.dtype, shape)
         crossEntropyRows(logits, labels, loss, backprop, E.self, context.pool)
@@ -60,8 +60,8 @@ private func crossEntropy<E: SoftmaxElement>(_ type: E.Type) -> Kernel {
 private func crossEntropyWidened<E: FloatingElement>(_ type: E.Type) -> Kernel where E.Compute == Float {
     .sync { context in
         let shape = try crossEntropyShape(context.shape(0), context.shape(1))
-        let logits = try rowsOf(context.input(0).widened(from: E.self), shape, Float.self)
-        let labels = try rowsOf(context.input(1).widened(from: E.self), shape, Float.self)
+        let logits = try broadcastRows(context.input(0).widened(from: E.self), shape, Float.self)
+        let labels = try broadcastRows(context.input(1).widened(from: E.self), shape, Float.self)
         let loss = try context.output(0, E.dtype, Shape(shape[0])), backprop = try context.output(1, E.dtype, shape)
         let (wideLoss, wideBackprop) = (try Tensor(.float32, loss.shape), try Tensor(.float32, shape))
         crossEntropyRows(logits, labels, wideLoss, wideBackprop, Float.self, context.pool)
@@ -92,7 +92,7 @@ private func crossEntropyShape(_ logits: Shape, _ labels: Shape) throws -> Shape
 }
 
 /// Returns the tensor itself, or a copy that is broadcast to `shape`.
-private func rowsOf<E: TensorElement>(_ tensor: Tensor, _ shape: Shape, _ type: E.Type) throws -> Tensor {
+private func broadcastRows<E: TensorElement>(_ tensor: Tensor, _ shape: Shape, _ type: E.Type) throws -> Tensor {
     guard tensor.shape != shape else { return tensor }
     let copy = try Tensor(tensor.dtype, shape)
     guard shape.elementCount > 0 else { return copy }
@@ -118,7 +118,7 @@ private func crossEntropyRows<E: SoftmaxElement>(
             let (source, label, target) = (x + row * width, y + row * width, gradients + row * width)
             let largest = E.maximum(source, width)
             let sum = E.exponentials(source, largest, target, width)
-            let logarithm = E.logarithm(sum), scale = E.over(.one, sum)
+            let logarithm = E.logarithm(sum), scale = E.dividedBy(.one, sum)
             var total = E.zero
             for index in 0..<width {
                 let surprise = E.minus(logarithm, E.minus(source[index], largest))

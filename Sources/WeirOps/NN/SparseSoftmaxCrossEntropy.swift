@@ -98,7 +98,7 @@ private func sparseCrossEntropyRows<E: SoftmaxElement>(
             let likelihood = E.minus(source[label], largest)
             let sum = E.exponentials(source, largest, target, width)
             losses[row] = E.minus(E.logarithm(sum), likelihood)
-            let scale = E.over(.one, sum)
+            let scale = E.dividedBy(.one, sum)
             for index in 0..<width { target[index] = E.times(target[index], scale) }
             target[label] = E.minus(target[label], .one)
         }

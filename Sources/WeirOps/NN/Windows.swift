@@ -37,13 +37,13 @@ struct SpatialList: Sendable, Hashable {
 }
 
 /// The largest size, stride or padding that is accepted: TensorFlow stores them in 32 bits.
-let largestWindowNumber = Int(Int32.max)
+let maximumWindowParameter = Int(Int32.max)
 
 /// Checks the shape of an operand or result of a windowed op.
-/// - Throws: `invalidArgument` when a dimension exceeds `largestWindowNumber`, or the product of the dimensions that are not 0
+/// - Throws: `invalidArgument` when a dimension exceeds `maximumWindowParameter`, or the product of the dimensions that are not 0
 ///   is too large.
 func checkWindowedShape(_ shape: Shape) throws {
-    if let big = shape.dimensions.first(where: { $0 > largestWindowNumber }) {
+    if let big = shape.dimensions.first(where: { $0 > maximumWindowParameter }) {
         throw Status.invalidArgument("Dimension \(big) of shape \(shape) is too large")
     }
     _ = try Shape(validating: shape.dimensions.map { max($0, 1) })
@@ -70,7 +70,7 @@ extension WindowPadding {
         guard paddings.allSatisfy({ $0 >= 0 }) else {
             throw Status.invalidArgument("All elements of explicit_paddings must be nonnegative")
         }
-        guard paddings.allSatisfy({ $0 <= largestWindowNumber }) else {
+        guard paddings.allSatisfy({ $0 <= maximumWindowParameter }) else {
             throw Status.invalidArgument("Elements of explicit_paddings must fit in 32 bits, found \(paddings)")
         }
         let before = SpatialList((0..<rank).map { paddings[2 * $0] }, channelsFirst: channelsFirst)
@@ -85,7 +85,7 @@ extension WindowPadding {
 
     /// Returns the number of windows along spatial dimension `axis`, and the padding before and after it.
     ///
-    /// The caller has checked that all numbers are in `0...largestWindowNumber`, and stride and dilation are positive.
+    /// The caller has checked that all numbers are in `0...maximumWindowParameter`, and stride and dilation are positive.
     /// - Throws: `invalidArgument` when the count would be negative.
     func windows(_ axis: Int, input: Int, window: Int, dilation: Int, stride: Int) throws -> (count: Int, before: Int, after: Int) {
         let extent = max(0, window - 1) * dilation + 1

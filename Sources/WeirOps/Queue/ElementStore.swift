@@ -8,7 +8,7 @@ protocol ElementStore: Sendable {
     /// Removes and returns the next element. The store must not be empty.
     mutating func take() -> QueueElement
     /// Puts back elements that were taken in this order.
-    mutating func giveBack(_ elements: [QueueElement])
+    mutating func putBack(_ elements: [QueueElement])
 }
 
 /// The tensors of one element, one for each component.
@@ -20,7 +20,7 @@ struct FirstInFirstOutStore: ElementStore {
     var count: Int { elements.count }
     mutating func insert(_ element: QueueElement) { elements.append(element) }
     mutating func take() -> QueueElement { elements.popFirst() ?? [] }
-    mutating func giveBack(_ taken: [QueueElement]) { for element in taken.reversed() { elements.prepend(element) } }
+    mutating func putBack(_ taken: [QueueElement]) { for element in taken.reversed() { elements.prepend(element) } }
 }
 
 /// A store in random order (`RandomShuffleQueue`). For equal seeds the order is the same as TensorFlow's.
@@ -44,7 +44,7 @@ struct ShuffleStore: ElementStore {
         elements.removeLast()
         return element
     }
-    mutating func giveBack(_ taken: [QueueElement]) { elements.append(contentsOf: taken.reversed()) }
+    mutating func putBack(_ taken: [QueueElement]) { elements.append(contentsOf: taken.reversed()) }
 }
 
 /// A store ordered by the first component, an `int64`, the lowest first (`PriorityQueue`). Equal elements keep the order of
@@ -88,5 +88,5 @@ struct PriorityStore: ElementStore {
             parent = least
         }
     }
-    mutating func giveBack(_ taken: [QueueElement]) { for element in taken { insert(element) } }
+    mutating func putBack(_ taken: [QueueElement]) { for element in taken { insert(element) } }
 }

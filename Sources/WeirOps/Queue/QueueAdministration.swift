@@ -12,7 +12,7 @@ extension OpDefinition {
             .blocking()
             .noGradient()
             .kernel { request in
-                let queueInput = EitherHandle<QueueResource>(request)
+                let queueInput = ResourceInput<QueueResource>(request)
                 let cancellingPending = try request.bool("cancel_pending_enqueues")
                 return .async { context, done in
                     do {
@@ -35,7 +35,7 @@ extension OpDefinition {
             .shape(ShapeFunctions.scalar)
             .noGradient()
             .kernel { request in
-                let queueInput = EitherHandle<QueueResource>(request)
+                let queueInput = ResourceInput<QueueResource>(request)
                 return .sync { context in
                     context.setOutput(0, Tensor(Int32(clamping: try queueInput.find(context).count)))
                 }
@@ -51,8 +51,8 @@ extension OpDefinition {
             .shape(ShapeFunctions.scalar)
             .noGradient()
             .kernel { request in
-                let queueInput = EitherHandle<QueueResource>(request)
-                return .sync { context in context.setOutput(0, Tensor(try queueInput.find(context).isShut)) }
+                let queueInput = ResourceInput<QueueResource>(request)
+                return .sync { context in context.setOutput(0, Tensor(try queueInput.find(context).isClosedForEnqueue)) }
             }
     }
 }

@@ -36,7 +36,7 @@ extension OpDefinition {
         .kernel { request in
             let specification = try QueueSpecification(request, label: label)
             let op = request.op.name
-            let queue = try StateResource<QueueResource>(request, nodeNameIsShared: false) {
+            let queue = try NodeResource<QueueResource>(request, nodeNameIsShared: false) {
                 try $0.specification.requireMatch(specification, op: op, name: $0.name)
             } make: {
                 QueueResource(specification, name: $0.name)

@@ -19,7 +19,7 @@ extension OpDefinition {
         .noGradient()
         .kernel { request in
             try requireNoTimeout(request)
-            let queueInput = EitherHandle<QueueResource>(request)
+            let queueInput = ResourceInput<QueueResource>(request)
             let signature = QueueSignature(request)
             return .async { context, done in
                 do {

@@ -5,7 +5,7 @@ import WeirTensor
 
 /// A queue on a device. A mutex protects its state. No thread blocks on a full or empty queue: attempts that must wait are
 /// stored, and their completions are called when they finish.
-final class QueueResource: KeptResource {
+final class QueueResource: CacheableResource {
     static let kind = "N10tensorflow14QueueInterfaceE"
 
     let name: String
@@ -46,7 +46,7 @@ final class QueueResource: KeptResource {
     }
     var count: Int { state.withLock { $0.count } }
     /// Whether the queue is closed for new elements. `isClosed` says whether the resource was dropped.
-    var isShut: Bool { state.withLock { $0.isClosed } }
+    var isClosedForEnqueue: Bool { state.withLock { $0.isClosed } }
 
     var isClosed: Bool { isDropped.load(ordering: .acquiring) }
     func close() {

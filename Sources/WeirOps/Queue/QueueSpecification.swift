@@ -24,7 +24,7 @@ struct QueueSpecification: Sendable {
         let requested = try request.int("capacity")
         capacity = requested < 0 ? QueueSpecification.unbounded : requested
         var types = try request.types("component_types")
-        var shapes = try request.shapes("shapes").map { try $0.requiringSaneSize() }
+        var shapes = try request.shapes("shapes").map { try $0.validatedSize() }
         switch label {
         case "PaddingFIFOQueue": kind = .padding
         case "PriorityQueue":
@@ -80,7 +80,7 @@ struct QueueSpecification: Sendable {
             return QueueState(label: label, name: name, capacity: capacity, store: FirstInFirstOutStore())
         case .priority:
             return QueueState(
-                label: label, name: name, capacity: capacity, store: PriorityStore(), takesWholeBatches: true)
+                label: label, name: name, capacity: capacity, store: PriorityStore(), dequeuesBatchesAtomically: true)
         case .shuffle(let minimum, let seed, let seed2):
             var generator = Philox(seed: Int64(seed), seed2: Int64(seed2))
             if seed == 0, seed2 == 0 {

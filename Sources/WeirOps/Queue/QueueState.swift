@@ -51,23 +51,23 @@ struct QueueState: Sendable {
     /// The number of elements that a dequeue leaves while the queue is open (`min_after_dequeue`).
     let reserve: Int
     /// Whether a batch is dequeued at once or not at all. A priority queue does this so that the batch is in order.
-    let takesWholeBatches: Bool
+    let dequeuesBatchesAtomically: Bool
     private var store: any ElementStore
     private(set) var isClosed = false
-    private var putting = RingBuffer<Attempt>()
+    private var enqueuing = RingBuffer<Attempt>()
     private var taking = RingBuffer<Attempt>()
     private var lastTicket = 0
 
     init(
         label: String, name: String, capacity: Int, store: any ElementStore, reserve: Int = 0,
-        takesWholeBatches: Bool = false
+        dequeuesBatchesAtomically: Bool = false
     ) {
         self.label = label
         self.name = name
         self.capacity = capacity
         self.store = store
         self.reserve = reserve
-        self.takesWholeBatches = takesWholeBatches
+        self.dequeuesBatchesAtomically = dequeuesBatchesAtomically
     }
 
     var count: Int { store.count }
@@ -75,12 +75,12 @@ struct QueueState: Sendable {
     // MARK: Attempts. The caller runs `advance` after it has added one.
 
     mutating func put(_ elements: [QueueElement], _ done: @escaping Completion<[QueueElement]>) -> Ticket {
-        putting.append(attempt(.put(elements, next: 0), done))
+        enqueuing.append(attempt(.put(elements, next: 0), done))
         return lastTicket
     }
     /// Closes the queue after the enqueues that wait.
     mutating func close(_ done: @escaping Completion<[QueueElement]>) -> Ticket {
-        putting.append(attempt(.close, done))
+        enqueuing.append(attempt(.close, done))
         return lastTicket
     }
     /// Takes `count` elements. With `allowsSmallBatch` it takes what is left, at least one, once the queue is closed.
@@ -97,17 +97,17 @@ struct QueueState: Sendable {
 
     /// Returns whether the attempt still waits.
     func isWaiting(_ ticket: Ticket) -> Bool {
-        putting.firstIndex { $0.ticket == ticket } != nil || taking.firstIndex { $0.ticket == ticket } != nil
+        enqueuing.firstIndex { $0.ticket == ticket } != nil || taking.firstIndex { $0.ticket == ticket } != nil
     }
     mutating func setRegistration(_ registration: Registration, for ticket: Ticket) {
-        if let index = putting.firstIndex(where: { $0.ticket == ticket }) { putting[index].registration = registration }
+        if let index = enqueuing.firstIndex(where: { $0.ticket == ticket }) { enqueuing[index].registration = registration }
         if let index = taking.firstIndex(where: { $0.ticket == ticket }) { taking[index].registration = registration }
     }
 
     /// Cancels one waiting attempt. Elements that it has already taken are lost.
     mutating func cancel(_ ticket: Ticket) -> [Finished] {
-        if let index = putting.firstIndex(where: { $0.ticket == ticket }) {
-            return [QueueState.cancelled(putting.remove(at: index), "Enqueue")] + advance()
+        if let index = enqueuing.firstIndex(where: { $0.ticket == ticket }) {
+            return [QueueState.cancelled(enqueuing.remove(at: index), "Enqueue")] + advance()
         }
         if let index = taking.firstIndex(where: { $0.ticket == ticket }) {
             return [QueueState.cancelled(taking.remove(at: index), "Dequeue")] + advance()
@@ -118,14 +118,14 @@ struct QueueState: Sendable {
     mutating func closeCancellingPending() -> [Finished] {
         isClosed = true
         var finished: [Finished] = []
-        while let attempt = putting.popFirst() { finished.append(QueueState.cancelled(attempt, "Enqueue")) }
+        while let attempt = enqueuing.popFirst() { finished.append(QueueState.cancelled(attempt, "Enqueue")) }
         return finished + advance()
     }
     /// Closes the queue and cancels all attempts, because the queue is dropped.
     mutating func shutDown() -> [Finished] {
         isClosed = true
         var finished: [Finished] = []
-        while let attempt = putting.popFirst() { finished.append(QueueState.cancelled(attempt, "Enqueue")) }
+        while let attempt = enqueuing.popFirst() { finished.append(QueueState.cancelled(attempt, "Enqueue")) }
         while let attempt = taking.popFirst() { finished.append(QueueState.cancelled(attempt, "Dequeue")) }
         return finished
     }
@@ -143,9 +143,9 @@ struct QueueState: Sendable {
         var changed = true
         while changed {
             changed = false
-            while let attempt = putting.popFirst() {
+            while let attempt = enqueuing.popFirst() {
                 guard let next = step(attempt, &finished, &changed) else { continue }
-                putting.prepend(next)
+                enqueuing.prepend(next)
                 break
             }
             while let attempt = taking.popFirst() {
@@ -207,24 +207,24 @@ struct QueueState: Sendable {
         work = .close
         var available = store.count
         let isShort = available < needed
-        if isClosed, isShort, takesWholeBatches {
+        if isClosed, isShort, dequeuesBatchesAtomically {
             if available == 0 || !allowsSmallBatch { return .done(.failure(insufficient(needed, available))) }
             needed = available
         } else if isClosed, isShort {
             // There will never be enough elements: puts back what was taken.
-            store.giveBack(taken)
+            store.putBack(taken)
             taken = []
             if allowsSmallBatch, store.count > 0 {
                 available = store.count
                 needed = available
-            } else if allowsSmallBatch, !putting.isEmpty {
+            } else if allowsSmallBatch, !enqueuing.isEmpty {
                 // Waits for the enqueues to end first: one of them may still leave an element.
                 work = .take(needed: needed, taken: taken, allowsSmallBatch: allowsSmallBatch)
                 return .progress
             } else {
                 return .done(.failure(insufficient(needed, available)))
             }
-        } else if isShort, takesWholeBatches {
+        } else if isShort, dequeuesBatchesAtomically {
             work = .take(needed: needed, taken: taken, allowsSmallBatch: allowsSmallBatch)
             return .blocked
         }

@@ -33,11 +33,11 @@ private struct RandomGammaVisitor: FloatingVisitor {
             // Ordinals count the draws of one alpha after the other. In the output, the draws of all alphas alternate.
             let drawCount = draws.elementCount
             context.pool.parallelFor(output.count, grain: 256) { ordinals in
-                var sampling = GammaSampling(shape: alphas[ordinals.lowerBound / drawCount].number)
+                var sampling = GammaSampler(shape: alphas[ordinals.lowerBound / drawCount].number)
                 for ordinal in ordinals {
                     let (alpha, draw) = ordinal.quotientAndRemainder(dividingBy: drawCount)
-                    if draw == 0 { sampling = GammaSampling(shape: alphas[alpha].number) }
-                    let value = E.Compute(sampling.draw(ordinal, from: generator)).subnormalAsZero
+                    if draw == 0 { sampling = GammaSampler(shape: alphas[alpha].number) }
+                    let value = E.Compute(sampling.draw(ordinal, from: generator)).flushingSubnormal
                     output[draw * alphas.count + alpha] = E(compute: value)
                 }
             }

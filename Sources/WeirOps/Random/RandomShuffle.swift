@@ -29,7 +29,7 @@ private struct RandomShuffleVisitor: MovableVisitor {
             let value = context.input(0)
             let shape = value.shape
             guard shape.elementCount > 1, shape[0] > 1 else { return context.setOutput(0, value) }
-            let order = RandomShuffling.permutation(of: shape[0], from: state.reserve(words: shape[0] - 1))
+            let order = RandomPermutation.permutation(of: shape[0], from: state.reserve(words: shape[0] - 1))
             let width = shape.elementCount / shape[0]
             let rows = value.elements(E.self)
             let output = try context.output(0, dtype, shape).mutableElements(E.self)

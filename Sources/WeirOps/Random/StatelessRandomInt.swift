@@ -14,7 +14,7 @@ extension OpDefinition {
     .noGradient()
     .kernel(
         ["dtype": .index], gpu: ["dtype": .index], hostMemory: ["shape", "seed", "minval", "maxval"],
-        make: boundedKernel(bounds: 2) { try $0.statelessGenerator(seed: 1) })
+        make: uniformIntKernel(bounds: 2) { try $0.statelessGenerator(seed: 1) })
 
     static let statelessRandomUniformIntV2 = OpDefinition(
         "StatelessRandomUniformIntV2",
@@ -26,7 +26,7 @@ extension OpDefinition {
     // The schema allows unsigned dtypes, but TensorFlow has kernels for int32 and int64 only.
     .kernel(
         ["dtype": .index], gpu: ["dtype": .index], hostMemory: ["shape", "alg", "minval", "maxval"],
-        make: boundedKernel(bounds: 4) { try $0.keyedGenerator() })
+        make: uniformIntKernel(bounds: 4) { try $0.keyedGenerator() })
 
     /// Draws integers of which every bit is random.
     static let statelessRandomUniformFullInt = OpDefinition(
@@ -38,7 +38,7 @@ extension OpDefinition {
     .noGradient()
     .kernel(
         ["dtype": wideIntegers], gpu: ["dtype": wideIntegers], hostMemory: ["shape", "seed"],
-        make: fullKernel { try $0.statelessGenerator(seed: 1) })
+        make: fullIntKernel { try $0.statelessGenerator(seed: 1) })
 
     static let statelessRandomUniformFullIntV2 = OpDefinition(
         "StatelessRandomUniformFullIntV2",
@@ -49,7 +49,7 @@ extension OpDefinition {
     .noGradient()
     .kernel(
         ["dtype": wideIntegers], gpu: ["dtype": wideIntegers], hostMemory: ["shape", "alg"],
-        make: fullKernel { try $0.keyedGenerator() })
+        make: fullIntKernel { try $0.keyedGenerator() })
 }
 
 private let wideIntegers = DTypeSet(.int32, .int64, .uint32, .uint64)
@@ -57,7 +57,7 @@ private let wideIntegers = DTypeSet(.int32, .int64, .uint32, .uint64)
 /// A function that returns the generator for an execution.
 private typealias GeneratorSource = @Sendable (borrowing KernelContext) throws -> Philox
 
-private func boundedKernel(bounds: Int, _ source: @escaping GeneratorSource) -> KernelFactory.Make {
+private func uniformIntKernel(bounds: Int, _ source: @escaping GeneratorSource) -> KernelFactory.Make {
     { request in
         let dtype = try request.type("dtype")
         return .sync { context in
@@ -71,7 +71,7 @@ private func boundedKernel(bounds: Int, _ source: @escaping GeneratorSource) -> 
     }
 }
 
-private func fullKernel(_ source: @escaping GeneratorSource) -> KernelFactory.Make {
+private func fullIntKernel(_ source: @escaping GeneratorSource) -> KernelFactory.Make {
     { request in
         let dtype = try request.type("dtype")
         let fill =

@@ -52,7 +52,7 @@ private func readableKind(_ kind: String) -> String {
 }
 
 /// Finds the resource of a handle. It caches the last one, because most nodes always get the same handle.
-final class HandleLookup<R: KeptResource>: Sendable {
+final class HandleLookup<R: CacheableResource>: Sendable {
     private struct Found {
         let handle: Tensor
         let resource: R
@@ -114,7 +114,7 @@ final class HandleLookup<R: KeptResource>: Sendable {
 }
 
 /// Finds the resource of input 0 of an op that exists for resource handles and for references to two strings.
-struct EitherHandle<R: KeptResource>: Sendable {
+struct ResourceInput<R: CacheableResource>: Sendable {
     private let lookup: HandleLookup<R>?
 
     /// Makes the lookup for input 0 of the node.

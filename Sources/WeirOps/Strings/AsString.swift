@@ -57,7 +57,7 @@ private func texts<E: TensorElement>(_ text: @escaping @Sendable (E) -> ByteStri
 private struct NumberFormat: Sendable {
     /// The limit of width and precision. Wider numbers have no use, and take memory that the size of the input does not
     /// bound.
-    private static let widest = 4096
+    private static let maximumWidth = 4096
 
     private let modifiers: String
     /// The minimum number of characters of a string, and whether the string is at the left end.
@@ -85,9 +85,9 @@ private struct NumberFormat: Sendable {
         guard fill.allSatisfy({ " +-0#".contains($0) }) else {
             throw Status.invalidArgument("Fill argument not supported: \"\(fill)\"")
         }
-        guard width <= Self.widest, precision <= Self.widest else {
+        guard width <= Self.maximumWidth, precision <= Self.maximumWidth else {
             throw Status.invalidArgument(
-                "AsString: width \(width) and precision \(precision) must be at most \(Self.widest)")
+                "AsString: width \(width) and precision \(precision) must be at most \(Self.maximumWidth)")
         }
         self.width = width
         alignsLeft = fill == "-"
@@ -109,7 +109,7 @@ private struct NumberFormat: Sendable {
 
     private func write(_ format: String, _ values: any CVarArg...) -> ByteString {
         // The largest double has 309 digits before the decimal point.
-        var buffer = [CChar](repeating: 0, count: 2 * (Self.widest + 400))
+        var buffer = [CChar](repeating: 0, count: 2 * (Self.maximumWidth + 400))
         let count = withVaList(values) { vsnprintf(&buffer, buffer.count, format, $0) }
         return ByteString(buffer.prefix(max(0, min(Int(count), buffer.count - 1))).map { UInt8(bitPattern: $0) })
     }

@@ -15,7 +15,7 @@ extension OpDefinition {
             let input = context.input(0)
             let output = try context.output(0, .int32, input.shape).mutableElements(Int32.self)
             for (index, text) in input.elements(ByteString.self).enumerated() {
-                let count = countsCharacters ? text.bytes.count { !$0.continuesCharacter } : text.count
+                let count = countsCharacters ? text.bytes.count { !$0.isUTF8Continuation } : text.count
                 output[index] = Int32(clamping: count)
             }
         }

@@ -16,15 +16,15 @@ func stringMap(_ transform: @escaping @Sendable (ByteString) throws -> ByteStrin
 
 extension UInt8 {
     /// Whether the byte is white space by C's `isspace`: space, tab, line feed, vertical tab, form feed, carriage return.
-    var isBlank: Bool { self == 0x20 || 0x09...0x0d ~= self }
+    var isWhitespace: Bool { self == 0x20 || 0x09...0x0d ~= self }
     /// Whether the byte is a continuation byte of UTF-8.
-    var continuesCharacter: Bool { self & 0xc0 == 0x80 }
+    var isUTF8Continuation: Bool { self & 0xc0 == 0x80 }
 }
 
 extension [UInt8] {
     /// The bytes without white space at both ends.
     var stripped: ArraySlice<UInt8> {
-        guard let first = firstIndex(where: { !$0.isBlank }), let last = lastIndex(where: { !$0.isBlank }) else {
+        guard let first = firstIndex(where: { !$0.isWhitespace }), let last = lastIndex(where: { !$0.isWhitespace }) else {
             return []
         }
         return self[first...last]

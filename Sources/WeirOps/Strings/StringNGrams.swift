@@ -53,7 +53,7 @@ private func check(_ splits: [Int], _ count: Int) throws {
 
 private struct NGrams: Sendable {
     /// The limit of widths and padding. More has no use, and takes memory that the size of the input does not bound.
-    private static let widest = 1 << 20
+    private static let maximumWidth = 1 << 20
 
     let separator: [UInt8]
     let widths: [Int]
@@ -69,10 +69,10 @@ private struct NGrams: Sendable {
         rightPad = try request.bytes("right_pad")
         padWidth = try request.int("pad_width")
         keepsShort = try request.bool("preserve_short_sequences")
-        for width in widths where width < 1 || width > NGrams.widest {
+        for width in widths where width < 1 || width > NGrams.maximumWidth {
             throw Status.invalidArgument("ngram_widths must contain positive values, found \(width)")
         }
-        guard padWidth <= NGrams.widest else {
+        guard padWidth <= NGrams.maximumWidth else {
             throw Status.invalidArgument("Pad width \(padWidth) could lead to overflow")
         }
     }

@@ -80,11 +80,11 @@ private func splitText(_ context: borrowing KernelContext, _ parts: (ByteString)
 /// Splits at white space. After `limit` parts, if positive, the rest is one part, even if it is empty.
 private func words(_ text: [UInt8], _ limit: Int) -> [ArraySlice<UInt8>] {
     var found: [ArraySlice<UInt8>] = []
-    var rest = text.drop(while: \.isBlank)
+    var rest = text.drop(while: \.isWhitespace)
     while !rest.isEmpty {
-        let word = rest.prefix { !$0.isBlank }
+        let word = rest.prefix { !$0.isWhitespace }
         found.append(word)
-        rest = rest[word.endIndex...].drop(while: \.isBlank)
+        rest = rest[word.endIndex...].drop(while: \.isWhitespace)
         if limit > 0, found.count == limit { return found + [rest] }
     }
     return found

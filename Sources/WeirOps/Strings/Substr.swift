@@ -74,7 +74,7 @@ private func byteRange(_ count: Int, _ position: Int, _ length: Int) -> Range<In
 }
 
 private func characterRange(_ text: [UInt8], _ position: Int, _ length: Int) -> Range<Int>? {
-    let starts = text.indices.filter { !text[$0].continuesCharacter } + [text.count]
+    let starts = text.indices.filter { !text[$0].isUTF8Continuation } + [text.count]
     guard let range = byteRange(starts.count - 1, position, length) else { return nil }
     return starts[range.lowerBound]..<starts[range.upperBound]
 }

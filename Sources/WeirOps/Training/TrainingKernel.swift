@@ -9,7 +9,7 @@ struct TrainingInputs: Sendable {
     private(set) var variables: [VariableInput] = []
     /// The names of the variable and its slots in error messages.
     private(set) var names: [String] = []
-    private(set) var scalars: [(name: HyperName, index: Int)] = []
+    private(set) var scalars: [(name: HyperParameterName, index: Int)] = []
     private(set) var gradient = 0
     private(set) var gradientName = "grad"
     /// The input with the row indices of a sparse gradient; nil for a dense gradient.
@@ -27,7 +27,7 @@ struct TrainingInputs: Sendable {
                 gradientName = argument.name
             } else if argument.name == "indices" {
                 indices = index
-            } else if let name = HyperName(rawValue: argument.name) {
+            } else if let name = HyperParameterName(rawValue: argument.name) {
                 scalars.append((name, index))
             } else {
                 throw Status.internalError("\(request.op.name): no optimizer has an input '\(argument.name)'")
@@ -116,7 +116,7 @@ private struct TrainingVisitor<R: UpdateRule>: FloatingVisitor {
             try check.require(h)
             let gradient = context.input(inputs.gradient)
             let pool = context.pool
-            if inputs.variables.count == 1, inputs.indices == nil, R.covers(h) {
+            if inputs.variables.count == 1, inputs.indices == nil, R.applies(h) {
                 // A fast path for plain gradient descent, the most common update and often one of small variables.
                 try inputs.variables[0].cell(context, inputs.dtype).modify { variable in
                     guard gradient.shape == variable.shape else { throw inputs.mismatch(inputs.gradientName, variable, gradient) }
@@ -133,7 +133,7 @@ private struct TrainingVisitor<R: UpdateRule>: FloatingVisitor {
                     let rows = try inputs.requireSparse(tensors, gradient, indices)
                     if rows.isEmpty { return }
                     let width = tensors[0].shape.count(1...)
-                    if R.covers(h) {
+                    if R.applies(h) {
                         UpdateLoop<R, E>(tensors, gradient, h).runSparse(rows, width: width, pool)
                     } else {
                         UpdateLoop<R.General, E>(tensors, gradient, h).runSparse(rows, width: width, pool)
@@ -143,7 +143,7 @@ private struct TrainingVisitor<R: UpdateRule>: FloatingVisitor {
                 try VariableStorage.modify(cells) { tensors in
                     try inputs.requireDense(tensors, gradient)
                     let count = gradient.elementCount
-                    if R.covers(h) {
+                    if R.applies(h) {
                         UpdateLoop<R, E>(tensors, gradient, h).runDense(count, pool)
                     } else {
                         UpdateLoop<R.General, E>(tensors, gradient, h).runDense(count, pool)
@@ -167,7 +167,7 @@ enum HyperCheck: Sendable {
         guard h.lr > 0 || (h.multipliesLinear && h.lr >= 0) else {
             throw Status.invalidArgument("lr is not a positive scalar (or zero if multiply_linear_by_lr is set): []")
         }
-        for (name, value) in [(HyperName.l1, h.l1), (.l2, h.l2), (.l2Shrinkage, h.l2Shrinkage)] where !(value >= 0) {
+        for (name, value) in [(HyperParameterName.l1, h.l1), (.l2, h.l2), (.l2Shrinkage, h.l2Shrinkage)] where !(value >= 0) {
             throw Status.invalidArgument("\(name.label) is not a non-negative scalar: []")
         }
         guard h.lrPower <= 0 else { throw Status.invalidArgument("lr_power is not a non-positive scalar: []") }
@@ -220,7 +220,7 @@ private func handleNames(_ signature: String) -> Set<String> {
             shape = try shape.merging(c.input(index))
         } else if argument.type == .fixed(.resource) {
             shape = try shape.merging(StateShapes.variable(c, index, attribute: "T"))
-        } else if HyperName(rawValue: argument.name) != nil {
+        } else if HyperParameterName(rawValue: argument.name) != nil {
             try c.requireRank(index, 0)
         }
     }

@@ -21,12 +21,12 @@ protocol UpdateRule: Sendable {
     /// The rule for hyperparameters that this rule, a faster special case, does not cover.
     associatedtype General: UpdateRule = Self
     /// Whether this rule covers the hyperparameters; otherwise `General` is used.
-    static func covers<C: MathScalar>(_ h: HyperParameters<C>) -> Bool
+    static func applies<C: MathScalar>(_ h: HyperParameters<C>) -> Bool
 }
 
 extension UpdateRule {
     @inline(__always) static func prepare<C: MathScalar>(_ h: inout HyperParameters<C>) {}
-    @inline(__always) static func covers<C: MathScalar>(_ h: HyperParameters<C>) -> Bool { true }
+    @inline(__always) static func applies<C: MathScalar>(_ h: HyperParameters<C>) -> Bool { true }
 }
 
 /// The scalar inputs of a training op, named like the op's inputs, and its flags.
@@ -56,7 +56,7 @@ struct HyperParameters<C: MathScalar> {
     var updatesSlots = true
     var multipliesLinear = false
 
-    mutating func set(_ name: HyperName, _ value: C) {
+    mutating func set(_ name: HyperParameterName, _ value: C) {
         switch name {
         case .lr: lr = value
         case .alpha: alpha = value
@@ -80,7 +80,7 @@ struct HyperParameters<C: MathScalar> {
 }
 
 /// The names of the scalar inputs.
-enum HyperName: String, Sendable {
+enum HyperParameterName: String, Sendable {
     case lr, alpha, rho, momentum, epsilon, l1, l2, beta, beta1, beta2, logbase
     case l2Shrinkage = "l2_shrinkage"
     case lrPower = "lr_power"

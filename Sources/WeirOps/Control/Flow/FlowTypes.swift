@@ -16,7 +16,7 @@ extension OpDefinition {
     ///   - host: the dtypes in host memory.
     ///   - always: the arguments in host memory for every dtype.
     ///   - moved: the arguments in host memory for a dtype of `host`.
-    func passingKernels(
+    func forwardingKernels(
         host: DTypeSet, always: Set<String> = [], moved: Set<String>, make: @escaping KernelFactory.Make
     ) -> OpDefinition {
         kernel(["T": .all], gpu: ["T": DTypeSet.all.subtracting(host)], hostMemory: always, make: make)

@@ -25,7 +25,7 @@ extension OpDefinition {
             if let handle = c.handle(0) { c.setHandle(0, handle.dtype, handle.shape) }
         }
         .gradient { g in throw primitiveLoopGradient(g) }
-        .passingKernels(host: .flowHost, moved: ["data", "output"], make: passOn)
+        .forwardingKernels(host: .flowHost, moved: ["data", "output"], make: passOn)
     }
 
     private static func passing(_ name: String, _ signature: String) -> OpDefinition {
@@ -35,7 +35,7 @@ extension OpDefinition {
                 if let handle = c.handle(0) { c.setHandle(0, handle.dtype, handle.shape) }
             }
             .gradient { g in throw primitiveLoopGradient(g) }
-            .passingKernels(host: .flowHost, moved: ["data", "output"], make: passOn)
+            .forwardingKernels(host: .flowHost, moved: ["data", "output"], make: passOn)
     }
 
     /// `LoopCond`: passes the condition of a loop on. It fails when the step is cancelled, so that an endless loop ends.

@@ -21,7 +21,7 @@ extension OpDefinition {
                     return g.ops("Switch", [g.gradient(), wasTaken])[1]
                 }
             }
-            .passingKernels(host: .flowHost, always: ["value_index"], moved: ["inputs", "output"]) { _ in
+            .forwardingKernels(host: .flowHost, always: ["value_index"], moved: ["inputs", "output"]) { _ in
                 .sync { context in
                     for index in 0..<context.inputCount {
                         switch context.slot(index) {

@@ -19,7 +19,7 @@ extension OpDefinition {
                 if let handle = c.handle(0) { for output in 0..<2 { c.setHandle(output, handle.dtype, handle.shape) } }
             }
             .gradient(switchGradient)
-            .passingKernels(host: .switchHost, always: ["pred"], moved: ["data", "output_false", "output_true"]) { _ in
+            .forwardingKernels(host: .switchHost, always: ["pred"], moved: ["data", "output_false", "output_true"]) { _ in
                 .sync { context in
                     let predicate = context.input(1)
                     guard predicate.rank == 0 else { throw notScalar(predicate) }
@@ -40,7 +40,7 @@ extension OpDefinition {
         try c.requireRank(1, 0)
         ShapeFunctions.unchanged(&c)
     }
-    .passingKernels(host: .switchHost, always: ["output_index"], moved: ["data", "outputs"]) { _ in
+    .forwardingKernels(host: .switchHost, always: ["output_index"], moved: ["data", "outputs"]) { _ in
         .sync { context in
             let index = context.input(1)
             guard index.rank == 0 else { throw notScalar(index) }

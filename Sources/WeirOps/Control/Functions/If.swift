@@ -12,7 +12,7 @@ extension OpDefinition {
             name, "(cond: Tcond, input: Tin) -> (output: Tout)", "Tcond: type", "Tin: list(type) >= 0",
             "Tout: list(type) >= 0", "then_branch: func", "else_branch: func", "output_shapes: list(shape) = []"
         )
-        .shape(promisedShapes)
+        .shape(outputShapesFromAttribute)
         .calling(.conditional(["then_branch", "else_branch"]))
         .gradient { g in try ControlFlow.conditionalGradient(g) }
         .kernel(gpu: [:], hostMemory: ["cond"]) { request in
@@ -21,7 +21,7 @@ extension OpDefinition {
             let types = request.outputTypes
             return .async { context, done in
                 do {
-                    let branch = try context.input(0).truth() ? thenBranch : elseBranch
+                    let branch = try context.input(0).boolValue() ? thenBranch : elseBranch
                     let arguments = (1..<context.inputCount).map { context.input($0) }
                     branch.call(arguments, in: context.step) { done(callOutputs($0, types)) }
                 } catch {
@@ -40,7 +40,7 @@ extension OpDefinition {
             name, "(branch_index: int32, input: Tin) -> (output: Tout)", "Tin: list(type) >= 0",
             "Tout: list(type) >= 0", "branches: list(func) >= 1", "output_shapes: list(shape) = []"
         )
-        .shape(promisedShapes)
+        .shape(outputShapesFromAttribute)
         .calling(.selection("branches"))
         .gradient { g in try ControlFlow.conditionalGradient(g) }
         .kernel(gpu: [:], hostMemory: ["branch_index"]) { request in
@@ -62,6 +62,6 @@ extension OpDefinition {
 }
 
 /// Sets the output shapes to those of the node's attribute `output_shapes`.
-@Sendable func promisedShapes(_ c: inout ShapeContext) {
+@Sendable func outputShapesFromAttribute(_ c: inout ShapeContext) {
     for (index, shape) in (c.attributes.shapes("output_shapes") ?? []).enumerated() { c.setOutput(index, shape) }
 }

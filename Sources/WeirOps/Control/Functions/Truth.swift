@@ -5,7 +5,7 @@ extension Tensor {
     /// Converts a condition of any dtype to a bool. A number is true unless it is 0, a string unless it is empty. A tensor
     /// that is not a scalar is true if it has elements.
     /// - Throws: `invalidArgument` when a scalar has a dtype that cannot be converted.
-    func truth() throws(Status) -> Bool {
+    func boolValue() throws(Status) -> Bool {
         guard rank == 0 else { return elementCount > 0 }
         switch dtype {
         case .bool: return elements(Bool.self)[0]

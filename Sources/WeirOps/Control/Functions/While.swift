@@ -14,21 +14,21 @@ extension OpDefinition {
             name, "(input: T) -> (output: T)", "T: list(type) >= 0", "cond: func", "body: func",
             "output_shapes: list(shape) = []", "parallel_iterations: int = 10"
         )
-        .shape(promisedShapes)
+        .shape(outputShapesFromAttribute)
         .calling(.loop(condition: "cond", body: "body"))
         .gradient { g in try ControlFlow.loopGradient(g) }
         .kernel(gpu: [:]) { request in
             let condition = try NodeFunction(request, "cond"), body = try NodeFunction(request, "body")
             let types = request.outputTypes
             return .async { context, done in
-                LoopRun(condition, body, types, context.device, context.inputTensors, context.step, done).go()
+                WhileExecution(condition, body, types, context.device, context.inputTensors, context.step, done).go()
             }
         }
     }
 }
 
 /// One execution of a While node.
-private final class LoopRun: @unchecked Sendable {  // only the thread that runs `go` uses its fields, one thread at a time
+private final class WhileExecution: @unchecked Sendable {  // only the thread that runs `go` uses its fields, one thread at a time
     private let condition: NodeFunction
     private let body: NodeFunction
     private let types: [PortType]
@@ -56,15 +56,15 @@ private final class LoopRun: @unchecked Sendable {  // only the thread that runs
     func go() {
         while true {
             guard !step.cancellation.isCancelled else { return done(.failure(loopCancelled)) }
-            let meeting = CallMeeting()
+            let meeting = CallCompletionGate()
             call { result in
-                if let result = meeting.completed(result) { self.goOn(with: result) }
+                if let result = meeting.completed(result) { self.resume(with: result) }
             }
             guard let result = meeting.returned() else { return }
             guard take(result) else { return }
         }
     }
-    private func goOn(with result: Result<[Tensor], Status>) {
+    private func resume(with result: Result<[Tensor], Status>) {
         if take(result) { go() }
     }
 
@@ -92,7 +92,7 @@ private final class LoopRun: @unchecked Sendable {  // only the thread that runs
                     throw .invalidArgument(
                         "Expected a single scalar return value from WhileOp cond, got \(results.count) tensors.")
                 }
-                guard try results[0].truth() else {
+                guard try results[0].boolValue() else {
                     done(.success(values.map { .value($0) }))
                     return false
                 }
@@ -119,7 +119,7 @@ private final class LoopRun: @unchecked Sendable {  // only the thread that runs
 }
 
 /// Decides whether a call first returned or first completed. The later of the two events gets the result.
-private final class CallMeeting: Sendable {
+private final class CallCompletionGate: Sendable {
     private enum State: Sendable {
         case open, returned
         case completed(Result<[Tensor], Status>)

@@ -78,7 +78,7 @@ extension OpDefinition {
 }
 
 @Sendable private func tensorArrayKernel(_ request: KernelRequest) throws -> Kernel {
-    let dtype = try request.type("dtype"), shape = try request.shape("element_shape").requiringSaneSize()
+    let dtype = try request.type("dtype"), shape = try request.shape("element_shape").validatedSize()
     let isDynamic = try request.bool("dynamic_size"), clearsAfterRead = try request.bool("clear_after_read")
     let hasIdenticalShapes = request.attributes.bool("identical_element_shapes") ?? false
     let given = try request.string("tensor_array_name")

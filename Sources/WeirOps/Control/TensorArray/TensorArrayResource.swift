@@ -53,11 +53,11 @@ final class TensorArrayResource: Resource {
         return try gradients.withLock { gradients throws -> TensorArrayResource in
             if let found = gradients[source] { return found }
             let elementShape =
-                try prefix.map { try PartialShape($0).concatenating(forward.elementShape).requiringSaneSize() }
+                try prefix.map { try PartialShape($0).concatenating(forward.elementShape).validatedSize() }
                 ?? forward.elementShape
             var state = TensorArrayState(
                 name: "\(name)@\(source)", dtype: dtype, count: forward.count, elementShape: elementShape,
-                hasIdenticalShapes: forward.hasIdenticalShapes, isGradient: true, markedCount: forward.markedCount)
+                hasIdenticalShapes: forward.hasIdenticalShapes, isGradient: true, markedSize: forward.markedSize)
             try state.adoptShapes(of: forward, prepending: prefix ?? .scalar)
             let made = TensorArrayResource(state)
             gradients[source] = made

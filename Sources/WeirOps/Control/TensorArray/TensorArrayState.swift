@@ -40,7 +40,7 @@ struct TensorArrayState: Sendable {
     private(set) var isClosed = false
     private(set) var count: Int
     /// The number of elements of the last write of the whole array (split, unpack). -1 if there was none.
-    private(set) var markedCount: Int
+    private(set) var markedSize: Int
     /// The elements up to the highest index that was read or written.
     private var elements: [Element] = []
     /// The zeros that all unwritten elements share, however many are read.
@@ -51,7 +51,7 @@ struct TensorArrayState: Sendable {
 
     init(
         name: String, dtype: DType, count: Int, elementShape: PartialShape = .unknown, isDynamic: Bool = false,
-        clearsAfterRead: Bool = true, hasIdenticalShapes: Bool = false, isGradient: Bool = false, markedCount: Int = -1
+        clearsAfterRead: Bool = true, hasIdenticalShapes: Bool = false, isGradient: Bool = false, markedSize: Int = -1
     ) {
         self.name = name
         self.dtype = dtype
@@ -61,7 +61,7 @@ struct TensorArrayState: Sendable {
         self.clearsAfterRead = clearsAfterRead
         self.hasIdenticalShapes = hasIdenticalShapes
         self.isGradient = isGradient
-        self.markedCount = markedCount
+        self.markedSize = markedSize
     }
 
     func requireOpen() throws(Status) {
@@ -76,13 +76,13 @@ struct TensorArrayState: Sendable {
     /// Records a write of the whole array of `count` elements.
     mutating func mark(_ count: Int) throws(Status) {
         try requireOpen()
-        if !isGradient { markedCount = count }
+        if !isGradient { markedSize = count }
     }
     /// Returns the number of elements that pack and concat take.
     /// - Throws: `resourceExhausted` when there are more than `maximumIndex`.
-    func wholeCount() throws(Status) -> Int {
+    func packedCount() throws(Status) -> Int {
         try requireOpen()
-        let whole = isGradient && markedCount >= 0 ? markedCount : count
+        let whole = isGradient && markedSize >= 0 ? markedSize : count
         guard whole <= TensorArrayState.maximumIndex else {
             throw .resourceExhausted("TensorArray \(name) of \(whole) elements is too large to be put together")
         }
@@ -214,6 +214,6 @@ extension PartialShape {
         guard let merged = try? merging(other) else {
             throw .invalidArgument("PartialTensorShape: Incompatible shapes during merge: \(self) vs. \(other)")
         }
-        return try merged.requiringSaneSize()
+        return try merged.validatedSize()
     }
 }

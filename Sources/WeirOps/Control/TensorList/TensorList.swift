@@ -84,7 +84,7 @@ extension KernelContext {
         if let bad = dimensions.first(where: { $0 < -1 }) {
             throw Status.invalidArgument("Dimension \(bad) must be >= -1")
         }
-        return try PartialShape(dimensions.map { $0 < 0 ? nil : $0 }).requiringSaneSize()
+        return try PartialShape(dimensions.map { $0 < 0 ? nil : $0 }).validatedSize()
     }
 }
 

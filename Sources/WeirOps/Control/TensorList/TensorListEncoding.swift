@@ -60,7 +60,7 @@ extension TensorList {
         guard let dtype = DType(rawValue: UInt8(clamping: try reader.varint())) else { throw MetadataReader.malformed }
         elementDType = dtype
         maximumCount = Int(truncatingIfNeeded: try reader.varint())
-        elementShape = try reader.shape().requiringSaneSize()
+        elementShape = try reader.shape().validatedSize()
         var tensors = opaque.tensors[...]
         var next = missing[...]
         while !tensors.isEmpty || !next.isEmpty {

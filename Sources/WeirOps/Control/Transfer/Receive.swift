@@ -24,10 +24,10 @@ extension OpDefinition {
                     context.step.rendezvous.receive(key.at(context.frame)) { result in
                         switch result {
                         case .failure(let status): done(.failure(status))
-                        case .success(let delivery) where delivery.isDead: done(.success([.dead]))
-                        case .success(let delivery) where delivery.isOnHost && device.isHost: done(.success([.value(delivery.tensor)]))
-                        case .success(let delivery):
-                            device.copyToDevice(delivery.tensor, from: delivery.device, after: delivery.event) { result in
+                        case .success(let item) where item.isDead: done(.success([.dead]))
+                        case .success(let item) where item.isOnHost && device.isHost: done(.success([.value(item.tensor)]))
+                        case .success(let item):
+                            device.copyToDevice(item.tensor, from: item.device, after: item.event) { result in
                                 done(result.map { [.value($0)] })
                             }
                         }

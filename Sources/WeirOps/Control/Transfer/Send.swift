@@ -18,17 +18,17 @@ extension OpDefinition {
                 let dtype = try request.type("T")
                 let leavesRuntime = try request.bool("client_terminated")
                 return .sync { context in
-                    let delivery: RendezvousItem
+                    let item: RendezvousItem
                     if context.slot(0).isDead {
-                        delivery = .dead(dtype)
+                        item = .dead(dtype)
                     } else {
                         // A fetched tensor must not change afterwards, so the client gets a snapshot.
                         let value = leavesRuntime ? try context.input(0).snapshot() : context.input(0)
-                        delivery =
+                        item =
                             inHostMemory || context.device.isHost
                             ? RendezvousItem(value) : RendezvousItem(value, device: context.device, event: context.device.stream?.record())
                     }
-                    try context.step.rendezvous.send(key.at(context.frame), delivery)
+                    try context.step.rendezvous.send(key.at(context.frame), item)
                 }
             }
     }

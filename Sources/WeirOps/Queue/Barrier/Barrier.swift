@@ -41,7 +41,7 @@ extension OpDefinition {
     )
     .noGradient()
     .kernel { request in
-        let input = EitherHandle<BarrierResource>(request)
+        let input = ResourceInput<BarrierResource>(request)
         let cancelsPending = try request.bool("cancel_pending_enqueues")
         return .sync { context in try input.find(context).close(cancelsPending: cancelsPending) }
     }
@@ -58,7 +58,7 @@ extension OpDefinition {
             .shape(ShapeFunctions.scalar)
             .noGradient()
             .kernel { request in
-                let input = EitherHandle<BarrierResource>(request)
+                let input = ResourceInput<BarrierResource>(request)
                 return .sync { context in context.setOutput(0, Tensor(Int32(clamping: size(try input.find(context))))) }
             }
     }
@@ -66,7 +66,7 @@ extension OpDefinition {
 
 @Sendable private func barrierKernel(_ request: KernelRequest) throws -> Kernel {
     let types = try request.types("component_types"),
-        shapes = try request.shapes("shapes").map { try $0.requiringSaneSize() }
+        shapes = try request.shapes("shapes").map { try $0.validatedSize() }
     guard shapes.count == types.count else {
         throw Status.invalidArgument("All of the component shapes must be specified")
     }
@@ -79,7 +79,7 @@ extension OpDefinition {
                 + "capacity."
         )
     }
-    let node = try StateResource<BarrierResource>(request, nodeNameIsShared: false) { barrier in
+    let node = try NodeResource<BarrierResource>(request, nodeNameIsShared: false) { barrier in
         guard barrier.types == types else {
             throw Status.invalidArgument(
                 "Shared barrier '\(barrier.name)' has component types \(QueueSpecification.list(barrier.types)) "
@@ -101,7 +101,7 @@ extension OpDefinition {
 }
 
 @Sendable private func barrierInsertKernel(_ request: KernelRequest) throws -> Kernel {
-    let input = EitherHandle<BarrierResource>(request)
+    let input = ResourceInput<BarrierResource>(request)
     let component = try request.int("component_index")
     let dtype = try request.type("T")
     return .sync { context in
@@ -131,7 +131,7 @@ extension OpDefinition {
 
 @Sendable private func barrierTakeKernel(_ request: KernelRequest) throws -> Kernel {
     try requireNoTimeout(request)
-    let input = EitherHandle<BarrierResource>(request)
+    let input = ResourceInput<BarrierResource>(request)
     let allowsSmallBatch = try request.bool("allow_small_batch")
     let types = try request.types("component_types")
     return .async { context, done in

@@ -5,7 +5,7 @@ import WeirTensor
 
 /// A barrier on a device. A mutex protects its state. No thread blocks on a full or empty barrier: attempts that must wait
 /// are stored.
-final class BarrierResource: KeptResource {
+final class BarrierResource: CacheableResource {
     static let kind = "N10tensorflow7barrier7BarrierE"
 
     let name: String

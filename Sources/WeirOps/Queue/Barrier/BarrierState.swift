@@ -26,7 +26,7 @@ struct BarrierState: Sendable {
         ready = QueueState(
             label: "PriorityQueue", name: "\(name)_queue", capacity: QueueSpecification.unbounded,
             store: PriorityStore(),
-            takesWholeBatches: true)
+            dequeuesBatchesAtomically: true)
     }
 
     var incompleteCount: Int { incomplete.count }

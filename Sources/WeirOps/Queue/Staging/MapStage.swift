@@ -99,10 +99,10 @@ extension OpDefinition {
 /// Returns the staging map of a node, which is named by `shared_name` or else by the node.
 private func stagingMap<Order: StagingMapOrder>(
     _ request: KernelRequest, _ order: Order.Type
-) throws -> StateResource<StagingResource<StagingMapState<Order>>> {
+) throws -> NodeResource<StagingResource<StagingMapState<Order>>> {
     let limits = try StagingLimits(request)
     let width = try request.types("dtypes").count
-    return try StateResource(request, nodeNameIsShared: true) { _ in
+    return try NodeResource(request, nodeNameIsShared: true) { _ in
         StagingResource(StagingMapState(limits, width: width))
     }
 }

@@ -61,9 +61,9 @@ extension OpDefinition {
 }
 
 /// Returns the staging area of a node, which is named by `shared_name` or else by the node.
-private func stagingArea(_ request: KernelRequest) throws -> StateResource<StagingResource<StagingState>> {
+private func stagingArea(_ request: KernelRequest) throws -> NodeResource<StagingResource<StagingState>> {
     let limits = try StagingLimits(request)
-    return try StateResource(request, nodeNameIsShared: true) { _ in StagingResource(StagingState(limits)) }
+    return try NodeResource(request, nodeNameIsShared: true) { _ in StagingResource(StagingState(limits)) }
 }
 
 private func stagingKernel(

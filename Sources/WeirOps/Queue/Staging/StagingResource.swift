@@ -14,7 +14,7 @@ protocol StagingArea: Sendable {
 
 /// A staging area on a device. A mutex protects its state and the list of waiting operations. No thread blocks on a full or
 /// empty area.
-final class StagingResource<Area: StagingArea>: KeptResource {
+final class StagingResource<Area: StagingArea>: CacheableResource {
     static var kind: String { "N10tensorflow12_GLOBAL__N_1\(Area.self)E" }
 
     private struct Waiting: Sendable {

@@ -76,7 +76,7 @@ private func accumulator(_ name: String, _ signature: String, isSparse: Bool) ->
     .kernel(["dtype": .floating]) { request in
         let (dtype, shape) = (try request.type("dtype"), try request.shape("shape"))
         let takesMean = try request.string("reduction_type") == "MEAN"
-        let resource = try StateResource(request, nodeNameIsShared: false) { name in
+        let resource = try NodeResource(request, nodeNameIsShared: false) { name in
             GradientAccumulator(
                 name: name.name, dtype: dtype, shape: shape, isSparse: isSparse, takesMean: takesMean)
         }
@@ -104,7 +104,7 @@ private func scalar<E>(_ context: borrowing KernelContext, _ index: Int, _ name:
 }
 
 @Sendable private func applyKernel(_ request: KernelRequest) -> Kernel {
-    let handle = EitherHandle<GradientAccumulator>(request)
+    let handle = ResourceInput<GradientAccumulator>(request)
     return .sync { context in
         let accumulator = try handle.find(context)
         let step = try scalar(context, 1, "local_step", Int64.self)
@@ -113,7 +113,7 @@ private func scalar<E>(_ context: borrowing KernelContext, _ index: Int, _ name:
 }
 
 @Sendable private func sparseApplyKernel(_ request: KernelRequest) throws -> Kernel {
-    let handle = EitherHandle<GradientAccumulator>(request)
+    let handle = ResourceInput<GradientAccumulator>(request)
     let knowsShape = try request.bool("has_known_shape")
     return .sync { context in
         let accumulator = try handle.find(context)
@@ -125,7 +125,7 @@ private func scalar<E>(_ context: borrowing KernelContext, _ index: Int, _ name:
 }
 
 @Sendable private func takeKernel(_ request: KernelRequest) throws -> Kernel {
-    let handle = EitherHandle<GradientAccumulator>(request)
+    let handle = ResourceInput<GradientAccumulator>(request)
     let (dtype, isSparse) = (try request.type("dtype"), request.outputTypes.count > 1)
     return .async { context, done in
         do {
@@ -147,7 +147,7 @@ private func scalar<E>(_ context: borrowing KernelContext, _ index: Int, _ name:
 }
 
 @Sendable private func setStepKernel(_ request: KernelRequest) -> Kernel {
-    let handle = EitherHandle<GradientAccumulator>(request)
+    let handle = ResourceInput<GradientAccumulator>(request)
     return .sync { context in
         let accumulator = try handle.find(context)
         accumulator.setGlobalStep(try scalar(context, 1, "new_global_step", Int64.self))
@@ -155,7 +155,7 @@ private func scalar<E>(_ context: borrowing KernelContext, _ index: Int, _ name:
 }
 
 @Sendable private func countKernel(_ request: KernelRequest) -> Kernel {
-    let handle = EitherHandle<GradientAccumulator>(request)
+    let handle = ResourceInput<GradientAccumulator>(request)
     return .sync { context in
         let count = try handle.find(context).count
         context.setOutput(0, Tensor(Int32(clamping: count)))

@@ -8,7 +8,7 @@ public import WeirTensor
 /// enough.
 ///
 /// Each take increments the global step. Gradients of an earlier step are stale and are dropped.
-public final class GradientAccumulator: Resource, KeptResource {
+public final class GradientAccumulator: Resource, CacheableResource {
     /// The name of the C++ type that TensorFlow writes into handles.
     public static var kind: String { "N10tensorflow26ConditionalAccumulatorBaseE" }
 
@@ -38,7 +38,7 @@ public final class GradientAccumulator: Resource, KeptResource {
         var waiters: [Waiter] = []
         var lastID = 0
     }
-    private struct RendezvousItem {
+    private struct ReadyGradient {
         let waiter: Waiter
         let sum: GradientSum
         let count: Int
@@ -78,7 +78,7 @@ public final class GradientAccumulator: Resource, KeptResource {
     /// Adds a gradient, unless it is stale.
     /// - Throws: `invalidArgument` when its shape or dtype does not match.
     func apply(_ gradient: Gradient, localStep: Int64, _ pool: ComputePool) throws {
-        let ready = try state.withLock { state throws -> RendezvousItem? in
+        let ready = try state.withLock { state throws -> ReadyGradient? in
             guard localStep >= state.globalStep else {
                 state.dropped += 1
                 return nil
@@ -94,7 +94,7 @@ public final class GradientAccumulator: Resource, KeptResource {
     /// Waits for enough gradients, passes their mean or sum to `done`, and starts the next step.
     func take(_ required: Int, _ pool: ComputePool, _ cancellation: Cancellation, _ done: @escaping KernelCompletion) {
         // Registers while locked, so that a concurrent cancellation finds the waiter.
-        let (ready, isCancelled) = state.withLock { state -> (RendezvousItem?, Bool) in
+        let (ready, isCancelled) = state.withLock { state -> (ReadyGradient?, Bool) in
             state.lastID += 1
             let id = state.lastID
             var token: Cancellation.Token?
@@ -113,7 +113,7 @@ public final class GradientAccumulator: Resource, KeptResource {
     private static let cancelled = Status.cancelled("TakeGrad operation was cancelled")
 
     private func cancel(_ id: Int) {
-        let (waiter, ready) = state.withLock { state -> (Waiter?, RendezvousItem?) in
+        let (waiter, ready) = state.withLock { state -> (Waiter?, ReadyGradient?) in
             guard let index = state.waiters.firstIndex(where: { $0.id == id }) else { return (nil, nil) }
             let waiter = state.waiters.remove(at: index)
             return (waiter, takeReady(&state))
@@ -123,7 +123,7 @@ public final class GradientAccumulator: Resource, KeptResource {
     }
 
     /// Removes the first waiter and returns the gradients for it, if there are enough.
-    private func takeReady(_ state: inout State) -> RendezvousItem? {
+    private func takeReady(_ state: inout State) -> ReadyGradient? {
         guard let first = state.waiters.first, state.count >= first.required else { return nil }
         state.waiters.removeFirst()
         defer {
@@ -131,20 +131,20 @@ public final class GradientAccumulator: Resource, KeptResource {
             state.count = 0
             state.globalStep &+= 1
         }
-        return RendezvousItem(waiter: first, sum: state.sum, count: state.count)
+        return ReadyGradient(waiter: first, sum: state.sum, count: state.count)
     }
 
     /// Computes the mean, without the lock, and completes the waiter.
-    private func deliver(_ delivery: RendezvousItem) {
+    private func deliver(_ ready: ReadyGradient) {
         let result: Result<[EdgeValue], Status>
         do {
-            let tensors = try delivery.sum.result(
-                mean: takesMean, count: delivery.count, rows: shape[0], delivery.waiter.pool)
+            let tensors = try ready.sum.result(
+                mean: takesMean, count: ready.count, rows: shape[0], ready.waiter.pool)
             result = .success(tensors.map { .value($0) })
         } catch {
             result = .failure(Status(error))
         }
-        finish(delivery.waiter, result)
+        finish(ready.waiter, result)
     }
     private func finish(_ waiter: Waiter, _ result: Result<[EdgeValue], Status>) {
         if let token = waiter.token { waiter.cancellation.deregister(token) }

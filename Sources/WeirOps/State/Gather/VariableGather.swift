@@ -34,7 +34,7 @@ extension OpDefinition {
                         + "batch_dims = \(batch) dimensions")
             }
             let shape = try Shape(validating: Array(positions + size.dropFirst(batch + 1)))
-            return (shape, { try RowNumbers(indices, in: variable.shape, batch: batch) })
+            return (shape, { try RowIndices(indices, in: variable.shape, batch: batch) })
         }
     }
 
@@ -70,7 +70,7 @@ extension OpDefinition {
             return (
                 shape,
                 {
-                    try RowNumbers(slices: indices, depth: depth, in: variable.shape) { place, index in
+                    try RowIndices(slices: indices, depth: depth, in: variable.shape) { place, index in
                         let index = index.map(String.init).joined(separator: ",")
                         return .invalidArgument(
                             "indices\(place) = [\(index)] does not index into param shape \(variable.shape), "
@@ -85,7 +85,7 @@ extension OpDefinition {
 /// Computes the output shape of a gather and a function that checks the indices. The function runs after the output is
 /// allocated.
 private typealias GatherPlan =
-    @Sendable (_ variable: Tensor, _ indices: Tensor) throws -> (Shape, () throws -> RowNumbers)
+    @Sendable (_ variable: Tensor, _ indices: Tensor) throws -> (Shape, () throws -> RowIndices)
 
 private func gatherKernel(_ dtype: DType, _ plan: @escaping GatherPlan) -> Kernel {
     let lookup = HandleLookup<ResourceVariable>()
@@ -120,7 +120,7 @@ private func gatherKernel(_ dtype: DType, _ plan: @escaping GatherPlan) -> Kerne
     }
 }
 
-extension RowNumbers {
+extension RowIndices {
     /// Copies the rows of `source`, one after another, to `target`.
     func gather(from source: Tensor, to target: Tensor, in pool: ComputePool) {
         guard width > 0 else { return }

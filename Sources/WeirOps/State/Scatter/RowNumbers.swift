@@ -2,7 +2,7 @@ import WeirKernels
 import WeirTensor
 
 /// The indices of the rows that a gather or scatter op accesses, in order and checked against the shape.
-struct RowNumbers {
+struct RowIndices {
     /// The row indices; −1 for an index that is skipped.
     private(set) var rows: [Int]
     /// The number of elements of a row.
@@ -15,7 +15,7 @@ struct RowNumbers {
         self.width = width
         for (position, row) in rows.enumerated() where row < 0 || row >= count {
             throw Status.invalidArgument(
-                "indices\(RowNumbers.place(position, in: indices.shape)) = \(row) is not in [0, \(count))")
+                "indices\(RowIndices.place(position, in: indices.shape)) = \(row) is not in [0, \(count))")
         }
     }
 
@@ -29,7 +29,7 @@ struct RowNumbers {
         for (position, row) in rows.enumerated() {
             guard row >= 0, row < count else {
                 throw Status.invalidArgument(
-                    "indices\(RowNumbers.place(position, in: indices.shape)) = \(row) is not in [0, \(count))")
+                    "indices\(RowIndices.place(position, in: indices.shape)) = \(row) is not in [0, \(count))")
             }
             if batch > 0 { rows[position] = row + position / perBatch * count }
         }
@@ -40,10 +40,10 @@ struct RowNumbers {
     ///
     /// - Parameters:
     ///   - depth: the length of an index vector; at most the rank of `shape`.
-    ///   - skipsBad: whether an index out of range is skipped. Otherwise it is an error.
+    ///   - skipsOutOfRange: whether an index out of range is skipped. Otherwise it is an error.
     ///   - bad: makes the error for the index vector `index` at `place`.
     init(
-        slices indices: Tensor, depth: Int, in shape: Shape, skipsBad: Bool = false,
+        slices indices: Tensor, depth: Int, in shape: Shape, skipsOutOfRange: Bool = false,
         bad: (_ place: String, _ index: [Int]) -> Status
     ) throws {
         let numbers = try indices.integers("indices")
@@ -62,10 +62,10 @@ struct RowNumbers {
                 }
                 row = row * sizes[axis] + index
             }
-            if row < 0, !skipsBad {
+            if row < 0, !skipsOutOfRange {
                 let outer = Shape(indices.shape.dimensions.prefix(max(0, indices.rank - 1)))
                 throw bad(
-                    RowNumbers.place(position, in: outer), Array(numbers[position * depth..<(position + 1) * depth]))
+                    RowIndices.place(position, in: outer), Array(numbers[position * depth..<(position + 1) * depth]))
             }
             rows[position] = row
         }

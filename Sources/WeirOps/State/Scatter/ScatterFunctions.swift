@@ -6,7 +6,7 @@ import WeirTensor
 // The element functions of scatter ops.
 
 /// Writes updates to the rows of `target` with the given indices. A scalar update is used for every element.
-typealias ScatterAction = @Sendable (_ target: Tensor, _ updates: Tensor, RowNumbers, ComputePool) throws -> Void
+typealias ScatterAction = @Sendable (_ target: Tensor, _ updates: Tensor, RowIndices, ComputePool) throws -> Void
 
 /// Makes the kernel of an op from an action for its dtype.
 typealias ScatterKernel = @Sendable (@escaping ScatterAction) -> Kernel
@@ -34,7 +34,7 @@ enum RowMultiplication: RowFunction {
     @inline(__always) static func apply<E: NumericElement>(_ a: E, _ b: E) -> E { E.times(a, b) }
 }
 enum RowDivision: RowFunction {
-    @inline(__always) static func apply<E: NumericElement>(_ a: E, _ b: E) -> E { E.over(a, b) }
+    @inline(__always) static func apply<E: NumericElement>(_ a: E, _ b: E) -> E { E.dividedBy(a, b) }
     static func check<E: NumericElement>(_ updates: UnsafeBufferPointer<E>) throws {
         if E.dtype.isInteger, updates.contains(.zero) { throw Status.invalidArgument("Integer division by zero") }
     }
@@ -99,7 +99,7 @@ struct AssigningScatter: MovableVisitor {
     }
 }
 
-extension RowNumbers {
+extension RowIndices {
     /// Calls `body` for each row with its start in the target, its start in the updates, and its number of elements.
     ///
     /// A row of the target always belongs to one thread, so that several updates of one row are applied in order.

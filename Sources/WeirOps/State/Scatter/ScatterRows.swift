@@ -121,7 +121,7 @@ private func scatterRowsKernel(
             let pool = context.pool
             try cell.modify { target in
                 try requireRows(target.shape, indices.shape, updates.shape, requirePrefix)
-                let rows = try RowNumbers(indices, count: target.dimension(0), width: target.shape.width(after: 1))
+                let rows = try RowIndices(indices, count: target.dimension(0), width: target.shape.width(after: 1))
                 if !rows.rows.isEmpty { try action(target, updates, rows, pool) }
             }
             variable.passOn(context)

@@ -97,8 +97,8 @@ private func scatterSlicesKernel(_ request: KernelRequest) throws -> ScatterKern
             try cell.modify { target in
                 let depth = try requireSlices(target.shape, indices.shape, updates.shape)
                 if updates.elementCount == 0 { return }
-                let rows = try RowNumbers(
-                    slices: indices, depth: depth, in: target.shape, skipsBad: policy == "IGNORE"
+                let rows = try RowIndices(
+                    slices: indices, depth: depth, in: target.shape, skipsOutOfRange: policy == "IGNORE"
                 ) { place, index in
                     let index = index.map(String.init).joined(separator: ", ")
                     return .invalidArgument("indices\(place) = [\(index)] does not index into shape \(target.shape)")

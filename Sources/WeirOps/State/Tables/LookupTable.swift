@@ -4,7 +4,7 @@ import WeirKernels
 public import WeirTensor
 
 /// A table of keys and values that outlives steps.
-public final class LookupTable: Resource, KeptResource {
+public final class LookupTable: Resource, CacheableResource {
     /// The name of the C++ type that TensorFlow writes into handles.
     public static var kind: String { "N10tensorflow6lookup15LookupInterfaceE" }
 
@@ -70,13 +70,13 @@ public final class LookupTable: Resource, KeptResource {
             throw Status.invalidArgument(
                 "Expected shape \(valueShape) or \(shape) for default value, got \(fallback.shape)")
         }
-        let settled = guarded.withLock { table -> Guarded? in
+        let initialized = guarded.withLock { table -> Guarded? in
             kind == .initializable && table.isInitialized ? table : nil
         }
-        guard settled != nil || kind == .mutable else { throw Status.failedPrecondition("Table not initialized.") }
+        guard initialized != nil || kind == .mutable else { throw Status.failedPrecondition("Table not initialized.") }
         let output = try Tensor(valueType, shape)
-        if let settled {
-            settled.storage.find(keys, fallback, into: output)
+        if let initialized {
+            initialized.storage.find(keys, fallback, into: output)
         } else {
             guarded.withLock { $0.storage.find(keys, fallback, into: output) }
         }

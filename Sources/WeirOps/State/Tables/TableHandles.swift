@@ -108,10 +108,10 @@ private func tableMaker(
 
 private func tableOf(
     _ request: KernelRequest, _ kind: LookupTable.Kind, _ vectors: Bool
-) throws -> StateResource<LookupTable> {
+) throws -> NodeResource<LookupTable> {
     let (key, value) = (try request.type("key_dtype"), try request.type("value_dtype"))
     let make = try tableMaker(request, kind, vectors)
-    return try StateResource(
+    return try NodeResource(
         request, nodeNameIsShared: request.bool("use_node_name_sharing"), check: { try $0.require(key, value) },
         make: { try make($0.container, $0.name) })
 }

@@ -12,21 +12,21 @@ struct TableIndex<K: TableKey> {
     /// The keys, by row.
     private(set) var keys: [K] = []
     /// The slots of a hash table with linear probing that is at most half full: a row, or −1 if the slot is empty.
-    private var places: [Int32] = [Int32](repeating: -1, count: 16)
+    private var slots: [Int32] = [Int32](repeating: -1, count: 16)
     private let seed = UInt64.random(in: 0 ... .max)
     /// The maximum number of keys. Rows are stored as 32-bit integers.
     static var maximumCount: Int { 1 << 30 }
 
     @inline(__always)
-    private func home(_ key: K) -> Int { Int(truncatingIfNeeded: key.tableHash(seed)) & (places.count &- 1) }
+    private func home(_ key: K) -> Int { Int(truncatingIfNeeded: key.tableHash(seed)) & (slots.count &- 1) }
     @inline(__always)
-    private func next(_ place: Int) -> Int { (place &+ 1) & (places.count &- 1) }
+    private func next(_ place: Int) -> Int { (place &+ 1) & (slots.count &- 1) }
 
     @inline(__always)
     func row(of key: K) -> Int? {
         var place = home(key)
         while true {
-            let row = Int(places[place])
+            let row = Int(slots[place])
             if row < 0 { return nil }
             if K.isSame(keys[row], key) { return row }
             place = next(place)
@@ -36,8 +36,8 @@ struct TableIndex<K: TableKey> {
     /// Adds a key, which must not be in the table.
     mutating func append(_ key: K) {
         keys.append(key)
-        if keys.count * 2 > places.count {
-            places = [Int32](repeating: -1, count: places.count * 2)
+        if keys.count * 2 > slots.count {
+            slots = [Int32](repeating: -1, count: slots.count * 2)
             for row in keys.indices { enter(row) }
         } else {
             enter(keys.count - 1)
@@ -45,8 +45,8 @@ struct TableIndex<K: TableKey> {
     }
     private mutating func enter(_ row: Int) {
         var place = home(keys[row])
-        while places[place] >= 0 { place = next(place) }
-        places[place] = Int32(truncatingIfNeeded: row)
+        while slots[place] >= 0 { place = next(place) }
+        slots[place] = Int32(truncatingIfNeeded: row)
     }
 
     /// Removes a key and moves the last key to its row.
@@ -54,21 +54,21 @@ struct TableIndex<K: TableKey> {
     mutating func remove(_ key: K) -> Int? {
         guard let row = row(of: key) else { return nil }
         var empty = place(of: row)
-        places[empty] = -1
+        slots[empty] = -1
         // Moves the following entries up, so that no search stops at the empty slot too early.
         var place = next(empty)
-        while places[place] >= 0 {
-            let distance = (place &- home(keys[Int(places[place])])) & (places.count - 1)
-            if distance >= (place &- empty) & (places.count - 1) {
-                places[empty] = places[place]
-                places[place] = -1
+        while slots[place] >= 0 {
+            let distance = (place &- home(keys[Int(slots[place])])) & (slots.count - 1)
+            if distance >= (place &- empty) & (slots.count - 1) {
+                slots[empty] = slots[place]
+                slots[place] = -1
                 empty = place
             }
             place = next(place)
         }
         let last = keys.count - 1
         if row != last {
-            places[self.place(of: last)] = Int32(truncatingIfNeeded: row)
+            slots[self.place(of: last)] = Int32(truncatingIfNeeded: row)
             keys[row] = keys[last]
         }
         keys.removeLast()
@@ -77,13 +77,13 @@ struct TableIndex<K: TableKey> {
     /// Returns the slot of a row. It compares rows, not keys, because a NaN is not equal to itself.
     private func place(of row: Int) -> Int {
         var place = home(keys[row])
-        while Int(places[place]) != row { place = next(place) }
+        while Int(slots[place]) != row { place = next(place) }
         return place
     }
 
     mutating func removeAll() {
         keys = []
-        places = [Int32](repeating: -1, count: 16)
+        slots = [Int32](repeating: -1, count: 16)
     }
 }
 

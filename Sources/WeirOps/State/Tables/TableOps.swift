@@ -67,7 +67,7 @@ func tableOp(
         .shape(shape)
         .noGradient()
         .kernel { request in
-            let handle = EitherHandle<LookupTable>(request)
+            let handle = ResourceInput<LookupTable>(request)
             let run = try make(request)
             return .sync { context in try run(handle.find(context), context) }
         }

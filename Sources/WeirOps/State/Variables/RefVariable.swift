@@ -4,7 +4,7 @@ import WeirKernels
 public import WeirTensor
 
 /// A variable that graphs access by reference (`VariableV2`).
-final class RefVariable: KeptResource {
+final class RefVariable: CacheableResource {
     static var kind: String { "N10tensorflow9LegacyVarE" }
     let cell: VariableStorage
     private let closed = Atomic<Bool>(false)
@@ -48,7 +48,7 @@ private func refVariable(_ name: String) -> OpDefinition {
     .noGradient()
     .kernel(gpu: ["dtype": StateTypes.gpuReference]) { request in
         let (name, dtype) = (request.name, try request.type("dtype"))
-        let variable = try StateResource<RefVariable>(request, nodeNameIsShared: true) { found in
+        let variable = try NodeResource<RefVariable>(request, nodeNameIsShared: true) { found in
             guard found.cell.dtype == dtype else {
                 throw Status.invalidArgument(
                     "Variable '\(found.cell.name)' is of type \(found.cell.dtype), not \(dtype)")

@@ -4,7 +4,7 @@ import WeirKernels
 public import WeirTensor
 
 /// A variable that graphs access by a resource handle (`VarHandleOp`).
-public final class ResourceVariable: Resource, KeptResource {
+public final class ResourceVariable: Resource, CacheableResource {
     /// The name of the C++ type that TensorFlow writes into handles.
     public static var kind: String { "N10tensorflow3VarE" }
     /// The storage of the value, which is empty until the first assignment.

@@ -16,8 +16,8 @@ struct RegexAutomaton {
 
     private struct State: Hashable {
         /// The instructions to which the last character has led, in ascending order.
-        var instructions: RegexRuns
-        var behind: RegexSyntax.Neighbour
+        var instructions: InstructionSet
+        var behind: RegexSyntax.CharacterKind
     }
 
     private let program: RegexProgram
@@ -38,7 +38,7 @@ struct RegexAutomaton {
     private var round = 0
     private var stack: [Int] = []
     /// The positions at which matches of the last text begin, if it was read backward.
-    private(set) var starts = RegexStarts()
+    private(set) var starts = PositionSet()
 
     init(_ program: RegexProgram, isBackward: Bool, memory: Int) {
         self.program = program
@@ -57,8 +57,8 @@ struct RegexAutomaton {
         transitions = []
         others = [:]
         // No instruction has the number -1, so no other state is equal to state 0.
-        _ = add(State(instructions: RegexRuns([-1...(-1)]), behind: .other))
-        _ = add(State(instructions: RegexRuns(isBackward ? [] : [0...0]), behind: .edge))
+        _ = add(State(instructions: InstructionSet([-1...(-1)]), behind: .other))
+        _ = add(State(instructions: InstructionSet(isBackward ? [] : [0...0]), behind: .edge))
     }
 
     /// The number of transitions of a state: one for each class, one for the edge, and one for invalid bytes.
@@ -140,7 +140,7 @@ struct RegexAutomaton {
             guard pays else { return nil }
             number = numbers[state] ?? add(state)
         }
-        let neighbour: RegexSyntax.Neighbour = symbol == Self.edge ? .edge : .init(symbol)
+        let neighbour: RegexSyntax.CharacterKind = symbol == Self.edge ? .edge : .init(symbol)
         let (targets, accepts) = step(states[number], symbol, neighbour)
         var following = 0
         if isBackward || !targets.runs.isEmpty {
@@ -158,8 +158,8 @@ struct RegexAutomaton {
     }
 
     /// Returns the instructions to which a symbol leads, and whether there is a match before it.
-    private mutating func step(_ state: State, _ symbol: UInt32, _ ahead: RegexSyntax.Neighbour) -> (targets: RegexRuns, accepts: Bool) {
-        var targets = RegexRuns()
+    private mutating func step(_ state: State, _ symbol: UInt32, _ ahead: RegexSyntax.CharacterKind) -> (targets: InstructionSet, accepts: Bool) {
+        var targets = InstructionSet()
         var accepts = false
         round += 1
         // Backward, a match may end at any position, so a new thread starts at each.
@@ -174,8 +174,8 @@ struct RegexAutomaton {
     /// Follows all paths from `instruction` that consume nothing. Adds the instructions behind those that consume `symbol`
     /// to `targets`.
     private mutating func follow(
-        _ instruction: Int, _ behind: RegexSyntax.Neighbour, _ symbol: UInt32, _ ahead: RegexSyntax.Neighbour,
-        _ targets: inout RegexRuns, _ accepts: inout Bool
+        _ instruction: Int, _ behind: RegexSyntax.CharacterKind, _ symbol: UInt32, _ ahead: RegexSyntax.CharacterKind,
+        _ targets: inout InstructionSet, _ accepts: inout Bool
     ) {
         var at = instruction
         while true {

@@ -14,9 +14,9 @@ struct RegexMatcher {
     private var text: [UInt8] = []
     /// The number of positions that a match consists of.
     private var placeCount = 0
-    private var knowledge = Knowledge.none
+    private var knowledge = AutomatonResult.none
     /// The number of thread steps before the automaton is used.
-    private var patience = 0
+    private var stepBudget = 0
     /// The start and end of the last match and of its groups; -1 for a group that did not participate.
     private(set) var places: [Int] = []
 
@@ -24,18 +24,18 @@ struct RegexMatcher {
     private var reached: [Int]
     private var round = 0
     private var threads = Threads()
-    private var survivors = Threads()
+    private var nextThreads = Threads()
     private var stack: [Pending] = []
     /// The positions that the current thread has recorded.
-    private var noted: [Int] = []
+    private var currentCaptures: [Int] = []
 
     /// What the automaton has found for the current text.
-    private enum Knowledge {
+    private enum AutomatonResult {
         case none
         /// The automaton knows where matches begin.
         case starts
         /// The automaton has given up.
-        case nothingToKnow
+        case gaveUp
     }
 
     /// The instructions of the threads, by descending priority, and the recorded positions of each thread, one thread after
@@ -86,9 +86,9 @@ struct RegexMatcher {
         self.text = text
         placeCount = isFull ? 0 : 2 * (groupCount + 1)
         // A short simulation of the threads is tried first. If it finds no match, little time is lost.
-        patience = isFirstEnough ? text.count / 8 : 0
+        stepBudget = isFirstEnough ? text.count / 8 : 0
         knowledge = .none
-        noted = [Int](repeating: -1, count: placeCount)
+        currentCaptures = [Int](repeating: -1, count: placeCount)
     }
 
     /// Searches the leftmost match from `start` on. If several begin there, it is the one that a backtracking matcher finds
@@ -96,8 +96,8 @@ struct RegexMatcher {
     /// - Throws: `cancelled` when the step has ended.
     mutating func match(from start: Int) throws(Status) -> Bool {
         if knowledge == .none {
-            if patience > 0, let isFound = try run(from: start, isAnchored: false, steps: patience) { return isFound }
-            knowledge = try automaton.read(text, cancellation) == nil ? .nothingToKnow : .starts
+            if stepBudget > 0, let isFound = try run(from: start, isAnchored: false, steps: stepBudget) { return isFound }
+            knowledge = try automaton.read(text, cancellation) == nil ? .gaveUp : .starts
         }
         guard knowledge == .starts else { return try run(from: start, isAnchored: false, steps: .max) ?? false }
         guard let place = automaton.starts.first(from: start) else { return false }
@@ -111,17 +111,17 @@ struct RegexMatcher {
         var steps = steps
         var position = start
         var isFound = false
-        survivors.clear()
+        nextThreads.clear()
         round += 1
         while true {
             guard !cancellation.isCancelled else { throw Self.cancelled }
             // The new thread has a lower priority than all threads that began further left.
             if !isFound, position == start || !isAnchored {
-                for slot in noted.indices { noted[slot] = -1 }
+                for slot in currentCaptures.indices { currentCaptures[slot] = -1 }
                 follow(0, position)
             }
-            swap(&threads, &survivors)
-            survivors.clear()
+            swap(&threads, &nextThreads)
+            nextThreads.clear()
             if threads.instructions.isEmpty, isFound || isAnchored { return isFound }
             steps -= threads.instructions.count + 1
             if steps < 0 { return nil }
@@ -156,10 +156,10 @@ struct RegexMatcher {
             // The fast path: the next instruction also consumes, and the recorded positions stay the same.
             if reached[instruction] == round { return }
             reached[instruction] = round
-            survivors.instructions.append(instruction)
-            for slot in 0..<placeCount { survivors.places.append(threads.places[place + slot]) }
+            nextThreads.instructions.append(instruction)
+            for slot in 0..<placeCount { nextThreads.places.append(threads.places[place + slot]) }
         default:
-            for slot in 0..<placeCount { noted[slot] = threads.places[place + slot] }
+            for slot in 0..<placeCount { currentCaptures[slot] = threads.places[place + slot] }
             follow(instruction, position)
         }
     }
@@ -169,7 +169,7 @@ struct RegexMatcher {
         walk(instruction, position)
         while let task = stack.popLast() {
             switch task {
-            case .restore(let slot, let place): noted[slot] = place
+            case .restore(let slot, let place): currentCaptures[slot] = place
             case .follow(let instruction): walk(instruction, position)
             }
         }
@@ -183,8 +183,8 @@ struct RegexMatcher {
             reached[at] = round
             switch program.instructions[at] {
             case .consume, .accept:
-                survivors.instructions.append(at)
-                for place in noted { survivors.places.append(place) }
+                nextThreads.instructions.append(at)
+                for place in currentCaptures { nextThreads.places.append(place) }
                 return
             case .jump(let target): at = target
             case .split(let first, let second):
@@ -192,8 +192,8 @@ struct RegexMatcher {
                 at = first
             case .save(let slot):
                 if slot < placeCount {
-                    stack.append(.restore(slot: slot, noted[slot]))
-                    noted[slot] = position
+                    stack.append(.restore(slot: slot, currentCaptures[slot]))
+                    currentCaptures[slot] = position
                 }
                 at += 1
             case .check(let assertion):
@@ -203,7 +203,7 @@ struct RegexMatcher {
         }
     }
 
-    private func neighbour(_ position: Int) -> RegexSyntax.Neighbour {
+    private func neighbour(_ position: Int) -> RegexSyntax.CharacterKind {
         text.indices.contains(position) ? .init(UInt32(text[position])) : .edge
     }
 

@@ -5,8 +5,8 @@ import WeirTensor
 ///
 /// Not supported: Unicode scripts (`\p{Greek}`; categories such as `\pL` are supported) and single bytes (`\C`).
 struct RegexParser {
-    private static let deepestNesting = 250
-    private static let mostRepetitions = 1000
+    private static let maximumNesting = 250
+    private static let maximumRepetition = 1000
 
     let pattern: [Unicode.Scalar]
     var position = 0
@@ -54,7 +54,7 @@ struct RegexParser {
 
     private mutating func alternatives() throws(Status) -> RegexSyntax {
         depth += 1
-        guard depth <= Self.deepestNesting else { throw problem("expression nests too deeply", "\(depth)") }
+        guard depth <= Self.maximumNesting else { throw problem("expression nests too deeply", "\(depth)") }
         defer { depth -= 1 }
         let outer = flags
         var choices = [try sequence()]
@@ -130,7 +130,7 @@ struct RegexParser {
                 position = start
                 return nil
             }
-            guard max(minimum, maximum ?? 0) <= Self.mostRepetitions, maximum ?? minimum >= minimum else {
+            guard max(minimum, maximum ?? 0) <= Self.maximumRepetition, maximum ?? minimum >= minimum else {
                 throw problem("invalid repetition size", text(start..<position))
             }
             return (minimum, maximum)
@@ -142,7 +142,7 @@ struct RegexParser {
         var value: Int?
         while let digit = next, ("0"..."9").contains(digit) {
             // The value saturates, so that it cannot overflow.
-            value = min(Self.mostRepetitions + 1, (value ?? 0) * 10 + Int(digit.value - 0x30))
+            value = min(Self.maximumRepetition + 1, (value ?? 0) * 10 + Int(digit.value - 0x30))
             position += 1
         }
         return value

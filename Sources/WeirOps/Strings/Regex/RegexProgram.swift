@@ -17,7 +17,7 @@ struct RegexProgram: Sendable {
     }
 
     /// The maximum number of instructions. A short pattern with counted repetitions can expand to very many.
-    private static let longest = 20_000
+    private static let maximumInstructionCount = 20_000
 
     private(set) var instructions: [Instruction] = []
     /// The program that matches the reversed text, without groups. It is never longer than the forward one.
@@ -44,7 +44,7 @@ struct RegexProgram: Sendable {
     subscript(index: Int, isBackward: Bool) -> Instruction { isBackward ? backward[index] : instructions[index] }
 
     private mutating func emit(_ instruction: Instruction) throws(Status) {
-        guard instructions.count < Self.longest else { throw .invalidArgument("pattern too large - compile failed") }
+        guard instructions.count < Self.maximumInstructionCount else { throw .invalidArgument("pattern too large - compile failed") }
         instructions.append(instruction)
     }
 

@@ -1,5 +1,5 @@
 /// A set of instruction numbers, stored as ranges. Most patterns are sequences, whose numbers form few ranges.
-struct RegexRuns: Hashable {
+struct InstructionSet: Hashable {
     private(set) var runs: [ClosedRange<Int32>]
 
     init(_ runs: [ClosedRange<Int32>] = []) { self.runs = runs }

@@ -1,5 +1,5 @@
 /// A set of positions in a text, one bit for each.
-struct RegexStarts {
+struct PositionSet {
     private var words: [UInt64] = []
 
     /// Removes all positions and makes room for those below `count`.

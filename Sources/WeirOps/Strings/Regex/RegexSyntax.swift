@@ -14,7 +14,7 @@ indirect enum RegexSyntax {
         case textStart, textEnd, lineStart, lineEnd, wordBoundary, noWordBoundary
 
         /// Returns whether the assertion holds between two characters.
-        func holds(_ left: Neighbour, _ right: Neighbour) -> Bool {
+        func holds(_ left: CharacterKind, _ right: CharacterKind) -> Bool {
             switch self {
             case .textStart: left == .edge
             case .textEnd: right == .edge
@@ -27,7 +27,7 @@ indirect enum RegexSyntax {
     }
 
     /// The kinds of characters that assertions distinguish. `edge` is an edge of the text.
-    enum Neighbour {
+    enum CharacterKind {
         case edge, newline, word, other
 
         init(_ scalar: UInt32) {

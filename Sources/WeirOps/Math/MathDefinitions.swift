@@ -66,7 +66,7 @@ extension OpDefinition {
         OpDefinition(name, "(y: T, dy: T) -> (z: T)", MathTypes.inexact)
             .shape(ShapeFunctions.unchanged)
             .elementwise(.same, binary: loop)
-            .kernel(["T": .inexact], gpu: ["T": gpu]) { request in
+            .kernel(["T": .floatingOrComplex], gpu: ["T": gpu]) { request in
                 let type = try request.type("T")
                 guard let loop = loop(type) else { throw request.unsupportedType("T") }
                 return .elementwiseUnbroadcast(loop, type)

@@ -56,7 +56,7 @@ extension OpDefinition {
 
 @Sendable private func tensorArrayGatherKernel(_ request: KernelRequest) throws -> Kernel {
     let input = request.tensorArrayInput
-    let dtype = try request.type("dtype"), elementShape = try request.shape("element_shape").requiringSaneSize()
+    let dtype = try request.type("dtype"), elementShape = try request.shape("element_shape").validatedSize()
     let takesAll = request.inputTypes.count == 2
     return .sync { context in
         let array = try input.find(context)
@@ -64,7 +64,7 @@ extension OpDefinition {
         let count = try array.withState { state throws -> Int in
             try state.requireOpen()
             try state.refine(elementShape)
-            return takesAll ? try state.wholeCount() : 0
+            return takesAll ? try state.packedCount() : 0
         }
         let indices: [Int]
         if takesAll {
@@ -102,7 +102,7 @@ extension OpDefinition {
             )
         }
         let output = try context.output(0, dtype, try Shape(validating: [values.count] + first.dimensions))
-        try TensorAssembly.fill(output, with: values) { _ in 0 }
+        try TensorConcatenation.fill(output, with: values) { _ in 0 }
     }
 }
 

@@ -93,7 +93,7 @@ private func tensorListConcatGradient(_ g: GradientContext) -> Output {
 
 @Sendable private func tensorListConcatKernel(_ request: KernelRequest) throws -> Kernel {
     let dtype = try request.type("element_dtype")
-    let attribute = try request.attributes.shape("element_shape")?.requiringSaneSize() ?? .unknown
+    let attribute = try request.attributes.shape("element_shape")?.validatedSize() ?? .unknown
     let isSecond = request.inputTypes.count > 1
     return .sync { context in
         let list = try context.tensorList(0)
@@ -144,7 +144,7 @@ private func tensorListConcatGradient(_ g: GradientContext) -> Output {
             lengths.append(count)
         }
         let output = try context.output(0, dtype, try Shape(validating: [total] + known.dimensions))
-        try TensorAssembly.fill(output, with: list.elements) { lengths[$0] * known.elementCount }
+        try TensorConcatenation.fill(output, with: list.elements) { lengths[$0] * known.elementCount }
         context.setOutput(1, Tensor(lengths.map { Int64($0) }))
     }
 }

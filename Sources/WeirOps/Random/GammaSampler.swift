@@ -7,7 +7,7 @@ import WeirKernels
 
 /// A sampler of gamma distributions with scale 1, by Marsaglia and Tsang's rejection method ("A Simple Method for Generating
 /// Gamma Variables", 2000). It computes in double precision.
-struct GammaSampling {
+struct GammaSampler {
     private let shape: Double
     private let d: Double
     private let c: Double
@@ -44,7 +44,7 @@ struct GammaSampling {
             // The first condition almost always holds when the second does, and takes no logarithms.
             guard u < 1 - 0.0331 * (x * x) * (x * x) || log(u) < 0.5 * x * x + d * (1 - v + log(v)) else { continue }
             guard shape < 1 else { return d * v }
-            return (d * v * pow(numbers.nextUniform(), 1 / shape).subnormalAsZero).subnormalAsZero
+            return (d * v * pow(numbers.nextUniform(), 1 / shape).flushingSubnormal).flushingSubnormal
         }
     }
 }
@@ -52,7 +52,7 @@ struct GammaSampling {
 extension BinaryFloatingPoint {
     /// The number, or zero if it is subnormal. TensorFlow's threads flush subnormal numbers to zero, and draws for alphas near
     /// zero do become subnormal.
-    var subnormalAsZero: Self { isSubnormal ? 0 : self }
+    var flushingSubnormal: Self { isSubnormal ? 0 : self }
 }
 
 /// Normal and uniform numbers, taken from one generator as they are needed. Both are generated in pairs; the second of a pair is

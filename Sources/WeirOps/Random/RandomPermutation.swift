@@ -1,7 +1,7 @@
 import WeirKernels
 
 /// Random permutations from Philox.
-enum RandomShuffling {
+enum RandomPermutation {
     /// Returns a random permutation of `0..<count`: element `i` is the row that moves to position `i`.
     ///
     /// Takes exactly `count - 1` words. Each position in turn swaps with a position at or after it, which is chosen by remainder.

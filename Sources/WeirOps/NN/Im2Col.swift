@@ -8,13 +8,13 @@ import WeirTensor
 /// The most elements that are copied to the window matrix at once.
 private let windowBufferSize = 1 << 19
 
-func convolveByProducts<E: MatrixElement>(
+func convolveIm2Col<E: MatrixElement>(
     _ result: ConvolutionResult, _ shape: ConvolutionShape, _ arrays: ConvolutionArrays<E>
 ) throws {
     guard shape.channelsFirst else {
         // With one group per channel there are no matrices to multiply, so direct loops are used.
         if shape.groups > 1, shape.groups == shape.inputChannels { return convolveDepthwise(result, shape, arrays) }
-        return try WindowProducts(shape).run(result, arrays)
+        return try Im2Col(shape).run(result, arrays)
     }
     // The code below supports only channels last, so the arrays are transposed.
     var last = shape
@@ -31,7 +31,7 @@ func convolveByProducts<E: MatrixElement>(
     }
     if result != .inputGradient { swap(arrays.input, plain.input, shape.inputChannels, shape.input.volume) }
     if result != .output { swap(arrays.output, plain.output, shape.outputChannels, shape.output.volume) }
-    try convolveByProducts(result, last, plain)
+    try convolveIm2Col(result, last, plain)
     if result == .inputGradient { swap(plain.input, arrays.input, shape.input.volume, shape.inputChannels) }
     if result == .output { swap(plain.output, arrays.output, shape.output.volume, shape.outputChannels) }
 }
@@ -43,7 +43,7 @@ func transposeMatrix<E>(_ source: UnsafePointer<E>, _ target: UnsafeMutablePoint
     }
 }
 
-private struct WindowProducts<E: MatrixElement> {
+private struct Im2Col<E: MatrixElement> {
     private let shape: ConvolutionShape
     /// The number of channels of one group, and of elements in one window of a group.
     private let (depth, width): (Int, Int)

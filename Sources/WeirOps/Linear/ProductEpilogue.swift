@@ -4,20 +4,20 @@ import WeirTensor
 
 /// A function applied to a product's elements before they are stored. It gets 16 adjacent elements of a row at a time. For a
 /// small product they are still in registers; for a large one each strip is finished while it is in the cache.
-protocol ProductFinish: Sendable {
+protocol ProductEpilogue: Sendable {
     /// Returns the data that `apply` needs for the `width` columns from `column` on.
     func prepare(_ column: Int, _ width: Int) -> SIMD16<Float>
     func apply(_ sums: SIMD16<Float>, _ prepared: SIMD16<Float>) -> SIMD16<Float>
 }
 
 /// A finish that does nothing.
-struct PlainFinish: ProductFinish {
+struct IdentityEpilogue: ProductEpilogue {
     @inline(__always) func prepare(_ column: Int, _ width: Int) -> SIMD16<Float> { .zero }
     @inline(__always) func apply(_ sums: SIMD16<Float>, _ prepared: SIMD16<Float>) -> SIMD16<Float> { sums }
 }
 
 /// A finish that adds a bias vector to each row and applies an activation.
-struct BiasFinish<A: Activation>: ProductFinish, @unchecked Sendable {  // the bias is only read
+struct BiasEpilogue<A: Activation>: ProductEpilogue, @unchecked Sendable {  // the bias is only read
     let bias: UnsafePointer<Float>
     let activation: A
 
@@ -38,7 +38,7 @@ struct IdentityFunction: Activation {
     func scalar(_ x: Double) -> Double { x }
 }
 
-extension ProductFinish {
+extension ProductEpilogue {
     /// Finishes a computed block of `rows` rows and `columns` columns. `column` is the index of its first column in the result.
     func run(_ block: UnsafeMutablePointer<Float>, _ rows: Int, _ columns: Int, stride: Int, column: Int) {
         for start in Swift.stride(from: 0, to: columns, by: 16) {
@@ -57,7 +57,7 @@ extension MatrixProduct {
     /// Computes `c = finish(a · b)`, on several threads if it is large.
     func run(
         _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>, _ pool: ComputePool,
-        _ finish: some ProductFinish
+        _ finish: some ProductEpilogue
     ) {
         guard rows > 0, columns > 0 else { return }
         guard depth > 0 else {

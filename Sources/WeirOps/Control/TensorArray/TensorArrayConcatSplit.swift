@@ -41,13 +41,13 @@ extension OpDefinition {
 
 @Sendable private func tensorArrayConcatKernel(_ request: KernelRequest) throws -> Kernel {
     let input = request.tensorArrayInput
-    let dtype = try request.type("dtype"), rest = try request.shape("element_shape_except0").requiringSaneSize()
+    let dtype = try request.type("dtype"), rest = try request.shape("element_shape_except0").validatedSize()
     return .sync { context in
         let array = try input.find(context)
         try array.requireRead(dtype)
         let allocator = context.allocator
         let values = try array.withState { state throws -> [Tensor] in
-            try (0..<state.wholeCount()).map { try state.read($0, in: allocator) }
+            try (0..<state.packedCount()).map { try state.read($0, in: allocator) }
         }
         guard let first = values.first else {
             guard let shape = rest.known else {
@@ -80,7 +80,7 @@ extension OpDefinition {
             total += value.dimension(0)
         }
         let output = try context.output(0, dtype, try Shape(validating: [total] + row.dimensions))
-        try TensorAssembly.fill(output, with: values) { _ in 0 }
+        try TensorConcatenation.fill(output, with: values) { _ in 0 }
         context.setOutput(1, Tensor(values.map { Int64($0.dimension(0)) }))
     }
 }

@@ -4,7 +4,7 @@ import WeirKernels
 import WeirTensor
 
 /// A resource that knows whether it was dropped from its table. So kernels may cache it.
-protocol KeptResource: Resource {
+protocol CacheableResource: Resource {
     /// Whether the resource was dropped from its table.
     var isClosed: Bool { get }
 }
@@ -12,7 +12,7 @@ protocol KeptResource: Resource {
 /// The container and name of the resource of a stateful node. By TensorFlow's rules the container is the attribute
 /// `container`, else the default of the table. The name is `shared_name`, else the name of the node or a unique private
 /// name.
-struct StateResourceName: Sendable {
+struct NodeResourceName: Sendable {
     let container: String
     let name: String
     /// Whether only this kernel knows the name, so that the resource is dropped with the kernel.
@@ -25,7 +25,7 @@ struct StateResourceName: Sendable {
     /// - Throws: `invalidArgument` for names that TensorFlow does not allow.
     init(_ request: KernelRequest, nodeNameIsShared: Bool) throws {
         let container = try request.string("container")
-        guard container.isEmpty || StateResourceName.isContainer(container) else {
+        guard container.isEmpty || NodeResourceName.isContainer(container) else {
             throw Status.invalidArgument("container contains invalid characters: \(container)")
         }
         self.container = container.isEmpty ? request.place.resources.defaultContainer : container
@@ -39,7 +39,7 @@ struct StateResourceName: Sendable {
         } else if nodeNameIsShared {
             name = request.name
         } else {
-            let number = StateResourceName.counter.wrappingAdd(1, ordering: .relaxed).oldValue
+            let number = NodeResourceName.counter.wrappingAdd(1, ordering: .relaxed).oldValue
             name = "_\(number)_\(request.name)"
         }
     }
@@ -56,19 +56,19 @@ struct StateResourceName: Sendable {
 
 /// The resource of a stateful node. It is found or created at the first execution, and cached until it is dropped from its
 /// table.
-final class StateResource<R: KeptResource>: Sendable {
-    let name: StateResourceName
+final class NodeResource<R: CacheableResource>: Sendable {
+    let name: NodeResourceName
     private let table: ResourceTable
-    private let make: @Sendable (StateResourceName) throws -> R
+    private let make: @Sendable (NodeResourceName) throws -> R
     private let check: @Sendable (R) throws -> Void
     private let kept = Mutex<R?>(nil)
 
     /// - Parameter check: throws when a resource that another node created does not match this node.
     init(
         _ request: KernelRequest, nodeNameIsShared: Bool, check: @escaping @Sendable (R) throws -> Void = { _ in },
-        make: @escaping @Sendable (StateResourceName) throws -> R
+        make: @escaping @Sendable (NodeResourceName) throws -> R
     ) throws {
-        name = try StateResourceName(request, nodeNameIsShared: nodeNameIsShared)
+        name = try NodeResourceName(request, nodeNameIsShared: nodeNameIsShared)
         table = request.place.resources
         self.make = make
         self.check = check

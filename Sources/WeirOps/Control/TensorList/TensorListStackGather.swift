@@ -136,7 +136,7 @@ private func stackRows(_ rows: [Tensor?], _ shape: Shape, _ dtype: DType, _ cont
             "Element \(index) has the shape \(row?.shape ?? shape), and cannot be stacked with others of the shape \(shape)")
     }
     let output = try context.output(0, dtype, try Shape(validating: [rows.count] + shape.dimensions))
-    try TensorAssembly.fill(output, with: rows) { _ in shape.elementCount }
+    try TensorConcatenation.fill(output, with: rows) { _ in shape.elementCount }
 }
 
 /// Returns the shape of a row of `tensor`: a constant if it is known.

@@ -2,7 +2,7 @@ import WeirKernels
 import WeirTensor
 
 /// Assembles a tensor from parts, as in concat and stack. A missing part is zeros.
-enum TensorAssembly {
+enum TensorConcatenation {
     /// Copies `parts` one after another into `target`. A nil part at index i is `missing(i)` zeros.
     /// - Throws: `invalidArgument` when a part has another dtype, or the elements do not add up to those of `target`.
     static func fill(_ target: Tensor, with parts: [Tensor?], missing: (Int) -> Int) throws(Status) {

@@ -10,7 +10,7 @@ public import WeirTensor
 /// Copies of whole rows between arbitrary positions, for gather, scatter and partition ops.
 ///
 /// The closure `place` returns for each move the row to read and the row to write, as row indices.
-@usableFromInline package struct RowMoves {
+@usableFromInline package struct RowCopy {
     @usableFromInline package let dtype: DType
     /// The number of elements in a row.
     @usableFromInline package let width: Int
