@@ -8,22 +8,11 @@ import WeirTensor
 /// Any number of calls may be under way. One connection does for `TransportOptions.callsPerConnection` of them; more
 /// wait for tensors only in steps with many. Any thread.
 final class GRPCConnection: Sendable {
-    typealias Transport = HTTP2ClientTransport.Posix
+    typealias Transport = GRPCTransportPool.Transport
 
     let address: String
     let options: TransportOptions
-    /// One HTTP/2 connection.
-    private struct Lane {
-        let transport: Transport
-        let running: Task<Void, Never>
-        var callCount = 0
-    }
-    private struct State {
-        /// Only ever added to, so that a lane keeps its place.
-        var lanes: [Lane] = []
-        var isClosed = false
-    }
-    private let state = Mutex(State())
+    private let pool: GRPCTransportPool
     /// Whether the last call got through to the peer.
     private let isReached = Atomic<Bool>(false)
 
@@ -31,9 +20,8 @@ final class GRPCConnection: Sendable {
     init(address: String, options: TransportOptions = TransportOptions()) {
         self.address = address
         self.options = options
+        pool = GRPCTransportPool(address: address, options: options)
     }
-
-    deinit { shutDown() }
 
     /// Makes one call. Suspends; cancelling the task cancels the call, also at the peer.
     ///
@@ -84,14 +72,14 @@ final class GRPCConnection: Sendable {
         _ deserializer: some MessageDeserializer<Reply>, _ waitsForReady: Bool, _ metadata: Metadata,
         _ whileWaiting: (@Sendable () -> Void)?
     ) async throws(WeirTensor.Status) -> Reply {
-        let watch = whileWaiting.flatMap { isReached.load(ordering: .relaxed) ? nil : every(.seconds(1), $0) }
+        let watch = whileWaiting.flatMap { isReached.load(ordering: .relaxed) ? nil : Task.repeating(every: .seconds(1), $0) }
         defer { watch?.cancel() }
         var isConnected = false
         let bytes: Transport.Bytes
         do { bytes = try serializer.serialize(request) } catch { throw WeirTensor.Status(anyError: error) }
         do {
-            let (transport, lane) = try enter()
-            defer { leave(lane) }
+            let (transport, index) = try pool.acquire()
+            defer { pool.release(index) }
             let outcome = try await transport.withStream(
                 descriptor: method, options: options.call(waitsForReady: waitsForReady)
             ) { stream, _ in
@@ -143,65 +131,6 @@ final class GRPCConnection: Sendable {
         throw failure ?? WeirTensor.Status.unavailable("The connection to \(address) broke")
     }
 
-    /// Takes a place on the first connection that has one.
-    private func enter() throws -> (Transport, lane: Int) {
-        try state.withLock { state in
-            guard !state.isClosed else {
-                throw WeirTensor.Status.cancelled("The connection to \(address) was closed")
-            }
-            let index =
-                state.lanes.firstIndex { $0.callCount < options.callsPerConnection } ?? state.lanes.count
-            if index == state.lanes.count {
-                let transport = try Transport(
-                    target: target(address), transportSecurity: .plaintext, config: options.client)
-                let running = Task.detached { _ = try? await transport.connect() }
-                state.lanes.append(Lane(transport: transport, running: running))
-            }
-            state.lanes[index].callCount += 1
-            return (state.lanes[index].transport, index)
-        }
-    }
-
-    private func leave(_ lane: Int) {
-        state.withLock { if !$0.isClosed { $0.lanes[lane].callCount -= 1 } }
-    }
-
     /// Ends it: calls under way fail with `unavailable`, later ones with `cancelled`. Returns when it is closed.
-    func close() async {
-        for lane in shutDown() { await lane.running.value }
-    }
-
-    @discardableResult private func shutDown() -> [Lane] {
-        let lanes = state.withLock { state -> [Lane] in
-            defer { state = State(isClosed: true) }
-            return state.lanes
-        }
-        for lane in lanes {
-            lane.transport.beginGracefulShutdown()
-            lane.running.cancel()
-        }
-        return lanes
-    }
-}
-
-/// Calls back again and again, until it is cancelled.
-package func every(_ interval: Duration, _ body: @escaping @Sendable () -> Void) -> Task<Void, Never> {
-    Task.detached {
-        while (try? await Task.sleep(for: interval)) != nil { body() }
-    }
-}
-
-/// - Throws: `invalidArgument` when the text is no address.
-private func target(_ address: String) throws -> any ResolvableTarget {
-    let malformed = WeirTensor.Status.invalidArgument("Could not interpret \"\(address)\" as a host-port pair.")
-    guard let colon = address.lastIndex(of: ":"), let port = Int(address[address.index(after: colon)...]),
-        (1...65535).contains(port)
-    else { throw malformed }
-    let host = String(address[..<colon])
-    guard !host.isEmpty else { throw malformed }
-    if host.hasPrefix("["), host.hasSuffix("]") {
-        return .ipv6(address: String(host.dropFirst().dropLast()), port: port)
-    }
-    if host.allSatisfy({ $0.isNumber || $0 == "." }) { return .ipv4(address: host, port: port) }
-    return .dns(host: host, port: port)
+    func close() async { await pool.close() }
 }

@@ -32,7 +32,7 @@ final class RemoteMaster: MasterEndpoint {
 
     func createSession(_ request: CreateSession, cancellation: Cancellation) async throws -> String {
         let message = try TFCreateSessionRequest(request)
-        return try await cancellable(cancellation) {
+        return try await RemoteCall.awaitResult(cancellation) {
             let reply: TFCreateSessionResponse = try await self.call(MasterMethod.createSession, message)
             return reply.sessionHandle
         }
@@ -48,7 +48,7 @@ final class RemoteMaster: MasterEndpoint {
     }
 
     func runStep(_ request: RunStep, cancellation: Cancellation, _ done: @escaping Completion<RunStepReply>) {
-        start(cancellation, done) {
+        RemoteCall.start(cancellation, done) {
             var message = try TFRunStepRequest(request)
             if message.requestID == 0 { message.requestID = .random(in: 1 ... .max) }
             let reply: TFRunStepResponse = try await self.call(
@@ -77,7 +77,7 @@ final class RemoteMaster: MasterEndpoint {
         _ handle: String, callable: Int, feeds: [Tensor], requestID: Int, cancellation: Cancellation,
         _ done: @escaping Completion<RunStepReply>
     ) {
-        start(cancellation, done) {
+        RemoteCall.start(cancellation, done) {
             var request = TFRunCallableRequest()
             request.sessionHandle = handle
             request.handle = Int64(callable)

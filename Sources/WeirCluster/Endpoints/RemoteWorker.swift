@@ -1,5 +1,4 @@
 import GRPCCore
-import Synchronization
 import SwiftProtobuf
 import WeirGraph
 import WeirProto
@@ -22,7 +21,7 @@ final class RemoteWorker: WorkerEndpoint {
     ///   - whileWaiting: called every second for as long as `status` waits.
     init(
         task: DeviceName, connection: GRPCConnection, variants: VariantDecoders = .none,
-        dispatch: @escaping StepDispatch = { $0() }, whileWaiting: @escaping @Sendable () -> Void = {}
+        dispatch: StepDispatch = .inline, whileWaiting: @escaping @Sendable () -> Void = {}
     ) {
         self.task = task
         self.connection = connection
@@ -32,7 +31,7 @@ final class RemoteWorker: WorkerEndpoint {
     }
 
     func status() async throws -> [DeviceAttributes] {
-        let watch = every(.seconds(1), whileWaiting)
+        let watch = Task.repeating(every: .seconds(1), whileWaiting)
         defer { watch.cancel() }
         while true {
             do {
@@ -75,7 +74,7 @@ final class RemoteWorker: WorkerEndpoint {
         var request = request
         if request.requestID == 0 { request.requestID = .random(in: 1 ... .max) }
         let (task, begin) = (task, ContinuousClock.now)
-        start(
+        RemoteCall.start(
             cancellation, cancelled: { .cancelled("RunGraph", at: task, after: .now - begin) }, dispatching(done)
         ) { [request] in
             let reply: TFRunGraphResponse = try await self.call(WorkerMethod.runGraph, TFRunGraphRequest(request))
@@ -93,7 +92,7 @@ final class RemoteWorker: WorkerEndpoint {
         var request = request
         if request.requestID == 0 { request.requestID = .random(in: 1 ... .max) }
         let (resets, task, begin) = (resets, task, ContinuousClock.now)
-        start(
+        RemoteCall.start(
             cancellation, lingers: { !resets.take() }, cancelled: { .cancelled("RecvTensor", at: task, after: .now - begin) },
             dispatching(done)
         ) { [request] in
@@ -165,30 +164,6 @@ final class RemoteWorker: WorkerEndpoint {
                     + "/\(method.fullyQualifiedMethod):\n:\(connection.address) answered \(error.code)")
             // What was cancelled was cancelled because something else went wrong.
             throw error.code == .cancelled ? explained.derived : explained
-        }
-    }
-}
-
-/// How many calls may be broken off on one connection.
-///
-/// HTTP/2 servers take a client that resets many streams for an attack, and close the connection: swift-nio's at 200
-/// in 30 seconds. A step that fails may leave more tensors waited for than that. Those beyond the budget are left to
-/// end by themselves, as they do when the peer forgets the step.
-private final class ResetBudget: Sendable {
-    private struct State {
-        var windowStart = ContinuousClock.now
-        var count = 0
-    }
-    private static let window = Duration.seconds(30)
-    private static let limit = 100
-    private let state = Mutex(State())
-
-    func take() -> Bool {
-        state.withLock { state in
-            let now = ContinuousClock.now
-            if now - state.windowStart > ResetBudget.window { state = State(windowStart: now) }
-            state.count += 1
-            return state.count <= ResetBudget.limit
         }
     }
 }

@@ -4,6 +4,11 @@ import WeirTensor
 /// The two sockets between two tasks: one for messages, one for large tensors, so that a small message never waits
 /// behind a layer of a model. On one host a large tensor's bytes go through memory that both share.
 final class Link: Sendable {
+    /// What a socket carries. The raw value is its number on the wire.
+    enum SocketRole: UInt8 {
+        case control = 0
+        case bulk = 1
+    }
     /// Tensors from this size on go the other way.
     static let bulkByteCount = 64 << 10
 

@@ -33,21 +33,20 @@ final class LinkClient: Sendable {
         self.task = task
         self.variants = variants
         let id = UInt64.random(in: 1 ... .max)
-        func connect(lane: UInt8) throws(Status) -> (socket: LinkSocket, ring: SharedRing?) {
-            let (socket, isLocal) = try offer.address.connect(host: host)
-            // Where a sandbox gives no such memory, large tensors go through the socket.
-            let ring = isLocal && lane == 1 ? try? SharedRing() : nil
-            var hello = LinkWriter()
-            hello.fixed64(offer.secret)
-            hello.byte(lane)
-            hello.bool(ring != nil)
-            try socket.sendWaiting(LinkFrame(kind: .hello, call: id, head: hello.bytes))
-            if let ring { try socket.offer(ring) }
-            return (socket, ring)
-        }
-        let control = try connect(lane: 0)
-        let bulk = try connect(lane: 1)
+        let control = try LinkClient.connect(.control, of: id, host: host, offer: offer)
+        let bulk = try LinkClient.connect(.bulk, of: id, host: host, offer: offer)
         link = try Link(control: control.socket, bulk: bulk.socket, incoming: bulk.ring)
+    }
+
+    private static func connect(
+        _ role: Link.SocketRole, of id: UInt64, host: String, offer: LinkService.Offer
+    ) throws(Status) -> (socket: LinkSocket, ring: SharedRing?) {
+        let (socket, isLocal) = try offer.address.connect(host: host)
+        // Where a sandbox gives no such memory, large tensors go through the socket.
+        let ring = isLocal && role == .bulk ? try? SharedRing() : nil
+        try socket.sendWaiting(LinkHello(link: id, secret: offer.secret, role: role, sharesMemory: ring != nil).frame)
+        if let ring { try socket.offer(ring) }
+        return (socket, ring)
     }
 
     /// The link keeps its client until it has ended, so that calls under way fail though nobody else has it any more.
@@ -175,13 +174,5 @@ final class LinkClient: Sendable {
             return Array(state.calls.keys)
         }
         for number in numbers { finish(number, failure: reason) }
-    }
-}
-
-extension Status {
-    /// What a call of another task ends with when its step ends: never the cause of that.
-    static func cancelled(_ call: String, at task: DeviceName, after time: Duration) -> Status {
-        let silence = time < .seconds(1) ? "" : ": Task \(task) has not answered for \(StepCoordinator.seconds(time))"
-        return Status.cancelled("\(call) was cancelled\(silence)").derived
     }
 }

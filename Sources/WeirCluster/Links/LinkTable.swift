@@ -1,9 +1,7 @@
-import GRPCCore
 import Synchronization
 import WeirDevice
 import WeirGraph
 import WeirTensor
-import WeirWire
 
 /// The links of this task to others.
 final class LinkTable: Sendable {
@@ -49,54 +47,4 @@ final class LinkTable: Sendable {
     func close() {
         for worker in workers.withLock({ Array($0.values) }) { worker.close() }
     }
-}
-
-/// How a task learns whether another has links, and where: one call, over gRPC, which TensorFlow's servers do not know.
-struct LinkService: RPCService {
-    let listener: LinkListener
-    static let method = MethodDescriptor(fullyQualifiedService: "weir.LinkService", method: "Open", type: .unary)
-    /// Peers of another version of the frames do without links.
-    static let version: UInt32 = 2
-
-    struct Offer: Sendable {
-        var address: LinkAddress
-        var secret: UInt64
-    }
-
-    func register(with table: inout RPCTable) {
-        table.unary(LinkService.method, BytesCoding(), BytesCoding()) { (_: [UInt8]) in
-            var writer = LinkWriter()
-            writer.fixed32(LinkService.version)
-            writer.fixed32(UInt32(listener.address.port))
-            writer.text(listener.address.name)
-            writer.fixed64(listener.secret)
-            return writer.bytes
-        }
-    }
-
-    /// - Returns: nil when the peer has no links.
-    /// - Throws: `unavailable` when the peer is not there.
-    static func ask(_ connection: GRPCConnection) async throws -> Offer? {
-        do {
-            let reply: [UInt8] = try await connection.call(method, [UInt8](), BytesCoding(), BytesCoding())
-            var reader = LinkReader(reply)
-            guard try reader.fixed32() == version else { return nil }
-            let address = LinkAddress(port: Int(try reader.fixed32()), name: try reader.text())
-            return Offer(address: address, secret: try reader.fixed64())
-        } catch {
-            if Status(error).code == .unimplemented { return nil }
-            throw error
-        }
-    }
-}
-
-/// Messages that are bytes.
-struct BytesCoding: MessageSerializer, MessageDeserializer {
-    func serialize<Bytes: GRPCContiguousBytes>(_ message: [UInt8]) throws -> Bytes { Bytes(message) }
-    func deserialize<Bytes: GRPCContiguousBytes>(_ bytes: Bytes) throws -> [UInt8] { bytes.withUnsafeBytes { Array($0) } }
-}
-
-/// Where steps begin: on the threads that are made for work.
-enum ComputeDispatch {
-    static let pool: StepDispatch = { job in ComputePool.shared.submit(job) }
 }

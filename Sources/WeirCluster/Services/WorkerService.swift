@@ -14,7 +14,7 @@ struct WorkerService: RPCService {
     let worker: any WorkerEndpoint
     var variants = VariantDecoders.none
     /// Where steps begin; at once, on the thread of the call, unless another is named.
-    var dispatch: StepDispatch = { $0() }
+    var dispatch = StepDispatch.inline
 
     func register(with table: inout RPCTable) {
         table.unary(WorkerMethod.getStatus, getStatus)
@@ -95,7 +95,7 @@ struct WorkerService: RPCService {
             let request = try RunGraph(message, variants: variants)
             try (worker as? Worker)?.admit(request)
             return try TFRunGraphResponse(
-                try await answer(on: dispatch) { worker.runGraph(request, cancellation: $0, $1) })
+                try await awaitCompletion(on: dispatch) { worker.runGraph(request, cancellation: $0, $1) })
         } catch  where message.storeErrorsInResponseBody {
             let status = WeirTensor.Status(anyError: error)
             // The body has no place for the mark of a derived status, and so it goes the way of other calls' failures.
@@ -117,7 +117,7 @@ struct WorkerService: RPCService {
     private func receiveTensor(_ message: TFRecvTensorRequest) async throws -> EncodedTensor {
         let request = ReceiveTensor(message)
         // Asking for a tensor runs no kernel: it is not worth another thread.
-        let delivery: RendezvousItem = try await answer(on: { $0() }) { worker.receiveTensor(request, cancellation: $0, $1) }
+        let delivery: RendezvousItem = try await awaitCompletion(on: .inline) { worker.receiveTensor(request, cancellation: $0, $1) }
         return try ReceiveTensorCoder.encode(
             delivery.tensor, isDead: delivery.isDead, sendStartMicros: WorkerService.microsecondsSince1970())
     }

@@ -122,11 +122,3 @@ extension RunStepReply {
             metadata: metadata.isEmpty ? nil : metadata)
     }
 }
-
-extension DeviceAttributes {
-    static func all(_ messages: [TFDeviceAttributes]) throws(Status) -> [DeviceAttributes] {
-        var devices: [DeviceAttributes] = []
-        for message in messages { devices.append(try DeviceAttributes(message)) }
-        return devices
-    }
-}
