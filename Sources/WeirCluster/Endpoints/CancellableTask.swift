@@ -1,6 +1,6 @@
 import Synchronization
 
-/// A task that may be cancelled before it is made.
+/// A task that may be cancelled before it is started.
 final class CancellableTask: Sendable {
     private struct State {
         var isCancelled = false

@@ -3,18 +3,18 @@ import GRPCNIOTransportHTTP2Posix
 import Synchronization
 import WeirTensor
 
-/// The way to another task: HTTP/2 connections, made when they are first needed and made anew when they break.
+/// The client side of gRPC to another task. Connections open when first needed and reconnect when they break.
 ///
-/// Any number of calls may be under way. One connection does for `TransportOptions.callsPerConnection` of them; more
-/// wait for tensors only in steps with many. Any thread.
+/// Any thread may call, and any number of calls may be in flight. One HTTP/2 connection carries
+/// `TransportOptions.callsPerConnection` of them; only steps that wait for many tensors need more connections.
 final class GRPCConnection: Sendable {
     typealias Transport = GRPCTransportPool.Transport
 
     let address: String
     let options: TransportOptions
     private let pool: GRPCTransportPool
-    /// Whether the last call got through to the peer.
-    private let isReached = Atomic<Bool>(false)
+    /// Whether the last call reached the peer.
+    private let isPeerReached = Atomic<Bool>(false)
 
     /// - Parameter address: `host:port`.
     init(address: String, options: TransportOptions = TransportOptions()) {
@@ -23,31 +23,30 @@ final class GRPCConnection: Sendable {
         pool = GRPCTransportPool(address: address, options: options)
     }
 
-    /// Makes one call. Suspends; cancelling the task cancels the call, also at the peer.
+    /// Makes one unary call. Cancelling the task also cancels the call at the peer.
     ///
     /// - Parameters:
-    ///   - waitsForReady: whether a peer that is not there is waited for; else the call fails at once.
-    ///   - timeout: the deadline, which the peer is told.
-    ///   - whileWaiting: called every second for as long as there is no connection.
-    /// - Throws: the peer's status; `unavailable` when there is no connection, or it broke; `cancelled` when the task
-    ///   was cancelled (then derived) or the connection closed; `deadlineExceeded`; `internalError` when the answer
-    ///   cannot be read.
+    ///   - waitsForReady: whether to wait for a peer that cannot be reached; otherwise the call fails at once.
+    ///   - timeout: the deadline, which is also sent to the peer.
+    ///   - whileWaiting: called every second while there is no connection.
+    /// - Throws: the peer's status; `unavailable` when there is no connection or it breaks; `cancelled` when the task is
+    ///   cancelled (then derived) or the connection is closed; `deadlineExceeded`; `internalError` when the reply is malformed.
     func call<Request: Sendable, Reply: Sendable>(
         _ method: MethodDescriptor, _ request: Request, _ serializer: some MessageSerializer<Request>,
         _ deserializer: some MessageDeserializer<Reply>, waitsForReady: Bool = false, timeout: Duration? = nil,
         whileWaiting: (@Sendable () -> Void)? = nil
     ) async throws(WeirTensor.Status) -> Reply {
         guard let timeout else {
-            return try await send(method, request, serializer, deserializer, waitsForReady, [:], whileWaiting)
+            return try await performUnary(method, request, serializer, deserializer, waitsForReady, [:], whileWaiting)
         }
-        // Timeouts longer than this cannot be written in eight digits of milliseconds, and are as good as none.
+        // `grpc-timeout` has at most eight digits. A longer timeout is as good as none.
         var metadata = Metadata()
         metadata.addString("\(min(max(timeout.milliseconds, 1), 99_999_999))m", forKey: "grpc-timeout")
         let result = await withTaskGroup(of: Result<Reply, WeirTensor.Status>.self) { [metadata] group in
             group.addTask {
                 do throws(WeirTensor.Status) {
                     return .success(
-                        try await self.send(
+                        try await self.performUnary(
                             method, request, serializer, deserializer, waitsForReady, metadata, whileWaiting))
                 } catch {
                     return .failure(error)
@@ -67,13 +66,13 @@ final class GRPCConnection: Sendable {
         return try result.get()
     }
 
-    private func send<Request: Sendable, Reply: Sendable>(
+    private func performUnary<Request: Sendable, Reply: Sendable>(
         _ method: MethodDescriptor, _ request: Request, _ serializer: some MessageSerializer<Request>,
         _ deserializer: some MessageDeserializer<Reply>, _ waitsForReady: Bool, _ metadata: Metadata,
         _ whileWaiting: (@Sendable () -> Void)?
     ) async throws(WeirTensor.Status) -> Reply {
-        let watch = whileWaiting.flatMap { isReached.load(ordering: .relaxed) ? nil : Task.repeating(every: .seconds(1), $0) }
-        defer { watch?.cancel() }
+        let waitReports = whileWaiting.flatMap { isPeerReached.load(ordering: .relaxed) ? nil : Task.repeating(every: .seconds(1), $0) }
+        defer { waitReports?.cancel() }
         var isConnected = false
         let bytes: Transport.Bytes
         do { bytes = try serializer.serialize(request) } catch { throw WeirTensor.Status(anyError: error) }
@@ -84,22 +83,22 @@ final class GRPCConnection: Sendable {
                 descriptor: method, options: options.call(waitsForReady: waitsForReady)
             ) { stream, _ in
                 isConnected = true
-                isReached.store(true, ordering: .relaxed)
-                watch?.cancel()
+                isPeerReached.store(true, ordering: .relaxed)
+                waitReports?.cancel()
                 return try await exchange(stream, metadata, bytes, deserializer)
             }
             return try outcome.get()
         } catch {
             let status = WeirTensor.Status(anyError: error)
             if Task.isCancelled { throw .cancelled(status.message).derived }
-            if status.code == .unavailable { isReached.store(false, ordering: .relaxed) }
+            if status.code == .unavailable { isPeerReached.store(false, ordering: .relaxed) }
             guard !isConnected, !(error is WeirTensor.Status) else { throw status }
-            isReached.store(false, ordering: .relaxed)
+            isPeerReached.store(false, ordering: .relaxed)
             throw .unavailable("Cannot reach \(address): \(status.message)")
         }
     }
 
-    /// One message there and one back. Everything is written at once, by the task that then waits for the answer.
+    /// Sends the request and reads the reply. All parts of the request are one write.
     private func exchange<Reply: Sendable>(
         _ stream: RPCStream<Transport.Inbound, Transport.Outbound>, _ metadata: Metadata, _ bytes: Transport.Bytes,
         _ deserializer: some MessageDeserializer<Reply>
@@ -131,6 +130,6 @@ final class GRPCConnection: Sendable {
         throw failure ?? WeirTensor.Status.unavailable("The connection to \(address) broke")
     }
 
-    /// Ends it: calls under way fail with `unavailable`, later ones with `cancelled`. Returns when it is closed.
+    /// Closes the connection: calls in flight fail with `unavailable`, later ones with `cancelled`. Returns when it is closed.
     func close() async { await pool.close() }
 }

@@ -1,22 +1,22 @@
 import WeirGraph
 import WeirTensor
 
-/// Connects a `Cancellation` with async calls to another task.
+/// Ways to run an async RPC that a `Cancellation` ends.
 enum RemoteCall {
-    /// Starts an async call for a caller that waits for a callback; the cancellation ends it.
-    ///
-    /// - Parameter lingers: asked when the cancellation fires: whether the call is left to end by itself. The caller is
-    ///   told at once that it was cancelled either way.
-    /// - Parameter cancelled: what it is told then.
+    /// Starts an RPC for a caller with a callback.
+    /// - Parameters:
+    ///   - leavesRunning: asked when the cancellation fires. True leaves the RPC to end by itself. In both cases `done` is called
+    ///     at once.
+    ///   - cancelled: returns the status for `done` when the cancellation fires.
     static func start<T: Sendable>(
-        _ cancellation: Cancellation, lingers: @escaping @Sendable () -> Bool = { false },
+        _ cancellation: Cancellation, leavesRunning: @escaping @Sendable () -> Bool = { false },
         cancelled: @escaping @Sendable () -> Status = { Status.cancelled("The call was cancelled").derived },
         _ done: @escaping Completion<T>, _ body: @escaping @Sendable () async throws -> T
     ) {
         let once = Once(done)
         let call = CancellableTask()
         let token = cancellation.register {
-            if !lingers() { call.cancel() }
+            if !leavesRunning() { call.cancel() }
             once.finish(.failure(cancelled()))
         }
         guard let token else { return once.finish(.failure(cancelled())) }
@@ -28,7 +28,7 @@ enum RemoteCall {
         }
     }
 
-    /// As `start`, for a caller that waits itself.
+    /// Runs an RPC and waits for its result.
     static func awaitResult<T: Sendable>(
         _ cancellation: Cancellation, _ body: @escaping @Sendable () async throws -> T
     ) async throws -> T {

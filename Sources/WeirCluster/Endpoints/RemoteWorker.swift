@@ -5,9 +5,9 @@ import WeirProto
 import WeirTensor
 import WeirWire
 
-/// The worker of another task, over gRPC.
+/// The worker of another task, called over gRPC.
 ///
-/// A task that is not there fails calls at once with `unavailable`, save `status`, which waits for it.
+/// Calls fail at once with `unavailable` when the task cannot be reached, except `status`, which waits.
 final class RemoteWorker: WorkerEndpoint {
     let task: DeviceName
     private let connection: GRPCConnection
@@ -17,8 +17,8 @@ final class RemoteWorker: WorkerEndpoint {
     private let resets = ResetBudget()
 
     /// - Parameters:
-    ///   - dispatch: where callbacks are made, which may run kernels; on a thread of gRPC's tasks when none is named.
-    ///   - whileWaiting: called every second for as long as `status` waits.
+    ///   - dispatch: where callbacks run, which may run kernels. The default is the thread of the gRPC task.
+    ///   - whileWaiting: called every second while `status` waits.
     init(
         task: DeviceName, connection: GRPCConnection, variants: VariantDecoders = .none,
         dispatch: StepDispatch = .inline, whileWaiting: @escaping @Sendable () -> Void = {}
@@ -31,15 +31,15 @@ final class RemoteWorker: WorkerEndpoint {
     }
 
     func status() async throws -> [DeviceAttributes] {
-        let watch = Task.repeating(every: .seconds(1), whileWaiting)
-        defer { watch.cancel() }
+        let waitReports = Task.repeating(every: .seconds(1), whileWaiting)
+        defer { waitReports.cancel() }
         while true {
             do {
                 let reply: TFGetStatusResponse = try await call(
                     WorkerMethod.getStatus, TFGetStatusRequest(), waitsForReady: true)
                 return try DeviceAttributes.all(reply.deviceAttributes)
             } catch let status as WeirTensor.Status where status.code == .unavailable {
-                // Something that is not yet, or no longer, a server answers at the address.
+                // Something else listens at the address, or the server is starting or stopping.
                 try await Task.sleep(for: connection.options.initialBackoff)
             }
         }
@@ -75,14 +75,14 @@ final class RemoteWorker: WorkerEndpoint {
         if request.requestID == 0 { request.requestID = .random(in: 1 ... .max) }
         let (task, begin) = (task, ContinuousClock.now)
         RemoteCall.start(
-            cancellation, cancelled: { .cancelled("RunGraph", at: task, after: .now - begin) }, dispatching(done)
+            cancellation, cancelled: { .cancelled("RunGraph", at: task, after: .now - begin) }, dispatched(done)
         ) { [request] in
             let reply: TFRunGraphResponse = try await self.call(WorkerMethod.runGraph, TFRunGraphRequest(request))
             do throws(WeirTensor.Status) {
                 return try RunGraphReply(reply, variants: self.variants)
             } catch {
-                // A body has no place for the mark of fallout. TensorFlow's workers, which do not send it another way, say
-                // CANCELLED of what was cancelled.
+                // The response body cannot say that a status is derived. TensorFlow's workers report a cancelled
+                // partition there with CANCELLED.
                 throw error.code == .cancelled ? error.derived : error
             }
         }
@@ -93,8 +93,8 @@ final class RemoteWorker: WorkerEndpoint {
         if request.requestID == 0 { request.requestID = .random(in: 1 ... .max) }
         let (resets, task, begin) = (resets, task, ContinuousClock.now)
         RemoteCall.start(
-            cancellation, lingers: { !resets.take() }, cancelled: { .cancelled("RecvTensor", at: task, after: .now - begin) },
-            dispatching(done)
+            cancellation, leavesRunning: { !resets.take() }, cancelled: { .cancelled("RecvTensor", at: task, after: .now - begin) },
+            dispatched(done)
         ) { [request] in
             let received = try await self.call(
                 WorkerMethod.recvTensor, TFRecvTensorRequest(request), ProtobufSerializer(),
@@ -104,7 +104,7 @@ final class RemoteWorker: WorkerEndpoint {
         }
     }
 
-    /// Tells a peer that keeps its answers that one arrived; nobody waits for that.
+    /// Tells a peer that keeps its replies that one has arrived. Does not wait for an answer.
     private func acknowledge(_ requestID: Int) {
         Task.detached {
             var request = TFMarkRecvFinishedRequest()
@@ -133,7 +133,7 @@ final class RemoteWorker: WorkerEndpoint {
         let _: TFLoggingResponse = try await call(WorkerMethod.logging, request)
     }
 
-    private func dispatching<T: Sendable>(_ done: @escaping Completion<T>) -> Completion<T> {
+    private func dispatched<T: Sendable>(_ done: @escaping Completion<T>) -> Completion<T> {
         let dispatch = dispatch
         return { result in dispatch { done(result) } }
     }
@@ -145,7 +145,7 @@ final class RemoteWorker: WorkerEndpoint {
             method, request, ProtobufSerializer(), ProtobufDeserializer(), waitsForReady: waitsForReady)
     }
 
-    /// Adds to failures where they come from, in the words TensorFlow uses.
+    /// Calls the task, and adds to failures where they come from, in TensorFlow's words.
     private func call<Request: Sendable, Reply: Sendable>(
         _ method: MethodDescriptor, _ request: Request, _ serializer: some MessageSerializer<Request>,
         _ deserializer: some MessageDeserializer<Reply>, waitsForReady: Bool = false
@@ -155,14 +155,14 @@ final class RemoteWorker: WorkerEndpoint {
                 method, request, serializer, deserializer, waitsForReady: waitsForReady)
         } catch {
             var error = error
-            // What another task is said to have died of is passed on as it is.
+            // A message that already names a lost task is passed on unchanged.
             if error.code == .unavailable, error.message.firstRange(of: "Task /job:") == nil {
                 error.message = "Task \(task) has ended or cannot be reached: \(error.message)"
             }
             let explained = error.appending(
                 "\nAdditional GRPC error information from remote target \(task) while calling "
                     + "/\(method.fullyQualifiedMethod):\n:\(connection.address) answered \(error.code)")
-            // What was cancelled was cancelled because something else went wrong.
+            // A call is cancelled only because something else has failed.
             throw error.code == .cancelled ? explained.derived : explained
         }
     }

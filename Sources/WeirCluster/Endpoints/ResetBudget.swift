@@ -1,10 +1,10 @@
 import Synchronization
 
-/// How many calls may be broken off on one connection.
+/// A limit on how many calls are reset on one connection.
 ///
-/// HTTP/2 servers take a client that resets many streams for an attack, and close the connection: swift-nio's at 200
-/// in 30 seconds. A step that fails may leave more tensors waited for than that. Those beyond the budget are left to
-/// end by themselves, as they do when the peer forgets the step.
+/// HTTP/2 servers take a client that resets many streams for an attacker and close the connection: swift-nio's do so at 200
+/// resets in 30 seconds. A failed step may wait for more tensors than that. Calls beyond the limit are not reset; they end when
+/// the peer drops the step.
 final class ResetBudget: Sendable {
     private struct State {
         var windowStart = ContinuousClock.now

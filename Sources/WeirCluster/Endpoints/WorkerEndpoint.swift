@@ -2,26 +2,31 @@ public import WeirGraph
 public import WeirTensor
 public import WeirWire
 
-/// What a worker does for masters and other workers: TensorFlow's `WorkerService` in plain values.
+/// A worker as masters and other workers see it: TensorFlow's `WorkerService` with plain values.
 ///
-/// The worker of this process and the stub of one elsewhere are both this, so that a master need not know which it has.
-/// Calls that are made once a step complete by callback; the rare ones are async.
+/// Both the worker of this process and the stub of a remote one conform, so that a master need not know which it has.
+/// Operations that every step needs take a callback; the others are async.
 public protocol WorkerEndpoint: AnyObject, Sendable {
-    /// The devices of the task, under their boot names. Also a sign of life.
+    /// Returns the devices of the task, under the names with which it started. Masters also use it to find out whether the task
+    /// is alive.
     func status() async throws -> [DeviceAttributes]
+    /// Creates a worker session. Sessions of an earlier incarnation of the same master are deleted.
     func createSession(_ request: CreateWorkerSession) async throws
+    /// Deletes a worker session. Does nothing when there is none.
     func deleteSession(_ handle: String) async throws
+    /// Adds a partition of a graph to a session.
     /// - Returns: the graph's handle.
     func registerGraph(_ request: RegisterGraph) async throws -> String
+    /// Removes a graph from a session.
     func deregisterGraph(_ handle: String, session: String) async throws
-    /// Runs this task's part of a step. `cancellation` ends it early.
+    /// Runs a registered graph for a step. The cancellation ends it early.
     func runGraph(_ request: RunGraph, cancellation: Cancellation, _ done: @escaping Completion<RunGraphReply>)
-    /// Hands out a tensor that a step of this task produces, when it is produced.
+    /// Returns a tensor that a step of this task produces, as soon as it is produced.
     func receiveTensor(_ request: ReceiveTensor, cancellation: Cancellation, _ done: @escaping Completion<RendezvousItem>)
-    /// Forgets a step: drops what nobody fetched.
+    /// Drops the state of a step, with the tensors that no one has fetched.
     func cleanUpGraph(step: Int) async throws
-    /// Drops the resources of these containers, of the default one when none is named.
+    /// Drops the resources in the containers, or in the default container when none is named.
     func cleanUpAll(containers: [String]) async throws
-    /// Turns the record of a step's calls on or off. Weir keeps no such record: accepted, nothing is returned.
+    /// Turns the recording of a step's RPCs on or off. Weir records none, so this has no effect.
     func logging(enabled: Bool, fetching steps: [Int]) async throws
 }

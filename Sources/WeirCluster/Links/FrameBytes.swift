@@ -1,8 +1,8 @@
 import Glibc
 
-/// The bytes of a frame, where they lie, and how many of them are still to be written.
+/// The bytes of a frame that are still to be written. It refers to the frame's memory and does not copy it.
 struct FrameBytes {
-    /// Header, head and payload, any of which may be empty.
+    /// The vectors of header, head and payload, any of which may be empty.
     private var vectors: (iovec, iovec, iovec)
     private(set) var count: Int
 
@@ -20,29 +20,29 @@ struct FrameBytes {
         withUnsafeMutableBytes(of: &vectors) { body($0.bindMemory(to: iovec.self)) }
     }
 
-    /// Hands to the system what it takes.
-    /// - Parameter waits: whether to wait for a peer that does not read.
-    /// - Returns: false when the connection has ended. What could not be written without waiting is left.
-    mutating func write(to descriptor: Int32, waits: Bool) -> Bool {
+    /// Writes to the socket until all bytes are written, or as many as the socket's send buffer takes.
+    /// - Parameter blocks: whether to block while the send buffer is full.
+    /// - Returns: false when the connection has ended. Bytes that do not fit without blocking remain.
+    mutating func write(to descriptor: Int32, blocks: Bool) -> Bool {
         while count > 0 {
             let written = withVectors { vectors in
                 var message = msghdr()
                 message.msg_iov = vectors.baseAddress
                 message.msg_iovlen = vectors.count
-                return sendmsg(descriptor, &message, Int32(MSG_NOSIGNAL) | (waits ? 0 : Int32(MSG_DONTWAIT)))
+                return sendmsg(descriptor, &message, Int32(MSG_NOSIGNAL) | (blocks ? 0 : Int32(MSG_DONTWAIT)))
             }
             if written < 0 {
                 if errno == EINTR { continue }
-                return !waits && errno == EAGAIN
+                return !blocks && errno == EAGAIN
             }
-            drop(written)
+            advance(by: written)
         }
         return true
     }
 
-    private mutating func drop(_ written: Int) {
+    private mutating func advance(by written: Int) {
         count -= written
-        // Mostly all of it.
+        // Usually the socket takes all bytes.
         guard count > 0 else { return }
         withVectors { vectors in
             var left = written
@@ -55,7 +55,7 @@ struct FrameBytes {
         }
     }
 
-    /// Copies what is left behind other bytes.
+    /// Appends copies of the remaining bytes to `bytes`.
     mutating func append(to bytes: inout [UInt8]) {
         withVectors { vectors in
             for vector in vectors { bytes.append(contentsOf: UnsafeRawBufferPointer(start: vector.iov_base, count: vector.iov_len)) }

@@ -1,8 +1,8 @@
 import WeirTensor
 
 extension LinkFrame {
-    /// Calls `body` with the frame's bytes; they are gathered from where they lie.
-    /// - Parameter withPayload: false when that goes another way.
+    /// Calls `body` with the bytes of the frame. Head and payload are not copied.
+    /// - Parameter withPayload: false when the payload goes through a `SharedRing`.
     func withBytes<R>(withPayload: Bool = true, _ body: (inout FrameBytes) -> R) -> R {
         withUnsafeTemporaryAllocation(byteCount: LinkFrame.headerByteCount, alignment: 8) { header in
             header.storeBytes(of: UInt32(kind.rawValue).littleEndian, as: UInt32.self)

@@ -1,20 +1,22 @@
 package import WeirTensor
 
-/// One message of a link: a small head with its meaning, and perhaps a tensor's bytes.
+/// One message of a link: a small head that says what it is, and optionally the bytes of a tensor.
 ///
 /// On the wire: kind (1 byte), 3 zero bytes, length of the head (4), call (8), length of the payload (8), all little
 /// endian; then the head, then the payload.
 package struct LinkFrame {
+    /// The kinds of frames. The raw value is on the wire.
     package enum Kind: UInt8 {
-        /// Who connects: the first frame of each socket.
+        /// The first frame of each socket: identifies the peer (`LinkHello`).
         case hello = 1
         case runGraph, runGraphReply, receiveTensor, tensor, failure, cancel, cleanUp
     }
     static let headerByteCount = 24
-    /// More than any head needs: lists of tensors travel in them, tensors of a layer's size do not.
+    /// The largest head, in bytes. Small tensors travel in heads; tensors of a layer's size travel in payloads.
     static let maximumHeadByteCount = 1 << 30
 
     package var kind: Kind
+    /// The number by which a reply names its call; in `hello` the number of the link.
     package var call: UInt64
     package var head: [UInt8]
     package var payload: Tensor?
@@ -26,7 +28,7 @@ package struct LinkFrame {
         self.payload = payload
     }
 
-    /// A head that the peer will take.
+    /// Returns the head if the peer accepts its size.
     /// - Throws: `resourceExhausted` when it is too large.
     static func checked(_ head: [UInt8]) throws(Status) -> [UInt8] {
         guard head.count <= maximumHeadByteCount else {

@@ -1,14 +1,14 @@
 import WeirTensor
 
-/// The first frame of each socket of a link: says which link and which of its two sockets this is.
+/// The first frame of each socket of a link. It identifies the link and the socket's role in it.
 ///
-/// The link's number is the frame's `call`; the head holds the rest.
+/// The link's number is in the frame's `call`, the rest in the head.
 struct LinkHello {
-    /// The longest head that a listener reads before it knows its peer.
+    /// The longest head that a listener accepts before it has authenticated the peer.
     static let maximumHeadByteCount = 64
 
     var link: UInt64
-    /// What `LinkService` told the peer.
+    /// The secret that the peer got from `LinkService`.
     var secret: UInt64
     var role: Link.SocketRole
     /// Whether the descriptor of a `SharedRing` follows the frame.
@@ -21,24 +21,25 @@ struct LinkHello {
         self.sharesMemory = sharesMemory
     }
 
-    /// - Throws: `dataLoss` when the head ends early or names another socket.
+    /// Decodes the frame.
+    /// - Throws: `dataLoss` when the head ends early or its role is unknown.
     init(_ frame: LinkFrame) throws(Status) {
-        var reader = LinkReader(frame.head)
+        var decoder = LinkHeadDecoder(frame.head)
         link = frame.call
-        secret = try reader.fixed64()
-        let number = try reader.byte()
+        secret = try decoder.fixed64()
+        let number = try decoder.byte()
         guard let role = Link.SocketRole(rawValue: number) else {
             throw .dataLoss("A link has the sockets 0 and 1, found a greeting for socket \(number)")
         }
         self.role = role
-        sharesMemory = try reader.bool()
+        sharesMemory = try decoder.bool()
     }
 
     var frame: LinkFrame {
-        var writer = LinkWriter()
-        writer.fixed64(secret)
-        writer.byte(role.rawValue)
-        writer.bool(sharesMemory)
-        return LinkFrame(kind: .hello, call: link, head: writer.bytes)
+        var encoder = LinkHeadEncoder()
+        encoder.fixed64(secret)
+        encoder.byte(role.rawValue)
+        encoder.bool(sharesMemory)
+        return LinkFrame(kind: .hello, call: link, head: encoder.bytes)
     }
 }

@@ -3,18 +3,18 @@ import WeirGraph
 import WeirTensor
 import WeirWire
 
-/// One link's calls, answered by this task's worker.
+/// The server side of a link: runs a peer's calls on this task's worker.
 final class LinkServer: Sendable {
     private let link: Link
     private let worker: Worker
     private let variants: VariantDecoders
     private struct Calls {
         var running: [UInt64: Cancellation] = [:]
-        /// One of the two sockets may still have messages when the other has ended.
-        var haveEnded = false
+        /// Whether the link has ended. The other socket may still deliver frames then.
+        var areClosed = false
     }
     private let calls = Mutex(Calls())
-    /// More than any steps need at a time; a call beyond it fails.
+    /// The most calls in flight, which no real step reaches. Further calls fail.
     private static let maximumCalls = 1_000_000
 
     init(_ link: Link, worker: Worker, variants: VariantDecoders) {
@@ -27,12 +27,12 @@ final class LinkServer: Sendable {
         link.start(
             { [self] frame in handle(frame) },
             onEnd: { [self] _ in
-                // Whoever asked is gone: nobody waits for the answers.
-                let orphans = calls.withLock { calls in
-                    defer { calls = Calls(haveEnded: true) }
+                // The peer is gone, so its calls are cancelled.
+                let cancellations = calls.withLock { calls in
+                    defer { calls = Calls(areClosed: true) }
                     return Array(calls.running.values)
                 }
-                for cancellation in orphans { cancellation.cancel() }
+                for cancellation in cancellations { cancellation.cancel() }
                 onEnd()
             })
     }
@@ -41,7 +41,7 @@ final class LinkServer: Sendable {
     private func begin(_ call: UInt64) throws(Status) -> Cancellation {
         let cancellation = Cancellation()
         return try calls.withLock { calls throws(Status) in
-            guard !calls.haveEnded else { throw .unavailable("its link closed") }
+            guard !calls.areClosed else { throw .unavailable("its link closed") }
             guard calls.running.count < LinkServer.maximumCalls else {
                 throw .resourceExhausted("\(LinkServer.maximumCalls) calls of one link are under way at \(worker.task)")
             }
@@ -49,12 +49,12 @@ final class LinkServer: Sendable {
             return cancellation
         }
     }
-    private func end(_ call: UInt64, _ frame: LinkFrame) {
+    private func reply(to call: UInt64, _ frame: LinkFrame) {
         calls.withLock { _ = $0.running.removeValue(forKey: call) }
-        // A link that breaks now has ended; the peer has noticed.
+        // If sending fails, the link has ended, and the client fails the call itself.
         try? link.send(frame)
     }
-    private func fail(_ call: UInt64, _ status: Status) { end(call, LinkFrame(kind: .failure, call: call, head: status.linkHead)) }
+    private func fail(_ call: UInt64, _ status: Status) { reply(to: call, LinkFrame(kind: .failure, call: call, head: status.linkHead)) }
 
     private func handle(_ frame: LinkFrame) {
         let call = frame.call
@@ -67,7 +67,7 @@ final class LinkServer: Sendable {
                 worker.devices.client.pool.submit { [self] in
                     worker.runGraph(request, cancellation: cancellation) { [self] result in
                         do throws(Status) {
-                            end(call, LinkFrame(kind: .runGraphReply, call: call, head: try LinkFrame.checked(result.get().linkHead())))
+                            reply(to: call, LinkFrame(kind: .runGraphReply, call: call, head: try LinkFrame.checked(result.get().linkHead())))
                         } catch {
                             fail(call, error)
                         }
@@ -79,8 +79,8 @@ final class LinkServer: Sendable {
                     do throws(Status) {
                         let delivery = try result.get()
                         let tensor = try LinkTensor(delivery)
-                        end(
-                            call,
+                        reply(
+                            to: call,
                             LinkFrame(
                                 kind: .tensor, call: call, head: tensor.head, payload: tensor.dtype.isBitwise ? delivery.tensor : nil))
                     } catch {
@@ -88,8 +88,8 @@ final class LinkServer: Sendable {
                     }
                 }
             case .cleanUp:
-                var reader = LinkReader(frame.head)
-                worker.forget(step: try reader.integer())
+                var decoder = LinkHeadDecoder(frame.head)
+                worker.forget(step: try decoder.integer())
             case .cancel:
                 calls.withLock { $0.running[call] }?.cancel()
             case .hello, .runGraphReply, .tensor, .failure:

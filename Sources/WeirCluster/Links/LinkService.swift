@@ -1,11 +1,11 @@
 import GRPCCore
 import WeirTensor
 
-/// How a task learns whether another has links, and where: one call, over gRPC, which TensorFlow's servers do not know.
+/// The RPC by which a task learns whether another task has links, and their address. TensorFlow's servers do not know it.
 struct LinkService: RPCService {
     let listener: LinkListener
     static let method = MethodDescriptor(fullyQualifiedService: "weir.LinkService", method: "Open", type: .unary)
-    /// Peers of another version of the frames do without links.
+    /// The version of the frames. Peers of different versions do not use links.
     static let version: UInt32 = 2
 
     struct Offer: Sendable {
@@ -15,24 +15,25 @@ struct LinkService: RPCService {
 
     func register(with table: inout RPCTable) {
         table.unary(LinkService.method, BytesCoding(), BytesCoding()) { (_: [UInt8]) in
-            var writer = LinkWriter()
-            writer.fixed32(LinkService.version)
-            writer.fixed32(UInt32(listener.address.port))
-            writer.text(listener.address.name)
-            writer.fixed64(listener.secret)
-            return writer.bytes
+            var encoder = LinkHeadEncoder()
+            encoder.fixed32(LinkService.version)
+            encoder.fixed32(UInt32(listener.address.port))
+            encoder.text(listener.address.name)
+            encoder.fixed64(listener.secret)
+            return encoder.bytes
         }
     }
 
-    /// - Returns: nil when the peer has no links.
-    /// - Throws: `unavailable` when the peer is not there.
-    static func ask(_ connection: GRPCConnection) async throws -> Offer? {
+    /// Asks a task for the address of its links.
+    /// - Returns: nil when the task has no links.
+    /// - Throws: `unavailable` when the task cannot be reached.
+    static func requestOffer(from connection: GRPCConnection) async throws -> Offer? {
         do {
             let reply: [UInt8] = try await connection.call(method, [UInt8](), BytesCoding(), BytesCoding())
-            var reader = LinkReader(reply)
-            guard try reader.fixed32() == version else { return nil }
-            let address = LinkAddress(port: Int(try reader.fixed32()), name: try reader.text())
-            return Offer(address: address, secret: try reader.fixed64())
+            var decoder = LinkHeadDecoder(reply)
+            guard try decoder.fixed32() == version else { return nil }
+            let address = LinkAddress(port: Int(try decoder.fixed32()), name: try decoder.text())
+            return Offer(address: address, secret: try decoder.fixed64())
         } catch {
             if Status(error).code == .unimplemented { return nil }
             throw error

@@ -2,28 +2,28 @@ import WeirDevice
 package import WeirTensor
 
 extension LinkSocket {
-    /// Reads the next frame; a tensor's bytes go straight into its memory.
+    /// Reads the next frame. The payload is read directly into the tensor's memory.
     /// - Parameters:
-    ///   - ring: where the peer puts payloads, if not after the head.
-    ///   - greets: whether the peer has still to say who it is, and may say nothing else.
+    ///   - ring: the shared memory that carries payloads; nil when they follow the head.
+    ///   - isHandshake: whether the peer has not been authenticated yet; then only a small `hello` frame is accepted.
     /// - Returns: nil when the connection has ended.
-    /// - Throws: `dataLoss` when what comes is no frame.
-    package func receive(through ring: SharedRing? = nil, greets: Bool = false) throws(Status) -> LinkFrame? {
-        // No byte more than the frame's: a descriptor may come with the next.
-        var input = LinkInput(descriptor, bufferByteCount: 0)
-        return try receive(&input, through: ring, greets: greets)
+    /// - Throws: `dataLoss` when the bytes are not a frame.
+    package func receive(through ring: SharedRing? = nil, isHandshake: Bool = false) throws(Status) -> LinkFrame? {
+        // Reads no byte beyond the frame: a descriptor may be attached to the next one.
+        var input = LinkSocketReader(descriptor, bufferByteCount: 0)
+        return try receive(&input, through: ring, isHandshake: isHandshake)
     }
 
-    private func receive(_ input: inout LinkInput, through ring: SharedRing?, greets: Bool = false) throws(Status) -> LinkFrame? {
+    private func receive(_ input: inout LinkSocketReader, through ring: SharedRing?, isHandshake: Bool = false) throws(Status) -> LinkFrame? {
         guard let header = input.read(LinkFrame.headerByteCount) else { return nil }
-        var reader = LinkReader(header)
-        let number = try reader.byte()
+        var decoder = LinkHeadDecoder(header)
+        let number = try decoder.byte()
         guard let kind = LinkFrame.Kind(rawValue: number) else { throw .dataLoss("A link's message is of unknown kind \(number)") }
-        for _ in 0..<3 { _ = try reader.byte() }
-        let headCount = Int(try reader.fixed32())
-        var frame = LinkFrame(kind: kind, call: try reader.fixed64())
-        let payloadCount = try reader.fixed64()
-        guard !greets || (kind == .hello && headCount <= LinkHello.maximumHeadByteCount) else {
+        for _ in 0..<3 { _ = try decoder.byte() }
+        let headCount = Int(try decoder.fixed32())
+        var frame = LinkFrame(kind: kind, call: try decoder.fixed64())
+        let payloadCount = try decoder.fixed64()
+        guard !isHandshake || (kind == .hello && headCount <= LinkHello.maximumHeadByteCount) else {
             throw .dataLoss("A link begins with another message than a greeting")
         }
         guard headCount <= LinkFrame.maximumHeadByteCount else { throw .dataLoss("A link's message has a head of \(headCount) bytes") }
@@ -45,8 +45,8 @@ extension LinkSocket {
         return frame
     }
 
-    /// Reads frames on a thread of their own until the connection ends.
-    /// - Parameter onEnd: told why, when it was not a clean end.
+    /// Reads frames on a dedicated thread until the connection ends.
+    /// - Parameter onEnd: called once with the reason, or nil when the peer closed the connection.
     func start(
         through ring: SharedRing? = nil, _ onFrame: @escaping @Sendable (LinkFrame) -> Void,
         onEnd: @escaping @Sendable (Status?) -> Void
@@ -58,7 +58,7 @@ extension LinkSocket {
         do throws(Status) {
             try SystemThread.run { [self] in
                 do throws(Status) {
-                    var input = LinkInput(descriptor, bufferByteCount: 64 << 10)
+                    var input = LinkSocketReader(descriptor, bufferByteCount: 64 << 10)
                     while let frame = try receive(&input, through: ring) { onFrame(frame) }
                     end(input.failure)
                 } catch {

@@ -3,7 +3,7 @@ import WeirDevice
 import WeirGraph
 import WeirTensor
 
-/// The links of this task to others.
+/// The links from this task to other tasks.
 final class LinkTable: Sendable {
     private let transport: ServerOptions.TensorTransport
     private let variants: VariantDecoders
@@ -14,21 +14,21 @@ final class LinkTable: Sendable {
         self.variants = variants
     }
 
-    /// The endpoint of a task: with a link where there can be one.
+    /// Returns the endpoint of a task. It uses a link if both tasks support links.
     func worker(_ remote: RemoteWorker, task: DeviceName, address: String, connection: GRPCConnection) -> any WorkerEndpoint {
         guard transport != .grpc else { return remote }
         let host = String(address[..<(address.lastIndex(of: ":") ?? address.endIndex)])
-        let made = LinkWorker(remote) { [transport, variants] in
-            guard var offer = try await LinkService.ask(connection) else { return nil }
-            if transport == .tcp { offer.address.name = "" }
-            let chosen = offer
-            // Connecting blocks; not on a thread of Swift's tasks.
+        let worker = LinkWorker(remote) { [transport, variants] in
+            guard var offered = try await LinkService.requestOffer(from: connection) else { return nil }
+            if transport == .tcp { offered.address.name = "" }
+            let offer = offered
+            // Connecting blocks, so it does not run on Swift's cooperative threads.
             return try await withCheckedThrowingContinuation { continuation in
                 do {
                     try SystemThread.run {
                         continuation.resume(
                             with: Result {
-                                try LinkClient(host: host, offer: chosen, task: task, variants: variants)
+                                try LinkClient(host: host, offer: offer, task: task, variants: variants)
                             })
                     }
                 } catch {
@@ -36,14 +36,15 @@ final class LinkTable: Sendable {
                 }
             }
         }
-        made.whenClosed { [weak self] worker in self?.workers.withLock { _ = $0.removeValue(forKey: ObjectIdentifier(worker)) } }
-        workers.withLock { $0[ObjectIdentifier(made)] = made }
-        return made
+        worker.setCloseHandler { [weak self] closed in self?.workers.withLock { _ = $0.removeValue(forKey: ObjectIdentifier(closed)) } }
+        workers.withLock { $0[ObjectIdentifier(worker)] = worker }
+        return worker
     }
 
-    /// How many endpoints are open, for tests of what is left behind.
+    /// The number of open endpoints. Tests use it to find leaks.
     var count: Int { workers.withLock { $0.count } }
 
+    /// Closes all links. Endpoints stay usable over gRPC.
     func close() {
         for worker in workers.withLock({ Array($0.values) }) { worker.close() }
     }

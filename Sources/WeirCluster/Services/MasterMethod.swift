@@ -1,6 +1,6 @@
 import GRPCCore
 
-/// The methods of `tensorflow.MasterService`.
+/// The RPCs of `tensorflow.MasterService`.
 enum MasterMethod {
     static let createSession = method("CreateSession")
     static let extendSession = method("ExtendSession")

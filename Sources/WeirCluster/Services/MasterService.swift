@@ -4,11 +4,11 @@ import WeirProto
 import WeirTensor
 import WeirWire
 
-/// `tensorflow.MasterService`: messages in, a `MasterEndpoint`'s answers out.
+/// The gRPC service `tensorflow.MasterService`. It decodes requests, calls a `MasterEndpoint` and encodes its replies.
 struct MasterService: RPCService {
     let master: any MasterEndpoint
     var variants = VariantDecoders.none
-    /// Where steps begin; at once, on the thread of the call, unless another is named.
+    /// Where steps begin. The default is the thread of the call.
     var dispatch = StepDispatch.inline
 
     func register(with table: inout RPCTable) {

@@ -1,7 +1,7 @@
 import GRPCCore
 import Synchronization
 
-/// The calls that have not been answered, to be cancelled together.
+/// The calls in flight of a server, so that it can cancel all of them.
 final class OpenCalls: Sendable {
     private struct State {
         var calls: [Int: ServerContext.RPCCancellationHandle] = [:]
@@ -10,7 +10,8 @@ final class OpenCalls: Sendable {
     }
     private let state = Mutex(State())
 
-    /// - Returns: what `end` is to be told.
+    /// Adds a call.
+    /// - Returns: the number to pass to `end`.
     func begin(_ call: ServerContext.RPCCancellationHandle) -> Int {
         let (number, isCancelled) = state.withLock { state in
             state.next += 1
@@ -22,7 +23,7 @@ final class OpenCalls: Sendable {
     }
     func end(_ number: Int) { state.withLock { _ = $0.calls.removeValue(forKey: number) } }
 
-    /// Cancels them, and those that are still to come.
+    /// Cancels all calls, and all that are added later.
     func cancel() {
         let calls = state.withLock { state in
             state.areCancelled = true

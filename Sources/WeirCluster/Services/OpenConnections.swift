@@ -1,7 +1,7 @@
 import protocol NIOCore.Channel
 import Synchronization
 
-/// The connections that are open, to be closed together.
+/// The open connections of a server, so that it can close all of them.
 final class OpenConnections: Sendable {
     private let channels = Mutex<[ObjectIdentifier: any Channel]?>([:])
 
@@ -14,7 +14,7 @@ final class OpenConnections: Sendable {
         guard isOpen else { return channel.close(promise: nil) }
         channel.closeFuture.whenComplete { [self] _ in channels.withLock { _ = $0?.removeValue(forKey: id) } }
     }
-    /// Closes them, and those that are still to come.
+    /// Closes all connections, and all that are added later.
     func close() {
         let open = channels.withLock { channels in
             defer { channels = nil }

@@ -2,14 +2,14 @@ import GRPCCore
 import WeirGraph
 import WeirTensor
 
-/// A set of methods.
+/// A gRPC service: a set of methods that it registers with a server's table.
 protocol RPCService: Sendable {
     func register(with table: inout RPCTable)
 }
 
 extension RPCService {
-    /// Waits for what an endpoint calls back with. The cancellation fires when the caller goes away or its deadline passes,
-    /// and when this server stops; the endpoint must call back then too.
+    /// Starts an operation with a callback and waits for its result. The cancellation fires when the client cancels the call or
+    /// disconnects, when the deadline passes, and when the server stops. The operation must call back then too.
     func awaitCompletion<T: Sendable>(
         on dispatch: StepDispatch, _ start: @escaping @Sendable (Cancellation, @escaping Completion<T>) -> Void
     ) async throws -> T {
@@ -21,7 +21,7 @@ extension RPCService {
         }
     }
 
-    /// As above, for an endpoint's async function: its task is cancelled as well.
+    /// Runs an async operation. The same cancellation fires as for `awaitCompletion`, and the operation's task is cancelled too.
     func awaitResult<T: Sendable>(_ body: @escaping @Sendable (Cancellation) async throws -> T) async throws -> T {
         let cancellation = Cancellation()
         let task = Task { try await body(cancellation) }

@@ -3,12 +3,12 @@ import GRPCNIOTransportHTTP2Posix
 import SwiftProtobuf
 import WeirTensor
 
-/// What a server answers: its methods by path.
+/// The methods of a gRPC server, by path.
 ///
-/// The stock router of grpc-swift writes an answer's metadata, message and status one after the other. A large message
-/// makes its stream wait for room before the status is written, and the transport (2.9.2) holds a unary answer back until
-/// it has the status: on a connection that is busy with another large answer, both wait for ever. Here an answer is one
-/// write, which is also two thread hops less.
+/// It replaces grpc-swift's router, which writes a reply's metadata, message and status one after the other. The transport
+/// (2.9.2) holds back a unary reply until it has the status, but the status waits until the stream has room after a large
+/// message. If another large reply fills the connection, both wait forever. Here a reply is one write, which also saves two
+/// thread hops.
 struct RPCTable: Sendable {
     typealias Transport = HTTP2ServerTransport.Posix
     typealias Stream = RPCStream<Transport.Inbound, Transport.Outbound>
@@ -18,7 +18,7 @@ struct RPCTable: Sendable {
 
     init(_ services: [any RPCService] = []) { for service in services { service.register(with: &self) } }
 
-    /// Registers a method that takes one message and answers with one.
+    /// Registers a unary method with its own coding.
     mutating func unary<Request: Sendable, Reply: Sendable>(
         _ method: MethodDescriptor, _ deserializer: some MessageDeserializer<Request>,
         _ serializer: some MessageSerializer<Reply>, _ body: @escaping @Sendable (Request) async throws -> Reply
@@ -28,22 +28,22 @@ struct RPCTable: Sendable {
         }
     }
 
-    /// As above, of protobuf messages.
+    /// Registers a unary method of protobuf messages.
     mutating func unary<Request: SwiftProtobuf.Message, Reply: SwiftProtobuf.Message>(
         _ method: MethodDescriptor, _ body: @escaping @Sendable (Request) async throws -> Reply
     ) {
         unary(method, ProtobufDeserializer<Request>(), ProtobufSerializer<Reply>(), body)
     }
 
-    /// Answers one call.
-    func answer(_ stream: Stream, _ context: ServerContext, through gate: DrainGate) async {
+    /// Runs one call: reads the request, runs the method and writes the reply.
+    func handle(_ stream: Stream, _ context: ServerContext, through gate: DrainGate) async {
         do {
             let reply = try await reply(stream.inbound, context, gate)
             try? await stream.outbound.write(contentsOf: [.metadata([:]), .message(reply), .status(GRPCCore.Status(code: .ok, message: ""), [:])])
         } catch {
             let failure = error as? RPCError ?? RPCError(WeirTensor.Status(anyError: error))
             let status = GRPCCore.Status(code: GRPCCore.Status.Code(failure.code), message: failure.message)
-            // The client may have gone; then nobody is told.
+            // If the client is gone, the write fails and nothing remains to do.
             try? await stream.outbound.write(.status(status, failure.metadata))
         }
         await stream.outbound.finish()

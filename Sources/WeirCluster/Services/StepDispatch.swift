@@ -1,13 +1,13 @@
 import WeirDevice
 
-/// Where the work of a step begins: on the thread that asks for it, or on one made for work.
+/// The choice of the thread on which a step begins.
 ///
-/// An endpoint may run kernels on the thread that calls it, for as long as they take; the threads that gRPC's tasks run
-/// on are few, and every call waits for them.
+/// An endpoint may run kernels on the calling thread, for as long as they take. gRPC's tasks share a few cooperative threads,
+/// and a kernel on one of them would delay all calls.
 struct StepDispatch: Sendable {
-    /// Runs jobs at once, on the thread that has them.
+    /// Runs a job at once, on the calling thread.
     static let inline = StepDispatch { job in job() }
-    /// Runs jobs on the threads of the shared compute pool.
+    /// Runs a job on the shared compute pool.
     static let computePool = StepDispatch { job in ComputePool.shared.submit(job) }
 
     private let submit: @Sendable (_ job: @escaping @Sendable () -> Void) -> Void

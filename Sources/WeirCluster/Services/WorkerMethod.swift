@@ -1,6 +1,6 @@
 import GRPCCore
 
-/// The methods of `tensorflow.WorkerService`.
+/// The RPCs of `tensorflow.WorkerService`.
 enum WorkerMethod {
     static let getStatus = method("GetStatus")
     static let createWorkerSession = method("CreateWorkerSession")

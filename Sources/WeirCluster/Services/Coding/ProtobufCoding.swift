@@ -1,8 +1,7 @@
 import GRPCCore
 import SwiftProtobuf
 
-/// The transport's own bytes, as protobuf wants to see them: messages are read where they were received, and written
-/// where they will be sent from.
+/// The transport's buffer as SwiftProtobuf's buffer type. Messages are decoded from it and encoded into it without a copy.
 private struct MessageBytes<Bytes: GRPCContiguousBytes>: SwiftProtobufContiguousBytes {
     var bytes: Bytes
 

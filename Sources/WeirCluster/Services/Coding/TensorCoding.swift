@@ -2,7 +2,7 @@ import GRPCCore
 import WeirTensor
 import WeirWire
 
-/// The answer to RecvTensor going out: a header, and the tensor's elements copied from its memory to the transport's.
+/// Encodes replies of RecvTensor: a header, and the elements, copied once from the tensor to the transport's buffer.
 struct TensorSerializer: MessageSerializer {
     func serialize<Bytes: GRPCContiguousBytes>(_ tensor: EncodedTensor) throws -> Bytes {
         guard let payload = tensor.payload else { return Bytes(tensor.header) }
@@ -15,7 +15,7 @@ struct TensorSerializer: MessageSerializer {
     }
 }
 
-/// The answer to RecvTensor coming in: the elements are copied from the transport's memory to a tensor's.
+/// Decodes replies of RecvTensor. The elements are copied once from the transport's buffer to the tensor.
 struct TensorDeserializer: MessageDeserializer {
     var variants: VariantDecoders
 

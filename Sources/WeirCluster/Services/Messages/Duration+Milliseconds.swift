@@ -1,5 +1,5 @@
 extension Duration {
-    /// Whole milliseconds, rounded up: a timeout must not become the 0 that means none.
+    /// Whole milliseconds, rounded up: a timeout must not become 0, which means no timeout.
     var milliseconds: Int64 {
         let (seconds, attoseconds) = components
         let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1000)

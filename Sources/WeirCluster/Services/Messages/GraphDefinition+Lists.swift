@@ -12,7 +12,8 @@ extension TFGraphDef {
 }
 
 extension MessageDecoder {
-    /// - Throws: `invalidArgument` naming what cannot be read.
+    /// Decodes graphs.
+    /// - Throws: `invalidArgument` that names what cannot be decoded.
     static func graphs(_ messages: [TFGraphDef], _ variants: VariantDecoders) throws(Status) -> [GraphDefinition] {
         var graphs: [GraphDefinition] = []
         for message in messages { graphs.append(try GraphDefinition(message, variants: variants)) }

@@ -32,10 +32,11 @@ extension TFNamedTensorProto {
         tensor = try TFTensorProto(named.tensor, objects: .content)
     }
 
-    /// What a gRPC message may hold, and what of it is left to names and numbers around the tensors.
+    /// The most bytes of tensors in a gRPC message: its limit, less what is reserved for names and numbers.
     private static let maximumByteCount = Int(Int32.max) - (1 << 20)
 
-    /// - Throws: `resourceExhausted` when the tensors are more than one message can hold.
+    /// Encodes tensors.
+    /// - Throws: `resourceExhausted` when one message cannot hold them.
     static func messages(_ tensors: [NamedTensor]) throws(Status) -> [TFNamedTensorProto] {
         var byteCount = 0
         for tensor in tensors where tensor.tensor.dtype.isBitwise { byteCount += tensor.tensor.byteCount }

@@ -2,7 +2,8 @@ import WeirProto
 import WeirTensor
 
 extension RunOptions {
-    /// - Throws: `unimplemented` when a debugger is asked for.
+    /// Decodes options of a step.
+    /// - Throws: `unimplemented` when they ask for a debugger.
     init(_ message: TFRunOptions) throws(Status) {
         self.init()
         guard message.debugOptions.debugTensorWatchOpts.isEmpty else {

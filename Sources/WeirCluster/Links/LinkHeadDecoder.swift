@@ -2,8 +2,8 @@ import WeirGraph
 import WeirTensor
 import WeirWire
 
-/// Reads heads, which come from outside: never beyond their end.
-struct LinkReader {
+/// Decodes heads of frames. They come from peers, so it never reads beyond their end and throws `dataLoss` instead.
+struct LinkHeadDecoder {
     private let bytes: [UInt8]
     private var position = 0
     init(_ bytes: [UInt8]) { self.bytes = bytes }

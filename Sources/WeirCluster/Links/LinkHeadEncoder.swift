@@ -1,8 +1,8 @@
 import WeirTensor
 import WeirWire
 
-/// Writes heads.
-struct LinkWriter {
+/// Encodes heads of frames. Numbers are little endian; strings, bytes and lists begin with their length.
+struct LinkHeadEncoder {
     var bytes: [UInt8] = []
     mutating func byte(_ value: UInt8) { bytes.append(value) }
     mutating func bool(_ value: Bool) { bytes.append(value ? 1 : 0) }
