@@ -62,7 +62,7 @@ public final class Server: Sendable {
         self.connections = connections
         let logger = logger
         let variants = registry.variants
-        let pool = ComputeDispatch.pool
+        let pool = StepDispatch.computePool
         let table = LinkTable(transport: options.tensorTransport, variants: variants)
         linkTable = table
         let worker = Worker(

@@ -5,7 +5,7 @@ import Testing
 @Suite("Outbox of a link")
 struct LinkOutboxTests {
     private func expect(
-        _ expected: LinkOutbox.Verdict, adding bytes: [UInt8], to outbox: inout LinkOutbox, now: ContinuousClock.Instant,
+        _ expected: LinkOutbox.AddResult, adding bytes: [UInt8], to outbox: inout LinkOutbox, now: ContinuousClock.Instant,
         at location: SourceLocation = #_sourceLocation
     ) {
         let verdict = bytes.withUnsafeBytes { bytes in
@@ -24,29 +24,29 @@ struct LinkOutboxTests {
         var outbox = LinkOutbox()
         let now = ContinuousClock.now
         #expect(outbox.isIdle)
-        expect(.begin, adding: [1], to: &outbox, now: now)
+        expect(.startWriter, adding: [1], to: &outbox, now: now)
         #expect(!outbox.isIdle)
-        expect(.waits, adding: [2], to: &outbox, now: now)
+        expect(.queued, adding: [2], to: &outbox, now: now)
         expect(taking: [1, 2], from: &outbox)
-        expect(.waits, adding: [3], to: &outbox, now: now)
+        expect(.queued, adding: [3], to: &outbox, now: now)
         expect(taking: [3], from: &outbox)
         expect(taking: nil, from: &outbox)
         #expect(outbox.isIdle)
-        expect(.begin, adding: [4], to: &outbox, now: now)
+        expect(.startWriter, adding: [4], to: &outbox, now: now)
     }
 
     @Test("the outbox limit applies to a peer that reads nothing for long, not to a slow one")
     func bounds() {
         var outbox = LinkOutbox()
         let now = ContinuousClock.now
-        let much = [UInt8](repeating: 0, count: LinkOutbox.patientByteCount)
-        expect(.begin, adding: much, to: &outbox, now: now)
-        expect(.waits, adding: [1], to: &outbox, now: now + .seconds(9))
+        let much = [UInt8](repeating: 0, count: LinkOutbox.stalledByteLimit)
+        expect(.startWriter, adding: much, to: &outbox, now: now)
+        expect(.queued, adding: [1], to: &outbox, now: now + .seconds(9))
         expect(.full, adding: [1], to: &outbox, now: now + .seconds(11))
-        outbox.noteProgress()
-        expect(.waits, adding: [1], to: &outbox, now: .now)
+        outbox.recordProgress()
+        expect(.queued, adding: [1], to: &outbox, now: .now)
         // A small backlog may wait without limit: a stopped peer may continue.
         outbox.clear()
-        expect(.waits, adding: [1], to: &outbox, now: now + .seconds(10_000))
+        expect(.queued, adding: [1], to: &outbox, now: now + .seconds(10_000))
     }
 }

@@ -20,32 +20,32 @@ struct LinkSocketTests {
     func otherMemory() throws {
         let (here, there) = try pair()
         let ring = try SharedRing()
-        try here.offer(ring)
-        #expect(try there.takeRing().descriptor != ring.descriptor)
+        try here.sendRing(ring)
+        #expect(try there.receiveRing().descriptor != ring.descriptor)
 
         let file = open("/dev/zero", O_RDWR)
         defer { close(file) }
         #expect(linux_send_descriptor(here.descriptor, file) == 1)
-        #expect(throws: Status.self) { try there.takeRing() }
+        #expect(throws: Status.self) { try there.receiveRing() }
 
         let other = linux_make_sealed_memory("too small", 4096)
         defer { close(other) }
         #expect(linux_send_descriptor(here.descriptor, other) == 1)
-        #expect(throws: Status.self) { try there.takeRing() }
+        #expect(throws: Status.self) { try there.receiveRing() }
 
         // A frame instead of a descriptor.
         try here.send(LinkFrame(kind: .hello, call: 1))
-        #expect(throws: Status.self) { try there.takeRing() }
+        #expect(throws: Status.self) { try there.receiveRing() }
     }
 
     @Test("a frame before hello is rejected, and so is an impossibly large tensor")
     func greetings() throws {
         let (here, there) = try pair()
         try here.send(LinkFrame(kind: .cancel, call: 1))
-        #expect(throws: Status.self) { try there.receive(greets: true) }
+        #expect(throws: Status.self) { try there.receive(isHandshake: true) }
         try here.send(LinkFrame(kind: .hello, call: 1, head: [1, 2]))
-        #expect(try there.receive(greets: true)?.head == [1, 2])
-        var head = LinkWriter()
+        #expect(try there.receive(isHandshake: true)?.head == [1, 2])
+        var head = LinkHeadEncoder()
         head.bool(false)
         head.byte(DType.float64.rawValue)
         head.byte(1)
@@ -97,7 +97,7 @@ struct LinkSocketTests {
         let head = try LinkTensor(delivery).head
         try SystemThread.run {
             #expect(throws: Never.self) {
-                try here.sendWaiting(LinkFrame(kind: .tensor, call: 3, head: head, payload: delivery.tensor), through: writer)
+                try here.sendBlocking(LinkFrame(kind: .tensor, call: 3, head: head, payload: delivery.tensor), through: writer)
             }
         }
         let found = try #require(try there.receive(through: reader))
@@ -173,7 +173,7 @@ struct LinkSocketTests {
         let whole = frame.head
         try here.send(frame)
         #expect(try there.receive()?.head == whole)
-        var header = LinkWriter()
+        var header = LinkHeadEncoder()
         header.byte(LinkFrame.Kind.runGraph.rawValue)
         header.bytes += [0, 0, 0]
         header.fixed32(UInt32(LinkFrame.maximumHeadByteCount))

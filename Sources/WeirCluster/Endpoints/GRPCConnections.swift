@@ -1,10 +1,10 @@
 import Synchronization
 import WeirRuntime
 
-/// The connections of a process, one for each address. Clients may name addresses without end: those used last are kept,
-/// others end with whoever still uses them.
+/// The connections of a process, by address. Clients may name any number of addresses: the least recently used connections
+/// are evicted, and close when no one uses them any more.
 final class GRPCConnections: Sendable {
-    /// Those of clients in this process. They stay: an idle connection costs nothing.
+    /// The connections of the clients in this process. They stay open, because idle connections cost almost nothing.
     static let shared = GRPCConnections()
 
     private let options: TransportOptions
@@ -13,16 +13,17 @@ final class GRPCConnections: Sendable {
     init(options: TransportOptions = TransportOptions()) { self.options = options }
 
     subscript(address: String) -> GRPCConnection {
-        let (connection, gone) = connections.withLock { connections -> (GRPCConnection, [GRPCConnection]) in
-            if let known = connections.use(address) { return (known, []) }
-            let made = GRPCConnection(address: address, options: options)
-            return (made, connections.insert(address, made))
+        let (connection, evicted) = connections.withLock { connections -> (GRPCConnection, [GRPCConnection]) in
+            if let existing = connections.use(address) { return (existing, []) }
+            let created = GRPCConnection(address: address, options: options)
+            return (created, connections.insert(address, created))
         }
-        withExtendedLifetime(gone) {}
+        // Releases the evicted connections here, after unlocking, because their deinitializers shut them down.
+        withExtendedLifetime(evicted) {}
         return connection
     }
 
-    /// Ends all; calls under way fail. Connections asked for later are new ones.
+    /// Closes all connections. Calls in flight fail. Connections that are requested later are new.
     func close() async {
         for connection in connections.withLock({ $0.removeAll() }) { await connection.close() }
     }

@@ -5,16 +5,16 @@ import WeirProto
 import WeirTensor
 import WeirWire
 
-/// A master in another process, over gRPC: what a client's session talks to.
+/// A master in another process, called over gRPC by a client's session.
 ///
-/// Calls wait for a master that is not there. One that goes away during a call is asked again, with the same request
-/// id, so that it carries nothing out twice.
+/// Calls wait until the master can be reached. If the master disappears during a call, the call is retried with the same
+/// request id, so that the master does not execute it twice.
 final class RemoteMaster: MasterEndpoint {
     private let connection: GRPCConnection
     private let variants: VariantDecoders
     private let whileWaiting: @Sendable () -> Void
 
-    /// - Parameter whileWaiting: called every second for as long as a call waits for the master to be there.
+    /// - Parameter whileWaiting: called every second while a call waits until the master can be reached.
     init(
         connection: GRPCConnection, variants: VariantDecoders = .none,
         whileWaiting: @escaping @Sendable () -> Void = {}
@@ -24,7 +24,7 @@ final class RemoteMaster: MasterEndpoint {
         self.whileWaiting = whileWaiting
     }
 
-    /// The master at `grpc://host:port`, or `host:port`, over the connection that all of this process's sessions share.
+    /// Returns the master at `grpc://host:port` or `host:port`. All sessions of this process share its connection.
     static func shared(target: String) -> RemoteMaster {
         let address = target.firstRange(of: "://").map { String(target[$0.upperBound...]) } ?? target
         return RemoteMaster(connection: GRPCConnections.shared[address])
@@ -32,7 +32,7 @@ final class RemoteMaster: MasterEndpoint {
 
     func createSession(_ request: CreateSession, cancellation: Cancellation) async throws -> String {
         let message = try TFCreateSessionRequest(request)
-        return try await cancellable(cancellation) {
+        return try await RemoteCall.awaitResult(cancellation) {
             let reply: TFCreateSessionResponse = try await self.call(MasterMethod.createSession, message)
             return reply.sessionHandle
         }
@@ -48,7 +48,7 @@ final class RemoteMaster: MasterEndpoint {
     }
 
     func runStep(_ request: RunStep, cancellation: Cancellation, _ done: @escaping Completion<RunStepReply>) {
-        start(cancellation, done) {
+        RemoteCall.start(cancellation, done) {
             var message = try TFRunStepRequest(request)
             if message.requestID == 0 { message.requestID = .random(in: 1 ... .max) }
             let reply: TFRunStepResponse = try await self.call(
@@ -77,7 +77,7 @@ final class RemoteMaster: MasterEndpoint {
         _ handle: String, callable: Int, feeds: [Tensor], requestID: Int, cancellation: Cancellation,
         _ done: @escaping Completion<RunStepReply>
     ) {
-        start(cancellation, done) {
+        RemoteCall.start(cancellation, done) {
             var request = TFRunCallableRequest()
             request.sessionHandle = handle
             request.handle = Int64(callable)

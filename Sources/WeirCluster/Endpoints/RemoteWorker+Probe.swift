@@ -3,8 +3,8 @@ import WeirTensor
 import WeirWire
 
 extension RemoteWorker {
-    /// Asks the task at an address for its devices, once, over the connection that this process's clients share.
-    /// - Throws: `unavailable` when nobody answers, `deadlineExceeded` when not in time.
+    /// Asks the task at an address once for its devices, over the connections that this process's clients share.
+    /// - Throws: `unavailable` when no task replies; `deadlineExceeded` when the timeout passes.
     static func probe(address: String, timeout: Duration) async throws -> [DeviceAttributes] {
         let reply: TFGetStatusResponse = try await GRPCConnections.shared[address].call(
             WorkerMethod.getStatus, TFGetStatusRequest(), ProtobufSerializer(), ProtobufDeserializer(), timeout: timeout)

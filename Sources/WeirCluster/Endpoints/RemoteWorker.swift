@@ -1,14 +1,13 @@
 import GRPCCore
-import Synchronization
 import SwiftProtobuf
 import WeirGraph
 import WeirProto
 import WeirTensor
 import WeirWire
 
-/// The worker of another task, over gRPC.
+/// The worker of another task, called over gRPC.
 ///
-/// A task that is not there fails calls at once with `unavailable`, save `status`, which waits for it.
+/// Calls fail at once with `unavailable` when the task cannot be reached, except `status`, which waits.
 final class RemoteWorker: WorkerEndpoint {
     let task: DeviceName
     private let connection: GRPCConnection
@@ -18,11 +17,11 @@ final class RemoteWorker: WorkerEndpoint {
     private let resets = ResetBudget()
 
     /// - Parameters:
-    ///   - dispatch: where callbacks are made, which may run kernels; on a thread of gRPC's tasks when none is named.
-    ///   - whileWaiting: called every second for as long as `status` waits.
+    ///   - dispatch: where callbacks run, which may run kernels. The default is the thread of the gRPC task.
+    ///   - whileWaiting: called every second while `status` waits.
     init(
         task: DeviceName, connection: GRPCConnection, variants: VariantDecoders = .none,
-        dispatch: @escaping StepDispatch = { $0() }, whileWaiting: @escaping @Sendable () -> Void = {}
+        dispatch: StepDispatch = .inline, whileWaiting: @escaping @Sendable () -> Void = {}
     ) {
         self.task = task
         self.connection = connection
@@ -32,15 +31,15 @@ final class RemoteWorker: WorkerEndpoint {
     }
 
     func status() async throws -> [DeviceAttributes] {
-        let watch = every(.seconds(1), whileWaiting)
-        defer { watch.cancel() }
+        let waitReports = Task.repeating(every: .seconds(1), whileWaiting)
+        defer { waitReports.cancel() }
         while true {
             do {
                 let reply: TFGetStatusResponse = try await call(
                     WorkerMethod.getStatus, TFGetStatusRequest(), waitsForReady: true)
                 return try DeviceAttributes.all(reply.deviceAttributes)
             } catch let status as WeirTensor.Status where status.code == .unavailable {
-                // Something that is not yet, or no longer, a server answers at the address.
+                // Something else listens at the address, or the server is starting or stopping.
                 try await Task.sleep(for: connection.options.initialBackoff)
             }
         }
@@ -75,15 +74,15 @@ final class RemoteWorker: WorkerEndpoint {
         var request = request
         if request.requestID == 0 { request.requestID = .random(in: 1 ... .max) }
         let (task, begin) = (task, ContinuousClock.now)
-        start(
-            cancellation, cancelled: { .cancelled("RunGraph", at: task, after: .now - begin) }, dispatching(done)
+        RemoteCall.start(
+            cancellation, cancelled: { .cancelled("RunGraph", at: task, after: .now - begin) }, dispatched(done)
         ) { [request] in
             let reply: TFRunGraphResponse = try await self.call(WorkerMethod.runGraph, TFRunGraphRequest(request))
             do throws(WeirTensor.Status) {
                 return try RunGraphReply(reply, variants: self.variants)
             } catch {
-                // A body has no place for the mark of fallout. TensorFlow's workers, which do not send it another way, say
-                // CANCELLED of what was cancelled.
+                // The response body cannot say that a status is derived. TensorFlow's workers report a cancelled
+                // partition there with CANCELLED.
                 throw error.code == .cancelled ? error.derived : error
             }
         }
@@ -93,9 +92,9 @@ final class RemoteWorker: WorkerEndpoint {
         var request = request
         if request.requestID == 0 { request.requestID = .random(in: 1 ... .max) }
         let (resets, task, begin) = (resets, task, ContinuousClock.now)
-        start(
-            cancellation, lingers: { !resets.take() }, cancelled: { .cancelled("RecvTensor", at: task, after: .now - begin) },
-            dispatching(done)
+        RemoteCall.start(
+            cancellation, leavesRunning: { !resets.take() }, cancelled: { .cancelled("RecvTensor", at: task, after: .now - begin) },
+            dispatched(done)
         ) { [request] in
             let received = try await self.call(
                 WorkerMethod.recvTensor, TFRecvTensorRequest(request), ProtobufSerializer(),
@@ -105,7 +104,7 @@ final class RemoteWorker: WorkerEndpoint {
         }
     }
 
-    /// Tells a peer that keeps its answers that one arrived; nobody waits for that.
+    /// Tells a peer that keeps its replies that one has arrived. Does not wait for an answer.
     private func acknowledge(_ requestID: Int) {
         Task.detached {
             var request = TFMarkRecvFinishedRequest()
@@ -134,7 +133,7 @@ final class RemoteWorker: WorkerEndpoint {
         let _: TFLoggingResponse = try await call(WorkerMethod.logging, request)
     }
 
-    private func dispatching<T: Sendable>(_ done: @escaping Completion<T>) -> Completion<T> {
+    private func dispatched<T: Sendable>(_ done: @escaping Completion<T>) -> Completion<T> {
         let dispatch = dispatch
         return { result in dispatch { done(result) } }
     }
@@ -146,7 +145,7 @@ final class RemoteWorker: WorkerEndpoint {
             method, request, ProtobufSerializer(), ProtobufDeserializer(), waitsForReady: waitsForReady)
     }
 
-    /// Adds to failures where they come from, in the words TensorFlow uses.
+    /// Calls the task, and adds to failures where they come from, in TensorFlow's words.
     private func call<Request: Sendable, Reply: Sendable>(
         _ method: MethodDescriptor, _ request: Request, _ serializer: some MessageSerializer<Request>,
         _ deserializer: some MessageDeserializer<Reply>, waitsForReady: Bool = false
@@ -156,39 +155,15 @@ final class RemoteWorker: WorkerEndpoint {
                 method, request, serializer, deserializer, waitsForReady: waitsForReady)
         } catch {
             var error = error
-            // What another task is said to have died of is passed on as it is.
+            // A message that already names a lost task is passed on unchanged.
             if error.code == .unavailable, error.message.firstRange(of: "Task /job:") == nil {
                 error.message = "Task \(task) has ended or cannot be reached: \(error.message)"
             }
             let explained = error.appending(
                 "\nAdditional GRPC error information from remote target \(task) while calling "
                     + "/\(method.fullyQualifiedMethod):\n:\(connection.address) answered \(error.code)")
-            // What was cancelled was cancelled because something else went wrong.
+            // A call is cancelled only because something else has failed.
             throw error.code == .cancelled ? explained.derived : explained
-        }
-    }
-}
-
-/// How many calls may be broken off on one connection.
-///
-/// HTTP/2 servers take a client that resets many streams for an attack, and close the connection: swift-nio's at 200
-/// in 30 seconds. A step that fails may leave more tensors waited for than that. Those beyond the budget are left to
-/// end by themselves, as they do when the peer forgets the step.
-private final class ResetBudget: Sendable {
-    private struct State {
-        var windowStart = ContinuousClock.now
-        var count = 0
-    }
-    private static let window = Duration.seconds(30)
-    private static let limit = 100
-    private let state = Mutex(State())
-
-    func take() -> Bool {
-        state.withLock { state in
-            let now = ContinuousClock.now
-            if now - state.windowStart > ResetBudget.window { state = State(windowStart: now) }
-            state.count += 1
-            return state.count <= ResetBudget.limit
         }
     }
 }

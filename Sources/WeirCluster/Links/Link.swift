@@ -1,21 +1,26 @@
 import WeirDevice
 import WeirTensor
 
-/// The two sockets between two tasks: one for messages, one for large tensors, so that a small message never waits
-/// behind a layer of a model. On one host a large tensor's bytes go through memory that both share.
+/// The connection between two tasks. It has two sockets: one for small messages and one for large tensors, so that a small
+/// message does not wait behind a large tensor. On one host, the bytes of large tensors go through shared memory.
 final class Link: Sendable {
-    /// Tensors from this size on go the other way.
+    /// What a socket carries. The raw value is its number on the wire.
+    enum SocketRole: UInt8 {
+        case control = 0
+        case bulk = 1
+    }
+    /// The smallest tensor, in bytes, that the bulk socket carries.
     static let bulkByteCount = 64 << 10
 
     private let control: LinkSocket
     private let bulk: LinkSocket
-    /// Large tensors' bytes, from and to a peer on this host.
+    /// Shared memory for the bytes of large tensors from and to a peer on this host.
     private let incoming: SharedRing?
     private let outgoing: SharedRing?
-    /// Writes large tensors one after the other, so that no kernel's thread waits for the network.
+    /// Writes large tensors one after the other, so that no kernel thread waits for the network.
     private let bulkWriter: ComputePool
 
-    /// - Throws: `resourceExhausted` when the system has no thread left to write large tensors.
+    /// - Throws: `resourceExhausted` when the system cannot start the thread that writes large tensors.
     init(
         control: LinkSocket, bulk: LinkSocket, incoming: SharedRing? = nil, outgoing: SharedRing? = nil
     ) throws(Status) {
@@ -26,9 +31,10 @@ final class Link: Sendable {
         self.outgoing = outgoing
     }
 
+    /// Starts reading both sockets.
     /// - Parameters:
-    ///   - onFrame: called on the thread that reads; it must not block.
-    ///   - onEnd: called once, when either socket has ended; with `unavailable` unless the peer broke the rules.
+    ///   - onFrame: called on the reading thread; it must not block.
+    ///   - onEnd: called once, when either socket has ended; with `unavailable` unless the peer violated the protocol.
     func start(_ onFrame: @escaping @Sendable (LinkFrame) -> Void, onEnd: @escaping @Sendable (Status) -> Void) {
         let ended = Once<Void> { result in
             if case .failure(let status) = result { onEnd(status) }
@@ -41,10 +47,10 @@ final class Link: Sendable {
         }
     }
 
-    /// Sends a frame, a large tensor's from another thread. Never waits for the peer.
+    /// Sends a frame. A large tensor is sent by another thread. Never waits for the peer.
     func send(_ frame: LinkFrame) throws(Status) {
         guard let payload = frame.payload, payload.byteCount >= Link.bulkByteCount else { return try control.send(frame) }
-        bulkWriter.submit { [bulk, outgoing] in try? bulk.sendWaiting(frame, through: outgoing) }
+        bulkWriter.submit { [bulk, outgoing] in try? bulk.sendBlocking(frame, through: outgoing) }
     }
 
     func close() {

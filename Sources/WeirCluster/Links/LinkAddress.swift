@@ -1,17 +1,17 @@
 import Glibc
 import WeirTensor
 
-/// Where a task takes links: at a port, and for the tasks of its host at a name, which is faster.
+/// The address at which a task accepts links: a TCP port, and a Unix socket for tasks on the same host, which is faster.
 struct LinkAddress: Sendable {
     var port: Int
-    /// In the abstract namespace of Unix sockets: no file, gone with the process. Empty when there is none.
+    /// The name of the Unix socket, in the abstract namespace: no file, gone with the process. Empty when there is none.
     var name: String
 
-    /// Connects, by the name where that is on this host. Blocks.
+    /// Connects, through the Unix socket if it exists on this host, otherwise over TCP. Blocks.
     /// - Returns: the socket, and whether its peer is on this host.
-    /// - Throws: `unavailable` when nobody listens there.
+    /// - Throws: `unavailable` when nothing listens there.
     func connect(host: String) throws(Status) -> (socket: LinkSocket, isLocal: Bool) {
-        // A name that is unknown here is another host's, or another container's.
+        // A name that does not exist here belongs to another host or another container.
         if !name.isEmpty, let socket = LinkAddress.connect(name: name) { return (socket, true) }
         return (try LinkAddress.connect(host: host, port: port), false)
     }
@@ -19,7 +19,7 @@ struct LinkAddress: Sendable {
     private static func connect(name: String) -> LinkSocket? {
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return nil }
-        if with(name, { Glibc.connect(descriptor, $0, $1) }) == 0 { return LinkSocket(descriptor: descriptor) }
+        if withSocketAddress(of: name, { Glibc.connect(descriptor, $0, $1) }) == 0 { return LinkSocket(descriptor: descriptor) }
         close(descriptor)
         return nil
     }
@@ -43,9 +43,9 @@ struct LinkAddress: Sendable {
         throw .unavailable("\(host):\(port): \(reason)")
     }
 
-    /// Listens at a free port.
+    /// Listens on a free TCP port.
     /// - Returns: a listening descriptor, and the port.
-    /// - Throws: `unavailable` when no port can be listened on.
+    /// - Throws: `unavailable` when the system refuses to listen.
     static func listen(host: String) throws(Status) -> (descriptor: Int32, port: Int) {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_in()
@@ -58,26 +58,28 @@ struct LinkAddress: Sendable {
                     && getsockname(descriptor, generic, &length) == 0
             }
         }
-        guard isListening else { throw failure(descriptor) }
+        guard isListening else { throw listenFailure(closing: descriptor) }
         return (descriptor, Int(UInt16(bigEndian: address.sin_port)))
     }
 
-    /// Listens at a name of its own.
-    /// - Throws: `unavailable` when that cannot be listened on.
+    /// Listens on a Unix socket with this name.
+    /// - Throws: `unavailable` when the system refuses to listen.
     static func listen(name: String) throws(Status) -> Int32 {
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        guard with(name, { bind(descriptor, $0, $1) }) == 0, Glibc.listen(descriptor, 128) == 0 else { throw failure(descriptor) }
+        guard withSocketAddress(of: name, { bind(descriptor, $0, $1) }) == 0, Glibc.listen(descriptor, 128) == 0 else {
+            throw listenFailure(closing: descriptor)
+        }
         return descriptor
     }
 
-    private static func failure(_ descriptor: Int32) -> Status {
+    private static func listenFailure(closing descriptor: Int32) -> Status {
         let reason = String(cString: strerror(errno))
         if descriptor >= 0 { close(descriptor) }
         return .unavailable("Cannot listen for links: \(reason)")
     }
 
-    /// Calls `body` with a name's address: a zero byte, and the name without one at its end.
-    private static func with(_ name: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
+    /// Calls `body` with the address of a Unix socket in the abstract namespace: a zero byte, then the name without a terminator.
+    private static func withSocketAddress(of name: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         let bytes = Array(name.utf8.prefix(MemoryLayout.size(ofValue: address.sun_path) - 1))

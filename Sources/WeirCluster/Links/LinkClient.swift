@@ -3,7 +3,7 @@ import WeirGraph
 import WeirTensor
 import WeirWire
 
-/// The calling end of a link: a step's calls to one task.
+/// The client side of a link: sends the calls of steps to one task.
 final class LinkClient: Sendable {
     private enum Pending {
         case run(Completion<RunGraphReply>)
@@ -15,43 +15,43 @@ final class LinkClient: Sendable {
         let token: Cancellation.Token
         let start: ContinuousClock.Instant
     }
-    /// More than any steps need at a time; a call beyond it fails.
+    /// The most calls in flight, which no real step reaches. Further calls fail.
     private static let maximumCalls = 1_000_000
     private struct State {
         var calls: [UInt64: Call] = [:]
         var next: UInt64 = 1
-        var ended: Status?
+        var failure: Status?
     }
     private let link: Link
     private let task: DeviceName
     private let variants: VariantDecoders
     private let state = Mutex(State())
 
-    /// Connects both sockets.
-    /// - Throws: `unavailable` when the peer cannot be reached, `resourceExhausted` without a thread for it. Blocks.
+    /// Connects both sockets. Blocks.
+    /// - Throws: `unavailable` when the peer cannot be reached; `resourceExhausted` when the system cannot start the thread that
+    ///   writes large tensors.
     init(host: String, offer: LinkService.Offer, task: DeviceName, variants: VariantDecoders) throws(Status) {
         self.task = task
         self.variants = variants
         let id = UInt64.random(in: 1 ... .max)
-        func connect(lane: UInt8) throws(Status) -> (socket: LinkSocket, ring: SharedRing?) {
-            let (socket, isLocal) = try offer.address.connect(host: host)
-            // Where a sandbox gives no such memory, large tensors go through the socket.
-            let ring = isLocal && lane == 1 ? try? SharedRing() : nil
-            var hello = LinkWriter()
-            hello.fixed64(offer.secret)
-            hello.byte(lane)
-            hello.bool(ring != nil)
-            try socket.sendWaiting(LinkFrame(kind: .hello, call: id, head: hello.bytes))
-            if let ring { try socket.offer(ring) }
-            return (socket, ring)
-        }
-        let control = try connect(lane: 0)
-        let bulk = try connect(lane: 1)
+        let control = try LinkClient.connect(.control, of: id, host: host, offer: offer)
+        let bulk = try LinkClient.connect(.bulk, of: id, host: host, offer: offer)
         link = try Link(control: control.socket, bulk: bulk.socket, incoming: bulk.ring)
     }
 
-    /// The link keeps its client until it has ended, so that calls under way fail though nobody else has it any more.
-    /// - Parameter onEnd: called once, when the link has ended; every call under way has failed by then.
+    private static func connect(
+        _ role: Link.SocketRole, of id: UInt64, host: String, offer: LinkService.Offer
+    ) throws(Status) -> (socket: LinkSocket, ring: SharedRing?) {
+        let (socket, isLocal) = try offer.address.connect(host: host)
+        // A sandbox may forbid shared memory; then large tensors go through the socket.
+        let ring = isLocal && role == .bulk ? try? SharedRing() : nil
+        try socket.sendBlocking(LinkHello(link: id, secret: offer.secret, role: role, sharesMemory: ring != nil).frame)
+        if let ring { try socket.sendRing(ring) }
+        return (socket, ring)
+    }
+
+    /// Starts reading. The link retains this client until it ends, so that calls in flight fail even if no one else retains it.
+    /// - Parameter onEnd: called once, when the link has ended; all calls in flight have failed before.
     func start(_ onEnd: @escaping @Sendable () -> Void) {
         link.start(
             { [self] in handle($0) },
@@ -76,14 +76,14 @@ final class LinkClient: Sendable {
             done(.failure(error))
         }
     }
-    /// Nobody waits for an answer.
+    /// Tells the task to drop its state of a step. The task sends no reply.
     func cleanUp(step: Int) throws(Status) {
-        var writer = LinkWriter()
-        writer.integer(step)
-        try link.send(LinkFrame(kind: .cleanUp, call: 0, head: writer.bytes))
+        var encoder = LinkHeadEncoder()
+        encoder.integer(step)
+        try link.send(LinkFrame(kind: .cleanUp, call: 0, head: encoder.bytes))
     }
 
-    /// Sends a call; once it is sent its completion is called, come what may.
+    /// Sends a call. Once it is sent, its completion is always called.
     private func call(_ kind: LinkFrame.Kind, _ head: [UInt8], _ pending: Pending, _ cancellation: Cancellation) throws(Status) {
         let number = state.withLock { state -> UInt64 in
             defer { state.next += 1 }
@@ -91,57 +91,57 @@ final class LinkClient: Sendable {
         }
         let token = cancellation.register { [weak self] in self?.cancel(number) }
         guard let token else { throw Status.cancelled("The call was cancelled before it was sent").derived }
-        let refusal = state.withLock { [start = ContinuousClock.now] state -> Status? in
-            if let ended = state.ended { return ended }
+        let rejection = state.withLock { [start = ContinuousClock.now] state -> Status? in
+            if let failure = state.failure { return failure }
             guard state.calls.count < LinkClient.maximumCalls else {
-                return explained(.resourceExhausted("\(state.calls.count) calls wait for an answer"))
+                return annotated(.resourceExhausted("\(state.calls.count) calls wait for an answer"))
             }
             state.calls[number] = Call(pending: pending, cancellation: cancellation, token: token, start: start)
             return nil
         }
-        if let refusal {
+        if let rejection {
             cancellation.deregister(token)
-            throw refusal
+            throw rejection
         }
         do throws(Status) {
             try link.send(LinkFrame(kind: kind, call: number, head: head))
         } catch {
-            // The link has ended; if its end has not yet failed this call, it is failed here.
-            finish(number, failure: death(error))
+            // The link has ended. If it ended before this call was registered, the call is failed here.
+            finish(number, failure: callFailure(error))
         }
-        // A cancellation that came before the call was noted found nothing to cancel.
+        // A cancellation that fired before the call was registered found nothing to cancel.
         if cancellation.isCancelled { cancel(number) }
     }
 
-    /// A run is ended by the peer, which answers; a tensor is not waited for any longer.
+    /// Cancels a call. The task ends a cancelled run and replies; a cancelled receive completes here, without a reply.
     private func cancel(_ number: UInt64) {
         try? link.send(LinkFrame(kind: .cancel, call: number))
-        let received = state.withLock { state -> Call? in
+        let receive = state.withLock { state -> Call? in
             guard let call = state.calls[number], case .receive = call.pending else { return nil }
             return call
         }
-        guard let received else { return }
-        finish(number, failure: .cancelled("RecvTensor", at: task, after: .now - received.start))
+        guard let receive else { return }
+        finish(number, failure: .cancelled("RecvTensor", at: task, after: .now - receive.start))
     }
 
-    private func take(_ number: UInt64) -> Pending? {
+    private func removeCall(_ number: UInt64) -> Pending? {
         guard let call = state.withLock({ $0.calls.removeValue(forKey: number) }) else { return nil }
         call.cancellation.deregister(call.token)
         return call.pending
     }
     private func finish(_ number: UInt64, failure: Status) {
-        switch take(number) {
+        switch removeCall(number) {
         case .run(let done)?: done(.failure(failure))
         case .receive(let done)?: done(.failure(failure))
         case nil: break
         }
     }
-    private func explained(_ status: Status) -> Status {
+    private func annotated(_ status: Status) -> Status {
         status.appending("\nfrom remote target \(task), over its link")
     }
-    /// What calls fail with when the link has ended: its peer has, unless it was the peer that broke the rules.
-    private func death(_ status: Status) -> Status {
-        guard status.code == .unavailable else { return explained(status) }
+    /// Returns the failure of the calls in flight when the link ends: the task has ended, unless it violated the protocol.
+    private func callFailure(_ status: Status) -> Status {
+        guard status.code == .unavailable else { return annotated(status) }
         return .unavailable("Task \(task) has ended or cannot be reached: \(status.message)")
     }
 
@@ -151,7 +151,7 @@ final class LinkClient: Sendable {
             case .failure: finish(frame.call, failure: try Status(linkHead: frame.head))
             case .runGraphReply:
                 let reply = try RunGraphReply(linkHead: frame.head, variants: variants)
-                if case .run(let done)? = take(frame.call) { done(.success(reply)) }
+                if case .run(let done)? = removeCall(frame.call) { done(.success(reply)) }
             case .tensor:
                 let description = try LinkTensor(head: frame.head)
                 let tensor: Tensor
@@ -160,28 +160,20 @@ final class LinkClient: Sendable {
                 } else {
                     tensor = try ReceiveTensorCoder.decode(description.encoded, variants: variants).tensor
                 }
-                if case .receive(let done)? = take(frame.call) { done(.success(RendezvousItem(tensor, isDead: description.isDead))) }
+                if case .receive(let done)? = removeCall(frame.call) { done(.success(RendezvousItem(tensor, isDead: description.isDead))) }
             default: throw .dataLoss("A link's message of kind \(frame.kind) is no answer")
             }
         } catch {
-            finish(frame.call, failure: explained(error))
+            finish(frame.call, failure: annotated(error))
         }
     }
 
     private func fail(_ status: Status) {
-        let reason = death(status)
+        let reason = callFailure(status)
         let numbers = state.withLock { state -> [UInt64] in
-            state.ended = reason
+            state.failure = reason
             return Array(state.calls.keys)
         }
         for number in numbers { finish(number, failure: reason) }
-    }
-}
-
-extension Status {
-    /// What a call of another task ends with when its step ends: never the cause of that.
-    static func cancelled(_ call: String, at task: DeviceName, after time: Duration) -> Status {
-        let silence = time < .seconds(1) ? "" : ": Task \(task) has not answered for \(StepCoordinator.seconds(time))"
-        return Status.cancelled("\(call) was cancelled\(silence)").derived
     }
 }

@@ -7,39 +7,39 @@ import WeirRuntime
 import WeirTensor
 import WeirWire
 
-/// Takes links from other tasks and answers their calls with this task's worker.
+/// Accepts links from other tasks. A `LinkServer` answers the calls of each.
 ///
-/// A peer learns the port and a secret over gRPC, so a link admits just whom the gRPC port admits.
+/// A peer gets the port and a secret over gRPC, so a link admits exactly the peers that the gRPC port admits.
 final class LinkListener: Sendable {
     let address: LinkAddress
-    /// What a peer must say first.
+    /// The secret that a peer must send first.
     let secret: UInt64 = .random(in: 1 ... .max)
-    /// How many may have connected and not yet said who they are, and for how long. Each takes a thread.
+    /// The most handshakes at a time, and how long one may take. Each has a thread.
     private static let maximumHandshakes = 256
-    private static let patience = Duration.seconds(10)
-    /// How many links there may be, each of which takes threads, and how many sockets whose other half is still to come.
+    private static let handshakeTimeout = Duration.seconds(10)
+    /// The most links, each of which has threads, and the most sockets whose link is still missing its other socket.
     private static let maximumLinks = 4096
     private static let maximumIncompleteConnections = 1024
     private let worker: Worker
     private let variants: VariantDecoders
     private struct IncompleteConnection {
-        var lane: UInt8
         var socket: LinkSocket
         var ring: SharedRing?
     }
     private struct State {
         var isStopped = false
-        /// Open for connections; closed by the threads that take these.
+        /// Descriptors that listen. The accepting threads close them.
         var listening: [Int32] = []
         var handshakes = 0
-        /// Sockets whose other half is still to come.
+        /// By link number, sockets whose link is still missing its other socket.
         var incomplete = LRUCache<UInt64, IncompleteConnection>(capacity: LinkListener.maximumIncompleteConnections)
         var links: [UInt64: LinkServer] = [:]
     }
     private let state = Mutex(State())
 
-    /// - Parameter sharesMemory: whether tasks of this host get links through memory; without, they go over TCP too.
-    /// - Throws: `unavailable` when no port can be listened on.
+    /// Listens and starts accepting connections.
+    /// - Parameter sharesMemory: whether tasks on this host use the Unix socket and shared memory; otherwise they use TCP.
+    /// - Throws: `unavailable` when the system refuses to listen; `resourceExhausted` when it cannot start a thread.
     init(host: String, sharesMemory: Bool, worker: Worker, variants: VariantDecoders) throws(Status) {
         self.worker = worker
         self.variants = variants
@@ -59,7 +59,7 @@ final class LinkListener: Sendable {
         state.withLock { $0.listening = descriptors }
         for descriptor in descriptors {
             do throws(Status) {
-                try SystemThread.run { [weak self] in LinkListener.accept(descriptor) { self } }
+                try SystemThread.run { [weak self] in LinkListener.acceptConnections(descriptor) { self } }
             } catch {
                 stop()
                 throw error
@@ -67,14 +67,14 @@ final class LinkListener: Sendable {
         }
     }
 
-    /// Takes connections until the listener is stopped.
-    private static func accept(_ descriptor: Int32, for listener: () -> LinkListener?) {
+    /// Accepts connections until the listener is stopped.
+    private static func acceptConnections(_ descriptor: Int32, for listener: () -> LinkListener?) {
         while true {
             let accepted = Glibc.accept(descriptor, nil, nil)
             if accepted < 0 {
                 if errno == EINTR || errno == ECONNABORTED { continue }
-                // Out of descriptors or memory, which whoever has them may give back, or an error of the connection's that
-                // comes here. Only a socket that is none any more gives no more connections.
+                // Descriptors or memory may be exhausted for a while, or `accept` reports an error of a connection. Only a
+                // descriptor that no longer listens ends the loop.
                 guard errno != EBADF, errno != EINVAL, listener()?.state.withLock({ $0.isStopped }) == false else { break }
                 usleep(100_000)
                 continue
@@ -87,19 +87,19 @@ final class LinkListener: Sendable {
         close(descriptor)
     }
 
-    /// Hears who has connected, on a thread of its own: who says nothing holds up nobody else.
+    /// Runs the handshake on a thread of its own, so that a silent client does not delay others.
     /// - Returns: false when the listener has been stopped.
     private func startHandshake(_ socket: LinkSocket) -> Bool {
-        let isWelcome = state.withLock { state -> Bool? in
+        let isAdmitted = state.withLock { state -> Bool? in
             guard !state.isStopped else { return nil }
             guard state.handshakes < LinkListener.maximumHandshakes else { return false }
             state.handshakes += 1
             return true
         }
-        guard isWelcome == true else { return isWelcome != nil }
+        guard isAdmitted == true else { return isAdmitted != nil }
         do throws(Status) {
             try SystemThread.run { [self] in
-                let deadline = Deadline(LinkListener.patience) { socket.close() }
+                let deadline = Deadline(LinkListener.handshakeTimeout) { socket.close() }
                 admit(socket)
                 deadline.stop()
                 state.withLock { $0.handshakes -= 1 }
@@ -110,30 +110,28 @@ final class LinkListener: Sendable {
         return true
     }
 
+    /// Reads the hello frame, and starts the link when both of its sockets are there.
     private func admit(_ socket: LinkSocket) {
-        guard let frame = try? socket.receive(greets: true) else { return socket.close() }
-        var reader = LinkReader(frame.head)
-        guard let said = try? reader.fixed64(), said == secret, let lane = try? reader.byte(), lane < 2,
-            let sharesMemory = try? reader.bool()
-        else { return socket.close() }
-        var connection = IncompleteConnection(lane: lane, socket: socket)
-        if lane == 1, sharesMemory {
-            guard let ring = try? socket.takeRing() else { return socket.close() }
+        guard let frame = try? socket.receive(isHandshake: true) else { return socket.close() }
+        guard let hello = try? LinkHello(frame), hello.secret == secret else { return socket.close() }
+        var connection = IncompleteConnection(socket: socket)
+        if hello.role == .bulk, hello.sharesMemory {
+            guard let ring = try? socket.receiveRing() else { return socket.close() }
             connection.ring = ring
         }
-        let id = frame.call
-        let (other, gone) = state.withLock { state -> (IncompleteConnection?, [IncompleteConnection]) in
+        let id = hello.link
+        let (other, evicted) = state.withLock { state -> (IncompleteConnection?, [IncompleteConnection]) in
             if let other = state.incomplete.remove(id) {
                 return state.links.count < LinkListener.maximumLinks ? (other, []) : (nil, [other, connection])
             }
-            // Of a peer that gave up, or is gone, the other half never comes.
+            // When a peer has given up or ended, its other socket never comes. The cache evicts such sockets.
             return (nil, state.incomplete.insert(id, connection))
         }
-        for connection in gone { connection.socket.close() }
+        for connection in evicted { connection.socket.close() }
         guard let other else { return }
-        let (control, bulk) = lane == 0 ? (connection, other) : (other, connection)
+        let (control, bulk) = hello.role == .control ? (connection, other) : (other, connection)
         guard let link = try? Link(control: control.socket, bulk: bulk.socket, outgoing: bulk.ring) else {
-            // No thread left for it. The peer's link ends, with the calls that it has sent; its next ones go over gRPC.
+            // The system has no thread for the link. The peer's link ends and its calls fail; later calls use gRPC.
             control.socket.close()
             return bulk.socket.close()
         }
@@ -146,112 +144,15 @@ final class LinkListener: Sendable {
         if isStopped { server.close() }
     }
 
+    /// Stops accepting, and closes all links.
     func stop() {
         let (links, incomplete) = state.withLock { state -> ([LinkServer], [LinkSocket]) in
             state.isStopped = true
-            // Under the lock: once closed, the number may be another file's.
+            // Shuts down while locked: after a descriptor is closed, the system may give its number to another file.
             for descriptor in state.listening { shutdown(descriptor, Int32(SHUT_RDWR)) }
             return (Array(state.links.values), state.incomplete.removeAll().map(\.socket))
         }
         for link in links { link.close() }
         for socket in incomplete { socket.close() }
-    }
-}
-
-/// One link's calls, answered by this task's worker.
-final class LinkServer: Sendable {
-    private let link: Link
-    private let worker: Worker
-    private let variants: VariantDecoders
-    private struct Calls {
-        var running: [UInt64: Cancellation] = [:]
-        /// One of the two sockets may still have messages when the other has ended.
-        var haveEnded = false
-    }
-    private let calls = Mutex(Calls())
-    /// More than any steps need at a time; a call beyond it fails.
-    private static let maximumCalls = 1_000_000
-
-    init(_ link: Link, worker: Worker, variants: VariantDecoders) {
-        self.link = link
-        self.worker = worker
-        self.variants = variants
-    }
-
-    func start(_ onEnd: @escaping @Sendable () -> Void) {
-        link.start(
-            { [self] frame in handle(frame) },
-            onEnd: { [self] _ in
-                // Whoever asked is gone: nobody waits for the answers.
-                let orphans = calls.withLock { calls in
-                    defer { calls = Calls(haveEnded: true) }
-                    return Array(calls.running.values)
-                }
-                for cancellation in orphans { cancellation.cancel() }
-                onEnd()
-            })
-    }
-    func close() { link.close() }
-
-    private func begin(_ call: UInt64) throws(Status) -> Cancellation {
-        let cancellation = Cancellation()
-        return try calls.withLock { calls throws(Status) in
-            guard !calls.haveEnded else { throw .unavailable("its link closed") }
-            guard calls.running.count < LinkServer.maximumCalls else {
-                throw .resourceExhausted("\(LinkServer.maximumCalls) calls of one link are under way at \(worker.task)")
-            }
-            calls.running[call] = cancellation
-            return cancellation
-        }
-    }
-    private func end(_ call: UInt64, _ frame: LinkFrame) {
-        calls.withLock { _ = $0.running.removeValue(forKey: call) }
-        // A link that breaks now has ended; the peer has noticed.
-        try? link.send(frame)
-    }
-    private func fail(_ call: UInt64, _ status: Status) { end(call, LinkFrame(kind: .failure, call: call, head: status.linkHead)) }
-
-    private func handle(_ frame: LinkFrame) {
-        let call = frame.call
-        do throws(Status) {
-            switch frame.kind {
-            case .runGraph:
-                let request = try RunGraph(linkHead: frame.head, variants: variants)
-                try worker.admit(request)
-                let cancellation = try begin(call)
-                worker.devices.client.pool.submit { [self] in
-                    worker.runGraph(request, cancellation: cancellation) { [self] result in
-                        do throws(Status) {
-                            end(call, LinkFrame(kind: .runGraphReply, call: call, head: try LinkFrame.checked(result.get().linkHead())))
-                        } catch {
-                            fail(call, error)
-                        }
-                    }
-                }
-            case .receiveTensor:
-                let request = try ReceiveTensor(linkHead: frame.head)
-                worker.receiveTensor(request, cancellation: try begin(call)) { [self] result in
-                    do throws(Status) {
-                        let delivery = try result.get()
-                        let tensor = try LinkTensor(delivery)
-                        end(
-                            call,
-                            LinkFrame(
-                                kind: .tensor, call: call, head: tensor.head, payload: tensor.dtype.isBitwise ? delivery.tensor : nil))
-                    } catch {
-                        fail(call, error)
-                    }
-                }
-            case .cleanUp:
-                var reader = LinkReader(frame.head)
-                worker.forget(step: try reader.integer())
-            case .cancel:
-                calls.withLock { $0.running[call] }?.cancel()
-            case .hello, .runGraphReply, .tensor, .failure:
-                throw .dataLoss("A link's message of kind \(frame.kind) is no call")
-            }
-        } catch {
-            fail(call, error)
-        }
     }
 }

@@ -2,113 +2,77 @@ package import WeirGraph
 package import WeirTensor
 package import WeirWire
 
-// Heads of the messages of a step.
+// Encodes and decodes the heads of the messages of a step. Decoding throws `dataLoss` when a head ends early.
 
 extension RunGraph {
     package func linkHead() throws(Status) -> [UInt8] {
-        var writer = LinkWriter()
-        writer.text(session)
-        writer.bool(hasSession)
-        writer.text(graph)
-        writer.integer(step)
-        writer.integer(requestID)
-        writer.bool(isPartial)
-        writer.bool(isLastPartial)
-        try writer.tensors(sends)
-        writer.fixed32(UInt32(receives.count))
-        for key in receives { writer.text(key) }
-        return writer.bytes
+        var encoder = LinkHeadEncoder()
+        encoder.text(session)
+        encoder.bool(hasSession)
+        encoder.text(graph)
+        encoder.integer(step)
+        encoder.integer(requestID)
+        encoder.bool(isPartial)
+        encoder.bool(isLastPartial)
+        try encoder.tensors(sends)
+        encoder.fixed32(UInt32(receives.count))
+        for key in receives { encoder.text(key) }
+        return encoder.bytes
     }
     package init(linkHead bytes: [UInt8], variants: VariantDecoders) throws(Status) {
-        var reader = LinkReader(bytes)
-        let session = try reader.text()
-        let hasSession = try reader.bool()
-        self.init(session: session, graph: try reader.text(), step: try reader.integer())
+        var decoder = LinkHeadDecoder(bytes)
+        let session = try decoder.text()
+        let hasSession = try decoder.bool()
+        self.init(session: session, graph: try decoder.text(), step: try decoder.integer())
         self.hasSession = hasSession
-        requestID = try reader.integer()
-        isPartial = try reader.bool()
-        isLastPartial = try reader.bool()
-        sends = try reader.tensors(variants)
-        for _ in 0..<(try reader.fixed32()) { receives.append(try reader.text()) }
+        requestID = try decoder.integer()
+        isPartial = try decoder.bool()
+        isLastPartial = try decoder.bool()
+        sends = try decoder.tensors(variants)
+        for _ in 0..<(try decoder.fixed32()) { receives.append(try decoder.text()) }
     }
 }
 
 extension RunGraphReply {
     package func linkHead() throws(Status) -> [UInt8] {
-        var writer = LinkWriter()
-        try writer.tensors(received)
-        return writer.bytes
+        var encoder = LinkHeadEncoder()
+        try encoder.tensors(received)
+        return encoder.bytes
     }
     package init(linkHead bytes: [UInt8], variants: VariantDecoders) throws(Status) {
-        var reader = LinkReader(bytes)
-        self.init(received: try reader.tensors(variants))
+        var decoder = LinkHeadDecoder(bytes)
+        self.init(received: try decoder.tensors(variants))
     }
 }
 
 extension ReceiveTensor {
     package var linkHead: [UInt8] {
-        var writer = LinkWriter()
-        writer.integer(step)
-        writer.text(key.text)
-        writer.integer(requestID)
-        return writer.bytes
+        var encoder = LinkHeadEncoder()
+        encoder.integer(step)
+        encoder.text(key.text)
+        encoder.integer(requestID)
+        return encoder.bytes
     }
     package init(linkHead bytes: [UInt8]) throws(Status) {
-        var reader = LinkReader(bytes)
-        let step = try reader.integer()
-        let key = RendezvousKey(try reader.text())
-        self.init(step: step, key: key, requestID: try reader.integer())
+        var decoder = LinkHeadDecoder(bytes)
+        let step = try decoder.integer()
+        let key = RendezvousKey(try decoder.text())
+        self.init(step: step, key: key, requestID: try decoder.integer())
     }
 }
 
 extension Status {
     var linkHead: [UInt8] {
-        var writer = LinkWriter()
-        writer.fixed32(UInt32(code.rawValue))
-        writer.bool(isDerived)
-        writer.text(message)
-        return writer.bytes
+        var encoder = LinkHeadEncoder()
+        encoder.fixed32(UInt32(code.rawValue))
+        encoder.bool(isDerived)
+        encoder.text(message)
+        return encoder.bytes
     }
     init(linkHead bytes: [UInt8]) throws(Status) {
-        var reader = LinkReader(bytes)
-        let code = Status.Code(rawValue: Int32(truncatingIfNeeded: try reader.fixed32())) ?? .unknown
-        let isDerived = try reader.bool()
-        self.init(code, try reader.text(), isDerived: isDerived)
-    }
-}
-
-/// What is said of a tensor before its bytes, so that they can be read into the memory where they will stay.
-package struct LinkTensor {
-    var isDead: Bool
-    var dtype: DType
-    var shape: Shape
-    /// Not empty for types that are no plain bytes: the tensor itself.
-    var encoded: [UInt8]
-
-    package init(_ delivery: RendezvousItem) throws(Status) {
-        isDead = delivery.isDead
-        dtype = delivery.tensor.dtype
-        shape = delivery.tensor.shape
-        encoded = dtype.isBitwise ? [] : try ReceiveTensorCoder.encode(delivery.tensor).contiguous
-    }
-    package var head: [UInt8] {
-        var writer = LinkWriter()
-        writer.bool(isDead)
-        writer.byte(dtype.rawValue)
-        writer.byte(UInt8(shape.rank))
-        for index in 0..<shape.rank { writer.integer(shape[index]) }
-        writer.blob(encoded)
-        return writer.bytes
-    }
-    package init(head bytes: [UInt8]) throws(Status) {
-        var reader = LinkReader(bytes)
-        isDead = try reader.bool()
-        let number = try reader.byte()
-        guard let dtype = DType(rawValue: number) else { throw .dataLoss("A link's message has a tensor of unknown type \(number)") }
-        self.dtype = dtype
-        var dimensions: [Int] = []
-        for _ in 0..<(try reader.byte()) { dimensions.append(try reader.integer()) }
-        shape = try Shape(validating: dimensions)
-        encoded = try reader.blob()
+        var decoder = LinkHeadDecoder(bytes)
+        let code = Status.Code(rawValue: Int32(truncatingIfNeeded: try decoder.fixed32())) ?? .unknown
+        let isDerived = try decoder.bool()
+        self.init(code, try decoder.text(), isDerived: isDerived)
     }
 }

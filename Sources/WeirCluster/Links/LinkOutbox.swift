@@ -1,48 +1,48 @@
 import Synchronization
 
-/// What waits to be written to a link's socket because the peer does not read as fast as it is written to.
+/// The bytes that wait to be written to a link's socket because the peer reads too slowly.
 ///
-/// As long as nothing waits, whoever has a message writes it: that is the fastest. Once the system's buffer is full the
-/// rest waits here, what comes later waits behind it, and one thread writes what has gathered, together. A peer that has
-/// stopped reading so costs memory, up to a bound, and nobody's time.
+/// While nothing waits, the sending thread writes directly, which is fastest. When the socket's send buffer is full, the rest
+/// of the frame and later frames are queued here, and one writing thread writes them together. A peer that does not read
+/// thus costs memory up to a limit, and blocks no sender.
 struct LinkOutbox: Sendable {
-    /// What is done with a message that could not be written at once.
-    enum Verdict {
-        /// Somebody is to begin writing.
-        case begin
-        /// Somebody writes already.
-        case waits
-        /// The peer has taken nothing for too long, or is too far behind.
+    /// The outcome of adding a frame that could not be written at once.
+    enum AddResult {
+        /// The bytes are queued and the caller starts the writer.
+        case startWriter
+        /// The bytes are queued and the writer is running.
+        case queued
+        /// The peer has read nothing for too long, or too many bytes are queued.
         case full
     }
-    /// How much may wait for a peer that takes nothing; more is taken for one that reads, however slowly.
-    static let patientByteCount = 64 << 20
-    /// How long a peer may take nothing while more than that waits.
-    static let patience = Duration.seconds(10)
-    /// How much may wait in any case.
-    static let maximumByteCount = 2 << 30
+    /// How many bytes may be queued for a peer that reads nothing. A peer that reads slowly may have more.
+    static let stalledByteLimit = 64 << 20
+    /// How long a peer may read nothing while more than `stalledByteLimit` bytes are queued.
+    static let stallTimeout = Duration.seconds(10)
+    /// How many bytes may be queued in any case.
+    static let byteLimit = 2 << 30
 
     private(set) var bytes: [UInt8] = []
     private var isWriting = false
-    /// When the peer last took something.
+    /// When the peer last read something.
     private var lastProgress = ContinuousClock.now
 
-    /// Whether a message may be written at once: nothing is before it.
+    /// Whether a frame may be written directly, because nothing is queued before it.
     var isIdle: Bool { !isWriting }
 
-    /// Leaves what has not been written of a frame.
-    mutating func add(_ rest: inout FrameBytes, now: ContinuousClock.Instant = .now) -> Verdict {
+    /// Queues the bytes of a frame that have not been written.
+    mutating func add(_ remaining: inout FrameBytes, now: ContinuousClock.Instant = .now) -> AddResult {
         if !isWriting { lastProgress = now }
-        rest.append(to: &bytes)
-        guard bytes.count <= LinkOutbox.maximumByteCount,
-            bytes.count <= LinkOutbox.patientByteCount || now - lastProgress <= LinkOutbox.patience
+        remaining.append(to: &bytes)
+        guard bytes.count <= LinkOutbox.byteLimit,
+            bytes.count <= LinkOutbox.stalledByteLimit || now - lastProgress <= LinkOutbox.stallTimeout
         else { return .full }
-        if isWriting { return .waits }
+        if isWriting { return .queued }
         isWriting = true
-        return .begin
+        return .startWriter
     }
 
-    /// What has gathered, for the one who writes; nil when there is nothing more, and writing has ended.
+    /// Returns all queued bytes for the writer. Nil means that there are none and that the writer ends.
     mutating func take() -> [UInt8]? {
         lastProgress = .now
         guard !bytes.isEmpty else {
@@ -52,7 +52,7 @@ struct LinkOutbox: Sendable {
         defer { bytes = [] }
         return bytes
     }
-    mutating func noteProgress() { lastProgress = .now }
-    /// Nothing that waits is written any more.
+    mutating func recordProgress() { lastProgress = .now }
+    /// Discards the queued bytes, because the connection has ended.
     mutating func clear() { bytes = [] }
 }

@@ -4,68 +4,67 @@ import Synchronization
 import WeirDevice
 package import WeirTensor
 
-/// A connected socket that carries frames: whole ones, one after the other, from any thread.
+/// A connected socket that carries frames. Any thread may send.
 ///
-/// Reading blocks: that is the fastest way there is from one process to another. Each socket is read by a thread that does
-/// nothing else. What is large is written by another, which may block; what is small by whoever has it, who may not: what
-/// the system does not take at once is left to a thread that waits for the peer to read.
+/// A dedicated thread does blocking reads, which has the lowest latency between two processes. Large tensors are written by
+/// another thread, which may block. Small frames are written by the thread that sends them, which must not block: what the
+/// socket's send buffer does not take is queued in the `LinkOutbox` and written by a third thread.
 package final class LinkSocket: Sendable {
     let descriptor: Int32
     private let outbox = Mutex(LinkOutbox())
-    /// Writes what has gathered; made when something first does.
+    /// Writes the queued bytes; created when the first bytes are queued.
     private let writer = Mutex<ComputePool?>(nil)
     private let isClosed = Atomic<Bool>(false)
-    /// Of a connection that is lost without a word, the system says so after about this long.
-    private static let silenceSeconds: Int32 = 30
+    /// The system reports a lost connection after about this time.
+    private static let lossDetectionSeconds: Int32 = 30
 
     package init(descriptor: Int32) {
         self.descriptor = descriptor
         var yes: Int32 = 1
         setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &yes, socklen_t(MemoryLayout<Int32>.size))
-        // A cable that is pulled, or a machine that is gone, is noticed whether something is under way or not. On sockets of
-        // this host these do nothing.
+        // Probes detect a cut cable or a dead machine, with or without calls in flight. On Unix sockets these options do nothing.
         yes = 1
         setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &yes, socklen_t(MemoryLayout<Int32>.size))
         let intervals: [(option: Int32, value: Int32)] = [
-            (TCP_KEEPIDLE, LinkSocket.silenceSeconds / 3), (TCP_KEEPINTVL, LinkSocket.silenceSeconds / 6), (TCP_KEEPCNT, 4),
-            (TCP_USER_TIMEOUT, LinkSocket.silenceSeconds * 1000),
+            (TCP_KEEPIDLE, LinkSocket.lossDetectionSeconds / 3), (TCP_KEEPINTVL, LinkSocket.lossDetectionSeconds / 6), (TCP_KEEPCNT, 4),
+            (TCP_USER_TIMEOUT, LinkSocket.lossDetectionSeconds * 1000),
         ]
         for (option, value) in intervals {
             var value = value
             setsockopt(descriptor, Int32(IPPROTO_TCP), option, &value, socklen_t(MemoryLayout<Int32>.size))
         }
-        // The system sizes the buffers. With 4 MB, asked for, what one end wrote had left the processors' caches
-        // when the other read it, and 1 GB through loopback took a quarter longer.
+        // The system chooses the buffer sizes. With buffers of 4 MB the bytes had left the processor caches before the peer
+        // read them, and sending 1 GB over loopback took a quarter longer.
     }
     deinit { Glibc.close(descriptor) }
 
-    /// Gives the peer, over a socket of this host, memory in which to send what is large.
+    /// Sends the descriptor of a ring over a Unix socket. The peer writes large tensors to the ring.
     /// - Throws: `unavailable` when the peer is gone.
-    func offer(_ ring: SharedRing) throws(Status) {
+    func sendRing(_ ring: SharedRing) throws(Status) {
         guard linux_send_descriptor(descriptor, ring.descriptor) == 1 else { throw .unavailable("The link to the peer broke") }
     }
-    /// Takes what the peer gives with `offer`.
-    /// - Throws: `dataLoss` when it gives something else.
-    func takeRing() throws(Status) -> SharedRing { try SharedRing(from: linux_receive_descriptor(descriptor)) }
+    /// Receives the ring that the peer sends with `sendRing`.
+    /// - Throws: `dataLoss` when the peer sends something else.
+    func receiveRing() throws(Status) -> SharedRing { try SharedRing(from: linux_receive_descriptor(descriptor)) }
 
-    /// False once either end has closed.
+    /// Whether neither side has closed the connection.
     var isAlive: Bool { linux_is_connected(descriptor) == 1 }
 
-    /// Writes a frame: head and payload are gathered from where they lie. Never waits for the peer.
-    /// - Throws: `unavailable` when the peer is gone, or has read nothing for long while much waits for it.
+    /// Writes or queues a frame. Never waits for the peer.
+    /// - Throws: `unavailable` when the connection has ended, or when too many bytes are queued for a peer that does not read.
     package func send(_ frame: LinkFrame) throws(Status) {
-        let verdict = outbox.withLock { outbox -> LinkOutbox.Verdict? in
+        let result = outbox.withLock { outbox -> LinkOutbox.AddResult? in
             frame.withBytes { bytes in
                 if outbox.isIdle {
-                    guard bytes.write(to: descriptor, waits: false) else { return .full }
+                    guard bytes.write(to: descriptor, blocks: false) else { return .full }
                     if bytes.count == 0 { return nil }
                 }
                 return outbox.add(&bytes)
             }
         }
-        switch verdict {
-        case nil, .waits: return
-        case .begin: try beginWriting()
+        switch result {
+        case nil, .queued: return
+        case .startWriter: try startWriter()
         case .full:
             let waiting = outbox.withLock { $0.bytes.count }
             close()
@@ -73,20 +72,20 @@ package final class LinkSocket: Sendable {
         }
     }
 
-    /// Has what waits written by a thread for that.
-    private func beginWriting() throws(Status) {
-        let made: Result<ComputePool, Status> = writer.withLock { writer in
+    /// Starts the thread that writes the queued bytes.
+    private func startWriter() throws(Status) {
+        let pool: Result<ComputePool, Status> = writer.withLock { writer in
             if let writer { return .success(writer) }
             return Result { () throws(Status) -> ComputePool in
-                let made = try ComputePool(threadCount: 1, startsAdditionalThreads: false)
-                writer = made
-                return made
+                let created = try ComputePool(threadCount: 1, startsAdditionalThreads: false)
+                writer = created
+                return created
             }
         }
         do throws(Status) {
-            try made.get().submit { [self] in
+            try pool.get().submit { [self] in
                 while let bytes = outbox.withLock({ $0.take() }) {
-                    if !bytes.withUnsafeBytes(writeWaiting) {
+                    if !bytes.withUnsafeBytes(writeBlocking) {
                         outbox.withLock { $0.clear() }
                         close()
                     }
@@ -98,23 +97,23 @@ package final class LinkSocket: Sendable {
         }
     }
 
-    /// Writes bytes piece by piece, so that it is known whether the peer reads.
-    private func writeWaiting(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    /// Writes in parts of 256 KB and records progress after each, so that the outbox knows whether the peer reads.
+    private func writeBlocking(_ bytes: UnsafeRawBufferPointer) -> Bool {
         var rest = bytes[...]
         while !rest.isEmpty {
             var part = FrameBytes(UnsafeRawBufferPointer(rebasing: rest.prefix(256 << 10)))
-            guard part.write(to: descriptor, waits: true) else { return false }
+            guard part.write(to: descriptor, blocks: true) else { return false }
             rest = rest.dropFirst(256 << 10)
-            outbox.withLock { $0.noteProgress() }
+            outbox.withLock { $0.recordProgress() }
         }
         return true
     }
 
-    /// Writes a frame and waits until the peer has taken all but what the system keeps for it. Not while others send.
-    /// - Parameter ring: where the payload goes, if not after the head. The peer must expect it there.
-    /// - Throws: `unavailable` when the peer is gone.
-    package func sendWaiting(_ frame: LinkFrame, through ring: SharedRing? = nil) throws(Status) {
-        var isSent = frame.withBytes(withPayload: ring == nil) { $0.write(to: descriptor, waits: true) }
+    /// Writes a frame and blocks until the send buffer has taken it. No other thread may write at the same time.
+    /// - Parameter ring: the shared memory for the payload; nil when it follows the head. The peer must expect the same.
+    /// - Throws: `unavailable` when the connection has ended.
+    package func sendBlocking(_ frame: LinkFrame, through ring: SharedRing? = nil) throws(Status) {
+        var isSent = frame.withBytes(withPayload: ring == nil) { $0.write(to: descriptor, blocks: true) }
         if isSent, let ring, let payload = frame.payload, payload.byteCount > 0 {
             isSent = ring.write(payload.bytes, while: { isAlive })
         }
@@ -124,74 +123,8 @@ package final class LinkSocket: Sendable {
         }
     }
 
-    /// Reads the next frame; a tensor's bytes go straight into its memory.
-    /// - Parameters:
-    ///   - ring: where the peer puts payloads, if not after the head.
-    ///   - greets: whether the peer has still to say who it is, and may say nothing else.
-    /// - Returns: nil when the connection has ended.
-    /// - Throws: `dataLoss` when what comes is no frame.
-    package func receive(through ring: SharedRing? = nil, greets: Bool = false) throws(Status) -> LinkFrame? {
-        // No byte more than the frame's: a descriptor may come with the next.
-        var input = LinkInput(descriptor, bufferByteCount: 0)
-        return try receive(&input, through: ring, greets: greets)
-    }
-
-    private func receive(_ input: inout LinkInput, through ring: SharedRing?, greets: Bool = false) throws(Status) -> LinkFrame? {
-        guard let header = input.read(LinkFrame.headerByteCount) else { return nil }
-        var reader = LinkReader(header)
-        let number = try reader.byte()
-        guard let kind = LinkFrame.Kind(rawValue: number) else { throw .dataLoss("A link's message is of unknown kind \(number)") }
-        for _ in 0..<3 { _ = try reader.byte() }
-        let headCount = Int(try reader.fixed32())
-        var frame = LinkFrame(kind: kind, call: try reader.fixed64())
-        let payloadCount = try reader.fixed64()
-        guard !greets || (kind == .hello && headCount <= 64) else { throw .dataLoss("A link begins with another message than a greeting") }
-        guard headCount <= LinkFrame.maximumHeadByteCount else { throw .dataLoss("A link's message has a head of \(headCount) bytes") }
-        guard let head = input.read(headCount) else { return nil }
-        frame.head = head
-        if kind == .tensor {
-            let description = try LinkTensor(head: head)
-            guard description.dtype.isBitwise else { return frame }
-            let (expected, overflows) = description.shape.elementCount.multipliedReportingOverflow(by: description.dtype.byteCount)
-            guard !overflows, payloadCount == UInt64(expected) else {
-                throw .dataLoss("A link's \(description.dtype) tensor of shape \(description.shape) comes with \(payloadCount) bytes")
-            }
-            let tensor = try Tensor(description.dtype, description.shape)
-            guard ring?.read(into: tensor.mutableBytes, while: { isAlive }) ?? input.read(into: tensor.mutableBytes) else { return nil }
-            frame.payload = tensor
-        } else if payloadCount != 0 {
-            throw .dataLoss("A link's message of kind \(kind) comes with \(payloadCount) bytes of payload")
-        }
-        return frame
-    }
-
-    /// Ends both directions; whoever reads is told.
+    /// Closes both directions. A blocked read returns.
     func close() {
         if !isClosed.exchange(true, ordering: .relaxed) { shutdown(descriptor, Int32(SHUT_RDWR)) }
-    }
-
-    /// Reads frames on a thread of their own until the connection ends.
-    /// - Parameter onEnd: told why, when it was not a clean end.
-    func start(
-        through ring: SharedRing? = nil, _ onFrame: @escaping @Sendable (LinkFrame) -> Void,
-        onEnd: @escaping @Sendable (Status?) -> Void
-    ) {
-        @Sendable func end(_ reason: Status?) {
-            close()
-            onEnd(reason)
-        }
-        do throws(Status) {
-            try SystemThread.run { [self] in
-                do throws(Status) {
-                    var input = LinkInput(descriptor, bufferByteCount: 64 << 10)
-                    while let frame = try receive(&input, through: ring) { onFrame(frame) }
-                    end(input.failure)
-                } catch {
-                    end(error)
-                }
-            }
-        } catch {
-            end(error)
-        }
     }
 }

@@ -3,54 +3,53 @@ import WeirGraph
 import WeirTensor
 import WeirWire
 
-/// The worker of another task: the calls of a step over a link when the task is Weir's and there is one, everything else
-/// over gRPC.
+/// The worker of another task. Calls of steps go over a link if the task has links, all other calls over gRPC.
 final class LinkWorker: WorkerEndpoint {
     private enum State {
         case unknown
         case opening
         case open(LinkClient)
-        /// The peer has no links: it is TensorFlow's, or was told not to.
-        case none
+        /// The peer has no links: it is a TensorFlow server, or its links are disabled.
+        case unsupported
         case closed
     }
     private let remote: RemoteWorker
-    private let open: @Sendable () async throws -> LinkClient?
+    private let openLink: @Sendable () async throws -> LinkClient?
     private let state = Mutex(State.unknown)
-    private let onClose = Mutex<(@Sendable (LinkWorker) -> Void)?>(nil)
+    private let closeHandler = Mutex<(@Sendable (LinkWorker) -> Void)?>(nil)
 
-    /// - Parameter open: makes a link, or gives nil when the peer has none.
+    /// - Parameter open: opens a link, or returns nil when the peer has none.
     init(_ remote: RemoteWorker, open: @escaping @Sendable () async throws -> LinkClient?) {
         self.remote = remote
-        self.open = open
+        openLink = open
     }
 
     private var link: LinkClient? { state.withLock { state in if case .open(let link) = state { link } else { nil } } }
 
-    /// Makes a link if there may be one and there is none.
+    /// Opens a link unless there is one, one is being opened, or the peer has none.
     private func connect() async {
-        let begins = state.withLock { state -> Bool in
+        let shouldOpen = state.withLock { state -> Bool in
             guard case .unknown = state else { return false }
             state = .opening
             return true
         }
-        guard begins else { return }
-        var made: LinkClient?
-        var outcome = State.none
+        guard shouldOpen else { return }
+        var opened: LinkClient?
+        var newState = State.unsupported
         do {
-            made = try await open()
-            if let made { outcome = .open(made) }
+            opened = try await openLink()
+            if let opened { newState = .open(opened) }
         } catch {
-            // The task is not there, or is going: it is asked again at the next session.
-            outcome = .unknown
+            // The task cannot be reached now. The next call may try again.
+            newState = .unknown
         }
         let isClosed = state.withLock { state -> Bool in
             if case .closed = state { return true }
-            state = outcome
+            state = newState
             return false
         }
-        if isClosed { made?.close() }
-        made?.start { [weak self] in self?.linkEnded() }
+        if isClosed { opened?.close() }
+        opened?.start { [weak self] in self?.linkEnded() }
     }
     private func linkEnded() {
         state.withLock { state in if case .open = state { state = .unknown } }
@@ -69,7 +68,7 @@ final class LinkWorker: WorkerEndpoint {
     func deregisterGraph(_ handle: String, session: String) async throws { try await remote.deregisterGraph(handle, session: session) }
 
     func runGraph(_ request: RunGraph, cancellation: Cancellation, _ done: @escaping Completion<RunGraphReply>) {
-        // Traces are large and rare, and have their form on gRPC.
+        // Replies with step statistics are large and rare, so only gRPC has a format for them.
         if let link, !request.recordsTimes, !request.recordsPartitionGraphs {
             link.runGraph(request, cancellation: cancellation, done)
         } else {
@@ -88,7 +87,8 @@ final class LinkWorker: WorkerEndpoint {
         guard !forget(step: step) else { return }
         try await remote.cleanUpGraph(step: step)
     }
-    /// Has the step forgotten without waiting for an answer, if there is a link.
+    /// Tells the task to drop a step, without waiting for a reply.
+    /// - Returns: false when there is no link.
     func forget(step: Int) -> Bool {
         guard let link else { return false }
         do throws(Status) {
@@ -108,11 +108,11 @@ final class LinkWorker: WorkerEndpoint {
             return nil
         }
         link?.close()
-        onClose.withLock { onClose in
-            defer { onClose = nil }
-            return onClose
+        closeHandler.withLock { closeHandler in
+            defer { closeHandler = nil }
+            return closeHandler
         }?(self)
     }
-    /// Has a body called, once, when it is closed.
-    func whenClosed(_ body: @escaping @Sendable (LinkWorker) -> Void) { onClose.withLock { $0 = body } }
+    /// Sets the closure that is called once, when this endpoint is closed.
+    func setCloseHandler(_ body: @escaping @Sendable (LinkWorker) -> Void) { closeHandler.withLock { $0 = body } }
 }

@@ -3,51 +3,52 @@ import Glibc
 import Synchronization
 package import WeirTensor
 
-/// Bytes through memory that two processes share: one writes and the other reads, at most `capacity` bytes behind.
+/// A byte ring in memory that two processes share, for one writing and one reading thread.
 ///
-/// Both copy, at the same time, through a ring that stays in the processors' caches; the tensors' own memory is not
-/// shared, so what has been read can no longer change. A ring in one direction, for one thread at either end.
+/// Both sides copy at the same time, and the ring is small enough to stay in the processor caches. The memory of the tensors
+/// is not shared, so a peer cannot change what has been read. The writer is at most `capacity` bytes ahead of the reader.
 package final class SharedRing: Sendable {
-    /// A power of two.
+    /// The size of the ring in bytes: a power of two, so that counts may wrap around.
     static let capacity: UInt32 = 1 << 20
-    /// Told to the other end each time so much has been copied.
-    private static let chunk: UInt32 = 128 << 10
-    /// Where in the memory the bytes begin; what both ends know of each other is before.
-    private static let start = 4096
-    private static let byteCount = start + Int(capacity)
-    /// How often an end looks before it sleeps: here some 50 µs, about what the other takes for a chunk. How long a pause
-    /// takes is the processor's affair; too short costs wake-ups, too long a core.
-    private static let looks = 2000
+    /// How many bytes are copied at most before the other side is notified.
+    private static let chunkByteCount: UInt32 = 128 << 10
+    /// The offset of the bytes in the shared memory. The counts of both sides are before it.
+    private static let dataOffset = 4096
+    private static let byteCount = dataOffset + Int(capacity)
+    /// How often a side polls before it sleeps: about 50 µs on the machine where this was measured, the time in which the other
+    /// side copies a chunk. The length of a pause depends on the processor. Fewer polls cost wake-ups, more cost CPU time.
+    private static let spinCount = 2000
 
-    /// How many bytes one end has dealt with, modulo 2³², and whether the other sleeps until there are more. On cache
-    /// lines of their own.
+    /// The state that one side publishes: how many bytes it has copied, modulo 2³², and whether the other side sleeps until that
+    /// changes. The two are on separate cache lines. Both are atomic, in memory that the ring keeps mapped.
     private struct Progress: @unchecked Sendable {
         let count: UnsafeMutablePointer<Atomic<UInt32>>
-        let isAwaited: UnsafeMutablePointer<Atomic<UInt32>>
+        let hasWaiter: UnsafeMutablePointer<Atomic<UInt32>>
         init(_ memory: UnsafeMutableRawPointer) {
             count = memory.assumingMemoryBound(to: Atomic<UInt32>.self)
-            isAwaited = (memory + 128).assumingMemoryBound(to: Atomic<UInt32>.self)
+            hasWaiter = (memory + 128).assumingMemoryBound(to: Atomic<UInt32>.self)
         }
     }
+    /// The mapped memory. `transfer` orders all access to the bytes by the atomic counts.
     private struct Memory: @unchecked Sendable { let base: UnsafeMutableRawPointer }
 
     package let descriptor: Int32
     private let memory: Memory
     private let written: Progress
     private let consumed: Progress
-    /// This end's own count. The one in the shared memory is only told to the other, who could change it.
-    private let own = Atomic<UInt32>(0)
+    /// How many bytes this side has copied. It is not read back from the shared memory, because the peer could change it there.
+    private let localCount = Atomic<UInt32>(0)
 
-    /// Makes a ring for another process.
-    /// - Throws: `resourceExhausted` when there is no such memory.
+    /// Creates a ring for another process.
+    /// - Throws: `resourceExhausted` when the system gives no shared memory.
     package convenience init() throws(Status) {
         let descriptor = linux_make_sealed_memory("weir link", SharedRing.byteCount)
         guard descriptor >= 0 else { throw .resourceExhausted("No memory to share with a peer: \(String(cString: strerror(errno)))") }
         try self.init(owning: descriptor)
     }
 
-    /// Takes a ring that another process has made.
-    /// - Throws: `dataLoss` when it is none: memory of another size, or whose size may change while it is read.
+    /// Maps a ring that another process has created. Takes ownership of the descriptor.
+    /// - Throws: `dataLoss` when the memory has another size, or is not sealed: its size could change while it is read.
     package convenience init(from descriptor: Int32) throws(Status) {
         guard linux_is_sealed_memory(descriptor, SharedRing.byteCount) == 1 else {
             if descriptor >= 0 { close(descriptor) }
@@ -75,68 +76,71 @@ package final class SharedRing: Sendable {
     }
 
     /// Blocks until all bytes are in the ring.
-    /// - Parameter isAlive: asked now and then while the other end does nothing.
-    /// - Returns: false when the other end is gone, or breaks the rules.
+    /// - Parameter isAlive: polled while the peer makes no progress.
+    /// - Returns: false when the peer is gone or violates the protocol.
     package func write(_ bytes: UnsafeRawBufferPointer, while isAlive: () -> Bool) -> Bool {
-        move(bytes.count, published: written, awaited: consumed, room: { SharedRing.capacity &- ($0 &- $1) }, isAlive) { ring, offset, count in
+        transfer(bytes.count, published: written, awaited: consumed, room: { SharedRing.capacity &- ($0 &- $1) }, isAlive) { ring, offset, count in
             ring.copyMemory(from: bytes.baseAddress.unsafelyUnwrapped + offset, byteCount: count)
         }
     }
 
     /// Blocks until the buffer is full.
-    /// - Returns: false when the other end is gone, or breaks the rules.
+    /// - Parameter isAlive: polled while the peer makes no progress.
+    /// - Returns: false when the peer is gone or violates the protocol.
     package func read(into buffer: UnsafeMutableRawBufferPointer, while isAlive: () -> Bool) -> Bool {
-        move(buffer.count, published: consumed, awaited: written, room: { $1 &- $0 }, isAlive) { ring, offset, count in
+        transfer(buffer.count, published: consumed, awaited: written, room: { $1 &- $0 }, isAlive) { ring, offset, count in
             (buffer.baseAddress.unsafelyUnwrapped + offset).copyMemory(from: ring, byteCount: count)
         }
     }
 
+    /// Copies `total` bytes in chunks and publishes each.
     /// - Parameters:
-    ///   - room: how many bytes this end can deal with, given both counts.
-    ///   - copy: copies between a place in the ring and an offset.
+    ///   - room: how many bytes this side can copy, given both counts.
+    ///   - copy: copies between a position in the ring and an offset in the caller's memory.
     @inline(__always)
-    private func move(
-        _ total: Int, published: Progress, awaited: Progress, room: (_ own: UInt32, _ other: UInt32) -> UInt32,
+    private func transfer(
+        _ total: Int, published: Progress, awaited: Progress, room: (_ localCount: UInt32, _ other: UInt32) -> UInt32,
         _ isAlive: () -> Bool, copy: (UnsafeMutableRawPointer, Int, Int) -> Void
     ) -> Bool {
-        var count = own.load(ordering: .relaxed)
-        defer { own.store(count, ordering: .relaxed) }
+        var count = localCount.load(ordering: .relaxed)
+        defer { localCount.store(count, ordering: .relaxed) }
         var offset = 0
         while offset < total {
             var other = awaited.count.pointee.load(ordering: .acquiring)
             if room(count, other) == 0 {
-                guard let next = SharedRing.wait(awaited, toLeave: other, isAlive) else { return false }
+                guard let next = SharedRing.wait(awaited, toChangeFrom: other, isAlive) else { return false }
                 other = next
             }
             let available = room(count, other)
             guard available <= SharedRing.capacity else { return false }
             let position = count & (SharedRing.capacity - 1)
-            let part = min(available, SharedRing.capacity - position, SharedRing.chunk, UInt32(clamping: total - offset))
-            copy(memory.base + SharedRing.start + Int(position), offset, Int(part))
+            let part = min(available, SharedRing.capacity - position, SharedRing.chunkByteCount, UInt32(clamping: total - offset))
+            copy(memory.base + SharedRing.dataOffset + Int(position), offset, Int(part))
             offset += Int(part)
             count &+= part
             published.count.pointee.store(count, ordering: .sequentiallyConsistent)
-            if published.isAwaited.pointee.load(ordering: .sequentiallyConsistent) != 0 { linux_futex_wake(published.count) }
+            if published.hasWaiter.pointee.load(ordering: .sequentiallyConsistent) != 0 { linux_futex_wake(published.count) }
         }
         return true
     }
 
-    /// - Returns: the new count, or nil when the other end is gone.
-    private static func wait(_ progress: Progress, toLeave value: UInt32, _ isAlive: () -> Bool) -> UInt32? {
-        for _ in 0..<looks {
+    /// Polls, then sleeps until the other side's count changes.
+    /// - Returns: the new count, or nil when the other side is gone.
+    private static func wait(_ progress: Progress, toChangeFrom value: UInt32, _ isAlive: () -> Bool) -> UInt32? {
+        for _ in 0..<spinCount {
             let now = progress.count.pointee.load(ordering: .acquiring)
             if now != value { return now }
             linux_pause()
         }
-        // Taken back by who has set it: the other end could take back the next one.
-        defer { progress.isAwaited.pointee.store(0, ordering: .relaxed) }
+        // Only the side that sets the flag clears it: the other side could clear a later one.
+        defer { progress.hasWaiter.pointee.store(0, ordering: .relaxed) }
         while true {
-            progress.isAwaited.pointee.store(1, ordering: .sequentiallyConsistent)
+            progress.hasWaiter.pointee.store(1, ordering: .sequentiallyConsistent)
             var now = progress.count.pointee.load(ordering: .sequentiallyConsistent)
             if now != value { return now }
             linux_futex_wait(progress.count, value, 100)
             let isAlive = isAlive()
-            // What came before the end still counts.
+            // Bytes that were written before the peer ended still count.
             now = progress.count.pointee.load(ordering: .acquiring)
             if now != value { return now }
             if !isAlive { return nil }

@@ -2,11 +2,11 @@ import GRPCCore
 import Synchronization
 import WeirTensor
 
-/// Lets a server stop without breaking off what it does: new work is turned away, steps under way are waited for.
+/// Decides which calls a stopping server still accepts, and waits for its running steps. Also limits the calls in flight.
 ///
-/// Turned away are calls that begin something: sessions, steps of this server's own master, and parts here of steps that
-/// have not begun here. Waited for are steps of which a part has run here, however its call came, until their master has
-/// them forgotten: till then peers may still fetch what they made.
+/// A stopping server rejects calls that start something: sessions, steps of its own master, and partitions of steps that
+/// have not begun here. It waits for each step that has run a partition here, over gRPC or a link, until the master cleans
+/// the step up: until then peers may still fetch its tensors.
 final class DrainGate: Sendable {
     private struct State {
         var isClosed = false
@@ -20,24 +20,24 @@ final class DrainGate: Sendable {
         }
     }
     private let state = Mutex(State())
-    /// As `isClosed` in the state, to be asked without the lock.
+    /// A copy of the state's `isClosed` that is read without locking.
     private let closing = Atomic<Bool>(false)
     private let calls = Atomic<Int>(0)
 
-    private static let beginning: Set<String> = [
+    private static let startingMethods: Set<String> = [
         MasterMethod.createSession, MasterMethod.partialRunSetup, MasterMethod.runStep, MasterMethod.makeCallable,
         MasterMethod.runCallable,
     ].reduce(into: []) { $0.insert($1.fullyQualifiedMethod) }
-    private static let counted: Set<String> = [
+    private static let trackedMethods: Set<String> = [
         MasterMethod.runStep, MasterMethod.runCallable, WorkerMethod.runGraph, MasterMethod.closeSession,
     ].reduce(into: []) { $0.insert($1.fullyQualifiedMethod) }
 
-    private static let watched = beginning.union(counted)
+    private static let observedMethods = startingMethods.union(trackedMethods)
 
     var isClosed: Bool { closing.load(ordering: .relaxed) }
-    /// Something that is waited for begins.
+    /// Records the start of a step or call that `close` waits for.
     func begin() { state.withLock { $0.running += 1 } }
-    /// It has ended.
+    /// Records its end.
     func end() {
         let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
             state.running -= 1
@@ -46,10 +46,11 @@ final class DrainGate: Sendable {
         waiter?.resume()
     }
 
-    /// Calls that wait for an answer, each of which takes memory. TensorFlow's tasks ask for thousands of tensors at once.
+    /// The most calls in flight, each of which takes memory. TensorFlow's tasks request thousands of tensors at once.
     static let maximumCalls = 100_000
 
-    /// - Throws: `unavailable` for a call that would begin something; `resourceExhausted` for one too many.
+    /// Admits a call. Each admitted call must `leave`.
+    /// - Throws: `unavailable` for a call that starts something while the server stops; `resourceExhausted` for one too many.
     func enter(_ method: String) throws(RPCError) {
         guard calls.wrappingAdd(1, ordering: .relaxed).newValue <= DrainGate.maximumCalls else {
             calls.wrappingSubtract(1, ordering: .relaxed)
@@ -63,23 +64,23 @@ final class DrainGate: Sendable {
         }
     }
     private func admit(_ method: String) throws(RPCError) {
-        guard DrainGate.watched.contains(method) else { return }
+        guard DrainGate.observedMethods.contains(method) else { return }
         let isAdmitted = state.withLock { state -> Bool in
-            guard !state.isClosed || !DrainGate.beginning.contains(method) else { return false }
+            guard !state.isClosed || !DrainGate.startingMethods.contains(method) else { return false }
             state.running += 1
             return true
         }
         guard isAdmitted else { throw RPCError(code: .unavailable, message: "The server is shutting down") }
     }
 
-    /// For every call that was let in.
+    /// Records the end of an admitted call.
     func leave(_ method: String) {
         calls.wrappingSubtract(1, ordering: .relaxed)
-        if DrainGate.watched.contains(method) { end() }
+        if DrainGate.observedMethods.contains(method) { end() }
     }
 
-    /// Turns new work away, and returns when nothing is under way, or when the time is over.
-    /// - Returns: whether all work has ended.
+    /// Rejects new work, and waits until all steps and calls have ended or `grace` has passed.
+    /// - Returns: whether everything has ended.
     @discardableResult func close(within grace: Duration) async -> Bool {
         state.withLock { $0.isClosed = true }
         closing.store(true, ordering: .relaxed)

@@ -4,7 +4,7 @@ import protocol NIOCore.Channel
 import Synchronization
 import WeirTensor
 
-/// Serves a task's services on one port, from `start` until `shutDown`.
+/// A gRPC server that serves a task's services on one port.
 final class GRPCListener: Sendable {
     private let host: String
     private let port: Int
@@ -16,9 +16,9 @@ final class GRPCListener: Sendable {
     private let serving = Mutex<Task<Void, any Error>?>(nil)
 
     /// - Parameters:
-    ///   - host: the address to listen on; a number, or `localhost`. TensorFlow's servers listen on all.
-    ///   - port: 0 lets the system choose one.
-    ///   - gate: what is waited for when it shuts down.
+    ///   - host: the address to listen on: an IP address or `localhost`. The default is all interfaces, as in TensorFlow.
+    ///   - port: the port; with 0 the system chooses a free one.
+    ///   - gate: decides which calls are accepted and waits for steps when the server stops.
     init(
         host: String = "0.0.0.0", port: Int, services: [any RPCService],
         options: TransportOptions = TransportOptions(), gate: DrainGate = DrainGate()
@@ -38,16 +38,16 @@ final class GRPCListener: Sendable {
         table = RPCTable(services)
     }
 
-    /// Begins to listen. To be called once.
+    /// Starts listening. Call it once.
     /// - Returns: the port.
-    /// - Throws: `unavailable` when the address cannot be listened on, because it is in use for instance.
+    /// - Throws: `unavailable` when the system refuses to listen, for instance because the port is in use.
     func start() async throws -> Int {
         let (transport, table, gate, calls) = (transport, table, gate, calls)
-        // Not a task of the caller's: it goes on when that one is over, and has nothing of its task-local values.
+        // A detached task, because it outlives the caller's task and must not inherit its task-local values.
         let task = Task.detached {
             try await transport.listen { stream, context in
                 let call = calls.begin(context.cancellation)
-                await table.answer(stream, context, through: gate)
+                await table.handle(stream, context, through: gate)
                 calls.end(call)
             }
         }
@@ -57,39 +57,38 @@ final class GRPCListener: Sendable {
             return address.ipv4?.port ?? address.ipv6?.port ?? port
         } catch {
             guard case .failure(let cause) = await task.result else { throw WeirTensor.Status(anyError: error) }
-            throw WeirTensor.Status.unavailable("Cannot listen on \(host):\(port): \(GRPCListener.reason(cause))")
+            throw WeirTensor.Status.unavailable("Cannot listen on \(host):\(port): \(GRPCListener.describe(cause))")
         }
     }
 
-    /// Returns when the server has stopped.
+    /// Waits until the server has stopped.
     func wait() async { _ = await serving.withLock { $0 }?.result }
 
-    /// Stops: drains, then closes.
+    /// Drains, then closes.
     func shutDown(within grace: Duration = .seconds(5)) async {
         await drain(within: grace)
         await close()
     }
 
-    /// Turns new work away. Steps that are under way have this long to end; then calls that still wait are cancelled.
+    /// Rejects new work and waits up to `grace` for running steps. Then it cancels the calls in flight.
     func drain(within grace: Duration) async {
         guard let task = serving.withLock({ $0 }) else { return }
         let isIdle = await gate.close(within: grace)
         transport.beginGracefulShutdown()
-        if isIdle, await ends(task, within: .milliseconds(500)) { return }
+        if isIdle, await finishes(task, within: .milliseconds(500)) { return }
         calls.cancel()
     }
 
-    /// Closes the connections: of clients that keep their side open, and with calls that have not been answered half a
-    /// second from now.
+    /// Closes all connections after at most half a second: those that clients keep open, and those with calls in flight.
     func close() async {
-        guard let task = serving.withLock({ $0 }), await !ends(task, within: .milliseconds(500)) else { return }
-        // The task is not cancelled: the transport (2.9.2) would end the process for a call that came after that
-        // (NIOAsyncWriter's check).
+        guard let task = serving.withLock({ $0 }), await !finishes(task, within: .milliseconds(500)) else { return }
+        // The task is not cancelled: after that, the transport (2.9.2) would end the process when another call arrives
+        // (a precondition of NIOAsyncWriter).
         connections.close()
-        _ = await ends(task, within: .milliseconds(500))
+        _ = await finishes(task, within: .milliseconds(500))
     }
 
-    private func ends(_ task: Task<Void, any Error>, within time: Duration) async -> Bool {
+    private func finishes(_ task: Task<Void, any Error>, within time: Duration) async -> Bool {
         await withCheckedContinuation { continuation in
             let first = Once<Bool> { result in continuation.resume(returning: (try? result.get()) ?? false) }
             let timer = Task.detached {
@@ -104,64 +103,10 @@ final class GRPCListener: Sendable {
         }
     }
 
-    /// What the system said, on one line.
-    private static func reason(_ error: any Error) -> String {
+    /// Returns the system's explanation of the error on one line.
+    private static func describe(_ error: any Error) -> String {
         let cause = (error as? RuntimeError)?.cause ?? error
         let text = String(describing: cause).split(whereSeparator: \.isNewline).joined(separator: " ")
         return text.firstRange(of: "Address already in use") != nil ? "the address is already in use" : text
-    }
-}
-
-/// The calls that have not been answered, to be cancelled together.
-private final class OpenCalls: Sendable {
-    private struct State {
-        var calls: [Int: ServerContext.RPCCancellationHandle] = [:]
-        var next = 0
-        var areCancelled = false
-    }
-    private let state = Mutex(State())
-
-    /// - Returns: what `end` is to be told.
-    func begin(_ call: ServerContext.RPCCancellationHandle) -> Int {
-        let (number, isCancelled) = state.withLock { state in
-            state.next += 1
-            state.calls[state.next] = call
-            return (state.next, state.areCancelled)
-        }
-        if isCancelled { call.cancel() }
-        return number
-    }
-    func end(_ number: Int) { state.withLock { _ = $0.calls.removeValue(forKey: number) } }
-
-    /// Cancels them, and those that are still to come.
-    func cancel() {
-        let calls = state.withLock { state in
-            state.areCancelled = true
-            return Array(state.calls.values)
-        }
-        for call in calls { call.cancel() }
-    }
-}
-
-/// The connections that are open, to be closed together.
-private final class OpenConnections: Sendable {
-    private let channels = Mutex<[ObjectIdentifier: any Channel]?>([:])
-
-    func add(_ channel: any Channel) {
-        let id = ObjectIdentifier(channel)
-        let isOpen = channels.withLock { channels in
-            channels?[id] = channel
-            return channels != nil
-        }
-        guard isOpen else { return channel.close(promise: nil) }
-        channel.closeFuture.whenComplete { [self] _ in channels.withLock { _ = $0?.removeValue(forKey: id) } }
-    }
-    /// Closes them, and those that are still to come.
-    func close() {
-        let open = channels.withLock { channels in
-            defer { channels = nil }
-            return channels ?? [:]
-        }
-        for channel in open.values { channel.close(promise: nil) }
     }
 }

@@ -4,12 +4,12 @@ import WeirProto
 import WeirTensor
 import WeirWire
 
-/// `tensorflow.MasterService`: messages in, a `MasterEndpoint`'s answers out.
+/// The gRPC service `tensorflow.MasterService`. It decodes requests, calls a `MasterEndpoint` and encodes its replies.
 struct MasterService: RPCService {
     let master: any MasterEndpoint
     var variants = VariantDecoders.none
-    /// Where steps begin; at once, on the thread of the call, unless another is named.
-    var dispatch: StepDispatch = { $0() }
+    /// Where steps begin. The default is the thread of the call.
+    var dispatch = StepDispatch.inline
 
     func register(with table: inout RPCTable) {
         table.unary(MasterMethod.createSession, createSession)
@@ -27,7 +27,7 @@ struct MasterService: RPCService {
     private func createSession(_ message: TFCreateSessionRequest) async throws -> TFCreateSessionResponse {
         let request = try CreateSession(message, variants: variants)
         var reply = TFCreateSessionResponse()
-        reply.sessionHandle = try await answer { try await master.createSession(request, cancellation: $0) }
+        reply.sessionHandle = try await awaitResult { try await master.createSession(request, cancellation: $0) }
         return reply
     }
 
@@ -50,7 +50,7 @@ struct MasterService: RPCService {
         do {
             let request = try RunStep(message, variants: variants)
             return try TFRunStepResponse(
-                try await answer(on: dispatch) { master.runStep(request, cancellation: $0, $1) })
+                try await awaitCompletion(on: dispatch) { master.runStep(request, cancellation: $0, $1) })
         } catch  where message.storeErrorsInResponseBody {
             return TFRunStepResponse(failure: WeirTensor.Status(anyError: error))
         }
@@ -86,7 +86,7 @@ struct MasterService: RPCService {
         var decoder = MessageDecoder(variants: variants)
         let feeds = try decoder.tensors(message.feed)
         return try TFRunCallableResponse(
-            try await answer(on: dispatch) {
+            try await awaitCompletion(on: dispatch) {
                 master.runCallable(
                     message.sessionHandle, callable: Int(message.handle), feeds: feeds,
                     requestID: Int(message.requestID), cancellation: $0, $1)

@@ -3,16 +3,16 @@ import WeirTensor
 import WeirWire
 
 extension WeirTensor.Status {
-    /// The trailer with what code and message do not say.
+    /// The trailer that carries what the code and the message do not say, such as `isDerived`.
     fileprivate static let detailsKey = "grpc-status-details-bin"
 
-    /// What a call ended with; nil when it went well.
+    /// Decodes the status of a call; nil for OK.
     init?(_ status: GRPCCore.Status, _ trailers: Metadata) {
         let details = trailers[binaryValues: Self.detailsKey].first { _ in true } ?? []
         self.init(wireCode: status.code.rawValue, message: status.message, details: details)
     }
 
-    /// Whatever went wrong inside a call, as a status.
+    /// Converts any error of a call to a status.
     init(anyError error: any Error) {
         switch error {
         case let error as RPCError:
@@ -25,7 +25,7 @@ extension WeirTensor.Status {
 }
 
 extension RPCError {
-    /// Longer messages are cut, as TensorFlow cuts them: they travel in a header, whose size peers limit.
+    /// The longest message in bytes. Longer ones are truncated, as in TensorFlow: they travel in a header, and peers limit headers.
     static let maximumMessageByteCount = 3072
 
     init(_ status: WeirTensor.Status) {

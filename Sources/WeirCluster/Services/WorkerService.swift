@@ -9,12 +9,12 @@ import WeirProto
 import WeirTensor
 import WeirWire
 
-/// `tensorflow.WorkerService`: messages in, a `WorkerEndpoint`'s answers out.
+/// The gRPC service `tensorflow.WorkerService`. It decodes requests, calls a `WorkerEndpoint` and encodes its replies.
 struct WorkerService: RPCService {
     let worker: any WorkerEndpoint
     var variants = VariantDecoders.none
-    /// Where steps begin; at once, on the thread of the call, unless another is named.
-    var dispatch: StepDispatch = { $0() }
+    /// Where steps begin. The default is the thread of the call.
+    var dispatch = StepDispatch.inline
 
     func register(with table: inout RPCTable) {
         table.unary(WorkerMethod.getStatus, getStatus)
@@ -84,7 +84,7 @@ struct WorkerService: RPCService {
     }
 
     private func deregisterGraph(_ message: TFDeregisterGraphRequest) async throws -> TFDeregisterGraphResponse {
-        // Without a session of its own the graph is in the one that all such masters share.
+        // If the master created no worker session, its graph is in the session that all such masters share.
         let session = message.createWorkerSessionCalled ? message.sessionHandle : ""
         try await worker.deregisterGraph(message.graphHandle, session: session)
         return TFDeregisterGraphResponse()
@@ -95,10 +95,10 @@ struct WorkerService: RPCService {
             let request = try RunGraph(message, variants: variants)
             try (worker as? Worker)?.admit(request)
             return try TFRunGraphResponse(
-                try await answer(on: dispatch) { worker.runGraph(request, cancellation: $0, $1) })
+                try await awaitCompletion(on: dispatch) { worker.runGraph(request, cancellation: $0, $1) })
         } catch  where message.storeErrorsInResponseBody {
             let status = WeirTensor.Status(anyError: error)
-            // The body has no place for the mark of a derived status, and so it goes the way of other calls' failures.
+            // The response body cannot say that a status is derived, so a derived status is the status of the call.
             guard !status.isDerived else { throw status }
             return TFRunGraphResponse(failure: status)
         }
@@ -116,8 +116,8 @@ struct WorkerService: RPCService {
 
     private func receiveTensor(_ message: TFRecvTensorRequest) async throws -> EncodedTensor {
         let request = ReceiveTensor(message)
-        // Asking for a tensor runs no kernel: it is not worth another thread.
-        let delivery: RendezvousItem = try await answer(on: { $0() }) { worker.receiveTensor(request, cancellation: $0, $1) }
+        // RecvTensor runs no kernel, so it needs no other thread.
+        let delivery: RendezvousItem = try await awaitCompletion(on: .inline) { worker.receiveTensor(request, cancellation: $0, $1) }
         return try ReceiveTensorCoder.encode(
             delivery.tensor, isDead: delivery.isDead, sendStartMicros: WorkerService.microsecondsSince1970())
     }

@@ -3,7 +3,7 @@ import WeirTensor
 import WeirWire
 
 extension TFStepStats {
-    /// When nodes ran, by device, the way TensorFlow's timeline viewers expect it.
+    /// Encodes the times of nodes, grouped by device, in the form that TensorFlow's timeline viewers read.
     init(_ times: [NodeTime]) {
         self.init()
         var positions: [String: Int] = [:]
@@ -21,7 +21,7 @@ extension TFStepStats {
 }
 
 extension TFNodeExecStats {
-    /// A node is taken to be scheduled when its kernel begins and to be done when it ends: executors record no more.
+    /// Encodes the times of a node. Executors record only when a kernel starts and ends, so the node is scheduled at its start.
     fileprivate init(_ time: NodeTime) {
         self.init()
         nodeName = time.node
@@ -29,14 +29,14 @@ extension TFNodeExecStats {
         opEndRelNanos = Int64(time.end - time.start)
         allEndRelNanos = opEndRelNanos
         scheduledNanos = allStartNanos
-        // Ends are rounded as times, not as durations, so that what follows a node does not begin before its end.
+        // Rounds the end as a time, not as a duration, so that the next node does not start before this one ends.
         allStartMicros = Int64(time.start / 1000)
         opEndRelMicros = Int64(time.end / 1000) - allStartMicros
         allEndRelMicros = opEndRelMicros
         scheduledMicros = allStartMicros
-        // Viewers take the op from the text before the parenthesis, and what is in it for names of inputs.
+        // Viewers read the op before the parenthesis and the names of inputs inside it.
         timelineLabel = "\(time.node) = \(time.op)()"
-        // What a node holds when it is done. What a kernel took and gave back meanwhile is not recorded.
+        // The memory of the outputs. Memory that a kernel allocates and frees is not recorded.
         let byteCount = Int64(clamping: time.outputBytes.reduce(0) { $0 &+ $1 })
         if byteCount > 0 {
             var used = TFAllocatorMemoryUsed()
@@ -64,18 +64,18 @@ extension TFNodeExecStats {
 }
 
 extension NodeTime {
-    /// The times in a peer's statistics. What cannot be read of an output's description is left out.
+    /// Decodes the times in a peer's statistics. Outputs whose description is malformed are omitted.
     static func all(in stats: TFStepStats) -> [NodeTime] {
         stats.devStats.flatMap { device in device.nodeStats.map { NodeTime($0, device: device.device) } }
     }
 
     private init(_ stats: TFNodeExecStats, device: String) {
-        // Peers from before nanoseconds were recorded send microseconds alone.
+        // Old peers send only microseconds.
         let isFine = stats.allStartNanos != 0
         func nanoseconds(_ nanos: Int64, _ micros: Int64) -> Int {
             let (product, overflow) = Int(micros).multipliedReportingOverflow(by: 1000)
             let count = isFine ? Int(nanos) : overflow ? .max : product
-            // Not before 1970, nor long after 2100: so that times can be added and subtracted.
+            // Clamped to 1970 ... about 2116, so that times can be added and subtracted without overflow.
             return min(max(count, 0), Int.max / 2)
         }
         let start = nanoseconds(stats.allStartNanos, stats.allStartMicros)
@@ -91,7 +91,7 @@ extension NodeTime {
         }
     }
 
-    /// The op in `[memory] name = Op(inputs)`; empty when the label is of another form.
+    /// Returns the op in `[memory] name = Op(inputs)`; empty when the label has another form.
     private static func op(inLabel label: String) -> String {
         guard let equals = label.firstRange(of: " = ") else { return "" }
         return String(label[equals.upperBound...].prefix { $0 != "(" })

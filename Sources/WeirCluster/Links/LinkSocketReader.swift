@@ -1,30 +1,30 @@
 import Glibc
 import WeirTensor
 
-/// What comes in at a link's socket: read as much at a time as there is, so that many small messages that come together
-/// cost one call of the system. For the one thread that reads.
-struct LinkInput: ~Copyable {
+/// A buffered reader of a link's socket. One system call reads all small frames that have arrived. For one thread only.
+struct LinkSocketReader: ~Copyable {
     private let descriptor: Int32
     private let buffer: UnsafeMutableRawBufferPointer
-    /// What of the buffer has been read and not yet been taken.
-    private var held = 0..<0
-    /// Why it ended, when it was not the peer's doing.
+    /// The part of the buffer that has been received and not yet consumed.
+    private var unread = 0..<0
+    /// Why reading failed; nil when the peer closed or reset the connection.
     private(set) var failure: Status?
-    /// A head takes memory as its bytes come, not as the peer announces.
-    private static let firstByteCount = 1 << 20
+    /// The first part of a head, in bytes. Memory for a head grows as bytes arrive; the announced length is not trusted.
+    private static let initialByteCount = 1 << 20
 
-    /// - Parameter bufferByteCount: how much is read ahead; with 0 nothing is.
+    /// - Parameter bufferByteCount: the size of the buffer; 0 reads no byte ahead.
     init(_ descriptor: Int32, bufferByteCount: Int) {
         self.descriptor = descriptor
         buffer = .allocate(byteCount: bufferByteCount, alignment: 16)
     }
     deinit { buffer.deallocate() }
 
-    /// - Returns: nil when the connection ends before so much has come.
+    /// Reads `count` bytes.
+    /// - Returns: nil when the connection ends before.
     mutating func read(_ count: Int) -> [UInt8]? {
         var bytes: [UInt8] = []
         while true {
-            let part = min(count - bytes.count, max(LinkInput.firstByteCount, bytes.count))
+            let part = min(count - bytes.count, max(LinkSocketReader.initialByteCount, bytes.count))
             var isComplete = false
             let next = [UInt8](unsafeUninitializedCapacity: part) { memory, initialized in
                 isComplete = read(into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(memory)[..<part]))
@@ -37,20 +37,20 @@ struct LinkInput: ~Copyable {
         }
     }
 
-    /// Fills memory.
+    /// Fills `memory`.
     /// - Returns: false when the connection ends before.
     mutating func read(into memory: UnsafeMutableRawBufferPointer) -> Bool {
         var position = 0
         while position < memory.count {
-            if !held.isEmpty {
-                let part = min(held.count, memory.count - position)
+            if !unread.isEmpty {
+                let part = min(unread.count, memory.count - position)
                 UnsafeMutableRawBufferPointer(rebasing: memory[position..<position + part])
-                    .copyMemory(from: UnsafeRawBufferPointer(rebasing: buffer[held.lowerBound..<held.lowerBound + part]))
-                held = held.lowerBound + part..<held.upperBound
+                    .copyMemory(from: UnsafeRawBufferPointer(rebasing: buffer[unread.lowerBound..<unread.lowerBound + part]))
+                unread = unread.lowerBound + part..<unread.upperBound
                 position += part
             } else if memory.count - position < buffer.count {
                 guard let count = receive(buffer, flags: 0) else { return false }
-                held = 0..<count
+                unread = 0..<count
             } else {
                 guard let count = receive(UnsafeMutableRawBufferPointer(rebasing: memory[position...]), flags: Int32(MSG_WAITALL))
                 else { return false }

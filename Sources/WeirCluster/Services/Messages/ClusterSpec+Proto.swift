@@ -2,7 +2,8 @@ import WeirProto
 import WeirTensor
 
 extension ClusterSpec {
-    /// - Throws: `invalidArgument` for a job's name or an address that is none, or a job that is there twice.
+    /// Decodes a cluster.
+    /// - Throws: `invalidArgument` for a malformed job name or address, or for a duplicate job.
     init(_ message: TFClusterDef) throws(Status) {
         var jobs: [String: [Int: String]] = [:]
         for job in message.job {
@@ -16,7 +17,7 @@ extension ClusterSpec {
 }
 
 extension TFClusterDef {
-    /// Jobs in the order of their names.
+    /// Encodes a cluster. Jobs are sorted by name.
     init(_ cluster: ClusterSpec) {
         self.init()
         job = cluster.jobs.sorted { $0.key < $1.key }.map { name, tasks in

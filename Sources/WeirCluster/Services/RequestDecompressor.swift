@@ -3,34 +3,34 @@ import NIOHPACK
 import NIOHTTP2
 import WeirTensor
 
-/// Hands compressed requests on as if they had not been compressed. Stands on each stream before the transport's handler.
+/// A channel handler that decompresses requests, before the transport's own handler on each stream.
 ///
-/// TensorFlow compresses what it sends when `RPCOptions.compression_algorithm` says so. The transport could decompress by
-/// itself, but (2.9.2) never comes back from a message that ends early, and with it all of the event loop's connections.
-final class CompressedRequests: ChannelInboundHandler, RemovableChannelHandler {
+/// TensorFlow compresses requests when `RPCOptions.compression_algorithm` says so. The transport (2.9.2) could decompress them,
+/// but it hangs on a truncated message, and with it all connections of the event loop.
+final class RequestDecompressor: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTP2Frame.FramePayload
     typealias InboundOut = HTTP2Frame.FramePayload
     typealias OutboundOut = HTTP2Frame.FramePayload
 
     private static let encodings = ["gzip", "deflate"]
-    /// Of a message's head: whether it is compressed, and its length.
-    private static let headByteCount = 5
-    /// Of what a message says. A few kilobytes may say as much as a few megabytes, and memory is taken before anyone asks who
-    /// sent them.
-    private static let maximumByteCount = 256 << 20
+    /// The bytes before each message: whether it is compressed (1 byte), and its length (4 bytes).
+    private static let prefixByteCount = 5
+    /// The largest decompressed message, in bytes. A few kilobytes can expand to a few megabytes, and the memory is allocated
+    /// before the sender is known.
+    private static let maximumInflatedByteCount = 256 << 20
     private let (limit, messageLimit): (Int, Int)
     private var isCompressed = false
     private var hasFailed = false
     private var received = ByteBuffer()
 
-    /// - Parameter limit: the bytes that a message may have.
-    init(limit: Int) { (self.limit, messageLimit) = (min(limit, CompressedRequests.maximumByteCount), limit) }
+    /// - Parameter limit: the largest message in bytes.
+    init(limit: Int) { (self.limit, messageLimit) = (min(limit, RequestDecompressor.maximumInflatedByteCount), limit) }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !hasFailed else { return }
         switch unwrapInboundIn(data) {
         case .headers(var headers):
-            guard let encoding = headers.headers.first(name: "grpc-encoding"), CompressedRequests.encodings.contains(encoding) else {
+            guard let encoding = headers.headers.first(name: "grpc-encoding"), RequestDecompressor.encodings.contains(encoding) else {
                 context.fireChannelRead(data)
                 context.pipeline.syncOperations.removeHandler(context: context, promise: nil)
                 return
@@ -50,20 +50,20 @@ final class CompressedRequests: ChannelInboundHandler, RemovableChannelHandler {
         }
     }
 
-    /// The messages that are there as a whole, none of them compressed.
+    /// Removes the complete messages from the received bytes and returns them decompressed.
     private func takeMessages() throws(Status) -> ByteBuffer {
         var messages = ByteBuffer()
         while let flag = received.getInteger(at: received.readerIndex, as: UInt8.self),
             let length = received.getInteger(at: received.readerIndex + 1, as: UInt32.self)
         {
-            // What would not become smaller is sent as it is.
+            // Clients send a message uncompressed when compression would not make it smaller.
             guard length <= (flag == 1 ? limit : messageLimit) else {
                 throw .resourceExhausted("A compressed message has \(length) bytes, and may have \(limit): send it without compression")
             }
-            guard received.readableBytes - CompressedRequests.headByteCount >= length else { break }
-            received.moveReaderIndex(forwardBy: CompressedRequests.headByteCount)
+            guard received.readableBytes - RequestDecompressor.prefixByteCount >= length else { break }
+            received.moveReaderIndex(forwardBy: RequestDecompressor.prefixByteCount)
             guard var message = received.readSlice(length: Int(length)) else { break }
-            if flag == 1 { message = try Inflation.inflate(message, limit: limit) }
+            if flag == 1 { message = try Zlib.inflate(message, limit: limit) }
             messages.writeInteger(flag == 1 ? 0 : flag)
             messages.writeInteger(UInt32(message.readableBytes))
             messages.writeBuffer(&message)
@@ -72,7 +72,7 @@ final class CompressedRequests: ChannelInboundHandler, RemovableChannelHandler {
         return messages
     }
 
-    /// Answers the call, which the transport has not seen begin, and ends it.
+    /// Replies with a failure and ends the stream. The transport has not seen this call yet, so it cannot reply.
     private func fail(_ status: Status, _ context: ChannelHandlerContext) {
         hasFailed = true
         received = ByteBuffer()

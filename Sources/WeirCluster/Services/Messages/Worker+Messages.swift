@@ -4,7 +4,7 @@ import WeirProto
 import WeirTensor
 import WeirWire
 
-// Requests and replies of a worker, from and to messages. Reading throws `invalidArgument` for what makes no sense.
+// Encodes and decodes requests and replies of a worker. Decoding throws `invalidArgument` for malformed messages.
 
 extension CreateWorkerSession {
     init(_ message: TFCreateWorkerSessionRequest) throws(Status) {
@@ -36,12 +36,13 @@ extension TFCreateWorkerSessionRequest {
 }
 
 extension RegisterGraph {
-    /// - Throws: `unimplemented` when a debugger is asked for.
+    /// Decodes a request.
+    /// - Throws: `unimplemented` when it asks for a debugger.
     init(_ message: TFRegisterGraphRequest, variants: VariantDecoders) throws(Status) {
         guard message.debugOptions.debugTensorWatchOpts.isEmpty else {
             throw .unimplemented("Tensors cannot be watched (RegisterGraph's debug_options): Weir has no tfdbg")
         }
-        // Masters before TensorFlow 2.1 send the graph options alone.
+        // Masters before TensorFlow 2.1 send only the graph options.
         var options = message.configProto
         if !message.hasConfigProto { options.graphOptions = message.graphOptions }
         self.init(
@@ -104,11 +105,11 @@ extension TFRunGraphResponse {
         self.init()
         recv = try TFNamedTensorProto.messages(reply.received)
         if !reply.times.isEmpty { stepStats = TFStepStats(reply.times) }
-        costGraph = TFCostGraphDef()  // there even when empty, as TensorFlow writes it
+        costGraph = TFCostGraphDef()  // Present even when empty, as in TensorFlow.
         partitionGraph = try TFGraphDef.messages(reply.partitionGraphs)
     }
 
-    /// The answer for a part of a step that failed, when the master wants failures in the body.
+    /// Encodes a failure for masters that want it in the response body.
     init(failure status: Status) {
         self.init()
         statusCode = TFErrorCode(status.code)
@@ -118,6 +119,7 @@ extension TFRunGraphResponse {
 }
 
 extension RunGraphReply {
+    /// Decodes a reply.
     /// - Throws: the status in the body.
     init(_ message: TFRunGraphResponse, variants: VariantDecoders) throws(Status) {
         if let failure = Status(wireCode: message.statusCode.rawValue, message: message.statusErrorMessage) {

@@ -13,7 +13,7 @@ import WeirTensor
 
 private typealias Status = WeirTensor.Status
 
-@Suite struct CompressedRequestsTests {
+@Suite struct RequestDecompressorTests {
     private static let limit = 1 << 20
 
     /// The bytes as one complete zlib stream.
@@ -33,7 +33,7 @@ private typealias Status = WeirTensor.Status
 
     /// A channel on which the request headers of a call have arrived.
     private static func stream(_ encoding: String?) throws -> EmbeddedChannel {
-        let channel = EmbeddedChannel(handler: CompressedRequests(limit: limit))
+        let channel = EmbeddedChannel(handler: RequestDecompressor(limit: limit))
         try channel.connect(to: .init(unixDomainSocketPath: "/"), promise: nil)
         var headers: HPACKHeaders = [":method": "POST", ":path": "/tensorflow.MasterService/RunStep"]
         if let encoding { headers.add(name: "grpc-encoding", value: encoding) }

@@ -3,7 +3,8 @@ import WeirProto
 public import WeirTensor
 
 extension TFConfigProto {
-    /// - Throws: `invalidArgument` when the bytes are none.
+    /// Decodes a `ConfigProto`.
+    /// - Throws: `invalidArgument` when the bytes are something else.
     init(read bytes: [UInt8]) throws(Status) {
         do {
             try self.init(serializedBytes: bytes)
@@ -20,7 +21,7 @@ extension TFConfigProto {
         }
     }
 
-    /// The options as they came, with what Weir's fields say now.
+    /// Encodes a configuration: its original `ConfigProto`, overwritten with the current values of Weir's properties.
     init(_ configuration: SessionConfiguration) throws(Status) {
         try self.init(read: configuration.serialized)
         allowSoftPlacement = configuration.allowsSoftPlacement
@@ -57,14 +58,14 @@ extension SessionConfiguration {
         serialized = try message.serialized()
     }
 
-    /// Options from the bytes of a `ConfigProto`.
-    /// - Throws: `invalidArgument` when they are none.
+    /// Decodes a `ConfigProto`.
+    /// - Throws: `invalidArgument` when the bytes are something else.
     public init(serialized bytes: [UInt8]) throws(Status) {
         try self.init(try TFConfigProto(read: bytes))
     }
 
-    /// These options, and a server's defaults where they say nothing: protobuf's merging, as TensorFlow does it. Lists
-    /// are joined; an option that is off does not turn a default off.
+    /// Merges these options over a server's defaults by protobuf's rules, as TensorFlow does. Lists are concatenated, and a
+    /// false or zero value does not override a default.
     public func merged(over defaults: SessionConfiguration) throws(Status) -> SessionConfiguration {
         try SessionConfiguration(
             serialized: try TFConfigProto(defaults).serialized() + TFConfigProto(self).serialized())

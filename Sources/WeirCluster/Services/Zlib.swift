@@ -2,11 +2,11 @@ import CZlib
 import NIOCore
 import WeirTensor
 
-/// Decompression of messages.
-enum Inflation {
-    /// What a whole message of gzip's or zlib's format says.
-    /// - Parameter limit: in bytes; no more memory than about twice this is taken.
-    /// - Throws: `dataLoss` for anything but one whole message, `resourceExhausted` for one that says more than the limit.
+/// Decompression of gRPC messages with zlib.
+enum Zlib {
+    /// Decompresses one complete message in gzip or zlib format.
+    /// - Parameter limit: the largest result in bytes. At most about twice as much memory is allocated.
+    /// - Throws: `dataLoss` unless the bytes are exactly one complete message; `resourceExhausted` when it exceeds the limit.
     static func inflate(_ message: ByteBuffer, limit: Int) throws(Status) -> ByteBuffer {
         var stream = z_stream()
         guard zlib_begin_inflating(&stream) == Z_OK else { throw .resourceExhausted("No memory is left to decompress a message") }
@@ -22,7 +22,7 @@ enum Inflation {
     private static func inflate(_ stream: inout z_stream, limit: Int) throws(Status) -> ByteBuffer {
         var output = ByteBuffer()
         while true {
-            // One byte beyond the limit tells that there are more.
+            // Allows one byte more than the limit, to detect that the message exceeds it.
             let room = min(max(output.readableBytes, 4096), limit + 1 - output.readableBytes, 1 << 30)
             var code = Z_OK
             output.writeWithUnsafeMutableBytes(minimumWritableBytes: room) { memory in

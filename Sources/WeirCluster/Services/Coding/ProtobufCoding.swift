@@ -1,10 +1,7 @@
 import GRPCCore
 import SwiftProtobuf
-import WeirTensor
-import WeirWire
 
-/// The transport's own bytes, as protobuf wants to see them: messages are read where they were received, and written
-/// where they will be sent from.
+/// The transport's buffer as SwiftProtobuf's buffer type. Messages are decoded from it and encoded into it without a copy.
 private struct MessageBytes<Bytes: GRPCContiguousBytes>: SwiftProtobufContiguousBytes {
     var bytes: Bytes
 
@@ -37,27 +34,5 @@ struct ProtobufDeserializer<Message: SwiftProtobuf.Message>: MessageDeserializer
         } catch {
             throw RPCError(code: .internalError, message: "could not parse \(Message.protoMessageName): \(error)")
         }
-    }
-}
-
-/// The answer to RecvTensor going out: a header, and the tensor's elements copied from its memory to the transport's.
-struct TensorSerializer: MessageSerializer {
-    func serialize<Bytes: GRPCContiguousBytes>(_ tensor: EncodedTensor) throws -> Bytes {
-        guard let payload = tensor.payload else { return Bytes(tensor.header) }
-        var bytes = Bytes(repeating: 0, count: tensor.byteCount)
-        bytes.withUnsafeMutableBytes { memory in
-            memory.copyBytes(from: tensor.header)
-            UnsafeMutableRawBufferPointer(rebasing: memory[tensor.header.count...]).copyMemory(from: payload.bytes)
-        }
-        return bytes
-    }
-}
-
-/// The answer to RecvTensor coming in: the elements are copied from the transport's memory to a tensor's.
-struct TensorDeserializer: MessageDeserializer {
-    var variants: VariantDecoders
-
-    func deserialize<Bytes: GRPCContiguousBytes>(_ bytes: Bytes) throws -> ReceivedTensor {
-        try bytes.withUnsafeBytes { try ReceiveTensorCoder.decode($0, variants: variants) }
     }
 }

@@ -32,10 +32,11 @@ extension TFNamedTensorProto {
         tensor = try TFTensorProto(named.tensor, objects: .content)
     }
 
-    /// What a gRPC message may hold, and what of it is left to names and numbers around the tensors.
+    /// The most bytes of tensors in a gRPC message: its limit, less what is reserved for names and numbers.
     private static let maximumByteCount = Int(Int32.max) - (1 << 20)
 
-    /// - Throws: `resourceExhausted` when the tensors are more than one message can hold.
+    /// Encodes tensors.
+    /// - Throws: `resourceExhausted` when one message cannot hold them.
     static func messages(_ tensors: [NamedTensor]) throws(Status) -> [TFNamedTensorProto] {
         var byteCount = 0
         for tensor in tensors where tensor.tensor.dtype.isBitwise { byteCount += tensor.tensor.byteCount }
@@ -49,22 +50,5 @@ extension TFNamedTensorProto {
         messages.reserveCapacity(tensors.count)
         for tensor in tensors { messages.append(try TFNamedTensorProto(tensor)) }
         return messages
-    }
-}
-
-extension TFGraphDef {
-    static func messages(_ graphs: [GraphDefinition]) throws(Status) -> [TFGraphDef] {
-        var messages: [TFGraphDef] = []
-        for graph in graphs { messages.append(try TFGraphDef(graph)) }
-        return messages
-    }
-}
-
-extension MessageDecoder {
-    /// - Throws: `invalidArgument` naming what cannot be read.
-    static func graphs(_ messages: [TFGraphDef], _ variants: VariantDecoders) throws(Status) -> [GraphDefinition] {
-        var graphs: [GraphDefinition] = []
-        for message in messages { graphs.append(try GraphDefinition(message, variants: variants)) }
-        return graphs
     }
 }

@@ -3,7 +3,7 @@ import WeirProto
 import WeirTensor
 import WeirWire
 
-// Requests and replies of a master, from and to messages. Reading throws `invalidArgument` for what makes no sense.
+// Encodes and decodes requests and replies of a master. Decoding throws `invalidArgument` for malformed messages.
 
 extension CreateSession {
     init(_ message: TFCreateSessionRequest, variants: VariantDecoders) throws(Status) {
@@ -33,7 +33,7 @@ extension RunStep {
         requestID = Int(message.requestID)
     }
 
-    /// The set-up of a partial run has the names of feeds only: their tensors are empty.
+    /// Decodes the setup of a partial run. It has only the names of feeds, so their tensors are empty.
     init(_ message: TFPartialRunSetupRequest) {
         self.init(
             session: message.sessionHandle, feeds: message.feed.map { NamedTensor($0, ReceiveTensorCoder.empty) },
@@ -74,7 +74,7 @@ extension TFRunStepResponse {
         metadata = try TFRunMetadata(reply.metadata ?? RunMetadata())
     }
 
-    /// The answer to a step that failed, when the client wants failures in the body, where messages are not cut.
+    /// Encodes a failure for clients that want it in the response body, where its message is not truncated.
     init(failure status: Status) {
         self.init()
         statusCode = TFErrorCode(status.code)
@@ -83,7 +83,8 @@ extension TFRunStepResponse {
 }
 
 extension RunStepReply {
-    /// - Parameter fetches: what was asked for: a peer's answer is in any order.
+    /// Decodes a reply.
+    /// - Parameter fetches: the fetches of the request; a peer may reply in any order.
     /// - Throws: the status in the body; `internalError` when a fetch is missing.
     init(_ message: TFRunStepResponse, fetches: [String], variants: VariantDecoders) throws(Status) {
         if let failure = Status(wireCode: message.statusCode.rawValue, message: message.statusErrorMessage) {
@@ -113,20 +114,12 @@ extension TFRunCallableResponse {
 }
 
 extension RunStepReply {
-    /// A callable's fetches have places instead of names.
+    /// Decodes the reply of a callable, whose fetches are identified by position and have no names.
     init(_ message: TFRunCallableResponse, variants: VariantDecoders) throws(Status) {
         var decoder = MessageDecoder(variants: variants)
         let metadata = try RunMetadata(message.metadata, variants: variants)
         self.init(
             tensors: try decoder.tensors(message.fetch).map { NamedTensor("", $0) },
             metadata: metadata.isEmpty ? nil : metadata)
-    }
-}
-
-extension DeviceAttributes {
-    static func all(_ messages: [TFDeviceAttributes]) throws(Status) -> [DeviceAttributes] {
-        var devices: [DeviceAttributes] = []
-        for message in messages { devices.append(try DeviceAttributes(message)) }
-        return devices
     }
 }

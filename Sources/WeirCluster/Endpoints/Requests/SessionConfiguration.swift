@@ -1,0 +1,26 @@
+/// The options of a session: the fields of TensorFlow's `ConfigProto` that Weir reads. The original `ConfigProto` is kept for
+/// workers that read more of it.
+public struct SessionConfiguration: Sendable {
+    /// Whether a node whose requested device has no kernel for it is placed on another device.
+    public var allowsSoftPlacement = false
+    /// Whether the server logs the device of each node.
+    public var logsPlacement = false
+    /// Whether the session has variables and other resources of its own (`isolate_session_state`).
+    public var isolatesState = false
+    /// The only tasks and devices that the session may use, as partial device names; empty for all.
+    public var deviceFilters: [String] = []
+    /// The client's own cluster specification, which replaces the server's; nil for the server's.
+    public var cluster: ClusterSpec?
+    /// The timeout of steps that have none; nil for no timeout.
+    public var operationTimeout: Duration?
+    /// Whether `use_per_session_threads` is set. Weir's master rejects it, as TensorFlow's does.
+    public var usesPerSessionThreads = false
+    /// Whether `session_inter_op_thread_pool` is set. Weir's master rejects it, as TensorFlow's does.
+    public var hasThreadPoolOptions = false
+    /// Whether graphs are optimized before they run (`optimizer_options.opt_level` is L1, and grappler is not disabled).
+    public var optimizes = true
+    /// The original `ConfigProto`, serialized.
+    public var serialized: [UInt8] = []
+    /// Makes options with default values.
+    public init() {}
+}

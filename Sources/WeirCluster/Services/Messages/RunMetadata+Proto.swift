@@ -1,0 +1,21 @@
+import WeirGraph
+import WeirProto
+import WeirTensor
+import WeirWire
+
+extension RunMetadata {
+    init(_ message: TFRunMetadata, variants: VariantDecoders) throws(Status) {
+        self.init(
+            times: NodeTime.all(in: message.stepStats),
+            partitionGraphs: try MessageDecoder.graphs(message.partitionGraphs, variants))
+    }
+    var isEmpty: Bool { times.isEmpty && partitionGraphs.isEmpty }
+}
+
+extension TFRunMetadata {
+    init(_ metadata: RunMetadata) throws(Status) {
+        self.init()
+        if !metadata.times.isEmpty { stepStats = TFStepStats(metadata.times) }
+        partitionGraphs = try TFGraphDef.messages(metadata.partitionGraphs)
+    }
+}
