@@ -125,7 +125,7 @@ public final class Server: Sendable {
         links?.stop()
         linkTable.close()
         await listener.close()
-        await withDeadline(.milliseconds(500)) { [connections] in await connections.close() }
+        await Deadline.run(within: .milliseconds(500)) { [connections] in await connections.close() }
     }
 }
 

@@ -17,6 +17,16 @@ final class Deadline: Sendable {
     }
     var hasFired: Bool { fired.load(ordering: .acquiring) }
     func stop() { task.withLock { $0 }?.cancel() }
+
+    /// Runs an operation, which is cancelled after this time. The operation must then end soon.
+    static func run(within duration: Duration, _ operation: @escaping @Sendable () async -> Void) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await operation() }
+            group.addTask { try? await Task.sleep(for: duration.bounded) }
+            await group.next()
+            group.cancelAll()
+        }
+    }
 }
 
 /// Ends a step a little before its time is over, so that its client is told which task it waited for: when the time is
@@ -37,14 +47,4 @@ final class StepDeadline: Sendable {
     }
     var hasFired: Bool { deadline.withLock { $0 }?.hasFired == true }
     func stop() { deadline.withLock { $0 }?.stop() }
-}
-
-/// Waits for an operation, which is cancelled after so long; it must then end soon.
-func withDeadline(_ duration: Duration, _ operation: @escaping @Sendable () async -> Void) async {
-    await withTaskGroup(of: Void.self) { group in
-        group.addTask { await operation() }
-        group.addTask { try? await Task.sleep(for: duration.bounded) }
-        await group.next()
-        group.cancelAll()
-    }
 }

@@ -42,7 +42,52 @@ final class StepPlan: Sendable {
         for part in parts {
             Task.detached { [session] in
                 // A task that does not answer keeps them until the session ends.
-                await withDeadline(.seconds(10)) { try? await part.worker.deregisterGraph(part.handle, session: session) }
+                await Deadline.run(within: .seconds(10)) { try? await part.worker.deregisterGraph(part.handle, session: session) }
+            }
+        }
+    }
+
+    /// Returns the feeds under their rendezvous keys.
+    /// - Throws: `invalidArgument` for a feed of the wrong dtype.
+    func sends(for feeds: [NamedTensor]) throws(Status) -> [NamedTensor] {
+        var sends: [NamedTensor] = []
+        for feed in feeds {
+            guard let key = feedKeys[feed.name], let type = feedTypes[feed.name] else { continue }
+            guard feed.tensor.dtype == type else {
+                throw .invalidArgument("Feed '\(feed.name)' must be of type \(type), found \(feed.tensor.dtype)")
+            }
+            sends.append(NamedTensor(key, feed.tensor))
+        }
+        return sends
+    }
+
+    /// Returns the rendezvous keys of the fetches.
+    func receives(for fetches: [String]) -> [String] { fetches.compactMap { fetchKeys[$0] } }
+
+    /// Returns the reply to the client, with the tensors in the order of the fetches.
+    /// - Throws: `internalError` when no task returned a fetch.
+    func reply(to fetches: [String], from replies: [RunGraphReply], withMetadata: Bool = false) throws(Status) -> RunStepReply {
+        var byKey: [String: Tensor] = [:]
+        for named in replies.lazy.flatMap(\.received) { byKey[named.name] = named.tensor }
+        var tensors: [NamedTensor] = []
+        for fetch in fetches {
+            guard let key = fetchKeys[fetch], let tensor = byKey[key] else {
+                throw .internalError("No value was returned for '\(fetch)'")
+            }
+            tensors.append(NamedTensor(fetch, tensor))
+        }
+        guard withMetadata else { return RunStepReply(tensors: tensors) }
+        let metadata = RunMetadata(times: replies.flatMap(\.times), partitionGraphs: replies.flatMap(\.partitionGraphs))
+        return RunStepReply(tensors: tensors, metadata: metadata)
+    }
+
+    /// Tells every task to forget a step, and does not wait for them.
+    func cleanUp(step: Int) {
+        for part in parts {
+            if let local = part.worker as? Worker {
+                local.forget(step: step)
+            } else if (part.worker as? LinkWorker)?.forget(step: step) != true {
+                Task { try? await part.worker.cleanUpGraph(step: step) }
             }
         }
     }

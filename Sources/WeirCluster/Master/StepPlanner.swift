@@ -9,8 +9,9 @@ import WeirWire
 /// each task, and has the tasks prepare theirs.
 final class StepPlanner: Sendable {
     private let session: String
+    private let graph: GraphExecutionState
     private let configuration: SessionConfiguration
-    private let tasks: [MasterSession.SessionTask]
+    private let tasks: [SessionTask]
     private let localTask: DeviceName
     private let registry: OpRegistry
     private let clientDevice: PlacementDevice
@@ -24,10 +25,11 @@ final class StepPlanner: Sendable {
     private let preparing = Mutex<[DeviceName: ContinuousClock.Instant]>([:])
 
     init(
-        session: String, configuration: SessionConfiguration, tasks: [MasterSession.SessionTask], localTask: DeviceName,
+        session: String, graph: GraphExecutionState, configuration: SessionConfiguration, tasks: [SessionTask], localTask: DeviceName,
         clientDevice: PlacementDevice, registry: OpRegistry
     ) {
         self.session = session
+        self.graph = graph
         self.configuration = configuration
         self.tasks = tasks
         self.localTask = localTask
@@ -40,14 +42,12 @@ final class StepPlanner: Sendable {
 
     /// The plan, made when there is none.
     /// - Parameters:
-    ///   - placed: the session's graph.
     ///   - timeout: of the step that is to run by it.
     ///   - cancellation: ends the wait, as does the end of the task that waits.
     /// - Throws: `deadlineExceeded` naming the tasks that have not answered, when the time is over; what is wrong with the
     ///   step or with its graph.
     func plan(
-        _ key: StepPlan.Key, _ step: FeedsAndFetches, of placed: @escaping @Sendable () -> Graph, within timeout: Duration?,
-        until cancellation: Cancellation = Cancellation()
+        _ key: StepPlan.Key, within timeout: Duration?, until cancellation: Cancellation = Cancellation()
     ) async throws(Status) -> StepPlan {
         waiting.wrappingAdd(1, ordering: .relaxed)
         let waits = Cancellation()
@@ -61,7 +61,9 @@ final class StepPlanner: Sendable {
         if outer == nil { waits.cancel() }
         do {
             return try await withTaskCancellationHandler {
-                try await plans.plan(key, until: waits) { [self] in try await compile(step, placed) }
+                try await plans.plan(key, until: waits) { [self] in
+                    try await compile(FeedsAndFetches(feeds: key.feeds, fetches: key.fetches, targets: key.targets))
+                }
             } onCancel: {
                 waits.cancel()
             }
@@ -71,19 +73,19 @@ final class StepPlanner: Sendable {
         }
     }
 
-    private func compile(_ step: FeedsAndFetches, _ placed: @escaping @Sendable () -> Graph) async throws -> StepPlan {
+    private func compile(_ step: FeedsAndFetches) async throws -> StepPlan {
         // Not on this thread, which is for messages: a graph may be large.
-        let (graph, pieces, types) = try await ComputePool.shared.result { [self] in
-            let placed = placed()
-            let graph = try rewrite(placed, step)
-            return (graph, try cut(graph), step.feedTypes(in: placed))
+        let (rewritten, pieces, types) = try await ComputePool.shared.result { [self] in
+            let placed = graph.placed
+            let rewritten = try rewrite(placed, step)
+            return (rewritten, try cut(rewritten), step.feedTypes(in: placed))
         }
         let parts = try await withThrowingTaskGroup(of: StepPlan.Part.self) { group in
             for piece in pieces { group.addTask { [self] in try await prepare(piece) } }
             return try await group.reduce(into: []) { $0.append($1) }
         }
         return StepPlan(
-            parts: parts, graph: graph, feedKeys: keys(step.feeds), fetchKeys: keys(step.fetches), feedTypes: types, session: session)
+            parts: parts, graph: rewritten, feedKeys: keys(step.feeds), fetchKeys: keys(step.fetches), feedTypes: types, session: session)
     }
 
     private typealias Piece = (name: String, graph: Graph)
