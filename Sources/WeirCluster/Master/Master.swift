@@ -97,7 +97,7 @@ public final class Master: MasterEndpoint {
     /// Runs a step, or one call of a partial run.
     public func runStep(_ request: RunStep, cancellation: Cancellation, _ done: @escaping Completion<RunStepReply>) {
         do {
-            try requests.note(request.requestID, method: "RunStep")
+            try requests.record(request.requestID, method: "RunStep")
             try sessions.session(request.session).runStep(request, cancellation: cancellation, done)
         } catch {
             done(.failure(Status(error)))
@@ -106,13 +106,13 @@ public final class Master: MasterEndpoint {
 
     /// Sets a partial run up.
     public func setUpPartialRun(_ request: RunStep) async throws -> String {
-        try requests.note(request.requestID, method: "PartialRunSetup")
+        try requests.record(request.requestID, method: "PartialRunSetup")
         return try await sessions.session(request.session).setUpPartialRun(request)
     }
 
     /// Compiles a step that is run by its handle.
     public func makeCallable(_ handle: String, options: CallableOptions, requestID: Int) async throws -> Int {
-        try requests.note(requestID, method: "MakeCallable")
+        try requests.record(requestID, method: "MakeCallable")
         return try await sessions.session(handle).makeCallable(options)
     }
 
@@ -122,7 +122,7 @@ public final class Master: MasterEndpoint {
         _ done: @escaping Completion<RunStepReply>
     ) {
         do {
-            try requests.note(requestID, method: "RunCallable")
+            try requests.record(requestID, method: "RunCallable")
             try sessions.session(handle).runCallable(callable, feeds: feeds, cancellation: cancellation, done)
         } catch {
             done(.failure(Status(error)))

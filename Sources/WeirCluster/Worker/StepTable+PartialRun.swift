@@ -3,7 +3,7 @@ import WeirGraph
 import WeirTensor
 
 extension StepTable {
-    /// A step that is run in several calls.
+    /// The run of a partition whose tensors are fed and fetched in several calls.
     final class PartialRun: Sendable {
         let cancellation = Cancellation()
         private struct State {
@@ -12,6 +12,7 @@ extension StepTable {
         }
         private let state = Mutex(State())
 
+        /// Ends the run, when the partition has ended.
         func finish(_ result: Result<Void, Status>) {
             let waiters = state.withLock { state -> [Completion<Void>] in
                 state.result = result
@@ -20,6 +21,7 @@ extension StepTable {
             }
             for waiter in waiters { waiter(result) }
         }
+        /// Calls `done` with the result when the run has ended.
         func whenFinished(_ done: @escaping Completion<Void>) {
             let result = state.withLock { state -> Result<Void, Status>? in
                 if state.result == nil { state.waiters.append(done) }

@@ -42,7 +42,7 @@ public final class Worker: WorkerEndpoint {
         // Made on first use, because it refers to this worker.
         serverPeers.withLock { peers in
             if let peers { return peers }
-            let made = WorkerPeers(cluster: cluster, task: task, own: self, connect: connect)
+            let made = WorkerPeers(cluster: cluster, task: task, local: self, connect: connect)
             peers = made
             return made
         }
@@ -100,7 +100,7 @@ public final class Worker: WorkerEndpoint {
         }
         let run: PartitionRun
         do {
-            try requests.note(request.requestID, method: "RunGraph (Worker)")
+            try requests.record(request.requestID, method: "RunGraph (Worker)")
             let session = try sessions.session(request.session, isNamed: request.hasSession, peers: peers)
             let graph = try session.graph(request.graph)
             // Checked before the step is registered, because a master that cancelled it may have cleaned it up already.
@@ -116,7 +116,7 @@ public final class Worker: WorkerEndpoint {
     /// begins.
     public func receiveTensor(_ request: ReceiveTensor, cancellation: Cancellation, _ done: @escaping Completion<RendezvousItem>) {
         do {
-            try requests.note(request.requestID, method: "RecvTensor (Worker)")
+            try requests.record(request.requestID, method: "RecvTensor (Worker)")
             try keys.validate(request.key)
         } catch {
             return done(.failure(Status(error)))
@@ -126,7 +126,7 @@ public final class Worker: WorkerEndpoint {
             !isEarly
                 ? done
                 : { [steps] result in
-                    steps.giveUp(step)
+                    steps.endEarlyReceive(step)
                     done(result)
                 })
         let cancelled = Status.cancelled("RecvTensor was cancelled").derived
