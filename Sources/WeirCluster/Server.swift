@@ -59,7 +59,6 @@ public final class Server: Sendable {
     private let links: LinkListener?
     private let linkTable: LinkTable
     private let options: ServerOptions
-    private let logger = Logger(label: "weir.server")
 
     /// Starts a server. It accepts calls when this returns.
     /// - Throws: `unavailable` when it cannot listen on its address; `resourceExhausted` when the system has no threads for
@@ -69,7 +68,9 @@ public final class Server: Sendable {
         task = definition.taskName
         let connections = GRPCConnections(options: options.transport)
         self.connections = connections
-        let logger = logger
+        var taskLogger = Logger(label: "weir.server")
+        taskLogger[metadataKey: "task"] = "\(definition.taskName)"
+        let logger = taskLogger
         let variants = registry.variants
         let pool = ComputeDispatch.pool
         let table = LinkTable(transport: options.tensorTransport, variants: variants)
@@ -80,7 +81,7 @@ public final class Server: Sendable {
             connect: { task, address in
                 let remote = RemoteWorker(
                     task: task, connection: connections[address], variants: variants, dispatch: pool,
-                    whileWaiting: { logger.warning("still waiting for \(task) at \(address)") })
+                    whileWaiting: { logger.warning("Still waiting for a task", metadata: ["peer": "\(task)", "address": "\(address)"]) })
                 return table.worker(remote, task: task, address: address, connection: connections[address])
             })
         self.worker = worker

@@ -45,7 +45,8 @@ final class MasterSession: Sendable {
     }
 
     private func logPlacement(_ placed: Graph) {
-        if configuration.logsPlacement, !placed.nodes.isEmpty { logger.info("\(PlacementReport(placed))") }
+        guard configuration.logsPlacement, !placed.nodes.isEmpty else { return }
+        logger.info("Placed the graph", metadata: ["session": "\(handle)", "placement": .stringConvertible(PlacementReport(placed))])
     }
 
     /// The devices of all tasks, those of the local task first.

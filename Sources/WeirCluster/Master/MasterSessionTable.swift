@@ -57,7 +57,7 @@ final class MasterSessionTable: Sendable {
 
     private func close(evicted sessions: [OpenSession]) {
         for open in sessions {
-            logger.debug("session \(open.session.handle) is closed: more are open than are kept, and it was used longest ago")
+            logger.debug("Closing the least recently used session: too many are open", metadata: ["session": "\(open.session.handle)"])
             Task.detached { await open.close() }
         }
     }
