@@ -32,7 +32,7 @@ final class GraphExecutionState: Sendable {
     /// The lowered graph, with a device for every node.
     var placed: Graph { state.withLock { $0.placed } }
 
-    /// Adds nodes and functions. Nodes that have a device keep it.
+    /// Adds nodes and functions. Existing nodes with state keep their devices.
     /// - Parameter version: the version that the client has seen.
     /// - Throws: `aborted` when the graph has another version; `invalidArgument` when the new nodes do not fit.
     func extend(with definition: GraphDefinition, version: Int) async throws -> Extension {
