@@ -33,7 +33,8 @@ public final class Master: MasterEndpoint {
     var sessionCount: Int { sessions.count }
 
     /// Opens a session on all tasks that its device filters allow.
-    /// - Throws: `invalidArgument` when the graph or the options are wrong; `unavailable` when a task does not respond.
+    /// - Throws: `invalidArgument` when the graph or the options are wrong; `unavailable` when the call is cancelled while a task does
+    ///   not respond.
     public func createSession(_ request: CreateSession, cancellation: Cancellation) async throws -> String {
         let configuration = try completed(request.configuration)
         // Not on this thread, which handles messages: a graph may be large.
@@ -88,6 +89,8 @@ public final class Master: MasterEndpoint {
     }
 
     /// Adds nodes and functions to the graph of a session.
+    /// - Returns: the graph's new version.
+    /// - Throws: `aborted` when there is no such session or the graph has another version.
     public func extendSession(_ handle: String, graph: GraphDefinition, version: Int) async throws -> Int {
         let extended = try await sessions.session(handle).extend(graph, version: version)
         sessions.resize(handle, nodeCount: extended.nodeCount)
@@ -105,12 +108,14 @@ public final class Master: MasterEndpoint {
     }
 
     /// Sets a partial run up.
+    /// - Returns: the handle for the calls of the run.
     public func setUpPartialRun(_ request: RunStep) async throws -> String {
         try requests.record(request.requestID, method: "PartialRunSetup")
         return try await sessions.session(request.session).setUpPartialRun(request)
     }
 
     /// Compiles a step that is run by its handle.
+    /// - Returns: the callable's handle.
     public func makeCallable(_ handle: String, options: CallableOptions, requestID: Int) async throws -> Int {
         try requests.record(requestID, method: "MakeCallable")
         return try await sessions.session(handle).makeCallable(options)

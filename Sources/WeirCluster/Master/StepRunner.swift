@@ -25,7 +25,7 @@ final class StepRunner: Sendable {
     }
     static let closed = Status.failedPrecondition("Session is closed.")
 
-    /// Returns a random step id. TensorFlow uses 56 bits of it.
+    /// Returns a random step id. TensorFlow's step ids have at most 57 bits.
     static func newStepID() -> Int { Int.random(in: 1..<(1 << 56)) }
 
     /// Runs a whole step: feeds it, runs its partitions on all tasks and returns its fetches.
@@ -75,6 +75,7 @@ final class StepRunner: Sendable {
             throw .cancelled("RunStep was cancelled")
         }
         let deadline = timeout.map { StepDeadline($0) }
+        let step = call.step
         let coordinator = StepCoordinator(plan, cancellation: cancellation) { [self] result in
             outer.deregister(token)
             let isClosed = end(number)
@@ -84,7 +85,7 @@ final class StepRunner: Sendable {
                 result.mapError { status in
                     if hasTimedOut {
                         let limit = StepCoordinator.seconds(timeout ?? .zero)
-                        return .deadlineExceeded("Deadline Exceeded: step \(call.step) did not end within \(limit). \(status.message)")
+                        return .deadlineExceeded("Deadline Exceeded: step \(step) did not end within \(limit). \(status.message)")
                     }
                     guard isClosed, status.code == .cancelled || status.code == .aborted else { return status }
                     return .cancelled("Step was cancelled by an explicit call to `Session::Close()`.")
