@@ -2,8 +2,8 @@ import Glibc
 import WeirTensor
 
 extension ClusterSpec {
-    /// A cluster on this machine, each task at a port that is free now.
-    /// - Throws: `resourceExhausted` when there are no ports.
+    /// Returns a cluster on this machine. Each task gets a port that is free now.
+    /// - Throws: `resourceExhausted` when there are not enough free ports.
     public static func onLoopback(_ jobs: [(name: String, count: Int)]) throws -> ClusterSpec {
         let ports = try freePorts(jobs.reduce(0) { $0 + $1.count })
         var next = ports.makeIterator()
@@ -14,7 +14,7 @@ extension ClusterSpec {
         return try ClusterSpec(addresses)
     }
 
-    /// All are held until all are found, so that no two are the same.
+    /// Returns different free ports. Keeps all sockets open until the end, so that the system gives no port twice.
     private static func freePorts(_ count: Int) throws -> [Int] {
         var sockets: [Int32] = []
         defer { for socket in sockets { close(socket) } }

@@ -7,10 +7,9 @@ public import WeirTensor
 import WeirWire
 
 extension ClusterSpec {
-    /// Reads what a person gives on a command line: JSON, TensorFlow's flag form `job|host:port,host:port;job|…`, or
-    /// `@FILE` with either in the file.
-    /// - Throws: `invalidArgument` in one line that says what was expected and what was found; `notFound` for a file
-    ///   that is not there.
+    /// Parses a command-line argument: JSON, TensorFlow's flag syntax `job|host:port,host:port;job|…`, or `@FILE` with either in
+    /// the file.
+    /// - Throws: `invalidArgument` with one line that says what was expected and what was found; `notFound` for a missing file.
     public init(argument text: String) throws(Status) {
         let text = ClusterSpec.trimmed(text)
         guard text.hasPrefix("@") else {
@@ -21,7 +20,7 @@ extension ClusterSpec {
         let contents = ClusterSpec.trimmed(String(decoding: try InputFile.contents(of: path), as: UTF8.self))
         do throws(Status) {
             guard !contents.hasPrefix("@") else {
-                throw .invalidArgument("Cluster: a file may not name another, found \(ClusterSpec.shown(contents))")
+                throw .invalidArgument("Cluster: a file may not name another, found \(ClusterSpec.quoted(contents))")
             }
             try self.init(argument: contents)
         } catch {
@@ -29,13 +28,14 @@ extension ClusterSpec {
         }
     }
 
-    /// Reads TensorFlow's flag form: `ps|host:port;worker|host:port,host:port`.
+    /// Parses TensorFlow's flag syntax: `ps|host:port;worker|host:port,host:port`.
+    /// - Throws: `invalidArgument` for other text.
     public init(flag text: String) throws(Status) {
         var jobs: [String: [String]] = [:]
         for part in text.split(separator: ";") {
             let fields = part.split(separator: "|", omittingEmptySubsequences: false).map { ClusterSpec.trimmed($0) }
             guard fields.count == 2 else {
-                throw ClusterSpec.malformed(ClusterSpec.shown(part))
+                throw ClusterSpec.malformed(ClusterSpec.quoted(part))
             }
             let addresses = fields[1].split(separator: ",", omittingEmptySubsequences: false).map {
                 ClusterSpec.trimmed($0)
@@ -50,17 +50,18 @@ extension ClusterSpec {
         try self.init(jobs)
     }
 
-    /// Reads `{"ps":["host:port"],"worker":{"3":"host:port"}}`, or an object with that under `cluster`, as in
+    /// Parses `{"ps":["host:port"],"worker":{"3":"host:port"}}`, or an object with such a value for the key `cluster`, as in
     /// `TF_CONFIG`.
+    /// - Throws: `invalidArgument` for other text.
     public init(json text: String) throws(Status) {
         guard let whole = try? JSONDecoder().decode(ClusterJSON.self, from: Data(text.utf8)),
             case .object(let fields) = whole
         else {
             throw .invalidArgument(
                 "Cluster: expected JSON such as {\"ps\":[\"host:port\"],\"worker\":[\"host:port\"]}, found "
-                    + ClusterSpec.shown(text))
+                    + ClusterSpec.quoted(text))
         }
-        // A job may be called `cluster`; numbers for keys tell its tasks from the jobs of a whole cluster.
+        // A job may be called `cluster`. The keys of a job are integers, and the keys of a cluster are not.
         if case .object(let jobs)? = fields["cluster"], jobs.isEmpty || !jobs.keys.allSatisfy({ Int($0) != nil }) {
             try self.init(jobs)
         } else {
@@ -83,7 +84,7 @@ extension ClusterSpec {
     }
 }
 
-/// As much of JSON as a cluster is written in; the rest is only told apart from it.
+/// A JSON value, as far as a cluster may contain it. Numbers, booleans and null are `other`.
 enum ClusterJSON: Decodable {
     case text(String)
     case array([ClusterJSON])
@@ -103,7 +104,9 @@ enum ClusterJSON: Decodable {
         }
     }
 
-    /// The tasks of a job: an array of addresses, or an object from task number to address.
+    /// Returns the addresses of a job by task index. The value must be an array of addresses, or an object with task indices as
+    /// keys.
+    /// - Throws: `invalidArgument` for other values.
     func tasks(_ job: String) throws(Status) -> [Int: String] {
         var tasks: [Int: String] = [:]
         func add(_ number: Int, _ value: ClusterJSON) throws(Status) {
@@ -122,7 +125,7 @@ enum ClusterJSON: Decodable {
                 guard let number = Int(key) else {
                     throw .invalidArgument(
                         "Cluster: the tasks of job '\(job)' must have numbers for keys, found "
-                            + ClusterSpec.shown(key))
+                            + ClusterSpec.quoted(key))
                 }
                 try add(number, address)
             }

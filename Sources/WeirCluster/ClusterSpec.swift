@@ -1,28 +1,36 @@
 public import WeirTensor
 
-/// A cluster: jobs, the tasks of each, and where each task listens.
+/// A cluster: its jobs, their tasks, and the address of each task. TensorFlow's `ClusterSpec`.
 ///
-/// There is no membership protocol: each process goes by the spec it was given. Task numbers may have gaps.
+/// The cluster is fixed: there is no membership protocol, and every process must be given the same spec. Task indices may have
+/// gaps.
 public struct ClusterSpec: Sendable, Equatable {
-    /// Job → task → `host:port`; several of them, separated by commas, are the replicas of one task.
+    /// The address of each task, by job and task index: `host:port`, or the addresses of the task's replicas with commas between
+    /// them.
     public let jobs: [String: [Int: String]]
 
     /// One task of a cluster.
     public struct Task: Sendable, Equatable {
+        /// The name of the job.
         public let job: String
+        /// The index of the task in its job.
         public let task: Int
+        /// As in `jobs`.
         public let address: String
     }
 
     /// A cluster without tasks.
     public init() { jobs = [:] }
 
-    /// - Throws: `invalidArgument` for a job's name or an address that is none.
+    /// Makes a cluster of jobs whose tasks are numbered from 0.
+    /// - Parameter jobs: for each job the addresses of its tasks.
+    /// - Throws: `invalidArgument` for a malformed job name or address.
     public init(_ jobs: [String: [String]]) throws(Status) {
         try self.init(jobs.mapValues { Dictionary(uniqueKeysWithValues: $0.enumerated().map { ($0, $1) }) })
     }
 
-    /// As above with task numbers.
+    /// Makes a cluster of jobs whose tasks have these indices.
+    /// - Throws: `invalidArgument` for a malformed job name, task index or address.
     public init(_ jobs: [String: [Int: String]]) throws(Status) {
         for (job, tasks) in jobs {
             try ClusterSpec.check(job: job)
@@ -37,7 +45,7 @@ public struct ClusterSpec: Sendable, Equatable {
             job.utf8.allSatisfy({ isLetter($0) || (48...57).contains($0) || $0 == UInt8(ascii: "_") })
         else {
             throw .invalidArgument(
-                "Cluster: a job's name is a letter followed by letters, digits and _; found \(shown(job))")
+                "Cluster: a job's name is a letter followed by letters, digits and _; found \(quoted(job))")
         }
     }
 
@@ -50,13 +58,13 @@ public struct ClusterSpec: Sendable, Equatable {
                 isPort(replica[replica.index(after: colon)...])
             else {
                 throw .invalidArgument(
-                    "Cluster: Could not interpret \(shown(address)) as a host-port pair (job '\(job)', task \(task)); "
+                    "Cluster: Could not interpret \(quoted(address)) as a host-port pair (job '\(job)', task \(task)); "
                         + "expected host:port")
             }
         }
     }
 
-    /// Not a check of host names: just that nothing else was given, a URL say, or blanks around it.
+    /// Whether the text could be a host. Rejects URLs, quotes and spaces, but does not check the grammar of host names.
     private static func isHost(_ text: Substring) -> Bool {
         !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7f && !"/\\\"'|;".utf8.contains($0) }
     }
@@ -65,30 +73,31 @@ public struct ClusterSpec: Sendable, Equatable {
         text.utf8.allSatisfy { (48...57).contains($0) } && Int(text).map { $0 <= 65535 } ?? false
     }
 
-    /// Text from outside for an error message: in quotes, on one line, not too long.
-    static func shown(_ text: some StringProtocol) -> String {
+    /// Returns text of a user or a peer for an error message: in quotes, on one line, at most 80 characters.
+    static func quoted(_ text: some StringProtocol) -> String {
         let line = text.prefix(80).map { $0.isNewline ? " " : String($0) }.joined()
         return "\"\(line)\(text.count > 80 ? "…" : "")\""
     }
 
-    /// Every task, by job and number.
+    /// All tasks, sorted by job and index.
     public var tasks: [Task] {
         jobs.sorted { $0.key < $1.key }.flatMap { job, tasks in
             tasks.sorted { $0.key < $1.key }.map { Task(job: job, task: $0.key, address: $0.value) }
         }
     }
+    /// Returns the task indices of a job, sorted; empty if there is no such job.
     public func taskIndices(job: String) -> [Int] { (jobs[job] ?? [:]).keys.sorted() }
-    /// Where a task listens; of one with replicas, where the first does.
+    /// Returns the address of a task, or of its first replica; nil if there is no such task.
     public func address(job: String, task: Int) -> String? { addresses(job: job, task: task).first }
-    /// Where each replica of a task listens; empty when there is no such task.
+    /// Returns the addresses of all replicas of a task; empty if there is no such task.
     public func addresses(job: String, task: Int) -> [String] {
         jobs[job]?[task]?.split(separator: ",").map(String.init) ?? []
     }
-    /// The names of all tasks, for messages: `/job:ps/task:0`.
+    /// The names of all tasks for error messages, such as `/job:ps/task:0`.
     public var taskNames: [String] { tasks.map { "/job:\($0.job)/task:\($0.task)" } }
 
-    /// The cluster as JSON: an array for a job whose tasks are numbered without gaps, else an object.
-    // Names of jobs and hosts have no characters that JSON would have to escape: the initializers see to it.
+    /// The cluster as JSON. A job is an array if its task indices have no gaps, else an object.
+    // Nothing needs escaping: the initializers reject job names and hosts with quotes, backslashes and control characters.
     public var json: String {
         let parts = jobs.sorted { $0.key < $1.key }.map { job, tasks -> String in
             let sorted = tasks.sorted { $0.key < $1.key }

@@ -5,62 +5,72 @@ public import WeirRuntime
 public import WeirTensor
 public import WeirWire
 
-/// What a server may be told beyond its place in the cluster.
+/// The options of a server.
 public struct ServerOptions: Sendable {
-    /// How Weir tasks move tensors and step messages among themselves.
+    /// How Weir tasks exchange tensors and the messages of steps.
     public enum TensorTransport: String, Sendable {
-        /// Over their own links: through shared memory on one host, over TCP to others, with gRPC for peers that have none.
+        /// Over links: through shared memory on the same host, and over TCP to other hosts. Peers without links get gRPC.
         case links
-        /// Over links that are TCP even on one host.
+        /// Over links that use TCP even on the same host.
         case tcp
-        /// Over gRPC always, as TensorFlow does.
+        /// Always over gRPC, as in TensorFlow.
         case grpc
     }
+    /// The devices and the execution of graphs.
     public var runtime = RuntimeOptions()
+    /// How tensors are sent to other tasks.
     public var tensorTransport = TensorTransport.links
+    /// The options of gRPC connections.
     public var transport = TransportOptions()
-    /// The interface to listen on; all of them unless named.
+    /// The address of the interface to listen on. The default is all interfaces.
     public var host = "0.0.0.0"
-    /// Options of sessions that say nothing themselves.
+    /// The options of sessions whose clients give none.
     public var defaults = SessionConfiguration()
-    /// How long running steps may go on once the server is asked to stop.
+    /// How long a stopping server waits for running steps.
     public var gracePeriod: Duration = .seconds(5)
-    /// How many sessions a master keeps that nobody uses: clients that end without closing theirs leave them behind.
+    /// The maximum number of sessions. Clients may leave sessions open. The least recently used ones without a running step are
+    /// evicted.
     public var maximumSessions = 1000
-    /// How many nodes the graphs of those sessions have together, the used ones among them.
+    /// The maximum number of nodes of all sessions together. Above it, sessions are evicted too.
     public var maximumNodeCount = 20_000_000
+    /// The default options.
     public init() {}
 }
 
-/// One task of a cluster: devices, a worker, and a master, served on one port.
+/// One task of a cluster: its devices, a worker and a master, served on one port. TensorFlow's `tf.distribute.Server`.
 ///
 /// ```swift
 /// let server = try await Server.createLocal()
 /// let session = try await Session(graph, target: .server(server))
 /// ```
 public final class Server: Sendable {
+    /// The name of the task.
     public let task: DeviceName
-    /// Where clients reach its master: `grpc://host:port`.
+    /// The target for clients of its master: `grpc://host:port`.
     public let target: String
+    /// The port that it listens on.
     public let port: Int
+    /// The worker service of the task.
     public let worker: Worker
+    /// The master service of the task.
     public let master: Master
     private let listener: GRPCListener
     private let connections: GRPCConnections
     private let links: LinkListener?
     private let linkTable: LinkTable
     private let options: ServerOptions
-    private let logger = Logger(label: "weir.server")
 
-    /// Starts a server; it serves when this returns.
-    ///
-    /// - Throws: `unavailable` when its address cannot be listened on.
+    /// Starts a server. It accepts calls when this returns.
+    /// - Throws: `unavailable` when it cannot listen on its address; `resourceExhausted` when the system has no threads for
+    ///   simulated GPUs.
     public init(_ definition: ServerDefinition, options: ServerOptions = ServerOptions(), registry: OpRegistry) async throws(WeirTensor.Status) {
         self.options = options
         task = definition.taskName
         let connections = GRPCConnections(options: options.transport)
         self.connections = connections
-        let logger = logger
+        var taskLogger = Logger(label: "weir.server")
+        taskLogger[metadataKey: "task"] = "\(definition.taskName)"
+        let logger = taskLogger
         let variants = registry.variants
         let pool = StepDispatch.computePool
         let table = LinkTable(transport: options.tensorTransport, variants: variants)
@@ -71,7 +81,7 @@ public final class Server: Sendable {
             connect: { task, address in
                 let remote = RemoteWorker(
                     task: task, connection: connections[address], variants: variants, dispatch: pool,
-                    whileWaiting: { logger.warning("still waiting for \(task) at \(address)") })
+                    whileWaiting: { logger.warning("Still waiting for a task", metadata: ["peer": "\(task)", "address": "\(address)"]) })
                 return table.worker(remote, task: task, address: address, connection: connections[address])
             })
         self.worker = worker
@@ -98,7 +108,8 @@ public final class Server: Sendable {
         target = "grpc://\(definition.host == "0.0.0.0" ? "localhost" : definition.host):\(port)"
     }
 
-    /// A server alone in its cluster, on a free port of this machine.
+    /// Starts a server that is the only task of its cluster, on a free port of this machine.
+    /// - Throws: as `init`.
     public static func createLocal(options: ServerOptions = ServerOptions(), registry: OpRegistry) async throws(WeirTensor.Status) -> Server {
         var options = options
         options.host = "127.0.0.1"
@@ -106,37 +117,38 @@ public final class Server: Sendable {
         return try await Server(definition, options: options, registry: registry)
     }
 
-    /// How many tasks' endpoints are open, for tests of what is left behind.
+    /// The number of open endpoints of other tasks, for tests.
     var openWorkerCount: Int { linkTable.count }
 
-    /// Ends its links as the end of its process would, for tests.
+    /// Closes the links without a shutdown, as if the process had been killed. For tests.
     func breakLinks() { links?.stop() }
 
-    /// Returns when the server has been stopped.
+    /// Waits until the server is stopped.
     public func join() async { await listener.wait() }
 
-    /// Lets running steps end, for as long as the options allow, then closes everything. Peers that do not answer are waited
-    /// for no longer than that, or half a second.
+    /// Stops the server: waits for running steps for the grace period, then closes all sessions and connections. It waits for
+    /// peers that do not respond until the grace period ends, but at least half a second.
     public func stop() async {
         let end = ContinuousClock.now + options.gracePeriod.bounded
         await listener.drain(within: options.gracePeriod)
-        // Their clients are told before the connections close.
+        // First, so that clients with running steps get a status before their connections close.
         await master.closeAll(within: max(end - .now, .milliseconds(500)))
         links?.stop()
         linkTable.close()
         await listener.close()
-        await withDeadline(.milliseconds(500)) { [connections] in await connections.close() }
+        await Deadline.run(within: .milliseconds(500)) { [connections] in await connections.close() }
     }
 }
 
-/// Asks servers for signs of life, and what they have.
+/// Requests to a server without a session: whether it responds, and which devices it has.
 public enum ServerProbe {
-    /// The devices of the one task that listens at an address.
-    /// - Throws: `unavailable` when nobody answers, `deadlineExceeded` when not in time.
+    /// Returns the devices of the task at an address.
+    /// - Throws: `unavailable` when no task listens there; `deadlineExceeded` when it does not respond in time.
     public static func devices(address: String, timeout: Duration) async throws(WeirTensor.Status) -> [DeviceAttributes] {
         do { return try await RemoteWorker.probe(address: address, timeout: timeout) } catch { throw WeirTensor.Status(error) }
     }
-    /// The devices of the whole cluster of a server.
+    /// Returns the devices of all tasks of a server's cluster, those of the server first.
+    /// - Throws: `unavailable` when the server cannot be reached.
     public static func clusterDevices(target: String) async throws(WeirTensor.Status) -> [DeviceAttributes] {
         do {
             let (local, remote) = try await RemoteMaster.shared(target: target).listDevices("")

@@ -10,28 +10,33 @@
 #endif
 public import WeirTensor
 
-/// Which task of which cluster a server is.
+/// The cluster of a server and its task in it. TensorFlow's `ServerDef`.
 public struct ServerDefinition: Sendable {
+    /// The whole cluster.
     public var cluster: ClusterSpec
+    /// The job of the server.
     public var job: String
+    /// The index of the server's task in its job.
     public var task: Int
-    /// The port to listen at: that of its own entry, unless another was asked for.
+    /// The port to listen on; 0 for any free port.
     public var port: Int
 
-    /// Where the cluster is said.
+    /// Where the cluster is defined.
     public enum Source: Sendable {
+        /// By the caller.
         case cluster(ClusterSpec)
-        /// What `TF_CONFIG` holds: JSON with `cluster`, and `task` with `type` and `index`.
+        /// By JSON in the format of `TF_CONFIG`: `cluster`, and `task` with `type` and `index`.
         case configuration(String)
-        /// `TF_CONFIG` of this process.
+        /// By the environment variable `TF_CONFIG`.
         case environment
     }
 
+    /// Makes the definition of a task's server.
     /// - Parameters:
-    ///   - job: which job this is; not needed when the source says so, or the cluster has just one.
-    ///   - task: which task of it; likewise.
-    ///   - port: instead of the one of the task's own entry; 0 takes any free one.
-    /// - Throws: `invalidArgument` when the cluster has no such task, or it is not said which task this is.
+    ///   - job: the job of the server; nil uses that of `TF_CONFIG`, or the only job of the cluster.
+    ///   - task: the task index; nil uses that of `TF_CONFIG`, or the only task of the job.
+    ///   - port: the port to listen on; nil uses that of the task's address, and 0 uses any free port.
+    /// - Throws: `invalidArgument` when the cluster has no such task, or when job or task is missing.
     public init(_ source: Source, job: String?, task: Int?, port: Int? = nil) throws(Status) {
         var (job, task) = (job, task)
         switch source {
@@ -67,25 +72,25 @@ public struct ServerDefinition: Sendable {
         self.port = port ?? address.lastIndex(of: ":").flatMap { Int(address[address.index(after: $0)...]) } ?? 0
     }
 
-    /// What `TF_CONFIG` says; a job and task that were given go before its own.
+    /// Parses `TF_CONFIG`. A job and a task that the caller gave override those in the text.
     private static func read(
         _ text: String, _ job: String?, _ task: Int?
     ) throws(Status) -> (ClusterSpec, String?, Int?) {
         let spec = try ClusterSpec(json: text)
-        let own: Configuration.Own?
+        let entry: Configuration.Entry?
         do {
-            own = try JSONDecoder().decode(Configuration.self, from: Data(text.utf8)).task
+            entry = try JSONDecoder().decode(Configuration.self, from: Data(text.utf8)).task
         } catch {
             throw .invalidArgument(
                 "TF_CONFIG: 'task' must have a job's name as 'type' and a whole number as 'index', as in {\"type\": \"worker\", \"index\": 0}")
         }
-        // The numbers of tasks belong to their jobs: another job's is not ours.
-        let index = job == nil || job == own?.type ? own?.index : nil
-        return (spec, job ?? own?.type, task ?? index)
+        // A task index belongs to its job. If the caller gave another job, the index in the text does not apply.
+        let index = job == nil || job == entry?.type ? entry?.index : nil
+        return (spec, job ?? entry?.type, task ?? index)
     }
 
     private struct Configuration: Decodable {
-        struct Own: Decodable {
+        struct Entry: Decodable {
             var type: String
             var index: Int?
 
@@ -93,7 +98,7 @@ public struct ServerDefinition: Sendable {
             init(from decoder: any Decoder) throws {
                 let fields = try decoder.container(keyedBy: Key.self)
                 type = try fields.decode(String.self, forKey: .type)
-                // Some launchers write the number as a string.
+                // Some launchers write the index as a string.
                 if let text = try? fields.decode(String.self, forKey: .index) {
                     guard let number = Int(text) else {
                         throw DecodingError.dataCorruptedError(forKey: .index, in: fields, debugDescription: "not a number")
@@ -104,11 +109,12 @@ public struct ServerDefinition: Sendable {
                 }
             }
         }
-        var task: Own?
+        var task: Entry?
     }
 
+    /// The name of the server's task.
     public var taskName: DeviceName { DeviceName(job: job, replica: 0, task: task) }
-    /// The host that others reach this task at.
+    /// The host in the address of this task, which other tasks connect to.
     public var host: String {
         let address = cluster.address(job: job, task: task) ?? "127.0.0.1:0"
         return String(address[..<(address.lastIndex(of: ":") ?? address.endIndex)])

@@ -4,39 +4,42 @@ public import WeirRuntime
 public import WeirTensor
 public import WeirWire
 
-/// The user's door: runs a graph, in this process or on a cluster, with the same results.
+/// A client's session: runs a graph, in this process or on a cluster, with the same results. TensorFlow's `tf.Session`.
 ///
 /// ```swift
 /// let session = try await Session(graph, target: "grpc://localhost:2222")
 /// let loss = try await session.run(loss, feeding: [x: batch])
 /// ```
-/// Any task may run steps, several at once. Variables live on the devices where they are placed, shared by all sessions
-/// of a cluster, until `Session.reset` or the end of the process; in process they live as long as the session's devices.
+/// Several threads or Swift tasks may run steps at the same time. On a cluster, variables live on the devices where they are placed.
+/// All sessions of the cluster share them, until `Session.reset` or the end of the process. In process, they live as long as the
+/// session's `LocalDevices`.
 public final class Session: Sendable {
     /// Where steps run.
     public enum Target: Sendable, ExpressibleByStringLiteral {
-        /// On this process's own devices, without messages.
+        /// On the devices of this process, without messages.
         case inProcess
-        /// On the cluster of a server in this process, whose master is called directly.
+        /// On the cluster of a server in this process. Its master is called directly.
         case server(Server)
-        /// On the cluster of a server elsewhere: `grpc://host:port`.
+        /// On the cluster of the server at this address: `grpc://host:port`.
         case address(String)
-        /// An empty text means in process.
+        /// An address; the empty string means in process.
         public init(stringLiteral value: String) { self.init(value) }
+        /// An address; the empty string means in process.
         public init(_ text: String) { self = text.isEmpty ? .inProcess : .address(text) }
     }
 
     private let backend: any SessionBackend
-    private let state: Mutex<Graph>
+    private let currentGraph: Mutex<Graph>
 
     /// Opens a session with a graph.
     ///
+    /// - Parameter devices: the devices of an in-process session; nil makes new ones.
     /// - Throws: `invalidArgument` when the graph cannot be placed; `unavailable` when the server cannot be reached.
     public init(
         _ graph: Graph, target: Target = .inProcess, configuration: SessionConfiguration = SessionConfiguration(),
         registry: OpRegistry, devices: LocalDevices? = nil
     ) async throws(Status) {
-        state = Mutex(graph)
+        currentGraph = Mutex(graph)
         do {
             switch target {
             case .inProcess:
@@ -55,16 +58,17 @@ public final class Session: Sendable {
         }
     }
 
-    public var graph: Graph { state.withLock { $0 } }
+    /// The graph of the session.
+    public var graph: Graph { currentGraph.withLock { $0 } }
 
-    /// Runs what the fetches need and gives their values.
+    /// Runs the part of the graph that the fetches and targets need, and returns the values of the fetches.
     ///
     /// - Parameters:
-    ///   - fetches: an output, an operation, an array or a dictionary of them; the value has the same form.
-    ///   - feeds: values in place of outputs, placeholders or any others: tensors, numbers, texts, or arrays of them.
+    ///   - fetches: an output, an operation, or an array or a dictionary of them. The result has the same structure.
+    ///   - feeds: values that replace outputs, of placeholders or of other nodes: tensors, numbers, strings, or arrays of them.
     ///   - targets: operations to run for their effect.
-    /// - Throws: the step's root cause, naming the node and the task; `invalidArgument` for a value that the output it is
-    ///   fed to cannot have.
+    /// - Throws: the root cause of the step's failure, with the node and the task; `invalidArgument` for a value that does not fit
+    ///   its output.
     public func run<F: Fetchable>(
         _ fetches: F, feeding feeds: [Output: any TensorConvertible] = [:], targets: [Operation] = [], options: RunOptions = RunOptions()
     ) async throws(Status) -> F.Fetched {
@@ -74,17 +78,17 @@ public final class Session: Sendable {
     }
 
     /// Runs operations for their effect.
-    /// - Throws: as for fetches.
+    /// - Throws: as `run` with fetches.
     public func run(_ targets: Operation..., feeding feeds: [Output: any TensorConvertible] = [:]) async throws(Status) {
         _ = try await run(fetches: [], feeds: Session.named(feeds), targets: targets.map(\.name))
     }
 
-    /// The values as tensors of the outputs' types.
+    /// Returns the values as tensors of the dtypes of their outputs, with the names of the outputs.
     private static func named(_ feeds: [Output: any TensorConvertible]) throws(Status) -> [NamedTensor] {
         var result: [NamedTensor] = []
         for (output, value) in feeds {
             do throws(Status) {
-                // A tensor that does not fit is refused by the step, which says it in TensorFlow's words.
+                // A tensor is not converted. If it does not fit, the step rejects it with TensorFlow's message.
                 result.append(NamedTensor(output.name, value is Tensor ? try value.tensor() : try value.tensor(output.dtype)))
             } catch {
                 throw Status(error.code, "Feed of '\(output.name)': \(error.message)")
@@ -93,11 +97,12 @@ public final class Session: Sendable {
         return result
     }
 
-    /// Runs a step by names, as clients on the wire do: fetches `node:index`, targets `node`.
+    /// Runs a step by names, as in the protocol: `node:index` for feeds and fetches, `node` for targets.
+    /// - Throws: as `run` with fetches.
     public func run(
         fetches: [String] = [], feeds: [NamedTensor] = [], targets: [String] = [], options: RunOptions = RunOptions()
     ) async throws(Status) -> RunStepReply {
-        // A step needs each tensor once, however often it is asked for.
+        // A step returns each tensor once, even if it is fetched twice.
         var unique: [String] = []
         for name in fetches where !unique.contains(name) { unique.append(name) }
         let cancellation = Cancellation()
@@ -117,27 +122,29 @@ public final class Session: Sendable {
         return reply
     }
 
-    /// Takes a graph that has grown; the difference is sent before the next step.
-    /// - Throws: `invalidArgument` when the new nodes do not fit.
+    /// Replaces the graph with a larger one that contains it. Only the new nodes are sent to a master.
+    /// - Throws: `invalidArgument` when the new nodes cannot be placed; `aborted` when another extension was faster.
     public func extend(to graph: Graph) async throws(Status) {
         do { try await backend.extend(to: graph) } catch { throw Status(error) }
-        state.withLock { $0 = graph }
+        currentGraph.withLock { $0 = graph }
     }
 
-    /// The devices that steps may use.
-    /// - Throws: `unavailable` when the cluster does not answer.
+    /// Returns the devices that steps may use.
+    /// - Throws: `unavailable` when the master does not respond.
     public func devices() async throws(Status) -> [DeviceAttributes] {
         do { return try await backend.devices() } catch { throw Status(error) }
     }
 
-    /// Cancels running steps and frees what the session holds on its tasks; variables stay.
-    /// - Throws: `unavailable` when the cluster does not answer.
+    /// Cancels running steps and frees the session's graphs on its tasks. Variables stay.
+    /// - Throws: `unavailable` when the master does not respond.
     public func close() async throws(Status) {
         do { try await backend.close() } catch { throw Status(error) }
     }
 
-    /// Closes all sessions of a master and drops the variables and queues of these containers on every task; of each
-    /// task's default container, which is named after its job, when none is named.
+    /// Closes all sessions of a master, and drops the variables and queues of these containers on every task that the filters
+    /// allow. TensorFlow's `tf.Session.reset`.
+    /// - Parameter containers: an empty array means the default container of each task, which has the name of its job.
+    /// - Throws: `unavailable` when a task does not respond.
     public static func reset(target: String, containers: [String] = [], deviceFilters: [String] = []) async throws(Status) {
         do {
             try await RemoteMaster.shared(target: target).reset(containers: containers, deviceFilters: deviceFilters)
@@ -147,7 +154,7 @@ public final class Session: Sendable {
     }
 }
 
-/// What a session is made of: the process's own devices, or a master.
+/// What runs the steps of a session: the devices of this process, or a master.
 protocol SessionBackend: Sendable {
     func run(
         fetches: [String], feeds: [NamedTensor], targets: [String], options: RunOptions, _ cancellation: Cancellation

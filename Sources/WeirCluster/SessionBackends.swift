@@ -4,7 +4,7 @@ import WeirRuntime
 import WeirTensor
 import WeirWire
 
-/// Steps on this process's devices. They run on the compute pool's threads, never on those of Swift's tasks.
+/// Runs steps on the devices of this process. They run on the compute pool's threads, never on Swift's cooperative threads.
 struct DirectBackend: SessionBackend {
     private let session: DirectSession
     init(_ session: DirectSession) { self.session = session }
@@ -14,7 +14,7 @@ struct DirectBackend: SessionBackend {
     ) async throws -> RunStepReply {
         let times = options.traces ? StepTimes() : nil
         let (plan, tensors) = try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<(DirectSession.Plan, [Tensor]), any Error>) in
-            // Compiling runs kernels too, to fold constants.
+            // Compilation is on the pool too, because constant folding runs kernels.
             session.devices.client.pool.submit { [session] in
                 do {
                     let plan = try session.plan(feeds: feeds.map(\.name), fetches: fetches, targets: targets)
@@ -44,10 +44,11 @@ struct DirectBackend: SessionBackend {
     func close() async throws { session.close() }
 }
 
-/// Steps through a master, in this process or elsewhere.
+/// Runs steps with a master, in this process or another.
 final class MasterBackend: SessionBackend {
     private let master: any MasterEndpoint
     private let handle: String
+    /// How much of the graph the master has.
     private struct Sent {
         var nodeCount: Int
         var version = 0

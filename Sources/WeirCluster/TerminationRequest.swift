@@ -5,22 +5,21 @@
 #endif
 import WeirTensor
 
-/// Waits until this process is asked to end: by a signal, or by the end of what it reads.
+/// Waits for a request to end this process: a signal, or the end of an input.
 ///
-/// The second signal has its usual effect, whatever ended the wait: a second Ctrl-C ends a process that takes too long to
-/// stop.
+/// A second signal has its default effect, also after the wait has ended, so that a second Ctrl-C ends a process that takes too long to stop.
 public struct TerminationRequest: Sendable {
-    private let watched: Int32?
-    /// SIGINT, as from Ctrl-C, and SIGTERM.
+    private let input: Int32?
+    /// SIGINT, which Ctrl-C sends, and SIGTERM.
     public static let usualSignals: [Int32] = [SIGINT, SIGTERM]
 
-    /// From now on the first of the signals does not end the process. One request at a time.
+    /// Installs handlers for the signals. There must be only one request at a time, because signal handlers are global.
     ///
-    /// - Parameter input: a file descriptor whose end counts too, such as standard input: so a child ends with whoever
-    ///   started it, however that ends. What is read there is dropped.
-    /// - Throws: `resourceExhausted` when the process has no file descriptor left.
+    /// - Parameter input: a file descriptor whose end of file is a request too. With standard input, a child process ends when its
+    ///   parent does, even if the parent crashes. The bytes of the input are dropped.
+    /// - Throws: `resourceExhausted` when the process has no free file descriptor.
     public init(signals: [Int32] = TerminationRequest.usualSignals, input: Int32? = nil) throws {
-        watched = input
+        self.input = input
         try TerminationRequest.openPipe()
         hasSignalCome = false
         for number in signals {
@@ -39,12 +38,12 @@ public struct TerminationRequest: Sendable {
         }
     }
 
-    /// Returns once the process is asked to end.
+    /// Waits for the first signal or the end of the input.
     public func wait() async {
-        // A thread of its own that waits in the kernel, not a Dispatch source: those of a signal and of an input that end
-        // together crash libdispatch now and then.
+        // A thread that waits in `poll`, not Dispatch sources: libdispatch sometimes crashes when the sources of a signal and of
+        // an input end at the same time.
         await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
-            let box = Unmanaged.passRetained(Waiter(watched, continuation))
+            let waiter = Unmanaged.passRetained(Waiter(input, continuation))
             var thread = pthread_t()
             let failed = pthread_create(
                 &thread, nil,
@@ -55,7 +54,7 @@ public struct TerminationRequest: Sendable {
                         Unmanaged<Waiter>.fromOpaque(argument!).takeRetainedValue().run()
                     #endif
                     return nil
-                }, box.toOpaque())
+                }, waiter.toOpaque())
             precondition(failed == 0, "cannot start a thread: error \(failed)")
             pthread_detach(thread)
         }
@@ -63,7 +62,7 @@ public struct TerminationRequest: Sendable {
 
     private static func openPipe() throws {
         guard pipeEnds.read < 0 else {
-            // What came when nobody waited any more.
+            // The pipe may have bytes of signals that arrived after an earlier wait had ended.
             var bytes = [UInt8](repeating: 0, count: 64)
             while read(pipeEnds.read, &bytes, bytes.count) > 0 {}
             return
@@ -80,17 +79,17 @@ public struct TerminationRequest: Sendable {
     }
 
     private final class Waiter: Sendable {
-        private let watched: Int32?
+        private let input: Int32?
         private let continuation: CheckedContinuation<Void, Never>
 
-        init(_ watched: Int32?, _ continuation: CheckedContinuation<Void, Never>) {
-            self.watched = watched
+        init(_ input: Int32?, _ continuation: CheckedContinuation<Void, Never>) {
+            self.input = input
             self.continuation = continuation
         }
 
         func run() {
             var awaited = [pollfd(fd: pipeEnds.read, events: Int16(POLLIN), revents: 0)]
-            if let watched { awaited.append(pollfd(fd: watched, events: Int16(POLLIN), revents: 0)) }
+            if let input { awaited.append(pollfd(fd: input, events: Int16(POLLIN), revents: 0)) }
             var bytes = [UInt8](repeating: 0, count: 4096)
             defer { continuation.resume() }
             while true {
@@ -108,6 +107,6 @@ public struct TerminationRequest: Sendable {
     }
 }
 
-// What a signal handler may touch: plain values, set before any handler is.
+// Signal handlers may only use plain values. These are set before any handler is installed.
 private nonisolated(unsafe) var pipeEnds: (read: Int32, write: Int32) = (-1, -1)
 private nonisolated(unsafe) var hasSignalCome = false

@@ -61,7 +61,7 @@ public final class DirectSession: Sendable {
 
     private func logPlacement(_ placed: Graph) {
         guard options.logsPlacement, !placed.nodes.isEmpty else { return }
-        Logger(label: "weir.session").info("\(PlacementReport(placed))")
+        Logger(label: "weir.session").info("Placed the graph", metadata: ["placement": .stringConvertible(PlacementReport(placed))])
     }
 
     /// The lowered graph, with a device for every node.

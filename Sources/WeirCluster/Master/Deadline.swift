@@ -1,7 +1,7 @@
 import Synchronization
 import WeirTensor
 
-/// Does something after a while, unless it is stopped before.
+/// A timer that calls an action once, unless it is stopped before.
 final class Deadline: Sendable {
     private let fired = Atomic<Bool>(false)
     private let task = Mutex<Task<Void, Never>?>(nil)
@@ -17,19 +17,32 @@ final class Deadline: Sendable {
     }
     var hasFired: Bool { fired.load(ordering: .acquiring) }
     func stop() { task.withLock { $0 }?.cancel() }
+
+    /// Runs an operation, and cancels it after this time. Returns when the operation ends, which must be soon after it is
+    /// cancelled.
+    static func run(within duration: Duration, _ operation: @escaping @Sendable () async -> Void) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await operation() }
+            group.addTask { try? await Task.sleep(for: duration.bounded) }
+            await group.next()
+            group.cancelAll()
+        }
+    }
 }
 
-/// Ends a step a little before its time is over, so that its client is told which task it waited for: when the time is
-/// over the client's own side says so, and no more than that.
+/// The deadline of a step.
+///
+/// It ends the step a little before the client's timeout, so that the client learns which task has not responded. At its
+/// timeout the client itself reports `deadlineExceeded`, without the name of the task.
 final class StepDeadline: Sendable {
     private let timeout: Duration
     private let deadline = Mutex<Deadline?>(nil)
     init(_ timeout: Duration) { self.timeout = timeout }
 
-    /// What is left of a time for answers to come and go.
+    /// Returns the part of a timeout that is reserved for messages to and from the client.
     static func margin(_ timeout: Duration) -> Duration { min(timeout / 10, .milliseconds(500)) }
 
-    /// To be called before the step runs.
+    /// Starts the timer. Call this before the step runs.
     func start(_ coordinator: StepCoordinator) {
         let margin = StepDeadline.margin(timeout)
         let timer = Deadline(max(timeout - margin, .zero)) { [weak coordinator] in coordinator?.end(within: margin / 2) }
@@ -37,14 +50,4 @@ final class StepDeadline: Sendable {
     }
     var hasFired: Bool { deadline.withLock { $0 }?.hasFired == true }
     func stop() { deadline.withLock { $0 }?.stop() }
-}
-
-/// Waits for an operation, which is cancelled after so long; it must then end soon.
-func withDeadline(_ duration: Duration, _ operation: @escaping @Sendable () async -> Void) async {
-    await withTaskGroup(of: Void.self) { group in
-        group.addTask { await operation() }
-        group.addTask { try? await Task.sleep(for: duration.bounded) }
-        await group.next()
-        group.cancelAll()
-    }
 }

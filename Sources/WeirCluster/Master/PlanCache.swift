@@ -3,60 +3,64 @@ import WeirGraph
 import WeirRuntime
 import WeirTensor
 
-/// Compiled steps by what they feed, fetch and run. Each is compiled once; whoever asks meanwhile waits for the same.
+/// The compiled steps of a session by feeds, fetches and targets. Concurrent requests for one plan share its compilation.
 ///
-/// A client may ask for other tensors in every step. So many plans are kept, those that were used last; what is asked
-/// for again later is compiled again.
+/// A client may run a new kind of step each time, so the number of plans is limited. The least recently used ones are evicted,
+/// and compiled again when they are needed.
 final class PlanCache: Sendable {
     private enum Entry {
+        /// The compilation with this number.
         case compiling(Int, Task<StepPlan, any Error>)
         case ready(StepPlan)
     }
     private struct State {
         var entries: LRUCache<StepPlan.Key, Entry>
-        /// Tells one compilation of a step from the next.
-        var next = 0
+        /// The number of compilations so far.
+        var compilations = 0
     }
     private let state: Mutex<State>
 
-    /// - Parameter nodeCount: the nodes of all plans together, each of which takes a kilobyte or so on every task.
+    /// - Parameters:
+    ///   - capacity: the maximum number of plans.
+    ///   - nodeCount: the maximum number of nodes of all plans together. A node takes about a kilobyte on every task.
     init(capacity: Int = 1000, nodeCount: Int = 4_000_000) {
         state = Mutex(State(entries: LRUCache(capacity: capacity, weight: nodeCount)))
     }
 
     var count: Int { state.withLock { $0.entries.count } }
 
-    /// The plan, if it is compiled.
+    /// Returns the plan if it is compiled.
     func ready(_ key: StepPlan.Key) -> StepPlan? {
         state.withLock { state in if case .ready(let plan)? = state.entries.use(key) { plan } else { nil } }
     }
 
-    /// The plan, compiled by `compile` if nobody has yet. What failed to compile is tried again by the next who asks.
-    /// - Parameter cancellation: ends this wait; others may go on to wait for the same.
+    /// Returns the plan. Compiles it if it is neither compiled nor being compiled. A plan whose compilation failed is compiled
+    /// again by the next call.
+    /// - Parameter cancellation: ends this call. The compilation continues for other callers.
     func plan(
         _ key: StepPlan.Key, until cancellation: Cancellation = Cancellation(), compile: @escaping @Sendable () async throws -> StepPlan
     ) async throws -> StepPlan {
-        let (task, gone) = state.withLock { state -> (Task<StepPlan, any Error>, [Entry]) in
+        let (task, evicted) = state.withLock { state -> (Task<StepPlan, any Error>, [Entry]) in
             switch state.entries.use(key) {
             case .ready(let plan)?: return (Task { plan }, [])
             case .compiling(_, let task)?: return (task, [])
             case nil:
-                state.next += 1
-                let number = state.next
+                state.compilations += 1
+                let number = state.compilations
                 let task = Task { [weak self] in
                     do {
                         let plan = try await compile()
-                        self?.settle(key, number, plan)
+                        self?.finish(number, key, plan)
                         return plan
                     } catch {
-                        self?.settle(key, number, nil)
+                        self?.finish(number, key, nil)
                         throw error
                     }
                 }
                 return (task, state.entries.insert(key, .compiling(number, task), weight: 0))
             }
         }
-        PlanCache.evict(gone)
+        PlanCache.deregister(evicted)
         return try await withCheckedThrowingContinuation { continuation in
             let once = Once<StepPlan> { continuation.resume(with: $0) }
             let token = cancellation.register { once.finish(.failure(Status.cancelled("RunStep was cancelled while its graph was prepared"))) }
@@ -70,20 +74,21 @@ final class PlanCache: Sendable {
         }
     }
 
-    /// Takes what a compilation came to, unless its entry has gone or is another's by now.
-    private func settle(_ key: StepPlan.Key, _ number: Int, _ plan: StepPlan?) {
-        let gone = state.withLock { state -> [Entry] in
-            guard case .compiling(number, _)? = state.entries.peek(key) else { return plan.map { [.ready($0)] } ?? [] }
+    /// Stores the plan of a compilation, unless the entry was evicted or belongs to a later compilation.
+    /// - Parameter plan: nil if the compilation failed.
+    private func finish(_ compilation: Int, _ key: StepPlan.Key, _ plan: StepPlan?) {
+        let evicted = state.withLock { state -> [Entry] in
+            guard case .compiling(compilation, _)? = state.entries.peek(key) else { return plan.map { [.ready($0)] } ?? [] }
             guard let plan else {
                 state.entries.remove(key)
                 return []
             }
             return state.entries.insert(key, .ready(plan), weight: plan.graph.nodes.count)
         }
-        PlanCache.evict(gone)
+        PlanCache.deregister(evicted)
     }
 
-    private static func evict(_ entries: [Entry]) {
+    private static func deregister(_ entries: [Entry]) {
         for case .ready(let plan) in entries { plan.deregisterWhenUnused() }
     }
 }

@@ -2,19 +2,21 @@ import Synchronization
 import WeirGraph
 import WeirTensor
 
-/// One kind of step, compiled: the parts that run on each task, under the handles their workers gave them.
+/// A compiled kind of step: its partitions, each registered with the worker of one task. TensorFlow's `ReffedClientGraph`.
 final class StepPlan: Sendable {
+    /// The partition of one task.
     struct Part: Sendable {
         let task: DeviceName
         let worker: any WorkerEndpoint
+        /// The handle that the worker gave the partition.
         let handle: String
-        /// Whether feeds come in and fetches go out here.
+        /// Whether this partition gets the feeds and returns the fetches.
         let isClient: Bool
     }
     let parts: [Part]
-    /// The graph before it was cut, for questions about what a partial run can compute.
+    /// The graph before partitioning. Partial runs check with it which fetches can be computed.
     let graph: Graph
-    /// The rendezvous keys of feeds and fetches, by the names the client uses.
+    /// The rendezvous keys of feeds and fetches, by the client's names of the tensors.
     let feedKeys: [String: String]
     let fetchKeys: [String: String]
     let feedTypes: [String: DType]
@@ -26,7 +28,7 @@ final class StepPlan: Sendable {
         session: String = ""
     ) {
         self.session = session
-        // Other tasks first: their messages travel while the part of this process runs on the thread that sends them.
+        // Other tasks first, because the partition of this process runs on the calling thread, and the others must not wait for it.
         self.parts = parts.filter { !$0.isClient } + parts.filter { $0.isClient }
         self.graph = graph
         self.feedKeys = feedKeys
@@ -34,20 +36,65 @@ final class StepPlan: Sendable {
         self.feedTypes = feedTypes
     }
 
-    /// Has the tasks forget the plan's graphs once no step runs it any more. Not needed when the session ends, which takes
-    /// all graphs with it.
+    /// Deregisters the plan's graphs when no step uses the plan any more. Not needed when the session is closed, because
+    /// workers drop all graphs of a closed session.
     func deregisterWhenUnused() { isEvicted.store(true, ordering: .releasing) }
     deinit {
         guard isEvicted.load(ordering: .acquiring) else { return }
         for part in parts {
             Task.detached { [session] in
-                // A task that does not answer keeps them until the session ends.
-                await withDeadline(.seconds(10)) { try? await part.worker.deregisterGraph(part.handle, session: session) }
+                // A task that does not respond keeps its graph until the session is closed.
+                await Deadline.run(within: .seconds(10)) { try? await part.worker.deregisterGraph(part.handle, session: session) }
             }
         }
     }
 
-    /// What makes two steps of one kind: the same names, in whatever order.
+    /// Returns the feeds under their rendezvous keys.
+    /// - Throws: `invalidArgument` for a feed of the wrong dtype.
+    func sends(for feeds: [NamedTensor]) throws(Status) -> [NamedTensor] {
+        var sends: [NamedTensor] = []
+        for feed in feeds {
+            guard let key = feedKeys[feed.name], let type = feedTypes[feed.name] else { continue }
+            guard feed.tensor.dtype == type else {
+                throw .invalidArgument("Feed '\(feed.name)' must be of type \(type), found \(feed.tensor.dtype)")
+            }
+            sends.append(NamedTensor(key, feed.tensor))
+        }
+        return sends
+    }
+
+    /// Returns the rendezvous keys of the fetches.
+    func receives(for fetches: [String]) -> [String] { fetches.compactMap { fetchKeys[$0] } }
+
+    /// Returns the reply to the client, with the tensors in the order of the fetches.
+    /// - Throws: `internalError` when no task returned a fetch.
+    func reply(to fetches: [String], from replies: [RunGraphReply], withMetadata: Bool = false) throws(Status) -> RunStepReply {
+        var byKey: [String: Tensor] = [:]
+        for named in replies.lazy.flatMap(\.received) { byKey[named.name] = named.tensor }
+        var tensors: [NamedTensor] = []
+        for fetch in fetches {
+            guard let key = fetchKeys[fetch], let tensor = byKey[key] else {
+                throw .internalError("No value was returned for '\(fetch)'")
+            }
+            tensors.append(NamedTensor(fetch, tensor))
+        }
+        guard withMetadata else { return RunStepReply(tensors: tensors) }
+        let metadata = RunMetadata(times: replies.flatMap(\.times), partitionGraphs: replies.flatMap(\.partitionGraphs))
+        return RunStepReply(tensors: tensors, metadata: metadata)
+    }
+
+    /// Tells every task to forget a step, and does not wait for them.
+    func cleanUp(step: Int) {
+        for part in parts {
+            if let local = part.worker as? Worker {
+                local.forget(step: step)
+            } else if (part.worker as? LinkWorker)?.forget(step: step) != true {
+                Task { try? await part.worker.cleanUpGraph(step: step) }
+            }
+        }
+    }
+
+    /// Identifies a kind of step: the same feeds, fetches and targets in any order.
     struct Key: Hashable, Sendable {
         let feeds: [String]
         let fetches: [String]

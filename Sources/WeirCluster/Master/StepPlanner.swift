@@ -5,29 +5,31 @@ import WeirRuntime
 import WeirTensor
 import WeirWire
 
-/// Makes plans of a session's steps: rewrites the placed graph for what a step feeds and fetches, cuts it into a part for
-/// each task, and has the tasks prepare theirs.
+/// Compiles the steps of a session: rewrites the placed graph for the feeds and fetches, partitions it by task, and registers
+/// each partition with its worker.
 final class StepPlanner: Sendable {
     private let session: String
+    private let graph: GraphExecutionState
     private let configuration: SessionConfiguration
-    private let tasks: [MasterSession.SessionTask]
+    private let tasks: [SessionTask]
     private let localTask: DeviceName
     private let registry: OpRegistry
     private let clientDevice: PlacementDevice
     private let plans = PlanCache()
-    /// Numbers the nodes that cuts add.
-    private let cutNumber = Atomic<Int>(0)
-    /// Steps that wait for their graph to be prepared.
-    private let waiting = Atomic<Int>(0)
-    var isBusy: Bool { waiting.load(ordering: .relaxed) > 0 }
-    /// The tasks that prepare a step's graph now, since when.
-    private let preparing = Mutex<[DeviceName: ContinuousClock.Instant]>([:])
+    /// The number of edges that partitioning has cut so far. It makes the names of added nodes unique.
+    private let edgeNumber = Atomic<Int>(0)
+    /// The number of steps that wait for their plan.
+    private let waitingCount = Atomic<Int>(0)
+    var isBusy: Bool { waitingCount.load(ordering: .relaxed) > 0 }
+    /// The tasks that have not yet replied to RegisterGraph, with the time of the first pending request.
+    private let registering = Mutex<[DeviceName: ContinuousClock.Instant]>([:])
 
     init(
-        session: String, configuration: SessionConfiguration, tasks: [MasterSession.SessionTask], localTask: DeviceName,
+        session: String, graph: GraphExecutionState, configuration: SessionConfiguration, tasks: [SessionTask], localTask: DeviceName,
         clientDevice: PlacementDevice, registry: OpRegistry
     ) {
         self.session = session
+        self.graph = graph
         self.configuration = configuration
         self.tasks = tasks
         self.localTask = localTask
@@ -35,69 +37,69 @@ final class StepPlanner: Sendable {
         self.registry = registry
     }
 
-    /// The plan, if there is one.
+    /// Returns the plan if it is compiled.
     func ready(_ key: StepPlan.Key) -> StepPlan? { plans.ready(key) }
 
-    /// The plan, made when there is none.
+    /// Returns the plan. Compiles it if there is none.
     /// - Parameters:
-    ///   - placed: the session's graph.
-    ///   - timeout: of the step that is to run by it.
-    ///   - cancellation: ends the wait, as does the end of the task that waits.
-    /// - Throws: `deadlineExceeded` naming the tasks that have not answered, when the time is over; what is wrong with the
-    ///   step or with its graph.
+    ///   - timeout: the timeout of the step.
+    ///   - cancellation: ends this call, as does cancelling the calling Swift task.
+    /// - Throws: `deadlineExceeded` with the names of the tasks that have not responded; `notFound` or `invalidArgument` for
+    ///   wrong feeds, fetches or targets; the errors of the workers.
     func plan(
-        _ key: StepPlan.Key, _ step: FeedsAndFetches, of placed: @escaping @Sendable () -> Graph, within timeout: Duration?,
-        until cancellation: Cancellation = Cancellation()
+        _ key: StepPlan.Key, within timeout: Duration?, until cancellation: Cancellation = Cancellation()
     ) async throws(Status) -> StepPlan {
-        waiting.wrappingAdd(1, ordering: .relaxed)
-        let waits = Cancellation()
-        let outer = cancellation.register { waits.cancel() }
-        let deadline = timeout.map { Deadline($0 - StepDeadline.margin($0)) { waits.cancel() } }
+        waitingCount.wrappingAdd(1, ordering: .relaxed)
+        let waiting = Cancellation()
+        let token = cancellation.register { waiting.cancel() }
+        let deadline = timeout.map { Deadline($0 - StepDeadline.margin($0)) { waiting.cancel() } }
         defer {
-            if let outer { cancellation.deregister(outer) }
+            if let token { cancellation.deregister(token) }
             deadline?.stop()
-            waiting.wrappingSubtract(1, ordering: .relaxed)
+            waitingCount.wrappingSubtract(1, ordering: .relaxed)
         }
-        if outer == nil { waits.cancel() }
+        if token == nil { waiting.cancel() }
         do {
             return try await withTaskCancellationHandler {
-                try await plans.plan(key, until: waits) { [self] in try await compile(step, placed) }
+                try await plans.plan(key, until: waiting) { [self] in
+                    try await compile(FeedsAndFetches(feeds: key.feeds, fetches: key.fetches, targets: key.targets))
+                }
             } onCancel: {
-                waits.cancel()
+                waiting.cancel()
             }
         } catch {
             guard let timeout, deadline?.hasFired == true else { throw Status(error) }
-            throw .deadlineExceeded("Deadline Exceeded: the step's graph was not ready within \(StepCoordinator.seconds(timeout)).\(silence)")
+            throw .deadlineExceeded("Deadline Exceeded: the step's graph was not ready within \(StepCoordinator.seconds(timeout)).\(silentTasks)")
         }
     }
 
-    private func compile(_ step: FeedsAndFetches, _ placed: @escaping @Sendable () -> Graph) async throws -> StepPlan {
-        // Not on this thread, which is for messages: a graph may be large.
-        let (graph, pieces, types) = try await ComputePool.shared.result { [self] in
-            let placed = placed()
-            let graph = try rewrite(placed, step)
-            return (graph, try cut(graph), step.feedTypes(in: placed))
+    private func compile(_ step: FeedsAndFetches) async throws -> StepPlan {
+        // Not on this thread, which handles messages: a graph may be large.
+        let (rewritten, partitions, types) = try await ComputePool.shared.result { [self] in
+            let placed = graph.placed
+            let rewritten = try rewrite(placed, step)
+            return (rewritten, try partition(rewritten), step.feedTypes(in: placed))
         }
         let parts = try await withThrowingTaskGroup(of: StepPlan.Part.self) { group in
-            for piece in pieces { group.addTask { [self] in try await prepare(piece) } }
+            for partition in partitions { group.addTask { [self] in try await register(partition) } }
             return try await group.reduce(into: []) { $0.append($1) }
         }
         return StepPlan(
-            parts: parts, graph: graph, feedKeys: keys(step.feeds), fetchKeys: keys(step.fetches), feedTypes: types, session: session)
+            parts: parts, graph: rewritten, feedKeys: keys(step.feeds), fetchKeys: keys(step.fetches), feedTypes: types, session: session)
     }
 
-    private typealias Piece = (name: String, graph: Graph)
+    private typealias Partition = (name: String, graph: Graph)
 
     private func rewrite(_ placed: Graph, _ step: FeedsAndFetches) throws -> Graph {
         let style = FeedsAndFetches.Style.rendezvous(device: clientDevice.name, incarnation: clientDevice.incarnation)
         return try ControlLoops.add(to: step.rewrite(placed, style: style, registry: registry), registry: registry)
     }
 
-    private func cut(_ graph: Graph) throws -> [Piece] {
+    private func partition(_ graph: Graph) throws -> [Partition] {
         let incarnations = Dictionary(tasks.flatMap(\.devices).map { ($0.name, $0.incarnation) }, uniquingKeysWith: { a, _ in a })
         let partitioner = Partitioner(
             registry: registry, suffix: "S", by: { $0.taskName.description },
-            numberedBy: { [self] in cutNumber.wrappingAdd(1, ordering: .relaxed).oldValue },
+            numberedBy: { [self] in edgeNumber.wrappingAdd(1, ordering: .relaxed).oldValue },
             incarnation: { name in
                 guard let incarnation = incarnations[name] else { throw Status.internalError("unknown device \(name)") }
                 return incarnation
@@ -105,23 +107,22 @@ final class StepPlanner: Sendable {
         return try partitioner.partition(graph)
     }
 
-    /// Has a task prepare its part, and notes that it is waited for.
-    private func prepare(_ piece: Piece) async throws -> StepPlan.Part {
-        guard let task = tasks.first(where: { $0.name.description == piece.name }) else {
-            throw Status.internalError("no task \(piece.name) in this session")
+    private func register(_ partition: Partition) async throws -> StepPlan.Part {
+        guard let task = tasks.first(where: { $0.name.description == partition.name }) else {
+            throw Status.internalError("no task \(partition.name) in this session")
         }
-        var request = RegisterGraph(session: session, graph: piece.graph.definition, configuration: configuration)
-        request.graph.library = piece.graph.library.reachable(from: piece.graph)
-        request.hasControlFlow = piece.graph.nodes.contains { $0.role == .enter || $0.role == .switch }
-        preparing.withLock { $0[task.name] = $0[task.name] ?? .now }
-        defer { preparing.withLock { $0[task.name] = nil } }
+        var request = RegisterGraph(session: session, graph: partition.graph.definition, configuration: configuration)
+        request.graph.library = partition.graph.library.reachable(from: partition.graph)
+        request.hasControlFlow = partition.graph.nodes.contains { $0.role == .enter || $0.role == .switch }
+        registering.withLock { $0[task.name] = $0[task.name] ?? .now }
+        defer { registering.withLock { $0[task.name] = nil } }
         let handle = try await task.worker.registerGraph(request)
         return StepPlan.Part(task: task.name, worker: task.worker, handle: handle, isClient: task.name == localTask)
     }
 
-    /// Who is waited for, for a message of a step that waits too long.
-    private var silence: String {
-        preparing.withLock { $0 }.sorted { $0.key.description < $1.key.description }
+    /// The tasks that have not responded, as text for error messages.
+    private var silentTasks: String {
+        registering.withLock { $0 }.sorted { $0.key.description < $1.key.description }
             .map { " Task \($0.key) has not answered for \(StepCoordinator.seconds(.now - $0.value))." }.joined()
     }
 
@@ -133,7 +134,7 @@ final class StepPlanner: Sendable {
 }
 
 extension FeedsAndFetches {
-    /// The types of what is fed, by name.
+    /// Returns the dtypes of the fed tensors by name.
     fileprivate func feedTypes(in placed: Graph) -> [String: DType] {
         let types = feeds.map { name -> (String, DType) in
             guard let reference = InputReference(name), let node = placed.node(named: reference.node) else { return (name, .float32) }

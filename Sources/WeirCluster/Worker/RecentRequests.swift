@@ -1,12 +1,14 @@
 import Synchronization
 import WeirTensor
 
-/// Remembers the last request ids, so that a request that comes twice (a client that tried again after its connection
-/// broke) is not carried out twice.
+/// The ids of the latest requests, to reject duplicates. A client sends a request again when its connection broke, and the first
+/// one may already have been executed.
 final class RecentRequests: Sendable {
     private struct State {
-        var order: [Int] = []
-        var next = 0
+        /// The ids in a ring buffer.
+        var ring: [Int] = []
+        /// The index of the oldest id when the ring is full.
+        var oldest = 0
         var known: Set<Int> = []
     }
     private let capacity: Int
@@ -14,18 +16,19 @@ final class RecentRequests: Sendable {
 
     init(capacity: Int) { self.capacity = capacity }
 
-    /// Notes a request; 0 stands for one that is not tracked.
-    /// - Throws: `aborted` when it was noted before.
-    func note(_ id: Int, method: String) throws(Status) {
+    /// Records a request.
+    /// - Parameter id: 0 for a client that does not number its requests.
+    /// - Throws: `aborted` for a duplicate.
+    func record(_ id: Int, method: String) throws(Status) {
         guard id != 0 else { return }
         let isNew = state.withLock { state -> Bool in
             guard state.known.insert(id).inserted else { return false }
-            if state.order.count < capacity {
-                state.order.append(id)
+            if state.ring.count < capacity {
+                state.ring.append(id)
             } else {
-                state.known.remove(state.order[state.next])
-                state.order[state.next] = id
-                state.next = (state.next + 1) % capacity
+                state.known.remove(state.ring[state.oldest])
+                state.ring[state.oldest] = id
+                state.oldest = (state.oldest + 1) % capacity
             }
             return true
         }

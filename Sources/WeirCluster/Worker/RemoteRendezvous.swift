@@ -1,28 +1,28 @@
 import WeirGraph
 import WeirTensor
 
-/// A step's rendezvous on one task of a cluster: what this task sends lies here until it is asked for; what other tasks
-/// send is fetched from them when it is wanted.
+/// The rendezvous of a step on one task. Tensors that this task sends stay here until a task requests them. Receiving a tensor of
+/// another task requests it from there. TensorFlow's `RpcRemoteRendezvous`.
 final class RemoteRendezvous: Rendezvous {
     private let local: any Rendezvous
     private let step: Int
     private let peers: WorkerPeers
     private let cancellation: Cancellation
-    /// What the keys of this task's own tensors begin with.
-    private let ownPrefix: String
+    /// The beginning of the keys of this task's tensors.
+    private let localPrefix: String
 
     init(local: any Rendezvous, step: Int, peers: WorkerPeers, cancellation: Cancellation) {
         self.local = local
         self.step = step
         self.peers = peers
         self.cancellation = cancellation
-        ownPrefix = peers.task.description + "/"
+        localPrefix = peers.task.description + "/"
     }
 
-    func send(_ key: RendezvousKey, _ delivery: RendezvousItem) throws(Status) { try local.send(key, delivery) }
+    func send(_ key: RendezvousKey, _ item: RendezvousItem) throws(Status) { try local.send(key, item) }
 
     func receive(_ key: RendezvousKey, _ done: @escaping Completion<RendezvousItem>) {
-        if key.text.hasPrefix(ownPrefix) { return local.receive(key, done) }
+        if key.text.hasPrefix(localPrefix) { return local.receive(key, done) }
         do {
             let request = ReceiveTensor(step: step, key: key, requestID: Int.random(in: 1 ... .max))
             try peers.worker(sending: key).receiveTensor(request, cancellation: cancellation, done)

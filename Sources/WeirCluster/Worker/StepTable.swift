@@ -3,25 +3,26 @@ import WeirGraph
 import WeirRuntime
 import WeirTensor
 
-/// The steps this worker has heard of, each with its rendezvous.
+/// The steps that this worker knows, each with its rendezvous. TensorFlow's `RendezvousMgr`.
 ///
-/// A step appears with whichever comes first: its RunGraph, or a peer's request for one of its tensors, which may
-/// overtake it. It disappears with CleanupGraph; of those that never get one, because their master is gone or they came
-/// and went before, so many are kept.
+/// RunGraph adds a step, and so does a peer's RecvTensor, which may arrive earlier. CleanupGraph removes it. A step whose master
+/// is gone gets no CleanupGraph, so the number of steps is limited. The least recently used ones are evicted.
 final class StepTable: Sendable {
+    /// One step.
     final class Step: Sendable {
         let id: Int
         let rendezvous = LocalRendezvous()
-        let partial = Mutex<PartialRun?>(nil)
+        fileprivate let partial = Mutex<PartialRun?>(nil)
         fileprivate let session = Mutex("")
-        /// Parts that run now.
+        /// The number of RunGraph calls that run now.
         fileprivate let runs = Atomic<Int>(0)
+        /// Whether the step has had a RunGraph call.
         fileprivate let hasRun = Atomic<Bool>(false)
-        /// Requests that came before any part, as long as they wait. Guarded by the table's lock.
-        fileprivate let early = Atomic<Int>(0)
+        /// The number of pending receives that arrived before the first RunGraph call. Guarded by the table's lock.
+        fileprivate let earlyReceives = Atomic<Int>(0)
         init(id: Int) { self.id = id }
 
-        /// The run in several calls, and whether this call is the one that begins it.
+        /// Returns the partial run of the step, and whether this call made it. The caller then starts it.
         func partialRun() -> (run: PartialRun, begins: Bool) {
             partial.withLock { partial in
                 if let partial { return (partial, false) }
@@ -31,53 +32,28 @@ final class StepTable: Sendable {
             }
         }
     }
-    /// A step that is run in several calls.
-    final class PartialRun: Sendable {
-        let cancellation = Cancellation()
-        private struct State {
-            var result: Result<Void, Status>?
-            var waiters: [Completion<Void>] = []
-        }
-        private let state = Mutex(State())
-
-        func finish(_ result: Result<Void, Status>) {
-            let waiters = state.withLock { state -> [Completion<Void>] in
-                state.result = result
-                defer { state.waiters = [] }
-                return state.waiters
-            }
-            for waiter in waiters { waiter(result) }
-        }
-        func whenFinished(_ done: @escaping Completion<Void>) {
-            let result = state.withLock { state -> Result<Void, Status>? in
-                if state.result == nil { state.waiters.append(done) }
-                return state.result
-            }
-            if let result { done(result) }
-        }
-    }
 
     private let steps: Mutex<LRUCache<Int, Step>>
     private let gate: DrainGate
 
     /// - Parameters:
-    ///   - capacity: how many steps are kept; those that run are kept beyond it.
-    ///   - gate: what waits for steps to end when the server stops.
+    ///   - capacity: the maximum number of steps. Running steps are not evicted, even above it.
+    ///   - gate: counts the steps, so that a stopping server can wait for them.
     init(capacity: Int = 10_000, gate: DrainGate = DrainGate()) {
         steps = Mutex(LRUCache(capacity: capacity))
         self.gate = gate
     }
 
     var count: Int { steps.withLock { $0.count } }
-    /// Of those, the steps of which a part has run here.
+    /// The number of steps that have had a RunGraph call.
     var begunCount: Int { steps.withLock { $0.values.count { $0.hasRun.load(ordering: .relaxed) } } }
 
-    /// Whether a part of a step may begin: while the server stops, only one of a step that has begun.
+    /// Whether a RunGraph call for a step may begin. A stopping server accepts only steps that have had one already.
     func admits(_ id: Int) -> Bool {
         !gate.isClosed || steps.withLock { $0.peek(id) }?.hasRun.load(ordering: .relaxed) == true
     }
 
-    /// Notes that a part of a step begins, for `end` to be called when it has ended.
+    /// Registers a RunGraph call. The caller must call `end` after it.
     func begin(_ id: Int, session: String) -> Step {
         var isFirst = false
         let step = find(id) { step in
@@ -92,44 +68,46 @@ final class StepTable: Sendable {
     }
     func end(_ step: Step) { step.runs.wrappingSubtract(1, ordering: .relaxed) }
 
-    /// The step that a peer wants a tensor of, and whether `giveUp` is to be called when it no longer does.
+    /// Returns the step for a peer's receive. If the receive is early, the caller must call `endEarlyReceive` after it.
     func receive(_ id: Int) -> (step: Step, isEarly: Bool) {
         var isEarly = false
         let step = find(id) { step in
             isEarly = !step.hasRun.load(ordering: .relaxed)
-            if isEarly { step.early.wrappingAdd(1, ordering: .relaxed) }
+            if isEarly { step.earlyReceives.wrappingAdd(1, ordering: .relaxed) }
         }
         return (step, isEarly)
     }
-    /// A request that came before the step has ended. A step that nobody has run and nobody asks of is forgotten: it was
-    /// over before the request came.
-    func giveUp(_ step: Step) {
+    /// Ends a receive that arrived before its step. When it was the last one and the step has not begun, the step is removed: it
+    /// probably ended before the receive arrived.
+    func endEarlyReceive(_ step: Step) {
         steps.withLock { steps in
-            let left = step.early.wrappingSubtract(1, ordering: .relaxed).newValue
+            let left = step.earlyReceives.wrappingSubtract(1, ordering: .relaxed).newValue
             guard left == 0, step.runs.load(ordering: .relaxed) == 0, !step.hasRun.load(ordering: .relaxed) else { return }
             if steps.peek(step.id) === step { steps.remove(step.id) }
         }
     }
 
-    private func find(_ id: Int, _ note: (Step) -> Void) -> Step {
+    /// Returns the step, and adds it if there is none. Calls `update` with the table's lock held.
+    private func find(_ id: Int, _ update: (Step) -> Void) -> Step {
         let (step, evicted) = steps.withLock { steps -> (Step, [Step]) in
             if let known = steps.use(id) {
-                note(known)
+                update(known)
                 return (known, [])
             }
             let made = Step(id: id)
-            note(made)
+            update(made)
             return (made, steps.insert(id, made) { $0.runs.load(ordering: .relaxed) > 0 })
         }
-        for step in evicted { forget(step) }
+        for step in evicted { abort(step) }
         return step
     }
 
+    /// Removes a step. Its pending receives fail with `aborted`.
     func remove(_ id: Int) {
-        if let step = steps.withLock({ $0.remove(id) }) { forget(step) }
+        if let step = steps.withLock({ $0.remove(id) }) { abort(step) }
     }
 
-    /// Forgets the steps of a session that is over. Those that still run are cancelled, and forgotten by whoever did that.
+    /// Removes the steps of a closed session, except those that still run. Their master cancels and removes them.
     func removeAll(of session: String) {
         let idle = steps.withLock { steps in
             steps.values.filter { step in
@@ -139,14 +117,9 @@ final class StepTable: Sendable {
         for step in idle { remove(step.id) }
     }
 
-    private func forget(_ step: Step) {
+    private func abort(_ step: Step) {
         step.rendezvous.abort(Status.aborted("Step \(step.id) was cleaned up").derived)
         step.partial.withLock { $0 }?.cancellation.cancel()
         if step.hasRun.load(ordering: .relaxed) { gate.end() }
-    }
-
-    /// The keys that are waited for, by step: for messages about what blocks.
-    var awaited: [(step: Int, keys: [RendezvousKey])] {
-        steps.withLock { $0.values }.map { ($0.id, $0.rendezvous.awaitedKeys) }.filter { !$0.1.isEmpty }
     }
 }

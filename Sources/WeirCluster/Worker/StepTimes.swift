@@ -1,7 +1,7 @@
 import Synchronization
 import WeirGraph
 
-/// Collects when nodes ran, for steps that are traced.
+/// Collects the times of the kernels of a traced step. TensorFlow's `StepStatsCollector`.
 final class StepTimes: StepTrace {
     private let times = Mutex<[NodeTime]>([])
 
@@ -12,5 +12,6 @@ final class StepTimes: StepTrace {
             outputTypes: tensors.map(\.dtype), outputShapes: tensors.map(\.shape))
         times.withLock { $0.append(time) }
     }
+    /// The times in the order in which the kernels started.
     var all: [NodeTime] { times.withLock { $0 }.sorted { $0.start < $1.start } }
 }

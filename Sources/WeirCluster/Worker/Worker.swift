@@ -1,4 +1,3 @@
-import Logging
 import Synchronization
 import WeirDevice
 public import WeirGraph
@@ -6,24 +5,25 @@ public import WeirRuntime
 public import WeirTensor
 public import WeirWire
 
-/// The worker of this process: runs its part of steps for any master, and hands tensors to other workers.
+/// The worker of this process: runs its partitions of steps for masters, and sends tensors to other workers. TensorFlow's `Worker`.
 public final class Worker: WorkerEndpoint {
+    /// The name of this task in the server's cluster.
     public let task: DeviceName
-    /// The devices under their boot names, with the resources that sessions share.
+    /// The devices under the names of the server's cluster, with the resources that sessions share.
     public let devices: LocalDevices
-    let registry: OpRegistry
-    /// What waits, when this server stops, for steps to end.
+    private let registry: OpRegistry
+    /// Waits for running steps when the server stops.
     let gate = DrainGate()
     let steps: StepTable
+    private let sessions: WorkerSessionTable
     private let requests = RecentRequests(capacity: 100_000)
-    /// Masters that are gone leave theirs behind.
-    private let sessions = Mutex(LRUCache<String, WorkerSession>(capacity: 10_000))
-    private let bootPeers = Mutex<WorkerPeers?>(nil)
+    private let keys: RendezvousKeyValidator
     private let cluster: ClusterSpec
     private let connect: WorkerPeers.Connect
-    /// What the keys of this worker's devices begin with.
-    private let ownSources: [String]
+    private let serverPeers = Mutex<WorkerPeers?>(nil)
 
+    /// Makes the worker of a task.
+    /// - Parameter connect: makes the endpoint of another task.
     public init(
         cluster: ClusterSpec, task: DeviceName, devices: LocalDevices, registry: OpRegistry, connect: @escaping WorkerPeers.Connect
     ) {
@@ -33,22 +33,24 @@ public final class Worker: WorkerEndpoint {
         self.registry = registry
         self.connect = connect
         steps = StepTable(gate: gate)
-        ownSources = devices.places.map {
-            RendezvousKey.beginning(source: $0.device.name.description, incarnation: $0.device.incarnation)
-        }
+        sessions = WorkerSessionTable(task: task, devices: devices, steps: steps)
+        keys = RendezvousKeyValidator(task: task, devices: devices)
     }
 
-    /// The cluster as this server knows it.
+    /// The workers of the server's cluster.
     public var peers: WorkerPeers {
-        bootPeers.withLock { peers in
+        // Made on first use, because it refers to this worker.
+        serverPeers.withLock { peers in
             if let peers { return peers }
-            let made = WorkerPeers(cluster: cluster, task: task, own: self, connect: connect)
+            let made = WorkerPeers(cluster: cluster, task: task, local: self, connect: connect)
             peers = made
             return made
         }
     }
 
+    /// The devices of this task.
     public func status() async throws -> [DeviceAttributes] { attributes }
+    /// As `status`.
     public var attributes: [DeviceAttributes] {
         devices.places.map { place in
             DeviceAttributes(
@@ -57,281 +59,65 @@ public final class Worker: WorkerEndpoint {
         }
     }
 
-    public func createSession(_ request: CreateWorkerSession) async throws {
-        guard !request.session.isEmpty else { throw Status.invalidArgument("Session handle is empty; expected one from the master") }
-        var name = task
-        var peers = self.peers
-        if let cluster = request.cluster {
-            name = DeviceName(job: request.job, replica: 0, task: request.task)
-            peers = peers.viewed(as: cluster, task: name)
-        }
-        let isIsolated = request.isolatesState || request.cluster != nil
-        let renamed = name == task ? nil : name
-        let session = WorkerSession(
-            handle: request.session, devices: isIsolated ? devices.isolated(as: renamed) : devices, peers: peers,
-            masterTask: request.masterTask, masterIncarnation: request.masterIncarnation, isIsolated: isIsolated)
-        let stale = sessions.withLock { sessions -> [WorkerSession] in
-            // The same master with another incarnation has restarted, and forgotten its sessions.
-            var stale =
-                request.masterTask.isEmpty
-                ? []
-                : sessions.values.filter {
-                    $0.masterTask == request.masterTask && $0.masterIncarnation != request.masterIncarnation
-                }
-            for old in stale { sessions.remove(old.handle) }
-            if sessions.use(request.session) == nil {
-                stale += sessions.insert(request.session, session) { $0.isBusy }
-            } else if session.peers !== self.peers {
-                session.peers.close()
-            }
-            return stale
-        }
-        for old in stale { close(old) }
-    }
+    /// Makes a session. Does nothing if there is one with this handle. Closes the sessions that the same master had before it
+    /// restarted.
+    public func createSession(_ request: CreateWorkerSession) async throws { try sessions.create(request, peers: peers) }
 
-    public func deleteSession(_ handle: String) async throws {
-        if let session = sessions.withLock({ $0.remove(handle) }) { close(session) }
-    }
-    private func close(_ session: WorkerSession) {
-        session.close()
-        steps.removeAll(of: session.handle)
-        if session.peers !== peers { session.peers.close() }
-    }
-    /// For tests of what is left behind.
-    var sessionCount: Int { sessions.withLock { $0.count } }
-    func openSession(_ handle: String) -> WorkerSession? { sessions.withLock { $0.peek(handle) } }
+    /// Closes a session. Does nothing if there is none with this handle.
+    public func deleteSession(_ handle: String) async throws { sessions.delete(handle) }
 
-    /// The session of a handle; masters of TensorFlow 1 have none, and share one that is always there.
-    private func session(_ handle: String, isNamed: Bool) throws(Status) -> WorkerSession {
-        let key = isNamed ? handle : ""
-        if let found = sessions.withLock({ $0.use(key) }) { return found }
-        guard !isNamed else {
-            throw .aborted("Session handle is not found: \(handle). Possibly this worker (\"\(task)\") just restarted.")
-        }
-        let legacy = WorkerSession(handle: "", devices: devices, peers: peers)
-        let (session, gone) = sessions.withLock { sessions -> (WorkerSession, [WorkerSession]) in
-            if let known = sessions.use(key) { return (known, []) }
-            return (legacy, sessions.insert(key, legacy) { $0.isBusy })
-        }
-        for old in gone { close(old) }
-        return session
-    }
+    /// The number of sessions, for tests.
+    var sessionCount: Int { sessions.count }
+    /// The session of a handle, for tests.
+    func openSession(_ handle: String) -> WorkerSession? { sessions.peek(handle) }
 
+    /// Makes a graph ready to run in a session.
+    /// - Returns: the graph's handle.
+    /// - Throws: `aborted` when there is no such session; `invalidArgument` when the graph is malformed.
     public func registerGraph(_ request: RegisterGraph) async throws -> String {
-        let session = try session(request.session, isNamed: request.hasSession)
-        // Not on this thread, which is for messages. Preparing a graph also runs kernels, to fold constants.
-        return try await devices.client.pool.result { [self] in try prepare(request, in: session) }
+        let session = try sessions.session(request.session, isNamed: request.hasSession, peers: peers)
+        // Not on this thread, which handles messages: a graph may be large, and constant folding runs kernels.
+        return try await devices.client.pool.result { [registry] in try session.register(request, registry: registry) }
     }
 
-    private func prepare(_ request: RegisterGraph, in session: WorkerSession) throws -> String {
-        var graph = try Graph(request.graph, registry: registry)
-        for id in graph.nodes.indices {
-            guard !graph.nodes[id].requestedDevice.isEmpty else {
-                throw Status.invalidArgument("Missing device name in: \(graph.nodes[id].name)")
-            }
-            let name = try DeviceName(graph.nodes[id].requestedDevice)
-            guard session.devices[name] != nil else {
-                throw Status.invalidArgument(
-                    "Node '\(graph.nodes[id].name)' is for device \(name), which this worker does not have; it has "
-                        + session.devices.places.map(\.device.name.description).joined(separator: ", "))
-            }
-            graph.nodes[id].device = name
-        }
-        var options = ExecutionOptions()
-        if !request.configuration.optimizes { options.optimizer = .none }
-        let ready = try LocalGraph(graph, devices: session.devices, kernels: session.kernels, registry: registry, options: options)
-        return session.add(ready, nodeCount: graph.nodes.count)
-    }
-
+    /// Forgets a graph. Steps that run it continue.
+    /// - Throws: `aborted` when there is no such session or graph.
     public func deregisterGraph(_ handle: String, session: String) async throws {
-        try self.session(session, isNamed: !session.isEmpty).remove(handle)
+        try sessions.session(session, isNamed: !session.isEmpty, peers: peers).deregister(handle)
     }
 
-    /// For calls from other tasks: while this one stops, no part of a new step begins here.
-    /// - Throws: `unavailable` then.
+    /// Checks that a call of another task may begin. A stopping server continues its steps but begins no new ones.
+    /// - Throws: `unavailable` for a new step of a stopping server.
     func admit(_ request: RunGraph) throws(Status) {
         guard steps.admits(request.step) else { throw .unavailable("Task \(task) is shutting down and begins no steps") }
     }
 
+    /// Runs this task's partition of a step, on a thread of the compute pool.
     public func runGraph(_ request: RunGraph, cancellation: Cancellation, _ done: @escaping Completion<RunGraphReply>) {
-        // Kernels run for as long as they take, and Swift's own threads, which are few, are for messages.
+        // Kernels may block their thread. Swift has few threads of its own, and they handle messages.
         guard ComputePool.isOnPoolThread else {
             return devices.client.pool.submit { [self] in runGraph(request, cancellation: cancellation, done) }
         }
+        let run: PartitionRun
         do {
-            try requests.note(request.requestID, method: "RunGraph (Worker)")
-            let session = try session(request.session, isNamed: request.hasSession)
+            try requests.record(request.requestID, method: "RunGraph (Worker)")
+            let session = try sessions.session(request.session, isNamed: request.hasSession, peers: peers)
             let graph = try session.graph(request.graph)
-            // Before the step is noted: who has cancelled it may have had it forgotten already.
+            // Checked before the step is registered, because a master that cancelled it may have cleaned it up already.
             guard !cancellation.isCancelled else { throw Status.cancelled("RunGraph was cancelled before it began").derived }
-            let step = steps.begin(request.step, session: session.handle)
-            session.begin()
-            do {
-                for value in request.sends { try step.rendezvous.send(RendezvousKey(value.name), RendezvousItem(value.tensor)) }
-            } catch {
-                return end(step, session, .failure(Status(error)), done)
-            }
-            if request.isPartial {
-                runPartially(request, graph, session, step, cancellation) { [self] in end(step, session, $0, done) }
-            } else {
-                run(request, graph, session, step, cancellation, done)
-            }
+            run = PartitionRun(request, graph, in: session, steps: steps)
         } catch {
-            done(.failure(Status(error)))
+            return done(.failure(Status(error)))
         }
+        run.start(cancellation: cancellation, done)
     }
 
-    private func end(
-        _ step: StepTable.Step, _ session: WorkerSession, _ result: Result<RunGraphReply, Status>, _ done: Completion<RunGraphReply>
-    ) {
-        session.end()
-        steps.end(step)
-        done(result)
-    }
-
-    private func context(
-        _ session: WorkerSession, _ step: StepTable.Step, _ cancellation: Cancellation, _ times: StepTimes?
-    ) -> StepContext {
-        StepContext(
-            id: step.id,
-            rendezvous: RemoteRendezvous(local: step.rendezvous, step: step.id, peers: session.peers, cancellation: cancellation),
-            cancellation: cancellation, sessionHandle: session.handle, trace: times)
-    }
-
-    private func run(
-        _ request: RunGraph, _ graph: LocalGraph, _ session: WorkerSession, _ step: StepTable.Step, _ outer: Cancellation,
-        _ done: @escaping Completion<RunGraphReply>
-    ) {
-        let times = request.recordsTimes ? StepTimes() : nil
-        // The step's own cancellation also ends the step when a kernel fails; the caller's must not be fired by that.
-        let cancellation = Cancellation()
-        let context = context(session, step, cancellation, times)
-        let token = outer.register {
-            cancellation.cancel()
-            step.rendezvous.abort(Status.aborted("Step \(step.id) cancelled.  Cancelling rendezvous.").derived)
-        }
-        guard let token else {
-            // Who cancelled it may have had it forgotten before it was noted.
-            defer { steps.remove(step.id) }
-            return end(step, session, .failure(Status.cancelled("RunGraph was cancelled before it began").derived), done)
-        }
-        graph.run(context) { [self] result in
-            outer.deregister(token)
-            context.resources.clearAll()
-            if case .failure(let status) = result { return end(step, session, .failure(status), done) }
-            Worker.fetch(request.receives, step) { [self] fetched in
-                let reply = fetched.map { values in
-                    RunGraphReply(
-                        received: values, times: times?.all ?? [],
-                        partitionGraphs: request.recordsPartitionGraphs ? graph.parts.map(\.graph.definition) : [])
-                }
-                end(step, session, reply, done)
-            }
-        }
-    }
-
-    /// A fetched value, which the step has left under its key.
-    private static func delivery(_ key: String, _ step: StepTable.Step) throws(Status) -> RendezvousItem {
-        guard let delivery = step.rendezvous.take(RendezvousKey(key)) else {
-            throw .internalError("Failed to fetch outputs for step \(step.id). (Original error message: nothing was sent for \(key).)")
-        }
-        try requireAlive(delivery, key, step.id)
-        return delivery
-    }
-    private static func requireAlive(_ delivery: RendezvousItem, _ key: String, _ step: Int) throws(Status) {
-        guard !delivery.isDead else {
-            throw .internalError(
-                "Failed to fetch outputs for step \(step). (Original error message: The tensor returned for \(key) was not valid.)")
-        }
-    }
-    /// The values of several keys, in host memory.
-    private static func fetch(_ keys: [String], _ step: StepTable.Step, _ done: @escaping Completion<[NamedTensor]>) {
-        do throws(Status) {
-            let deliveries = try keys.map { key throws(Status) in try delivery(key, step) }
-            guard deliveries.contains(where: { !$0.isOnHost }) else {
-                return done(.success(zip(keys, deliveries).map { NamedTensor($0, $1.tensor) }))
-            }
-            let gathering = Gathering(keys.count, done)
-            for (index, delivery) in deliveries.enumerated() {
-                delivery.download { result in gathering.finish(index, result.map { NamedTensor(keys[index], $0) }) }
-            }
-        } catch {
-            done(.failure(error))
-        }
-    }
-
-    /// One call of a step that is run in several: the first starts it, each gives and takes some tensors, the last waits.
-    private func runPartially(
-        _ request: RunGraph, _ graph: LocalGraph, _ session: WorkerSession, _ step: StepTable.Step, _ outer: Cancellation,
-        _ done: @escaping Completion<RunGraphReply>
-    ) {
-        let (partial, begins) = step.partialRun()
-        if begins {
-            let context = context(session, step, partial.cancellation, nil)
-            devices.client.pool.submit { graph.run(context) { partial.finish($0) } }
-        }
-        let cancel: @Sendable () -> Void = {
-            partial.cancellation.cancel()
-            step.rendezvous.abort(Status.cancelled("PartialRun was cancelled").derived)
-        }
-        let token = outer.register(cancel)
-        if token == nil { cancel() }
-        let gathering = Gathering<NamedTensor>(request.receives.count) { result in
-            switch result {
-            case .failure(let status):
-                if let token { outer.deregister(token) }
-                // A value that will not come is the fallout of what ended the run, which says why when it is over.
-                guard status.isDerived else { return done(.failure(status)) }
-                partial.whenFinished { result in
-                    if case .failure(let cause) = result { done(.failure(cause)) } else { done(.failure(status)) }
-                }
-            case .success(let tensors):
-                let reply = RunGraphReply(received: tensors)
-                guard request.isLastPartial else {
-                    if let token { outer.deregister(token) }
-                    return done(.success(reply))
-                }
-                partial.whenFinished { result in
-                    if let token { outer.deregister(token) }
-                    done(result.map { reply })
-                }
-            }
-        }
-        for (index, key) in request.receives.enumerated() {
-            step.rendezvous.receive(RendezvousKey(key)) { result in
-                do throws(Status) {
-                    let delivery = try result.get()
-                    try Worker.requireAlive(delivery, key, step.id)
-                    delivery.download { tensor in gathering.finish(index, tensor.map { NamedTensor(key, $0) }) }
-                } catch {
-                    gathering.finish(index, .failure(error))
-                }
-            }
-        }
-    }
-
-    /// Whether a key is of one of this worker's devices, and not from before a restart.
-    private func check(_ key: RendezvousKey) throws(Status) {
-        // Nearly all are, and comparing takes no time where parsing takes longer than the rest of the call.
-        if key.text.utf8.lazy.filter({ $0 == UInt8(ascii: ";") }).count == 4, ownSources.contains(where: { key.text.hasPrefix($0) }) {
-            return
-        }
-        let fields = try key.fields()
-        let local = fields.source.localName
-        guard let device = devices.places.first(where: { $0.device.name.localName == local })?.device else {
-            throw .invalidArgument("Invalid rendezvous key (src): \(key) @ \(task)")
-        }
-        guard device.incarnation == fields.incarnation else {
-            throw .aborted(
-                "RecvTensor expects a different device incarnation: \(fields.incarnation) vs. \(device.incarnation). Your worker job "
-                    + "(\"\(task)\") was probably restarted. Check your worker job for the reason why it was restarted.")
-        }
-    }
-
+    /// Returns a tensor that a step of this task sends, when it is sent, in host memory. It may be called before the step
+    /// begins.
     public func receiveTensor(_ request: ReceiveTensor, cancellation: Cancellation, _ done: @escaping Completion<RendezvousItem>) {
         do {
-            try requests.note(request.requestID, method: "RecvTensor (Worker)")
-            try check(request.key)
+            try requests.record(request.requestID, method: "RecvTensor (Worker)")
+            try keys.validate(request.key)
         } catch {
             return done(.failure(Status(error)))
         }
@@ -340,7 +126,7 @@ public final class Worker: WorkerEndpoint {
             !isEarly
                 ? done
                 : { [steps] result in
-                    steps.giveUp(step)
+                    steps.endEarlyReceive(step)
                     done(result)
                 })
         let cancelled = Status.cancelled("RecvTensor was cancelled").derived
@@ -348,20 +134,23 @@ public final class Worker: WorkerEndpoint {
         step.rendezvous.receive(request.key) { result in
             cancellation.deregister(token)
             switch result {
-            case .success(let delivery) where !delivery.isOnHost:
-                delivery.download { tensor in once.finish(tensor.map { RendezvousItem($0, isDead: delivery.isDead) }) }
+            case .success(let item) where !item.isOnHost:
+                item.download { tensor in once.finish(tensor.map { RendezvousItem($0, isDead: item.isDead) }) }
             default: once.finish(result)
             }
         }
     }
 
+    /// Forgets a step and its tensors. Pending receives fail with `aborted`.
     public func cleanUpGraph(step: Int) async throws { forget(step: step) }
     /// As `cleanUpGraph`, for the master of the same process.
     func forget(step: Int) { steps.remove(step) }
 
+    /// Drops the resources of these containers, or of the default one when none is named.
     public func cleanUpAll(containers: [String]) async throws {
         for place in devices.places { place.resources.clear(containers: containers) }
     }
 
+    /// Does nothing: Weir keeps no log of RPCs.
     public func logging(enabled: Bool, fetching steps: [Int]) async throws {}
 }

@@ -3,32 +3,34 @@ import WeirGraph
 import WeirRuntime
 import WeirTensor
 
-/// One master session's state on this worker: its view of devices and cluster, its kernels and graphs.
+/// The state of one master's session on this worker: its devices, its peers, its kernels and its graphs.
 final class WorkerSession: Sendable {
     let handle: String
     let devices: LocalDevices
     let peers: WorkerPeers
-    let kernels = KernelStore()
-    let masterTask: String
-    let masterIncarnation: UInt64
-    /// Whether its resources are its own and go with it.
-    let isIsolated: Bool
+    /// The session's stateful kernels.
+    private let kernels = KernelStore()
+    private let masterTask: String
+    private let masterIncarnation: UInt64
+    /// Whether only this session has the resources of its devices. Closing it then drops them.
+    private let isIsolated: Bool
+    /// Whether only this session has its peers. Closing it then closes them.
+    private let ownsPeers: Bool
 
     private struct State {
-        /// Weir's masters have graphs forgotten that they do not need; TensorFlow's never do. One that runs is kept alive
-        /// by its step.
+        /// Masters of TensorFlow never deregister a graph. A graph that is evicted while it runs is kept alive by its step.
         var graphs = LRUCache<String, LocalGraph>(capacity: 10_000, weight: WorkerSession.maximumNodeCount)
         var counter: UInt64 = 0
     }
-    /// Of all graphs of a session together: some gigabytes.
+    /// The maximum number of nodes in all graphs of a session. They take some gigabytes.
     private static let maximumNodeCount = 4_000_000
-    /// Parts of steps that run now.
+    /// The number of RunGraph calls that run now.
     private let runs = Atomic<Int>(0)
     private let state = Mutex(State())
 
     init(
         handle: String, devices: LocalDevices, peers: WorkerPeers, masterTask: String = "", masterIncarnation: UInt64 = 0,
-        isIsolated: Bool = false
+        isIsolated: Bool = false, ownsPeers: Bool = false
     ) {
         self.handle = handle
         self.devices = devices
@@ -36,20 +38,50 @@ final class WorkerSession: Sendable {
         self.masterTask = masterTask
         self.masterIncarnation = masterIncarnation
         self.isIsolated = isIsolated
+        self.ownsPeers = ownsPeers
     }
 
-    /// - Returns: a handle, unique in the session.
-    func add(_ graph: LocalGraph, nodeCount: Int) -> String {
-        let (handle, gone) = state.withLock { state in
+    /// Whether the other session is from before a restart of this session's master.
+    func isSuccessor(of other: WorkerSession) -> Bool {
+        masterTask == other.masterTask && masterIncarnation != other.masterIncarnation
+    }
+
+    /// Makes a graph ready to run: partitions it by device and makes its kernels. It runs kernels, to fold constants.
+    /// - Returns: the graph's handle, unique in the session.
+    /// - Throws: `invalidArgument` when the graph is malformed or a node's device is not one of the session's devices.
+    func register(_ request: RegisterGraph, registry: OpRegistry) throws -> String {
+        var graph = try Graph(request.graph, registry: registry)
+        for id in graph.nodes.indices {
+            guard !graph.nodes[id].requestedDevice.isEmpty else {
+                throw Status.invalidArgument("Missing device name in: \(graph.nodes[id].name)")
+            }
+            let name = try DeviceName(graph.nodes[id].requestedDevice)
+            guard devices[name] != nil else {
+                throw Status.invalidArgument(
+                    "Node '\(graph.nodes[id].name)' is for device \(name), which this worker does not have; it has "
+                        + devices.places.map(\.device.name.description).joined(separator: ", "))
+            }
+            graph.nodes[id].device = name
+        }
+        var options = ExecutionOptions()
+        if !request.configuration.optimizes { options.optimizer = .none }
+        let ready = try LocalGraph(graph, devices: devices, kernels: kernels, registry: registry, options: options)
+        return add(ready, nodeCount: graph.nodes.count)
+    }
+
+    private func add(_ graph: LocalGraph, nodeCount: Int) -> String {
+        let (handle, evicted) = state.withLock { state in
             state.counter += 1
             let digits = String(state.counter, radix: 16)
             let handle = String(repeating: "0", count: 16 - digits.count) + digits
             return (handle, state.graphs.insert(handle, graph, weight: nodeCount))
         }
-        // Their kernels end outside the lock.
-        withExtendedLifetime(gone) {}
+        // Releases the evicted graphs and their kernels outside of the lock.
+        withExtendedLifetime(evicted) {}
         return handle
     }
+
+    /// - Throws: `aborted` when there is no graph with this handle.
     func graph(_ handle: String) throws(Status) -> LocalGraph {
         guard let found = state.withLock({ $0.graphs.use(handle) }) else {
             throw .aborted("Graph handle is not found: \(handle)")
@@ -62,12 +94,17 @@ final class WorkerSession: Sendable {
     func begin() { runs.wrappingAdd(1, ordering: .relaxed) }
     func end() { runs.wrappingSubtract(1, ordering: .relaxed) }
 
-    func remove(_ handle: String) throws(Status) {
+    /// Forgets a graph. Steps that run it continue.
+    /// - Throws: `aborted` when there is no graph with this handle.
+    func deregister(_ handle: String) throws(Status) {
         guard state.withLock({ $0.graphs.remove(handle) }) != nil else {
             throw .aborted("Graph handle is not found: \(handle). Possibly, this worker just restarted.")
         }
     }
 
-    /// Drops what only this session had.
-    func close() { if isIsolated { for place in devices.places { place.resources.clearAll() } } }
+    /// Drops the resources and closes the connections that only this session has.
+    func close() {
+        if isIsolated { for place in devices.places { place.resources.clearAll() } }
+        if ownsPeers { peers.close() }
+    }
 }

@@ -1,8 +1,8 @@
 import Synchronization
 import WeirTensor
 
-/// Waits for several results; the first failure that is no fallout of another is the failure of all.
-final class Gathering<T: Sendable>: Sendable {
+/// Waits for several results. It fails with the first failure that is not derived, or else with the first one.
+final class CompletionBarrier<T: Sendable>: Sendable {
     private struct State {
         var results: [T?]
         var left: Int
@@ -11,7 +11,7 @@ final class Gathering<T: Sendable>: Sendable {
     private let state: Mutex<State>
     private let done: Completion<[T]>
 
-    /// - Parameter done: called once, at once when there is nothing to wait for.
+    /// - Parameter done: called once, with the results in order. Called before this returns if the count is 0.
     init(_ count: Int, _ done: @escaping Completion<[T]>) {
         state = Mutex(State(results: [T?](repeating: nil, count: count), left: count))
         self.done = done
@@ -30,18 +30,5 @@ final class Gathering<T: Sendable>: Sendable {
             return state.failure.map { .failure($0) } ?? .success(state.results.compactMap { $0 })
         }
         if let outcome { done(outcome) }
-    }
-}
-
-/// Lets the first of several results through.
-final class Once<T: Sendable>: Sendable {
-    private let done: Mutex<Completion<T>?>
-    init(_ done: @escaping Completion<T>) { self.done = Mutex(done) }
-    func finish(_ result: Result<T, Status>) {
-        let done = done.withLock { done in
-            defer { done = nil }
-            return done
-        }
-        done?(result)
     }
 }
