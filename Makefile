@@ -32,9 +32,9 @@ test: deps
 check:
 	Scripts/check
 
-## Builds and runs a package that depends on Weir by version, from a clone of what is committed.
+## Builds and runs the examples as a package that depends on Weir by version, from a clone of what is committed.
 consumer: deps
-	Tests/Consumer/run.sh
+	Examples/run.sh
 
 ## Compares Weir with TensorFlow: schemas, clusters of both kinds of servers, and random graphs with a seed it prints.
 interop: build $(VENV)/installed
