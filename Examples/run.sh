@@ -11,9 +11,9 @@ git -C "$folder/weir" tag --force 0.1.0
 cp -R "$here/Package.swift" "$here/Sources" "$folder/"
 export WEIR_REPOSITORY="file://$folder/weir"
 cd "$folder"
-# A debug build without the Makefile's flags. Nobody searches it, so it needs no index.
-# Nothing stays behind, not even in the cache of packages.
-${SWIFT:-swift} build --disable-index-store --cache-path "$folder/cache"
+# One debug build of all examples, without the Makefile's flags. Nobody searches or debugs it, so it needs no index, and eight
+# programs need no debug information. Nothing stays behind, not even in the cache of packages.
+${SWIFT:-swift} build --disable-index-store --cache-path "$folder/cache" -Xlinker --strip-debug
 for source in Sources/*/; do
     example=$(basename "$source")
     echo "== $example"
