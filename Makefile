@@ -17,7 +17,7 @@ PYTHON := $(VENV)/bin/python
 INTEROP_SEED ?= 1
 INTEROP_GRAPHS ?= 250
 
-.PHONY: run test check consumer interop fuzz fuzz-short sanitize build deps bench count growth clean
+.PHONY: run test check consumer docs interop fuzz fuzz-short sanitize build deps bench count growth clean
 
 ## Trains the example network on a cluster of one parameter server and two workers, on this machine.
 run: build
@@ -32,9 +32,13 @@ test: deps
 check:
 	Scripts/check
 
-## Builds and runs a package that depends on Weir by version, from a clone of what is committed.
+## Builds and runs the examples as a package that depends on Weir by version, from a clone of what is committed.
 consumer: deps
-	Tests/Consumer/run.sh
+	Examples/run.sh
+
+## Builds the documentation of the module Weir, with a tutorial, into .build/docs.
+docs: build
+	Scripts/build-docs
 
 ## Compares Weir with TensorFlow: schemas, clusters of both kinds of servers, and random graphs with a seed it prints.
 interop: build $(VENV)/installed

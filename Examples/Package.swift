@@ -1,0 +1,32 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// A package that depends on Weir, as a user's would: on this checkout or, where WEIR_REPOSITORY is set (`make consumer`), on a
+// version of that repository.
+let weir: Package.Dependency =
+    if let url = Context.environment["WEIR_REPOSITORY"] {
+        .package(url: url, from: "0.1.0")
+    } else {
+        .package(name: "weir", path: "..")
+    }
+
+func example(_ name: String, exclude: [String] = []) -> Target {
+    .executableTarget(name: name, dependencies: [.product(name: "Weir", package: "weir")], exclude: exclude)
+}
+
+let package = Package(
+    name: "weir-examples",
+    platforms: [.macOS(.v15)],
+    dependencies: [weir],
+    targets: [
+        example("first-graph"),
+        example("control-flow"),
+        example("train-by-hand"),
+        example("checkpoint"),
+        example("placement"),
+        example("imported-graph", exclude: ["line.pbtxt"]),
+        example("between-graph"),
+        example("strategies"),
+    ],
+    swiftLanguageModes: [.v6]
+)

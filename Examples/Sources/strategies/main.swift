@@ -1,0 +1,43 @@
+// Trains the same network with each strategy: in this process, and as replicas on a cluster.
+import Weir
+
+/// Starts a server for each task of a cluster in this process. In production each is a process, such as `weir serve`.
+func startServers(_ cluster: ClusterSpec) async throws -> [Server] {
+    var options = ServerOptions()
+    options.host = "127.0.0.1"
+    var servers: [Server] = []
+    for task in cluster.tasks {
+        servers.append(try await Server(ServerDefinition(.cluster(cluster), job: task.job, task: task.task), options: options))
+    }
+    return servers
+}
+
+let cluster = try ClusterSpec.onLoopback([("ps", 1), ("worker", 2)])
+let servers = try await startServers(cluster)
+
+// Iris, and a small network. The optimizer and the numbers of steps, rows and folds have default values too.
+var options = TrainingOptions(table: try Table.iris())
+options.hidden = [16]
+options.optimizer = Adam(learningRate: 0.02)
+options.stepCount = 150
+
+var reports: [Strategy: TrainingReport] = [:]
+for strategy in Strategy.allCases {
+    options.strategy = strategy
+    let report = try await Trainer(options, cluster: cluster).run()
+    print("\(strategy.rawValue): accuracy \(report.testAccuracy), gradients of each worker \(report.updatesByWorker)")
+    reports[strategy] = report
+}
+
+// Cross-validation holds out each fifth of the rows in turn: an estimate from all rows, not from one part of them.
+options.strategy = .sync
+let folds = try await CrossValidation(options, cluster: cluster).run()
+print("sync, five folds: accuracy \(folds.testAccuracy.mean) ± \(folds.testAccuracy.deviation)")
+for server in servers { await server.stop() }
+
+for (strategy, report) in reports where report.testAccuracy < 0.8 || report.stepCount < 150 {
+    throw Status.internalError("\(strategy): expected at least 0.8 after 150 steps, found \(report.testAccuracy) after \(report.stepCount)")
+}
+guard folds.testRowCount == 150, folds.testAccuracy.mean >= 0.9 else {
+    throw Status.internalError("expected a mean accuracy of 0.9 on 150 rows, found \(folds.testAccuracy) on \(folds.testRowCount)")
+}
