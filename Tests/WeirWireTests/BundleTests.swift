@@ -140,6 +140,37 @@ import WeirTensor
         ) { try BundleReader(directory("c")).tensor("p") }
     }
 
+    @Test("slices that overlap are refused, although together they are as large as the tensor")
+    func overlappingParts() throws {
+        let directory = try TemporaryDirectory()
+        var writer = try BundleWriter(directory("c"))
+        for rows in ["0,2", "1,2"] {
+            let place = try ShapeAndSlice(parsing: "4 2 \(rows):-")
+            try writer.add("p", place, Tensor([1, 2, 3, 4] as [Float], shape: [2, 2]))
+        }
+        try writer.finish()
+        let reader = try BundleReader(directory("c"))
+        do {
+            _ = try reader.tensor("p")
+            Issue.record("row 3 of the tensor is in no slice")
+        } catch {
+            #expect(error.code == .internalError)
+            #expect(error.message.contains("Overlapping slices: existing slice = 0,2:-, new slice = 1,2:-"))
+        }
+    }
+
+    @Test("boxes with common elements are found, and boxes that only touch are not")
+    func overlaps() {
+        func grid(_ count: Int) -> [[Range<Int>]] {
+            (0..<count * count).map { [$0 / count * 3..<$0 / count * 3 + 3, $0 % count * 2..<$0 % count * 2 + 2] }
+        }
+        #expect(firstOverlap(grid(20)) == nil)
+        #expect(firstOverlap(grid(20) + [[5..<6, 7..<8]]).map { [$0, $1] } == [23, 400])
+        #expect(firstOverlap([[0..<4, 0..<2], [0..<4, 2..<4], [1..<1, 0..<4]]) == nil)
+        #expect(firstOverlap([[], []]).map { [$0, $1] } == [0, 1])
+        #expect(firstOverlap([[0..<4]]) == nil)
+    }
+
     @Test("names that are taken, empty, or mean different tensors are invalid arguments")
     func names() throws {
         let directory = try TemporaryDirectory()
