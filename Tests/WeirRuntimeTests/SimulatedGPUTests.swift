@@ -114,9 +114,9 @@ struct SimulatedGPUTests {
             }
     }
     private final class Times: StepTrace {
-        let all = Mutex<[(node: String, device: String, start: Int, end: Int)]>([])
+        let all = Mutex<[(node: String, op: String, device: String, start: Int, end: Int)]>([])
         func record(node: String, op: String, device: String, start: Int, end: Int, outputs: [EdgeValue]) {
-            all.withLock { $0.append((node, device, start, end)) }
+            all.withLock { $0.append((node, op, device, start, end)) }
         }
     }
 
@@ -166,9 +166,16 @@ struct SimulatedGPUTests {
             return (b.add("AddV2", [second, x])[0], b.add("Open", [b.add("Shape", [second])[0]])[0])
         }
         let session = try session(b, gpus: 1, registry: registry)
-        let values = try session.run(feeds: [("x:0", Tensor([1, 2, 3] as [Float]))], fetches: [sum.name, opened.name])
+        let times = Times()
+        let values = try session.run(feeds: [("x:0", Tensor([1, 2, 3] as [Float]))], fetches: [sum.name, opened.name], trace: times)
         #expect(try values[0].array(of: Float.self) == [3, 6, 9])
         #expect(try values[1].array(of: Int32.self) == [3])
+        // What the stream runs is traced as the stream's, what the host runs is not.
+        func streams(_ op: String) -> Set<Bool> {
+            Set(times.all.withLock { $0.filter { $0.op == op }.map { $0.device.contains("/stream:") } })
+        }
+        #expect(streams("Slow").contains(true))
+        #expect(streams("Open") == [false] && streams("Shape") == [false])
     }
 
     @Test("with any stream delays, a network over two GPUs and the CPU trains as on the CPU", arguments: 1...8 as ClosedRange<UInt64>)
