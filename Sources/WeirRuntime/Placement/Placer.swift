@@ -55,10 +55,10 @@ public struct Placer: Sendable {
         var graph = graph
         var groups = try ColocationGroups(graph, placer: self)
         let consumers = graph.consumers
-        // Places sources such as constants last, so that they can follow their consumers.
+        // Places generators last, so that they can follow their consumers.
         var later: [NodeID] = []
         for id in graph.nodes.indices where graph.nodes[id].device == nil {
-            if isGenerator(graph.nodes[id]), !consumers[id].isEmpty {
+            if isGenerator(graph.nodes[id]) {
                 later.append(id)
             } else {
                 let preferred = followsInput(graph.nodes[id]) ? graph.nodes[id].inputs.first.flatMap { graph.nodes[$0.node].device } : nil
@@ -66,16 +66,17 @@ public struct Placer: Sendable {
             }
         }
         for id in later {
-            let users = Set(consumers[id].compactMap { graph.nodes[$0].device })
-            graph.nodes[id].device = try groups.choose(id, graph, preferring: users.count == 1 ? users.first : nil)
+            // A generator without a device yet among the consumers counts as a consumer on another device.
+            let devices = Set(consumers[id].map { graph.nodes[$0].device })
+            graph.nodes[id].device = try groups.choose(id, graph, preferring: devices.count == 1 ? devices.first ?? nil : nil)
         }
         return graph
     }
 
-    /// Whether the node is a source with one output, such as a constant. It is best placed with its consumers.
+    /// Whether the node has no data inputs and one output that is not a reference, such as a constant. It is best placed with its
+    /// consumers. TensorFlow's `IsGeneratorNode`: control inputs do not matter.
     private func isGenerator(_ node: Node) -> Bool {
-        node.inputs.isEmpty && node.controlInputs.isEmpty && node.outputTypes.count == 1 && !node.outputTypes[0].isReference
-            && node.outputTypes[0].dtype != .resource
+        node.inputs.isEmpty && node.outputTypes.count == 1 && !node.outputTypes[0].isReference
     }
     /// Whether the op reads only the metadata of its input. It costs nothing on the device of the input.
     private func followsInput(_ node: Node) -> Bool { node.op.readsOnlyShapes }
@@ -105,10 +106,13 @@ extension Graph {
         }
     }
 
-    /// For each node, the nodes that use its outputs. Control edges do not count.
-    var consumers: [[NodeID]] {
+    /// For each node, the nodes that use its outputs or wait for it through a control edge.
+    fileprivate var consumers: [[NodeID]] {
         var result = [[NodeID]](repeating: [], count: nodes.count)
-        for (id, node) in nodes.enumerated() { for input in node.inputs { result[input.node].append(id) } }
+        for (id, node) in nodes.enumerated() {
+            for input in node.inputs { result[input.node].append(id) }
+            for control in node.controlInputs { result[control].append(id) }
+        }
         return result
     }
 }
