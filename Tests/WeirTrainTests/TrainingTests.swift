@@ -39,6 +39,24 @@ struct TrainingTests {
         #expect(error?.code == .invalidArgument && error?.message.contains("needs a job 'ps'") == true)
     }
 
+    @Test("one worker's client checks the options as all clients together do", arguments: [0, -1])
+    func workerOptions(_ steps: Int) async throws {
+        let cluster = try ClusterSpec(["ps": ["127.0.0.1:1"], "worker": ["127.0.0.1:2"]])
+        let error = await #expect(throws: Status.self) { try await Trainer(options(.sync, steps: steps), cluster: cluster).run(asWorker: 0) }
+        #expect(error?.code == .invalidArgument && error?.message.contains("found \(steps)") == true)
+        var backups = try options(.sync)
+        backups.requiredReplicas = 2
+        let tooMany = await #expect(throws: Status.self) { try await Trainer(backups, cluster: cluster).run(asWorker: 0) }
+        #expect(tooMany?.code == .invalidArgument && tooMany?.message.contains("found 2") == true)
+    }
+
+    @Test("a strategy with one client for all workers does not run as one of them", arguments: [Strategy.single, .inGraph])
+    func notOneWorker(_ strategy: Strategy) async throws {
+        let cluster = try ClusterSpec(["ps": ["127.0.0.1:1"], "worker": ["127.0.0.1:2"]])
+        let error = await #expect(throws: Status.self) { try await Trainer(options(strategy), cluster: cluster).run(asWorker: 0) }
+        #expect(error?.code == .invalidArgument && error?.message.contains("'\(strategy.rawValue)' has one client") == true)
+    }
+
     @Test("there are at least two folds", arguments: [1, 0, -1])
     func tooFewFolds(_ count: Int) async throws {
         var options = try options(.single)
