@@ -73,7 +73,7 @@ public struct Graph: Sendable {
     /// The given nodes and all nodes that they depend on, through data and control edges: for each node ID whether it is one of
     /// them.
     /// - Complexity: O(nodes + edges).
-    public func ancestors(of roots: some Sequence<NodeID>) -> [Bool] {
+    package func ancestors(of roots: some Sequence<NodeID>) -> [Bool] {
         var reached = [Bool](repeating: false, count: nodes.count)
         var stack = Array(roots)
         for root in stack { reached[root] = true }

@@ -26,8 +26,8 @@ public enum KnownValue: Sendable {
             switch dtype {
             case .int32:
                 let narrow = known.compactMap { Int32(exactly: $0) }
-                return narrow.count == known.count ? Tensor(narrow, shape: shape) : nil
-            case .int64: return Tensor(known.map { Int64($0) }, shape: shape)
+                return narrow.count == known.count ? Tensor(narrow, ofShape: shape) : nil
+            case .int64: return Tensor(known.map { Int64($0) }, ofShape: shape)
             default: return nil
             }
         }

@@ -130,7 +130,7 @@ public final class DirectSession: Sendable {
 
     /// Runs a compiled step and blocks the calling thread until it ends.
     /// - Parameter values: the values of the plan's feeds, in their order.
-    /// - Throws: `invalidArgument` for a value of the wrong type; the status of the step's first failure.
+    /// - Throws: `invalidArgument` for a value of the wrong type or a wrong number of values; the status of the step's first failure.
     public func run(_ plan: Plan, _ values: [Tensor], trace: (any StepTrace)? = nil) throws -> [Tensor] {
         let waiting = BlockingCompletion<[Tensor]>()
         start(plan, values, trace: trace) { waiting.finish($0) }
@@ -147,6 +147,9 @@ public final class DirectSession: Sendable {
         _ plan: Plan, _ values: [Tensor], trace: (any StepTrace)? = nil, cancellation: Cancellation? = nil, timeout: Duration? = nil,
         _ done: @escaping Completion<[Tensor]>
     ) {
+        guard values.count == plan.feedTypes.count else {
+            return done(.failure(.invalidArgument("Expected \(plan.feedTypes.count) values, one for each feed of the plan, found \(values.count)")))
+        }
         for (index, value) in values.enumerated() where value.dtype != plan.feedTypes[index] {
             return done(
                 .failure(

@@ -31,6 +31,18 @@ struct DirectSessionTests {
         #expect(try session.run(fetches: [one.name])[0].scalar(of: Float.self) == 1)
     }
 
+    @Test("a plan runs with one value for each of its feeds, not fewer or more", arguments: [0, 2])
+    func numberOfValues(_ count: Int) throws {
+        let b = builder()
+        let x = placeholder(b, "x")
+        let negated = b.add("Neg", [x])[0]
+        let session = try DirectSession(b.graph(), registry: .standard)
+        let plan = try session.plan(feeds: [x.name], fetches: [negated.name], targets: [])
+        let error = #expect(throws: Status.self) { try session.run(plan, [Tensor](repeating: Tensor(Float(1)), count: count)) }
+        #expect(error?.code == .invalidArgument && error?.message.contains("Expected 1 values") == true)
+        #expect(try session.run(plan, [Tensor(Float(2))])[0].scalar(of: Float.self) == -2)
+    }
+
     @Test("unknown names, duplicate feeds, wrong feed types and empty steps are errors")
     func mistakes() throws {
         let b = builder()

@@ -188,8 +188,8 @@ struct SimulatedGPUTests {
                 return (handle, handle.assignVariable(b.constant(value)))
             }
             let numbers = (0..<12).map { Float($0 % 5) * 0.1 - 0.2 }
-            let first = b.device(devices[0]) { variable("first", Tensor(numbers, shape: [3, 4])) }
-            let second = b.device(devices[1]) { variable("second", Tensor(numbers.reversed(), shape: [4, 3])) }
+            let first = b.device(devices[0]) { variable("first", Tensor(numbers, ofShape: [3, 4])) }
+            let second = b.device(devices[1]) { variable("second", Tensor(numbers.reversed(), ofShape: [4, 3])) }
             func read(_ handle: Output) -> Output { b.add("ReadVariableOp", [handle], attributes: ["dtype": .type(.float32)])[0] }
             let hidden = b.device(devices[0]) { b.add("Tanh", [b.add("MatMul", [x, read(first.handle)])[0]])[0] }
             let output = b.device(devices[1]) { b.add("MatMul", [hidden, read(second.handle)])[0] }
@@ -205,7 +205,7 @@ struct SimulatedGPUTests {
             let train = b.noOp(after: updates, name: "train")
             let session = try session(b, gpus: gpus, delays: delays)
             _ = try session.run(targets: [first.initializer.name, second.initializer.name])
-            let batch = Tensor((0..<12).map { Float($0) * 0.1 }, shape: [4, 3])
+            let batch = Tensor((0..<12).map { Float($0) * 0.1 }, ofShape: [4, 3])
             return try (0..<10).map { _ in
                 try session.run(feeds: [("x:0", batch)], fetches: [loss.name], targets: [train.name])[0].scalar(of: Float.self)
             }

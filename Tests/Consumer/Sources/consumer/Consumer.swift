@@ -5,7 +5,7 @@ import Weir
     static func main() async throws {
         let b = GraphBuilder()
         let x = b.placeholder(.float32, shape: [nil, 2], name: "x")
-        let product = x.matMul(b.constant(Tensor([1, 2, 3, 4] as [Float], shape: [2, 2])))
+        let product = x.matMul(b.constant(try Tensor([1, 2, 3, 4] as [Float], shape: [2, 2])))
 
         let direct = try await Session(b.graph())
         let here = try await direct.run(product, feeding: [x: [[1, 1], [2, 0]]])
