@@ -110,13 +110,26 @@ public final class HostAllocator: Allocator {
         init(_ pointer: UnsafeMutableRawPointer?) { self.pointer = pointer }
     }
 
-    /// Frees the large blocks that are kept for reuse. Blocks that threads keep in `BlockCache` stay.
+    #if canImport(Glibc)
+        /// `malloc_trim`, which the module of the C library does not declare.
+        private static let trimLibrary = dlsym(nil, "malloc_trim").map { unsafeBitCast($0, to: (@convention(c) (Int) -> Int32).self) }
+    #endif
+
+    /// Frees the blocks that are kept for reuse, and returns free memory to the system. The small blocks of other threads are
+    /// freed only while these threads are parked (`BlockCache.park`). Takes milliseconds.
     public func trim() {
         let state = guarded.withLock { state -> Guarded in
             defer { state = Guarded() }
             return state
         }
         for block in state.cache.blocks.values.joined() { free(block) }
+        BlockCache.trim()
+        // Freed memory still counts as used by the process while the C library keeps it.
+        #if canImport(Glibc)
+            _ = HostAllocator.trimLibrary?(0)
+        #elseif canImport(Darwin)
+            malloc_zone_pressure_relief(nil, 0)
+        #endif
     }
 
     /// Always 0: host memory is not counted, because an atomic operation for each tensor would cost too much.
