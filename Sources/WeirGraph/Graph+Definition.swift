@@ -164,12 +164,14 @@ extension Graph {
         throw .invalidArgument("Graph is invalid, contains a cycle with \(cycle.count) nodes, including: \(names)")
     }
 
-    /// The serializable form of the graph. Data inputs come before control inputs.
+    /// The serializable form of the graph. Data inputs come before control inputs. An input that does not exist gets a name that
+    /// no node has, so that whoever reads the definition refuses it; see `validate`.
     public var definition: GraphDefinition {
         var result = GraphDefinition(library: library, versions: versions)
+        func name(_ id: NodeID) -> String { nodes.indices.contains(id) ? nodes[id].name : "<node \(id)>" }
         result.nodes = nodes.map { node in
-            var inputs = node.inputs.map { $0.index == 0 ? nodes[$0.node].name : "\(nodes[$0.node].name):\($0.index)" }
-            inputs += node.controlInputs.map { "^\(nodes[$0].name)" }
+            var inputs = node.inputs.map { $0.index == 0 ? name($0.node) : "\(name($0.node)):\($0.index)" }
+            inputs += node.controlInputs.map { "^\(name($0))" }
             var definition = NodeDefinition(
                 name: node.name, op: node.op.name, inputs: inputs,
                 device: node.device?.description ?? node.requestedDevice, attributes: node.attributes)

@@ -27,9 +27,15 @@ public final class GraphBuilder: @unchecked Sendable {  // used by one thread at
         self.registry = registry
         built = Graph()
     }
-    /// A builder that adds to an existing graph. It infers the shapes of the graph's nodes.
+    /// A builder that adds to an existing graph. It infers the shapes of the graph's nodes. If an edge of the graph comes from an
+    /// output that does not exist, the builder is empty and has that error.
     public init(extending graph: Graph, registry: OpRegistry) {
         self.registry = registry
+        built = Graph()
+        do throws(Status) { try graph.validate() } catch {
+            failure = error
+            return
+        }
         built = graph
         for id in graph.nodes.indices { infer(id) }
     }

@@ -47,7 +47,7 @@ public struct LocalDevices: Sendable {
     /// The device of fed and fetched tensors: the first CPU.
     public var client: KernelEnvironment { places[0] }
     /// The devices for this task's placer.
-    public var placementDevices: [PlacementDevice] {
+    package var placementDevices: [PlacementDevice] {
         places.map { PlacementDevice(name: $0.device.name, incarnation: $0.device.incarnation, isLocal: true) }
     }
 

@@ -92,7 +92,7 @@ public struct KernelRequest: Sendable {
     public let functions: any FunctionInstantiator
 
     /// A request for the kernel of one node.
-    public init(
+    package init(
         name: String, op: OpDefinition, attributes: Attributes, inputTypes: [PortType], outputTypes: [PortType],
         place: KernelEnvironment, functions: any FunctionInstantiator
     ) {

@@ -1,22 +1,22 @@
-public import WeirGraph
-public import WeirTensor
+package import WeirGraph
+package import WeirTensor
 
 /// A device for the placer. It may be in another process.
-public struct PlacementDevice: Sendable, Hashable {
+package struct PlacementDevice: Sendable, Hashable {
     /// The full name of the device.
-    public var name: DeviceName
+    package var name: DeviceName
     /// The incarnation of the device, which changes when its process restarts.
-    public var incarnation: UInt64
+    package var incarnation: UInt64
     /// Whether the device belongs to the task of the placer.
-    public var isLocal: Bool
+    package var isLocal: Bool
     /// Makes a description of a device.
-    public init(name: DeviceName, incarnation: UInt64, isLocal: Bool) {
+    package init(name: DeviceName, incarnation: UInt64, isLocal: Bool) {
         self.name = name
         self.incarnation = incarnation
         self.isLocal = isLocal
     }
     /// The device type, such as `CPU` or `GPU`.
-    public var type: String { name.type ?? "CPU" }
+    package var type: String { name.type ?? "CPU" }
 }
 
 /// Assigns a device to every node: one that has a kernel for the node, that the node requests, and that its colocation group
@@ -25,16 +25,16 @@ public struct PlacementDevice: Sendable, Hashable {
 /// Nodes connected by references, resources or `_class` form groups, and each group gets one device. Among the devices that fit
 /// the requests of a group, the device type with the highest priority is preferred, then devices of this task, then the first
 /// name.
-public struct Placer: Sendable {
+package struct Placer: Sendable {
     /// The devices to place nodes on.
-    public var devices: [PlacementDevice]
+    package var devices: [PlacementDevice]
     /// Whether a node may be placed on another device of its task when the device that it requests does not exist or has no
     /// kernel for it.
-    public var allowsSoftPlacement: Bool
+    package var allowsSoftPlacement: Bool
     private let types: [String]
 
     /// Makes a placer for `devices`.
-    public init(devices: [PlacementDevice], allowsSoftPlacement: Bool = false) {
+    package init(devices: [PlacementDevice], allowsSoftPlacement: Bool = false) {
         self.devices = devices
         self.allowsSoftPlacement = allowsSoftPlacement
         // GPU first, then CPU, then other types by name.
@@ -51,7 +51,7 @@ public struct Placer: Sendable {
 
     /// Returns the graph with a device for every node. Nodes that have a device keep it.
     /// - Throws: `invalidArgument` that names the node, its request and the available devices.
-    public func place(_ graph: Graph) throws -> Graph {
+    package func place(_ graph: Graph) throws -> Graph {
         var graph = graph
         var groups = try ColocationGroups(graph, placer: self)
         let consumers = graph.consumers
@@ -100,7 +100,7 @@ public struct Placer: Sendable {
 
 extension Graph {
     /// Keeps nodes with state on their devices from `placed`, an earlier and smaller version of this graph.
-    public mutating func keepDevices(of placed: Graph) {
+    package mutating func keepDevices(of placed: Graph) {
         for node in placed.nodes where node.op.isStateful {
             if let id = index[node.name] { nodes[id].device = node.device }
         }
