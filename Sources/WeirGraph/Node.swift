@@ -72,7 +72,7 @@ public struct Node: Sendable {
     }
     /// The tensor of a constant whose `value` has the type that its `dtype` says; nil for all other nodes.
     var constantValue: Tensor? {
-        guard op.role == .constant, let value = attributes.tensor("value"), value.dtype == outputTypes[0].dtype else { return nil }
+        guard op.role == .constant, let value = attributes.tensor("value"), value.dtype == outputTypes.first?.dtype else { return nil }
         return value
     }
 }
