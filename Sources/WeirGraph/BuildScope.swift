@@ -68,7 +68,8 @@ extension GraphBuilder {
 
     /// Adds control edges from these operations to every node built in `body`.
     public func controlDependencies<R, E: Error>(_ operations: [Operation], _ body: () throws(E) -> R) throws(E) -> R {
-        try scoped({ $0.controls += operations.map(\.id) }, body)
+        for operation in operations { if let status = missing(operation, "controlDependencies") { record(status) } }
+        return try scoped({ scope in scope.controls += operations.filter { missing($0, "") == nil }.map(\.id) }, body)
     }
 
     /// Colocates the nodes built in `body` with this operation, whatever the device scopes say.

@@ -247,10 +247,13 @@ private struct FunctionInliner {
     private func substituted(_ value: AttributeValue) -> AttributeValue {
         switch value {
         case .placeholder(let name): attributes[name] ?? value
-        case .function(let reference):
-            .function(FunctionReference(reference.name, attributes: reference.attributes.mapValues { substituted($0) }))
+        case .function(let reference): .function(substituted(reference))
+        case .functions(let references): .functions(references.map { substituted($0) })
         default: value
         }
+    }
+    private func substituted(_ reference: FunctionReference) -> FunctionReference {
+        FunctionReference(reference.name, attributes: reference.attributes.mapValues { substituted($0) })
     }
 }
 

@@ -116,14 +116,23 @@ extension FunctionLibrary {
 }
 
 extension Attributes {
-    /// The names of the functions in these attributes.
+    /// The names of the functions in these attributes, and in the attributes that those functions are called with: a body may
+    /// call a function that the caller passes as an attribute.
     public var functionNames: [String] {
-        values.values.flatMap { value -> [String] in
-            switch value {
-            case .function(let reference): [reference.name]
-            case .functions(let references): references.map(\.name)
-            default: []
+        var names: [String] = []
+        var pending = Array(values.values)
+        while let value = pending.popLast() {
+            let references: [FunctionReference] =
+                switch value {
+                case .function(let reference): [reference]
+                case .functions(let references): references
+                default: []
+                }
+            for reference in references {
+                names.append(reference.name)
+                pending += reference.attributes.values
             }
         }
+        return names
     }
 }

@@ -15,9 +15,13 @@ public struct GradientContext {
 
     /// The node's attributes.
     public var attributes: Attributes { node.attributes }
-    /// The gradient of output `index`; zeros if there is none.
+    /// The gradient of output `index`; zeros if there is none. Records an error if the node has no such output.
     public func gradient(_ index: Int = 0) -> Output {
-        gradients[index] ?? op("ZerosLike", outputs[index])
+        guard gradients.indices.contains(index), outputs.indices.contains(index) else {
+            builder.record(.invalidArgument("Gradient of node '\(node.name)': it has \(outputs.count) outputs, found index \(index)"))
+            return builder.substitute()
+        }
+        return gradients[index] ?? op("ZerosLike", outputs[index])
     }
     /// Adds a node of any op and returns its first output.
     public func op(_ name: String, _ inputs: Output..., attributes: Attributes = [:]) -> Output {
@@ -31,8 +35,12 @@ public struct GradientContext {
     }
     /// Adds a constant.
     public func constant(_ value: Tensor) -> Output { builder.constant(value) }
-    /// Adds an `int32` vector.
-    public func constant(_ values: [Int]) -> Output { builder.constant(Tensor(values.map { Int32($0) })) }
+    /// Adds an `int32` vector. Records an error if a value is out of range.
+    public func constant(_ values: [Int]) -> Output {
+        let narrow = values.compactMap { Int32(exactly: $0) }
+        if narrow.count < values.count { builder.record(.invalidArgument("Expected values of int32, found \(values)")) }
+        return builder.constant(Tensor(narrow))
+    }
     /// Adds a scalar constant of the element type of `like`.
     public func scalar(_ value: Double, like: Output) -> Output { builder.scalar(value, like.dtype) }
     /// The shape of an output as an `int32` vector: a constant if the shape is known, otherwise a `Shape` node.
@@ -54,25 +62,34 @@ extension GraphBuilder {
     public func constant(_ value: Tensor, name: String? = nil) -> Output {
         add("Const", name: name ?? "Const", attributes: ["value": .tensor(value), "dtype": .type(value.dtype)])[0]
     }
-    /// Adds a scalar constant of the given type.
-    public func scalar(_ value: Double, _ dtype: DType, name: String? = nil) -> Output {
-        let tensor: Tensor
-        switch dtype {
-        case .float64: tensor = Tensor(value)
-        case .float16: tensor = Tensor(Float16(value))
-        case .bfloat16: tensor = Tensor(BFloat16(Float(value)))
-        case .complex64: tensor = Tensor(Complex64(Float(value)))
-        case .complex128: tensor = Tensor(Complex128(value))
-        case .int8: tensor = Tensor(Int8(value))
-        case .int16: tensor = Tensor(Int16(value))
-        case .int32: tensor = Tensor(Int32(value))
-        case .int64: tensor = Tensor(Int64(value))
-        case .uint8: tensor = Tensor(UInt8(value))
-        case .uint16: tensor = Tensor(UInt16(value))
-        case .uint32: tensor = Tensor(UInt32(value))
-        case .uint64: tensor = Tensor(UInt64(value))
-        case .bool: tensor = Tensor(value != 0)
-        default: tensor = Tensor(Float(value))
+    /// Adds a scalar constant of the given type. For an integer type the value is rounded toward zero. Records an error if the
+    /// type cannot hold the value, or is not a type of numbers or Booleans.
+    public func scalar(_ value: Double, _ dtype: DType, name: String? = nil, file: StaticString = #fileID, line: UInt = #line) -> Output {
+        func integer<E: TensorElement & FixedWidthInteger>(_ type: E.Type) -> Tensor? {
+            E(exactly: value.rounded(.towardZero)).map { Tensor($0) }
+        }
+        let tensor: Tensor? =
+            switch dtype {
+            case .float32: Tensor(Float(value))
+            case .float64: Tensor(value)
+            case .float16: Tensor(Float16(value))
+            case .bfloat16: Tensor(BFloat16(Float(value)))
+            case .complex64: Tensor(Complex64(Float(value)))
+            case .complex128: Tensor(Complex128(value))
+            case .int8: integer(Int8.self)
+            case .int16: integer(Int16.self)
+            case .int32: integer(Int32.self)
+            case .int64: integer(Int64.self)
+            case .uint8: integer(UInt8.self)
+            case .uint16: integer(UInt16.self)
+            case .uint32: integer(UInt32.self)
+            case .uint64: integer(UInt64.self)
+            case .bool: Tensor(value != 0)
+            case .string, .resource, .variant, .qint8, .quint8, .qint16, .quint16, .qint32: nil
+            }
+        guard let tensor else {
+            record(.invalidArgument("Expected a value of \(dtype), found \(value) (built at \(file):\(line))"))
+            return substitute(dtype)
         }
         return constant(tensor, name: name)
     }
@@ -84,7 +101,13 @@ extension GraphBuilder {
     /// `gradients`.
     /// - Parameter initial: the gradient of each output (TensorFlow's `grad_ys`); ones where nil.
     public func gradients(of outputs: [Output], with inputs: [Output], initial: [Output?] = []) -> [Output?] {
-        nameScope("gradients") { GradientTraversal(self).run(outputs, inputs, initial) }
+        for output in outputs + inputs + initial.compactMap({ $0 }) {
+            if let status = missing(output, "gradients") {
+                record(status)
+                return [Output?](repeating: nil, count: inputs.count)
+            }
+        }
+        return nameScope("gradients") { GradientTraversal(self).run(outputs, inputs, initial) }
     }
 }
 

@@ -57,7 +57,7 @@ extension Graph {
         for (offset, nodeDefinition) in definition.nodes.enumerated() {
             try copy.connect(first + offset, nodeDefinition.inputs)
         }
-        try copy.checkAcyclic(from: first)
+        try copy.checkAcyclic()
         self = copy
     }
 
@@ -123,15 +123,18 @@ extension Graph {
         }
     }
 
-    /// Checks that every cycle goes through a NextIteration node.
-    private func checkAcyclic(from first: NodeID) throws(Status) {
-        func isBackEdge(_ source: NodeID) -> Bool {
-            nodes[source].role == .nextIteration
+    /// Checks that every cycle goes through a data edge from NextIteration to Merge, the only back edge of a loop. No other node
+    /// can start before all its inputs have arrived, so it would wait for itself.
+    private func checkAcyclic() throws(Status) {
+        /// The nodes that a node waits for.
+        func predecessors(_ id: NodeID) -> [NodeID] {
+            let isMerge = nodes[id].role == .merge
+            return nodes[id].inputs.map(\.node).filter { !(isMerge && nodes[$0].role == .nextIteration) } + nodes[id].controlInputs
         }
         var pending = [Int](repeating: 0, count: nodes.count)
         var consumers = [[NodeID]](repeating: [], count: nodes.count)
         for id in nodes.indices {
-            for source in nodes[id].inputs.map(\.node) + nodes[id].controlInputs where !isBackEdge(source) {
+            for source in predecessors(id) {
                 pending[id] += 1
                 consumers[source].append(id)
             }
@@ -151,7 +154,7 @@ extension Graph {
         var ends = nodes.indices.filter { pending[$0] > 0 && waiting[$0] == 0 }
         while let id = ends.popLast() {
             pending[id] = 0
-            for source in nodes[id].inputs.map(\.node) + nodes[id].controlInputs where pending[source] > 0 && !isBackEdge(source) {
+            for source in predecessors(id) where pending[source] > 0 {
                 waiting[source] -= 1
                 if waiting[source] == 0 { ends.append(source) }
             }
@@ -161,12 +164,14 @@ extension Graph {
         throw .invalidArgument("Graph is invalid, contains a cycle with \(cycle.count) nodes, including: \(names)")
     }
 
-    /// The serializable form of the graph. Data inputs come before control inputs.
+    /// The serializable form of the graph. Data inputs come before control inputs. An input that does not exist gets a name that
+    /// no node has, so that whoever reads the definition refuses it; see `validate`.
     public var definition: GraphDefinition {
         var result = GraphDefinition(library: library, versions: versions)
+        func name(_ id: NodeID) -> String { nodes.indices.contains(id) ? nodes[id].name : "<node \(id)>" }
         result.nodes = nodes.map { node in
-            var inputs = node.inputs.map { $0.index == 0 ? nodes[$0.node].name : "\(nodes[$0.node].name):\($0.index)" }
-            inputs += node.controlInputs.map { "^\(nodes[$0].name)" }
+            var inputs = node.inputs.map { $0.index == 0 ? name($0.node) : "\(name($0.node)):\($0.index)" }
+            inputs += node.controlInputs.map { "^\(name($0))" }
             var definition = NodeDefinition(
                 name: node.name, op: node.op.name, inputs: inputs,
                 device: node.device?.description ?? node.requestedDevice, attributes: node.attributes)

@@ -37,6 +37,26 @@ public struct Graph: Sendable {
         return nodes.count - 1
     }
 
+    /// Checks that every edge comes from an output that exists, and that every node has the inputs of its op. A program that
+    /// changes `nodes` itself may break this. Cycles and types are not checked.
+    /// - Throws: `invalidArgument` that names the node.
+    /// - Complexity: O(nodes + edges).
+    public func validate() throws(Status) {
+        for node in nodes {
+            guard node.inputs.count == node.inputTypes.count else {
+                throw .invalidArgument("Node '\(node.name)' (op \(node.op.name)) takes \(node.inputTypes.count) inputs, found \(node.inputs.count)")
+            }
+            for (position, input) in node.inputs.enumerated() {
+                guard nodes.indices.contains(input.node), nodes[input.node].outputTypes.indices.contains(input.index) else {
+                    throw .invalidArgument("Input \(position) of node '\(node.name)' is output \(input.index) of node \(input.node), which does not exist")
+                }
+            }
+            if let missing = node.controlInputs.first(where: { !nodes.indices.contains($0) }) {
+                throw .invalidArgument("Node '\(node.name)' waits for node \(missing), which does not exist")
+            }
+        }
+    }
+
     /// `base`, or `base_1`, `base_2`… if a node has that name.
     public func uniqueName(_ base: String) -> String {
         guard index[base] != nil else { return base }
@@ -73,7 +93,7 @@ public struct Graph: Sendable {
     /// The given nodes and all nodes that they depend on, through data and control edges: for each node ID whether it is one of
     /// them.
     /// - Complexity: O(nodes + edges).
-    public func ancestors(of roots: some Sequence<NodeID>) -> [Bool] {
+    package func ancestors(of roots: some Sequence<NodeID>) -> [Bool] {
         var reached = [Bool](repeating: false, count: nodes.count)
         var stack = Array(roots)
         for root in stack { reached[root] = true }

@@ -27,9 +27,15 @@ public final class GraphBuilder: @unchecked Sendable {  // used by one thread at
         self.registry = registry
         built = Graph()
     }
-    /// A builder that adds to an existing graph. It infers the shapes of the graph's nodes.
+    /// A builder that adds to an existing graph. It infers the shapes of the graph's nodes. If an edge of the graph comes from an
+    /// output that does not exist, the builder is empty and has that error.
     public init(extending graph: Graph, registry: OpRegistry) {
         self.registry = registry
+        built = Graph()
+        do throws(Status) { try graph.validate() } catch {
+            failure = error
+            return
+        }
         built = graph
         for id in graph.nodes.indices { infer(id) }
     }
@@ -72,8 +78,29 @@ public final class GraphBuilder: @unchecked Sendable {  // used by one thread at
     /// Keeps `status` if it is the first error.
     public func record(_ status: Status) { if failure == nil { failure = status } }
 
-    /// The node of this ID.
-    public func node(_ id: NodeID) -> Node { built.nodes[id] }
+    /// The node of this ID, which must exist.
+    package func node(_ id: NodeID) -> Node { built.nodes[id] }
+    /// The output at this endpoint, for example of a collection; nil if there is none.
+    public func output(at endpoint: Endpoint) -> Output? { exists(endpoint) ? Output(self, endpoint) : nil }
+    private func exists(_ endpoint: Endpoint) -> Bool {
+        built.nodes.indices.contains(endpoint.node) && built.nodes[endpoint.node].outputTypes.indices.contains(endpoint.index)
+    }
+    /// An error if an output does not exist or belongs to another graph; otherwise nil. After the first error, nodes that could
+    /// not be built have no outputs, so that the substitutes for these are accepted.
+    /// - Parameter use: names what the output is used for.
+    func missing(_ output: Output, _ use: String) -> Status? {
+        guard output.builder === self else { return .invalidArgument("\(use): \(output.endpoint) belongs to another graph") }
+        guard failure == nil, !exists(output.endpoint) else { return nil }
+        let node = built.nodes[output.endpoint.node]
+        return .invalidArgument("\(use): Node '\(node.name)' has \(node.outputTypes.count) outputs, found index \(output.endpoint.index)")
+    }
+    /// An error if an operation belongs to another graph; otherwise nil.
+    func missing(_ operation: Operation, _ use: String) -> Status? {
+        operation.builder === self
+            ? nil : .invalidArgument("\(use): operation '\(operation.name)' belongs to another graph")
+    }
+    /// An output that stands for one that could not be built, after the error is recorded.
+    func substitute(_ dtype: DType = .float32) -> Output { add("Placeholder", name: "failed", attributes: ["dtype": .type(dtype)])[0] }
     /// The node of this name; nil if there is none.
     public func node(named name: String) -> Node? { built.node(named: name) }
     /// The operation of this name; nil if there is none.
@@ -96,6 +123,7 @@ public final class GraphBuilder: @unchecked Sendable {  // used by one thread at
 
     /// Merges `shape` into the inferred shape of an output. Records an error if they contradict each other.
     public func refineShape(of output: Output, _ shape: PartialShape) {
+        if let status = missing(output, "refineShape") { return record(status) }
         guard shapes[output.endpoint.node].indices.contains(output.endpoint.index) else { return }
         do {
             shapes[output.endpoint.node][output.endpoint.index] = try output.shape.merging(shape)
@@ -105,13 +133,19 @@ public final class GraphBuilder: @unchecked Sendable {  // used by one thread at
 
     /// Replaces input `index` of an existing node, for example to close a loop.
     public func replaceInput(_ index: Int, of operation: Operation, with output: Output) {
+        if let status = missing(operation, "replaceInput") ?? missing(output, "replaceInput") { return record(status) }
         guard built.nodes[operation.id].inputs.indices.contains(index) else {
-            return record(.internalError("Node '\(operation.name)' has no input \(index)"))
+            return record(.invalidArgument("Node '\(operation.name)' has no input \(index)"))
+        }
+        let (expected, found) = (built.nodes[operation.id].inputTypes[index], portType(output.endpoint))
+        guard expected.dtype == found.dtype, found.isReference || !expected.isReference else {
+            return record(.invalidArgument("Input \(index) of node '\(operation.name)' must be \(expected), found \(found) ('\(output.name)')"))
         }
         built.nodes[operation.id].inputs[index] = output.endpoint
     }
     /// Adds a control edge from `control` to `operation`, unless there is one.
     public func addControl(_ control: Operation, to operation: Operation) {
+        if let status = missing(control, "addControl") ?? missing(operation, "addControl") { return record(status) }
         if !built.nodes[operation.id].controlInputs.contains(control.id) {
             built.nodes[operation.id].controlInputs.append(control.id)
         }
@@ -143,9 +177,8 @@ public final class GraphBuilder: @unchecked Sendable {  // used by one thread at
         _ opName: String, _ inputs: [Output], _ name: String?, _ attributes: Attributes, _ controls: [Operation], _ device: String?
     ) throws -> NodeID {
         let op = try registry[opName] ?? built.library.op(opName) ?? registry.require(opName)
-        if let stranger = inputs.first(where: { $0.builder !== self }) {
-            throw Status.invalidArgument("\(opName): input \(stranger.endpoint) belongs to another graph")
-        }
+        for input in inputs { if let status = missing(input, opName) { throw status } }
+        for control in controls { if let status = missing(control, opName) { throw status } }
         let types = inputs.map { portType($0.endpoint) }
         let completed = try op.schema.inferring(attributes, from: types, op: opName)
         var node = try Node(name: uniqueName(name ?? opName), op: op, attributes: completed)

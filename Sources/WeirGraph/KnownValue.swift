@@ -16,18 +16,20 @@ public enum KnownValue: Sendable {
         }
     }
 
-    /// The whole value as a tensor of type `dtype`; nil if an element is not known or does not fit the type.
+    /// The whole value as a tensor of type `dtype`; nil if an element is not known or does not fit the type,
+    /// or if there are not as many elements as in the shape.
     func tensor(_ dtype: DType) -> Tensor? {
         switch self {
         case .tensor(let tensor): return tensor.dtype == dtype ? tensor : nil
         case .integers(let values, let shape):
             let known = values.compactMap { $0 }
-            guard known.count == values.count else { return nil }
+            // A user-defined op's known-value function may give another number of integers than its shape has.
+            guard known.count == values.count, shape.elementCount == values.count else { return nil }
             switch dtype {
             case .int32:
                 let narrow = known.compactMap { Int32(exactly: $0) }
-                return narrow.count == known.count ? Tensor(narrow, shape: shape) : nil
-            case .int64: return Tensor(known.map { Int64($0) }, shape: shape)
+                return narrow.count == known.count ? Tensor(narrow, ofShape: shape) : nil
+            case .int64: return Tensor(known.map { Int64($0) }, ofShape: shape)
             default: return nil
             }
         }

@@ -72,7 +72,7 @@ public struct Node: Sendable {
     }
     /// The tensor of a constant whose `value` has the type that its `dtype` says; nil for all other nodes.
     var constantValue: Tensor? {
-        guard op.role == .constant, let value = attributes.tensor("value"), value.dtype == outputTypes[0].dtype else { return nil }
+        guard op.role == .constant, let value = attributes.tensor("value"), value.dtype == outputTypes.first?.dtype else { return nil }
         return value
     }
 }
@@ -125,24 +125,42 @@ extension OpSchema.AttributeSpec {
                 throw .invalidArgument("Value for attr '\(name)' of \(bad) is not in the list of allowed values: \(allowed)")
             }
         }
-        if let allowedStrings, case .string(let text) = value, !allowedStrings.contains(text.description) {
-            throw .invalidArgument(
-                "Value for attr '\(name)' of \"\(text)\" is not in the list of allowed values: \(allowedStrings.joined(separator: ", "))")
-        }
-        if let minimum {
-            switch value {
-            case .int(let number) where number < minimum:
-                throw .invalidArgument("Value for attr '\(name)' of \(number) must be at least minimum \(minimum)")
-            case .types(let list) where list.count < minimum: try tooShort(list.count, minimum)
-            case .ints(let list) where list.count < minimum: try tooShort(list.count, minimum)
-            case .shapes(let list) where list.count < minimum: try tooShort(list.count, minimum)
-            case .strings(let list) where list.count < minimum: try tooShort(list.count, minimum)
-            case .emptyList where minimum > 0: try tooShort(0, minimum)
-            default: break
+        if let allowedStrings {
+            let texts: [ByteString] =
+                switch value {
+                case .string(let text): [text]
+                case .strings(let texts): texts
+                default: []
+                }
+            if let bad = texts.first(where: { !allowedStrings.contains($0.description) }) {
+                throw .invalidArgument(
+                    "Value for attr '\(name)' of \"\(bad)\" is not in the list of allowed values: \(allowedStrings.joined(separator: ", "))")
             }
         }
+        guard let minimum else { return }
+        if case .int(let number) = value, number < minimum {
+            throw .invalidArgument("Value for attr '\(name)' of \(number) must be at least minimum \(minimum)")
+        }
+        if let length = value.listLength, length < minimum {
+            throw .invalidArgument("Length for attr '\(name)' of \(length) must be at least minimum \(minimum)")
+        }
     }
-    private func tooShort(_ count: Int, _ minimum: Int) throws(Status) {
-        throw .invalidArgument("Length for attr '\(name)' of \(count) must be at least minimum \(minimum)")
+}
+
+extension AttributeValue {
+    /// The number of elements of a list; nil for other values.
+    fileprivate var listLength: Int? {
+        switch self {
+        case .strings(let list): list.count
+        case .ints(let list): list.count
+        case .floats(let list): list.count
+        case .bools(let list): list.count
+        case .types(let list): list.count
+        case .shapes(let list): list.count
+        case .tensors(let list): list.count
+        case .functions(let list): list.count
+        case .emptyList: 0
+        case .string, .int, .float, .bool, .type, .shape, .tensor, .function, .placeholder: nil
+        }
     }
 }

@@ -7,8 +7,14 @@ public struct OpRegistry: Sendable {
     /// The variants that its ops make.
     public let variants: VariantDecoders
 
-    /// A registry of these ops, and of the variants that they make. Two ops of one name end the process.
-    public init(_ definitions: [OpDefinition] = [], variants: VariantDecoders = .none) {
+    /// A registry without ops.
+    /// - Parameter variants: the variants that its ops make.
+    public init(variants: VariantDecoders = .none) {
+        self.variants = variants
+        ops = [:]
+    }
+    /// A registry of Weir's own ops, and of the variants that they make. Two ops of one name end the process.
+    package init(_ definitions: [OpDefinition], variants: VariantDecoders = .none) {
         self.variants = variants
         ops = Dictionary(
             definitions.map { ($0.name, $0) },

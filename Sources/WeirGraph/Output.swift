@@ -9,8 +9,8 @@ public struct Output: Sendable {
     /// The node and the output's index.
     public let endpoint: Endpoint
 
-    /// The output at `endpoint` of a builder's graph.
-    public init(_ builder: GraphBuilder, _ endpoint: Endpoint) {
+    /// The output at `endpoint` of a builder's graph, whose node must exist.
+    package init(_ builder: GraphBuilder, _ endpoint: Endpoint) {
         self.builder = builder
         self.endpoint = endpoint
     }
@@ -42,8 +42,8 @@ public struct Operation: Sendable {
     public let builder: GraphBuilder
     /// The node's ID in the graph.
     public let id: NodeID
-    /// The operation of this node.
-    public init(_ builder: GraphBuilder, _ id: NodeID) {
+    /// The operation of this node, which must exist.
+    package init(_ builder: GraphBuilder, _ id: NodeID) {
         self.builder = builder
         self.id = id
     }

@@ -47,9 +47,10 @@ public final class DirectSession: Sendable {
 
     /// Places the graph on the devices.
     /// - Parameter devices: nil makes new devices for this session.
-    /// - Throws: `invalidArgument` when a node cannot be placed; `resourceExhausted` when the system has no threads for
+    /// - Throws: `invalidArgument` when a node cannot be placed or an input does not exist; `resourceExhausted` when the system has no threads for
     ///   simulated GPUs.
     public init(_ graph: Graph, registry: OpRegistry, devices: LocalDevices? = nil, options: RuntimeOptions = RuntimeOptions()) throws {
+        try graph.validate()
         self.registry = registry
         self.options = options
         self.devices = try devices ?? LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0), options: options)
@@ -68,8 +69,9 @@ public final class DirectSession: Sendable {
     public var placedGraph: Graph { state.withLock { $0.placed } }
 
     /// Replaces the graph with a larger one that contains it. Existing plans stay valid.
-    /// - Throws: `invalidArgument` when a new node cannot be placed.
+    /// - Throws: `invalidArgument` when a new node cannot be placed or an input does not exist.
     public func extend(to graph: Graph) throws {
+        try graph.validate()
         let placed = try state.withLock { (state: inout State) throws -> Graph in
             var lowered = try Lowering(registry: registry).run(graph)
             lowered.keepDevices(of: state.placed)
@@ -130,7 +132,7 @@ public final class DirectSession: Sendable {
 
     /// Runs a compiled step and blocks the calling thread until it ends.
     /// - Parameter values: the values of the plan's feeds, in their order.
-    /// - Throws: `invalidArgument` for a value of the wrong type; the status of the step's first failure.
+    /// - Throws: `invalidArgument` for a value of the wrong type or a wrong number of values; the status of the step's first failure.
     public func run(_ plan: Plan, _ values: [Tensor], trace: (any StepTrace)? = nil) throws -> [Tensor] {
         let waiting = BlockingCompletion<[Tensor]>()
         start(plan, values, trace: trace) { waiting.finish($0) }
@@ -147,6 +149,9 @@ public final class DirectSession: Sendable {
         _ plan: Plan, _ values: [Tensor], trace: (any StepTrace)? = nil, cancellation: Cancellation? = nil, timeout: Duration? = nil,
         _ done: @escaping Completion<[Tensor]>
     ) {
+        guard values.count == plan.feedTypes.count else {
+            return done(.failure(.invalidArgument("Expected \(plan.feedTypes.count) values, one for each feed of the plan, found \(values.count)")))
+        }
         for (index, value) in values.enumerated() where value.dtype != plan.feedTypes[index] {
             return done(
                 .failure(

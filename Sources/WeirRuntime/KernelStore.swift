@@ -6,7 +6,7 @@ import WeirGraph
 ///
 /// Two nodes share a kernel if their device, name, op, types, attributes and reachable functions are equal. Kernels that belong
 /// to one graph (sends, receives, calls) are not shared.
-public final class KernelStore: Sendable {
+package final class KernelStore: Sendable {
     private struct Entry {
         let op: String
         let attributes: Attributes
@@ -25,7 +25,7 @@ public final class KernelStore: Sendable {
     private let scope: FunctionReference?
 
     /// Makes an empty store.
-    public init() {
+    package init() {
         kept = Storage()
         scope = nil
     }

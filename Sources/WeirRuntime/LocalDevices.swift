@@ -9,7 +9,14 @@ public struct LocalDevices: Sendable {
     private let byName: [DeviceName: KernelEnvironment]
 
     /// Makes a set of existing devices. The first must be a CPU. If two have one name, `subscript` finds the first.
-    public init(places: [KernelEnvironment]) {
+    /// - Throws: `invalidArgument` when the first device does not exist or is not in host memory.
+    public init(places: [KernelEnvironment]) throws(Status) {
+        guard let first = places.first, first.device.isHost else {
+            throw .invalidArgument("Expected a CPU as the first device, found \(places.first.map { "\($0.device.name)" } ?? "no device")")
+        }
+        self.init(checked: places)
+    }
+    private init(checked places: [KernelEnvironment]) {
         self.places = places
         byName = Dictionary(places.map { ($0.device.name, $0) }, uniquingKeysWith: { first, _ in first })
     }
@@ -32,7 +39,7 @@ public struct LocalDevices: Sendable {
             return KernelEnvironment(device: gpu, resources: resources(), kernels: SimulatedKernels(gpu: gpu))
         }
         let places = cpus + gpus
-        self.init(places: places)
+        self.init(checked: places)
     }
 
     /// The device with this name; nil if this process has none.
@@ -40,7 +47,7 @@ public struct LocalDevices: Sendable {
     /// The device of fed and fetched tensors: the first CPU.
     public var client: KernelEnvironment { places[0] }
     /// The devices for this task's placer.
-    public var placementDevices: [PlacementDevice] {
+    package var placementDevices: [PlacementDevice] {
         places.map { PlacementDevice(name: $0.device.name, incarnation: $0.device.incarnation, isLocal: true) }
     }
 
@@ -48,7 +55,7 @@ public struct LocalDevices: Sendable {
     /// - Parameter task: the task of the new device names; nil keeps the names.
     public func isolated(as task: DeviceName? = nil) -> LocalDevices {
         LocalDevices(
-            places: places.map { place in
+            checked: places.map { place in
                 let device = task.map { RenamedDevice(place.device, task: $0) as any Device } ?? place.device
                 return KernelEnvironment(
                     device: device, resources: ResourceTable(defaultContainer: (task ?? place.device.name).job ?? "localhost"), pool: place.pool,
@@ -58,7 +65,7 @@ public struct LocalDevices: Sendable {
     /// The same devices and resources, with the device names of `task`.
     public func renamed(as task: DeviceName) -> LocalDevices {
         LocalDevices(
-            places: places.map {
+            checked: places.map {
                 KernelEnvironment(device: RenamedDevice($0.device, task: task), resources: $0.resources, pool: $0.pool, kernels: $0.kernels)
             })
     }

@@ -1,19 +1,19 @@
-public import WeirGraph
-public import WeirTensor
+package import WeirGraph
+package import WeirTensor
 import Synchronization
 
 /// A placed graph on the devices of this process, ready to run, with one executor for each device.
-public final class LocalGraph: Sendable {
+package final class LocalGraph: Sendable {
     /// The partition of one device.
-    public struct Part: Sendable {
+    package struct Part: Sendable {
         /// The device that runs the partition.
-        public let device: DeviceName
+        package let device: DeviceName
         /// The placed partition, before optimization.
-        public let graph: Graph
+        package let graph: Graph
         let executor: Executor
     }
     /// The partitions, one for each device that has nodes.
-    public let parts: [Part]
+    package let parts: [Part]
     /// The functions that the graph calls. Nil for the body of a function, which uses those of the calling graph.
     let functions: ProcessFunctionLibraryRuntime?
     private let callsFunctions: Bool
@@ -22,7 +22,7 @@ public final class LocalGraph: Sendable {
     ///
     /// - Throws: `notFound` when a node's device has no kernel for it; the errors of kernels that reject their attributes;
     ///   `invalidArgument` when two arguments or two results have the same index.
-    public convenience init(
+    package convenience init(
         _ graph: Graph, devices: LocalDevices, kernels: KernelStore, registry: OpRegistry, options: ExecutionOptions = ExecutionOptions()
     ) throws {
         try self.init(graph, devices: devices, kernels: kernels, registry: registry, options: options, within: nil)
@@ -123,7 +123,7 @@ public final class LocalGraph: Sendable {
 
     /// Runs one step on all devices concurrently. Part of it runs on the calling thread. `done` is called once, from any
     /// thread.
-    public func run(_ step: StepContext, call: CallFrame? = nil, _ done: @escaping Completion<Void>) {
+    package func run(_ step: StepContext, call: CallFrame? = nil, _ done: @escaping Completion<Void>) {
         guard !parts.isEmpty else { return done(.success(())) }
         var done = done
         // Keeps the compiled functions alive until the step ends.

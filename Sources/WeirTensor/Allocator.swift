@@ -30,6 +30,8 @@ public final class HostAllocator: Allocator {
 
     /// Blocks of at least this many bytes are kept here, smaller ones in `BlockCache`.
     static let cachedSize = 64 << 10
+    /// The size from which no machine has a block. Smaller sizes can be rounded up without overflow.
+    static let maximumSize = 1 << 56
     /// The most bytes kept for reuse: an eighth of the machine's memory. Blocks freed beyond it go back to the system.
     static let cacheLimit = min(2 << 30, max(64 << 20, sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE)) / 8))
 
@@ -53,6 +55,9 @@ public final class HostAllocator: Allocator {
     /// Returns a block that was kept for reuse, or new memory.
     /// - Throws: `resourceExhausted` when the machine or the limit of the process (`MemoryBudget`) does not allow it.
     public func allocate(_ byteCount: Int) throws(Status) -> UnsafeMutableRawPointer {
+        guard (0..<HostAllocator.maximumSize).contains(byteCount) else {
+            throw .resourceExhausted("Out of memory: \(byteCount) bytes for a tensor")
+        }
         let size = HostAllocator.sizeClass(byteCount)
         if size < HostAllocator.cachedSize {
             if let kept = BlockCache.take(size) { return kept }
@@ -92,7 +97,8 @@ public final class HostAllocator: Allocator {
     /// Calls `body` with scratch memory of `byteCount` bytes, which is valid until `body` returns. For loops that need more than
     /// the 1 KB that `withUnsafeTemporaryAllocation` takes from the stack. Ends the process when the memory is not available, so
     /// use it for small sizes only; `allocate` sizes that grow with the input.
-    public func withScratch<R>(_ byteCount: Int, _ body: (UnsafeMutableRawPointer) throws -> R) rethrows -> R {
+    @usableFromInline
+    package func withScratch<R>(_ byteCount: Int, _ body: (UnsafeMutableRawPointer) throws -> R) rethrows -> R {
         guard let memory = try? allocate(byteCount) else { fatalError("out of memory: \(byteCount) bytes") }
         defer { deallocate(memory, byteCount) }
         return try body(memory)
@@ -104,13 +110,26 @@ public final class HostAllocator: Allocator {
         init(_ pointer: UnsafeMutableRawPointer?) { self.pointer = pointer }
     }
 
-    /// Frees the large blocks that are kept for reuse. Blocks that threads keep in `BlockCache` stay.
+    #if canImport(Glibc)
+        /// `malloc_trim`, which the module of the C library does not declare.
+        private static let trimLibrary = dlsym(nil, "malloc_trim").map { unsafeBitCast($0, to: (@convention(c) (Int) -> Int32).self) }
+    #endif
+
+    /// Frees the blocks that are kept for reuse, and returns free memory to the system. The small blocks of other threads are
+    /// freed only while these threads are parked (`BlockCache.park`). Takes milliseconds.
     public func trim() {
         let state = guarded.withLock { state -> Guarded in
             defer { state = Guarded() }
             return state
         }
         for block in state.cache.blocks.values.joined() { free(block) }
+        BlockCache.trim()
+        // Freed memory still counts as used by the process while the C library keeps it.
+        #if canImport(Glibc)
+            _ = HostAllocator.trimLibrary?(0)
+        #elseif canImport(Darwin)
+            malloc_zone_pressure_relief(nil, 0)
+        #endif
     }
 
     /// Always 0: host memory is not counted, because an atomic operation for each tensor would cost too much.
@@ -142,10 +161,16 @@ public final class CountingAllocator: Allocator {
         guard now <= limit ?? .max else {
             used.wrappingSubtract(byteCount, ordering: .relaxed)
             throw .resourceExhausted(
-                "OOM when allocating \(byteCount) bytes on \(name): \(now - byteCount) of \(limit ?? 0) bytes are in use")
+                "OOM when allocating \(byteCount) bytes on \(name): \(now &- byteCount) of \(limit ?? 0) bytes are in use")
         }
-        _ = peak.max(now, ordering: .relaxed)
-        return try HostAllocator.shared.allocate(byteCount)
+        do {
+            let block = try HostAllocator.shared.allocate(byteCount)
+            _ = peak.max(now, ordering: .relaxed)
+            return block
+        } catch {
+            used.wrappingSubtract(byteCount, ordering: .relaxed)
+            throw error
+        }
     }
     /// Frees a block and subtracts it from `bytesInUse`.
     public func deallocate(_ pointer: UnsafeMutableRawPointer, _ byteCount: Int) {

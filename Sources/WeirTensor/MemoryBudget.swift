@@ -17,8 +17,8 @@ public enum MemoryBudget {
     private static let taken = Atomic<Int>(0)
     private static let limit = Atomic<Int>(.max)
 
-    /// Limits the memory of the whole process, in bytes.
-    public static func setLimit(_ byteCount: Int) { limit.store(byteCount, ordering: .relaxed) }
+    /// Limits the memory of the whole process, in bytes. A negative limit counts as 0.
+    public static func setLimit(_ byteCount: Int) { limit.store(max(0, byteCount), ordering: .relaxed) }
 
     /// Announces that the process is about to allocate `byteCount` more bytes.
     /// - Throws: `resourceExhausted` when they would exceed the process's limit, or leave less than a reserve for the machine.

@@ -21,8 +21,10 @@ public struct PartialShape: Sendable, Hashable {
     }
     /// Makes a fully known shape.
     public init(_ shape: Shape) { dimensions = shape.dimensions }
-    /// A shape of known rank with unknown dimensions.
-    public static func ofRank(_ rank: Int) -> PartialShape { PartialShape([Int?](repeating: nil, count: rank)) }
+    /// A shape of known rank with unknown dimensions; of unknown rank when no tensor has this rank.
+    public static func ofRank(_ rank: Int) -> PartialShape {
+        (0...Shape.maximumRank).contains(rank) ? PartialShape([Int?](repeating: nil, count: rank)) : .unknown
+    }
     /// A shape of rank 1.
     public static func vector(_ count: Int?) -> PartialShape { PartialShape([count]) }
     /// A shape of rank 2.
@@ -99,10 +101,10 @@ public struct PartialShape: Sendable, Hashable {
         return PartialShape(result)
     }
 
-    /// Without the first `count` dimensions.
-    public func dropFirst(_ count: Int = 1) -> PartialShape { PartialShape(dimensions.map { Array($0.dropFirst(count)) }) }
-    /// Without the last `count` dimensions.
-    public func dropLast(_ count: Int = 1) -> PartialShape { PartialShape(dimensions.map { Array($0.dropLast(count)) }) }
+    /// Without the first `count` dimensions; the shape itself when `count` is negative.
+    public func dropFirst(_ count: Int = 1) -> PartialShape { PartialShape(dimensions.map { Array($0.dropFirst(max(0, count))) }) }
+    /// Without the last `count` dimensions; the shape itself when `count` is negative.
+    public func dropLast(_ count: Int = 1) -> PartialShape { PartialShape(dimensions.map { Array($0.dropLast(max(0, count))) }) }
     /// The dimensions of this shape followed by those of another; unknown when either rank is unknown.
     public func concatenating(_ other: PartialShape) -> PartialShape {
         guard let dimensions, let others = other.dimensions else { return .unknown }

@@ -103,7 +103,7 @@ public struct Shape: Sendable {
     }
 
     /// Dimension `index`, which must be in `0..<rank`.
-    @inlinable public subscript(index: Int) -> Int {
+    @inlinable package subscript(index: Int) -> Int {
         get {
             if let overflow { return overflow[index] }
             return withUnsafeBytes(of: inline) { $0.load(fromByteOffset: index &* 8, as: Int.self) }
@@ -125,32 +125,32 @@ public struct Shape: Sendable {
     }
 
     /// The product of the dimensions in `range`. For a tensor's shape it never overflows.
-    @inlinable public func count(_ range: some RangeExpression<Int>) -> Int {
+    @inlinable package func count(_ range: some RangeExpression<Int>) -> Int {
         var product = 1
         for index in range.relative(to: 0..<rank) { product &*= self[index] }
         return product
     }
 
     /// With dimension `index` replaced. `index` must be in `0..<rank`.
-    public func replacing(_ index: Int, with dimension: Int) -> Shape {
+    package func replacing(_ index: Int, with dimension: Int) -> Shape {
         var dimensions = self.dimensions
         dimensions[index] = dimension
         return Shape(dimensions)
     }
     /// Without dimension `index`. `index` must be in `0..<rank`.
-    public func removing(_ index: Int) -> Shape {
+    package func removing(_ index: Int) -> Shape {
         var dimensions = self.dimensions
         dimensions.remove(at: index)
         return Shape(dimensions)
     }
     /// With a dimension inserted at `index`, which must be in `0...rank`.
-    public func inserting(_ dimension: Int, at index: Int) -> Shape {
+    package func inserting(_ dimension: Int, at index: Int) -> Shape {
         var dimensions = self.dimensions
         dimensions.insert(dimension, at: index)
         return Shape(dimensions)
     }
-    /// Without the first `count` dimensions.
-    public func dropFirst(_ count: Int = 1) -> Shape { Shape(dimensions.dropFirst(count)) }
+    /// Without the first `count` dimensions; the shape itself when `count` is negative.
+    public func dropFirst(_ count: Int = 1) -> Shape { Shape(dimensions.dropFirst(max(0, count))) }
     /// The dimensions of `a` followed by those of `b`.
     public static func + (a: Shape, b: Shape) -> Shape { Shape(a.dimensions + b.dimensions) }
 }

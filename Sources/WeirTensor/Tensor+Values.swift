@@ -1,11 +1,23 @@
 extension Tensor {
     /// Makes a scalar in host memory.
     public init<E: TensorElement>(_ value: E) {
-        self.init([value], shape: .scalar)
+        self.init([value], ofShape: .scalar)
     }
-    /// Makes a tensor from elements: a vector, or of the given shape, which must have as many elements.
-    public init<E: TensorElement>(_ values: [E], shape: Shape? = nil) {
-        let shape = shape ?? Shape(values.count)
+    /// Makes a vector of these elements in host memory. Without memory for it the process ends.
+    public init<E: TensorElement>(_ values: [E]) { self.init(values, ofShape: Shape(values.count)) }
+    /// Makes a tensor of this shape from its elements in row-major order.
+    /// - Throws: `invalidArgument` when the shape has another number of elements; `resourceExhausted` when the memory is not
+    ///   available.
+    public init<E: TensorElement>(_ values: [E], shape: Shape) throws(Status) {
+        guard shape.elementCount == values.count else {
+            throw .invalidArgument("Expected \(shape.elementCount) values for a tensor of shape \(shape), found \(values.count)")
+        }
+        let tensor = try Tensor(E.dtype, shape)
+        values.withUnsafeBufferPointer { _ = tensor.mutableElements(E.self).update(fromContentsOf: $0) }
+        self = tensor
+    }
+    /// Makes a tensor of a shape that is known to have as many elements.
+    package init<E: TensorElement>(_ values: [E], ofShape shape: Shape) {
         precondition(shape.elementCount == values.count, "\(values.count) values for shape \(shape)")
         // A literal is small. Without memory for it the process cannot continue.
         guard let tensor = try? Tensor(E.dtype, shape) else { fatalError("out of memory for \(shape)") }
@@ -77,12 +89,12 @@ extension Tensor: CustomStringConvertible {
 
     /// The first `limit` elements as text, separated by spaces.
     public func summary(_ limit: Int) -> String {
-        let shown = (0..<min(limit, elementCount)).map { element($0) }
+        let shown = (0..<max(0, min(limit, elementCount))).map { element($0) }
         return shown.joined(separator: " ") + (elementCount > limit ? "..." : "")
     }
 
-    /// Element `index` as text.
-    public func element(_ index: Int) -> String {
+    /// Element `index`, which must be in `0..<elementCount`, as text.
+    package func element(_ index: Int) -> String {
         func at<E>(_ type: E.Type) -> E { elements(E.self)[index] }
         switch dtype {
         case .float32: return "\(at(Float.self))"

@@ -32,18 +32,33 @@ public struct Tensor: @unchecked Sendable {
     /// The size of the elements in memory, in bytes.
     @inlinable public var byteCount: Int { elementCount * dtype.byteCount }
     /// Dimension `index`, which must be in `0..<rank`.
-    @inlinable public func dimension(_ index: Int) -> Int { storage.header.shape[index] }
+    @inlinable package func dimension(_ index: Int) -> Int { storage.header.shape[index] }
 
     /// The elements for reading, in row-major order. `E` must be the Swift type of the dtype or, for bitwise types, any type of
     /// the same size. The buffer is valid only while the tensor is alive.
-    @inlinable public func elements<E>(_ type: E.Type = E.self) -> UnsafeBufferPointer<E> {
+    @inlinable package func elements<E>(_ type: E.Type = E.self) -> UnsafeBufferPointer<E> {
         precondition(dtype.holds(E.self))
         return UnsafeBufferPointer(start: storage.header.base.assumingMemoryBound(to: E.self), count: elementCount)
     }
     /// The elements for writing. Only the code that made the tensor may write, and only before it shares the tensor.
-    @inlinable public func mutableElements<E>(_ type: E.Type = E.self) -> UnsafeMutableBufferPointer<E> {
+    @inlinable package func mutableElements<E>(_ type: E.Type = E.self) -> UnsafeMutableBufferPointer<E> {
         precondition(dtype.holds(E.self))
         return UnsafeMutableBufferPointer(start: storage.header.base.assumingMemoryBound(to: E.self), count: elementCount)
+    }
+    /// Calls `body` with the elements in row-major order, without a copy. The buffer is valid until `body` returns.
+    /// - Throws: `invalidArgument` when the tensor has another dtype; what `body` throws.
+    public func withElements<E: TensorElement, R>(of type: E.Type, _ body: (UnsafeBufferPointer<E>) throws -> R) throws -> R {
+        guard dtype == E.dtype else { throw Status.invalidArgument("Expected a tensor of \(E.dtype), found \(dtype)") }
+        defer { withExtendedLifetime(self) {} }
+        return try body(elements(E.self))
+    }
+    /// Calls `body` with the elements for writing. Only the code that made the tensor may write, and only before it shares the
+    /// tensor. The buffer is valid until `body` returns.
+    /// - Throws: `invalidArgument` when the tensor has another dtype; what `body` throws.
+    public func withMutableElements<E: TensorElement, R>(of type: E.Type, _ body: (UnsafeMutableBufferPointer<E>) throws -> R) throws -> R {
+        guard dtype == E.dtype else { throw Status.invalidArgument("Expected a tensor of \(E.dtype), found \(dtype)") }
+        defer { withExtendedLifetime(self) {} }
+        return try body(mutableElements(E.self))
     }
     /// The elements of a bitwise type as bytes, for reading.
     @inlinable public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: storage.header.base, count: byteCount) }
@@ -64,23 +79,23 @@ public struct Tensor: @unchecked Sendable {
     public func sharesMemory(with other: Tensor) -> Bool { storage.header.base == other.storage.header.base }
 
     /// The same elements with another shape, which must have as many elements. No copy.
-    public func reshaped(_ shape: Shape) -> Tensor {
+    package func reshaped(_ shape: Shape) -> Tensor {
         precondition(shape.elementCount == elementCount)
         return view(offset: 0, shape, dtype)
     }
     /// Rows `range` along the first dimension, which must lie in `0..<dimension(0)`. No copy.
-    public func rows(_ range: Range<Int>) -> Tensor {
+    package func rows(_ range: Range<Int>) -> Tensor {
         precondition(rank > 0 && range.lowerBound >= 0 && range.upperBound <= dimension(0))
         let rowCount = shape.count(1...)
         return view(offset: range.lowerBound * rowCount * dtype.byteCount, shape.replacing(0, with: range.count), dtype)
     }
     /// Row `index` along the first dimension, with that dimension removed. No copy.
-    public func row(_ index: Int) -> Tensor {
+    package func row(_ index: Int) -> Tensor {
         let slice = rows(index..<index + 1)
         return slice.reshaped(shape.dropFirst())
     }
     /// The same bytes as another bitwise type. `shape` must have as many bytes. No copy.
-    public func bitcast(to dtype: DType, _ shape: Shape) -> Tensor {
+    package func bitcast(to dtype: DType, _ shape: Shape) -> Tensor {
         precondition(shape.elementCount * dtype.byteCount == byteCount && dtype.isBitwise && self.dtype.isBitwise)
         return view(offset: 0, shape, dtype)
     }
@@ -91,7 +106,7 @@ public struct Tensor: @unchecked Sendable {
     }
 
     /// Makes a tensor of a bitwise type over memory that it does not own. `owner` keeps the memory alive.
-    public init(_ dtype: DType, _ shape: Shape, over base: UnsafeMutableRawPointer, keeping owner: AnyObject) {
+    package init(_ dtype: DType, _ shape: Shape, over base: UnsafeMutableRawPointer, keeping owner: AnyObject) {
         precondition(dtype.isBitwise)
         storage = .wrap(base, dtype, shape, .foreign(owner))
     }
@@ -127,7 +142,7 @@ public struct Tensor: @unchecked Sendable {
         return copy
     }
     /// Copies the elements of another tensor into this one. Dtype and element count must be equal.
-    public func copyElements(from other: Tensor) {
+    package func copyElements(from other: Tensor) {
         precondition(other.dtype == dtype && other.elementCount == elementCount)
         switch dtype {
         case .string: _ = mutableElements(ByteString.self).update(fromContentsOf: other.elements(ByteString.self))

@@ -19,8 +19,10 @@ public struct VariantSize: Sendable, Equatable {
         for tensor in tensors where tensor.dtype == .variant {
             for case let value? in tensor.elements(Variant.self).lazy.map(\.value) {
                 let extent = value.extent
-                depth = max(depth, extent.depth + 1)
-                tensorCount = min(tensorCount + extent.tensorCount, VariantSize.maximumTensorCount + 1)
+                // Clamped before the addition: a user's type may give any numbers.
+                depth = max(depth, min(extent.depth, VariantSize.maximumDepth) + 1)
+                let most = VariantSize.maximumTensorCount + 1
+                tensorCount = min(min(tensorCount, most) + min(max(0, extent.tensorCount), most), most)
             }
         }
     }

@@ -45,7 +45,7 @@ public enum NumericGradient {
                     var values = base
                     values[element] += by
                     var all = inputs
-                    all[index] = Tensor(values, shape: inputs[index].shape)
+                    all[index] = Tensor(values, ofShape: inputs[index].shape)
                     return try run(all, sum).scalar(of: Double.self)
                 }
                 numeric.append((try shifted(step) - shifted(-step)) / (2 * step))

@@ -44,10 +44,11 @@ public final class TestCluster: Sendable {
         return started
     }
 
-    /// The server of a task, which must exist.
-    public func server(_ job: String, _ task: Int = 0) -> Server {
+    /// The server of a task.
+    /// - Throws: `notFound` when the cluster has no such task.
+    public func server(_ job: String, _ task: Int = 0) throws(Status) -> Server {
         guard let found = servers.first(where: { $0.task.job == job && $0.task.task == task }) else {
-            preconditionFailure("no task \(task) of job \(job) in \(spec.json)")
+            throw .notFound("Task \(task) of job '\(job)' is not in the cluster \(spec.json)")
         }
         return found
     }

@@ -58,7 +58,10 @@ public final class ReplicaDeviceSetter: Sendable {
             case .bytes:
                 task = load.bytes.indices.min { load.bytes[$0] < load.bytes[$1] } ?? 0
                 let count = node.attributes.shape("shape")?.elementCount ?? 0
-                load.bytes[task] += max(1, count * (node.attributes.type("dtype")?.byteCount ?? 4))
+                // A graph may declare more variables than memory could hold, so the sum saturates.
+                let (bytes, isTooLarge) = count.multipliedReportingOverflow(by: node.attributes.type("dtype")?.byteCount ?? 4)
+                let (sum, overflow) = load.bytes[task].addingReportingOverflow(max(1, bytes))
+                load.bytes[task] = isTooLarge || overflow ? .max : sum
             }
             return "/job:\(job)/task:\(task)"
         }

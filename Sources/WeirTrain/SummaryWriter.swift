@@ -1,32 +1,67 @@
 import Synchronization
-import WeirTensor
+public import WeirTensor
 import WeirWire
 
 /// Writes scalars to an event file for TensorBoard. The file is created in `directory`.
 public final class SummaryWriter: Sendable {
     private struct Guarded: @unchecked Sendable {  // the file is used only under the lock
         var file: EventFile?
+        /// The first failed write. The file may end within a record, so nothing is appended after it.
+        var failure: Status?
+
+        /// - Throws: the first failure; `failedPrecondition` when the file is closed.
+        func open() throws(Status) -> EventFile {
+            if let failure { throw failure }
+            guard let file else { throw .failedPrecondition("The event file is closed") }
+            return file
+        }
     }
     private let guarded: Mutex<Guarded>
 
     /// Creates the event file, and the directory if needed.
     /// - Throws: the status of the system's error.
-    public init(directory: String) throws {
+    public init(directory: String) throws(Status) {
         guarded = Mutex(Guarded(file: try EventFile(in: directory)))
     }
 
-    /// Adds a point to a curve. Errors of the write are ignored.
-    public func scalar(_ tag: String, _ value: Double, step: Int) {
-        let event = Event(step: Int64(step), .summary(Summary([.init(tag, .scalar(Float(value)))])))
-        guarded.withLock { state in try? state.file?.append(event) }
+    /// Appends to an existing file, which may be a device, without a version event.
+    init(appendingTo path: String) throws(Status) {
+        guarded = Mutex(Guarded(file: EventFile(try RecordWriter(path, .append))))
     }
 
-    /// Writes the buffered events and closes the file.
-    /// - Throws: the status of the system's error.
-    public func close() throws {
-        try guarded.withLock { (state: inout Guarded) throws in
-            try state.file?.close()
+    /// Adds a point to a curve. Events are buffered, so a full disk may show only in a later call or in `close`.
+    /// - Throws: the status of the system's error. Later calls throw it again, because readers cannot read past a damaged event.
+    ///   `failedPrecondition` after `close`.
+    public func scalar(_ tag: String, _ value: Double, step: Int) throws(Status) {
+        let event = Event(step: Int64(step), .summary(Summary([.init(tag, .scalar(Float(value)))])))
+        try use { (file) throws(Status) in try file.append(event) }
+    }
+
+    /// Writes the buffered events to the system, so that readers see them.
+    /// - Throws: as `scalar`.
+    public func flush() throws(Status) {
+        try use { (file) throws(Status) in try file.flush() }
+    }
+
+    /// Writes the buffered events and closes the file. A second call does nothing.
+    /// - Throws: the first failure of a write, or the status of the system's error.
+    public func close() throws(Status) {
+        let closed = guarded.withLock { state -> Result<Void, Status> in
+            guard let file = state.file else { return .success(()) }
             state.file = nil
+            let closed = Result { () throws(Status) in try file.close() }
+            return state.failure.map { .failure($0) } ?? closed
         }
+        try closed.get()
+    }
+
+    /// Calls `body` with the open file, and keeps its first failure.
+    private func use(_ body: (EventFile) throws(Status) -> Void) throws(Status) {
+        let result = guarded.withLock { state -> Result<Void, Status> in
+            let result = Result { () throws(Status) in try body(try state.open()) }
+            if case .failure(let status) = result, state.file != nil, state.failure == nil { state.failure = status }
+            return result
+        }
+        try result.get()
     }
 }

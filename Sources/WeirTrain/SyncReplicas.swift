@@ -36,6 +36,10 @@ public struct SyncReplicas: Sendable {
         required: Int, workerCount: Int, workerName: String
     ) {
         self.globalStep = globalStep
+        let counts = 1...Int(Int32.max)
+        if !counts.contains(required) || !counts.contains(workerCount) {
+            builder.record(.invalidArgument("Expected at least 1 gradient for an update and 1 worker, found \(required) and \(workerCount)"))
+        }
         let localStep = builder.colocate(with: globalStep.handle.operation) {
             builder.variable("sync/local_step/\(workerName)") { builder.scalar(0, .int64) }
         }
@@ -84,7 +88,7 @@ public struct SyncReplicas: Sendable {
             }
             let chiefStep = builder.controlDependencies([update.operation]) {
                 let step = globalStep.read()
-                let count = builder.constant(Tensor([Int32(workerCount)]))
+                let count = builder.constant(Tensor([Int32(clamping: workerCount)]))
                 let many = builder.add("Fill", [count, step])[0]
                 return builder.add("QueueEnqueueManyV2", [tokens, many], attributes: ["Tcomponents": .types([.int64])])
             }

@@ -45,24 +45,7 @@ public struct Trainer: Sendable {
     /// - Throws: `invalidArgument` when the options are wrong; the root cause, with the task's name, when a server that training
     ///   needs is lost.
     public func run() async throws -> TrainingReport {
-        guard options.stepCount > 0, options.batchSize > 0 else {
-            throw Status.invalidArgument("steps and batch size must be at least 1, found \(options.stepCount) and \(options.batchSize)")
-        }
-        guard train.rowCount > 0, test.rowCount > 0 else {
-            throw Status.invalidArgument(
-                "Each of \(options.foldCount) folds must have rows, and leave rows to train on; the table has \(options.table.rowCount) rows")
-        }
-        guard options.strategy == .single || !workerTasks.isEmpty else {
-            throw Status.invalidArgument("Strategy '\(options.strategy.rawValue)' needs a job 'worker' with at least one task; the cluster has none")
-        }
-        if let required = options.requiredReplicas, options.strategy == .sync, !(1...workerTasks.count).contains(required) {
-            throw Status.invalidArgument("Gradients required for an update must be between 1 and the \(workerTasks.count) workers, found \(required)")
-        }
-        if parameterServerCount == 0, workerTasks.count > 1, [.sync, .async].contains(options.strategy) {
-            throw Status.invalidArgument(
-                "Strategy '\(options.strategy.rawValue)' with \(workerTasks.count) workers needs a job 'ps' with at least one task, "
-                    + "which holds the variables that they share; the cluster's jobs are \(cluster.jobs.keys.sorted().joined(separator: ", "))")
-        }
+        try check()
         switch options.strategy {
         case .single, .inGraph: return try await runInGraph()
         case .sync, .async: return try await runBetweenGraph(workerTasks)
@@ -70,12 +53,39 @@ public struct Trainer: Sendable {
     }
 
     /// Runs the client of one worker, as one of several processes. The chief, the first worker, initializes the variables.
-    /// Unlike `run()`, it does not check the options.
-    /// - Throws: `invalidArgument` when the job `worker` has no such task; the root cause when a required server is lost.
+    /// - Throws: `invalidArgument` when the options are wrong, when the strategy has one client for all workers, or when the job
+    ///   `worker` has no such task; the root cause when a required server is lost.
     public func run(asWorker task: Int) async throws -> TrainingReport {
+        try check()
+        guard [.sync, .async].contains(options.strategy) else {
+            throw Status.invalidArgument(
+                "Strategy '\(options.strategy.rawValue)' has one client for all workers; expected 'sync' or 'async' to run as worker \(task)")
+        }
         guard workerTasks.contains(task) else {
             throw Status.invalidArgument("Task \(task) is not in job 'worker', whose tasks are \(workerTasks)")
         }
         return try await runBetweenGraph([task])
+    }
+
+    /// Checks the options against the table and the cluster.
+    private func check() throws(Status) {
+        guard options.stepCount > 0, options.batchSize > 0 else {
+            throw .invalidArgument("steps and batch size must be at least 1, found \(options.stepCount) and \(options.batchSize)")
+        }
+        guard train.rowCount > 0, test.rowCount > 0 else {
+            throw .invalidArgument(
+                "Each of \(options.foldCount) folds must have rows, and leave rows to train on; the table has \(options.table.rowCount) rows")
+        }
+        guard options.strategy == .single || !workerTasks.isEmpty else {
+            throw .invalidArgument("Strategy '\(options.strategy.rawValue)' needs a job 'worker' with at least one task; the cluster has none")
+        }
+        if let required = options.requiredReplicas, options.strategy == .sync, !(1...workerTasks.count).contains(required) {
+            throw .invalidArgument("Gradients required for an update must be between 1 and the \(workerTasks.count) workers, found \(required)")
+        }
+        if parameterServerCount == 0, workerTasks.count > 1, [.sync, .async].contains(options.strategy) {
+            throw .invalidArgument(
+                "Strategy '\(options.strategy.rawValue)' with \(workerTasks.count) workers needs a job 'ps' with at least one task, "
+                    + "which holds the variables that they share; the cluster's jobs are \(cluster.jobs.keys.sorted().joined(separator: ", "))")
+        }
     }
 }

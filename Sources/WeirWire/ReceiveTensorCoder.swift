@@ -42,7 +42,7 @@ public struct ReceivedTensor: Sendable {
 /// Encodes and decodes `RecvTensorResponse`.
 public enum ReceiveTensorCoder {
     /// The tensor that TensorFlow sends when there is no value: for a dead output, and on control edges.
-    public static let empty = Tensor([Float](), shape: [0])
+    public static let empty = Tensor([Float](), ofShape: [0])
 
     /// Encodes a response.
     /// - Parameters:

@@ -28,7 +28,7 @@ private struct GraphRun {
     let costs: Costs
     private let session: DirectSession
     private let plan: DirectSession.Plan
-    private let feed = Tensor((0..<16).map { Float($0) / 8 - 1 }, shape: [4, 4])
+    private let feed = Tensor((0..<16).map { Float($0) / 8 - 1 }, ofShape: [4, 4])
     private let firstValue: Tensor
 
     init(nodeCount: Int) throws {
@@ -67,10 +67,10 @@ private struct GraphRun {
     private static func randomChains(_ builder: GraphBuilder, nodeCount: Int) -> (x: Output, y: Output) {
         var random = SplitMix(seed: 1)
         let x = builder.placeholder(.float32, shape: [4, 4], name: "x")
-        let gate = builder.constant(Tensor((0..<16).map { 0.5 + Float($0) / 15 }, shape: [4, 4]))
+        let gate = builder.constant(Tensor((0..<16).map { 0.5 + Float($0) / 15 }, ofShape: [4, 4]))
         // The matrix is orthogonal, so that products keep their norm, and tanh bounds the growth by additions.
         let turn = builder.constant(
-            Tensor([1, 1, 1, 1, 1, -1, 1, -1, 1, 1, -1, -1, 1, -1, -1, 1].map { Float($0) / 2 }, shape: [4, 4]))
+            Tensor([1, 1, 1, 1, 1, -1, 1, -1, 1, 1, -1, -1, 1, -1, -1, 1].map { Float($0) / 2 }, ofShape: [4, 4]))
         var randomChains = [Output](repeating: x, count: 16)
         // Six nodes are outside of the chains: the three above and three of the sum.
         for _ in 0..<max(nodeCount - 6, 0) {

@@ -8,6 +8,7 @@ final class TrainingReporter: Sendable {
         var lastShown = ContinuousClock.now
         var lastStep = -1
         var fold = 0
+        var hasLostEvents = false
     }
     private let json: Bool
     private let stepCount: Int
@@ -46,8 +47,19 @@ final class TrainingReporter: Sendable {
             }
         case .step(let step):
             let fold = state.withLock { $0.fold }
-            summaries.scalar("fold_\(fold + 1)/loss", Double(step.loss), step: step.step)
+            record("fold_\(fold + 1)/loss", Double(step.loss), step: step.step)
             show(step, fold + 1)
+        }
+    }
+
+    /// Adds a point to a curve of the event file. Reports the first failure: training continues without the file.
+    private func record(_ tag: String, _ value: Double, step: Int) {
+        do { try summaries.scalar(tag, value, step: step) } catch {
+            let isFirst = state.withLock { state in
+                defer { state.hasLostEvents = true }
+                return !state.hasLostEvents
+            }
+            if isFirst { self.event(.notice("the event file is incomplete: \(error.message)")) }
         }
     }
 
@@ -80,10 +92,10 @@ final class TrainingReporter: Sendable {
 
     func finish(_ report: CrossValidationReport) throws {
         for (index, fold) in report.folds.enumerated() {
-            summaries.scalar("fold_\(index + 1)/train_accuracy", fold.trainAccuracy, step: fold.stepCount)
-            summaries.scalar("fold_\(index + 1)/test_accuracy", fold.testAccuracy, step: fold.stepCount)
+            record("fold_\(index + 1)/train_accuracy", fold.trainAccuracy, step: fold.stepCount)
+            record("fold_\(index + 1)/test_accuracy", fold.testAccuracy, step: fold.stepCount)
         }
-        try summaries.close()
+        closeSummaries()
         let curve = "\(directory)/loss.svg"
         try writeFile(curve, LossCurve(points: report.meanLosses).svg)
         let (train, test, rate) = (report.trainAccuracy, report.testAccuracy, SampleStatistics(report.folds.map(\.stepsPerSecond)))
@@ -113,9 +125,16 @@ final class TrainingReporter: Sendable {
         for line in table(rows) { Terminal.line(line) }
     }
 
+    /// Closes the event file. A failure does not hide the report, and is reported once.
+    private func closeSummaries() {
+        do { try summaries.close() } catch {
+            if !state.withLock({ $0.hasLostEvents }) { event(.notice("the event file is incomplete: \(error.message)")) }
+        }
+    }
+
     /// Ends the report after a failure. The recorded events are kept.
     func abandon() {
-        try? summaries.close()
+        closeSummaries()
         if !json, Terminal.isInteractive { Terminal.line("") }
     }
 }

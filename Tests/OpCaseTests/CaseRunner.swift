@@ -132,7 +132,7 @@ extension Tensor {
     /// The tensor with the marks (the keys, such as `{dir}`) replaced in its strings.
     func replacing(_ marks: [String: String]) -> Tensor {
         guard dtype == .string, elements(ByteString.self).contains(where: { $0.bytes.contains(UInt8(ascii: "{")) }) else { return self }
-        return Tensor(elements(ByteString.self).map { $0.replacing(marks) }, shape: shape)
+        return Tensor(elements(ByteString.self).map { $0.replacing(marks) }, ofShape: shape)
     }
 }
 extension ByteString {

@@ -100,12 +100,12 @@ struct CaseReader {
             var elements = try values.map(read)
             if elements.count == 1, shape.elementCount != 1 { elements = [E](repeating: elements[0], count: shape.elementCount) }
             guard elements.count == shape.elementCount else { throw JSON.Mistake(text: "\(elements.count) values for the shape \(shape)") }
-            return Tensor(elements, shape: shape)
+            return Tensor(elements, ofShape: shape)
         }
         func complex<R: BinaryFloatingPoint>(_ make: (R, R) -> some TensorElement) throws -> Tensor {
             let numbers = try values.map { R(try $0.double()) }
             let pairs = stride(from: 0, to: numbers.count, by: 2).map { make(numbers[$0], numbers[$0 + 1]) }
-            return Tensor(pairs.count == 1 ? Array(repeating: pairs[0], count: shape.elementCount) : pairs, shape: shape)
+            return Tensor(pairs.count == 1 ? Array(repeating: pairs[0], count: shape.elementCount) : pairs, ofShape: shape)
         }
         switch dtype {
         case .float32: return try fill { Float(try $0.double()) }

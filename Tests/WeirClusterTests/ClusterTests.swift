@@ -38,6 +38,13 @@ struct ClusterTests {
         }
     }
 
+    @Test("a task that a test cluster does not have is an error", arguments: [("ps", 0), ("worker", 1), ("worker", -1)])
+    func noSuchTask(_ job: String, _ task: Int) async throws {
+        try await TestCluster.with([("worker", 1)]) { cluster in
+            _ = #expect(throws: Status.self) { try cluster.server(job, task) }
+        }
+    }
+
     @Test("large tensors arrive intact", arguments: transports)
     func largeTensors(_ transport: ServerOptions.TensorTransport) async throws {
         try await TestCluster.with([("ps", 1), ("worker", 1)], options: options(transport)) { cluster in
@@ -60,10 +67,10 @@ struct ClusterTests {
     func strings(_ transport: ServerOptions.TensorTransport) async throws {
         try await TestCluster.with([("ps", 1), ("worker", 1)], options: options(transport)) { cluster in
             let b = GraphBuilder(registry: .standard)
-            let text = b.device("/job:ps/task:0") { b.add("Identity", [b.constant(Tensor([ByteString([0, 200]), "weir"], shape: [2]))])[0] }
+            let text = b.device("/job:ps/task:0") { b.add("Identity", [b.constant(Tensor([ByteString([0, 200]), "weir"], ofShape: [2]))])[0] }
             let y = b.device("/job:worker/task:0") { b.add("Identity", [text])[0] }
             let session = try await Session(b.graph(), target: .server(cluster.server("worker")))
-            #expect(try await session.run(y) == Tensor([ByteString([0, 200]), "weir"], shape: [2]))
+            #expect(try await session.run(y) == Tensor([ByteString([0, 200]), "weir"], ofShape: [2]))
             try await session.close()
         }
     }

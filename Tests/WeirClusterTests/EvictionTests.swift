@@ -64,7 +64,7 @@ struct AbandonedTests {
         var options = ServerOptions()
         options.maximumSessions = 3
         try await TestCluster.with([("ps", 1), ("worker", 1)], options: options) { cluster in
-            let server = cluster.server("worker")
+            let server = try cluster.server("worker")
             let (graph, _) = try counter(1)
             // The same servers, as tasks of another job.
             let addresses = cluster.spec.tasks.map(\.address)
@@ -84,7 +84,7 @@ struct AbandonedTests {
     @Test("tasks keep the graphs of the latest steps, and an evicted step is compiled again")
     func fetches() async throws {
         try await TestCluster.with([("worker", 1)]) { cluster in
-            let server = cluster.server("worker")
+            let server = try cluster.server("worker")
             let count = 60
             let (graph, _) = try counter(count)
             let handle = try await server.master.createSession(CreateSession(graph: graph.definition), cancellation: Cancellation())

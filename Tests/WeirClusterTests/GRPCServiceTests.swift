@@ -30,7 +30,7 @@ private func status(of body: () async throws -> some Any) async -> Status? {
             done(.success(RunStepReply(tensors: request.feeds)))
         }
         try await Loopback.with(master: master) { loopback in
-            let feed = NamedTensor("x:0", Tensor([1, 2, 3] as [Float], shape: [3]))
+            let feed = NamedTensor("x:0", Tensor([1, 2, 3] as [Float], ofShape: [3]))
             let reply = try await loopback.runStep(RunStep(session: "s", feeds: [feed], fetches: ["x:0"]))
             #expect(Array(reply.tensors[0].tensor.elements(Float.self)) == [1, 2, 3])
         }
@@ -63,7 +63,7 @@ private func status(of body: () async throws -> some Any) async -> Status? {
             #expect(master.created.withLock { $0.map { $0.graph.nodes.map(\.name) } } == [["n"]])
             let more = GraphDefinition(nodes: [node])
             #expect(try await loopback.master.extendSession("s", graph: more, version: 4) == 5)
-            let partial = RunStep(session: "s", feeds: [NamedTensor("a:0", Tensor([0 as Float], shape: []))])
+            let partial = RunStep(session: "s", feeds: [NamedTensor("a:0", Tensor([0 as Float], ofShape: []))])
             #expect(try await loopback.master.setUpPartialRun(partial) == "a:0")
             let options = CallableOptions(feeds: ["a:0", "b:0"])
             #expect(try await loopback.master.makeCallable("s", options: options, requestID: 0) == 2)
@@ -74,7 +74,7 @@ private func status(of body: () async throws -> some Any) async -> Status? {
 
     @Test func `a callable's fetches keep their places`() async throws {
         try await Loopback.with { loopback in
-            let feeds = [Tensor([1 as Int64], shape: []), Tensor([2 as Int64], shape: [])]
+            let feeds = [Tensor([1 as Int64], ofShape: []), Tensor([2 as Int64], ofShape: [])]
             let reply = try await withCheckedThrowingContinuation { continuation in
                 loopback.master.runCallable(
                     "s", callable: 0, feeds: feeds, requestID: 0, cancellation: Cancellation()
@@ -176,7 +176,7 @@ private func status(of body: () async throws -> some Any) async -> Status? {
             try await loopback.worker.createSession(CreateWorkerSession(session: "s", job: "worker", task: 0))
             let graph = RegisterGraph(session: "s", graph: GraphDefinition(), configuration: SessionConfiguration())
             #expect(try await loopback.worker.registerGraph(graph) == "0000000000000001")
-            let send = NamedTensor("key", Tensor([5 as Int32], shape: []))
+            let send = NamedTensor("key", Tensor([5 as Int32], ofShape: []))
             let reply = try await loopback.runGraph(RunGraph(session: "s", graph: "1", step: 2, sends: [send]))
             #expect(reply.received.map(\.name) == ["key"])
             try await loopback.worker.cleanUpGraph(step: 2)
@@ -209,8 +209,8 @@ private func status(of body: () async throws -> some Any) async -> Status? {
     }
 
     @Test(arguments: [
-        Tensor([10 as Float], shape: []), Tensor([Double](), shape: [0, 3]), Tensor([true, false], shape: [2]),
-        Tensor([ByteString(Array("x".utf8)), ByteString(Array("yz".utf8))], shape: [2]),
+        Tensor([10 as Float], ofShape: []), Tensor([Double](), ofShape: [0, 3]), Tensor([true, false], ofShape: [2]),
+        Tensor([ByteString(Array("x".utf8)), ByteString(Array("yz".utf8))], ofShape: [2]),
     ])
     func `a tensor arrives as it was sent`(tensor: Tensor) async throws {
         let worker = FakeWorker(onReceive: { _, _, done in done(.success(RendezvousItem(tensor))) })
@@ -271,7 +271,7 @@ private func status(of body: () async throws -> some Any) async -> Status? {
                 return waiting.count == count ? waiting : []
             }
             for (key, done) in all.reversed() {
-                done(.success(RendezvousItem(Tensor([Int32(key) ?? -1], shape: []))))
+                done(.success(RendezvousItem(Tensor([Int32(key) ?? -1], ofShape: []))))
             }
         })
         try await Loopback.with(worker: worker) { loopback in

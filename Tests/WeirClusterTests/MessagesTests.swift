@@ -7,7 +7,7 @@ import WeirWire
 @testable import WeirCluster
 
 @Suite struct MessagesTests {
-    private let matrix = Tensor([1, 2, 3, 4] as [Float], shape: [2, 2])
+    private let matrix = Tensor([1, 2, 3, 4] as [Float], ofShape: [2, 2])
 
     // MARK: Master
 
@@ -31,7 +31,7 @@ import WeirWire
     }
 
     @Test func `strings to feed go into tensor_content`() throws {
-        let text = Tensor([ByteString(Array("ab".utf8)), ByteString([])], shape: [2])
+        let text = Tensor([ByteString(Array("ab".utf8)), ByteString([])], ofShape: [2])
         let message = try TFRunStepRequest(RunStep(session: "s", feeds: [NamedTensor("x:0", text)]))
         #expect(Array(message.feed[0].tensor.tensorContent) == [2, 0, 0x61, 0x62])
     }
@@ -43,7 +43,7 @@ import WeirWire
     }
 
     @Test func `fetched tensors come in the order they were asked for`() throws {
-        let other = Tensor([7 as Int32], shape: [])
+        let other = Tensor([7 as Int32], ofShape: [])
         let reply = RunStepReply(tensors: [NamedTensor("b:0", other), NamedTensor("a:0", matrix)])
         let message = try TFRunStepResponse(reply)
         #expect(message.hasMetadata)

@@ -6,8 +6,8 @@ import WeirTesting
 
 @Suite("Gradients against differences")
 struct GradientTests {
-    private let square = Tensor([0.5, -1.2, 0.3, 2.1, -0.7, 1.4, 0.9, -0.4, 1.1] as [Double], shape: [3, 3])
-    private let positive = Tensor([0.5, 1.2, 0.3, 2.1] as [Double], shape: [2, 2])
+    private let square = Tensor([0.5, -1.2, 0.3, 2.1, -0.7, 1.4, 0.9, -0.4, 1.1] as [Double], ofShape: [3, 3])
+    private let positive = Tensor([0.5, 1.2, 0.3, 2.1] as [Double], ofShape: [2, 2])
     private let row = Tensor([0.2, -0.6, 1.3] as [Double])
 
     @Test(

@@ -37,6 +37,13 @@ struct KnownValueTests {
         #expect(value(b.add("Prod", [b.constant(Tensor([Int64.max, 2])), b.constant(Tensor([Int32(0)]))])[0]) == [-2])
     }
 
+    @Test("integers that are not as many as their shape has are not a value")
+    func wrongCount() {
+        let odd = OpDefinition("Odd", "() -> (y: int32)").knownValue { _ in .integers([1, 2], [3]) }
+        let b = GraphBuilder(registry: OpRegistry.standard.adding(odd))
+        #expect(b.constant(b.add("Odd")[0].endpoint) == nil)
+    }
+
     @Test("a value that is used twice by each of many nodes is computed once")
     func sharedInputs() {
         var output = constant(0)

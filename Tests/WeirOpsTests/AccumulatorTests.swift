@@ -134,7 +134,7 @@ import WeirOps
         var shape: [Int64]?
         init(_ indices: [Int64], _ values: [Float], _ width: Int = 2, shape: [Int64]? = nil) {
             self.indices = indices
-            self.values = Tensor(values, shape: [values.count / width, width])
+            self.values = Tensor(values, ofShape: [values.count / width, width])
             self.shape = shape
         }
     }
@@ -159,12 +159,12 @@ import WeirOps
         let gradients = [Rows([0, 2], [1, 2, 3, 4]), Rows([0, 1], [10, 20, 30, 40])]
         #expect(
             try taken([nil, 2], gradients) == [
-                Tensor([0, 1, 2] as [Int64]), Tensor([5.5, 11, 30, 40, 3, 4] as [Float], shape: [3, 2]),
+                Tensor([0, 1, 2] as [Int64]), Tensor([5.5, 11, 30, 40, 3, 4] as [Float], ofShape: [3, 2]),
                 Tensor([-1, 2] as [Int64]),
             ])
         #expect(
             try taken([4, 2], gradients, reduction: "SUM") == [
-                Tensor([0, 1, 2] as [Int64]), Tensor([11, 22, 30, 40, 3, 4] as [Float], shape: [3, 2]),
+                Tensor([0, 1, 2] as [Int64]), Tensor([11, 22, 30, 40, 3, 4] as [Float], ofShape: [3, 2]),
                 Tensor([4, 2] as [Int64]),
             ])
     }

@@ -38,7 +38,7 @@ struct UpdateCase: Sendable, CustomTestStringConvertible {
         let name = reference ? String(op.dropFirst("Resource".count)) : op
         let schema = try #require(s.builder.registry[name]).schema
         func tensor(_ values: [Double], _ shape: Shape) -> Output {
-            s.feed(Tensor(values.map { E(number: $0) }, shape: shape))
+            s.feed(Tensor(values.map { E(number: $0) }, ofShape: shape))
         }
         var variables: [Output] = []
         var inputs: [Output] = []
@@ -131,7 +131,7 @@ struct UpdateCase: Sendable, CustomTestStringConvertible {
         var h = HyperParameters<Float>()
         h.alpha = 1
         let indices = (0..<4000).map { $0 * 37 % 123 }
-        let gradient = Tensor([Float](repeating: 1, count: indices.count * width), shape: [indices.count, width])
+        let gradient = Tensor([Float](repeating: 1, count: indices.count * width), ofShape: [indices.count, width])
         let variable = try Tensor.zeros(.float32, [rows, width])
         let pool = try ComputePool(threadCount: 4)
         UpdateLoop<GradientDescent, Float>([variable], gradient, h).runSparse(indices, width: width, pool)
@@ -222,7 +222,7 @@ struct UpdateCase: Sendable, CustomTestStringConvertible {
             try sparse([2], [2], Tensor([0, 2] as [Int32])) == "Index 2 at offset 1 in indices is out of range")
         #expect(
             try sparse([2], [2], zero) == "grad must be the same size as indices in the first dimension.")
-        #expect(try sparse([2], [2], Tensor([0] as [Int32], shape: [1, 1])) == "indices must be one-dimensional")
+        #expect(try sparse([2], [2], Tensor([0] as [Int32], ofShape: [1, 1])) == "indices must be one-dimensional")
         #expect(try sparse([2, 3], [1, 2], zero) == "var and grad must match in dimension 1")
         #expect(try sparse([], [1], zero) == "var must be at least 1 dimensional")
         #expect(try sparse([2, 3], [1], zero) == "grad must have the same number of dimensions as var")

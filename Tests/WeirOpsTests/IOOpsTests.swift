@@ -40,7 +40,7 @@ private final class Workplace {
     @Test("tensors and slices that SaveV2 writes, RestoreV2 reads")
     func saveAndRestore() throws {
         let place = try Workplace()
-        let ones = Tensor([Float](repeating: 1, count: 4), shape: Shape(2, 2))
+        let ones = Tensor([Float](repeating: 1, count: 4), ofShape: Shape(2, 2))
         let words = Tensor([ByteString("x"), "yz"])
         try place.save("c", [("words", "", words), ("p", "4 2 0,2:-", ones), ("ints", "", Tensor([Int32(1), 2]))])
         #expect(try place.names == ["c.data-00000-of-00001", "c.index"])
@@ -49,7 +49,7 @@ private final class Workplace {
         #expect(data.count == 8 + 16 + 9 && data.prefix(8) == Data([1, 0, 0, 0, 2, 0, 0, 0]))
         #expect(try place.restore("c", "words", .string) == words)
         #expect(try place.restore("c", "ints", .int32, "2 1,1") == Tensor([Int32(2)]))
-        #expect(try place.restore("c", "p", .float32, "4 2 0,1:1,1") == Tensor([Float(1)], shape: Shape(1, 1)))
+        #expect(try place.restore("c", "p", .float32, "4 2 0,1:1,1") == Tensor([Float(1)], ofShape: Shape(1, 1)))
     }
 
     @Test("what cannot be restored is told in TensorFlow's codes and words")
@@ -88,13 +88,13 @@ private final class Workplace {
         let parts = try (0..<2).map { task in
             let inputs = [Tensor(place("c_temp/part")), Tensor(Int32(task)), Tensor(Int32(2))]
             let name = try place.run("ShardedFilename", inputs)[0]
-            let rows = Tensor([Float](repeating: Float(task), count: 2), shape: Shape(1, 2))
+            let rows = Tensor([Float](repeating: Float(task), count: 2), ofShape: Shape(1, 2))
             try place.run("SaveV2", [name, Tensor([ByteString("p")]), Tensor([ByteString("2 2 \(task),1:-")]), rows])
             return try name.scalar(of: ByteString.self)
         }
         try place.run("MergeV2Checkpoints", [Tensor(parts), Tensor(place("c"))])
         #expect(try place.names == ["c.data-00000-of-00002", "c.data-00001-of-00002", "c.index"])
-        #expect(try place.restore("c", "p", .float32) == Tensor([Float(0), 0, 1, 1], shape: Shape(2, 2)))
+        #expect(try place.restore("c", "p", .float32) == Tensor([Float(0), 0, 1, 1], ofShape: Shape(2, 2)))
         let again = try failure { try place.run("MergeV2Checkpoints", [Tensor(parts), Tensor(place("c"))]) }
         #expect(again.code == .invalidArgument)
     }
@@ -161,7 +161,7 @@ private final class Workplace {
     @Test("a tensor survives being serialised; another type than asked for is an invalid argument")
     func serialize() throws {
         let place = try Workplace()
-        let tensor = Tensor([Float(1), 2], shape: Shape(1, 2))
+        let tensor = Tensor([Float(1), 2], ofShape: Shape(1, 2))
         let serialized = try place.run("SerializeTensor", [tensor])
         #expect(try place.run("ParseTensor", serialized, ["out_type": .type(.float32)])[0] == tensor)
         let other = try failure { try place.run("ParseTensor", serialized, ["out_type": .type(.int32)]) }

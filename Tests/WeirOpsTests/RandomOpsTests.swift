@@ -42,20 +42,20 @@ import WeirOps
 
     @Test func `RandomShuffle moves whole rows, of strings too`() throws {
         let rows: [ByteString] = ["a", "b", "c", "d", "e", "f", "g", "h"]
-        let node = try OneNode("RandomShuffle", [Tensor(rows, shape: [4, 2])], seeds)
+        let node = try OneNode("RandomShuffle", [Tensor(rows, ofShape: [4, 2])], seeds)
         #expect(try node.run()[0].array(of: ByteString.self) == ["a", "b", "e", "f", "g", "h", "c", "d"])
         #expect(try node.run()[0].array(of: ByteString.self) == ["c", "d", "g", "h", "e", "f", "a", "b"])
     }
 
     @Test func `RandomShuffle of a scalar and of empty rows is the value itself`() throws {
         #expect(try OneNode("RandomShuffle", [Tensor(Int32(3))], seeds).run()[0] == Tensor(Int32(3)))
-        let empty = Tensor([Float](), shape: [3, 0])
+        let empty = Tensor([Float](), ofShape: [3, 0])
         #expect(try OneNode("RandomShuffle", [empty], seeds).run()[0] == empty)
     }
 
     @Test func `Multinomial draws TensorFlow's classes`() throws {
         let none = -Float.infinity
-        let logits = Tensor([0, 1, 2, none, 1, 3, 0, 0, 0, 0, none, none, none, none, none] as [Float], shape: [3, 5])
+        let logits = Tensor([0, 1, 2, none, 1, 3, 0, 0, 0, 0, none, none, none, none, none] as [Float], ofShape: [3, 5])
         let node = try OneNode("Multinomial", [logits, Tensor(Int32(7))], seeds)
         _ = try node.run()
         let second = try node.run()[0]
@@ -76,7 +76,7 @@ import WeirOps
     func `Multinomial refuses what makes no sense`(
         message: String, logits: Shape, samples: [Int32], samplesShape: Shape
     ) throws {
-        let node = try OneNode("Multinomial", [.zeros(.float32, logits), Tensor(samples, shape: samplesShape)], seeds)
+        let node = try OneNode("Multinomial", [.zeros(.float32, logits), Tensor(samples, ofShape: samplesShape)], seeds)
         #expect(throws: Status.invalidArgument(message)) { try node.run() }
     }
 
@@ -89,7 +89,7 @@ import WeirOps
     func `a shape that is none is refused in TensorFlow's words`(
         message: String, values: [Int32], shape: Shape
     ) throws {
-        let node = try OneNode("RandomUniform", [Tensor(values, shape: shape)], ["dtype": .type(.float32)])
+        let node = try OneNode("RandomUniform", [Tensor(values, ofShape: shape)], ["dtype": .type(.float32)])
         #expect(throws: Status.invalidArgument(message)) { try node.run() }
     }
 
@@ -148,7 +148,7 @@ import WeirOps
     @Test func `StatelessRandomUniformInt gives TensorFlow's integers`() throws {
         let inputs = [Tensor([Int32(2), 3]), seed, Tensor(Int32(-5)), Tensor(Int32(100))]
         let direct = try OneNode("StatelessRandomUniformInt", inputs).run()[0]
-        #expect(direct == Tensor([Int32(75), 12, 62, 32, 63, 57], shape: [2, 3]))
+        #expect(direct == Tensor([Int32(75), 12, 62, 32, 63, 57], ofShape: [2, 3]))
         let state = try OneNode("StatelessRandomGetKeyCounter", [seed]).run()
         let algorithm = try OneNode("StatelessRandomGetAlg", []).run()
         let keyed = try OneNode("StatelessRandomUniformIntV2", [inputs[0]] + state + algorithm + inputs[2...]).run()[0]
@@ -168,10 +168,10 @@ import WeirOps
     }
 
     @Test func `StatelessMultinomial draws TensorFlow's classes`() throws {
-        let logits = Tensor([0, 1, 2, 2, 1, 0].map { BFloat16($0) }, shape: [2, 3])
+        let logits = Tensor([0, 1, 2, 2, 1, 0].map { BFloat16($0) }, ofShape: [2, 3])
         let node = try OneNode(
             "StatelessMultinomial", [logits, Tensor(Int32(6)), seed], ["output_dtype": .type(.int32)])
-        #expect(try node.run()[0] == Tensor([Int32(2), 1, 0, 2, 1, 2, 1, 0, 0, 0, 0, 0], shape: [2, 6]))
+        #expect(try node.run()[0] == Tensor([Int32(2), 1, 0, 2, 1, 2, 1, 0, 0, 0, 0, 0], ofShape: [2, 6]))
     }
 
     @Test func `StatelessRandomGetKeyCounterAlg names Philox`() throws {
@@ -226,7 +226,7 @@ import WeirOps
         let shape = builder.constant(Tensor([Int32(2), -1]))
         let uniform = builder.add("RandomUniform", [shape], attributes: ["dtype": .type(.float32)])[0]
         #expect(uniform.shape == [2, nil])
-        let logits = builder.constant(Tensor([Float](repeating: 0, count: 12), shape: [3, 4]))
+        let logits = builder.constant(Tensor([Float](repeating: 0, count: 12), ofShape: [3, 4]))
         let drawn = builder.add("Multinomial", [logits, builder.constant(Tensor(Int32(5)))])[0]
         #expect(drawn.shape == [3, 5])
         let gamma = builder.add("RandomGamma", [shape, logits])[0]

@@ -39,9 +39,9 @@ extension Output {
 }
 
 @Suite struct ScatterRowsTests {
-    private static let start = Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [3, 2])
+    private static let start = Tensor([1, 2, 3, 4, 5, 6] as [Float], ofShape: [3, 2])
     private static let indices = Tensor([2, 0] as [Int32])
-    private static let updates = Tensor([10, 20, 2, 4] as [Float], shape: [2, 2])
+    private static let updates = Tensor([10, 20, 2, 4] as [Float], ofShape: [2, 2])
 
     @Test(
         arguments: [
@@ -97,8 +97,8 @@ extension Output {
         ] as [(Bool, Shape, [Int32], String)])
     func `indices outside are refused`(reference: Bool, shape: Shape, indices: [Int32], message: String) throws {
         let v = try OneVariable(Tensor([1, 1, 1] as [Float]), reference: reference)
-        let updates = Tensor([Float](repeating: 2, count: shape.elementCount), shape: shape)
-        let status = try failure { _ = try v.after("ScatterAdd", [Tensor(indices, shape: shape), updates]) }
+        let updates = Tensor([Float](repeating: 2, count: shape.elementCount), ofShape: shape)
+        let status = try failure { _ = try v.after("ScatterAdd", [Tensor(indices, ofShape: shape), updates]) }
         #expect(status == .invalidArgument(message))
     }
 
@@ -129,7 +129,7 @@ extension Output {
         var number = SystemRandomNumberGenerator()
         let indices = Tensor((0..<count).map { _ in Int32.random(in: 0..<Int32(rows), using: &number) })
         let updates = Tensor(
-            (0..<count * width).map { _ in Float.random(in: -1...1, using: &number) }, shape: [count, width])
+            (0..<count * width).map { _ in Float.random(in: -1...1, using: &number) }, ofShape: [count, width])
         let start = try Tensor.zeros(.float32, [rows, width])
         let one = try OneVariable(start, reference: true).after("ScatterAdd", [indices, updates])
         let many = try OneVariable(start, reference: true, threads: 4).after("ScatterAdd", [indices, updates])
@@ -141,13 +141,13 @@ extension Output {
     @Test(arguments: [true, false])
     func `slices are picked by several indices`(reference: Bool) throws {
         let v = try OneVariable(.zeros(.float32, [2, 3]), reference: reference)
-        let places = Tensor([0, 1, 1, 2, 0, 1] as [Int32], shape: [3, 2])
+        let places = Tensor([0, 1, 1, 2, 0, 1] as [Int32], ofShape: [3, 2])
         let values = Tensor([1, 2, 4] as [Float])
         #expect(try v.after("ScatterNdAdd", [places, values]).floats == [0, 5, 0, 0, 0, 2])
         #expect(try v.after("ScatterNdSub", [places, values]).floats == [0, 0, 0, 0, 0, 0])
         #expect(try v.after("ScatterNdMax", [places, values]).floats == [0, 4, 0, 0, 0, 2])
-        let rows = Tensor([1] as [Int64], shape: [1, 1])
-        let row = Tensor([7, 8, 9] as [Float], shape: [1, 3])
+        let rows = Tensor([1] as [Int64], ofShape: [1, 1])
+        let row = Tensor([7, 8, 9] as [Float], ofShape: [1, 3])
         #expect(try v.after("ScatterNdUpdate", [rows, row]).floats == [0, 4, 0, 7, 8, 9])
         #expect(try v.after("ScatterNdMin", [rows, row]).floats == [0, 4, 0, 7, 8, 9])
     }
@@ -176,14 +176,14 @@ extension Output {
         let v = try OneVariable(.zeros(.float32, Shape(variable)), reference: true)
         let status = try failure {
             _ = try v.after(
-                "ScatterNdAdd", [Tensor(indices, shape: Shape(shape)), .zeros(.float32, Shape(updates))])
+                "ScatterNdAdd", [Tensor(indices, ofShape: Shape(shape)), .zeros(.float32, Shape(updates))])
         }
         #expect(status == .invalidArgument(message))
     }
 
     @Test func `bad indices may be left out`() throws {
         let v = try OneVariable(.zeros(.float32, [3]), reference: true)
-        let indices = Tensor([0, 7] as [Int32], shape: [2, 1]), updates = Tensor([1, 2] as [Float])
+        let indices = Tensor([0, 7] as [Int32], ofShape: [2, 1]), updates = Tensor([1, 2] as [Float])
         let value = try v.after("ScatterNdUpdate", [indices, updates], ["bad_indices_policy": "IGNORE"])
         #expect(value.floats == [1, 0, 0])
         #expect(
@@ -204,7 +204,7 @@ extension Output {
 
     @Test(arguments: [true, false])
     func `a value takes the place of a slice`(reference: Bool) throws {
-        let value = Tensor([1, 2, 3, 4] as [Float], shape: [2, 2])
+        let value = Tensor([1, 2, 3, 4] as [Float], ofShape: [2, 2])
         #expect(
             try assigned(([0, 1], [2, 3], [1, 1]), value, reference: reference)
                 == [0, 1, 2, 0, 0, 3, 4, 0, 0, 0, 0, 0])
@@ -218,11 +218,11 @@ extension Output {
         #expect(
             try assigned(([0, 1], [2, 3], [1, 1]), two, ["shrink_axis_mask": 1])
                 == [0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0])
-        let new = Tensor([7, 8] as [Float], shape: [1, 1, 2])
+        let new = Tensor([7, 8] as [Float], ofShape: [1, 1, 2])
         #expect(
             try assigned(([0, 0, 1], [2, 2, 3], [1, 1, 1]), new, ["new_axis_mask": 1])
                 == [0, 7, 8, 0, 0, 7, 8, 0, 0, 0, 0, 0])
-        let rows = Tensor((1...8).map(Float.init), shape: [2, 4])
+        let rows = Tensor((1...8).map(Float.init), ofShape: [2, 4])
         #expect(try assigned(([2], [0], [-1]), rows) == [0, 0, 0, 0, 5, 6, 7, 8, 1, 2, 3, 4])
         #expect(try assigned(([2], [1], [1]), rows) == [Float](repeating: 0, count: 12))
         #expect(
@@ -272,15 +272,15 @@ extension Output {
         all["dtype"] = .type(value.dtype)
         return try s.run(s.add(op, [v, s.feed(indices)], all)[0])
     }
-    private let table = Tensor((0..<6).map(Float.init), shape: [2, 3])
+    private let table = Tensor((0..<6).map(Float.init), ofShape: [2, 3])
 
     @Test func `rows are gathered, for each batch its own`() throws {
         #expect(
             try gathered("ResourceGather", table, Tensor([1, 0, 1] as [Int32]))
-                == Tensor([3, 4, 5, 0, 1, 2, 3, 4, 5] as [Float], shape: [3, 3]))
+                == Tensor([3, 4, 5, 0, 1, 2, 3, 4, 5] as [Float], ofShape: [3, 3]))
         let batched = try gathered(
-            "ResourceGather", table, Tensor([0, 2, 1, 1] as [Int64], shape: [2, 2]), ["batch_dims": 1])
-        #expect(batched == Tensor([0, 2, 4, 4] as [Float], shape: [2, 2]))
+            "ResourceGather", table, Tensor([0, 2, 1, 1] as [Int64], ofShape: [2, 2]), ["batch_dims": 1])
+        #expect(batched == Tensor([0, 2, 4, 4] as [Float], ofShape: [2, 2]))
         let words = Tensor(["a", "b", "c"] as [ByteString])
         #expect(try gathered("ResourceGather", words, Tensor(Int32(2))) == Tensor("c" as ByteString))
         #expect(
@@ -290,13 +290,13 @@ extension Output {
 
     @Test func `slices are gathered by several indices`() throws {
         #expect(
-            try gathered("ResourceGatherNd", table, Tensor([1, 2, 0, 1] as [Int32], shape: [2, 2]))
+            try gathered("ResourceGatherNd", table, Tensor([1, 2, 0, 1] as [Int32], ofShape: [2, 2]))
                 == Tensor([5, 1] as [Float]))
         #expect(
             try gathered("ResourceGatherNd", table, Tensor([1] as [Int32]))
                 == Tensor([3, 4, 5] as [Float]))
         #expect(
-            try gathered("ResourceGatherNd", table, Tensor([Int32](), shape: [2, 0])).shape == [2, 2, 3])
+            try gathered("ResourceGatherNd", table, Tensor([Int32](), ofShape: [2, 0])).shape == [2, 2, 3])
     }
 
     @Test func `indices outside and shapes that do not fit are refused`() throws {
@@ -307,16 +307,16 @@ extension Output {
         }
         let three = Tensor([1, 1, 1] as [Float])
         #expect(
-            try message("ResourceGather", three, Tensor([0, 4] as [Int32], shape: [1, 2]))
+            try message("ResourceGather", three, Tensor([0, 4] as [Int32], ofShape: [1, 2]))
                 == "indices[0,1] = 4 is not in [0, 3)")
         #expect(
             try message("ResourceGather", Tensor(Float(1)), Tensor([0] as [Int32]))
                 == "params must be at least 1 dimensional")
         #expect(
-            try message("ResourceGatherNd", three, Tensor([0, 4] as [Int32], shape: [2, 1]))
+            try message("ResourceGatherNd", three, Tensor([0, 4] as [Int32], ofShape: [2, 1]))
                 == "indices[1] = [4] does not index into param shape [3], node name: ResourceGatherNd")
         #expect(
-            try message("ResourceGatherNd", three, Tensor([0, 1] as [Int32], shape: [1, 2]))
+            try message("ResourceGatherNd", three, Tensor([0, 1] as [Int32], ofShape: [1, 2]))
                 == "index innermost dimension length must be <= params rank; saw: 2 vs. 1")
         #expect(
             try message("ResourceGatherNd", three, Tensor(Int32(0))) == "indices must be at least a vector")
@@ -327,14 +327,14 @@ extension Output {
         }
         // Slices of nothing: their number alone must not take memory.
         let nothing = try Tensor.zeros(.float32, [0, 2])
-        let many = Tensor([Int32](), shape: [1 << 50, 0])
+        let many = Tensor([Int32](), ofShape: [1 << 50, 0])
         #expect(try gathered("ResourceGatherNd", nothing, many).shape == [1 << 50, 0, 2])
         #expect(throws: Status.self) { try gathered("ResourceGatherNd", table, many) }
     }
 
     @Test func `large tables are gathered by several threads`() throws {
         let (rows, width) = (4000, 100)
-        let value = Tensor((0..<rows * width).map(Float.init), shape: [rows, width])
+        let value = Tensor((0..<rows * width).map(Float.init), ofShape: [rows, width])
         let picks = (0..<9000).map { Int32($0 * 7 % rows) }
         let output = try gathered("ResourceGather", value, Tensor(picks), threads: 4).floats
         for (position, row) in picks.enumerated() {

@@ -28,7 +28,7 @@ private func texts(_ tensor: Tensor) -> [String] { tensor.elements(ByteString.se
 
     @Test("ReduceJoin joins the dimension that is listed first first")
     func reduceJoin() throws {
-        let matrix = Tensor(["a", "b", "c", "d", "e", "f"].map { ByteString($0) }, shape: Shape(2, 3))
+        let matrix = Tensor(["a", "b", "c", "d", "e", "f"].map { ByteString($0) }, ofShape: Shape(2, 3))
         func join(_ axes: [Int32], keeping: Bool = false) throws -> Tensor {
             try run("ReduceJoin", [matrix, Tensor(axes)], ["separator": ".", "keep_dims": .bool(keeping)])[0]
         }
@@ -64,7 +64,7 @@ private func texts(_ tensor: Tensor) -> [String] { tensor.elements(ByteString.se
             "StringSplitV2", [strings(" a b c ", "", "1,,2"), Tensor(separator)], ["maxsplit": .int(limit)])
         #expect(texts(parts[1]) == expected.flatMap { $0 })
         let indices = expected.enumerated().flatMap { row, parts in parts.indices.flatMap { [Int64(row), Int64($0)] } }
-        #expect(parts[0] == Tensor(indices, shape: Shape(indices.count / 2, 2)))
+        #expect(parts[0] == Tensor(indices, ofShape: Shape(indices.count / 2, 2)))
         #expect(parts[2] == Tensor([3, Int64(expected.map(\.count).max() ?? 0)]))
     }
 
@@ -106,8 +106,8 @@ private func texts(_ tensor: Tensor) -> [String] { tensor.elements(ByteString.se
         #expect(try cut(1, .max, "UTF8_CHAR").last == Array("örld".utf8))
         let outside = try failure { _ = try cut(6, 1) }
         #expect(outside.message.hasPrefix("pos 6 out of range for string b'hello' at index 0"))
-        let row = Tensor([ByteString("abc"), "def"], shape: Shape(1, 2))
-        let column = Tensor([Int32(0), 2], shape: Shape(2, 1))
+        let row = Tensor([ByteString("abc"), "def"], ofShape: Shape(1, 2))
+        let column = Tensor([Int32(0), 2], ofShape: Shape(2, 1))
         #expect(try texts(run("Substr", [row, column, column])[0]) == ["", "", "c", "f"])
         let misfits = [strings("a"), Tensor([Int32(0), 1]), Tensor(Int32(1))]
         #expect(try failure { _ = try run("Substr", misfits) }.code == .invalidArgument)
@@ -183,14 +183,14 @@ private func texts(_ tensor: Tensor) -> [String] { tensor.elements(ByteString.se
             try texts(run("StringFormat", tensors, ["template": .string(template), "summarize": .int(summarize)])[0])[0]
         }
         #expect(try text(Tensor(Float(1.5)), Tensor("z"), template: "<%s|%s>") == "<1.5|\"z\">")
-        let cube = Tensor((0..<60).map { Int32($0) }, shape: Shape(3, 4, 5))
+        let cube = Tensor((0..<60).map { Int32($0) }, ofShape: Shape(3, 4, 5))
         #expect(
             try text(cube, summarize: 1)
                 == "[[[0 ... 4]\n  ...\n  [15 ... 19]]\n\n ...\n\n [[40 ... 44]\n  ...\n  [55 ... 59]]]")
         #expect(try text(Tensor([Float(0.1), 1 / 3, 1e10, .nan]), summarize: -1) == "[0.1 0.333333343 1e+10 nan]")
         #expect(try text(Tensor([true, false])) == "[1 0]")
-        #expect(try text(Tensor([Float](), shape: Shape(2, 0))) == "[\n ...]")
-        #expect(try text(Tensor([Int32(1)], shape: Shape(1, 1)), summarize: 0) == "[\n ...]")
+        #expect(try text(Tensor([Float](), ofShape: Shape(2, 0))) == "[\n ...]")
+        #expect(try text(Tensor([Int32(1)], ofShape: Shape(1, 1)), summarize: 0) == "[\n ...]")
         #expect(try failure { _ = try text(Tensor(1.0), template: "none") }.code == .invalidArgument)
     }
 
@@ -213,9 +213,9 @@ private func texts(_ tensor: Tensor) -> [String] { tensor.elements(ByteString.se
     func decodeRaw() throws {
         let bytes = Tensor([ByteString([1, 2, 3, 4]), ByteString([5, 6, 7, 8])])
         let little = try run("DecodeRaw", [bytes], ["out_type": .type(.int16)])[0]
-        #expect(little == Tensor([Int16(0x0201), 0x0403, 0x0605, 0x0807], shape: Shape(2, 2)))
+        #expect(little == Tensor([Int16(0x0201), 0x0403, 0x0605, 0x0807], ofShape: Shape(2, 2)))
         let big = try run("DecodeRaw", [bytes], ["out_type": .type(.int16), "little_endian": false])[0]
-        #expect(big == Tensor([Int16(0x0102), 0x0304, 0x0506, 0x0708], shape: Shape(2, 2)))
+        #expect(big == Tensor([Int16(0x0102), 0x0304, 0x0506, 0x0708], ofShape: Shape(2, 2)))
         let truth = try run("DecodeRaw", [Tensor(ByteString([0, 2]))], ["out_type": .type(.bool)])[0]
         #expect(truth == Tensor([false, true]))
         let misfit = try failure { _ = try run("DecodeRaw", [Tensor("abc")], ["out_type": .type(.float32)]) }
@@ -226,7 +226,7 @@ private func texts(_ tensor: Tensor) -> [String] { tensor.elements(ByteString.se
         let padded = [strings("abcdef", "x"), Tensor(Int32(4))]
         #expect(
             try run("DecodePaddedRaw", padded, ["out_type": .type(.uint8)])[0]
-                == Tensor([UInt8(97), 98, 99, 100, 120, 0, 0, 0], shape: Shape(2, 4)))
+                == Tensor([UInt8(97), 98, 99, 100, 120, 0, 0, 0], ofShape: Shape(2, 4)))
     }
 
     @Test("regular expressions match all of a string, or are replaced in it")

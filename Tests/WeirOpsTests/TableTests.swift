@@ -16,12 +16,12 @@ import WeirOps
     @Test func `a table that is filled once is looked up after that`() throws {
         let s = try TinySession()
         let t = s.builder.hashTable(.string, .int64, name: "t")
-        let find = t.lookup(s.feed(Tensor(["a", "z"] as [ByteString], shape: [1, 2])), default: s.feed(Int64(-1)))
+        let find = t.lookup(s.feed(Tensor(["a", "z"] as [ByteString], ofShape: [1, 2])), default: s.feed(Int64(-1)))
         #expect(try failure { try s.run(find) } == .failedPrecondition("Table not initialized."))
         #expect(try s.run(t.tableSize()) == Tensor(Int64(0)))
         let fill = t.initializeTable(s.feed(words("a", "b")), s.feed(numbers(1, 2)))
         try s.run(fill)
-        #expect(try s.run(find) == Tensor([1, -1] as [Int64], shape: [1, 2]))
+        #expect(try s.run(find) == Tensor([1, -1] as [Int64], ofShape: [1, 2]))
         #expect(try s.run(t.tableSize()) == Tensor(Int64(2)))
         // The same once more is no mistake.
         try s.run(fill)
@@ -86,10 +86,10 @@ import WeirOps
             "key_dtype": .type(.int64), "value_dtype": .type(.string), "value_shape": .shape([2]),
         ]
         let t = s.add("MutableHashTableOfTensorsV2", [], types)[0]
-        let pairs = Tensor(["a", "b", "c", "d"] as [ByteString], shape: [2, 2])
+        let pairs = Tensor(["a", "b", "c", "d"] as [ByteString], ofShape: [2, 2])
         try s.run(t.insertInTable(s.feed(numbers(1, 2)), s.feed(pairs)))
         let found = try s.run(t.lookup(s.feed(numbers(2, 3)), default: s.feed(words("x", "y"))))
-        #expect(found == Tensor(["c", "d", "x", "y"] as [ByteString], shape: [2, 2]))
+        #expect(found == Tensor(["c", "d", "x", "y"] as [ByteString], ofShape: [2, 2]))
         #expect(
             try failure { try s.run(t.lookup(s.feed(numbers(2)), default: s.feed(Tensor("x")))) }.message
                 == "Expected shape [2] or [1,2] for default value, got []")

@@ -9,7 +9,7 @@ struct TensorListPiecesTests {
     @Test("pieces of different lengths are not stacked, whatever the list says of them", arguments: ["TensorListGather", "TensorListStack"])
     func pieces(_ op: String) throws {
         let b = GraphBuilder(registry: .standard)
-        let rows = b.constant(Tensor((0..<12).map(Float.init), shape: [4, 3]))
+        let rows = b.constant(Tensor((0..<12).map(Float.init), ofShape: [4, 3]))
         let lengths = b.placeholder(.int64, shape: [nil], name: "lengths")
         let list = b.add("TensorListSplit", [rows, b.constant(Tensor([1, 3] as [Int32])), lengths])[0]
         let shape = b.constant(Tensor(Int32(-1)))

@@ -31,7 +31,7 @@ final class TinySession {
     func feed(_ value: Tensor) -> Output {
         builder.add("Placeholder", attributes: ["dtype": .type(value.dtype), "value": .tensor(value)])[0]
     }
-    func feed<E: TensorElement>(_ values: [E], _ shape: Shape? = nil) -> Output { feed(Tensor(values, shape: shape)) }
+    func feed<E: TensorElement>(_ values: [E], _ shape: Shape? = nil) -> Output { feed(Tensor(values, ofShape: shape ?? Shape(values.count))) }
     func feed<E: TensorElement>(_ value: E) -> Output { feed(Tensor(value)) }
     func add(_ op: String, _ inputs: [Output] = [], _ attributes: Attributes = [:]) -> Operation {
         builder.add(op, inputs, attributes: attributes)

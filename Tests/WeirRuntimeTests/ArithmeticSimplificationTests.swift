@@ -21,14 +21,14 @@ struct ArithmeticSimplificationTests {
             (b.add("Mul", [one, x])[0], x), (b.add("RealDiv", [x, one])[0], x), (b.add("Sub", [x, zero])[0], x),
             (b.add("Neg", [b.add("Neg", [x])[0]])[0], x), (b.add("AddV2", [b.scalar(0, .int32), n])[0], n),
             (b.add("FloorDiv", [n, b.scalar(1, .int32)])[0], n), (b.add("LogicalAnd", [p, b.constant(Tensor(true))])[0], p),
-            (b.add("LogicalNot", [b.add("LogicalNot", [p])[0]])[0], p), (b.add("Sum", [x, b.constant(Tensor([Int32](), shape: [0]))])[0], x),
+            (b.add("LogicalNot", [b.add("LogicalNot", [p])[0]])[0], p), (b.add("Sum", [x, b.constant(Tensor([Int32](), ofShape: [0]))])[0], x),
             (b.add("Cast", [x], attributes: ["DstT": .type(.float32)])[0], x), (b.add("Tile", [x, integers(1, 1, 1)])[0], x),
-            (b.add("Pad", [x, b.constant(Tensor([Int32](repeating: 0, count: 6), shape: [3, 2]))])[0], x),
+            (b.add("Pad", [x, b.constant(Tensor([Int32](repeating: 0, count: 6), ofShape: [3, 2]))])[0], x),
             (transposed(transposed(x, 1, 2, 0), 2, 0, 1), x),
         ]
         let kept = [
             b.add("AddV2", [x, zero])[0], b.add("Sub", [x, minusZero])[0], b.add("Sub", [zero, x])[0], b.add("RealDiv", [one, x])[0],
-            b.add("Mul", [x, b.constant(Tensor([1] as [Float], shape: [1, 1, 1, 1]))])[0], transposed(transposed(x, 1, 2, 0), 1, 2, 0),
+            b.add("Mul", [x, b.constant(Tensor([1] as [Float], ofShape: [1, 1, 1, 1]))])[0], transposed(transposed(x, 1, 2, 0), 1, 2, 0),
             b.add("Reshape", [b.add("Reshape", [x, integers(-1)])[0], integers(2, -1)])[0],
         ]
         // These stay: a reshape that may fail, one whose removal might make another fail, and arithmetic on a reference variable,
@@ -53,7 +53,7 @@ struct ArithmeticSimplificationTests {
         }
 
         let feeds = [
-            ("x:0", Tensor([1, -0.0, .infinity, .nan, -3, 5] as [Float], shape: [1, 2, 3])), ("n:0", Tensor([7, -2] as [Int32])),
+            ("x:0", Tensor([1, -0.0, .infinity, .nan, -3, 5] as [Float], ofShape: [1, 2, 3])), ("n:0", Tensor([7, -2] as [Int32])),
             ("p:0", Tensor([true, false])),
         ]
         for optimizer in [GraphOptimizer.none, .standard] {

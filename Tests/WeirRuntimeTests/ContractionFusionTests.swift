@@ -36,9 +36,9 @@ struct ProductFusionTests {
             }
             func numbers(_ count: Int, _ step: Int) -> [Float] { (0..<count).map { Float($0 * step % 1009) / 400 - 1.25 } }
             let feeds = [
-                ("x:0", Tensor(numbers(rows * depth, 17), shape: transposed ? [depth, rows] : [rows, depth])),
-                ("y:0", Tensor(numbers(depth * columns, 29), shape: transposed ? [depth, columns] : [columns, depth])),
-                ("bias:0", Tensor(numbers(columns, 5))), ("other:0", Tensor(numbers(rows * columns, 7), shape: [rows, columns])),
+                ("x:0", Tensor(numbers(rows * depth, 17), ofShape: transposed ? [depth, rows] : [rows, depth])),
+                ("y:0", Tensor(numbers(depth * columns, 29), ofShape: transposed ? [depth, columns] : [columns, depth])),
+                ("bias:0", Tensor(numbers(columns, 5))), ("other:0", Tensor(numbers(rows * columns, 7), ofShape: [rows, columns])),
             ]
             try expectSameBits(b, results, feeds, "\(rows) x \(columns) x \(depth)")
         }
@@ -65,7 +65,7 @@ struct ProductFusionTests {
             if isLast { results.append(b.add("AddV2", [convolution(), bias])[0]) }
             for activation in ["Relu", "Relu6", "Elu", "LeakyRelu", "Tanh", "Sigmoid"] { results.append(b.add(activation, [biased()])[0]) }
             func numbers(_ shape: Shape, _ step: Int) -> Tensor {
-                Tensor((0..<shape.elementCount).map { Float($0 * step % 1009) / 400 - 1.25 }, shape: shape)
+                Tensor((0..<shape.elementCount).map { Float($0 * step % 1009) / 400 - 1.25 }, ofShape: shape)
             }
             let feeds = [("x:0", numbers(inputShape, 17)), ("filter:0", numbers(filterShape, 29)), ("bias:0", numbers([outs], 5))]
             let devices = try LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0), options: RuntimeOptions())
@@ -86,12 +86,12 @@ struct ProductFusionTests {
         let optimized = try GraphOptimizer.standard.run(b.graph(), PassEnvironment(registry: .standard, place: devices.client))
         #expect(optimized.nodes.map(\.op.name).sorted() == ["Placeholder", "Placeholder", "_FusedMatMul"])
         let session = try DirectSession(b.graph(), registry: .standard)
-        let small = Tensor([1, 2] as [Float], shape: [2, 1])
-        let wide = try session.run(feeds: [("x:0", small), ("other:0", Tensor([10, 20, 30] as [Float], shape: [3, 1, 1]))], fetches: [sum.name])[0]
+        let small = Tensor([1, 2] as [Float], ofShape: [2, 1])
+        let wide = try session.run(feeds: [("x:0", small), ("other:0", Tensor([10, 20, 30] as [Float], ofShape: [3, 1, 1]))], fetches: [sum.name])[0]
         #expect(wide.shape == [3, 2, 2])
         #expect(try wide.array(of: Float.self) == [11, 12, 12, 14, 21, 22, 22, 24, 31, 32, 32, 34])
         // Large enough to be added in place, but the client holds the tensor.
-        let ones = Tensor([Float](repeating: 1, count: 100 * 100), shape: [100, 100])
+        let ones = Tensor([Float](repeating: 1, count: 100 * 100), ofShape: [100, 100])
         for _ in 0..<2 {
             let result = try session.run(feeds: [("x:0", ones), ("other:0", ones)], fetches: [sum.name])[0]
             #expect(try result.array(of: Float.self).allSatisfy { $0 == 101 })

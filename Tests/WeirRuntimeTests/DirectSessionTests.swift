@@ -31,6 +31,38 @@ struct DirectSessionTests {
         #expect(try session.run(fetches: [one.name])[0].scalar(of: Float.self) == 1)
     }
 
+    @Test("a plan runs with one value for each of its feeds, not fewer or more", arguments: [0, 2])
+    func numberOfValues(_ count: Int) throws {
+        let b = builder()
+        let x = placeholder(b, "x")
+        let negated = b.add("Neg", [x])[0]
+        let session = try DirectSession(b.graph(), registry: .standard)
+        let plan = try session.plan(feeds: [x.name], fetches: [negated.name], targets: [])
+        let error = #expect(throws: Status.self) { try session.run(plan, [Tensor](repeating: Tensor(Float(1)), count: count)) }
+        #expect(error?.code == .invalidArgument && error?.message.contains("Expected 1 values") == true)
+        #expect(try session.run(plan, [Tensor(Float(2))])[0].scalar(of: Float.self) == -2)
+    }
+
+    @Test("a graph whose edges come from nowhere is refused, and does not end the process", arguments: 0..<4)
+    func brokenGraphs(_ mistake: Int) throws {
+        let b = builder()
+        let y = b.add("Neg", [placeholder(b, "x")], name: "y")
+        let good = try b.graph()
+        var graph = good
+        switch mistake {
+        case 0: graph.nodes[y.id].inputs = [Endpoint(99)]
+        case 1: graph.nodes[y.id].inputs = [Endpoint(0, -1)]
+        case 2: graph.nodes[y.id].inputs = []
+        default: graph.nodes[y.id].controlInputs = [-1]
+        }
+        let error = #expect(throws: Status.self) { try DirectSession(graph, registry: .standard) }
+        #expect(error?.code == .invalidArgument && error?.message.contains("'y'") == true)
+        let session = try DirectSession(good, registry: .standard)
+        #expect(throws: Status.self) { try session.extend(to: graph) }
+        #expect(GraphBuilder(extending: graph, registry: .standard).failure?.code == .invalidArgument)
+        #expect(throws: Status.self) { try Graph(graph.definition, registry: .standard) }
+    }
+
     @Test("unknown names, duplicate feeds, wrong feed types and empty steps are errors")
     func mistakes() throws {
         let b = builder()

@@ -52,9 +52,9 @@ struct EmptyTensorTests {
             Case("ConcatV2", [(.float32, rows), (.float32, rows)], [zero]), Case("ConcatV2", [(.float32, rows), (.float32, rows)], [one]),
             Case("Pack", [(.float32, rows), (.float32, rows)]), Case("Tile", [(.float32, rows)], [Tensor([Int64(1) << 10, 2])]),
             Case("Tile", [(.float32, columns)], [Tensor([Int64(2), 2])]), Case("Transpose", [(.float32, rows)], [Tensor([Int32(1), 0])]),
-            Case("Pad", [(.float32, rows)], [Tensor([Int64(0), 0, 0, 1], shape: [2, 2])]),
-            Case("Pad", [(.float32, rows)], [Tensor([Int64(0), .max, 0, 0], shape: [2, 2])]),
-            Case("GatherV2", [(.float32, rows)], [Tensor([Int32](), shape: [0]), one]), Case("GatherNd", [(.float32, [2]), (.int32, rows)]),
+            Case("Pad", [(.float32, rows)], [Tensor([Int64(0), 0, 0, 1], ofShape: [2, 2])]),
+            Case("Pad", [(.float32, rows)], [Tensor([Int64(0), .max, 0, 0], ofShape: [2, 2])]),
+            Case("GatherV2", [(.float32, rows)], [Tensor([Int32](), ofShape: [0]), one]), Case("GatherNd", [(.float32, [2]), (.int32, rows)]),
             Case("ExpandDims", [(.float32, rows)], [zero]), Case("Unpack", [(.float32, columns)], [], ["num": 0, "axis": 0]),
             Case("OneHot", [(.int32, rows)], [Tensor(Int32(5)), Tensor(Float(1)), Tensor(Float(0))]), Case("ReverseV2", [(.float32, rows)], [both]),
             Case("BiasAdd", [(.float32, rows), (.float32, [0])]), Case("BiasAddGrad", [(.float32, rows)]), Case("BiasAddGrad", [(.float32, columns)]),
@@ -74,7 +74,7 @@ struct EmptyTensorTests {
             Case("MatrixBandPart", [(.float32, middle)], [Tensor(Int64(0)), Tensor(Int64(0))]),
             Case("UnsortedSegmentSum", [(.float32, columns), (.int32, [0])], [Tensor(Int32(3))]), Case("RandomShuffle", [(.float32, rows)]),
             Case("TensorListFromTensor", [(.float32, rows)], [Tensor([Int32(0)])], ["element_dtype": .type(.float32)]), Case("AsString", [(.float32, rows)]),
-            Case("Bincount", [(.int32, [0])], [Tensor(Int32(4)), Tensor([Float](), shape: [0])]),
+            Case("Bincount", [(.int32, [0])], [Tensor(Int32(4)), Tensor([Float](), ofShape: [0])]),
             Case("CheckNumerics", [(.float32, rows)], [], ["message": ""]),
         ]
 
@@ -118,7 +118,7 @@ struct EmptyTensorTests {
         let dtype: Attributes = ["element_dtype": .type(.float32)]
         let any = b.constant(Tensor(Int32(-1)))
         let list = b.add("EmptyTensorList", [any, any], attributes: ["element_dtype": .type(.float32), "shape_type": .type(.int32)])[0]
-        let tensor = b.constant(Tensor([Float(1)], shape: Shape([Int](repeating: 1, count: Shape.maximumRank))))
+        let tensor = b.constant(Tensor([Float(1)], ofShape: Shape([Int](repeating: 1, count: Shape.maximumRank))))
         let pushed = b.add("TensorListPushBackBatch", [list, tensor], attributes: dtype)[0]
         let length = b.add("TensorListLength", [pushed], name: "length")[0]
         #expect(try DirectSession(b.graph(), registry: .standard).run(fetches: [length.name])[0].scalar(of: Int32.self) == 1)

@@ -42,7 +42,7 @@ struct FoldingBudgetTests {
     @Test("small results are folded, and do not keep their inputs' memory")
     func smallResults() throws {
         let b = GraphBuilder(registry: .standard)
-        let big = b.constant(Tensor([Float](repeating: 1, count: 1 << 20), shape: [1 << 10, 1 << 10]))
+        let big = b.constant(Tensor([Float](repeating: 1, count: 1 << 20), ofShape: [1 << 10, 1 << 10]))
         let sum = b.add("Sum", [big, b.constant(Tensor([Int32(0), 1]))], name: "sum")[0]
         let row = b.add("Slice", [big, b.constant(Tensor([Int32(3), 0])), b.constant(Tensor([Int32(1), 2]))], name: "row")[0]
         use([b.add("AddV2", [sum, row], name: "total")[0]], in: b)
@@ -59,7 +59,7 @@ struct FoldingBudgetTests {
         ] as [[Int64]])
     func impossibleReshape(_ sizes: [Int64]) throws {
         let b = GraphBuilder(registry: .standard)
-        let reshaped = b.add("Reshape", [b.constant(Tensor([Float](), shape: [0])), b.constant(Tensor(sizes))])[0]
+        let reshaped = b.add("Reshape", [b.constant(Tensor([Float](), ofShape: [0])), b.constant(Tensor(sizes))])[0]
         let session = try DirectSession(b.graph(), registry: .standard)
         #expect(throws: Status.self) { try session.run(fetches: [reshaped.name]) }
     }

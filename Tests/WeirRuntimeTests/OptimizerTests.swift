@@ -29,12 +29,12 @@ struct OptimizerTests {
                 let x = builder.add("Placeholder", name: "x\(number)", attributes: ["dtype": .type(.float32), "shape": .shape(declared)])[0]
                 values.append(x)
                 let numbers = (0..<shape.elementCount).map { _ in Float.random(in: -2...2, using: &generator) }
-                feeds.append((x.name, Tensor(numbers, shape: shape)))
+                feeds.append((x.name, Tensor(numbers, ofShape: shape)))
             }
             for _ in 0..<3 {
                 let shape = RandomGraph.shapes.randomElement(using: &generator) ?? []
                 let numbers = (0..<shape.elementCount).map { _ in Float.random(in: -2...2, using: &generator) }
-                values.append(builder.constant(Tensor(numbers, shape: shape)))
+                values.append(builder.constant(Tensor(numbers, ofShape: shape)))
             }
             self.feeds = feeds
             self.generator = generator
@@ -69,7 +69,7 @@ struct OptimizerTests {
         /// Arithmetic that changes no bit, or almost none: adding 0 turns -0 into 0.
         private mutating func growNothing() {
             let x = pick()
-            let axes = builder.constant(Tensor([Int32](), shape: [0]))
+            let axes = builder.constant(Tensor([Int32](), ofShape: [0]))
             switch Int.random(in: 0..<8, using: &generator) {
             case 0: values.append(builder.add("Mul", Bool.random(using: &generator) ? [x, builder.scalar(1, .float32)] : [builder.scalar(1, .float32), x])[0])
             case 1: values.append(builder.add("Sub", [x, builder.scalar(0, .float32)])[0])
@@ -87,7 +87,7 @@ struct OptimizerTests {
         private mutating func growProduct() {
             func weights(_ shape: Shape) -> Output {
                 let numbers = (0..<shape.elementCount).map { _ in Float.random(in: -1...1, using: &generator) }
-                return builder.constant(Tensor(numbers, shape: shape))
+                return builder.constant(Tensor(numbers, ofShape: shape))
             }
             let operands = values.filter { $0.shape.rank == nil || ($0.shape.rank == 2 && $0.shape[0] == 4 && $0.shape[1] == 6) }
             guard let operand = operands.randomElement(using: &generator) else { return }
@@ -174,7 +174,7 @@ struct OptimizerTests {
             let z = b.add("Mul", [b.add("Tanh", [y])[0], b.add("AddV2", [sum, b.scalar(0.5, .float32)])[0]])[0]
             let w = b.add("Mul", [z, bias])[0]
             let feeds = [
-                ("x:0", Tensor((0..<rows * columns).map { Float($0 % 977) / 300 - 1.5 }, shape: Shape(rows, columns))),
+                ("x:0", Tensor((0..<rows * columns).map { Float($0 % 977) / 300 - 1.5 }, ofShape: Shape(rows, columns))),
                 ("bias:0", Tensor((0..<columns).map { Float($0 % 31) / 10 - 1.5 })),
             ]
             func run(_ optimizer: GraphOptimizer) throws -> [[UInt32]] {
@@ -214,7 +214,7 @@ struct OptimizerTests {
             options.execution.optimizer = optimizer
             let session = try DirectSession(graph, registry: .standard, options: options)
             func run(_ fetch: String, _ value: Float, on: Bool = true) throws -> Float {
-                let feeds = [("x:0", Tensor([value], shape: [1, 1])), ("on:0", Tensor(on))]
+                let feeds = [("x:0", Tensor([value], ofShape: [1, 1])), ("on:0", Tensor(on))]
                 return try session.run(feeds: feeds, fetches: [fetch])[0].array(of: Float.self)[0]
             }
             #expect(try fetches.map { try run($0, 3) } == [-3, -3, -3])

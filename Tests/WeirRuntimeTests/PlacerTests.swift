@@ -98,6 +98,26 @@ struct PlacerTests {
         #expect(throws: Status.self) { try place(b) }
     }
 
+    @Test("a constant that waits for another node is placed with its consumer, as TensorFlow places it")
+    func generatorWithControlInput() throws {
+        let b = GraphBuilder(registry: .standard)
+        let gate = b.device("/job:worker/cpu:0") { b.add("NoOp", name: "gate") }
+        let c = b.controlDependencies([gate]) { b.constant(Tensor(Float(1)), name: "c") }
+        b.device("/job:ps/task:1") { _ = b.add("Neg", [c]) }
+        #expect(try place(b).node(named: "c")?.device?.description == "/job:ps/replica:0/task:1/device:CPU:0")
+    }
+
+    @Test("a node that only waits for a constant counts as its consumer, as in TensorFlow")
+    func controlConsumer() throws {
+        let b = GraphBuilder(registry: .standard)
+        let c = b.constant(Tensor(Float(1)), name: "c")
+        b.device("/job:ps/task:1") { _ = b.add("Neg", [c]) }
+        #expect(try place(b).node(named: "c")?.device?.description == "/job:ps/replica:0/task:1/device:CPU:0")
+        b.device("/job:ps/task:0") { _ = b.add("NoOp", controls: [c.operation]) }
+        // The consumers are on two devices, so the constant is on the preferred one.
+        #expect(try place(b).node(named: "c")?.device?.description == "/job:worker/replica:0/task:0/device:GPU:0")
+    }
+
     @Test("a placement report saturates its byte count instead of overflowing")
     func hugeVariables() throws {
         let b = GraphBuilder(registry: .standard)

@@ -61,9 +61,9 @@ struct ReferenceReadTests {
     func simplified() throws {
         let b = GraphBuilder(registry: .standard)
         func made(_ op: String, _ inputs: [Output], _ attributes: Attributes = [:]) -> Output { b.add(op, inputs, attributes: attributes)[0] }
-        func integers(_ values: [Int32], _ shape: Shape) -> Output { b.constant(Tensor(values, shape: shape)) }
+        func integers(_ values: [Int32], _ shape: Shape) -> Output { b.constant(Tensor(values, ofShape: shape)) }
         let v = b.refVariable(.int32, [2, 3], name: "v")
-        let initialize = b.add("Assign", [v, b.constant(Tensor([1, 2, 3, 4, 5, 6] as [Int32], shape: [2, 3]))], name: "init")
+        let initialize = b.add("Assign", [v, b.constant(Tensor([1, 2, 3, 4, 5, 6] as [Int32], ofShape: [2, 3]))], name: "init")
         let read = b.add("Identity", [v], name: "read")[0]
         let (one, zero, none) = (b.scalar(1, .int32), b.scalar(0, .int32), integers([], [0]))
         let turned = integers([1, 0], [2])

@@ -23,6 +23,12 @@ struct RendezvousTests {
         #expect(received.withLock { $0 } == [1, 2])
     }
 
+    @Test("a dead tensor carries an empty float vector, as TensorFlow's does, whatever the edge's dtype")
+    func dead() {
+        let item = RendezvousItem.dead()
+        #expect(item.isDead && item.tensor.dtype == .float32 && item.tensor.shape == Shape(0))
+    }
+
     @Test("values under one key are received in the order they were sent")
     func order() throws {
         let rendezvous = LocalRendezvous()

@@ -114,9 +114,9 @@ struct SimulatedGPUTests {
             }
     }
     private final class Times: StepTrace {
-        let all = Mutex<[(node: String, device: String, start: Int, end: Int)]>([])
+        let all = Mutex<[(node: String, op: String, device: String, start: Int, end: Int)]>([])
         func record(node: String, op: String, device: String, start: Int, end: Int, outputs: [EdgeValue]) {
-            all.withLock { $0.append((node, device, start, end)) }
+            all.withLock { $0.append((node, op, device, start, end)) }
         }
     }
 
@@ -166,9 +166,16 @@ struct SimulatedGPUTests {
             return (b.add("AddV2", [second, x])[0], b.add("Open", [b.add("Shape", [second])[0]])[0])
         }
         let session = try session(b, gpus: 1, registry: registry)
-        let values = try session.run(feeds: [("x:0", Tensor([1, 2, 3] as [Float]))], fetches: [sum.name, opened.name])
+        let times = Times()
+        let values = try session.run(feeds: [("x:0", Tensor([1, 2, 3] as [Float]))], fetches: [sum.name, opened.name], trace: times)
         #expect(try values[0].array(of: Float.self) == [3, 6, 9])
         #expect(try values[1].array(of: Int32.self) == [3])
+        // What the stream runs is traced as the stream's, what the host runs is not.
+        func streams(_ op: String) -> Set<Bool> {
+            Set(times.all.withLock { $0.filter { $0.op == op }.map { $0.device.contains("/stream:") } })
+        }
+        #expect(streams("Slow").contains(true))
+        #expect(streams("Open") == [false] && streams("Shape") == [false])
     }
 
     @Test("with any stream delays, a network over two GPUs and the CPU trains as on the CPU", arguments: 1...8 as ClosedRange<UInt64>)
@@ -181,8 +188,8 @@ struct SimulatedGPUTests {
                 return (handle, handle.assignVariable(b.constant(value)))
             }
             let numbers = (0..<12).map { Float($0 % 5) * 0.1 - 0.2 }
-            let first = b.device(devices[0]) { variable("first", Tensor(numbers, shape: [3, 4])) }
-            let second = b.device(devices[1]) { variable("second", Tensor(numbers.reversed(), shape: [4, 3])) }
+            let first = b.device(devices[0]) { variable("first", Tensor(numbers, ofShape: [3, 4])) }
+            let second = b.device(devices[1]) { variable("second", Tensor(numbers.reversed(), ofShape: [4, 3])) }
             func read(_ handle: Output) -> Output { b.add("ReadVariableOp", [handle], attributes: ["dtype": .type(.float32)])[0] }
             let hidden = b.device(devices[0]) { b.add("Tanh", [b.add("MatMul", [x, read(first.handle)])[0]])[0] }
             let output = b.device(devices[1]) { b.add("MatMul", [hidden, read(second.handle)])[0] }
@@ -198,7 +205,7 @@ struct SimulatedGPUTests {
             let train = b.noOp(after: updates, name: "train")
             let session = try session(b, gpus: gpus, delays: delays)
             _ = try session.run(targets: [first.initializer.name, second.initializer.name])
-            let batch = Tensor((0..<12).map { Float($0) * 0.1 }, shape: [4, 3])
+            let batch = Tensor((0..<12).map { Float($0) * 0.1 }, ofShape: [4, 3])
             return try (0..<10).map { _ in
                 try session.run(feeds: [("x:0", batch)], fetches: [loss.name], targets: [train.name])[0].scalar(of: Float.self)
             }

@@ -29,6 +29,25 @@ struct OwnDeviceTests {
         }
     }
 
+    @Test("an argument that an op does not have is an error of its kernel, and does not end the process")
+    func unknownArgument() throws {
+        let op = try OpRegistry.standard.require("Neg")
+        let device = KernelEnvironment(device: CPUDevice(name: DeviceName(type: "CPU", index: 0)), resources: ResourceTable(defaultContainer: ""))
+        let request = KernelRequest(
+            name: "n", op: op, attributes: ["T": .type(.float32)], inputTypes: [PortType(.float32)], outputTypes: [PortType(.float32)], place: device,
+            functions: NoFunctions())
+        #expect(throws: Status.self) { try request.inputRange("nonsense") }
+    }
+
+    @Test("the first device of a process must be a CPU")
+    func noCPU() throws {
+        #expect(throws: Status.self) { try LocalDevices(places: []) }
+        let abacus = Abacus(name: DeviceName(job: "localhost", replica: 0, task: 0, type: "ABACUS", index: 0))
+        let place = KernelEnvironment(device: abacus, resources: ResourceTable(defaultContainer: "localhost"), kernels: AbacusKernels())
+        let error = #expect(throws: Status.self) { try LocalDevices(places: [place]) }
+        #expect(error?.code == .invalidArgument && error?.message.contains("ABACUS") == true)
+    }
+
     @Test("a device with one kernel gets its nodes; soft placement moves the others")
     func oneKernel() throws {
         let registry = OpRegistry.standard.replacing("AddV2") { $0.supported(on: "ABACUS", ["T": DTypeSet(.float32)]) }
@@ -38,7 +57,7 @@ struct OwnDeviceTests {
         let elsewhere = b.device("/cpu:0") { b.add("AddV2", [x, x])[0] }
         func place(_ type: String) -> DeviceName { DeviceName(job: "localhost", replica: 0, task: 0, type: type, index: 0) }
         func resources() -> ResourceTable { ResourceTable(defaultContainer: "localhost") }
-        let devices = LocalDevices(places: [
+        let devices = try LocalDevices(places: [
             KernelEnvironment(device: CPUDevice(name: place("CPU")), resources: resources()),
             KernelEnvironment(device: Abacus(name: place("ABACUS")), resources: resources(), kernels: AbacusKernels()),
         ])

@@ -11,12 +11,12 @@ import WeirTensor
     @Test("an array of numbers has the wanted type, or the type of its literals")
     func numbers() throws {
         let rows = [[1, 2, 3], [4, 5, 6]]
-        #expect(try rows.tensor() == Tensor([1, 2, 3, 4, 5, 6] as [Int32], shape: [2, 3]))
-        #expect(try rows.tensor(.float32) == Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [2, 3]))
+        #expect(try rows.tensor() == Tensor([1, 2, 3, 4, 5, 6] as [Int32], ofShape: [2, 3]))
+        #expect(try rows.tensor(.float32) == Tensor([1, 2, 3, 4, 5, 6] as [Float], ofShape: [2, 3]))
         #expect(try [0.5, 2].tensor() == Tensor([0.5, 2] as [Float]))
         #expect(try 7.tensor(.uint8) == Tensor(UInt8(7)))
         #expect(try 2.5.tensor(.float64) == Tensor(2.5))
-        #expect(try [[true], [false]].tensor() == Tensor([true, false], shape: [2, 1]))
+        #expect(try [[true], [false]].tensor() == Tensor([true, false], ofShape: [2, 1]))
         #expect(try ["a", "bc"].tensor() == Tensor(["a", "bc"].map { ByteString($0) }))
         #expect(try [[Int]]().tensor(.int64).shape == [0])
     }
@@ -38,7 +38,7 @@ import WeirTensor
 
     @Test("indices give parts, and those outside are errors")
     func parts() throws {
-        let matrix = Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [2, 3])
+        let matrix = Tensor([1, 2, 3, 4, 5, 6] as [Float], ofShape: [2, 3])
         #expect(try matrix[1] == Tensor([4, 5, 6] as [Float]))
         #expect(try matrix[1, 2].scalar(of: Float.self) == 6)
         #expect(try matrix[] == matrix)

@@ -6,7 +6,7 @@ import Testing
 struct TensorTests {
     @Test("reshaping and taking rows shares memory")
     func views() throws {
-        let tensor = Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [3, 2])
+        let tensor = Tensor([1, 2, 3, 4, 5, 6] as [Float], ofShape: [3, 2])
         let rows = tensor.rows(1..<3)
         #expect(try rows.array(of: Float.self) == [3, 4, 5, 6])
         #expect(try tensor.row(2).array(of: Float.self) == [5, 6])
@@ -28,7 +28,7 @@ struct TensorTests {
 
     @Test("string tensors hold bytes of any kind and give them back")
     func strings() throws {
-        let tensor = Tensor([ByteString([0, 255, 10]), "weir"], shape: [2])
+        let tensor = Tensor([ByteString([0, 255, 10]), "weir"], ofShape: [2])
         let copy = try tensor.copied()
         #expect(copy == tensor)
         #expect(try copy.array(of: ByteString.self)[0].bytes == [0, 255, 10])

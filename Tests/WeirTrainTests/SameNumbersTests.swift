@@ -39,7 +39,7 @@ struct SameNumbersTests {
             graph = try b.graph()
             let rows = 256
             feeds = [
-                (features, Tensor((0..<rows * 256).map { Float(($0 * 7919) % 1013) / 500 - 1 }, shape: [rows, 256])),
+                (features, Tensor((0..<rows * 256).map { Float(($0 * 7919) % 1013) / 500 - 1 }, ofShape: [rows, 256])),
                 (labels, Tensor((0..<rows).map { Int32($0 % 10) })),
             ]
         }

@@ -1,6 +1,8 @@
 import Synchronization
 import Testing
 import WeirCluster
+import WeirGraph
+import WeirOps
 import WeirTensor
 import WeirTesting
 
@@ -37,6 +39,57 @@ struct TrainingTests {
         let cluster = try ClusterSpec(["worker": ["127.0.0.1:1", "127.0.0.1:2"]])
         let error = await #expect(throws: Status.self) { try await Trainer(options(strategy), cluster: cluster).run() }
         #expect(error?.code == .invalidArgument && error?.message.contains("needs a job 'ps'") == true)
+    }
+
+    @Test("one worker's client checks the options as all clients together do", arguments: [0, -1])
+    func workerOptions(_ steps: Int) async throws {
+        let cluster = try ClusterSpec(["ps": ["127.0.0.1:1"], "worker": ["127.0.0.1:2"]])
+        let error = await #expect(throws: Status.self) { try await Trainer(options(.sync, steps: steps), cluster: cluster).run(asWorker: 0) }
+        #expect(error?.code == .invalidArgument && error?.message.contains("found \(steps)") == true)
+        var backups = try options(.sync)
+        backups.requiredReplicas = 2
+        let tooMany = await #expect(throws: Status.self) { try await Trainer(backups, cluster: cluster).run(asWorker: 0) }
+        #expect(tooMany?.code == .invalidArgument && tooMany?.message.contains("found 2") == true)
+    }
+
+    @Test("a strategy with one client for all workers does not run as one of them", arguments: [Strategy.single, .inGraph])
+    func notOneWorker(_ strategy: Strategy) async throws {
+        let cluster = try ClusterSpec(["ps": ["127.0.0.1:1"], "worker": ["127.0.0.1:2"]])
+        let error = await #expect(throws: Status.self) { try await Trainer(options(strategy), cluster: cluster).run(asWorker: 0) }
+        #expect(error?.code == .invalidArgument && error?.message.contains("'\(strategy.rawValue)' has one client") == true)
+    }
+
+    @Test("initial values of shapes that no tensor has are errors of the builder", arguments: [[-1, 2], [1 << 40, 1 << 40]])
+    func impossibleShapes(_ dimensions: [Int]) {
+        let glorot = GraphBuilder(registry: .standard), filled = GraphBuilder(registry: .standard)
+        _ = glorot.glorotUniform(Shape(dimensions), seed: 1)
+        _ = filled.filled(Shape(dimensions), with: 1)
+        for builder in [glorot, filled] { #expect(builder.failure?.code == .invalidArgument) }
+    }
+
+    @Test("a dimension of more than 31 bits is an initial value's, too")
+    func longDimension() throws {
+        let builder = GraphBuilder(registry: .standard)
+        #expect(builder.glorotUniform([1 << 33, 2], seed: 1).shape == [1 << 33, 2])
+        _ = try builder.graph()
+    }
+
+    @Test("an optimizer without the variables that it needs is an error of the builder")
+    func missingSlots() {
+        let builder = GraphBuilder(registry: .standard)
+        let variable = builder.variable("v") { builder.filled([2], with: 0) }
+        _ = Adam().update(variable, slots: [], scalars: [], gradient: variable.value)
+        #expect(builder.failure?.code == .invalidArgument && builder.failure?.message.contains("Adam needs 2 slots and 2 scalars") == true)
+    }
+
+    @Test("variables of any size are spread over parameter servers by their bytes")
+    func hugeVariables() {
+        let setter = ReplicaDeviceSetter(parameterServers: 2, worker: "/job:worker/task:0", balance: .bytes)
+        for number in 0..<4 {
+            let node = NodeDefinition(
+                name: "v\(number)", op: "VarHandleOp", attributes: ["dtype": .type(.complex128), "shape": .shape([1 << 60])])
+            #expect(setter.device(node).contains("/job:ps/task:"))
+        }
     }
 
     @Test("there are at least two folds", arguments: [1, 0, -1])
@@ -87,7 +140,7 @@ struct TrainingTests {
             let trainer = Trainer(options, cluster: cluster.spec) { event in
                 guard case .step(let step) = event, step.step >= 10 else { return }
                 leaving.withLock { leaving in
-                    if leaving == nil { leaving = Task { await cluster.server("worker", 2).stop() } }
+                    if leaving == nil { leaving = Task { await (try? cluster.server("worker", 2))?.stop() } }
                 }
             }
             if required == 2 {

@@ -22,7 +22,7 @@ import WeirTensor
     static func writeGolden(_ prefix: String) throws {
         var writer = try BundleWriter(prefix)
         try writer.add("ints", Tensor([Int32(1), 2]))
-        try writer.add("p", ShapeAndSlice(parsing: part), Tensor([Float](repeating: 1, count: 4), shape: Shape(2, 2)))
+        try writer.add("p", ShapeAndSlice(parsing: part), Tensor([Float](repeating: 1, count: 4), ofShape: Shape(2, 2)))
         try writer.add("words", Tensor([ByteString("x"), "yz"]))
         try writer.finish()
     }
@@ -46,7 +46,7 @@ import WeirTensor
         #expect(try reader.tensor("ints") == Tensor([Int32(1), 2]))
         #expect(try reader.tensor("words") == Tensor([ByteString("x"), "yz"]))
         let row = try reader.tensor("p", ShapeAndSlice(parsing: "4 2 1,1:-"))
-        #expect(row == Tensor([Float(1), 1], shape: Shape(1, 2)))
+        #expect(row == Tensor([Float(1), 1], ofShape: Shape(1, 2)))
         #expect(try reader.contains("ints"))
         #expect(try !reader.contains("int"))
     }
@@ -111,7 +111,7 @@ import WeirTensor
     @Test("a partitioned tensor is put together, whole or in slices that cut across its parts")
     func partitions() throws {
         let directory = try TemporaryDirectory()
-        let whole = Tensor((0..<42).map { Float($0) }, shape: Shape(7, 6))
+        let whole = Tensor((0..<42).map { Float($0) }, ofShape: Shape(7, 6))
         var writer = try BundleWriter(directory("c"))
         for rows in ["0,3", "3,4"] {
             for columns in ["0,2", "2,4"] {
@@ -140,11 +140,42 @@ import WeirTensor
         ) { try BundleReader(directory("c")).tensor("p") }
     }
 
+    @Test("slices that overlap are refused, although together they are as large as the tensor")
+    func overlappingParts() throws {
+        let directory = try TemporaryDirectory()
+        var writer = try BundleWriter(directory("c"))
+        for rows in ["0,2", "1,2"] {
+            let place = try ShapeAndSlice(parsing: "4 2 \(rows):-")
+            try writer.add("p", place, Tensor([1, 2, 3, 4] as [Float], ofShape: [2, 2]))
+        }
+        try writer.finish()
+        let reader = try BundleReader(directory("c"))
+        do {
+            _ = try reader.tensor("p")
+            Issue.record("row 3 of the tensor is in no slice")
+        } catch {
+            #expect(error.code == .internalError)
+            #expect(error.message.contains("Overlapping slices: existing slice = 0,2:-, new slice = 1,2:-"))
+        }
+    }
+
+    @Test("boxes with common elements are found, and boxes that only touch are not")
+    func overlaps() {
+        func grid(_ count: Int) -> [[Range<Int>]] {
+            (0..<count * count).map { [$0 / count * 3..<$0 / count * 3 + 3, $0 % count * 2..<$0 % count * 2 + 2] }
+        }
+        #expect(firstOverlap(grid(20)) == nil)
+        #expect(firstOverlap(grid(20) + [[5..<6, 7..<8]]).map { [$0, $1] } == [23, 400])
+        #expect(firstOverlap([[0..<4, 0..<2], [0..<4, 2..<4], [1..<1, 0..<4]]) == nil)
+        #expect(firstOverlap([[], []]).map { [$0, $1] } == [0, 1])
+        #expect(firstOverlap([[0..<4]]) == nil)
+    }
+
     @Test("names that are taken, empty, or mean different tensors are invalid arguments")
     func names() throws {
         let directory = try TemporaryDirectory()
         var writer = try BundleWriter(directory("c"))
-        let ones = Tensor([Float](repeating: 1, count: 4), shape: Shape(2, 2))
+        let ones = Tensor([Float](repeating: 1, count: 4), ofShape: Shape(2, 2))
         try writer.add("a", ones)
         try writer.add("p", ShapeAndSlice(parsing: "4 2 0,2:-"), ones)
         #expect(code { try writer.add("a", ones) } == .invalidArgument)
@@ -179,7 +210,7 @@ import WeirTensor
             var writer = try BundleWriter(part)
             if index < 2 {
                 try writer.add(ByteString("own\(index)"), Tensor(Int32(index)))
-                let rows = Tensor([Float](repeating: Float(index), count: 4), shape: Shape(2, 2))
+                let rows = Tensor([Float](repeating: Float(index), count: 4), ofShape: Shape(2, 2))
                 try writer.add("p", ShapeAndSlice(parsing: "4 2 \(2 * index),2:-"), rows)
             }
             try writer.finish()
@@ -188,7 +219,7 @@ import WeirTensor
         #expect(try directory.names == ["c.data-00000-of-00002", "c.data-00001-of-00002", "c.index"])
         let reader = try BundleReader(directory("c"))
         #expect(try reader.tensor("own1") == Tensor(Int32(1)))
-        #expect(try reader.tensor("p") == Tensor([Float]([0, 0, 0, 0, 1, 1, 1, 1]), shape: Shape(4, 2)))
+        #expect(try reader.tensor("p") == Tensor([Float]([0, 0, 0, 0, 1, 1, 1, 1]), ofShape: Shape(4, 2)))
     }
 
     @Test("merging parts with the same tensor, or with none there, changes nothing")
@@ -276,6 +307,6 @@ import WeirTensor
         let ranges = try slice.ranges(in: whole.shape)
         let values = try whole.array(of: Float.self)
         let rows = ranges[0].flatMap { row in ranges[1].map { values[row * whole.dimension(1) + $0] } }
-        return Tensor(rows, shape: Shape(ranges.map(\.count)))
+        return Tensor(rows, ofShape: Shape(ranges.map(\.count)))
     }
 }

@@ -25,7 +25,7 @@ struct GraphProtoTests {
             graph.nodes[0].attributes == [
                 "dtype": .type(.float32), "shape": .shape([nil, 2]), "_has_manual_control_dependencies": true,
             ])
-        #expect(graph.nodes[1].attributes.tensor("value") == Tensor([Float(1), 2], shape: [1, 2]))
+        #expect(graph.nodes[1].attributes.tensor("value") == Tensor([Float(1), 2], ofShape: [1, 2]))
         #expect(graph.nodes[2].inputs == ["a", "b"] && graph.nodes[2].device == "/job:ps/task:1")
         #expect(graph.versions == GraphVersions(producer: 2474))
         #expect(try graph.serialized() == Self.golden)

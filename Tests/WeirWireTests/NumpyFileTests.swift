@@ -21,11 +21,11 @@ struct NumpyFileTests {
             (
                 "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }",
                 "00 00 80 3f 00 00 00 40 00 00 40 40 00 00 80 40 00 00 a0 40 00 00 c0 40",
-                Tensor([Float(1), 2, 3, 4, 5, 6], shape: [2, 3])
+                Tensor([Float(1), 2, 3, 4, 5, 6], ofShape: [2, 3])
             ),
             ("{'descr': '<i8', 'fortran_order': False, 'shape': (), }", "07 00 00 00 00 00 00 00", Tensor(Int64(7))),
             ("{'descr': '|b1', 'fortran_order': False, 'shape': (2,), }", "01 00", Tensor([true, false])),
-            ("{'descr': '|u1', 'fortran_order': False, 'shape': (0, 3), }", "", Tensor([UInt8](), shape: [0, 3])),
+            ("{'descr': '|u1', 'fortran_order': False, 'shape': (0, 3), }", "", Tensor([UInt8](), ofShape: [0, 3])),
         ]
         for (header, data, tensor) in cases {
             let bytes = file(numpy(header), hex(data))

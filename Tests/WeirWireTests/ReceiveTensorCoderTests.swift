@@ -96,7 +96,7 @@ struct ReceiveTensorCoderTests {
 
     @Test("every prefix of an answer, and every byte of it changed, is read or refused")
     func damaged() throws {
-        let tensor = Tensor([Int64(1), 2], shape: [1, 2])
+        let tensor = Tensor([Int64(1), 2], ofShape: [1, 2])
         let message = try ReceiveTensorCoder.encode(tensor, isDead: true, sendStartMicros: 300)
         for bytes in WeirWireTests.damaged(message.contiguous) {
             let failure = status { try ReceiveTensorCoder.decode(bytes) }

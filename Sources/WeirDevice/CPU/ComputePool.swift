@@ -248,10 +248,15 @@ public final class ComputePool: Sendable {
 
         func pop(spinsFirst: Bool) -> Entry? {
             if spinsFirst { spinForWork() }
+            var isParked = false
+            // After the mutex is unlocked, because `unpark` may wait.
+            defer { if isParked { BlockCache.unpark() } }
             pthread_mutex_lock(mutex)
             defer { pthread_mutex_unlock(mutex) }
             while head == jobs.count {
                 if isClosed { return nil }
+                if !isParked { BlockCache.park() }
+                isParked = true
                 sleeping += 1
                 pthread_cond_wait(condition, mutex)
                 sleeping -= 1
@@ -323,10 +328,12 @@ public final class ComputePool: Sendable {
             while true {
                 let part = next.wrappingAdd(1, ordering: .relaxed).oldValue
                 guard part < parts, let body else { return }
-                body(count * part / parts..<count * (part + 1) / parts)
+                body(bound(part)..<bound(part + 1))
                 done.wrappingAdd(1, ordering: .releasing)
             }
         }
+        /// `count * part / parts`. The product may exceed an `Int`, because a caller may pass any count.
+        private func bound(_ part: Int) -> Int { parts.dividingFullWidth(count.multipliedFullWidth(by: part)).quotient }
         func wait() {
             var spins = 0
             while done.load(ordering: .acquiring) < parts || active.load(ordering: .acquiring) > 0 {

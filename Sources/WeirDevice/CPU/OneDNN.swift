@@ -9,7 +9,7 @@ import WeirTensor
 /// oneDNN is usually built with OpenMP, whose threads spin after each call and wake up even for small work. Here oneDNN uses
 /// the calling thread only. To use several threads, the caller divides the work with a `ComputePool` and calls oneDNN from
 /// each of them. All functions are thread-safe.
-public enum OneDNN {
+package enum OneDNN {
     /// `omp_set_num_threads`, which applies to the calling thread only; nil when oneDNN is built without OpenMP.
     private static let setThreadCount: (@convention(c) (Int32) -> Void)? =
         dlsym(nil, "omp_set_num_threads").map { unsafeBitCast($0, to: (@convention(c) (Int32) -> Void).self) }

@@ -1,37 +1,37 @@
 import COneDNN
-public import WeirTensor
+package import WeirTensor
 
 /// The sizes of a convolution. Spatial vectors are (depth, height, width); the depth of images is 1.
-public struct ConvolutionShape: Hashable, Sendable {
+package struct ConvolutionShape: Hashable, Sendable {
     /// 2 for images, 3 for volumes.
-    public var spatialRank: Int
+    package var spatialRank: Int
     /// The number of images or volumes.
-    public var batch: Int
+    package var batch: Int
     /// The number of groups; 1 for an ordinary convolution.
-    public var groups: Int
+    package var groups: Int
     /// The channels of the input, of all groups together.
-    public var inputChannels: Int
+    package var inputChannels: Int
     /// The channels of the output, of all groups together.
-    public var outputChannels: Int
+    package var outputChannels: Int
     /// The spatial dimensions of the input.
-    public var input: SIMD3<Int>
+    package var input: SIMD3<Int>
     /// The spatial dimensions of the filter.
-    public var kernel: SIMD3<Int>
+    package var kernel: SIMD3<Int>
     /// The spatial dimensions of the output.
-    public var output: SIMD3<Int>
+    package var output: SIMD3<Int>
     /// The step of the filter along each dimension.
-    public var stride: SIMD3<Int>
+    package var stride: SIMD3<Int>
     /// The distance between neighbouring elements of the filter in the input; 1 for an ordinary convolution.
-    public var dilation: SIMD3<Int>
+    package var dilation: SIMD3<Int>
     /// Zero padding before the input.
-    public var before: SIMD3<Int>
+    package var before: SIMD3<Int>
     /// Zero padding after the input.
-    public var after: SIMD3<Int>
+    package var after: SIMD3<Int>
     /// Whether the channels come before the spatial dimensions (`NCHW`) or after them (`NHWC`).
-    public var channelsFirst: Bool
+    package var channelsFirst: Bool
 
     /// Makes the sizes of a convolution.
-    public init(
+    package init(
         spatialRank: Int, batch: Int, groups: Int, inputChannels: Int, outputChannels: Int, input: SIMD3<Int>,
         kernel: SIMD3<Int>, output: SIMD3<Int>, stride: SIMD3<Int>, dilation: SIMD3<Int>, before: SIMD3<Int>,
         after: SIMD3<Int>, channelsFirst: Bool
@@ -53,7 +53,7 @@ public struct ConvolutionShape: Hashable, Sendable {
 }
 
 /// Which of the three arrays of a convolution is computed from the other two.
-public enum ConvolutionResult: Hashable, Sendable {
+package enum ConvolutionResult: Hashable, Sendable {
     case output, inputGradient, filterGradient
 }
 
@@ -67,7 +67,7 @@ extension OneDNN {
     ///   - finish: called after each convolution with its number, while its result is still in the processor's cache.
     /// - Returns: false when oneDNN has no fast implementation; then nothing was computed.
     /// - Throws: `resourceExhausted` when memory ran out; `internalError` when oneDNN failed.
-    public static func convolution(
+    package static func convolution(
         _ result: ConvolutionResult, _ shape: ConvolutionShape, input: UnsafeMutablePointer<Float>,
         filter: UnsafeMutablePointer<Float>, output: UnsafeMutablePointer<Float>, repetitions: Int = 1,
         finish: (Int) -> Void = { _ in }

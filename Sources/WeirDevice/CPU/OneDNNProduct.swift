@@ -10,7 +10,7 @@ extension OneDNN {
     ///   - adding: adds the product to `c`.
     /// - Returns: false when memory ran out. Then `c` is undefined or, with `adding` and a depth of at most `blockDepth`,
     ///   unchanged.
-    public static func multiply(
+    package static func multiply(
         _ rows: Int, _ columns: Int, _ depth: Int, _ a: UnsafePointer<Float>, _ aStride: Int, transposed aTransposed: Bool,
         _ b: UnsafePointer<Float>, _ bStride: Int, transposed bTransposed: Bool,
         _ c: UnsafeMutablePointer<Float>, _ cStride: Int, adding: Bool = false
@@ -58,7 +58,7 @@ extension OneDNN {
     private static let blockDepth = 256
 
     /// Whether oneDNN uses its kernels for AVX-512. They copy both operands themselves and are three times as fast.
-    public static let usesAVX512 = dnnl_get_effective_cpu_isa().rawValue & 0x20 != 0
+    package static let usesAVX512 = dnnl_get_effective_cpu_isa().rawValue & 0x20 != 0
 
     private static func sgemm(
         _ rows: Int, _ columns: Int, _ depth: Int, _ a: UnsafePointer<Float>, _ aStride: Int, _ aTransposed: Bool,

@@ -1,10 +1,10 @@
 #if canImport(Glibc)
     import Glibc
 #endif
-public import WeirTensor
+package import WeirTensor
 
 /// Ensures that recursive functions have enough stack.
-public enum ThreadStack {
+package enum ThreadStack {
     /// The stack, in bytes, that must be left to run a body on the current thread: enough for some hundred frames of kernels.
     private static let reserve: UInt = 256 << 10
     /// The stack size of a new thread. The system allocates the memory only as it is used.
@@ -12,7 +12,7 @@ public enum ThreadStack {
 
     /// Runs `body` on this thread or, when little of its stack is left, on a new thread. Returns when `body` has returned.
     /// - Throws: `resourceExhausted` when the system has no thread left; then `body` has not run.
-    public static func withSufficientStack(_ body: () -> Void) throws(Status) {
+    package static func withSufficientStack(_ body: () -> Void) throws(Status) {
         if hasRoom { return body() }
         try withoutActuallyEscaping(body) { (escaping) throws(Status) in try runOnNewThread(escaping) }
     }

@@ -17,7 +17,7 @@ public struct KernelContext: ~Copyable {
 
     /// The context of one call. The pointers, `step` and `place` must be valid until the kernel returns.
     @inlinable
-    public init(
+    package init(
         inputs: UnsafeMutablePointer<EdgeValue>, inputCount: Int, outputs: UnsafeMutablePointer<EdgeValue>, outputCount: Int,
         step: StepContext, place: KernelEnvironment, frame: FrameIteration = .root
     ) {

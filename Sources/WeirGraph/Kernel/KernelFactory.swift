@@ -92,7 +92,7 @@ public struct KernelRequest: Sendable {
     public let functions: any FunctionInstantiator
 
     /// A request for the kernel of one node.
-    public init(
+    package init(
         name: String, op: OpDefinition, attributes: Attributes, inputTypes: [PortType], outputTypes: [PortType],
         place: KernelEnvironment, functions: any FunctionInstantiator
     ) {
@@ -139,8 +139,8 @@ public struct KernelRequest: Sendable {
         return try functions.instantiate(reference)
     }
 
-    /// The range of port indices of the input of this name: one port, or as many as the attributes say. An unknown name ends
-    /// the process.
+    /// The range of port indices of the input of this name: one port, or as many as the attributes say.
+    /// - Throws: `invalidArgument` when the op has no such input, or an attribute that gives the number is missing.
     public func inputRange(_ name: String) throws -> Range<Int> {
         try range(name, op.schema.inputs)
     }
@@ -161,7 +161,7 @@ public struct KernelRequest: Sendable {
     }
     private func range(_ name: String, _ arguments: [OpSchema.Argument]) throws -> Range<Int> {
         guard let index = arguments.firstIndex(where: { $0.name == name }) else {
-            preconditionFailure("\(op.name) has no argument '\(name)'")
+            throw Status.invalidArgument("Op '\(op.name)' has no argument '\(name)'")
         }
         return try op.schema.ranges(arguments, attributes)[index]
     }

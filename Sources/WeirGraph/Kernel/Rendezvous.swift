@@ -38,10 +38,9 @@ public struct RendezvousItem: Sendable {
         guard let device, !device.isHost else { return done(.success(tensor)) }
         device.underlying.download(tensor, after: event, done)
     }
-    /// A dead tensor, with the empty tensor that other tasks expect in its place.
-    public static func dead(_ dtype: DType = .float32) -> RendezvousItem {
-        RendezvousItem(Tensor([Float](), shape: Shape(0)), isDead: true)
-    }
+    /// A dead tensor. Whatever the dtype of the edge, it carries an empty `float32` vector, as TensorFlow's executor sends for a
+    /// dead input. The receiver propagates deadness and does not read the tensor.
+    public static func dead() -> RendezvousItem { RendezvousItem(Tensor([Float]()), isDead: true) }
 }
 
 /// `source device;source incarnation;destination device;tensor name;frame:iteration`, in TensorFlow's format, because other

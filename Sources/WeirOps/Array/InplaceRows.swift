@@ -48,7 +48,7 @@ private func rowKernel(_ request: KernelRequest, _ kind: ScatterKind) throws -> 
             rows.elements(Int32.self).map { row in
                 let remainder = Int(row) % max(1, shape[0])
                 return Int64(remainder < 0 ? remainder + shape[0] : remainder)
-            }, shape: Shape(rows.elementCount, 1))
+            }, ofShape: Shape(rows.elementCount, 1))
         let indices = try NdIndices(scattering: places, values, into: shape, .fail)
         let source = context.input(0).firstByte
         let output = try context.output(0, dtype, shape, reusing: 0)

@@ -156,6 +156,6 @@ extension Output {
 }
 extension GraphBuilder {
     func paddings(_ paddings: [(before: Int, after: Int)]) -> Output {
-        constant(Tensor(paddings.flatMap { [Int64($0.before), Int64($0.after)] }, shape: Shape(paddings.count, 2)))
+        constant(Tensor(paddings.flatMap { [Int64($0.before), Int64($0.after)] }, ofShape: Shape(paddings.count, 2)))
     }
 }

@@ -61,7 +61,7 @@ struct StepResourceOutput: Sendable {
             let handle = ResourceHandle(
                 device: device, container: "__per_step_\(context.step.id)", name: container + name, typeName: R.kind,
                 object: resource)
-            return context.setOutput(0, Tensor([handle], shape: .scalar))
+            return context.setOutput(0, Tensor([handle], ofShape: .scalar))
         }
         let pair = Tensor([ByteString(container), ByteString(name)])
         if type.isReference {

@@ -72,7 +72,7 @@ private func splitText(_ context: borrowing KernelContext, _ parts: (ByteString)
         }
         columnCount = max(columnCount, found.count)
     }
-    context.setOutput(0, Tensor(indices, shape: Shape(values.count, 2)))
+    context.setOutput(0, Tensor(indices, ofShape: Shape(values.count, 2)))
     context.setOutput(1, Tensor(values))
     context.setOutput(2, Tensor([Int64(input.elementCount), Int64(columnCount)]))
 }

@@ -1,7 +1,7 @@
 import Synchronization
 import WeirDevice
-public import WeirGraph
-public import WeirTensor
+package import WeirGraph
+package import WeirTensor
 
 /// Runs one partition of a graph, the nodes of one device, step after step. Several steps may run at once. TensorFlow's
 /// `Executor`.
@@ -13,7 +13,7 @@ public import WeirTensor
 ///   kernels still use several threads.
 ///
 /// Where both are possible, the first steps time each, and the faster one is kept.
-public final class Executor: Sendable {
+package final class Executor: Sendable {
     let table: NodeTable
     let place: KernelEnvironment
     private let sequential: SequentialPlan?
@@ -26,7 +26,7 @@ public final class Executor: Sendable {
     /// Prepares the graph for execution.
     /// - Parameter kernels: one for each node of the graph, in its order.
     /// - Throws: `invalidArgument` when a loop is malformed.
-    public init(
+    package init(
         _ graph: Graph, kernels: [Kernel], place: KernelEnvironment, scheduling: ExecutionOptions.Scheduling = .measured
     ) throws {
         let frames = try FrameAssignment(graph)
@@ -42,7 +42,7 @@ public final class Executor: Sendable {
     /// - Parameters:
     ///   - call: the arguments and results, for the body of a function or an in-process session.
     ///   - done: called once, from any thread, when every node has run or the step has failed.
-    public func run(_ step: StepContext, call: CallFrame? = nil, _ done: @escaping Completion<Void>) {
+    package func run(_ step: StepContext, call: CallFrame? = nil, _ done: @escaping Completion<Void>) {
         guard let sequential else { return runInParallel(step, call, done) }
         switch choice.next() {
         case .decided(isSequential: true):
@@ -92,15 +92,15 @@ public final class Executor: Sendable {
 }
 
 /// The arguments of one call of a graph, and storage for its results. TensorFlow's `CallFrameInterface`.
-public final class CallFrame: @unchecked Sendable {  // one node writes each result; it is read after the step
+package final class CallFrame: @unchecked Sendable {  // one node writes each result; it is read after the step
     /// The values of the `_Arg` nodes, by their `index`.
-    public let arguments: [Tensor]
+    package let arguments: [Tensor]
     private let slots: UnsafeMutablePointer<EdgeValue>
     /// How many `_Retval` nodes the graph has.
-    public let resultCount: Int
+    package let resultCount: Int
 
     /// Makes a call frame without results.
-    public init(arguments: [Tensor], resultCount: Int) {
+    package init(arguments: [Tensor], resultCount: Int) {
         self.arguments = arguments
         self.resultCount = resultCount
         slots = .allocate(capacity: max(resultCount, 1))
@@ -117,7 +117,7 @@ public final class CallFrame: @unchecked Sendable {  // one node writes each res
     /// - Parameter areSnapshots: whether to copy values that a variable may later update in place.
     /// - Throws: `invalidArgument` when a result was not produced or is dead; `resourceExhausted` when the memory for a copy is
     ///   not available.
-    public func results(areSnapshots: Bool = false) throws(Status) -> [Tensor] {
+    package func results(areSnapshots: Bool = false) throws(Status) -> [Tensor] {
         var tensors: [Tensor] = []
         tensors.reserveCapacity(resultCount)
         for index in 0..<resultCount {

@@ -1,4 +1,4 @@
-public import WeirGraph
+package import WeirGraph
 import WeirTensor
 
 /// Replaces function calls by the nodes of the functions' bodies, before placement. So each node of a body can be placed on its
@@ -14,7 +14,7 @@ import WeirTensor
 ///   with the call.
 /// - Some functions stay calls, which the device of the node runs: those with `_noinline` that request no tasks, those that
 ///   call themselves, and those whose body would exceed `maximumSize`.
-public struct Lowering: Sendable {
+package struct Lowering: Sendable {
     /// The maximum number of nodes of one function's body, including the bodies of its callees.
     static let maximumSize = 20_000
     /// The maximum number of nodes that inlining adds to one graph.
@@ -24,12 +24,12 @@ public struct Lowering: Sendable {
 
     private let registry: OpRegistry
     /// Makes a lowering that looks up ops in `registry`.
-    public init(registry: OpRegistry) { self.registry = registry }
+    package init(registry: OpRegistry) { self.registry = registry }
 
     /// Returns the graph with its calls replaced.
     /// - Parameter caller: the function whose body the graph is; calls of it stay calls.
     /// - Throws: `invalidArgument` when a body is malformed; `notFound` when a function, or an op of one, does not exist.
-    public func run(_ graph: Graph, within caller: String? = nil) throws -> Graph {
+    package func run(_ graph: Graph, within caller: String? = nil) throws -> Graph {
         guard graph.nodes.contains(where: { GraphLowerer.isCandidate($0) }) else { return graph }
         var lowered = GraphLowerer(graph, registry)
         try lowered.run(within: caller)

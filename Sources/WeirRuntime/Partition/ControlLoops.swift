@@ -1,4 +1,4 @@
-public import WeirGraph
+package import WeirGraph
 import WeirTensor
 
 /// Adds control loops, so that loops over several devices run in step. Each device that takes part gets a small loop, driven by
@@ -8,7 +8,7 @@ import WeirTensor
 ///
 /// As in TensorFlow, the Merge of a control loop is a control input of the nodes with inputs from other devices. Partitioning
 /// moves this edge to the receive. So partitions can be partitioned again, by any worker.
-public enum ControlLoops {
+package enum ControlLoops {
     private static let prefix = "_cloop"
 
     /// Whether a node is the Merge of a control loop. Each iteration of it releases the loop's receives on its device.
@@ -16,7 +16,7 @@ public enum ControlLoops {
 
     /// Returns the graph with control loops.
     /// - Throws: `invalidArgument` when a loop that crosses devices has no condition.
-    public static func add(to graph: Graph, registry: OpRegistry) throws -> Graph {
+    package static func add(to graph: Graph, registry: OpRegistry) throws -> Graph {
         let assignment = try FrameAssignment(graph)
         guard assignment.frames.count > 1 else { return graph }
         var graph = colocateLoopNodes(graph)

@@ -1,18 +1,18 @@
-public import WeirGraph
-public import WeirTensor
+package import WeirGraph
+package import WeirTensor
 
 /// Rewrites a graph for the steps with the same feeds, fetches and targets. Fed tensors become inputs of the graph, fetched
 /// tensors become outputs, and nodes that no fetch and no target needs are removed. TensorFlow's `RewriteGraphForExecution`.
-public struct FeedsAndFetches: Sendable {
+package struct FeedsAndFetches: Sendable {
     /// The names of the fed tensors (`x:0`).
-    public var feeds: [String]
+    package var feeds: [String]
     /// The names of the fetched tensors.
-    public var fetches: [String]
+    package var fetches: [String]
     /// The names of nodes that run only for their effect.
-    public var targets: [String]
+    package var targets: [String]
 
     /// How tensors enter and leave the graph.
-    public enum Style: Sendable {
+    package enum Style: Sendable {
         /// As arguments and results of a call, within one process.
         case call
         /// Through the step's rendezvous, as between TensorFlow's masters and workers.
@@ -20,7 +20,7 @@ public struct FeedsAndFetches: Sendable {
     }
 
     /// Describes steps by the names of their feeds, fetches and targets.
-    public init(feeds: [String], fetches: [String], targets: [String]) {
+    package init(feeds: [String], fetches: [String], targets: [String]) {
         self.feeds = feeds
         self.fetches = fetches
         self.targets = targets
@@ -29,7 +29,7 @@ public struct FeedsAndFetches: Sendable {
     /// Checks that all feeds, fetches and targets exist.
     /// - Throws: `notFound` for a name that is not in the graph; `invalidArgument` when there is nothing to run, an output does
     ///   not exist, or a tensor is fed twice or both fed and fetched.
-    public func check(_ graph: Graph) throws {
+    package func check(_ graph: Graph) throws {
         guard !fetches.isEmpty || !targets.isEmpty else {
             throw Status.invalidArgument("Must specify at least one target to fetch or execute.")
         }
@@ -74,7 +74,7 @@ public struct FeedsAndFetches: Sendable {
 
     /// Returns the graph of the step.
     /// - Throws: as `check`; `invalidArgument` when a fetched tensor is inside a loop.
-    public func rewrite(_ graph: Graph, style: Style, registry: OpRegistry) throws -> Graph {
+    package func rewrite(_ graph: Graph, style: Style, registry: OpRegistry) throws -> Graph {
         try check(graph)
         var graph = graph
         var replaced: [Endpoint: Endpoint] = [:]
@@ -164,7 +164,7 @@ public struct FeedsAndFetches: Sendable {
     }
 
     /// The key of a fed or fetched tensor in the step's rendezvous.
-    public static func key(_ name: String, device: DeviceName, incarnation: UInt64) -> RendezvousKey {
+    package static func key(_ name: String, device: DeviceName, incarnation: UInt64) -> RendezvousKey {
         RendezvousKey(source: device.description, incarnation: incarnation, destination: device.description, tensor: name)
     }
 }

@@ -1,12 +1,12 @@
-public import WeirGraph
-public import WeirTensor
+package import WeirGraph
+package import WeirTensor
 
 /// Partitions a placed graph, with a send and a receive for each tensor that crosses from one partition to another.
 /// TensorFlow's `Partition`.
 ///
 /// The master partitions by task, and each worker partitions its part again by device. Control edges that cross are combined
 /// into one message where one node waits for many others.
-public struct Partitioner {
+package struct Partitioner {
     /// The name of the partition of a device: its task or the device itself.
     private let part: @Sendable (DeviceName) -> String
     /// The incarnation of a device, a part of rendezvous keys.
@@ -23,7 +23,7 @@ public struct Partitioner {
     ///   - number: returns a different number at each call. Needed if the partitions of several graphs are sent to one session
     ///     of a TensorFlow worker, because it keeps sends by name as long as the session lives.
     ///   - incarnation: the incarnation of a device.
-    public init(
+    package init(
         registry: OpRegistry, suffix: String, by part: @escaping @Sendable (DeviceName) -> String,
         numberedBy number: (() -> Int)? = nil, incarnation: @escaping (DeviceName) throws -> UInt64
     ) {
@@ -43,7 +43,7 @@ public struct Partitioner {
 
     /// Returns the partitions by name, each with only the functions that its nodes can call.
     /// - Throws: `internalError` for a node without a device.
-    public func partition(_ graph: Graph) throws -> [(name: String, graph: Graph)] {
+    package func partition(_ graph: Graph) throws -> [(name: String, graph: Graph)] {
         var order: [String] = []
         var parts: [String: Graph] = [:]
         var partOfNode: [String] = []

@@ -1,26 +1,26 @@
-public import WeirGraph
+package import WeirGraph
 import WeirTensor
 
 /// The placement of a graph as a table for a person: the number of ops and the bytes of constants and variables of each device,
 /// and the tensors that cross devices.
-public struct PlacementReport: CustomStringConvertible, Sendable {
+package struct PlacementReport: CustomStringConvertible, Sendable {
     /// The totals of one device.
-    public struct Row: Sendable {
+    package struct Row: Sendable {
         /// The name of the device, or `unplaced`.
-        public var device: String
+        package var device: String
         /// The number of nodes on the device.
-        public var opCount: Int
+        package var opCount: Int
         /// The bytes of the constants and variables of known shape on the device.
-        public var byteCount: Int
+        package var byteCount: Int
     }
     /// One row for each device, sorted by name.
-    public private(set) var rows: [Row] = []
+    package private(set) var rows: [Row] = []
     /// For each pair of devices, how many different tensors cross from one to the other.
-    public private(set) var crossings: [(from: String, to: String, count: Int)] = []
+    package private(set) var crossings: [(from: String, to: String, count: Int)] = []
     private let placements: [(node: String, op: String, device: String)]
 
     /// Makes the report of a placed graph.
-    public init(_ graph: Graph) {
+    package init(_ graph: Graph) {
         var counts: [String: (ops: Int, bytes: Int)] = [:]
         struct Ends: Hashable {
             let from: String
@@ -53,7 +53,7 @@ public struct PlacementReport: CustomStringConvertible, Sendable {
     }
 
     /// The table, then the device of each node.
-    public var description: String {
+    package var description: String {
         var lines = ["Device placement:"]
         let width = (rows.map(\.device.count) + [6]).max() ?? 6
         func pad(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(0, width - text.count)) }

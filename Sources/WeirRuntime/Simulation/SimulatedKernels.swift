@@ -150,7 +150,7 @@ private final class SimulatedKernel: Sendable {
     /// Runs the kernel on the host at once.
     func runNow(_ context: borrowing KernelContext) throws {
         let slots = (0..<context.inputCount).map { context.slot($0) }
-        for (index, slot) in try compute(slots, Call(context)).enumerated() { context.setOutput(index, slot: slot) }
+        for (index, slot) in try execute(slots, Call(context)).enumerated() { context.setOutput(index, slot: slot) }
     }
 
     /// Runs the kernel on the host, after copying those host-memory inputs that are on the device to the host.
@@ -158,7 +158,7 @@ private final class SimulatedKernel: Sendable {
         let slots = (0..<context.inputCount).map { context.slot($0) }
         let call = Call(context)
         @Sendable func run(_ inputs: [EdgeValue]) {
-            guard case .async(let body) = kernel else { return done(Result { () throws(Status) in try compute(inputs, call) }) }
+            guard case .async(let body) = kernel else { return done(Result { () throws(Status) in try execute(inputs, call) }) }
             do throws(Status) { try withContext(inputs, call) { context, _ in body(context, done) } } catch { done(.failure(error)) }
         }
         let away = slots.indices.filter { index in
@@ -188,14 +188,19 @@ private final class SimulatedKernel: Sendable {
         }
     }
 
-    /// Runs the CPU's kernel. The stream, or the host for a host kernel, calls this.
-    private func compute(_ inputs: [EdgeValue], _ call: Call) throws(Status) -> [EdgeValue] {
+    /// Runs the CPU's kernel. Does not trace it: the executor traces what the host runs.
+    private func execute(_ inputs: [EdgeValue], _ call: Call) throws(Status) -> [EdgeValue] {
         guard case .sync(let body) = kernel else { throw .internalError("Node '\(request.name)' waits on a stream") }
-        let start = call.step.trace == nil ? 0 : StepClock.now()
-        let outputs = try withContext(inputs, call) { (context, outputs) throws(Status) -> [EdgeValue] in
+        return try withContext(inputs, call) { (context, outputs) throws(Status) -> [EdgeValue] in
             do { try body(context) } catch { throw Status(error) }
             return Array(outputs)
         }
+    }
+
+    /// Runs the CPU's kernel on the stream, and traces it as the stream's.
+    private func compute(_ inputs: [EdgeValue], _ call: Call) throws(Status) -> [EdgeValue] {
+        let start = call.step.trace == nil ? 0 : StepClock.now()
+        let outputs = try execute(inputs, call)
         if let trace = call.step.trace, start != 0 {
             trace.record(
                 node: request.name, op: request.op.name, device: "\(request.place.device.name)/stream:0", start: start, end: StepClock.now(),

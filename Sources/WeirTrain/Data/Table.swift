@@ -3,13 +3,13 @@ public import WeirTensor
 /// A table of numeric features with a class label for each row. It is read from CSV text; the last column is the label.
 public struct Table: Sendable {
     /// The names of all columns, the label's included.
-    public var columns: [String]
+    public internal(set) var columns: [String]
     /// The label of each class, in order of first appearance.
-    public var classes: [String]
+    public internal(set) var classes: [String]
     /// The features of each row.
-    public var features: [[Float]]
+    public internal(set) var features: [[Float]]
     /// The class of each row, an index into `classes`.
-    public var labels: [Int32]
+    public internal(set) var labels: [Int32]
 
     /// The number of rows.
     public var rowCount: Int { features.count }
@@ -73,8 +73,8 @@ public struct Table: Sendable {
         }
     }
 
-    /// The table with only these rows, in this order.
-    public func rows(_ indices: [Int]) -> Table {
+    /// The table with only these rows, which must exist, in this order.
+    package func rows(_ indices: [Int]) -> Table {
         var part = self
         part.features = indices.map { features[$0] }
         part.labels = indices.map { labels[$0] }
@@ -114,15 +114,15 @@ public struct Table: Sendable {
         return (means, max(square.squareRoot(), 1e-6))
     }
 
-    /// The table with means subtracted and values divided by the scale. Use the moments of the training rows for test rows too.
-    public func standardized(_ moments: (means: [Float], scale: Float)) -> Table {
+    /// The table with means subtracted and values divided by the scale; `moments` are those of a table with as many columns. Use the moments of the training rows for test rows too.
+    package func standardized(_ moments: (means: [Float], scale: Float)) -> Table {
         var copy = self
         copy.features = features.map { row in row.enumerated().map { ($1 - moments.means[$0]) / moments.scale } }
         return copy
     }
 
     /// The features as a `float32` tensor of shape `[rows, features]`.
-    public var featureTensor: Tensor { Tensor(features.flatMap { $0 }, shape: Shape(rowCount, featureCount)) }
+    public var featureTensor: Tensor { Tensor(features.flatMap { $0 }, ofShape: Shape(rowCount, featureCount)) }
     /// The classes as an `int32` tensor of shape `[rows]`.
     public var labelTensor: Tensor { Tensor(labels) }
 }

@@ -19,9 +19,10 @@ public struct Adagrad: Optimizer {
 
     /// Adds `ResourceApplyAdagrad`.
     public func update(_ variable: Variable, slots: [Variable], scalars: [Variable], gradient: Output) -> Operation {
-        let builder = variable.handle.builder
-        return builder.add(
-            "ResourceApplyAdagrad", [variable.handle, slots[0].handle, builder.scalar(learningRate, variable.dtype), gradient],
-            attributes: ["T": .type(variable.dtype), "use_locking": true])
+        checked(variable, slots, scalars) { builder in
+            return builder.add(
+                "ResourceApplyAdagrad", [variable.handle, slots[0].handle, builder.scalar(learningRate, variable.dtype), gradient],
+                attributes: ["T": .type(variable.dtype), "use_locking": true])
+        }
     }
 }

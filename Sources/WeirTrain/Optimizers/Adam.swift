@@ -27,15 +27,16 @@ public struct Adam: Optimizer {
 
     /// Adds `ResourceApplyAdam`.
     public func update(_ variable: Variable, slots: [Variable], scalars: [Variable], gradient: Output) -> Operation {
-        let builder = variable.handle.builder
-        func number(_ value: Double) -> Output { builder.scalar(value, variable.dtype) }
-        return builder.add(
-            "ResourceApplyAdam",
-            [
-                variable.handle, slots[0].handle, slots[1].handle, scalars[0].value, scalars[1].value, number(learningRate),
-                number(beta1), number(beta2), number(epsilon), gradient,
-            ],
-            attributes: ["T": .type(variable.dtype), "use_locking": true])
+        checked(variable, slots, scalars) { builder in
+            func number(_ value: Double) -> Output { builder.scalar(value, variable.dtype) }
+            return builder.add(
+                "ResourceApplyAdam",
+                [
+                    variable.handle, slots[0].handle, slots[1].handle, scalars[0].value, scalars[1].value, number(learningRate),
+                    number(beta1), number(beta2), number(epsilon), gradient,
+                ],
+                attributes: ["T": .type(variable.dtype), "use_locking": true])
+        }
     }
 
     /// Multiplies the powers by `beta1` and `beta2`.

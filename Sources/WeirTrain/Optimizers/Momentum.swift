@@ -22,13 +22,14 @@ public struct Momentum: Optimizer {
 
     /// Adds `ResourceApplyMomentum`.
     public func update(_ variable: Variable, slots: [Variable], scalars: [Variable], gradient: Output) -> Operation {
-        let builder = variable.handle.builder
-        return builder.add(
-            "ResourceApplyMomentum",
-            [
-                variable.handle, slots[0].handle, builder.scalar(learningRate, variable.dtype), gradient,
-                builder.scalar(momentum, variable.dtype),
-            ],
-            attributes: ["T": .type(variable.dtype), "use_locking": true, "use_nesterov": .bool(nesterov)])
+        checked(variable, slots, scalars) { builder in
+            return builder.add(
+                "ResourceApplyMomentum",
+                [
+                    variable.handle, slots[0].handle, builder.scalar(learningRate, variable.dtype), gradient,
+                    builder.scalar(momentum, variable.dtype),
+                ],
+                attributes: ["T": .type(variable.dtype), "use_locking": true, "use_nesterov": .bool(nesterov)])
+        }
     }
 }

@@ -13,6 +13,9 @@ public protocol Optimizer: Sendable {
     /// The scalar variables that the optimizer keeps once: name and initial value.
     var scalars: [(name: String, initial: Double)] { get }
     /// Builds the update of one variable.
+    /// - Parameters:
+    ///   - slots: the variables for `slots`, in their order.
+    ///   - scalars: the variables for `scalars`, in their order.
     func update(_ variable: Variable, slots: [Variable], scalars: [Variable], gradient: Output) -> Operation
     /// Builds the operations that run after the updates of all variables.
     func finish(_ builder: GraphBuilder, scalars: [Variable]) -> [Operation]
@@ -25,6 +28,21 @@ extension Optimizer {
     public var scalars: [(name: String, initial: Double)] { [] }
     /// No further operations.
     public func finish(_ builder: GraphBuilder, scalars: [Variable]) -> [Operation] { [] }
+}
+
+extension Optimizer {
+    /// Builds an update, or records an error when there is not one variable for each slot and scalar.
+    func checked(_ variable: Variable, _ slots: [Variable], _ scalars: [Variable], _ build: (GraphBuilder) -> Operation) -> Operation {
+        let builder = variable.handle.builder
+        guard slots.count == self.slots.count, scalars.count == self.scalars.count else {
+            builder.record(
+                .invalidArgument(
+                    "\(name) needs \(self.slots.count) slots and \(self.scalars.count) scalars for variable '\(variable.name)', "
+                        + "found \(slots.count) and \(scalars.count)"))
+            return builder.add("NoOp")
+        }
+        return build(builder)
+    }
 }
 
 /// The result of `GraphBuilder.apply`.

@@ -25,14 +25,15 @@ public struct RMSProp: Optimizer {
 
     /// Adds `ResourceApplyRMSProp`.
     public func update(_ variable: Variable, slots: [Variable], scalars: [Variable], gradient: Output) -> Operation {
-        let builder = variable.handle.builder
-        func number(_ value: Double) -> Output { builder.scalar(value, variable.dtype) }
-        return builder.add(
-            "ResourceApplyRMSProp",
-            [
-                variable.handle, slots[0].handle, slots[1].handle, number(learningRate), number(decay), number(momentum),
-                number(epsilon), gradient,
-            ],
-            attributes: ["T": .type(variable.dtype), "use_locking": true])
+        checked(variable, slots, scalars) { builder in
+            func number(_ value: Double) -> Output { builder.scalar(value, variable.dtype) }
+            return builder.add(
+                "ResourceApplyRMSProp",
+                [
+                    variable.handle, slots[0].handle, slots[1].handle, number(learningRate), number(decay), number(momentum),
+                    number(epsilon), gradient,
+                ],
+                attributes: ["T": .type(variable.dtype), "use_locking": true])
+        }
     }
 }

@@ -79,11 +79,17 @@ package final class BundleReader {
     private func assemble(_ key: ByteString, _ full: BundleEntry, _ wanted: TensorSlice) throws(Status) -> Tensor {
         let ranges = try wanted.ranges(in: full.shape)
         let shape = try wanted.shape(in: full.shape)
+        let slices = full.slices.isEmpty ? [.full(rank: full.shape.rank)] : full.slices
+        let places = try slices.map { slice throws(Status) in try slice.ranges(in: full.shape) }
+        // If slices overlapped, the sum of their sizes could equal the size of the tensor although elements are missing.
+        if let (first, second) = firstOverlap(places) {
+            throw .internalError(
+                "Checkpoint \(prefix): \(key): Overlapping slices: existing slice = \(slices[first]), new slice = \(slices[second])")
+        }
         // All entries are checked before memory is allocated, so that the files must be large enough to fill it.
         var parts: [(ranges: [Range<Int>], entry: BundleEntry)] = []
         var covered = 0
-        for slice in full.slices.isEmpty ? [.full(rank: full.shape.rank)] : full.slices {
-            let place = try slice.ranges(in: full.shape)
+        for (slice, place) in zip(slices, places) {
             let common = overlap(place, ranges)
             if common == 0 { continue }
             let part = try slice.isFull(of: full.shape) ? full : entry(slice.key(in: key))

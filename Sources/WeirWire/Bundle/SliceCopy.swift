@@ -5,6 +5,26 @@ func overlap(_ a: [Range<Int>], _ b: [Range<Int>]) -> Int {
     zip(a, b).reduce(1) { $0 * $1.0.clamped(to: $1.1).count }
 }
 
+/// The indices of two boxes of the same rank that have elements in common; nil when there are no such boxes.
+///
+/// Sweeps along the dimension with the most different lower bounds and compares boxes whose ranges there overlap.
+/// - Complexity: O(n log n) for n boxes that divide a tensor along one dimension.
+func firstOverlap(_ boxes: [[Range<Int>]]) -> (Int, Int)? {
+    guard boxes.count > 1, let rank = boxes.first?.count else { return nil }
+    let indices = boxes.indices.filter { !boxes[$0].contains(where: \.isEmpty) }
+    let starts = (0..<rank).map { dimension in Set(indices.map { boxes[$0][dimension].lowerBound }).count }
+    // Scalars have no dimension: any two of them overlap.
+    guard let axis = starts.indices.max(by: { starts[$0] < starts[$1] }) else { return (indices[0], indices[1]) }
+    let order = indices.sorted { boxes[$0][axis].lowerBound < boxes[$1][axis].lowerBound }
+    for (position, box) in order.enumerated() {
+        for other in order[(position + 1)...] {
+            guard boxes[other][axis].lowerBound < boxes[box][axis].upperBound else { break }
+            if overlap(boxes[box], boxes[other]) > 0 { return (min(box, other), max(box, other)) }
+        }
+    }
+    return nil
+}
+
 /// Copies the intersection of two parts of the same tensor. The box of a part is its position in the whole tensor.
 func copyOverlap(from source: Tensor, at sourceBox: [Range<Int>], to destination: Tensor, at box: [Range<Int>]) {
     let common = zip(sourceBox, box).map { $0.clamped(to: $1) }

@@ -26,6 +26,9 @@ package final class EventFile {
         try flush()
     }
 
+    /// Writes events through an existing writer. Does not write the version event.
+    package init(_ records: RecordWriter) { self.records = records }
+
     package var path: String { records.path }
 
     package func append(_ event: Event) throws(Status) { try records.append(try event.encoded()) }

@@ -15,18 +15,18 @@ struct FilesFuzzer: FuzzKind {
     init(_ session: FuzzSession) async throws {
         self.session = session
         var writer = try BundleWriter("seed")
-        try writer.add("a", Tensor([Float(1), 2, 3, 4, 5, 6], shape: [2, 3]))
+        try writer.add("a", Tensor([Float(1), 2, 3, 4, 5, 6], ofShape: [2, 3]))
         try writer.add("b/Adam", Tensor([Int64(7)]))
         try writer.add("s", Tensor([ByteString("one"), ByteString("three")]))
-        try writer.add("parted", ShapeAndSlice(parsing: "4 2 0,2:0,2"), Tensor([Float(1), 2, 3, 4], shape: [2, 2]))
-        try writer.add("parted", ShapeAndSlice(parsing: "4 2 2,2:0,2"), Tensor([Float(5), 6, 7, 8], shape: [2, 2]))
+        try writer.add("parted", ShapeAndSlice(parsing: "4 2 0,2:0,2"), Tensor([Float(1), 2, 3, 4], ofShape: [2, 2]))
+        try writer.add("parted", ShapeAndSlice(parsing: "4 2 2,2:0,2"), Tensor([Float(5), 6, 7, 8], ofShape: [2, 2]))
         try writer.finish()
         bundle = (try InputFile.contents(of: "seed.index"), try InputFile.contents(of: BundleFiles.data("seed", shard: 0, of: 1)))
         entries = FilesFuzzer.entries()
         event = try Event(step: 3, .summary(Summary([Summary.Value("loss", .scalar(0.5)), Summary.Value("h", .histogram(Histogram(of: [1, 2, 3])))]))).encoded()
         let builder = GraphBuilder(registry: .standard)
         let x = builder.add("Placeholder", name: "x", attributes: ["dtype": .type(.float32), "shape": .shape([nil, 3])])
-        _ = builder.add("MatMul", [x[0], builder.constant(Tensor([Float(1), 2, 3], shape: [3, 1]))], name: "y")
+        _ = builder.add("MatMul", [x[0], builder.constant(Tensor([Float(1), 2, 3], ofShape: [3, 1]))], name: "y")
         let definition = try builder.graph().definition
         graph = (try definition.serialized(), Array(try definition.text.utf8))
     }

@@ -82,15 +82,15 @@ final class GraphMaker {
         let count = shape.elementCount
         let numbers = (0..<count).map { _ in random.int(-8...8) }
         switch dtype {
-        case .float32: return Tensor(numbers.map { Float($0) / 4 }, shape: shape)
-        case .float64: return Tensor(numbers.map { Double($0) / 4 }, shape: shape)
-        case .float16: return Tensor(numbers.map { Float16($0) / 4 }, shape: shape)
-        case .bfloat16: return Tensor(numbers.map { BFloat16(Float($0) / 4) }, shape: shape)
-        case .complex64: return Tensor(numbers.map { Complex(Float($0) / 4, 1) }, shape: shape)
-        case .int32: return Tensor(numbers.map { Int32($0) }, shape: shape)
-        case .int64: return Tensor(numbers.map { Int64($0) }, shape: shape)
-        case .bool: return Tensor(numbers.map { $0 > 0 }, shape: shape)
-        default: return Tensor(numbers.map { ByteString("s\($0)") }, shape: shape)
+        case .float32: return Tensor(numbers.map { Float($0) / 4 }, ofShape: shape)
+        case .float64: return Tensor(numbers.map { Double($0) / 4 }, ofShape: shape)
+        case .float16: return Tensor(numbers.map { Float16($0) / 4 }, ofShape: shape)
+        case .bfloat16: return Tensor(numbers.map { BFloat16(Float($0) / 4) }, ofShape: shape)
+        case .complex64: return Tensor(numbers.map { Complex(Float($0) / 4, 1) }, ofShape: shape)
+        case .int32: return Tensor(numbers.map { Int32($0) }, ofShape: shape)
+        case .int64: return Tensor(numbers.map { Int64($0) }, ofShape: shape)
+        case .bool: return Tensor(numbers.map { $0 > 0 }, ofShape: shape)
+        default: return Tensor(numbers.map { ByteString("s\($0)") }, ofShape: shape)
         }
     }
     func shape() -> [Int] {

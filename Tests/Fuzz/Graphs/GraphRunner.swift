@@ -65,9 +65,8 @@ final class ClusterRunner: GraphRunner {
     private let configuration: SessionConfiguration
     private var session: Session?
 
-    init(_ made: GraphCase, _ cluster: TestCluster, master: Int, viaWire: Bool, optimizes: Bool) {
+    init(_ made: GraphCase, _ server: Server, viaWire: Bool, optimizes: Bool) {
         self.made = made
-        let server = cluster.server("worker", master)
         target = viaWire ? .address(server.target) : .server(server)
         var configuration = SessionConfiguration()
         configuration.allowsSoftPlacement = true

@@ -84,9 +84,10 @@ struct GraphsFuzzer: FuzzKind {
         let oracle = { (made: GraphCase) in DirectRunner(made, .none, scheduling, devices: nil) }
         let local = choice.pick([ExecutionOptions.Scheduling.sequential, .parallel, .measured])
         let (master, viaWire, optimizes) = (choice.below(layout.tasks), choice.chance(30), choice.chance(80))
+        let server = try cluster.server("worker", master)
         let others: [(GraphCase) -> any GraphRunner] = [
             { DirectRunner($0, .standard, local, devices: layout) },
-            { ClusterRunner($0, cluster, master: master, viaWire: viaWire, optimizes: optimizes) },
+            { ClusterRunner($0, server, viaWire: viaWire, optimizes: optimizes) },
         ]
         session.enter("one process as it is, \(scheduling)")
         let truth = await steps(of: made, oracle(made))

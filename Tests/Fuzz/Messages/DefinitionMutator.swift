@@ -117,7 +117,7 @@ struct DefinitionMutator {
 
     private mutating func numbers(_ dtype: DType, _ shape: Shape) -> Tensor {
         let values = (0..<shape.elementCount).map { _ in make.number() }
-        return dtype == .int32 ? Tensor(values.map { Int32(clamping: $0) }, shape: shape) : Tensor(values.map { Int64($0) }, shape: shape)
+        return dtype == .int32 ? Tensor(values.map { Int32(clamping: $0) }, ofShape: shape) : Tensor(values.map { Int64($0) }, ofShape: shape)
     }
 
     private mutating func changed(_ value: AttributeValue?, _ functions: [String]) -> AttributeValue? {

@@ -94,7 +94,8 @@ struct InputMaker {
     }
 
     private func integers(_ values: [Int], _ dtype: DType, _ shape: Shape? = nil) -> Tensor {
-        dtype == .int32
-            ? Tensor(values.map { Int32(clamping: $0) }, shape: shape) : Tensor(values.map { Int64($0) }, shape: shape)
+        let shape = shape ?? Shape(values.count)
+        return dtype == .int32
+            ? Tensor(values.map { Int32(clamping: $0) }, ofShape: shape) : Tensor(values.map { Int64($0) }, ofShape: shape)
     }
 }

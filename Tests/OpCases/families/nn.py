@@ -273,7 +273,8 @@ def fused_convolutions(table):
 
 
 def fused_depthwise(table):
-    """TensorFlow has this op only for its own compiler, so the values are those of the separate ops."""
+    """TensorFlow's CPU kernel of this op computes nothing: its optimizer replaces the node by a oneDNN op. The values are those
+    of the separate ops."""
     options = dict(strides=[1, 1, 1, 1], padding="SAME")
     for dtype, activation in (("float32", "Relu"), ("float32", "Relu6"), ("float32", "Elu"), ("float32", None),
                               ("float16", "Relu"), ("bfloat16", "Relu")):

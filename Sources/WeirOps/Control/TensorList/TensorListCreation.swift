@@ -95,8 +95,8 @@ extension OpDefinition {
             context.setOutput(
                 0,
                 isLong
-                    ? Tensor(numbers.map { Int64($0) }, shape: shape)
-                    : Tensor(numbers.map { Int32(clamping: $0) }, shape: shape))
+                    ? Tensor(numbers.map { Int64($0) }, ofShape: shape)
+                    : Tensor(numbers.map { Int32(clamping: $0) }, ofShape: shape))
         }
     }
 }

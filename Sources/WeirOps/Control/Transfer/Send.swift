@@ -15,12 +15,11 @@ extension OpDefinition {
             .noGradient()
             .kernel(gpu: [:], hostMemory: inHostMemory ? ["tensor"] : []) { request in
                 let key = try TransferKey(request)
-                let dtype = try request.type("T")
                 let leavesRuntime = try request.bool("client_terminated")
                 return .sync { context in
                     let item: RendezvousItem
                     if context.slot(0).isDead {
-                        item = .dead(dtype)
+                        item = .dead()
                     } else {
                         // A fetched tensor must not change afterwards, so the client gets a snapshot.
                         let value = leavesRuntime ? try context.input(0).snapshot() : context.input(0)
