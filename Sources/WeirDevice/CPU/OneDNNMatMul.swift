@@ -14,6 +14,11 @@ final class OneDNNMatMul: Sendable {
         var aTransposed: Bool
         var bStride: Int
         var bTransposed: Bool
+
+        /// Whether rows of an operand, as stored, are not adjacent.
+        fileprivate var hasGaps: Bool {
+            aStride != (aTransposed ? rows : depth) || bStride != (bTransposed ? depth : columns)
+        }
     }
     /// The least number of multiplications for which a compiled product saves more time than the look-up takes.
     static let leastWork = 1 << 18
@@ -33,6 +38,8 @@ final class OneDNNMatMul: Sendable {
     static func cached(_ sizes: Sizes) -> OneDNNMatMul? {
         // oneDNN computes with some of these numbers in 32 bits.
         guard max(sizes.rows, sizes.columns, sizes.depth, sizes.aStride, sizes.bStride) < 1 << 24 else { return nil }
+        // oneDNN 3.7 and 3.9 compute with wrong strides when a matrix has one row and its elements are not adjacent.
+        guard min(sizes.rows, sizes.columns, sizes.depth) > 1 || !sizes.hasGaps else { return nil }
         return cache.value(sizes) { OneDNNMatMul($0) }
     }
 
