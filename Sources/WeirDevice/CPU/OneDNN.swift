@@ -47,8 +47,10 @@ final class OneDNNPrimitive: @unchecked Sendable {  // the handle is immutable
     private let descriptor: const_dnnl_primitive_desc_t
     private let engine: dnnl_engine_t
     private let scratchpad: OneDNNLayout
-    /// oneDNN's name of the implementation that it chose; it begins with `ref` when there is no fast one.
+    /// oneDNN's name of the implementation that it chose.
     let implementation: String
+    /// Whether oneDNN has no fast implementation. oneDNN 3 wraps some, such as `jit_uni_ncsp:conv+ref:any`.
+    var isReference: Bool { implementation.split(separator: "+").contains { $0.hasPrefix("ref") } }
 
     /// Compiles a copy from one memory layout to another.
     convenience init(reordering source: OneDNNLayout, to destination: OneDNNLayout) throws(Status) {

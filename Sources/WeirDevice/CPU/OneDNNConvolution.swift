@@ -108,7 +108,7 @@ final class OneDNNConvolution: Sendable {
         guard var layouts = Layouts(shape) else { return nil }
         let convolution = try OneDNNConvolution.primitive(result, shape, layouts)
         // oneDNN's reference implementation is much slower than Weir's own.
-        if convolution.implementation.hasPrefix("ref") { return nil }
+        if convolution.isReference { return nil }
         let query = result == .filterGradient ? dnnl_query_diff_weights_md : dnnl_query_weights_md
         guard let packed = convolution.layout(query) else { return nil }
         layouts.packedFilter = packed

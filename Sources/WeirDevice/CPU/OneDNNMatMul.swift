@@ -55,7 +55,7 @@ final class OneDNNMatMul: Sendable {
         let product = try? OneDNNPrimitive { engine, attributes, made in
             weir_matmul_primitive_desc_create(&made, engine, a.handle, b.handle, c.handle, attributes)
         }
-        guard let product, !product.implementation.hasPrefix("ref"),
+        guard let product, !product.isReference,
             // This implementation is `dnnl_sgemm` again.
             !product.implementation.hasPrefix("gemm")
         else { return nil }
