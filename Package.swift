@@ -19,7 +19,6 @@ func family(_ name: String, _ folders: [String], dependencies: [Target.Dependenc
 
 let package = Package(
     name: "weir",
-    platforms: [.macOS(.v15)],
     products: [
         .library(name: "Weir", targets: ["Weir"]),
         .library(name: "WeirTesting", targets: ["WeirTesting"]),

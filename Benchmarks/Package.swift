@@ -10,7 +10,6 @@ let settings: [SwiftSetting] = [
 
 let package = Package(
     name: "weir-benchmarks",
-    platforms: [.macOS(.v15)],
     dependencies: [
         .package(name: "weir", path: ".."),
         // Without the default traits, which interpose the allocator: `count.py` counts allocations and would count theirs too.

@@ -16,7 +16,7 @@ func example(_ name: String, exclude: [String] = []) -> Target {
 
 let package = Package(
     name: "weir-examples",
-    platforms: [.macOS(.v15)],
+    
     dependencies: [weir],
     targets: [
         example("first-graph"),

@@ -1,4 +1,5 @@
 import Testing
+import WeirDevice
 import WeirGraph
 import WeirTensor
 
@@ -89,6 +90,29 @@ struct MatMulTests {
                 #expect(
                     zip(zip(plain, operands.c).map { $0 + $1 }, found).allSatisfy(==),
                     "\(rows) x \(columns) x \(depth), \(transposed)")
+            }
+        }
+    }
+
+    @Test("a row or column of a larger matrix is multiplied by its own elements", arguments: [(1, 600, 600), (600, 1, 600), (600, 600, 1)])
+    func vectorsWithGaps(_ rows: Int, _ columns: Int, _ depth: Int) {
+        let gap = 3, length = 700 * 700
+        let a = (0..<length).map { Float(($0 &* 7919) % 1009) / 512 - 0.97 }, b = (0..<length).map { Float(($0 &* 6101) % 1013) / 512 - 0.97 }
+        for transposed in MatMulTests.ways {
+            let aStride = (transposed.a ? rows : depth) + gap, bStride = (transposed.b ? depth : columns) + gap
+            var found = [Float](repeating: 0, count: rows * columns)
+            let done = OneDNN.multiply(
+                rows, columns, depth, a, aStride, transposed: transposed.a, b, bStride, transposed: transposed.b, &found, columns)
+            #expect(done)
+            for row in stride(from: 0, to: rows, by: max(1, rows / 7)) {
+                for column in stride(from: 0, to: columns, by: max(1, columns / 31)) {
+                    var sum = 0.0
+                    for index in 0..<depth {
+                        let left = a[transposed.a ? index * aStride + row : row * aStride + index]
+                        sum += Double(left) * Double(b[transposed.b ? column * bStride + index : index * bStride + column])
+                    }
+                    #expect(abs(Double(found[row * columns + column]) - sum) < 1e-3, "\(row), \(column), \(transposed)")
+                }
             }
         }
     }

@@ -46,28 +46,22 @@ final class OneDNNPrimitive: @unchecked Sendable {  // the handle is immutable
     private let handle: dnnl_primitive_t
     private let descriptor: const_dnnl_primitive_desc_t
     private let engine: dnnl_engine_t
-    private let scratchpad: dnnl_memory_desc_t
-    private let scratchpadSize: Int
-    /// oneDNN's name of the implementation that it chose; it begins with `ref` when there is no fast one.
+    private let scratchpad: OneDNNLayout
+    /// oneDNN's name of the implementation that it chose.
     let implementation: String
-
-    /// Compiles an operation.
-    /// - Parameter description: a `dnnl_…_desc_t`.
-    convenience init(_ description: UnsafeRawPointer) throws(Status) {
-        try self.init { engine, attributes, made in
-            dnnl_primitive_desc_create(&made, description, attributes, engine, nil)
-        }
-    }
+    /// Whether oneDNN has no fast implementation. oneDNN 3 wraps some, such as `jit_uni_ncsp:conv+ref:any`.
+    var isReference: Bool { implementation.split(separator: "+").contains { $0.hasPrefix("ref") } }
 
     /// Compiles a copy from one memory layout to another.
-    convenience init(reordering source: dnnl_memory_desc_t, to destination: dnnl_memory_desc_t) throws(Status) {
+    convenience init(reordering source: OneDNNLayout, to destination: OneDNNLayout) throws(Status) {
         try self.init { engine, attributes, made in
-            var (source, destination) = (source, destination)
-            return dnnl_reorder_primitive_desc_create(&made, &source, engine, &destination, engine, attributes)
+            dnnl_reorder_primitive_desc_create(&made, source.handle, engine, destination.handle, engine, attributes)
         }
     }
 
-    private init(
+    /// Compiles an operation.
+    /// - Parameter describe: makes the primitive descriptor, with these attributes.
+    init(
         _ describe: (dnnl_engine_t, dnnl_primitive_attr_t?, inout dnnl_primitive_desc_t?) -> dnnl_status_t
     ) throws(Status) {
         engine = try OneDNN.engine.get().handle
@@ -84,15 +78,14 @@ final class OneDNNPrimitive: @unchecked Sendable {  // the handle is immutable
         guard let made else { throw .internalError("oneDNN made no primitive") }
         var own: const_dnnl_primitive_desc_t?
         guard dnnl_primitive_get_primitive_desc(made, &own) == dnnl_success, let own,
-            let memory = dnnl_primitive_desc_query_md(own, dnnl_query_scratchpad_md, 0)
+            let scratchpad = OneDNNLayout(dnnl_query_scratchpad_md, of: own)
         else {
             dnnl_primitive_destroy(made)
             throw .internalError("oneDNN does not describe its primitive")
         }
         handle = made
         descriptor = own
-        scratchpad = memory.pointee
-        scratchpadSize = dnnl_memory_desc_get_size(memory)
+        self.scratchpad = scratchpad
         var name: UnsafePointer<CChar>?
         dnnl_primitive_desc_query(own, dnnl_query_impl_info_str, 0, &name)
         implementation = name.map { String(cString: $0) } ?? ""
@@ -100,12 +93,12 @@ final class OneDNNPrimitive: @unchecked Sendable {  // the handle is immutable
     deinit { dnnl_primitive_destroy(handle) }
 
     /// The memory layout that the primitive expects for one of its arguments.
-    func layout(_ query: dnnl_query_t) -> dnnl_memory_desc_t? { dnnl_primitive_desc_query_md(descriptor, query, 0)?.pointee }
+    func layout(_ query: dnnl_query_t) -> OneDNNLayout? { OneDNNLayout(query, of: descriptor) }
 
     /// An argument of a call: its index, its memory layout and its address.
     struct Argument {
         var index: Int32
-        var layout: dnnl_memory_desc_t
+        var layout: OneDNNLayout
         var memory: UnsafeMutableRawPointer
         /// The distance in bytes between the arguments of consecutive repetitions.
         var step = 0
@@ -119,19 +112,20 @@ final class OneDNNPrimitive: @unchecked Sendable {  // the handle is immutable
         try OneDNN.check(dnnl_stream_create(&stream, engine, UInt32(dnnl_stream_default_flags.rawValue)), "making a stream")
         defer { dnnl_stream_destroy(stream) }
         var arguments = arguments
-        if scratchpadSize > 0 {
-            let memory = try HostAllocator.shared.allocate(scratchpadSize)
+        if scratchpad.byteCount > 0 {
+            let memory = try HostAllocator.shared.allocate(scratchpad.byteCount)
             arguments.append(Argument(index: DNNL_ARG_SCRATCHPAD, layout: scratchpad, memory: memory))
         }
         defer {
-            if scratchpadSize > 0, let scratch = arguments.last { HostAllocator.shared.deallocate(scratch.memory, scratchpadSize) }
+            if scratchpad.byteCount > 0, let scratch = arguments.last {
+                HostAllocator.shared.deallocate(scratch.memory, scratchpad.byteCount)
+            }
         }
         var memories: [dnnl_exec_arg_t] = []
         defer { for memory in memories { dnnl_memory_destroy(memory.memory) } }
         for argument in arguments {
             var memory: dnnl_memory_t?
-            var layout = argument.layout
-            try OneDNN.check(dnnl_memory_create(&memory, &layout, engine, argument.memory), "describing memory")
+            try OneDNN.check(dnnl_memory_create(&memory, argument.layout.handle, engine, argument.memory), "describing memory")
             memories.append(dnnl_exec_arg_t(arg: argument.index, memory: memory))
         }
         for repetition in 0..<repetitions {

@@ -96,35 +96,29 @@ final class OneDNNConvolution: Sendable {
     /// Copies the filter from TensorFlow's layout to oneDNN's, or a filter gradient back; nil when the layouts are equal.
     private let reorder: OneDNNPrimitive?
     private let layouts: Layouts
-    private let packedSize: Int
-    private let inputSize: Int
-    private let outputSize: Int
 
-    fileprivate struct Layouts: @unchecked Sendable {  // plain values
-        var input: dnnl_memory_desc_t
-        var filter: dnnl_memory_desc_t
-        var packedFilter: dnnl_memory_desc_t
-        var output: dnnl_memory_desc_t
+    fileprivate struct Layouts {
+        let input: OneDNNLayout
+        let filter: OneDNNLayout
+        var packedFilter: OneDNNLayout
+        let output: OneDNNLayout
     }
 
     private init?(_ result: ConvolutionResult, _ shape: ConvolutionShape) throws(Status) {
         guard var layouts = Layouts(shape) else { return nil }
-        let convolution = try OneDNNConvolution.primitive(result, shape, &layouts)
+        let convolution = try OneDNNConvolution.primitive(result, shape, layouts)
         // oneDNN's reference implementation is much slower than Weir's own.
-        if convolution.implementation.hasPrefix("ref") { return nil }
+        if convolution.isReference { return nil }
         let query = result == .filterGradient ? dnnl_query_diff_weights_md : dnnl_query_weights_md
         guard let packed = convolution.layout(query) else { return nil }
         layouts.packedFilter = packed
-        if dnnl_memory_desc_equal(&layouts.packedFilter, &layouts.filter) != 0 {
+        if dnnl_memory_desc_equal(packed.handle, layouts.filter.handle) != 0 {
             reorder = nil
         } else if result == .filterGradient {
             reorder = try OneDNNPrimitive(reordering: packed, to: layouts.filter)
         } else {
             reorder = try OneDNNPrimitive(reordering: layouts.filter, to: packed)
         }
-        packedSize = dnnl_memory_desc_get_size(&layouts.packedFilter)
-        inputSize = dnnl_memory_desc_get_size(&layouts.input)
-        outputSize = dnnl_memory_desc_get_size(&layouts.output)
         self.result = result
         self.convolution = convolution
         self.layouts = layouts
@@ -135,8 +129,8 @@ final class OneDNNConvolution: Sendable {
         _ repetitions: Int, _ finish: (Int) -> Void
     ) throws(Status) {
         var packed = UnsafeMutableRawPointer(filter)
-        if reorder != nil { packed = try HostAllocator.shared.allocate(packedSize) }
-        defer { if reorder != nil { HostAllocator.shared.deallocate(packed, packedSize) } }
+        if reorder != nil { packed = try HostAllocator.shared.allocate(layouts.packedFilter.byteCount) }
+        defer { if reorder != nil { HostAllocator.shared.deallocate(packed, layouts.packedFilter.byteCount) } }
         let plain = OneDNNPrimitive.Argument(
             index: result == .filterGradient ? DNNL_ARG_TO : DNNL_ARG_FROM, layout: layouts.filter, memory: filter)
         let other = OneDNNPrimitive.Argument(
@@ -145,42 +139,34 @@ final class OneDNNConvolution: Sendable {
         let arguments = [
             OneDNNPrimitive.Argument(
                 index: result == .inputGradient ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, layout: layouts.input, memory: input,
-                step: inputSize),
+                step: layouts.input.byteCount),
             .init(
                 index: result == .filterGradient ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, layout: layouts.packedFilter,
                 memory: packed),
             .init(
                 index: result == .output ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, layout: layouts.output, memory: output,
-                step: outputSize),
+                step: layouts.output.byteCount),
         ]
         try convolution.run(arguments, repetitions: repetitions, finish: finish)
         if result == .filterGradient { try reorder?.run([plain, other]) }
     }
 
     private static func primitive(
-        _ result: ConvolutionResult, _ shape: ConvolutionShape, _ layouts: inout Layouts
+        _ result: ConvolutionResult, _ shape: ConvolutionShape, _ layouts: Layouts
     ) throws(Status) -> OneDNNPrimitive {
-        var description = dnnl_convolution_desc_t()
         let strides = shape.spatial(shape.stride), dilations = shape.spatial(shape.dilation &- 1)
         let before = shape.spatial(shape.before), after = shape.spatial(shape.after)
-        let algorithm = dnnl_convolution_direct
-        let status =
+        let kind =
             switch result {
-            case .output:
-                dnnl_dilated_convolution_forward_desc_init(
-                    &description, dnnl_forward_inference, algorithm, &layouts.input, &layouts.packedFilter, nil,
-                    &layouts.output, strides, dilations, before, after)
-            case .inputGradient:
-                dnnl_dilated_convolution_backward_data_desc_init(
-                    &description, algorithm, &layouts.input, &layouts.packedFilter, &layouts.output, strides, dilations,
-                    before, after)
-            case .filterGradient:
-                dnnl_dilated_convolution_backward_weights_desc_init(
-                    &description, algorithm, &layouts.input, &layouts.packedFilter, nil, &layouts.output, strides,
-                    dilations, before, after)
+            case .output: dnnl_forward_inference
+            case .inputGradient: dnnl_backward_data
+            case .filterGradient: dnnl_backward_weights
             }
-        try OneDNN.check(status, "describing a convolution")
-        return try OneDNNPrimitive(&description)
+        return try OneDNNPrimitive { engine, attributes, made in
+            weir_convolution_primitive_desc_create(
+                &made, engine, kind, layouts.input.handle, layouts.packedFilter.handle, layouts.output.handle, strides,
+                dilations, before, after, attributes)
+        }
     }
 }
 
@@ -200,11 +186,6 @@ extension ConvolutionShape {
 extension OneDNNConvolution.Layouts {
     /// TensorFlow's layouts of the arrays, and any layout that oneDNN chooses for the packed filter.
     fileprivate init?(_ shape: ConvolutionShape) {
-        func make(_ dimensions: [Int64], _ tag: dnnl_format_tag_t) -> dnnl_memory_desc_t? {
-            var layout = dnnl_memory_desc_t()
-            let status = dnnl_memory_desc_init_by_tag(&layout, Int32(dimensions.count), dimensions, dnnl_f32, tag)
-            return status == dnnl_success ? layout : nil
-        }
         let volume = shape.spatialRank == 3
         let plain =
             switch (volume, shape.channelsFirst) {
@@ -224,13 +205,11 @@ extension OneDNNConvolution.Layouts {
             case (true, false): dnnl_dhwio
             case (true, true): dnnl_dhwigo
             }
-        guard let inputLayout = make([batch, ins] + shape.spatial(shape.input), plain),
-            let outputLayout = make([batch, outs] + shape.spatial(shape.output), plain),
-            let filterLayout = make(filter, filterTag), let packedLayout = make(filter, dnnl_format_tag_any)
+        guard let input = OneDNNLayout([batch, ins] + shape.spatial(shape.input), plain),
+            let output = OneDNNLayout([batch, outs] + shape.spatial(shape.output), plain),
+            let plainFilter = OneDNNLayout(filter, filterTag),
+            let packedFilter = OneDNNLayout(filter, dnnl_format_tag_any)
         else { return nil }
-        input = inputLayout
-        output = outputLayout
-        self.filter = filterLayout
-        packedFilter = packedLayout
+        self.init(input: input, filter: plainFilter, packedFilter: packedFilter, output: output)
     }
 }

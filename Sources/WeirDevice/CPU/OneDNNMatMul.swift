@@ -14,6 +14,11 @@ final class OneDNNMatMul: Sendable {
         var aTransposed: Bool
         var bStride: Int
         var bTransposed: Bool
+
+        /// Whether rows of an operand, as stored, are not adjacent.
+        fileprivate var hasGaps: Bool {
+            aStride != (aTransposed ? rows : depth) || bStride != (bTransposed ? depth : columns)
+        }
     }
     /// The least number of multiplications for which a compiled product saves more time than the look-up takes.
     static let leastWork = 1 << 18
@@ -23,38 +28,38 @@ final class OneDNNMatMul: Sendable {
     private let sizes: Sizes
     private let product: OneDNNPrimitive
     private let layouts: Layouts
-    private struct Layouts: @unchecked Sendable {  // plain values
-        var a: dnnl_memory_desc_t
-        var b: dnnl_memory_desc_t
-        var c: dnnl_memory_desc_t
+    private struct Layouts {
+        let a: OneDNNLayout
+        let b: OneDNNLayout
+        let c: OneDNNLayout
     }
 
     /// The product for these sizes; nil when oneDNN has no fast implementation.
     static func cached(_ sizes: Sizes) -> OneDNNMatMul? {
         // oneDNN computes with some of these numbers in 32 bits.
         guard max(sizes.rows, sizes.columns, sizes.depth, sizes.aStride, sizes.bStride) < 1 << 24 else { return nil }
+        // oneDNN 3.7 and 3.9 compute with wrong strides when a matrix has one row and its elements are not adjacent.
+        guard min(sizes.rows, sizes.columns, sizes.depth) > 1 || !sizes.hasGaps else { return nil }
         return cache.value(sizes) { OneDNNMatMul($0) }
     }
 
     private init?(_ sizes: Sizes) {
-        func layout(_ rows: Int, _ columns: Int, _ stride: Int, _ isTransposed: Bool) -> dnnl_memory_desc_t? {
-            var layout = dnnl_memory_desc_t()
-            let strides = isTransposed ? [1, Int64(stride)] : [Int64(stride), 1]
-            let status = dnnl_memory_desc_init_by_strides(&layout, 2, [Int64(rows), Int64(columns)], dnnl_f32, strides)
-            return status == dnnl_success ? layout : nil
+        func layout(_ rows: Int, _ columns: Int, _ stride: Int, _ isTransposed: Bool) -> OneDNNLayout? {
+            OneDNNLayout([Int64(rows), Int64(columns)], strides: isTransposed ? [1, Int64(stride)] : [Int64(stride), 1])
         }
         guard let a = layout(sizes.rows, sizes.depth, sizes.aStride, sizes.aTransposed),
             let b = layout(sizes.depth, sizes.columns, sizes.bStride, sizes.bTransposed),
             // oneDNN requires that the rows of the result are contiguous.
             let c = layout(sizes.rows, sizes.columns, sizes.columns, false)
         else { return nil }
-        layouts = Layouts(a: a, b: b, c: c)
-        var (first, second, result, description) = (a, b, c, dnnl_matmul_desc_t())
-        guard dnnl_matmul_desc_init(&description, &first, &second, nil, &result) == dnnl_success,
-            let product = try? OneDNNPrimitive(&description), !product.implementation.hasPrefix("ref"),
+        let product = try? OneDNNPrimitive { engine, attributes, made in
+            weir_matmul_primitive_desc_create(&made, engine, a.handle, b.handle, c.handle, attributes)
+        }
+        guard let product, !product.isReference,
             // This implementation is `dnnl_sgemm` again.
             !product.implementation.hasPrefix("gemm")
         else { return nil }
+        layouts = Layouts(a: a, b: b, c: c)
         self.sizes = sizes
         self.product = product
     }
