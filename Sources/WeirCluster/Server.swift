@@ -51,9 +51,9 @@ public final class Server: Sendable {
     /// The port that it listens on.
     public let port: Int
     /// The worker service of the task.
-    public let worker: Worker
+    package let worker: Worker
     /// The master service of the task.
-    public let master: Master
+    package let master: Master
     private let listener: GRPCListener
     private let connections: GRPCConnections
     private let links: LinkListener?

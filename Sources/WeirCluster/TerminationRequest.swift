@@ -8,17 +8,17 @@ import WeirTensor
 /// Waits for a request to end this process: a signal, or the end of an input.
 ///
 /// A second signal has its default effect, also after the wait has ended, so that a second Ctrl-C ends a process that takes too long to stop.
-public struct TerminationRequest: Sendable {
+package struct TerminationRequest: Sendable {
     private let input: Int32?
     /// SIGINT, which Ctrl-C sends, and SIGTERM.
-    public static let usualSignals: [Int32] = [SIGINT, SIGTERM]
+    package static let usualSignals: [Int32] = [SIGINT, SIGTERM]
 
     /// Installs handlers for the signals. There must be only one request at a time, because signal handlers are global.
     ///
     /// - Parameter input: a file descriptor whose end of file is a request too. With standard input, a child process ends when its
     ///   parent does, even if the parent crashes. The bytes of the input are dropped.
     /// - Throws: `resourceExhausted` when the process has no free file descriptor.
-    public init(signals: [Int32] = TerminationRequest.usualSignals, input: Int32? = nil) throws {
+    package init(signals: [Int32] = TerminationRequest.usualSignals, input: Int32? = nil) throws {
         self.input = input
         try TerminationRequest.openPipe()
         hasSignalCome = false
@@ -39,7 +39,7 @@ public struct TerminationRequest: Sendable {
     }
 
     /// Waits for the first signal or the end of the input.
-    public func wait() async {
+    package func wait() async {
         // A thread that waits in `poll`, not Dispatch sources: libdispatch sometimes crashes when the sources of a signal and of
         // an input end at the same time.
         await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in

@@ -8,7 +8,7 @@ public struct BuildScope: Sendable {
     /// The prefix of node names, without a slash at the end; empty at top level.
     public var name = ""
     /// The device scopes around the nodes.
-    public var device = DeviceScope()
+    package var device = DeviceScope()
     /// The nodes that every new node waits for.
     public var controls: [NodeID] = []
     /// The colocation groups of new nodes: `loc:@` and a node's name.
@@ -18,7 +18,7 @@ public struct BuildScope: Sendable {
 }
 
 /// Nested device scopes. They are merged when a node is built: an inner scope's parts override an outer scope's.
-public struct DeviceScope: Sendable {
+package struct DeviceScope: Sendable {
     enum Layer: Sendable {
         case name(DeviceName)
         case function(BuildScope.DeviceFunction)

@@ -5,7 +5,7 @@ import WeirTensor
 
 extension ControlFlow {
     /// The gradient of `If`, `StatelessIf`, `Case` and `StatelessCase`.
-    public static func conditionalGradient(_ g: GradientContext) throws -> [Output?] {
+    package static func conditionalGradient(_ g: GradientContext) throws -> [Output?] {
         let branches: [FunctionReference]
         if let all = g.attributes.functions("branches") {
             branches = all
@@ -19,7 +19,7 @@ extension ControlFlow {
     }
 
     /// The gradient of `PartitionedCall` and `StatefulPartitionedCall`.
-    public static func callGradient(_ g: GradientContext) throws -> [Output?] {
+    package static func callGradient(_ g: GradientContext) throws -> [Output?] {
         // The node's op can be the function itself.
         let own = g.node.op.function.map { FunctionReference($0.name, attributes: g.attributes.values) }
         guard let function = own ?? g.attributes.function("f") else {

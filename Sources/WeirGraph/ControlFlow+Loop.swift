@@ -5,7 +5,7 @@ import WeirTensor
 
 extension ControlFlow {
     /// The gradient of `While` and `StatelessWhile`.
-    public static func loopGradient(_ g: GradientContext) throws -> [Output?] {
+    package static func loopGradient(_ g: GradientContext) throws -> [Output?] {
         guard let condition = g.attributes.function("cond"), let body = g.attributes.function("body") else {
             throw Status.invalidArgument("Node '\(g.node.name)' (op \(g.node.op.name)) calls no functions")
         }

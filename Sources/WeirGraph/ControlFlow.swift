@@ -168,10 +168,10 @@ extension String {
 }
 
 /// Functions and constants that conditionals, loops and their gradients share.
-public enum ControlFlow {
+package enum ControlFlow {
     /// The attribute of an If, Case or While node that is lowered to Switch and Merge, or to a loop of primitive ops, before
     /// placement. The nodes of its functions can then be placed on any device. TensorFlow's front ends set it too.
-    public static let lowersToSwitchMerge = "_lower_using_switch_merge"
+    package static let lowersToSwitchMerge = "_lower_using_switch_merge"
 
     static func conditional(_ builder: GraphBuilder, _ selector: Output, _ branches: [BranchTrace], isCase: Bool)
         -> [Output]

@@ -6,7 +6,7 @@ extension FunctionLibrary {
     ///
     /// - Returns: the name of the new function.
     /// - Throws: `notFound` when the function does not exist; the errors of building the gradients.
-    public mutating func addGradient(of reference: FunctionReference, registry: OpRegistry) throws(Status) -> String {
+    package mutating func addGradient(of reference: FunctionReference, registry: OpRegistry) throws(Status) -> String {
         guard let function = self[reference.name] else { throw .notFound("Function \(reference.name) is not defined.") }
         let outer = GraphBuilder(registry: registry)
         for known in functions.values { outer.addFunction(known) }

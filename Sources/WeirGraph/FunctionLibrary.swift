@@ -57,7 +57,7 @@ public struct FunctionDefinition: Sendable, Equatable {
     /// Whether a node of the body is stateful.
     public var isStateful: Bool
     /// Serialized fields of the `FunctionDef` that Weir does not read.
-    public var preserved: [UInt8] = []
+    package var preserved: [UInt8] = []
 
     /// A function of these parts. They are not checked.
     public init(
@@ -82,7 +82,7 @@ public struct FunctionDefinition: Sendable, Equatable {
 
 extension FunctionLibrary {
     /// Only the functions that the nodes of a graph can call, directly or through other functions.
-    public func reachable(from graph: Graph) -> FunctionLibrary {
+    package func reachable(from graph: Graph) -> FunctionLibrary {
         guard !isEmpty else { return self }
         var names: [String] = []
         for node in graph.nodes {
@@ -92,7 +92,7 @@ extension FunctionLibrary {
         return reachable(from: names)
     }
     /// Only the functions that a node with these attributes can call, directly or through other functions.
-    public func reachable(from attributes: Attributes) -> FunctionLibrary {
+    package func reachable(from attributes: Attributes) -> FunctionLibrary {
         isEmpty ? self : reachable(from: attributes.functionNames)
     }
 

@@ -63,7 +63,7 @@ extension Graph {
 
     /// The maximum number of ports of all nodes of a graph. An attribute can declare any number of ports, so the size of the
     /// received message does not limit it.
-    public static let maximumPortCount = 1 << 24
+    package static let maximumPortCount = 1 << 24
 
     private mutating func connect(_ id: NodeID, _ inputs: [String]) throws(Status) {
         let name = nodes[id].name

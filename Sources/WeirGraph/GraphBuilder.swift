@@ -20,7 +20,7 @@ public final class GraphBuilder: @unchecked Sendable {  // used by one thread at
     private var knownValues: [Endpoint: KnownValue] = [:]
     private var incompleteValues: [Endpoint: KnownValue?] = [:]
     /// Named lists of outputs and operations that users keep with a graph: `trainable_variables`, `losses`…
-    public var collections: [String: [Endpoint]] = [:]
+    package var collections: [String: [Endpoint]] = [:]
 
     /// A builder of an empty graph.
     public init(registry: OpRegistry) {
@@ -119,10 +119,10 @@ public final class GraphBuilder: @unchecked Sendable {  // used by one thread at
         return known.indices.contains(endpoint.index) ? known[endpoint.index] : .unknown
     }
     /// Element type and shape of the variable whose handle this output is; nil if they are not known.
-    public func handleShape(_ endpoint: Endpoint) -> (dtype: DType, shape: PartialShape)? { handleShapes[endpoint] }
+    package func handleShape(_ endpoint: Endpoint) -> (dtype: DType, shape: PartialShape)? { handleShapes[endpoint] }
 
     /// Merges `shape` into the inferred shape of an output. Records an error if they contradict each other.
-    public func refineShape(of output: Output, _ shape: PartialShape) {
+    package func refineShape(of output: Output, _ shape: PartialShape) {
         if let status = missing(output, "refineShape") { return record(status) }
         guard shapes[output.endpoint.node].indices.contains(output.endpoint.index) else { return }
         do {
@@ -132,7 +132,7 @@ public final class GraphBuilder: @unchecked Sendable {  // used by one thread at
     }
 
     /// Replaces input `index` of an existing node, for example to close a loop.
-    public func replaceInput(_ index: Int, of operation: Operation, with output: Output) {
+    package func replaceInput(_ index: Int, of operation: Operation, with output: Output) {
         if let status = missing(operation, "replaceInput") ?? missing(output, "replaceInput") { return record(status) }
         guard built.nodes[operation.id].inputs.indices.contains(index) else {
             return record(.invalidArgument("Node '\(operation.name)' has no input \(index)"))

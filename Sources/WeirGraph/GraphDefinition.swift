@@ -9,7 +9,7 @@ public struct GraphDefinition: Sendable {
     /// The versions of the producer and of the allowed consumers.
     public var versions: GraphVersions
     /// Serialized fields of the `GraphDef` that Weir does not read.
-    public var preserved: [UInt8] = []
+    package var preserved: [UInt8] = []
     /// A graph of these nodes. They are not checked.
     public init(nodes: [NodeDefinition] = [], library: FunctionLibrary = FunctionLibrary(), versions: GraphVersions = .current) {
         self.nodes = nodes
@@ -31,7 +31,7 @@ public struct NodeDefinition: Sendable, Equatable {
     /// The attributes; those with default values may be missing.
     public var attributes: Attributes
     /// Serialized fields of the `NodeDef` that Weir does not read.
-    public var preserved: [UInt8] = []
+    package var preserved: [UInt8] = []
     /// A node definition of these parts. They are not checked.
     public init(name: String, op: String, inputs: [String] = [], device: String = "", attributes: Attributes = [:]) {
         self.name = name
@@ -83,15 +83,15 @@ public struct GraphVersions: Sendable, Equatable {
 }
 
 /// The parsed form of an input of a `NodeDefinition`: a reference to an output, or a control edge.
-public struct InputReference: Sendable, Equatable {
+package struct InputReference: Sendable, Equatable {
     /// The node's name, or the name of a function's argument.
-    public var node: String
+    package var node: String
     /// The output's index; -1 for a control edge.
-    public var index: Int
+    package var index: Int
     /// Whether it is a control edge.
-    public var isControl: Bool
+    package var isControl: Bool
     /// Parses `name`, `name:index` or `^name`; nil if the text is none of these.
-    public init?(_ text: String) {
+    package init?(_ text: String) {
         if text.hasPrefix("^") {
             node = String(text.dropFirst())
             index = -1

@@ -37,7 +37,7 @@ public struct Node: Sendable {
     /// The types of the outputs, by the schema and the attributes.
     public var outputTypes: [PortType]
     /// Serialized fields of the `NodeDef` that Weir does not read. They are kept for other programs that read the graph.
-    public var preserved: [UInt8] = []
+    package var preserved: [UInt8] = []
 
     /// A node with the given attributes and the schema's defaults. Its inputs are not checked.
     /// - Throws: `invalidArgument` when an attribute is missing or of the wrong kind.
@@ -63,9 +63,9 @@ public struct Node: Sendable {
     /// The op's role.
     public var role: OpRole { op.role }
     /// Whether the node sends a tensor to another device or task.
-    public var isSend: Bool { op.role == .send }
+    package var isSend: Bool { op.role == .send }
     /// Whether the node receives a tensor from another device or task.
-    public var isReceive: Bool { op.role == .receive }
+    package var isReceive: Bool { op.role == .receive }
     /// Whether the node only computes values from values. It may run early or late, replace equal nodes, or be removed.
     var isPure: Bool {
         op.isPure && !outputTypes.isEmpty && !inputTypes.contains(where: \.isReference) && !outputTypes.contains(where: \.isReference)

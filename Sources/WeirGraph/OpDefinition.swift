@@ -1,4 +1,4 @@
-public import WeirTensor
+import WeirTensor
 import Synchronization
 
 /// Everything that is known about one op: its schema, shape function, gradient and kernels.

@@ -1,6 +1,6 @@
-public import WeirDevice
+import WeirDevice
 public import WeirGraph
-public import WeirTensor
+package import WeirTensor
 
 // Elementwise loops. A kernel makes its loop once per node, for one function and one element type. The loop then gets only
 // pointers and a count. So only the loop is specialised; shapes, broadcasting, threads and buffer reuse are handled by shared

@@ -1,5 +1,5 @@
-public import WeirGraph
-public import WeirTensor
+package import WeirGraph
+package import WeirTensor
 
 // Constant evaluation while a graph is built, for the ops that compute shapes.
 

@@ -1,5 +1,5 @@
-public import WeirGraph
-public import WeirTensor
+package import WeirGraph
+package import WeirTensor
 
 /// The indices of GatherNd and the ScatterNd ops. Each row of the innermost dimension selects an element or a slice of a
 /// tensor.

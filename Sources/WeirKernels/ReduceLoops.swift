@@ -1,4 +1,4 @@
-public import WeirDevice
+import WeirDevice
 public import WeirTensor
 
 // Reductions. As with elementwise loops, only the innermost work is specialised for a function and a type: a contiguous row

@@ -1,5 +1,5 @@
-public import WeirDevice
-public import WeirTensor
+package import WeirDevice
+package import WeirTensor
 
 /// Which dimensions of a tensor are reduced, and the run of the reduction.
 package struct Reduction {

@@ -1,8 +1,8 @@
-public import WeirDevice
+package import WeirDevice
 public import WeirTensor
 
 #if canImport(Glibc)
-    public import Glibc
+    import Glibc
 #elseif canImport(Darwin)
     public import Darwin
 #endif

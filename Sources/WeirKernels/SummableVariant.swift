@@ -1,4 +1,4 @@
-public import WeirTensor
+package import WeirTensor
 
 /// A variant value with an addition, for gradients: TensorFlow's tensor lists and optionals.
 package protocol SummableVariant: VariantValue {

@@ -1,5 +1,5 @@
-public import WeirGraph
-public import WeirTensor
+package import WeirGraph
+package import WeirTensor
 
 // Helpers that several op families share.
 

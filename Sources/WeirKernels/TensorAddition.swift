@@ -1,4 +1,4 @@
-public import WeirTensor
+package import WeirTensor
 
 /// Sums of whole tensors of one shape, for gradient accumulation.
 package enum TensorAddition {

@@ -1,9 +1,9 @@
 #if canImport(Glibc)
-    public import Glibc
+    import Glibc
 #elseif canImport(Darwin)
     public import Darwin
 #endif
-public import WeirTensor
+package import WeirTensor
 
 // Tensors as text, in the format of TensorFlow's Assert and Print ops.
 

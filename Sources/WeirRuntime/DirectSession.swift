@@ -1,15 +1,15 @@
 import Logging
 import WeirDevice
-public import WeirGraph
-public import WeirTensor
+package import WeirGraph
+package import WeirTensor
 import Synchronization
 
 /// Runs a graph on the devices of this process, without messages. TensorFlow's `DirectSession`.
 ///
 /// Sessions on the same `LocalDevices` share variables. Thread-safe: several threads may run steps at the same time.
-public final class DirectSession: Sendable {
+package final class DirectSession: Sendable {
     /// The devices that steps run on. They own the variables and the other resources.
-    public let devices: LocalDevices
+    package let devices: LocalDevices
     private let registry: OpRegistry
     private let options: RuntimeOptions
     private let kernels = KernelStore()
@@ -30,7 +30,7 @@ public final class DirectSession: Sendable {
         var targets: [String]
     }
     /// The compiled form of all steps with the same feeds, fetches and targets.
-    public final class Plan: Sendable {
+    package final class Plan: Sendable {
         let graph: LocalGraph
         let fetchCount: Int
         let feedTypes: [DType]
@@ -42,14 +42,14 @@ public final class DirectSession: Sendable {
             self.feeds = feeds
         }
         /// The partitions of the step, one for each device, before optimization.
-        public var parts: [(device: DeviceName, graph: Graph)] { graph.parts.map { ($0.device, $0.graph) } }
+        package var parts: [(device: DeviceName, graph: Graph)] { graph.parts.map { ($0.device, $0.graph) } }
     }
 
     /// Places the graph on the devices.
     /// - Parameter devices: nil makes new devices for this session.
     /// - Throws: `invalidArgument` when a node cannot be placed or an input does not exist; `resourceExhausted` when the system has no threads for
     ///   simulated GPUs.
-    public init(_ graph: Graph, registry: OpRegistry, devices: LocalDevices? = nil, options: RuntimeOptions = RuntimeOptions()) throws {
+    package init(_ graph: Graph, registry: OpRegistry, devices: LocalDevices? = nil, options: RuntimeOptions = RuntimeOptions()) throws {
         try graph.validate()
         self.registry = registry
         self.options = options
@@ -66,11 +66,11 @@ public final class DirectSession: Sendable {
     }
 
     /// The lowered graph, with a device for every node.
-    public var placedGraph: Graph { state.withLock { $0.placed } }
+    package var placedGraph: Graph { state.withLock { $0.placed } }
 
     /// Replaces the graph with a larger one that contains it. Existing plans stay valid.
     /// - Throws: `invalidArgument` when a new node cannot be placed or an input does not exist.
-    public func extend(to graph: Graph) throws {
+    package func extend(to graph: Graph) throws {
         try graph.validate()
         let placed = try state.withLock { (state: inout State) throws -> Graph in
             var lowered = try Lowering(registry: registry).run(graph)
@@ -92,7 +92,7 @@ public final class DirectSession: Sendable {
     ///   - trace: records the time of each kernel.
     /// - Returns: the fetched tensors, in the order of `fetches`.
     /// - Throws: as `plan` and as the step: the status of its first failure.
-    public func run(
+    package func run(
         feeds: [(String, Tensor)] = [], fetches: [String] = [], targets: [String] = [], trace: (any StepTrace)? = nil
     ) throws -> [Tensor] {
         let plan = try plan(feeds: feeds.map(\.0), fetches: fetches, targets: targets)
@@ -102,7 +102,7 @@ public final class DirectSession: Sendable {
     /// Compiles the steps with these feeds, fetches and targets, or returns the existing plan.
     /// - Throws: `notFound` or `invalidArgument` for wrong feeds, fetches or targets; the error of a kernel that rejects its
     ///   attributes.
-    public func plan(feeds: [String], fetches: [String], targets: [String]) throws -> Plan {
+    package func plan(feeds: [String], fetches: [String], targets: [String]) throws -> Plan {
         let key = PlanKey(feeds: feeds, fetches: fetches, targets: targets)
         let (known, placed) = state.withLock { ($0.plans.use(key), $0.placed) }
         if let known { return known }
@@ -133,7 +133,7 @@ public final class DirectSession: Sendable {
     /// Runs a compiled step and blocks the calling thread until it ends.
     /// - Parameter values: the values of the plan's feeds, in their order.
     /// - Throws: `invalidArgument` for a value of the wrong type or a wrong number of values; the status of the step's first failure.
-    public func run(_ plan: Plan, _ values: [Tensor], trace: (any StepTrace)? = nil) throws -> [Tensor] {
+    package func run(_ plan: Plan, _ values: [Tensor], trace: (any StepTrace)? = nil) throws -> [Tensor] {
         let waiting = BlockingCompletion<[Tensor]>()
         start(plan, values, trace: trace) { waiting.finish($0) }
         return try waiting.wait().get()
@@ -145,7 +145,7 @@ public final class DirectSession: Sendable {
     ///   - values: the values of the plan's feeds, in their order.
     ///   - cancellation: cancels the step when it is cancelled.
     ///   - timeout: after this time the step fails with `deadlineExceeded`.
-    public func start(
+    package func start(
         _ plan: Plan, _ values: [Tensor], trace: (any StepTrace)? = nil, cancellation: Cancellation? = nil, timeout: Duration? = nil,
         _ done: @escaping Completion<[Tensor]>
     ) {
@@ -184,6 +184,6 @@ public final class DirectSession: Sendable {
     }
 
     /// Cancels the running steps. Later steps fail with `failedPrecondition`.
-    public func close() { closed.cancel() }
+    package func close() { closed.cancel() }
     deinit { closed.cancel() }
 }

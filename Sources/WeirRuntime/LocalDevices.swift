@@ -53,7 +53,7 @@ public struct LocalDevices: Sendable {
 
     /// The same devices with new, empty resources, for sessions that share no state.
     /// - Parameter task: the task of the new device names; nil keeps the names.
-    public func isolated(as task: DeviceName? = nil) -> LocalDevices {
+    package func isolated(as task: DeviceName? = nil) -> LocalDevices {
         LocalDevices(
             checked: places.map { place in
                 let device = task.map { RenamedDevice(place.device, task: $0) as any Device } ?? place.device
@@ -63,7 +63,7 @@ public struct LocalDevices: Sendable {
             })
     }
     /// The same devices and resources, with the device names of `task`.
-    public func renamed(as task: DeviceName) -> LocalDevices {
+    package func renamed(as task: DeviceName) -> LocalDevices {
         LocalDevices(
             checked: places.map {
                 KernelEnvironment(device: RenamedDevice($0.device, task: task), resources: $0.resources, pool: $0.pool, kernels: $0.kernels)

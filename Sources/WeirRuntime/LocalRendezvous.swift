@@ -1,10 +1,10 @@
-public import WeirGraph
-public import WeirTensor
+package import WeirGraph
+package import WeirTensor
 import Synchronization
 
 /// A rendezvous within one process. TensorFlow's `LocalRendezvous`. Each key has a queue either of tensors or of waiting
 /// receivers, served in order of arrival.
-public final class LocalRendezvous: Rendezvous {
+package final class LocalRendezvous: Rendezvous {
     private enum Entry {
         case values([RendezvousItem])
         case waiters([Completion<RendezvousItem>])
@@ -16,11 +16,11 @@ public final class LocalRendezvous: Rendezvous {
     private let state = Mutex(State())
 
     /// Makes an empty rendezvous.
-    public init() {}
+    package init() {}
 
     /// Passes a tensor to the first waiting receiver of the key, or stores it. Never blocks.
     /// - Throws: the status that the rendezvous was aborted with.
-    public func send(_ key: RendezvousKey, _ delivery: RendezvousItem) throws(Status) {
+    package func send(_ key: RendezvousKey, _ delivery: RendezvousItem) throws(Status) {
         let outcome = state.withLock { state -> Result<Completion<RendezvousItem>?, Status> in
             if let aborted = state.aborted { return .failure(aborted) }
             switch state.entries[key] {
@@ -39,7 +39,7 @@ public final class LocalRendezvous: Rendezvous {
     }
 
     /// Calls `done` with the first tensor of the key, now or when it is sent. Fails if the rendezvous is aborted.
-    public func receive(_ key: RendezvousKey, _ done: @escaping Completion<RendezvousItem>) {
+    package func receive(_ key: RendezvousKey, _ done: @escaping Completion<RendezvousItem>) {
         let result = state.withLock { state -> Result<RendezvousItem, Status>? in
             if let aborted = state.aborted { return .failure(aborted) }
             switch state.entries[key] {
@@ -58,7 +58,7 @@ public final class LocalRendezvous: Rendezvous {
     }
 
     /// Removes and returns the first tensor of the key; nil if there is none yet.
-    public func take(_ key: RendezvousKey) -> RendezvousItem? {
+    package func take(_ key: RendezvousKey) -> RendezvousItem? {
         state.withLock { state in
             guard case .values(var values)? = state.entries[key] else { return nil }
             let first = values.removeFirst()
@@ -68,7 +68,7 @@ public final class LocalRendezvous: Rendezvous {
     }
 
     /// Fails all waiting and all later sends and receives, and drops the stored tensors. Only the first call counts.
-    public func abort(_ status: Status) {
+    package func abort(_ status: Status) {
         let waiters = state.withLock { state -> [Completion<RendezvousItem>] in
             guard state.aborted == nil else { return [] }
             state.aborted = status
@@ -81,7 +81,7 @@ public final class LocalRendezvous: Rendezvous {
     }
 
     /// The keys with waiting receivers. Error messages show them to explain what a step waits for.
-    public var awaitedKeys: [RendezvousKey] {
+    package var awaitedKeys: [RendezvousKey] {
         state.withLock { state in
             state.entries.compactMap { key, entry in if case .waiters = entry { key } else { nil } }
         }

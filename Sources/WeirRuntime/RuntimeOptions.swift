@@ -1,5 +1,5 @@
-public import WeirDevice
-public import WeirGraph
+package import WeirDevice
+package import WeirGraph
 
 /// All sizes and limits of the runtime that users can set.
 public struct RuntimeOptions: Sendable {
@@ -10,22 +10,22 @@ public struct RuntimeOptions: Sendable {
     /// The memory of each simulated GPU, in bytes.
     public var simulatedGPUMemory = 1 << 30
     /// Random delays in the streams of the simulated GPUs, to find code that does not wait for an event. Nil for none.
-    public var simulatedGPUDelays: SimulatedDelays?
+    package var simulatedGPUDelays: SimulatedDelays?
     /// Whether a node may be placed on another device of its task when the device that it requests does not exist or has no
     /// kernel for it. TensorFlow's `allow_soft_placement`.
     public var allowsSoftPlacement = false
     /// Whether the placement of a graph is logged. TensorFlow's `log_device_placement`.
     public var logsPlacement = false
     /// How graphs are optimized and run.
-    public var execution = ExecutionOptions()
+    package var execution = ExecutionOptions()
     /// The default options.
     public init() {}
 }
 
 /// How graphs are optimized and run. The results do not depend on it.
-public struct ExecutionOptions: Sendable {
+package struct ExecutionOptions: Sendable {
     /// Which threads run the nodes of a step.
-    public enum Scheduling: Sendable {
+    package enum Scheduling: Sendable {
         /// The first steps time both ways; the faster one is kept.
         case measured
         /// One thread runs the nodes one after the other. Large kernels still use several threads.
@@ -34,9 +34,9 @@ public struct ExecutionOptions: Sendable {
         case parallel
     }
     /// The optimizer of graphs before they run; `.none` leaves them unchanged.
-    public var optimizer = GraphOptimizer.standard
+    package var optimizer = GraphOptimizer.standard
     /// Which threads run the nodes of a step.
-    public var scheduling = Scheduling.measured
+    package var scheduling = Scheduling.measured
     /// The default options.
-    public init() {}
+    package init() {}
 }

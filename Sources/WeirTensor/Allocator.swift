@@ -141,22 +141,22 @@ public final class HostAllocator: Allocator {
 }
 
 /// Allocates host memory, counts the bytes in use and enforces a limit.
-public final class CountingAllocator: Allocator {
+package final class CountingAllocator: Allocator {
     private let used = Atomic<Int>(0)
     private let peak = Atomic<Int>(0)
     /// The most bytes that may be in use at once.
-    public let limit: Int?
+    package let limit: Int?
     private let name: String
 
     /// - Parameter name: names the allocator in error messages.
-    public init(name: String, limit: Int) {
+    package init(name: String, limit: Int) {
         self.name = name
         self.limit = limit
     }
 
     /// Returns a block of host memory.
     /// - Throws: `resourceExhausted` when the limit would be exceeded or the host has no memory left.
-    public func allocate(_ byteCount: Int) throws(Status) -> UnsafeMutableRawPointer {
+    package func allocate(_ byteCount: Int) throws(Status) -> UnsafeMutableRawPointer {
         let now = used.wrappingAdd(byteCount, ordering: .relaxed).newValue
         guard now <= limit ?? .max else {
             used.wrappingSubtract(byteCount, ordering: .relaxed)
@@ -173,12 +173,12 @@ public final class CountingAllocator: Allocator {
         }
     }
     /// Frees a block and subtracts it from `bytesInUse`.
-    public func deallocate(_ pointer: UnsafeMutableRawPointer, _ byteCount: Int) {
+    package func deallocate(_ pointer: UnsafeMutableRawPointer, _ byteCount: Int) {
         used.wrappingSubtract(byteCount, ordering: .relaxed)
         HostAllocator.shared.deallocate(pointer, byteCount)
     }
     /// Bytes in use now.
-    public var bytesInUse: Int { used.load(ordering: .relaxed) }
+    package var bytesInUse: Int { used.load(ordering: .relaxed) }
     /// The largest value that `bytesInUse` had so far.
-    public var peakBytesInUse: Int { peak.load(ordering: .relaxed) }
+    package var peakBytesInUse: Int { peak.load(ordering: .relaxed) }
 }

@@ -10,7 +10,7 @@ import Synchronization
 ///
 /// Callers announce each allocation with `take`. Small sizes are summed, and the system is asked only when the sum reaches
 /// `interval`, so the common case is one atomic addition. Blocks that a thread reuses from its cache are not counted.
-public enum MemoryBudget {
+package enum MemoryBudget {
     /// The number of bytes after which the system is asked. This takes some microseconds; to fill as many bytes takes a hundred
     /// times as long.
     private static let interval = 8 << 20
@@ -18,12 +18,12 @@ public enum MemoryBudget {
     private static let limit = Atomic<Int>(.max)
 
     /// Limits the memory of the whole process, in bytes. A negative limit counts as 0.
-    public static func setLimit(_ byteCount: Int) { limit.store(max(0, byteCount), ordering: .relaxed) }
+    package static func setLimit(_ byteCount: Int) { limit.store(max(0, byteCount), ordering: .relaxed) }
 
     /// Announces that the process is about to allocate `byteCount` more bytes.
     /// - Throws: `resourceExhausted` when they would exceed the process's limit, or leave less than a reserve for the machine.
     @inlinable
-    public static func take(_ byteCount: Int) throws(Status) {
+    package static func take(_ byteCount: Int) throws(Status) {
         if isDue(byteCount) { try check(byteCount) }
     }
 

@@ -1,5 +1,5 @@
 public import WeirGraph
-public import WeirTensor
+import WeirTensor
 
 /// Synchronous replicas: the gradients of several workers are accumulated on the parameter servers, averaged and applied once;
 /// then all workers continue. Chen et al., *Revisiting Distributed Synchronous SGD*, 2016; TensorFlow's

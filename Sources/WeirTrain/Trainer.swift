@@ -1,9 +1,9 @@
 import Synchronization
 public import WeirCluster
-public import WeirGraph
+import WeirGraph
 import WeirOps
 import WeirRuntime
-public import WeirTensor
+import WeirTensor
 import WeirWire
 
 /// Trains a dense network with one of the strategies, on a cluster or in this process, and tests it on one held-out fold of the

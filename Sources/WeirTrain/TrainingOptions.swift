@@ -1,5 +1,5 @@
-public import WeirGraph
-public import WeirTensor
+import WeirGraph
+import WeirTensor
 
 /// How the replicas of a model work together.
 public enum Strategy: String, Sendable, CaseIterable {

@@ -1,12 +1,12 @@
-public import WeirTensor
+package import WeirTensor
 
 /// Reads and writes arrays in NumPy's `.npy` format: little-endian, row-major, of the types that both sides support.
-public enum NumpyFile {
+package enum NumpyFile {
     private static let magic: [UInt8] = [0x93] + Array("NUMPY".utf8)
 
     /// Reads a file into a tensor. The elements are read directly into the tensor's memory.
     /// - Throws: `notFound` when the file does not exist; `invalidArgument` when it is not such an array. The message names it.
-    public static func tensor(contentsOf path: String) throws(Status) -> Tensor {
+    package static func tensor(contentsOf path: String) throws(Status) -> Tensor {
         let file = try InputFile(path)
         let byteCount = try file.byteCount()
         do {
@@ -22,7 +22,7 @@ public enum NumpyFile {
 
     /// Decodes the bytes of a `.npy` file.
     /// - Throws: `invalidArgument` when they are not such an array.
-    public static func tensor(from bytes: [UInt8]) throws(Status) -> Tensor {
+    package static func tensor(from bytes: [UInt8]) throws(Status) -> Tensor {
         let header = try NumpyHeader(bytes)
         let tensor = try header.tensor(dataByteCount: bytes.count - header.byteCount)
         if tensor.byteCount > 0 {
@@ -33,13 +33,13 @@ public enum NumpyFile {
 
     /// Encodes a tensor in host memory as a `.npy` file.
     /// - Throws: `invalidArgument` for types that NumPy does not have.
-    public static func bytes(of tensor: Tensor) throws(Status) -> [UInt8] {
+    package static func bytes(of tensor: Tensor) throws(Status) -> [UInt8] {
         try header(of: tensor) + Array(tensor.bytes)
     }
 
     /// Writes a `.npy` file atomically.
     /// - Throws: `invalidArgument` for types that NumPy does not have; for file errors see `Status.system`.
-    public static func write(_ tensor: Tensor, to path: String) throws(Status) {
+    package static func write(_ tensor: Tensor, to path: String) throws(Status) {
         let file = try AtomicFile(path)
         try file.append(try header(of: tensor))
         try file.append(tensor.bytes)

@@ -1,24 +1,24 @@
-public import WeirGraph
+package import WeirGraph
 package import WeirProto
-public import WeirTensor
+package import WeirTensor
 
 /// The contents of an `OpDef`, as a value that can be compared: Weir's op with TensorFlow's op of the same name.
-public struct OpSignature: Sendable {
+package struct OpSignature: Sendable {
     /// The name of the op.
-    public var name: String
+    package var name: String
     /// The inputs, outputs and attributes.
-    public var schema: OpSchema
+    package var schema: OpSchema
     /// Whether the op has state, so that equal nodes must not be merged.
-    public var isStateful = false
+    package var isStateful = false
     /// Whether the op is a sum of its inputs, of any number (TensorFlow's `is_aggregate`).
-    public var isAggregate = false
+    package var isAggregate = false
     /// Whether the op gives the same result for swapped inputs.
-    public var isCommutative = false
+    package var isCommutative = false
     /// Whether the op accepts an uninitialized reference variable as input.
-    public var allowsUninitializedInput = false
+    package var allowsUninitializedInput = false
 
     /// The signature of a registered op.
-    public init(_ op: OpDefinition) {
+    package init(_ op: OpDefinition) {
         name = op.name
         schema = op.schema
         isStateful = op.isStateful
@@ -47,23 +47,23 @@ public struct OpSignature: Sendable {
 
     /// Decodes the bytes of an `OpDef`.
     /// - Throws: `invalidArgument` when the bytes are malformed, or use a type that Weir does not support.
-    public init(serialized bytes: [UInt8]) throws(Status) { try self.init(try TFOpDef(parsing: bytes)) }
+    package init(serialized bytes: [UInt8]) throws(Status) { try self.init(try TFOpDef(parsing: bytes)) }
 
     /// Decodes the bytes of an `OpList`. Ops with types that Weir does not support are left out.
     /// - Throws: `invalidArgument` when the bytes are malformed.
-    public static func list(serialized bytes: [UInt8]) throws(Status) -> [OpSignature] {
+    package static func list(serialized bytes: [UInt8]) throws(Status) -> [OpSignature] {
         try TFOpList(parsing: bytes).op.compactMap { try? OpSignature($0) }
     }
 
     /// Encodes the signature as the bytes of an `OpDef`.
-    public func serialized() throws(Status) -> [UInt8] { try TFOpDef(self).bytes() }
+    package func serialized() throws(Status) -> [UInt8] { try TFOpDef(self).bytes() }
 }
 
 extension OpSignature {
     /// The differences from another op, one line each; empty when both have the same inputs, outputs, attributes and flags.
     ///
     /// Names and order of arguments and attributes are compared too, because they are visible on the wire.
-    public func differences(from other: OpSignature) -> [String] {
+    package func differences(from other: OpSignature) -> [String] {
         var lines: [String] = []
         func compare<T: Equatable>(_ what: String, _ mine: T, _ theirs: T) {
             if mine != theirs { lines.append("\(name): \(what) is \(mine), expected \(theirs)") }

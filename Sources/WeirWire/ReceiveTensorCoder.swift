@@ -1,22 +1,22 @@
 import WeirProto
-public import WeirTensor
+package import WeirTensor
 
 /// An encoded `RecvTensorResponse`: a header, followed by the memory of the tensor itself.
 ///
 /// This message can be as large as the model, so it is encoded without copying the elements. A transport with gathered writes
 /// sends the header and then the bytes of `payload`. The bytes are the same as TensorFlow's: flags first, then the tensor, with
 /// `tensor_content` as its last field.
-public struct EncodedTensor: Sendable {
+package struct EncodedTensor: Sendable {
     /// The bytes before the elements.
-    public let header: [UInt8]
+    package let header: [UInt8]
     /// The tensor whose elements follow the header; nil when nothing follows.
-    public let payload: Tensor?
+    package let payload: Tensor?
 
     /// The size of the message in bytes.
-    public var byteCount: Int { header.count + (payload?.byteCount ?? 0) }
+    package var byteCount: Int { header.count + (payload?.byteCount ?? 0) }
 
     /// The message in one array, for transports without gathered writes. Copies the elements.
-    public var contiguous: [UInt8] {
+    package var contiguous: [UInt8] {
         guard let payload else { return header }
         return [UInt8](unsafeUninitializedCapacity: byteCount) { memory, count in
             let target = UnsafeMutableRawBufferPointer(memory)
@@ -28,21 +28,21 @@ public struct EncodedTensor: Sendable {
 }
 
 /// A decoded `RecvTensorResponse`.
-public struct ReceivedTensor: Sendable {
+package struct ReceivedTensor: Sendable {
     /// The tensor that was received.
-    public var tensor: Tensor
+    package var tensor: Tensor
     /// Whether the tensor is dead: the output of a node on a branch that was not taken.
-    public var isDead: Bool
+    package var isDead: Bool
     /// When the sender started, in microseconds of its wall clock.
-    public var sendStartMicros: Int
+    package var sendStartMicros: Int
     /// Whether the sender keeps the response until the receiver acknowledges it with MarkRecvFinished.
-    public var requiresAcknowledgement: Bool
+    package var requiresAcknowledgement: Bool
 }
 
 /// Encodes and decodes `RecvTensorResponse`.
-public enum ReceiveTensorCoder {
+package enum ReceiveTensorCoder {
     /// The tensor that TensorFlow sends when there is no value: for a dead output, and on control edges.
-    public static let empty = Tensor([Float](), ofShape: [0])
+    package static let empty = Tensor([Float](), ofShape: [0])
 
     /// Encodes a response.
     /// - Parameters:
@@ -50,7 +50,7 @@ public enum ReceiveTensorCoder {
     ///   - sendStartMicros: when the sender started, in microseconds of its wall clock.
     /// - Throws: `internalError` when the message would be larger than 2 GiB, gRPC's limit; `invalidArgument` when the tensor
     ///   contains a variant that cannot be serialized.
-    public static func encode(
+    package static func encode(
         _ tensor: Tensor?, isDead: Bool = false, sendStartMicros: Int = 0, requiresAcknowledgement: Bool = false
     ) throws(Status) -> EncodedTensor {
         let tensor = tensor ?? empty
@@ -99,7 +99,7 @@ public enum ReceiveTensorCoder {
 
     /// Decodes a response. The elements are copied once, from the message to the memory of `allocator`.
     /// - Throws: `invalidArgument` when the bytes are malformed; `resourceExhausted` when the memory is not available.
-    public static func decode(
+    package static func decode(
         _ bytes: UnsafeRawBufferPointer, variants: VariantDecoders = .none,
         in allocator: any Allocator = HostAllocator.shared
     ) throws(Status) -> ReceivedTensor {
@@ -118,7 +118,7 @@ public enum ReceiveTensorCoder {
     }
 
     /// Decodes a response from an array; see above.
-    public static func decode(
+    package static func decode(
         _ bytes: [UInt8], variants: VariantDecoders = .none, in allocator: any Allocator = HostAllocator.shared
     ) throws(Status) -> ReceivedTensor {
         let result = bytes.withUnsafeBytes { memory in

@@ -29,12 +29,12 @@ extension PartialShape {
 
     /// Decodes the bytes of a `TensorShapeProto`.
     /// - Throws: `invalidArgument` when the bytes are malformed or the shape is impossible.
-    public init(serialized bytes: [UInt8]) throws(Status) {
+    package init(serialized bytes: [UInt8]) throws(Status) {
         try self.init(try TFTensorShapeProto(parsing: bytes))
     }
 
     /// Encodes the shape as the bytes of a `TensorShapeProto`.
-    public func serialized() throws(Status) -> [UInt8] { try TFTensorShapeProto(self).bytes() }
+    package func serialized() throws(Status) -> [UInt8] { try TFTensorShapeProto(self).bytes() }
 }
 
 extension TFTensorShapeProto {

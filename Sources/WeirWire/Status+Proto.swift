@@ -8,14 +8,14 @@ public import WeirTensor
 
 extension Status {
     /// The payload key that marks a status as derived: another failure caused it.
-    public static let derivedPayload = "type.googleapis.com/tensorflow.DerivedStatus"
+    package static let derivedPayload = "type.googleapis.com/tensorflow.DerivedStatus"
     /// The payload key which says that the worker was possibly restarted and has lost its state.
-    public static let restartedPayload = "type.googleapis.com/tensorflow.distributed_runtime.WorkerPossiblyRestarted"
+    package static let restartedPayload = "type.googleapis.com/tensorflow.distributed_runtime.WorkerPossiblyRestarted"
     /// The message prefix by which TensorFlow 2.0, which has no payloads, marks derived statuses.
     private static let derivedPrefix = "[_Derived_]"
 
     /// Makes a status from a peer's code and message; nil when the code is 0 (OK). An undefined code becomes `unknown`.
-    public init?(wireCode: Int, message: String) {
+    package init?(wireCode: Int, message: String) {
         guard wireCode != 0 else { return nil }
         let code = Int32(exactly: wireCode).flatMap(Code.init(rawValue:)) ?? .unknown
         if message.hasPrefix(Status.derivedPrefix) {
@@ -27,7 +27,7 @@ extension Status {
 
     /// Makes the status of a failed call; nil when the code is 0 (OK).
     /// - Parameter details: the trailer `grpc-status-details-bin`, a `GrpcPayloadContainer`. It is ignored when malformed.
-    public init?(wireCode: Int, message: String, details: [UInt8]) {
+    package init?(wireCode: Int, message: String, details: [UInt8]) {
         self.init(wireCode: wireCode, message: message)
         guard !details.isEmpty, let container = try? TFGrpcPayloadContainer(parsing: details) else { return }
         isDerived = isDerived || container.payloads[Status.derivedPayload] != nil
@@ -35,7 +35,7 @@ extension Status {
 
     /// The trailer `grpc-status-details-bin`, which carries what code and message do not: whether the status is derived and the
     /// worker possibly restarted. Empty when there is nothing to say.
-    public func wireDetails(possiblyRestarted: Bool = false) -> [UInt8] {
+    package func wireDetails(possiblyRestarted: Bool = false) -> [UInt8] {
         var container = TFGrpcPayloadContainer()
         if isDerived { container.payloads[Status.derivedPayload] = Data() }
         if possiblyRestarted { container.payloads[Status.restartedPayload] = Data() }

@@ -1,9 +1,9 @@
-public import WeirGraph
-public import WeirTensor
-public import WeirWire
+package import WeirGraph
+package import WeirTensor
+package import WeirWire
 
 /// A master as its clients see it: TensorFlow's `MasterService` with plain values.
-public protocol MasterEndpoint: AnyObject, Sendable {
+package protocol MasterEndpoint: AnyObject, Sendable {
     /// Creates a session. Waits until every task that the session needs has replied.
     /// - Returns: the session's handle.
     func createSession(_ request: CreateSession, cancellation: Cancellation) async throws -> String

@@ -1,12 +1,12 @@
-public import WeirGraph
-public import WeirTensor
-public import WeirWire
+package import WeirGraph
+package import WeirTensor
+package import WeirWire
 
 /// A worker as masters and other workers see it: TensorFlow's `WorkerService` with plain values.
 ///
 /// Both the worker of this process and the stub of a remote one conform, so that a master need not know which it has.
 /// Operations that every step needs take a callback; the others are async.
-public protocol WorkerEndpoint: AnyObject, Sendable {
+package protocol WorkerEndpoint: AnyObject, Sendable {
     /// Returns the devices of the task, under the names with which it started. Masters also use it to find out whether the task
     /// is alive.
     func status() async throws -> [DeviceAttributes]

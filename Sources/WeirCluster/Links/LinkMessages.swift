@@ -1,6 +1,6 @@
-package import WeirGraph
+import WeirGraph
 package import WeirTensor
-package import WeirWire
+import WeirWire
 
 // Encodes and decodes the heads of the messages of a step. Decoding throws `dataLoss` when a head ends early.
 

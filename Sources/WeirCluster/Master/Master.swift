@@ -1,12 +1,12 @@
 import Logging
 import WeirDevice
-public import WeirGraph
+package import WeirGraph
 import WeirRuntime
-public import WeirTensor
-public import WeirWire
+package import WeirTensor
+package import WeirWire
 
 /// The master of this process: keeps clients' sessions and runs their steps on the tasks of the cluster. TensorFlow's `Master`.
-public final class Master: MasterEndpoint {
+package final class Master: MasterEndpoint {
     private let worker: Worker
     private let registry: OpRegistry
     private let logger: Logger
@@ -35,7 +35,7 @@ public final class Master: MasterEndpoint {
     /// Opens a session on all tasks that its device filters allow.
     /// - Throws: `invalidArgument` when the graph or the options are wrong; `unavailable` when the call is cancelled while a task does
     ///   not respond.
-    public func createSession(_ request: CreateSession, cancellation: Cancellation) async throws -> String {
+    package func createSession(_ request: CreateSession, cancellation: Cancellation) async throws -> String {
         let configuration = try completed(request.configuration)
         // Not on this thread, which handles messages: a graph may be large.
         let graph = try await ComputePool.shared.result { [registry] in try Graph(request.graph, registry: registry, allowingInternalNames: false) }
@@ -91,14 +91,14 @@ public final class Master: MasterEndpoint {
     /// Adds nodes and functions to the graph of a session.
     /// - Returns: the graph's new version.
     /// - Throws: `aborted` when there is no such session or the graph has another version.
-    public func extendSession(_ handle: String, graph: GraphDefinition, version: Int) async throws -> Int {
+    package func extendSession(_ handle: String, graph: GraphDefinition, version: Int) async throws -> Int {
         let extended = try await sessions.session(handle).extend(graph, version: version)
         sessions.resize(handle, nodeCount: extended.nodeCount)
         return extended.version
     }
 
     /// Runs a step, or one call of a partial run.
-    public func runStep(_ request: RunStep, cancellation: Cancellation, _ done: @escaping Completion<RunStepReply>) {
+    package func runStep(_ request: RunStep, cancellation: Cancellation, _ done: @escaping Completion<RunStepReply>) {
         do {
             try requests.record(request.requestID, method: "RunStep")
             try sessions.session(request.session).runStep(request, cancellation: cancellation, done)
@@ -109,20 +109,20 @@ public final class Master: MasterEndpoint {
 
     /// Sets a partial run up.
     /// - Returns: the handle for the calls of the run.
-    public func setUpPartialRun(_ request: RunStep) async throws -> String {
+    package func setUpPartialRun(_ request: RunStep) async throws -> String {
         try requests.record(request.requestID, method: "PartialRunSetup")
         return try await sessions.session(request.session).setUpPartialRun(request)
     }
 
     /// Compiles a step that is run by its handle.
     /// - Returns: the callable's handle.
-    public func makeCallable(_ handle: String, options: CallableOptions, requestID: Int) async throws -> Int {
+    package func makeCallable(_ handle: String, options: CallableOptions, requestID: Int) async throws -> Int {
         try requests.record(requestID, method: "MakeCallable")
         return try await sessions.session(handle).makeCallable(options)
     }
 
     /// Runs the step of a callable.
-    public func runCallable(
+    package func runCallable(
         _ handle: String, callable: Int, feeds: [Tensor], requestID: Int, cancellation: Cancellation,
         _ done: @escaping Completion<RunStepReply>
     ) {
@@ -135,16 +135,16 @@ public final class Master: MasterEndpoint {
     }
 
     /// Frees a callable. Does nothing if there is none with this handle.
-    public func releaseCallable(_ handle: String, callable: Int) async throws { try sessions.session(handle).releaseCallable(callable) }
+    package func releaseCallable(_ handle: String, callable: Int) async throws { try sessions.session(handle).releaseCallable(callable) }
 
     /// Cancels the running steps of a session and frees what it has on its tasks.
     /// - Throws: `aborted` when there is no such session.
-    public func closeSession(_ handle: String) async throws {
+    package func closeSession(_ handle: String) async throws {
         try await sessions.remove(handle).close()
     }
 
     /// Returns the devices of a session, or of the server's cluster when the handle is empty.
-    public func listDevices(_ handle: String) async throws -> (local: [DeviceAttributes], remote: [DeviceAttributes]) {
+    package func listDevices(_ handle: String) async throws -> (local: [DeviceAttributes], remote: [DeviceAttributes]) {
         if !handle.isEmpty {
             let session = try sessions.session(handle, missing: .invalidArgument)
             return (session.deviceAttributes, [])
@@ -155,7 +155,7 @@ public final class Master: MasterEndpoint {
     }
 
     /// Closes all sessions and drops the resources of these containers on all tasks that the filters allow.
-    public func reset(containers: [String], deviceFilters: [String]) async throws {
+    package func reset(containers: [String], deviceFilters: [String]) async throws {
         let filters = try deviceFilters.map { try DeviceName($0) }
         let closing = sessions.removeAll()
         let cleaned: Result<Void, any Error>

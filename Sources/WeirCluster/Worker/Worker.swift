@@ -1,16 +1,16 @@
 import Synchronization
 import WeirDevice
-public import WeirGraph
-public import WeirRuntime
-public import WeirTensor
-public import WeirWire
+package import WeirGraph
+package import WeirRuntime
+package import WeirTensor
+package import WeirWire
 
 /// The worker of this process: runs its partitions of steps for masters, and sends tensors to other workers. TensorFlow's `Worker`.
-public final class Worker: WorkerEndpoint {
+package final class Worker: WorkerEndpoint {
     /// The name of this task in the server's cluster.
-    public let task: DeviceName
+    package let task: DeviceName
     /// The devices under the names of the server's cluster, with the resources that sessions share.
-    public let devices: LocalDevices
+    package let devices: LocalDevices
     private let registry: OpRegistry
     /// Waits for running steps when the server stops.
     let gate = DrainGate()
@@ -24,7 +24,7 @@ public final class Worker: WorkerEndpoint {
 
     /// Makes the worker of a task.
     /// - Parameter connect: makes the endpoint of another task.
-    public init(
+    package init(
         cluster: ClusterSpec, task: DeviceName, devices: LocalDevices, registry: OpRegistry, connect: @escaping WorkerPeers.Connect
     ) {
         self.cluster = cluster
@@ -38,7 +38,7 @@ public final class Worker: WorkerEndpoint {
     }
 
     /// The workers of the server's cluster.
-    public var peers: WorkerPeers {
+    package var peers: WorkerPeers {
         // Made on first use, because it refers to this worker.
         serverPeers.withLock { peers in
             if let peers { return peers }
@@ -49,9 +49,9 @@ public final class Worker: WorkerEndpoint {
     }
 
     /// The devices of this task.
-    public func status() async throws -> [DeviceAttributes] { attributes }
+    package func status() async throws -> [DeviceAttributes] { attributes }
     /// As `status`.
-    public var attributes: [DeviceAttributes] {
+    package var attributes: [DeviceAttributes] {
         devices.places.map { place in
             DeviceAttributes(
                 name: place.device.name, type: place.device.type, memoryLimit: place.device.memoryLimit,
@@ -61,10 +61,10 @@ public final class Worker: WorkerEndpoint {
 
     /// Makes a session. Does nothing if there is one with this handle. Closes the sessions that the same master had before it
     /// restarted.
-    public func createSession(_ request: CreateWorkerSession) async throws { try sessions.create(request, peers: peers) }
+    package func createSession(_ request: CreateWorkerSession) async throws { try sessions.create(request, peers: peers) }
 
     /// Closes a session. Does nothing if there is none with this handle.
-    public func deleteSession(_ handle: String) async throws { sessions.delete(handle) }
+    package func deleteSession(_ handle: String) async throws { sessions.delete(handle) }
 
     /// The number of sessions, for tests.
     var sessionCount: Int { sessions.count }
@@ -74,7 +74,7 @@ public final class Worker: WorkerEndpoint {
     /// Makes a graph ready to run in a session.
     /// - Returns: the graph's handle.
     /// - Throws: `aborted` when there is no such session; `invalidArgument` when the graph is malformed.
-    public func registerGraph(_ request: RegisterGraph) async throws -> String {
+    package func registerGraph(_ request: RegisterGraph) async throws -> String {
         let session = try sessions.session(request.session, isNamed: request.hasSession, peers: peers)
         // Not on this thread, which handles messages: a graph may be large, and constant folding runs kernels.
         return try await devices.client.pool.result { [registry] in try session.register(request, registry: registry) }
@@ -82,7 +82,7 @@ public final class Worker: WorkerEndpoint {
 
     /// Forgets a graph. Steps that run it continue.
     /// - Throws: `aborted` when there is no such session or graph.
-    public func deregisterGraph(_ handle: String, session: String) async throws {
+    package func deregisterGraph(_ handle: String, session: String) async throws {
         try sessions.session(session, isNamed: !session.isEmpty, peers: peers).deregister(handle)
     }
 
@@ -93,7 +93,7 @@ public final class Worker: WorkerEndpoint {
     }
 
     /// Runs this task's partition of a step, on a thread of the compute pool.
-    public func runGraph(_ request: RunGraph, cancellation: Cancellation, _ done: @escaping Completion<RunGraphReply>) {
+    package func runGraph(_ request: RunGraph, cancellation: Cancellation, _ done: @escaping Completion<RunGraphReply>) {
         // Kernels may block their thread. Swift has few threads of its own, and they handle messages.
         guard ComputePool.isOnPoolThread else {
             return devices.client.pool.submit { [self] in runGraph(request, cancellation: cancellation, done) }
@@ -114,7 +114,7 @@ public final class Worker: WorkerEndpoint {
 
     /// Returns a tensor that a step of this task sends, when it is sent, in host memory. It may be called before the step
     /// begins.
-    public func receiveTensor(_ request: ReceiveTensor, cancellation: Cancellation, _ done: @escaping Completion<RendezvousItem>) {
+    package func receiveTensor(_ request: ReceiveTensor, cancellation: Cancellation, _ done: @escaping Completion<RendezvousItem>) {
         do {
             try requests.record(request.requestID, method: "RecvTensor (Worker)")
             try keys.validate(request.key)
@@ -142,15 +142,15 @@ public final class Worker: WorkerEndpoint {
     }
 
     /// Forgets a step and its tensors. Pending receives fail with `aborted`.
-    public func cleanUpGraph(step: Int) async throws { forget(step: step) }
+    package func cleanUpGraph(step: Int) async throws { forget(step: step) }
     /// As `cleanUpGraph`, for the master of the same process.
     func forget(step: Int) { steps.remove(step) }
 
     /// Drops the resources of these containers, or of the default one when none is named.
-    public func cleanUpAll(containers: [String]) async throws {
+    package func cleanUpAll(containers: [String]) async throws {
         for place in devices.places { place.resources.clear(containers: containers) }
     }
 
     /// Does nothing: Weir keeps no log of RPCs.
-    public func logging(enabled: Bool, fetching steps: [Int]) async throws {}
+    package func logging(enabled: Bool, fetching steps: [Int]) async throws {}
 }

@@ -1,17 +1,17 @@
 import Synchronization
-public import WeirGraph
-public import WeirTensor
+import WeirGraph
+package import WeirTensor
 
 /// The workers of a cluster by task: the one of this process, and stubs of the others, made on first use. TensorFlow's
 /// `WorkerCacheInterface`.
-public final class WorkerPeers: Sendable {
+package final class WorkerPeers: Sendable {
     /// Makes the endpoint of a task in another process.
-    public typealias Connect = @Sendable (_ task: DeviceName, _ address: String) -> any WorkerEndpoint
+    package typealias Connect = @Sendable (_ task: DeviceName, _ address: String) -> any WorkerEndpoint
 
     /// The tasks and their addresses.
-    public let cluster: ClusterSpec
+    package let cluster: ClusterSpec
     /// The name of this process's task in the cluster.
-    public let task: DeviceName
+    package let task: DeviceName
     private let connect: Connect
     private struct Endpoints {
         var byTask: [String: any WorkerEndpoint] = [:]

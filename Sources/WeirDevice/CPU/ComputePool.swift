@@ -54,7 +54,7 @@ public final class ComputePool: Sendable {
         return key
     }()
     /// Whether the calling thread belongs to a pool, and so may run kernels of any duration. Costs nanoseconds.
-    public static var isOnPoolThread: Bool { pthread_getspecific(mark) != nil }
+    package static var isOnPoolThread: Bool { pthread_getspecific(mark) != nil }
     /// Marks the calling thread as one of a pool.
     static func markThread() { pthread_setspecific(mark, UnsafeMutableRawPointer(bitPattern: 1)) }
 
@@ -62,12 +62,12 @@ public final class ComputePool: Sendable {
     public func submit(_ job: @escaping Job) { queue.push(Queue.Entry(run: job, isParallelForPart: false)) }
 
     /// Whether 1024 or more jobs wait. Callers then run work on their own thread instead of submitting it.
-    public var isSaturated: Bool { queue.waitingCount >= 1024 }
+    package var isSaturated: Bool { queue.waitingCount >= 1024 }
 
     /// Runs `body` on a thread of the pool and returns its result. Swift tasks use it, because the threads of the cooperative
     /// pool must not do long work.
     /// - Throws: what `body` throws.
-    public func result<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
+    package func result<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
         try await withCheckedThrowingContinuation { continuation in
             submit { continuation.resume(with: Result(catching: body)) }
         }

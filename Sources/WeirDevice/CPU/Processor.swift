@@ -5,9 +5,9 @@ import CTarget
 #endif
 
 /// Describes the processors of this machine.
-public enum Processor {
+package enum Processor {
     /// The number of logical cores that this process may use.
-    public static let coreCount: Int = {
+    package static let coreCount: Int = {
         if let mask = field("Cpus_allowed", in: "/proc/self/status") {
             let count = mask.reduce(0) { $0 + ($1.hexDigitValue ?? 0).nonzeroBitCount }
             if count > 0 { return count }
@@ -16,14 +16,14 @@ public enum Processor {
     }()
 
     /// The model and the core count, such as `AMD EPYC, 2 cores`.
-    public static let description: String = {
+    package static let description: String = {
         let model = field("model name") ?? "CPU"
         return "\(model), \(coreCount) core\(coreCount == 1 ? "" : "s")"
     }()
 
     /// The first CPU feature that the kernels were compiled for and this processor lacks; nil when it has all. The Makefile
     /// compiles for AVX2, FMA and F16C, which x86 servers have since 2013.
-    public static let missingFeature: String? = {
+    package static let missingFeature: String? = {
         guard weir_needs_avx2 == 1, let flags = field("flags") else { return nil }
         let present = Set(flags.split(separator: " "))
         return ["avx2", "fma", "f16c", "bmi2"].first { !present.contains(Substring($0)) }

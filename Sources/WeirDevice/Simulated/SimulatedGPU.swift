@@ -1,17 +1,17 @@
-public import WeirTensor
+package import WeirTensor
 
 /// A GPU without the hardware. It has the device type GPU, its own limited memory, streams for kernels and for copies in each
 /// direction, and only the kernels that a GPU has; the CPU does the arithmetic. It tests everything about a GPU but its speed.
 ///
 /// Kernels run later, on the thread of a stream. The host reads the device's memory as poison, and so does the device until
 /// the stream has written it. Therefore a missing wait gives wrong values, as it would on a GPU.
-public final class SimulatedGPU: Device {
+package final class SimulatedGPU: Device {
     /// The full name of the device.
-    public let name: DeviceName
+    package let name: DeviceName
     /// A random number for this instance of the device; see `Device.incarnation`.
-    public let incarnation: UInt64
+    package let incarnation: UInt64
     /// The most bytes that may be in use at once.
-    public let memoryLimit: Int
+    package let memoryLimit: Int
     private let compute: SimulatedStream
     private let copyIn: SimulatedStream
     private let copyOut: SimulatedStream
@@ -19,20 +19,20 @@ public final class SimulatedGPU: Device {
     /// Memory that only kernels on the stream access.
     package let kernelMemory: any Allocator
     /// `GPU`.
-    public var type: String { "GPU" }
+    package var type: String { "GPU" }
     /// The device's memory.
-    public var allocator: any Allocator { memory }
+    package var allocator: any Allocator { memory }
     /// States that the device is simulated.
-    public var hardware: String { "simulated on the CPU" }
+    package var hardware: String { "simulated on the CPU" }
     /// The stream of kernels.
-    public var stream: (any DeviceStream)? { compute }
+    package var stream: (any DeviceStream)? { compute }
 
     /// Makes a device and starts the threads of its three streams.
     /// - Parameters:
     ///   - memoryLimit: in bytes.
     ///   - delays: how long the streams are idle before each piece of work; nil means no delays.
     /// - Throws: `resourceExhausted` when the system has no threads for the streams.
-    public init(
+    package init(
         name: DeviceName, memoryLimit: Int = 1 << 30, incarnation: UInt64 = .random(in: 1 ... .max), delays: SimulatedDelays? = nil
     ) throws(Status) {
         self.name = name
@@ -53,7 +53,7 @@ public final class SimulatedGPU: Device {
 
     /// Copies a host tensor to the device immediately.
     /// - Throws: `resourceExhausted` when the device has not enough memory left.
-    public func upload(_ tensor: Tensor) throws(Status) -> Tensor {
+    package func upload(_ tensor: Tensor) throws(Status) -> Tensor {
         guard tensor.dtype.isBitwise else { return tensor }
         let copy = try Tensor(tensor.dtype, tensor.shape, in: memory)
         // Safe without waiting: no work uses the new block yet, and a freed block is reused only after the stream has passed it.
@@ -62,7 +62,7 @@ public final class SimulatedGPU: Device {
     }
 
     /// Copies a host tensor on the input stream, and makes later kernels wait for the copy.
-    public func upload(_ tensor: Tensor, _ done: @escaping Completion<Tensor>) {
+    package func upload(_ tensor: Tensor, _ done: @escaping Completion<Tensor>) {
         guard tensor.dtype.isBitwise else { return done(.success(tensor)) }
         let copy: Tensor
         do throws(Status) { copy = try Tensor(tensor.dtype, tensor.shape, in: memory) } catch { return done(.failure(error)) }
@@ -74,7 +74,7 @@ public final class SimulatedGPU: Device {
     }
 
     /// Copies a tensor to the host on the output stream, once `event` is reached.
-    public func download(_ tensor: Tensor, after event: (any DeviceEvent)?, _ done: @escaping Completion<Tensor>) {
+    package func download(_ tensor: Tensor, after event: (any DeviceEvent)?, _ done: @escaping Completion<Tensor>) {
         if let event { copyOut.wait(for: event) }
         // The closure retains the tensor: it would be freed in the order of another stream, before this copy.
         copyOut.enqueue { [memory] in
@@ -90,7 +90,7 @@ public final class SimulatedGPU: Device {
 
     /// Copies a tensor directly to another simulated GPU, on this device's output stream.
     /// - Returns: false when the other device is no simulated GPU or the tensor is not on this device.
-    public func send(
+    package func send(
         _ tensor: Tensor, after event: (any DeviceEvent)?, to other: any Device, _ done: @escaping Completion<Tensor>
     ) -> Bool {
         guard let other = other as? SimulatedGPU, memory.elements(of: tensor) != nil else { return false }

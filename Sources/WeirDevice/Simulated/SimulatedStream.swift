@@ -39,13 +39,13 @@ final class SimulatedStream: DeviceStream {
 
 /// Random idle times of a simulated stream before each piece of work. They reveal code that does not wait for an event where
 /// it must. The same seed gives the same times.
-public struct SimulatedDelays: Sendable {
+package struct SimulatedDelays: Sendable {
     /// The state of the random number generator.
-    public var seed: UInt64
+    package var seed: UInt64
     /// The upper bound of a delay, in microseconds.
-    public var longest: UInt32
+    package var longest: UInt32
     /// Makes delays of up to `longest` microseconds.
-    public init(seed: UInt64, longest: UInt32 = 500) {
+    package init(seed: UInt64, longest: UInt32 = 500) {
         self.seed = seed
         self.longest = longest
     }

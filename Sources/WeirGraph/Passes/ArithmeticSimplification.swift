@@ -4,12 +4,12 @@ import WeirTensor
 ///
 /// Front ends generate many such nodes: gradients are summed over the axes that were broadcast, and often there are none. A
 /// node is removed only if every bit of the result stays the same. `x + 0` is not removed, because it turns -0 into +0.
-public struct ArithmeticSimplification: GraphPass {
+package struct ArithmeticSimplification: GraphPass {
     /// The pass. It has no state.
-    public init() {}
+    package init() {}
 
     /// Returns the graph with these nodes replaced or bypassed.
-    public func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph {
+    package func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph {
         guard let identity = environment.registry["Identity"], let snapshot = environment.registry["Snapshot"] else { return graph }
         let changes = VariableAliases(graph)
         var graph = graph

@@ -1,7 +1,7 @@
 import WeirTensor
 
 /// Merges nodes that compute the same value from the same inputs.
-public struct CommonSubexpressionElimination: GraphPass {
+package struct CommonSubexpressionElimination: GraphPass {
     /// The size in bytes above which constants are not compared.
     private static let maximumConstant = 1 << 10
 
@@ -14,10 +14,10 @@ public struct CommonSubexpressionElimination: GraphPass {
     }
 
     /// The pass. It has no state.
-    public init() {}
+    package init() {}
 
     /// Returns the graph with one node in place of equal pure nodes.
-    public func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph {
+    package func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph {
         var graph = graph
         var first: [Key: [NodeID]] = [:]
         var representative = Array(graph.nodes.indices)

@@ -5,7 +5,7 @@ import WeirTensor
 ///
 /// Memory and time for this are limited, because clients send graphs of any size, and the results may never be fetched. Nodes
 /// beyond the limits are computed in the step, with the same bits.
-public struct ConstantFolding: GraphPass {
+package struct ConstantFolding: GraphPass {
     /// The maximum size of a result. Larger results are computed in the step, because storing them costs more memory than they
     /// save time.
     private static let maximumByteCount = 1 << 20
@@ -16,10 +16,10 @@ public struct ConstantFolding: GraphPass {
     private static let maximumOutputCount = 1000
 
     /// The pass. It has no state.
-    public init() {}
+    package init() {}
 
     /// Returns the graph with constants in place of the nodes that could be computed.
-    public func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph {
+    package func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph {
         let const = try environment.registry.require("Const")
         var graph = graph
         var values: [Endpoint: Tensor] = [:]

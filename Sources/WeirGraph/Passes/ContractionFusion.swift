@@ -1,12 +1,12 @@
 import WeirTensor
 
 /// Fuses a matrix product or convolution with the ops after it: a bias and an activation, or, for a matrix product, a sum.
-public struct ContractionFusion: GraphPass {
+package struct ContractionFusion: GraphPass {
     /// The pass. It has no state.
-    public init() {}
+    package init() {}
 
     /// Returns the graph with one node in place of each chain.
-    public func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph {
+    package func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph {
         let registry = environment.registry
         guard graph.nodes.contains(where: { $0.op.fusedForm != nil }) else { return graph }
         let order = graph.topologicalOrder()

@@ -1,16 +1,16 @@
 /// Simplifies control edges. A node that waits for a NoOp waits for the NoOp's inputs instead, and a control edge is removed if
 /// it follows from other edges. Front ends group dependencies with NoOps, and these would otherwise prevent fusion.
-public struct ControlEdgeSimplification: GraphPass {
+package struct ControlEdgeSimplification: GraphPass {
     /// A NoOp with more control inputs stays, so that the number of edges does not grow too much.
     private static let maximumCount = 16
     /// The maximum number of nodes that are visited to find out whether one node runs after another.
     private static let maximumVisits = 64
 
     /// The pass. It has no state.
-    public init() {}
+    package init() {}
 
     /// Returns the graph with simplified control edges.
-    public func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph {
+    package func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph {
         var graph = graph
         var isBypassed = [Bool](repeating: false, count: graph.nodes.count)
         for id in graph.topologicalOrder() {

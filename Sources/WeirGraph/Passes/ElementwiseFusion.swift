@@ -5,12 +5,12 @@ import WeirTensor
 /// All nodes of a group have the same shape and the same branch set. No path may leave a group and return to it, because the
 /// fused node would depend on itself. Therefore each node has a stage, which increases by one where an edge leaves a group, and
 /// all nodes of a group have the same stage.
-public struct ElementwiseFusion: GraphPass {
+package struct ElementwiseFusion: GraphPass {
     /// The pass. It has no state.
-    public init() {}
+    package init() {}
 
     /// Returns the graph with one node in place of each group.
-    public func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph {
+    package func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph {
         guard graph.nodes.contains(where: { $0.op.elementwise != nil }) else { return graph }
         let order = graph.topologicalOrder()
         guard order.count == graph.nodes.count else { return graph }

@@ -1,42 +1,42 @@
 /// Transforms a graph into another that computes the same values, bit for bit.
-public protocol GraphPass: Sendable {
+package protocol GraphPass: Sendable {
     /// Transforms one device's partition of a graph, after placement.
     func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph
 }
 
 /// What passes may use.
-public struct PassEnvironment: Sendable {
+package struct PassEnvironment: Sendable {
     /// The ops that new nodes may have.
-    public let registry: OpRegistry
+    package let registry: OpRegistry
     /// The device that the graph will run on. Passes use it to run kernels ahead of time.
-    public let place: KernelEnvironment
+    package let place: KernelEnvironment
     /// An environment for graphs that run at `place`.
-    public init(registry: OpRegistry, place: KernelEnvironment) {
+    package init(registry: OpRegistry, place: KernelEnvironment) {
         self.registry = registry
         self.place = place
     }
 }
 
 /// The passes that transform a graph before it runs, in order. TensorFlow's grappler.
-public struct GraphOptimizer: Sendable {
+package struct GraphOptimizer: Sendable {
     /// The passes, in order.
-    public var passes: [any GraphPass]
+    package var passes: [any GraphPass]
 
     /// All passes. `IdentityElimination` runs twice, because `ArithmeticSimplification` creates Identity nodes.
-    public static let standard = GraphOptimizer(passes: [
+    package static let standard = GraphOptimizer(passes: [
         ConstantFolding(), IdentityElimination(), ArithmeticSimplification(), CommonSubexpressionElimination(), UnusedValueElimination(),
         ControlEdgeSimplification(),
         IdentityElimination(), ContractionFusion(), ElementwiseFusion(),
     ])
     /// No passes.
-    public static let none = GraphOptimizer(passes: [])
+    package static let none = GraphOptimizer(passes: [])
 
     /// An optimizer with these passes.
-    public init(passes: [any GraphPass]) { self.passes = passes }
+    package init(passes: [any GraphPass]) { self.passes = passes }
 
     /// Runs the passes in order. Returns the graph unchanged for any device but the CPU.
     /// - Throws: the errors of the passes.
-    public func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph {
+    package func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph {
         // Passes use CPU kernels and assume their fused forms.
         guard environment.place.device.isHost else { return graph }
         return try passes.reduce(graph) { try $1.run($0, environment) }

@@ -1,10 +1,10 @@
 /// Bypasses Identity nodes: consumers of an Identity use its input directly. An Identity with outgoing control edges stays.
-public struct IdentityElimination: GraphPass {
+package struct IdentityElimination: GraphPass {
     /// The pass. It has no state.
-    public init() {}
+    package init() {}
 
     /// Returns the graph without the Identity nodes that are not needed.
-    public func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph {
+    package func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph {
         var graph = graph
         guard graph.topologicalOrder().count == graph.nodes.count else { return graph }
         var isNeeded = [Bool](repeating: true, count: graph.nodes.count)

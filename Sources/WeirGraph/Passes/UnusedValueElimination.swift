@@ -4,12 +4,12 @@
 /// This is frequent in gradients. A front end groups all gradients of an op, so that none is used before all are computed. The
 /// group includes the gradient of the network's input, which costs as much as that of the first layer's weights. TensorFlow's
 /// optimizer removes these nodes too, and with them the errors that they would have reported.
-public struct UnusedValueElimination: GraphPass {
+package struct UnusedValueElimination: GraphPass {
     /// The pass. It has no state.
-    public init() {}
+    package init() {}
 
     /// Returns the graph with NoOps in place of unused pure nodes.
-    public func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph {
+    package func run(_ graph: Graph, _ environment: PassEnvironment) throws -> Graph {
         guard let noOp = environment.registry["NoOp"] else { return graph }
         var graph = graph
         var valueUsers = [Int](repeating: 0, count: graph.nodes.count)

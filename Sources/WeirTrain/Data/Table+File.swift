@@ -1,5 +1,5 @@
 import FoundationEssentials
-public import WeirTensor
+import WeirTensor
 
 extension Table {
     /// Reads a CSV file.

@@ -102,7 +102,7 @@ public struct Table: Sendable {
     }
 
     /// The mean of each column, and one scale for all columns. With one scale, columns that vary more keep more weight.
-    public var moments: (means: [Float], scale: Float) {
+    package var moments: (means: [Float], scale: Float) {
         var means = [Float](repeating: 0, count: featureCount)
         for row in features { for (column, value) in row.enumerated() { means[column] += value / Float(rowCount) } }
         var square: Float = 0
@@ -122,18 +122,18 @@ public struct Table: Sendable {
     }
 
     /// The features as a `float32` tensor of shape `[rows, features]`.
-    public var featureTensor: Tensor { Tensor(features.flatMap { $0 }, ofShape: Shape(rowCount, featureCount)) }
+    package var featureTensor: Tensor { Tensor(features.flatMap { $0 }, ofShape: Shape(rowCount, featureCount)) }
     /// The classes as an `int32` tensor of shape `[rows]`.
-    public var labelTensor: Tensor { Tensor(labels) }
+    package var labelTensor: Tensor { Tensor(labels) }
 }
 
 /// The SplitMix64 random number generator. A seed gives the same numbers on every machine.
-public struct SplitMix: RandomNumberGenerator, Sendable {
+package struct SplitMix: RandomNumberGenerator, Sendable {
     private var state: UInt64
     /// Makes a generator.
-    public init(seed: UInt64) { state = seed }
+    package init(seed: UInt64) { state = seed }
     /// Returns the next 64 random bits.
-    public mutating func next() -> UInt64 {
+    package mutating func next() -> UInt64 {
         state &+= 0x9e37_79b9_7f4a_7c15
         var z = state
         z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9

@@ -1,5 +1,5 @@
 public import WeirGraph
-public import WeirTensor
+import WeirTensor
 
 /// A classifier of dense layers with ReLU between them.
 public struct DenseNetwork: Sendable {

@@ -1,5 +1,5 @@
 public import WeirGraph
-public import WeirTensor
+import WeirTensor
 
 /// Updates variables from gradients.
 ///

@@ -1,15 +1,15 @@
-public import WeirGraph
+package import WeirGraph
 
 /// The request of CreateSession.
-public struct CreateSession: Sendable {
+package struct CreateSession: Sendable {
     /// The initial graph.
-    public var graph: GraphDefinition
+    package var graph: GraphDefinition
     /// The options of the session.
-    public var configuration: SessionConfiguration
+    package var configuration: SessionConfiguration
     /// The address that the client used, `grpc://host:port`.
-    public var target: String
+    package var target: String
     /// Makes a request.
-    public init(graph: GraphDefinition, configuration: SessionConfiguration = SessionConfiguration(), target: String = "") {
+    package init(graph: GraphDefinition, configuration: SessionConfiguration = SessionConfiguration(), target: String = "") {
         self.graph = graph
         self.configuration = configuration
         self.target = target
@@ -17,25 +17,25 @@ public struct CreateSession: Sendable {
 }
 
 /// The request of RunStep, and of PartialRunSetup.
-public struct RunStep: Sendable {
+package struct RunStep: Sendable {
     /// The session's handle.
-    public var session: String
+    package var session: String
     /// The values of fed tensors, by name.
-    public var feeds: [NamedTensor]
+    package var feeds: [NamedTensor]
     /// The names of the tensors that are fetched.
-    public var fetches: [String]
+    package var fetches: [String]
     /// The names of the nodes that run without being fetched.
-    public var targets: [String]
+    package var targets: [String]
     /// The options of the step.
-    public var options = RunOptions()
+    package var options = RunOptions()
     /// The handle from `setUpPartialRun`; empty unless the step is a partial run.
-    public var partialRunHandle = ""
+    package var partialRunHandle = ""
     /// Identifies the request, so that a retry is not executed twice. With 0 the client stub draws a random one.
-    public var requestID = 0
+    package var requestID = 0
     /// The names of the feeds. The setup of a partial run uses only these.
-    public var feedNames: [String] { feeds.map(\.name) }
+    package var feedNames: [String] { feeds.map(\.name) }
     /// Makes a request.
-    public init(session: String, feeds: [NamedTensor] = [], fetches: [String] = [], targets: [String] = []) {
+    package init(session: String, feeds: [NamedTensor] = [], fetches: [String] = [], targets: [String] = []) {
         self.session = session
         self.feeds = feeds
         self.fetches = fetches

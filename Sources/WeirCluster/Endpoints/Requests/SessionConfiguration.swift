@@ -14,13 +14,13 @@ public struct SessionConfiguration: Sendable {
     /// The timeout of steps that have none; nil for no timeout.
     public var operationTimeout: Duration?
     /// Whether `use_per_session_threads` is set. Weir's master rejects it, as TensorFlow's does.
-    public var usesPerSessionThreads = false
+    package var usesPerSessionThreads = false
     /// Whether `session_inter_op_thread_pool` is set. Weir's master rejects it, as TensorFlow's does.
-    public var hasThreadPoolOptions = false
+    package var hasThreadPoolOptions = false
     /// Whether graphs are optimized before they run (`optimizer_options.opt_level` is L1, and grappler is not disabled).
     public var optimizes = true
     /// The original `ConfigProto`, serialized.
-    public var serialized: [UInt8] = []
+    package var serialized: [UInt8] = []
     /// Makes options with default values.
     public init() {}
 }

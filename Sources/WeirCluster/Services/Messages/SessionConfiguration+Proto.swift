@@ -66,7 +66,7 @@ extension SessionConfiguration {
 
     /// Merges these options over a server's defaults by protobuf's rules, as TensorFlow does. Lists are concatenated, and a
     /// false or zero value does not override a default.
-    public func merged(over defaults: SessionConfiguration) throws(Status) -> SessionConfiguration {
+    package func merged(over defaults: SessionConfiguration) throws(Status) -> SessionConfiguration {
         try SessionConfiguration(
             serialized: try TFConfigProto(defaults).serialized() + TFConfigProto(self).serialized())
     }

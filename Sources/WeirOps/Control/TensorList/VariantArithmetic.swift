@@ -1,6 +1,6 @@
 import WeirGraph
-package import WeirKernels
-package import WeirTensor
+import WeirKernels
+import WeirTensor
 
 // Sums and zeros of variants, which gradients need.
 
