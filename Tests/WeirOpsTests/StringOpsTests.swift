@@ -77,6 +77,23 @@ private func texts(_ tensor: Tensor) -> [String] { tensor.elements(ByteString.se
         #expect(try split(" ,", skipping: true) == ["a", "b", "c"])
         #expect(try split(",", skipping: false) == ["a b", "c", "", ""])
         #expect(try split("", skipping: true).count == 7)
+        #expect(try split(" ,", skipping: false) == ["a", "b", "c", "", ""])
+        #expect(try split("x", skipping: true) == ["a b,c,,"])
+    }
+
+    @Test("a split that takes more memory than there is fails", arguments: ["StringSplit", "StringSplitV2"])
+    func splitMemory(_ op: String) async {
+        // In a process of its own, because the limit is one of the process.
+        let result = await #expect(processExitsWith: .success) { [op] in
+            let session = try TinySession(stringOps)
+            let isSecond = op == "StringSplitV2"
+            let text = session.feed(Tensor([ByteString([UInt8](repeating: 97, count: 1 << 20))]))
+            let split = session.add(op, [text, session.feed(Tensor(isSecond ? "a" : ""))])
+            MemoryBudget.setLimit(1)
+            let status = try failure { _ = try session.run(split.outputs) }
+            guard status.code == .resourceExhausted else { throw status }
+        }
+        #expect(result != nil)
     }
 
     @Test("StringNGrams pads, slides and keeps short rows when asked to")
