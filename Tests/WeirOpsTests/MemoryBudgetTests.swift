@@ -17,7 +17,7 @@ struct MemoryBudgetTests {
     @Test("however much is asked for, it is refused, as often as it is")
     func most() { for _ in 0..<3 { #expect(throws: Status.self) { try MemoryBudget.take(.max) } } }
 
-    @Test("lists of index rows are counted, which may be larger than the indices and the output", arguments: ["GatherNd", "ScatterNd"])
+    @Test("lists of index rows are counted, which may be larger than the indices and the output", arguments: ["GatherNd", "ScatterNd", "Unique"])
     func indexRows(_ op: String) async {
         // In a process of its own, because the limit is one of the process.
         let result = await #expect(processExitsWith: .success) { [op] in
@@ -25,7 +25,12 @@ struct MemoryBudgetTests {
             let count = 1 << 20
             let indices = session.feed(Tensor([Int16](repeating: 1, count: count), shape: Shape(count, 1)))
             let values = session.feed(Tensor([UInt8](repeating: 7, count: op == "GatherNd" ? 4 : count)))
-            let inputs = op == "GatherNd" ? [values, indices] : [indices, values, session.feed(Tensor([Int16(4)]))]
+            let inputs =
+                switch op {
+                case "GatherNd": [values, indices]
+                case "Unique": [values]
+                default: [indices, values, session.feed(Tensor([Int16(4)]))]
+                }
             let output = session.add(op, inputs)[0]
             MemoryBudget.setLimit(1)
             let status = try failure { try session.run(output) }

@@ -81,6 +81,23 @@ private func texts(_ tensor: Tensor) -> [String] { tensor.elements(ByteString.se
         #expect(try split("x", skipping: true) == ["a b,c,,"])
     }
 
+    @Test("parts of one text that take more memory than there is fail")
+    func substringMemory() async {
+        // In a process of its own, because the limit is one of the process.
+        let result = await #expect(processExitsWith: .success) {
+            let session = try TinySession(stringOps)
+            let (size, count) = (1 << 20, 64)
+            let text = session.feed(Tensor(ByteString([UInt8](repeating: 97, count: size))))
+            let starts = session.feed([Int32](repeating: 0, count: count))
+            let lengths = session.feed([Int32](repeating: Int32(size), count: count))
+            let parts = session.add("Substr", [text, starts, lengths])
+            MemoryBudget.setLimit(1)
+            let status = try failure { _ = try session.run(parts[0]) }
+            guard status.code == .resourceExhausted else { throw status }
+        }
+        #expect(result != nil)
+    }
+
     @Test("a split that takes more memory than there is fails", arguments: ["StringSplit", "StringSplitV2"])
     func splitMemory(_ op: String) async {
         // In a process of its own, because the limit is one of the process.

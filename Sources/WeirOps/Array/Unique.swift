@@ -132,7 +132,7 @@ private func numberSlices(_ input: Tensor, _ axis: Int) throws -> (numbers: [Int
     // The caller has checked that there are at most Int32.max elements, and that slices are not without elements.
     let count = sizes[axis]
     var elementKeys = ElementKeys()
-    guard let keys = elementKeys.keys(of: input) else { throw Status.unimplemented("unique of \(input.dtype)") }
+    guard let keys = try elementKeys.keys(of: input) else { throw Status.unimplemented("unique of \(input.dtype)") }
     let inner = wrappingProduct(sizes[(axis + 1)...])
     let width = keys.isEmpty ? 0 : keys.count / count
     var numbers = [Int32](repeating: 0, count: count)
