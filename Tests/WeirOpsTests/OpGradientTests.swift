@@ -42,6 +42,17 @@ struct OpGradientTests {
         #expect(numbers.contains(rows) && !numbers.contains(Int(Int32.max)))
     }
 
+    @Test func `The gradient of a split into a list knows dimensions beyond an int32`() throws {
+        let width = 1 << 32
+        let x = b.placeholder(.float32, shape: PartialShape([nil, width]))
+        let shape = b.constant(Tensor([-1, Int64(width)]))
+        let list = b.add("TensorListSplit", [x, shape, b.placeholder(.int64, shape: [nil])])[0]
+        let rows = b.add(
+            "TensorListConcatV2", [list, shape, b.constant(Tensor([Int64]()))], attributes: ["element_dtype": .type(.float32)])[0]
+        _ = try #require(b.gradients(of: [rows], with: [x])[0])
+        _ = try b.graph()
+    }
+
     @Test(arguments: [("TensorScatterMax", [2, 0], [1, 0, 3, 4]), ("TensorScatterMin", [0, 0], [1, 2, 3, 4])] as [(String, [Float], [Float])])
     func `Indices that a scatter of extremes ignores are ignored in its gradient`(
         op: String, ofUpdates: [Float], ofTensor: [Float]
