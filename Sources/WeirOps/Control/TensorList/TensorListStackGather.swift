@@ -53,7 +53,7 @@ extension OpDefinition {
         let values = g.gradient()
         let empty = g.op(
             "TensorListReserve",
-            g.op("TensorListElementShape", g.inputs[0], attributes: ["shape_type": .type(.int32)]),
+            g.op("TensorListElementShape", g.inputs[0], attributes: ["shape_type": .type(.int64)]),
             g.op("TensorListLength", g.inputs[0]), attributes: ["element_dtype": .type(values.dtype)])
         return [g.op("TensorListScatterIntoExistingList", empty, values, g.inputs[1]), nil, nil]
     }
