@@ -44,6 +44,8 @@ package struct NdIndices {
         // to 0.
         let outer = width > 0 ? wrappingProduct(indices.shape.dimensions.dropLast()) : 0
         let rows = depth > 0 ? indices.elementCount / depth : outer
+        // Elements and indices may have only one or two bytes, so the list may take much more memory than both.
+        try MemoryBudget.take(listBytes(rows))
         let strides = StridedCopy.strides(of: Array(sizes[..<depth]))
         let bad: Int?
         switch indices.dtype {

@@ -23,6 +23,8 @@ public import WeirTensor
     /// The lowest finite value.
     static var lowestFinite: Self { get }
     static var highest: Self { get }
+    /// The highest finite value.
+    static var highestFinite: Self { get }
 }
 
 /// An integer type.
@@ -41,11 +43,21 @@ extension FixedWidthInteger {
     @inlinable package static func times(_ a: Self, _ b: Self) -> Self { a &* b }
     @inlinable package static func dividedBy(_ a: Self, _ b: Self) -> Self { a.dividedReportingOverflow(by: b).partialValue }
     @inlinable package static var one: Self { 1 }
-    @inlinable package init(number: Double) { self = number.isNaN ? 0 : Self(clamping: Int64(Swift.max(-9.2e18, Swift.min(9.2e18, number)))) }
+    @inlinable package init(number: Double) {
+        // The highest value may round up to a power of 2, so every smaller number fits.
+        if number.isNaN {
+            self = 0
+        } else if number >= Double(Self.max) {
+            self = .max
+        } else {
+            self = number <= Double(Self.min) ? .min : Self(number)
+        }
+    }
     @inlinable package var number: Double { Double(self) }
     @inlinable package static var lowest: Self { .min }
     @inlinable package static var lowestFinite: Self { .min }
     @inlinable package static var highest: Self { .max }
+    @inlinable package static var highestFinite: Self { .max }
 }
 extension Int8: IntegerElement {}
 extension Int16: IntegerElement {}
@@ -71,19 +83,23 @@ extension Float: FloatingElement {
     @inlinable package var compute: Float { self }
     @inlinable package init(compute: Float) { self = compute }
     @inlinable package static var lowestFinite: Float { -.greatestFiniteMagnitude }
+    @inlinable package static var highestFinite: Float { .greatestFiniteMagnitude }
 }
 extension Double: FloatingElement {
     @inlinable package var compute: Double { self }
     @inlinable package init(compute: Double) { self = compute }
     @inlinable package static var lowestFinite: Double { -.greatestFiniteMagnitude }
+    @inlinable package static var highestFinite: Double { .greatestFiniteMagnitude }
 }
 extension Float16: FloatingElement {
     @inlinable package static var lowestFinite: Float16 { -.greatestFiniteMagnitude }
+    @inlinable package static var highestFinite: Float16 { .greatestFiniteMagnitude }
     @inlinable package var compute: Float { Float(self) }
     @inlinable package init(compute: Float) { self = Float16(compute) }
 }
 extension BFloat16: FloatingElement {
     @inlinable package static var lowestFinite: BFloat16 { BFloat16(bits: 0xff7f) }
+    @inlinable package static var highestFinite: BFloat16 { BFloat16(bits: 0x7f7f) }
     @inlinable package var compute: Float { float }
     @inlinable package init(compute: Float) { self.init(compute) }
     /// Returns whether `a` is less than `b`. Comparisons with NaN are false.

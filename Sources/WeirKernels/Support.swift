@@ -34,6 +34,12 @@ package func shapeFromInput(_ sizes: [Int]) throws -> Shape {
 /// Returns the product. It is exact for every shape that a tensor can have, and wraps instead of trapping for others.
 package func wrappingProduct(_ sizes: some Sequence<Int>) -> Int { sizes.reduce(1, &*) }
 
+/// Returns the number of bytes of a list of `count` integers, for `MemoryBudget`.
+package func listBytes(_ count: Int) -> Int {
+    let (bytes, overflow) = count.multipliedReportingOverflow(by: MemoryLayout<Int>.stride)
+    return overflow ? .max : bytes
+}
+
 /// Returns the index of the element at a flat position as in TensorFlow's messages: `[1,2]`, or nothing for a scalar.
 package func coordinatesText(_ flat: Int, in shape: Shape) -> String {
     guard shape.rank > 0 else { return "" }
@@ -45,6 +51,13 @@ package func coordinatesText(_ flat: Int, in shape: Shape) -> String {
     }
     return "[" + position.map(String.init).joined(separator: ",") + "]"
 }
+
+/// Keeps a value alive up to this call.
+///
+/// The compiler releases a local tensor after its last mention, which may be before the last use of its elements' memory. Code
+/// that reads or writes the elements of a local tensor through pointers must use `defer { keepAlive(tensor) }`. Inputs and
+/// outputs of a kernel do not need it: the context holds them.
+@inlinable @inline(__always) package func keepAlive<T>(_ value: T) { withExtendedLifetime(value) {} }
 
 extension KernelContext {
     /// Sets output `index` to a block of a tensor: a view if the block is contiguous, otherwise a copy.
@@ -82,6 +95,14 @@ extension ShapeContext {
         }
         return constantShape(index)
     }
+    /// Returns the rank of input `index`. If it is unknown, the length of dimension 0 of input `other` is the rank.
+    /// - Throws: `invalidArgument` when the rank is above `Shape.maximumRank`. Shape functions make an array of so many
+    ///   dimensions, and a client may send any length.
+    package func rank(_ index: Int, countedBy other: Int) throws -> Int? {
+        guard let rank = input(index).rank ?? input(other)[0] else { return nil }
+        guard rank <= Shape.maximumRank else { throw Status.invalidArgument("Too many dimensions: \(rank)") }
+        return rank
+    }
     /// Returns the value of a scalar integer input if it is constant.
     package func integer(_ index: Int) -> Int? { try? constant(index)?.integer() }
     /// Returns the values of an integer input if they are constant.
@@ -113,6 +134,23 @@ extension GradientContext {
     package func integer(_ value: Int) -> Output { constant(Tensor(Int32(clamping: value))) }
     /// Reshapes an output to the shape of another.
     package func reshape(_ output: Output, like other: Output) -> Output { op("Reshape", output, shape(other)) }
+}
+
+extension GraphBuilder {
+    /// Returns an int32 constant. A value that does not fit is an error of the graph, not another value.
+    /// - Parameter name: the name of the value in the error.
+    package func int32(_ value: Int, _ name: String) -> Output {
+        let number = Int32(exactly: value)
+        if number == nil { record(.invalidArgument("\(name) must fit in an int32, found \(value)")) }
+        return constant(Tensor(number ?? 0))
+    }
+    /// Returns an int32 vector constant. A value that does not fit is an error of the graph, not another value.
+    package func int32(_ values: [Int], _ name: String) -> Output {
+        if let bad = values.first(where: { Int32(exactly: $0) == nil }) {
+            record(.invalidArgument("\(name) must fit in an int32, found \(bad)"))
+        }
+        return constant(Tensor(values.map { Int32(exactly: $0) ?? 0 }))
+    }
 }
 
 extension PartialShape {

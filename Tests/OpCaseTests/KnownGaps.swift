@@ -32,7 +32,6 @@ struct KnownGap {
             KnownGap(
                 op: "_VarHandlesOp", name: "two variables", schedules: [.gpu],
                 reason: "one of its variables is of int32, so the node is on the CPU, and the other's reader looks for it on the GPU"),
-            KnownGap(op: "ExtractImagePatches", isOfGradients: true, reason: "it has no gradient yet"),
             KnownGap(op: "AvgPoolGrad", isOfGradients: true, reason: "it has no gradient yet"),
             KnownGap(op: "AvgPool3DGrad", isOfGradients: true, reason: "it has no gradient yet"),
             KnownGap(op: "FusedBatchNormGrad", isOfGradients: true, reason: "it has no gradient yet"),

@@ -1,4 +1,7 @@
 import Testing
+import WeirArrayOps
+import WeirGraph
+import WeirOps
 import WeirTensor
 
 /// More memory than there is, which Linux would promise and then end the process for. Whole servers that are asked for it
@@ -13,6 +16,28 @@ struct MemoryBudgetTests {
 
     @Test("however much is asked for, it is refused, as often as it is")
     func most() { for _ in 0..<3 { #expect(throws: Status.self) { try MemoryBudget.take(.max) } } }
+
+    @Test("lists of index rows are counted, which may be larger than the indices and the output", arguments: ["GatherNd", "ScatterNd", "Unique"])
+    func indexRows(_ op: String) async {
+        // In a process of its own, because the limit is one of the process.
+        let result = await #expect(processExitsWith: .success) { [op] in
+            let session = try TinySession(arrayOps.filter { $0.name == op })
+            let count = 1 << 20
+            let indices = session.feed(Tensor([Int16](repeating: 1, count: count), shape: Shape(count, 1)))
+            let values = session.feed(Tensor([UInt8](repeating: 7, count: op == "GatherNd" ? 4 : count)))
+            let inputs =
+                switch op {
+                case "GatherNd": [values, indices]
+                case "Unique": [values]
+                default: [indices, values, session.feed(Tensor([Int16(4)]))]
+                }
+            let output = session.add(op, inputs)[0]
+            MemoryBudget.setLimit(1)
+            let status = try failure { try session.run(output) }
+            guard status.code == .resourceExhausted else { throw status }
+        }
+        #expect(result != nil)
+    }
 
     @Test("memory that is there is given")
     func given() throws { for _ in 0..<100 { try MemoryBudget.take(1 << 20) } }

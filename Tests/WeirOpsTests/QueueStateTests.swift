@@ -295,4 +295,34 @@ extension QueueState {
         #expect(try map.attempt(.take(key: 7, indices: [0], keeping: false))?.get() == [a])
         #expect(map.count == 0)
     }
+
+    @Test func `A tuple whose key is already in a staging map is dropped and takes no memory`() throws {
+        var map = StagingMapState<AnyOrder>(StagingLimits(byteCount: 32), width: 2)
+        let (a, b) = (Tensor(Int64(1)), Tensor(Int64(2)))
+        for _ in 0..<3 {
+            #expect(map.attempt(.put(key: 7, indices: [0, 1], values: [a, b])) != nil)
+            #expect(map.attempt(.put(key: 7, indices: [0, 1], values: [b, a])) != nil)
+            #expect(map.attempt(.put(key: 7, indices: [1], values: [a])) != nil && map.incompleteCount == 1)
+            #expect(map.attempt(.put(key: 7, indices: [0], values: [b])) != nil && map.incompleteCount == 0)
+            #expect(map.count == 1)
+            #expect(try map.attempt(.take(key: 7, indices: [0, 1], keeping: false))?.get() == [a, b])
+        }
+        // All of the memory is free again.
+        let large = Tensor([1, 2, 3] as [Int64])
+        #expect(map.attempt(.put(key: 1, indices: [0, 1], values: [large, a])) != nil)
+        #expect(map.attempt(.put(key: 2, indices: [0], values: [a])) == nil)
+    }
+
+    @Test func `A staging area that was dropped fails operations that would wait`() {
+        let area = StagingResource(StagingState(StagingLimits(capacity: 1)))
+        let results = Mutex<[Result<[Tensor], Status>]>([])
+        func perform(_ operation: StagingState.Operation) {
+            area.perform(operation, Cancellation()) { result in results.withLock { $0.append(result) } }
+        }
+        perform(.take)
+        area.close()
+        for operation in [.take, .peek(0), .put([Tensor(Int64(1))])] as [StagingState.Operation] { perform(operation) }
+        let failures = results.withLock { $0.filter { (try? $0.get()) == nil } }
+        #expect(failures.count == 4)
+    }
 }

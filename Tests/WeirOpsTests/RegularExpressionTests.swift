@@ -28,6 +28,7 @@ import WeirOps
             ("(a*)*", "aaaa"), ("[[:alpha:]]+", "abc"), ("é.", "é!"), ("[é-ü]+", "éü"), ("^$", ""), ("a|", ""),
             ("\\x41\\x{e9}", "Aé"), ("[]a]+", "]a"), ("a{,2}", "a{,2}"), ("(?s).*", "x\ny"), ("\\Aab\\z", "ab"),
             ("\\Q.*\\E", ".*"), ("a+?b", "aaab"), ("\\pL+", "aé日"), ("[\\d-z]+", "1-z"), ("(?i)É", "é"), ("\\0", "\0"),
+            ("(?P<é>a)(?P<1_>b)", "ab"), ("(?P<n>a)(?P<n>b)", "ab"),
         ])
     func matching(_ pattern: String, _ text: String) throws {
         #expect(try matches(pattern, ByteString(text)))
@@ -71,6 +72,9 @@ import WeirOps
             ("\\", "trailing \\"), ("\\y", "invalid escape sequence: \\y"),
             ("a{1001}", "invalid repetition size: {1001}"), ("a{2,1}", "invalid repetition size: {2,1}"),
             ("[z-a]", "invalid character class range: z-a"), ("(?z)", "invalid perl operator: (?z"),
+            ("(?P<>a)", "invalid named capture group: (?P<>"), ("(?P<a-b>a)", "invalid named capture group: (?P<a-b>"),
+            ("x(?P<n", "invalid named capture group: (?P<n"), ("(?P<n)", "invalid named capture group: (?P<n)"),
+            ("(?<n>a)", "invalid perl operator: (?<"), ("(?P=n)", "invalid perl operator: (?P"),
             ("\\1", "invalid escape sequence: \\1"), ("((a{1000}){1000}){1000}", "pattern too large - compile failed"),
         ])
     func malformed(_ pattern: String, _ message: String) {

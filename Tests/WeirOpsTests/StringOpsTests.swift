@@ -77,6 +77,40 @@ private func texts(_ tensor: Tensor) -> [String] { tensor.elements(ByteString.se
         #expect(try split(" ,", skipping: true) == ["a", "b", "c"])
         #expect(try split(",", skipping: false) == ["a b", "c", "", ""])
         #expect(try split("", skipping: true).count == 7)
+        #expect(try split(" ,", skipping: false) == ["a", "b", "c", "", ""])
+        #expect(try split("x", skipping: true) == ["a b,c,,"])
+    }
+
+    @Test("parts of one text that take more memory than there is fail")
+    func substringMemory() async {
+        // In a process of its own, because the limit is one of the process.
+        let result = await #expect(processExitsWith: .success) {
+            let session = try TinySession(stringOps)
+            let (size, count) = (1 << 20, 64)
+            let text = session.feed(Tensor(ByteString([UInt8](repeating: 97, count: size))))
+            let starts = session.feed([Int32](repeating: 0, count: count))
+            let lengths = session.feed([Int32](repeating: Int32(size), count: count))
+            let parts = session.add("Substr", [text, starts, lengths])
+            MemoryBudget.setLimit(1)
+            let status = try failure { _ = try session.run(parts[0]) }
+            guard status.code == .resourceExhausted else { throw status }
+        }
+        #expect(result != nil)
+    }
+
+    @Test("a split that takes more memory than there is fails", arguments: ["StringSplit", "StringSplitV2"])
+    func splitMemory(_ op: String) async {
+        // In a process of its own, because the limit is one of the process.
+        let result = await #expect(processExitsWith: .success) { [op] in
+            let session = try TinySession(stringOps)
+            let isSecond = op == "StringSplitV2"
+            let text = session.feed(Tensor([ByteString([UInt8](repeating: 97, count: 1 << 20))]))
+            let split = session.add(op, [text, session.feed(Tensor(isSecond ? "a" : ""))])
+            MemoryBudget.setLimit(1)
+            let status = try failure { _ = try session.run(split.outputs) }
+            guard status.code == .resourceExhausted else { throw status }
+        }
+        #expect(result != nil)
     }
 
     @Test("StringNGrams pads, slides and keeps short rows when asked to")

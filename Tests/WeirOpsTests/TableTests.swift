@@ -56,6 +56,16 @@ import WeirOps
                 == "Signature mismatch, have: resource, int64, int64-> expected: resource, string, int64->")
     }
 
+    @Test func `a table that could not be filled is empty and can be filled with other keys`() throws {
+        let table = try LookupTable(
+            container: "localhost", name: "t", .initializable, .int64, .int64, storage: try FailingStorage())
+        let status = try failure { try table.initialize(numbers(1, 2, 3), numbers(10, 20, 30)) }
+        #expect(status.code == .resourceExhausted && !table.isInitialized)
+        try table.initialize(numbers(4, 5), numbers(40, 50))
+        #expect(table.count == 2)
+        #expect(try table.find(numbers(1, 4, 5), Tensor(Int64(-1))) == numbers(-1, 40, 50))
+    }
+
     @Test func `a mutable table takes, replaces and gives up entries`() throws {
         let s = try TinySession()
         let t = s.builder.mutableHashTable(.string, .int64, name: "t")
@@ -143,6 +153,27 @@ import WeirOps
         let found = try s.run(t.lookup(s.feed(keys), default: s.feed(Float(-1)))).floats
         #expect(found == keys.enumerated().map { $0 < 2500 ? -1 : Float($1) / 2 })
     }
+}
+
+/// A storage of int64 whose first insertion ends after one key, as if memory ran out.
+private final class FailingStorage: TableStorage {
+    private let storage: any TableStorage
+    private var fails = true
+
+    init() throws { storage = try makeTableStorage(.int64, .int64, .scalar) }
+
+    var count: Int { storage.count }
+    func find(_ keys: Tensor, _ fallback: Tensor, into output: Tensor) { storage.find(keys, fallback, into: output) }
+    func insert(_ keys: Tensor, _ values: Tensor) throws {
+        guard fails else { return try storage.insert(keys, values) }
+        fails = false
+        try storage.insert(keys.rows(0..<1), values.rows(0..<1))
+        throw Status.resourceExhausted("no memory for the second key")
+    }
+    func remove(_ keys: Tensor) { storage.remove(keys) }
+    func removeAll() { storage.removeAll() }
+    func export() throws -> (keys: Tensor, values: Tensor) { try storage.export() }
+    func conflict(_ keys: Tensor, _ values: Tensor) -> TableConflict? { storage.conflict(keys, values) }
 }
 
 @Suite struct VocabularyFileTests {

@@ -164,7 +164,7 @@ extension GraphBuilder {
     /// Concatenates tensors along a dimension (`ConcatV2`). A single tensor is forwarded by `Identity`.
     public func concatenated(_ values: [Output], axis: Int) -> Output {
         if values.count == 1 { return values[0].identity() }
-        return add("ConcatV2", values + [constant(Tensor(Int32(truncatingIfNeeded: axis)))])[0]
+        return add("ConcatV2", values + [int32(axis, "axis")])[0]
     }
 }
 extension Output {

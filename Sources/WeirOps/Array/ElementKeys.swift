@@ -9,7 +9,9 @@ struct ElementKeys {
     private var texts: [ByteString: UInt64] = [:]
 
     /// Returns the key of each element, or nil for dtypes that are not supported: complex, resource and variant.
-    mutating func keys(of tensor: Tensor) -> [UInt64]? {
+    /// - Throws: `resourceExhausted` when memory runs short: a key may be eight times as large as its element.
+    mutating func keys(of tensor: Tensor) throws(Status) -> [UInt64]? {
+        try MemoryBudget.take(listBytes(tensor.elementCount))
         switch tensor.dtype {
         case .float32:
             return floats(tensor, Float.self) { UInt64($0.bitPattern) }

@@ -44,6 +44,6 @@ private let expandDimsKernel = Kernel.sync { context in
 extension Output {
     /// Inserts a dimension of size 1 at `axis` (`ExpandDims`).
     public func expandedDimension(at axis: Int) -> Output {
-        builder.add("ExpandDims", [self, builder.constant(Tensor(Int32(truncatingIfNeeded: axis)))])[0]
+        builder.add("ExpandDims", [self, builder.int32(axis, "axis")])[0]
     }
 }

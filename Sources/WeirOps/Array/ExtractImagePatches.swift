@@ -24,10 +24,38 @@ extension OpDefinition {
                 input[3].flatMap { $0 < 1 << 31 && area < 1 << 31 ? $0 * area : nil },
             ])
     }
+    .gradient(imagePatchesGradient)
     .kernel(["T": .numericOrBool], gpu: ["T": [.floatingOrComplex, DTypeSet(.bool)]]) { request in
         let patches = try ImagePatches(request.attributes)
         return .sync { context in try patches.run(context) }
     }
+}
+
+/// Returns the gradient: for each pixel the sum over all patches that hold it. As in TensorFlow, the op itself says which
+/// pixel each element of a patch is, from an image of the pixels' numbers. They start with 1, because 0 is the padding.
+@Sendable private func imagePatchesGradient(_ g: GradientContext) throws -> [Output?] {
+    let kernel = g.attributes.ints("ksizes") ?? []
+    guard kernel.count == 4 else {
+        throw Status.invalidArgument("ExtractImagePatches requires 4 ksizes, found \(kernel.count)")
+    }
+    func product(_ a: Output, _ b: Output) -> Output { g.op("Mul", a, b) }
+    func number(_ value: Int) -> Output { g.constant(Tensor(Int64(value))) }
+    func reshape(_ value: Output, _ sizes: Output...) -> Output { g.op("Reshape", value, g.ops("Pack", sizes)[0]) }
+    let (batch, rows) = (g.size(of: g.inputs[0], 0), g.size(of: g.inputs[0], 1))
+    let (columns, depth) = (g.size(of: g.inputs[0], 2), g.size(of: g.inputs[0], 3))
+    let (height, width) = (g.size(of: g.outputs[0], 1), g.size(of: g.outputs[0], 2))
+    let (pixels, one, area) = (product(rows, columns), number(1), number(kernel[1] &* kernel[2]))
+    let numbers = g.op("Range", one, g.op("AddV2", pixels, one), one)
+    let attributes = Attributes(
+        g.attributes.values.filter { ["ksizes", "strides", "rates", "padding"].contains($0.key) })
+    let patches = g.op("ExtractImagePatches", reshape(numbers, one, rows, columns, one), attributes: attributes)
+    let segments = g.op("Sub", g.op("Reshape", patches, g.constant([-1])), one)
+    let parts = g.op("Transpose", reshape(g.gradient(), batch, height, width, area, depth), g.constant([1, 2, 3, 0, 4]))
+    let flat = reshape(parts, product(product(height, width), area), product(batch, depth))
+    let sums = reshape(g.op("UnsortedSegmentSum", flat, segments, pixels), rows, columns, batch, depth)
+    let result = g.op("Transpose", sums, g.constant([2, 0, 1, 3]))
+    g.builder.refineShape(of: result, g.inputs[0].shape)
+    return [result]
 }
 
 private struct ImagePatches {

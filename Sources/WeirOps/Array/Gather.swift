@@ -183,7 +183,7 @@ extension Output {
     /// are batch dimensions.
     public func gathered(indices: Output, axis: Int = 0, batchDimensions: Int = 0) -> Output {
         builder.add(
-            "GatherV2", [self, indices, builder.constant(Tensor(Int32(truncatingIfNeeded: axis)))],
+            "GatherV2", [self, indices, builder.int32(axis, "axis")],
             attributes: ["batch_dims": .int(batchDimensions)])[0]
     }
 }

@@ -24,18 +24,17 @@ func gatherGradient(_ g: GradientContext) throws -> [Output?] {
     let extra = indexRank - batch
     let order = Array(0..<batch) + (axis..<axis + extra) + (batch..<axis) + (axis + extra..<rank + extra - 1)
     var values = transposed(g, g.gradient(), order)
+    // Sizes and positions are int64: a dimension may be larger than an int32.
     var positions = indices
     var segments = g.size(of: params, axis)
     let outerSizes = (0..<batch).map { g.size(of: params, $0) }
     if batch > 0 {
-        // Each batch gets segments of its own.
+        // Each batch gets segments of its own. They are empty if the axis has size 0, and the batches are still counted.
+        let (zero, one) = (g.constant(Tensor(Int64(0))), g.constant(Tensor(Int64(1))))
         let product = outerSizes.dropFirst().reduce(outerSizes[0]) { g.op("Mul", $0, $1) }
-        let dtype = indices.dtype
-        var offsets = g.op(
-            "Range", g.integer(0), g.op("Mul", product, segments), segments)
-        offsets = g.op(
-            "Reshape", offsets, g.ops("Pack", outerSizes + [Output](repeating: g.integer(1), count: extra))[0])
-        positions = g.op("AddV2", positions, g.cast(offsets, to: dtype))
+        var offsets = g.op("Mul", g.op("Range", zero, product, one), segments)
+        offsets = g.op("Reshape", offsets, g.ops("Pack", outerSizes + [Output](repeating: one, count: extra))[0])
+        positions = g.op("AddV2", g.cast(positions, to: .int64), offsets)
         segments = g.op("Mul", product, segments)
     }
     let inner = ((batch..<axis).map { $0 } + (axis + 1..<rank)).map { g.size(of: params, $0) }
@@ -55,13 +54,15 @@ private func transposed(_ g: GradientContext, _ value: Output, _ order: [Int]) -
 }
 
 extension GradientContext {
-    /// Returns a dimension of an output: a constant if it is known, otherwise computed when the graph runs.
+    /// Returns a dimension of an output, an int64 scalar: a constant if it is known, otherwise computed when the graph runs.
     func size(of output: Output, _ axis: Int) -> Output {
-        if let known = output.shape[axis] { return integer(known) }
+        if let known = output.shape[axis] { return constant(Tensor(Int64(known))) }
         return builder.add(
             "StridedSlice",
-            [op("Shape", output), constant([axis]), constant([axis + 1]), constant([1])],
-            attributes: ["shrink_axis_mask": 1])[0]
+            [
+                op("Shape", output, attributes: ["out_type": .type(.int64)]), constant([axis]), constant([axis + 1]),
+                constant([1]),
+            ], attributes: ["shrink_axis_mask": 1])[0]
     }
 }
 

@@ -45,7 +45,6 @@ extension OpDefinition {
             throw Status.invalidArgument(
                 "Requested more than 0 entries, but params is empty.  Params shape: \(params.shape)")
         }
-        // The output is allocated first. If it fits in memory, so does the list of slices.
         let output = try context.output(0, params.dtype, shape)
         let places = try NdIndices(indices, depth: depth, in: params.shape, policy) { row, text in
             let position = coordinatesText(row, in: Shape(Array(outer)))

@@ -27,7 +27,7 @@ extension OpDefinition {
             throw Status.invalidArgument("x too large for int32 indexing")
         }
         var elementKeys = ElementKeys()
-        guard let unwanted = elementKeys.keys(of: y), let keys = elementKeys.keys(of: x) else {
+        guard let unwanted = try elementKeys.keys(of: y), let keys = try elementKeys.keys(of: x) else {
             throw Status.unimplemented("ListDiff of \(x.dtype)")
         }
         let table = KeyTable(expected: unwanted.count)

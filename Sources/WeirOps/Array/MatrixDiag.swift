@@ -123,11 +123,7 @@ private func matrixSizes(
         guard input.elementCount > 0, output.elementCount > 0 else { return }
         let band = DiagonalBand(
             lower: range.lower, upper: range.upper, rows: height, columns: width, alignment: alignment)
-        // In a matrix that is too large, the longest diagonal is longer than the rows of the input.
-        guard band.length == length else {
-            throw Status.invalidArgument(
-                "The number of rows or columns is not consistent with the specified d_lower, d_upper, and diagonal.")
-        }
+        // `matrixSizes` has checked that the longest diagonal is as long as the rows of the input.
         band.copyToMatrices(input, output, batch: wrappingProduct(batch), context.pool)
     }
 }

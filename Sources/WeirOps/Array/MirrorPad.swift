@@ -124,7 +124,7 @@ private func forEachMirror(
 @Sendable private func mirrorPadGradShape(_ c: inout ShapeContext) throws {
     try c.requireRank(1, 2)
     let input = c.input(0)
-    guard let rank = input.rank ?? c.input(1)[0] else { return }
+    guard let rank = try c.rank(0, countedBy: 1) else { return }
     guard let paddings = c.integers(1), paddings.count == 2 * rank else { return c.setOutput(0, .ofRank(rank)) }
     c.setOutput(
         0,

@@ -81,7 +81,7 @@ extension Output {
     /// (`OneHot`).
     public func oneHot(depth: Int, axis: Int = -1, on: Double = 1, off: Double = 0, dtype: DType = .float32) -> Output {
         oneHot(
-            depth: builder.constant(Tensor(Int32(clamping: depth))), on: builder.scalar(on, dtype),
+            depth: builder.int32(depth, "depth"), on: builder.scalar(on, dtype),
             off: builder.scalar(off, dtype), axis: axis)
     }
     /// Makes for each index a row with `on` at the index and `off` elsewhere (`OneHot`).

@@ -36,7 +36,7 @@ extension OpDefinition {
         throw Status.invalidArgument("Dimension must be 2 but is \(columns)")
     }
     let input = c.input(0)
-    guard let rank = input.rank ?? c.input(1)[0] else { return }
+    guard let rank = try c.rank(0, countedBy: 1) else { return }
     if let rows = c.input(1)[0], rows != rank {
         throw Status.invalidArgument("Shape must be rank \(rows) but is rank \(rank)")
     }

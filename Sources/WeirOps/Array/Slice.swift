@@ -24,8 +24,7 @@ extension OpDefinition {
         throw Status.invalidArgument("Dimensions must be equal, but are \(a) and \(b)")
     }
     let input = c.input(0)
-    let rank = input.rank ?? c.input(1)[0] ?? c.input(2)[0]
-    guard let rank else { return }
+    guard let rank = try c.rank(0, countedBy: c.input(1)[0] == nil ? 2 : 1) else { return }
     if let count = c.input(1)[0] ?? c.input(2)[0], count != rank {
         throw Status.invalidArgument("Shape must be rank \(count) but is rank \(rank)")
     }

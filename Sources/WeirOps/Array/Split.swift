@@ -89,7 +89,7 @@ extension Output {
     /// Splits this tensor into `count` equal parts along a dimension (`Split`).
     public func split(into count: Int, axis: Int = 0) -> [Output] {
         builder.add(
-            "Split", [builder.constant(Tensor(Int32(truncatingIfNeeded: axis))), self],
+            "Split", [builder.int32(axis, "axis"), self],
             attributes: ["num_split": .int(count)]
         ).outputs
     }

@@ -109,7 +109,7 @@ extension Output {
             "SplitV",
             [
                 self, builder.constant(Tensor(sizes.map { Int64($0) })),
-                builder.constant(Tensor(Int32(truncatingIfNeeded: axis))),
+                builder.int32(axis, "axis"),
             ], attributes: ["num_split": .int(sizes.count)]
         ).outputs
     }

@@ -58,12 +58,17 @@ extension OpDefinition {
 @Sendable private func minMaxGradient(_ g: GradientContext) -> [Output?] {
     let (tensor, indices, updates) = (g.inputs[0], g.inputs[1], g.inputs[2])
     let (result, dtype) = (g.outputs[0], g.outputs[0].dtype)
-    let updateWins = g.cast(g.op("Equal", updates, g.op("GatherNd", result, indices)), to: dtype)
+    // As in TensorFlow, only this gradient ignores the indices that the op ignores. The others of TensorScatter and ScatterNd
+    // fail for them on a CPU.
+    let policy = Attributes(g.attributes["bad_indices_policy"].map { ["bad_indices_policy": $0] } ?? [:])
+    let winner = g.op("GatherNd", result, indices, attributes: policy)
+    let updateWins = g.cast(g.op("Equal", updates, winner), to: dtype)
     let tensorWins = g.cast(g.op("Equal", result, tensor), to: dtype)
-    let winners = g.op("TensorScatterAdd", tensorWins, indices, updateWins)
+    let winners = g.op("TensorScatterAdd", tensorWins, indices, updateWins, attributes: policy)
     let share = g.op("RealDiv", g.gradient(), g.op("Maximum", winners, g.op("OnesLike", winners)))
     return [
-        g.op("Mul", tensorWins, share), nil, g.op("Mul", updateWins, g.op("GatherNd", share, indices)),
+        g.op("Mul", tensorWins, share), nil,
+        g.op("Mul", updateWins, g.op("GatherNd", share, indices, attributes: policy)),
     ]
 }
 

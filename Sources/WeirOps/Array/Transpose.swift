@@ -41,6 +41,7 @@ private func areInverse(_ inner: Tensor, _ outer: Tensor) -> Bool {
     let (inputRank, orderCount) = (c.input(0).rank, c.input(1).elementCount)
     guard let rank = inputRank ?? orderCount ?? order?.count else { return }
     if inputRank == nil, rank < 2 { return }
+    guard rank <= Shape.maximumRank else { throw Status.invalidArgument("Too many dimensions: \(rank)") }
     try c.requireRank(1, 1)
     if let orderCount, orderCount != rank {
         throw Status.invalidArgument("Dimension must be \(rank) but is \(orderCount)")

@@ -29,13 +29,6 @@ where E.Compute == Float {
     for index in 0..<min(source.count, target.count) { target[index] = E(compute: source[index]) }
 }
 
-/// Keeps a value alive up to this call.
-///
-/// The compiler releases a local tensor after its last mention, which may be before the last use of its elements' memory. Code
-/// that reads or writes the elements of a local tensor through pointers must use `defer { keepAlive(tensor) }`. Inputs and
-/// outputs of a kernel do not need it: the context holds them.
-@inline(__always) func keepAlive<T>(_ value: T) { withExtendedLifetime(value) {} }
-
 extension UnsafeBufferPointer {
     /// The address of the first element. For an empty buffer a valid-looking address that must not be read.
     var start: UnsafePointer<Element> { baseAddress ?? UnsafePointer(bitPattern: 64)! }

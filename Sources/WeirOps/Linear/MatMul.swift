@@ -131,11 +131,16 @@ private func matMulWidened<E: FloatingElement>(_ type: E.Type, _ a: Bool, _ b: B
 
 extension Output {
     /// Returns the product of two matrices, each optionally transposed (MatMul). If a rank is known to be above 2, multiplies
-    /// batches of matrices with broadcast batch dimensions (BatchMatMulV2).
+    /// batches of matrices with broadcast batch dimensions (BatchMatMulV2). Complex matrices are transposed without conjugation.
     public func matMul(_ other: Output, transposeA: Bool = false, transposeB: Bool = false) -> Output {
-        if let rank = shape.rank, let otherRank = other.shape.rank, Swift.max(rank, otherRank) > 2, !dtype.isComplex {
+        if let rank = shape.rank, let otherRank = other.shape.rank, Swift.max(rank, otherRank) > 2 {
+            // BatchMatMulV2 takes the adjoint, which is the conjugate of the transpose.
+            func operand(_ matrices: Output, _ transposes: Bool) -> Output {
+                transposes && dtype.isComplex ? builder.add("Conj", [matrices])[0] : matrices
+            }
             return builder.add(
-                "BatchMatMulV2", [self, other], attributes: ["adj_x": .bool(transposeA), "adj_y": .bool(transposeB)])[0]
+                "BatchMatMulV2", [operand(self, transposeA), operand(other, transposeB)],
+                attributes: ["adj_x": .bool(transposeA), "adj_y": .bool(transposeB)])[0]
         }
         return builder.add(
             "MatMul", [self, other], attributes: ["transpose_a": .bool(transposeA), "transpose_b": .bool(transposeB)])[0]

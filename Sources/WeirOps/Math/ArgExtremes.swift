@@ -190,6 +190,6 @@ extension Output {
     public func argMin(axis: Int, outputType: DType = .int64) -> Output { argExtreme("ArgMin", axis, outputType) }
 
     private func argExtreme(_ op: String, _ axis: Int, _ type: DType) -> Output {
-        builder.add(op, [self, builder.constant(Tensor(Int32(clamping: axis)))], attributes: ["output_type": .type(type)])[0]
+        builder.add(op, [self, builder.int32(axis, "axis")], attributes: ["output_type": .type(type)])[0]
     }
 }

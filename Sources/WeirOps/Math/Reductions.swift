@@ -138,7 +138,7 @@ extension Output {
     private func reduced(_ op: String, _ axes: [Int]?, _ keepDimensions: Bool) -> Output {
         let which: Output
         if let axes {
-            which = builder.constant(Tensor(axes.map { Int32(clamping: $0) }))
+            which = builder.int32(axes, "axes")
         } else if let rank = shape.rank {
             which = builder.constant(Tensor((0..<rank).map { Int32($0) }))
         } else {

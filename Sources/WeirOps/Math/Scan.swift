@@ -127,7 +127,7 @@ extension Output {
     /// Returns the cumulative sum along an axis (Cumsum).
     public func cumulativeSum(axis: Int, exclusive: Bool = false, reverse: Bool = false) -> Output {
         builder.add(
-            "Cumsum", [self, builder.constant(Tensor(Int32(clamping: axis)))],
+            "Cumsum", [self, builder.int32(axis, "axis")],
             attributes: ["exclusive": .bool(exclusive), "reverse": .bool(reverse)])[0]
     }
 }

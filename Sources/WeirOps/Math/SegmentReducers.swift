@@ -25,20 +25,6 @@ enum SqrtNReducer<E: FloatingElement>: Reducer {
     @inline(__always) static func leave(_ a: E.Compute, _ count: Int) -> E { E(compute: a / E.Compute(count).squareRoot()) }
 }
 
-extension RealElement {
-    fileprivate static var lowestFinite: Self { highestMagnitude.map { Self(number: -$0) } ?? lowest }
-    fileprivate static var highestFinite: Self { highestMagnitude.map { Self(number: $0) } ?? highest }
-    private static var highestMagnitude: Double? {
-        switch dtype {
-        case .float32: Double(Float.greatestFiniteMagnitude)
-        case .float64: .greatestFiniteMagnitude
-        case .float16: 65504
-        case .bfloat16: Double(BFloat16(bits: 0x7F7F).float)
-        default: nil
-        }
-    }
-}
-
 extension ReduceLoops {
     static func segmentGreatest(_ dtype: DType) -> ReduceLoops? {
         switch dtype {

@@ -153,11 +153,10 @@ extension GraphBuilder {
     public func range(_ start: Output, _ limit: Output, _ step: Output) -> Output { add("Range", [start, limit, step])[0] }
     /// Returns the int32 values from `start` up to but not including `limit`, with step `step` (Range).
     public func range(_ start: Int = 0, _ limit: Int, by step: Int = 1) -> Output {
-        func constant(_ value: Int) -> Output { self.constant(Tensor(Int32(clamping: value))) }
-        return range(constant(start), constant(limit), constant(step))
+        range(int32(start, "start"), int32(limit, "limit"), int32(step, "step"))
     }
     /// Returns `count` evenly spaced numbers from `start` to `stop`, both included (LinSpace).
     public func linSpace(_ start: Output, _ stop: Output, count: Int) -> Output {
-        add("LinSpace", [start, stop, constant(Tensor(Int32(clamping: count)))])[0]
+        add("LinSpace", [start, stop, int32(count, "count")])[0]
     }
 }

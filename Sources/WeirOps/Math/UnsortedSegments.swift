@@ -124,6 +124,7 @@ private func reduceUnsorted(_ loops: ReduceLoops, _ dtype: DType, _ context: bor
     // If accumulators have the size of elements, the output's buffer holds them.
     if accumulatorSize == size { return run(target) }
     let space = try Tensor(.uint8, Shape(validating: [shape.elementCount * accumulatorSize]))
+    defer { keepAlive(space) }
     run(space.mutableFirstByte)
 }
 
@@ -166,6 +167,6 @@ private struct SegmentGather {
 extension Output {
     /// Returns the sums of the rows with each id in 0..<count. Rows with a negative id are dropped (UnsortedSegmentSum).
     public func unsortedSegmentSum(_ ids: Output, count: Int) -> Output {
-        builder.add("UnsortedSegmentSum", [self, ids, builder.constant(Tensor(Int32(clamping: count)))])[0]
+        builder.add("UnsortedSegmentSum", [self, ids, builder.int32(count, "count")])[0]
     }
 }

@@ -15,6 +15,10 @@ struct ConvolutionAttributes: Sendable {
     /// - Throws: `invalidArgument` or `unimplemented`, with TensorFlow's messages.
     init(_ attributes: Attributes, spatialRank: Int) throws {
         self.spatialRank = spatialRank
+        guard attributes.string("data_format") != "NCHW_VECT_C" else {
+            throw Status.unimplemented(
+                "Convolution on device type CPU supports data_format NHWC and NCHW, found NCHW_VECT_C")
+        }
         let channelsFirst = attributes.string("data_format")?.hasPrefix("NC") ?? false
         self.channelsFirst = channelsFirst
         let rank = spatialRank + 2

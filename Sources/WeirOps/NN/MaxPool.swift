@@ -10,7 +10,10 @@ extension OpDefinition {
         "ksize: list(int) >= 4", "strides: list(int) >= 4", "padding: {'SAME', 'VALID', 'EXPLICIT'}",
         "explicit_paddings: list(int) = []", "data_format: {'NHWC', 'NCHW', 'NCHW_VECT_C'} = 'NHWC'"
     )
-    .shape { c in c.setOutput(0, try PoolAttributes(c.attributes, spatialRank: 2).partial(c.input(0))) }
+    .shape { c in
+        if try packedPoolShape(&c) { return }
+        c.setOutput(0, try PoolAttributes(c.attributes, spatialRank: 2).partial(c.input(0)))
+    }
     .gradient { g in
         [g.op("MaxPoolGrad", g.inputs[0], g.outputs[0], g.gradient(), attributes: poolAttributes(g, explicit: true))]
     }
@@ -26,6 +29,7 @@ extension OpDefinition {
         "padding: {'SAME', 'VALID'}", "data_format: {'NHWC', 'NCHW', 'NCHW_VECT_C'} = 'NHWC'"
     )
     .shape { c in
+        if try packedPoolShape(&c) { return }
         guard let window = try c.constant(1)?.integers("ksize"), let stride = try c.constant(2)?.integers("strides") else {
             return c.setOutput(0, .ofRank(4))
         }
@@ -41,6 +45,15 @@ extension OpDefinition {
         let attributes = request.attributes
         return try request.real("T", MaxPoolVisitor { try poolAttributes(attributes, $0, windowInput: 1) })
     }
+}
+
+/// Infers the shape for the data format NCHW_VECT_C, which the kernel refuses.
+/// - Returns: false for other formats.
+private func packedPoolShape(_ c: inout ShapeContext) throws -> Bool {
+    guard PoolAttributes.packsChannels(c.attributes) else { return false }
+    try c.requireRank(0, 5)
+    c.setOutput(0, .ofRank(5))
+    return true
 }
 
 /// Returns the pooling attributes of a node, for the node of its gradient.

@@ -36,6 +36,10 @@ struct PoolAttributes: Sendable {
     /// - Throws: `invalidArgument` or `unimplemented`, with TensorFlow's messages.
     init(_ attributes: Attributes, spatialRank: Int, window: [Int], stride: [Int]) throws {
         self.spatialRank = spatialRank
+        guard !PoolAttributes.packsChannels(attributes) else {
+            throw Status.invalidArgument(
+                "Pooling on device type CPU supports data_format NHWC and NCHW, found NCHW_VECT_C")
+        }
         channelsFirst = attributes.string("data_format")?.hasPrefix("NC") ?? false
         let rank = spatialRank + 2
         guard window.count == rank else {
@@ -68,6 +72,9 @@ struct PoolAttributes: Sendable {
             }
         }
     }
+
+    /// Whether the data format is NCHW_VECT_C: images of rank 5 with four channels in the last dimension, for GPU kernels only.
+    static func packsChannels(_ attributes: Attributes) -> Bool { attributes.string("data_format") == "NCHW_VECT_C" }
 
     /// Whether the windows cover channels instead of spatial dimensions.
     var isDepthwise: Bool { window.channels > 1 || stride.channels > 1 }

@@ -106,6 +106,8 @@ private func topKCount(_ k: Tensor) throws -> Int {
 
 /// Finds the indices of the `k` largest elements of a row, in descending order. Uses a heap for small `k`, otherwise sorts the
 /// whole row.
+///
+/// NaN is larger than all numbers, except for k = 1, which does what TensorFlow's CPU kernel does: see `findLargest`.
 private struct TopKOrder<E: RealElement> {
     let k: Int
     /// The indices; the first `k` are the result.
@@ -128,12 +130,7 @@ private struct TopKOrder<E: RealElement> {
     }
 
     mutating func find(_ row: UnsafeBufferPointer<E>) {
-        if k == 1 {
-            var best = 0
-            for index in 1..<max(row.count, 1) where row[index] > row[best] || row[best] != row[best] { best = index }
-            indices[0] = best
-            return
-        }
+        if k == 1 { return findLargest(row) }
         if sortsAll {
             for index in 0..<row.count { indices[index] = index }
             indices.sort { TopKOrder.precedes(row, $0, $1) }
@@ -146,6 +143,15 @@ private struct TopKOrder<E: RealElement> {
             sink(0, row)
         }
         indices.sort { TopKOrder.precedes(row, $0, $1) }
+    }
+
+    /// Finds the largest element for k = 1. TensorFlow computes the maximum by comparisons that each NaN restarts, and then
+    /// searches for its first position. So a NaN hides the elements before it, and a NaN at the end selects the first element.
+    /// (Where a row fills several vector registers, TensorFlow's answer for NaN also depends on their size.)
+    private mutating func findLargest(_ row: UnsafeBufferPointer<E>) {
+        var largest = row[0]
+        for value in row where !(value < largest) { largest = value }
+        indices[0] = row.firstIndex { $0 == largest } ?? 0
     }
 
     /// Restores the heap below `start`. The heap's root is the element that comes last in the order.
@@ -180,7 +186,7 @@ private struct TopKOrder<E: RealElement> {
 extension Output {
     /// Returns the `k` largest elements along the last dimension, in descending order, and their indices (TopKV2).
     public func topK(_ k: Int) -> (values: Output, indices: Output) {
-        let operation = builder.add("TopKV2", [self, builder.constant(Tensor(Int32(clamping: k)))])
+        let operation = builder.add("TopKV2", [self, builder.int32(k, "k")])
         return (operation[0], operation[1])
     }
 }

@@ -27,12 +27,12 @@ public struct TensorQueue: Sendable {
     }
     /// Takes `count` elements. Returns one output for each component, whose rows are the elements.
     public func dequeueMany(_ count: Int, name: String? = nil) -> [Output] {
-        let number = builder.constant(Tensor(Int32(clamping: count)))
+        let number = builder.int32(count, "count")
         return outputs("QueueDequeueManyV2", [handle, number], name) { PartialShape.vector(count).concatenating($0) }
     }
     /// Takes `count` elements, or fewer if the queue is closed and has fewer left.
     public func dequeueUpTo(_ count: Int, name: String? = nil) -> [Output] {
-        let number = builder.constant(Tensor(Int32(clamping: count)))
+        let number = builder.int32(count, "count")
         return outputs("QueueDequeueUpToV2", [handle, number], name) { PartialShape.vector(nil).concatenating($0) }
     }
     /// Closes the queue for new elements. The remaining elements can still be dequeued.

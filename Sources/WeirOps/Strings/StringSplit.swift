@@ -18,11 +18,20 @@ extension OpDefinition {
                 throw Status.invalidArgument("delimiter must be a scalar, got shape: \(delimiter.shape)")
             }
             let delimiters = Set(delimiter.elements(ByteString.self)[0].bytes)
-            try splitText(context) { text in
-                if text.bytes.isEmpty { return [] }
+            try splitText(context) { text, parts in
+                if text.isEmpty { return }
                 // Without delimiters each byte is a part.
-                if delimiters.isEmpty { return text.bytes.indices.map { text.bytes[$0...$0] } }
-                return text.bytes.split(omittingEmptySubsequences: skipsEmpty, whereSeparator: delimiters.contains)
+                if delimiters.isEmpty {
+                    for index in text.indices { try parts.add(text[index...index]) }
+                    return
+                }
+                var rest = text[...]
+                while true {
+                    let part = rest.prefix { !delimiters.contains($0) }
+                    if !part.isEmpty || !skipsEmpty { try parts.add(part) }
+                    guard part.endIndex < text.endIndex else { return }
+                    rest = text[(part.endIndex + 1)...]
+                }
             }
         }
     }
@@ -42,9 +51,9 @@ extension OpDefinition {
                 throw Status.invalidArgument("sep must be a scalar, got shape: \(separator.shape)")
             }
             let bytes = separator.elements(ByteString.self)[0].bytes
-            try splitText(context) { text in
-                if limit == 0 { return [text.bytes[...]] }
-                return bytes.isEmpty ? words(text.bytes, limit) : parts(text.bytes, bytes, limit)
+            try splitText(context) { text, parts in
+                if limit == 0 { return try parts.add(text[...]) }
+                try bytes.isEmpty ? parts.addWords(of: text, limit) : parts.addParts(of: text, at: bytes, limit)
             }
         }
     }
@@ -58,45 +67,73 @@ extension OpDefinition {
     c.setOutput(2, .vector(2))
 }
 
-private func splitText(_ context: borrowing KernelContext, _ parts: (ByteString) -> [ArraySlice<UInt8>]) throws {
+/// Splits each string of input 0 and sets the outputs: the sparse matrix of the parts.
+private func splitText(
+    _ context: borrowing KernelContext, _ split: (_ text: [UInt8], _ parts: inout SplitParts) throws -> Void
+) throws {
     let input = context.input(0)
     guard input.rank == 1 else { throw Status.invalidArgument("input must be a vector, got shape: \(input.shape)") }
-    var indices: [Int64] = []
-    var values: [ByteString] = []
-    var columnCount = 0
-    for (row, text) in input.elements(ByteString.self).enumerated() {
-        let found = parts(text)
-        for (column, part) in found.enumerated() {
-            indices += [Int64(row), Int64(column)]
-            values.append(ByteString(Array(part)))
+    var parts = SplitParts()
+    for text in input.elements(ByteString.self) {
+        try split(text.bytes, &parts)
+        parts.endRow()
+    }
+    context.setOutput(0, Tensor(parts.indices, ofShape: Shape(parts.values.count, 2)))
+    context.setOutput(1, Tensor(parts.values))
+    context.setOutput(2, Tensor([Int64(input.elementCount), Int64(parts.columnCount)]))
+}
+
+/// The parts of some strings, as a sparse matrix with a row for each string.
+private struct SplitParts {
+    /// The memory of a part without its bytes: two indices and a reference, each in an array and in a tensor, and the header of
+    /// the array of bytes.
+    private static let overhead = 2 * (2 * MemoryLayout<Int64>.size + MemoryLayout<ByteString>.size) + 32
+
+    private(set) var indices: [Int64] = []
+    private(set) var values: [ByteString] = []
+    /// The largest number of parts in a row.
+    private(set) var columnCount = 0
+    private var row: Int64 = 0
+    private var column: Int64 = 0
+
+    /// Adds a part to the current row.
+    /// - Throws: `resourceExhausted` when memory runs short. A part of one byte takes about 80 times as much.
+    mutating func add(_ part: ArraySlice<UInt8>) throws(Status) {
+        try MemoryBudget.take(SplitParts.overhead + part.count)
+        indices.append(row)
+        indices.append(column)
+        values.append(ByteString(Array(part)))
+        column += 1
+    }
+
+    mutating func endRow() {
+        columnCount = max(columnCount, Int(column))
+        row += 1
+        column = 0
+    }
+
+    /// Splits at white space. After `limit` parts, if positive, the rest is one part, even if it is empty.
+    mutating func addWords(of text: [UInt8], _ limit: Int) throws(Status) {
+        var count = 0
+        var rest = text.drop(while: \.isWhitespace)
+        while !rest.isEmpty {
+            let word = rest.prefix { !$0.isWhitespace }
+            try add(word)
+            count += 1
+            rest = rest[word.endIndex...].drop(while: \.isWhitespace)
+            if limit > 0, count == limit { return try add(rest) }
         }
-        columnCount = max(columnCount, found.count)
     }
-    context.setOutput(0, Tensor(indices, ofShape: Shape(values.count, 2)))
-    context.setOutput(1, Tensor(values))
-    context.setOutput(2, Tensor([Int64(input.elementCount), Int64(columnCount)]))
-}
 
-/// Splits at white space. After `limit` parts, if positive, the rest is one part, even if it is empty.
-private func words(_ text: [UInt8], _ limit: Int) -> [ArraySlice<UInt8>] {
-    var found: [ArraySlice<UInt8>] = []
-    var rest = text.drop(while: \.isWhitespace)
-    while !rest.isEmpty {
-        let word = rest.prefix { !$0.isWhitespace }
-        found.append(word)
-        rest = rest[word.endIndex...].drop(while: \.isWhitespace)
-        if limit > 0, found.count == limit { return found + [rest] }
+    /// Splits at a separator. Empty parts are kept. After `limit` parts, if positive, the rest is one part.
+    mutating func addParts(of text: [UInt8], at separator: [UInt8], _ limit: Int) throws(Status) {
+        var count = 0
+        var start = 0
+        while limit <= 0 || count < limit, let next = text[start...].firstRange(of: separator) {
+            try add(text[start..<next.lowerBound])
+            count += 1
+            start = next.upperBound
+        }
+        try add(text[start...])
     }
-    return found
-}
-
-/// Splits at a separator. Empty parts are kept. After `limit` parts, if positive, the rest is one part.
-private func parts(_ text: [UInt8], _ separator: [UInt8], _ limit: Int) -> [ArraySlice<UInt8>] {
-    var found: [ArraySlice<UInt8>] = []
-    var start = 0
-    while limit <= 0 || found.count < limit, let next = text[start...].firstRange(of: separator) {
-        found.append(text[start..<next.lowerBound])
-        start = next.upperBound
-    }
-    return found + [text[start...]]
 }

@@ -50,6 +50,8 @@ private func cut(_ context: borrowing KernelContext, _ countsCharacters: Bool) t
             let shown = countsCharacters ? "string" : "string b'\(text)'"
             throw Status.invalidArgument("pos \(starts[cut]) out of range for \(shown) at index \(index)")
         }
+        // One long text may be cut at many positions.
+        try MemoryBudget.take(range.count)
         output[index] = ByteString(Array(text.bytes[range]))
     }
 }

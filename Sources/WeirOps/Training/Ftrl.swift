@@ -63,7 +63,7 @@ extension OpDefinition {
 enum Ftrl: UpdateRule {
     typealias General = FtrlWithAnyPower
     static var slotCount: Int { 2 }
-    @inline(__always) static func covers<C: MathScalar>(_ h: HyperParameters<C>) -> Bool { h.lrPower == -0.5 }
+    @inline(__always) static func applies<C: MathScalar>(_ h: HyperParameters<C>) -> Bool { h.lrPower == -0.5 }
     @inline(__always)
     static func update<C: MathScalar>(_ x: inout UpdateState<C>, _ g: C, _ h: HyperParameters<C>) {
         let sum = x.a + g * g

@@ -98,7 +98,10 @@ private enum TextStream: Sendable {
         case .output: TextStream.write(bytes, to: 1)
         case .error: TextStream.write(bytes, to: 2)
         case .file(let path):
-            let descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o644)
+            var descriptor: Int32
+            repeat {
+                descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o644)
+            } while descriptor < 0 && errno == EINTR
             guard descriptor >= 0 else {
                 throw Status.notFound("\(path); \(String(cString: strerror(errno)))")
             }
@@ -107,17 +110,27 @@ private enum TextStream: Sendable {
         }
     }
     private static func write(_ bytes: [UInt8], to descriptor: Int32) {
-        bytes.withUnsafeBytes { buffer in
-            var rest = buffer[...]
-            while !rest.isEmpty {
-                #if canImport(Glibc)
-                    let count = Glibc.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
-                #else
-                    let count = Darwin.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
-                #endif
-                if count <= 0 { return }
-                rest = rest.dropFirst(count)
-            }
+        writeAll(bytes) { rest in
+            #if canImport(Glibc)
+                Glibc.write(descriptor, rest.baseAddress, rest.count)
+            #else
+                Darwin.write(descriptor, rest.baseAddress, rest.count)
+            #endif
+        }
+    }
+}
+
+/// Writes all bytes, with as many calls of `write` as it takes. A call that a signal interrupts is repeated; any other error
+/// ends the loop.
+/// - Parameter write: writes the first bytes of a buffer as `write(2)` does: it returns their number, or -1 and sets `errno`.
+func writeAll(_ bytes: [UInt8], _ write: (UnsafeRawBufferPointer) -> Int) {
+    bytes.withUnsafeBytes { buffer in
+        var rest = buffer[...]
+        while !rest.isEmpty {
+            let count = write(UnsafeRawBufferPointer(rebasing: rest))
+            if count < 0, errno == EINTR { continue }
+            if count <= 0 { return }
+            rest = rest.dropFirst(count)
         }
     }
 }

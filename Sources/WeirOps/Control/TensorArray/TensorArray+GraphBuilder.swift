@@ -51,7 +51,7 @@ public struct TensorArray: Sendable {
         let zero = builder.constant(Tensor([Int32(0)])), one = builder.constant(Tensor([Int32(1)]))
         let count: Output
         if let known = value.shape[0] {
-            count = builder.constant(Tensor(Int32(clamping: known)))
+            count = builder.int32(known, "count")
         } else {
             count =
                 builder.add(

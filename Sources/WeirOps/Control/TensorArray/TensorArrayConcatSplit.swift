@@ -77,7 +77,12 @@ extension OpDefinition {
                     "TensorArray has inconsistent shapes.  Index 0 has (excepting dimension 0) shape: \(row) but index "
                         + "\(index) has (excepting dimension 0) shape: \(value.shape.dropFirst())")
             }
-            total += value.dimension(0)
+            let (sum, overflow) = total.addingReportingOverflow(value.dimension(0))
+            guard !overflow else {
+                throw Status.invalidArgument(
+                    "The sum of the sizes of dimension 0 of the first \(index + 1) elements of the TensorArray is too large")
+            }
+            total = sum
         }
         let output = try context.output(0, dtype, try Shape(validating: [total] + row.dimensions))
         try TensorConcatenation.fill(output, with: values) { _ in 0 }

@@ -42,7 +42,9 @@ extension OpDefinition {
     }
     .gradient { g in
         let tensor = g.inputs[0]
-        let shape = g.op("ConcatV2", g.constant([-1]), rowShape(g, tensor), g.constant(Tensor(Int32(0))))
+        let row = rowShape(g, tensor)
+        let open = row.dtype == .int64 ? g.constant(Tensor([Int64(-1)])) : g.constant([-1])
+        let shape = g.op("ConcatV2", open, row, g.constant(Tensor(Int32(0))))
         let whole = g.op(
             "TensorListConcatV2", g.gradient(), shape, g.inputs[2], attributes: ["element_dtype": .type(tensor.dtype)])
         return [whole, nil, nil]
@@ -87,7 +89,7 @@ extension OpDefinition {
 }
 
 private func tensorListConcatGradient(_ g: GradientContext) -> Output {
-    let shape = g.op("TensorListElementShape", g.inputs[0], attributes: ["shape_type": .type(.int32)])
+    let shape = g.op("TensorListElementShape", g.inputs[0], attributes: ["shape_type": .type(.int64)])
     return g.op("TensorListSplit", g.gradient(), shape, g.outputs[1])
 }
 

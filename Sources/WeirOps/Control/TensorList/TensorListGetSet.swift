@@ -13,7 +13,7 @@ extension OpDefinition {
         let item = g.gradient()
         let empty = g.op(
             "TensorListReserve",
-            g.op("TensorListElementShape", g.inputs[0], attributes: ["shape_type": .type(.int32)]),
+            g.op("TensorListElementShape", g.inputs[0], attributes: ["shape_type": .type(.int64)]),
             g.op("TensorListLength", g.inputs[0]), attributes: ["element_dtype": .type(item.dtype)])
         return [g.op("TensorListSetItem", empty, g.inputs[1], item), nil, nil]
     }

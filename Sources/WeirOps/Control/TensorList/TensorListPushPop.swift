@@ -76,7 +76,7 @@ extension OpDefinition {
             g.gradients[0]
             ?? g.op(
                 "EmptyTensorList",
-                g.op("TensorListElementShape", g.outputs[0], attributes: ["shape_type": .type(.int32)]),
+                g.op("TensorListElementShape", g.outputs[0], attributes: ["shape_type": .type(.int64)]),
                 g.constant(Tensor(Int32(-1))), attributes: ["element_dtype": .type(element.dtype)])
         return [g.op("TensorListPushBack", list, element), nil]
     }

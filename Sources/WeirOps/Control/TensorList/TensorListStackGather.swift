@@ -53,7 +53,7 @@ extension OpDefinition {
         let values = g.gradient()
         let empty = g.op(
             "TensorListReserve",
-            g.op("TensorListElementShape", g.inputs[0], attributes: ["shape_type": .type(.int32)]),
+            g.op("TensorListElementShape", g.inputs[0], attributes: ["shape_type": .type(.int64)]),
             g.op("TensorListLength", g.inputs[0]), attributes: ["element_dtype": .type(values.dtype)])
         return [g.op("TensorListScatterIntoExistingList", empty, values, g.inputs[1]), nil, nil]
     }
@@ -139,8 +139,12 @@ private func stackRows(_ rows: [Tensor?], _ shape: Shape, _ dtype: DType, _ cont
     try TensorConcatenation.fill(output, with: rows) { _ in shape.elementCount }
 }
 
-/// Returns the shape of a row of `tensor`: a constant if it is known.
+/// Returns the shape of a row of `tensor`: a constant if it is known. It is an int64 vector if a dimension does not fit in an
+/// int32.
 func rowShape(_ g: GradientContext, _ tensor: Output) -> Output {
-    if let known = tensor.shape.dropFirst().known { return g.constant(known.dimensions) }
+    if let known = tensor.shape.dropFirst().known?.dimensions {
+        let isNarrow = known.allSatisfy { Int32(exactly: $0) != nil }
+        return isNarrow ? g.constant(known) : g.constant(Tensor(known.map { Int64($0) }))
+    }
     return g.op("Slice", g.op("Shape", tensor), g.constant([1]), g.constant([-1]))
 }

@@ -65,8 +65,7 @@ struct StagingMapState<Order: StagingMapOrder>: StagingArea {
         try limits.require(size)
         if indices.count == width {
             guard limits.allow(count: tuples.count + 1, bytes: bytes + size) else { return nil }
-            insert(key, values)
-            bytes += size
+            if insert(key, values) { bytes += size }
             return []
         }
         guard limits.allow(bytes: bytes + size) else { return nil }
@@ -83,16 +82,18 @@ struct StagingMapState<Order: StagingMapOrder>: StagingArea {
             incomplete[key] = tuple
         } else {
             incomplete[key] = nil
-            insert(key, tuple)
+            if !insert(key, tuple) { bytes -= tuple.compactMap { $0 }.totalByteCount }
         }
         return []
     }
 
-    /// Inserts a complete tuple. A tuple that is already there is not replaced.
-    private mutating func insert(_ key: Int64, _ tuple: [Tensor?]) {
-        guard tuples[key] == nil else { return }
+    /// Inserts a complete tuple.
+    /// - Returns: false when the key is already there: its tuple is not replaced, and the new one is dropped.
+    private mutating func insert(_ key: Int64, _ tuple: [Tensor?]) -> Bool {
+        guard tuples[key] == nil else { return false }
         tuples[key] = tuple
         keys.insert(key, at: position(of: key))
+        return true
     }
 
     private mutating func take(_ key: Int64, _ indices: [Int], keeping: Bool) throws(Status) -> [Tensor] {

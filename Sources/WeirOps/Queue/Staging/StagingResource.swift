@@ -27,6 +27,7 @@ final class StagingResource<Area: StagingArea>: CacheableResource {
         var area: Area
         var waiting = RingBuffer<Waiting>()
         var lastTicket = 0
+        var isClosed = false
 
         /// Attempts all waiting operations in order, until none succeeds any more.
         mutating func advance() -> [(Waiting, Result<[Tensor], Status>)] {
@@ -58,10 +59,12 @@ final class StagingResource<Area: StagingArea>: CacheableResource {
             })
     }
 
-    /// Performs an operation, immediately or as soon as it is possible. Calls `done` with the result.
+    /// Performs an operation, immediately or as soon as it is possible. Calls `done` with the result. After `close` the
+    /// operation fails, because nothing would ever end its wait.
     func perform(_ operation: Area.Operation, _ cancellation: Cancellation, _ done: @escaping Completion<[Tensor]>) {
         let (result, finished) = state.withLock {
             state -> (Result<[Tensor], Status>?, [(Waiting, Result<[Tensor], Status>)]) in
+            if state.isClosed { return (.failure(StagingResource.cancelled), []) }
             if let result = state.area.attempt(operation) { return (result, state.advance()) }
             state.lastTicket += 1
             let ticket = state.lastTicket
@@ -83,6 +86,7 @@ final class StagingResource<Area: StagingArea>: CacheableResource {
         isDropped.store(true, ordering: .releasing)
         tell(
             state.withLock { state in
+                state.isClosed = true
                 var ended: [(Waiting, Result<[Tensor], Status>)] = []
                 while let waiting = state.waiting.popFirst() {
                     ended.append((waiting, .failure(StagingResource.cancelled)))

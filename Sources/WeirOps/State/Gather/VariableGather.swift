@@ -14,7 +14,12 @@ extension OpDefinition {
     .stateful()
     .shape { c in
         let variable = try StateShapes.variable(c)
-        guard let batch = c.attributes.int("batch_dims"), batch >= 0, variable.rank != nil else { return }
+        let batch = c.attributes.int("batch_dims") ?? 0
+        guard Int32(exactly: batch) != nil else {
+            throw Status.invalidArgument("Attr batch_dims has value \(batch) out of range for an int32")
+        }
+        guard batch >= 0 else { throw Status.invalidArgument("batch_dims is negative (\(batch))") }
+        guard variable.rank != nil else { return }
         let tail = c.input(1).dropFirst(batch).concatenating(variable.dropFirst(batch + 1))
         c.setOutput(0, PartialShape(variable.dimensions.map { Array($0.prefix(batch)) }).concatenating(tail))
     }
@@ -180,7 +185,8 @@ private func gatherGradient(_ g: GradientContext) throws -> Output {
     }
     let indices = g.op("Reshape", g.inputs[1], g.constant([-1]))
     if let shape = g.builder.handleShape(g.inputs[0].endpoint)?.shape.known, shape.rank > 0 {
-        let rows = g.op("Reshape", g.gradient(), g.constant([-1] + shape.dimensions.dropFirst()))
+        let rowShape = [-1] + shape.dimensions.dropFirst().map { Int64($0) }
+        let rows = g.op("Reshape", g.gradient(), g.constant(Tensor(rowShape)))
         let count = Int32(exactly: shape[0]).map { Tensor($0) } ?? Tensor(Int64(shape[0]))
         return g.op("UnsortedSegmentSum", rows, indices, g.constant(count))
     }

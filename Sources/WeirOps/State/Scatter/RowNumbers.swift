@@ -11,6 +11,7 @@ struct RowIndices {
     /// Makes the row indices for rows along dimension 0.
     /// - Throws: `invalidArgument` with the first index that is not in `0..<count`.
     init(_ indices: Tensor, count: Int, width: Int) throws {
+        try MemoryBudget.take(listBytes(indices.elementCount))
         rows = try indices.integers("indices")
         self.width = width
         for (position, row) in rows.enumerated() where row < 0 || row >= count {
@@ -22,6 +23,7 @@ struct RowIndices {
     /// Makes the row indices for rows along dimension `batch`. The first `batch` dimensions of indices and tensor are
     /// equal.
     init(_ indices: Tensor, in shape: Shape, batch: Int) throws {
+        try MemoryBudget.take(listBytes(indices.elementCount))
         rows = try indices.integers("indices")
         width = shape.width(after: batch + 1)
         let count = shape[batch]
@@ -46,11 +48,13 @@ struct RowIndices {
         slices indices: Tensor, depth: Int, in shape: Shape, skipsOutOfRange: Bool = false,
         bad: (_ place: String, _ index: [Int]) -> Status
     ) throws {
+        try MemoryBudget.take(listBytes(indices.elementCount))
         let numbers = try indices.integers("indices")
         width = shape.width(after: depth)
         let sizes = Array(shape.dimensions.prefix(depth))
         // If the depth is 0, the count comes from the shape. The caller has checked that so many slices fit in memory.
         let count = depth == 0 ? indices.shape.count(0..<max(0, indices.rank - 1)) : numbers.count / depth
+        try MemoryBudget.take(listBytes(count))
         rows = [Int](repeating: 0, count: count)
         for position in 0..<count {
             var row = 0

@@ -34,9 +34,10 @@ public final class LookupTable: Resource, CacheableResource {
     }
     private let guarded: Mutex<Guarded>
 
+    /// - Parameter storage: the empty storage; nil for the one that `makeTableStorage` makes.
     init(
         container: String, name: String, _ kind: Kind, _ keyType: DType, _ valueType: DType,
-        _ valueShape: Shape = .scalar
+        _ valueShape: Shape = .scalar, storage: (any TableStorage)? = nil
     ) throws {
         self.container = container
         self.name = name
@@ -44,7 +45,7 @@ public final class LookupTable: Resource, CacheableResource {
         self.keyType = keyType
         self.valueType = valueType
         self.valueShape = valueShape
-        let storage = try makeTableStorage(keyType, valueType, valueShape)
+        let storage = try storage ?? makeTableStorage(keyType, valueType, valueShape)
         guarded = Mutex(Guarded(storage: storage, isInitialized: kind == .mutable))
     }
 
@@ -110,7 +111,8 @@ public final class LookupTable: Resource, CacheableResource {
         guarded.withLock { $0.storage.remove(keys) }
     }
 
-    /// Fills an initializable table. If the table is already filled, it must have the same number of keys.
+    /// Fills an initializable table. If the table is already filled, it must have the same number of keys. A table that could
+    /// not be filled is empty again.
     func initialize(_ keys: Tensor, _ values: Tensor) throws {
         try requireTypes(keys.dtype, values.dtype)
         guard keys.elementCount == values.elementCount else {
@@ -124,7 +126,13 @@ public final class LookupTable: Resource, CacheableResource {
                 }
                 return
             }
-            try table.storage.insert(keys, values)
+            do {
+                try table.storage.insert(keys, values)
+            } catch {
+                // Otherwise a later call with other keys would keep those that were inserted before the error.
+                table.storage.removeAll()
+                throw error
+            }
             if table.storage.count < keys.elementCount, let conflict = table.storage.conflict(keys, values) {
                 table.storage.removeAll()
                 throw Status.failedPrecondition(

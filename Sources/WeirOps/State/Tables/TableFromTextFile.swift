@@ -38,7 +38,9 @@ private let textAttributes = [
         do {
             try table.initialize(
                 file.column(key, table.keyType, offset: offset), file.column(value, table.valueType, offset: offset))
-        } catch let status as Status where status.code == .failedPrecondition && table.isInitialized {}
+        } catch {
+            guard Status(error).code == .failedPrecondition, table.isInitialized else { throw error }
+        }
     }
 }
 

@@ -66,7 +66,9 @@ private func readVariable(
     let variable: ResourceVariable
     do {
         variable = try lookup.find(handle, context)
-    } catch let status as Status where status.code == .notFound {
+    } catch {
+        let status = Status(error)
+        guard status.code == .notFound else { throw status }
         throw missing(try HandleLookup<ResourceVariable>.element(handle), status.message)
     }
     try variable.require(dtype)

@@ -37,7 +37,10 @@ extension OpDefinition {
             try handle.require(kind: kind, on: context.place)
             do {
                 try context.resources.remove(kind: kind, container: handle.container, name: handle.name)
-            } catch let status as Status where ignores && status.code == .notFound {}
+            } catch {
+                let status = Status(error)
+                guard ignores, status.code == .notFound else { throw status }
+            }
         }
     }
 

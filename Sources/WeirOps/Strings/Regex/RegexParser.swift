@@ -152,11 +152,8 @@ struct RegexParser {
         var number: Int?
         let outer = flags
         if take("?" as Unicode.Scalar) {
-            if take("P<") || take("<") {
-                while let scalar = next, ScalarSet.word.contains(scalar.value) { position += 1 }
-                guard take(">" as Unicode.Scalar) else {
-                    throw problem("invalid named capture group", text(start..<position))
-                }
+            if take("P<") {
+                try groupName(start)
                 groupCount += 1
                 number = groupCount
             } else if try setFlags(start) {
@@ -170,6 +167,19 @@ struct RegexParser {
         guard take(")" as Unicode.Scalar) else { throw problem("missing )", text(0..<pattern.count)) }
         flags = outer
         return .group(inside, number)
+    }
+
+    /// Parses the name of a group and its `>`. Names may repeat: the groups are only referred to by their numbers. The form
+    /// `(?<name>` is an error, as in TensorFlow's version of RE2.
+    private mutating func groupName(_ start: Int) throws(Status) {
+        guard let end = pattern[position...].firstIndex(of: ">") else {
+            throw problem("invalid named capture group", text(start..<pattern.count))
+        }
+        let name = pattern[position..<end]
+        position = end + 1
+        guard !name.isEmpty, name.allSatisfy({ ScalarSet.nameCategories.contains($0.properties.generalCategory) }) else {
+            throw problem("invalid named capture group", text(start..<position))
+        }
     }
 
     /// Parses flags such as `i-s:` or `i-s)`.

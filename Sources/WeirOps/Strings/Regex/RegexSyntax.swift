@@ -136,6 +136,12 @@ extension ScalarSet {
 }
 
 extension ScalarSet {
+    /// The Unicode categories of the characters in the names of groups.
+    static let nameCategories: Set<Unicode.GeneralCategory> = [
+        .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter, .letterNumber, .nonspacingMark,
+        .spacingMark, .decimalNumber, .connectorPunctuation,
+    ]
+
     /// Returns the Unicode categories with this name: `L`, `Lu`, …
     static func categories(_ name: String) -> Set<Unicode.GeneralCategory>? {
         let known: [(String, Unicode.GeneralCategory)] = [
