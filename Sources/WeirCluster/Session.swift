@@ -58,6 +58,12 @@ public final class Session: Sendable {
         }
     }
 
+    /// A session with a graph that `backend` has already.
+    init(_ graph: Graph, backend: any SessionBackend) {
+        currentGraph = Mutex(graph)
+        self.backend = backend
+    }
+
     /// The graph of the session.
     public var graph: Graph { currentGraph.withLock { $0 } }
 
