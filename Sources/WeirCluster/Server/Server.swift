@@ -145,6 +145,11 @@ public final class Server: Sendable {
     }
 }
 
+extension Server: CustomStringConvertible {
+    /// The task and its target: `<Server /job:ps/replica:0/task:0 target=grpc://localhost:2222>`.
+    public var description: String { "<Server \(task) target=\(target)>" }
+}
+
 /// Requests to a server without a session: whether it responds, and which devices it has.
 public enum ServerProbe {
     /// Returns the devices of the task at an address.

@@ -24,7 +24,7 @@ struct RecordingCluster {
         let target = try cluster.server("worker").target
         let master = RecordingMaster(RemoteMaster.shared(target: target), recorder, process: "client", type: "\(RemoteMaster.self)")
         let backend = try await MasterBackend(master, graph, SessionConfiguration(), target: target)
-        return Session(graph, backend: RecordingBackend(base: backend, recorder: recorder))
+        return Session(graph, backend: RecordingBackend(base: backend, recorder: recorder), target: target)
     }
 
     func stop() async { await cluster.stop() }
