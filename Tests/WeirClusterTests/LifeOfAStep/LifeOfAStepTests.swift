@@ -33,12 +33,14 @@ struct LifeOfAStepTests {
             return (x, b.add("Mul", [x, v], name: "y")[0])
         }
         let session = try await cluster.session(b.graph())
+        cluster.recorder.start()
         try await session.run(initialize)
+        try await cluster.recorder.waitForCleanup(by: "ps")
         for isFirstStep in [true, false] {
             cluster.recorder.start()
             #expect(try await session.run(y, feeding: [x: Tensor(Float(3))]).array(of: Float.self) == [3, 6])
             let passed = table.rows.filter { isFirstStep || !$0.isFirstStepOnly }
-            try await cluster.recorder.wait(for: passed.count)
+            try await cluster.recorder.waitForCleanup(by: "ps")
             check(cluster.recorder.recorded, passed, of: table, isFirstStep: isFirstStep, withLinks: withLinks)
         }
         try await session.close()

@@ -22,11 +22,13 @@ final class StationRecorder: Sendable {
     func start() { stations.withLock { $0 = [] } }
     var recorded: [Station] { stations.withLock { $0 ?? [] } }
 
-    /// Waits until this many stations are recorded, at most ten seconds. The last message of a step has no reply.
-    func wait(for count: Int) async throws {
+    /// Waits until a task has forgotten the step, at most ten seconds. This station comes last and may follow the client's.
+    func waitForCleanup(by process: String) async throws {
         let end = ContinuousClock.now + .seconds(10)
-        while recorded.count < count, .now < end { try await Task.sleep(for: .milliseconds(5)) }
-        // A station too many arrives soon after.
+        while !recorded.contains(where: { $0.process == process && $0.event == "CleanupGraph" }), .now < end {
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        // A station too many would come soon after.
         try await Task.sleep(for: .milliseconds(50))
     }
 }
