@@ -12,7 +12,17 @@ public final class TestCluster: Sendable {
     /// Starts a server for each task.
     /// - Parameter jobs: the jobs and their number of tasks, such as `[("ps", 1), ("worker", 2)]`.
     /// - Throws: the error of the first server that does not start.
-    public init(_ jobs: [(name: String, count: Int)], options: ServerOptions = ServerOptions()) async throws {
+    public convenience init(_ jobs: [(name: String, count: Int)], options: ServerOptions = ServerOptions()) async throws {
+        try await self.init(jobs, options: options) { definition, options in
+            try await Server(definition, options: options, registry: .standard)
+        }
+    }
+
+    /// Starts a server for each task with `makeServer`.
+    package init(
+        _ jobs: [(name: String, count: Int)], options: ServerOptions,
+        makeServer: (ServerDefinition, ServerOptions) async throws -> Server
+    ) async throws {
         var options = options
         options.host = "127.0.0.1"
         options.gracePeriod = .milliseconds(200)
@@ -21,7 +31,7 @@ public final class TestCluster: Sendable {
         var tries = 0
         while started.isEmpty {
             do {
-                started = try await TestCluster.start(spec, options)
+                started = try await TestCluster.start(spec, options, makeServer)
             } catch  where Status(error).code == .unavailable && tries < 5 {
                 tries += 1
                 spec = try ClusterSpec.onLoopback(jobs)
@@ -31,11 +41,13 @@ public final class TestCluster: Sendable {
         servers = started
     }
     /// Starts all servers of a cluster, or none.
-    private static func start(_ spec: ClusterSpec, _ options: ServerOptions) async throws -> [Server] {
+    private static func start(
+        _ spec: ClusterSpec, _ options: ServerOptions, _ makeServer: (ServerDefinition, ServerOptions) async throws -> Server
+    ) async throws -> [Server] {
         var started: [Server] = []
         do {
             for task in spec.tasks {
-                started.append(try await Server(ServerDefinition(.cluster(spec), job: task.job, task: task.task), options: options, registry: .standard))
+                started.append(try await makeServer(ServerDefinition(.cluster(spec), job: task.job, task: task.task), options))
             }
         } catch {
             for server in started { await server.stop() }

@@ -32,6 +32,11 @@ public struct Variable: Sendable {
     private var shortName: String { String(name.split(separator: "/").last ?? "variable") }
 }
 
+extension Variable: CustomStringConvertible {
+    /// The name, shape and dtype: `<Variable 'dense/w' shape=[4,3] dtype=float>`.
+    public var description: String { "<Variable '\(name)' shape=\(shape) dtype=\(dtype)>" }
+}
+
 extension GraphBuilder {
     /// Declares a variable.
     ///

@@ -25,8 +25,29 @@ package protocol WorkerEndpoint: AnyObject, Sendable {
     func receiveTensor(_ request: ReceiveTensor, cancellation: Cancellation, _ done: @escaping Completion<RendezvousItem>)
     /// Drops the state of a step, with the tensors that no one has fetched.
     func cleanUpGraph(step: Int) async throws
+    /// As `cleanUpGraph`, but does not wait for the task.
+    func forget(step: Int)
     /// Drops the resources in the containers, or in the default container when none is named.
     func cleanUpAll(containers: [String]) async throws
     /// Turns the recording of a step's RPCs on or off. Weir records none, so this has no effect.
     func logging(enabled: Bool, fetching steps: [Int]) async throws
+
+    /// Whether the worker is in this process. A step waits for it without a limit.
+    var isLocal: Bool { get }
+    /// Checks that a call of another task may begin.
+    /// - Throws: `unavailable` for a new step of a stopping server.
+    func admit(_ request: RunGraph) throws(Status)
+    /// Closes the connections that only this endpoint has.
+    func close()
+}
+
+extension WorkerEndpoint {
+    /// Calls `cleanUpGraph`.
+    package func forget(step: Int) { Task { try? await cleanUpGraph(step: step) } }
+    /// False: a stub.
+    package var isLocal: Bool { false }
+    /// Admits every call. The task of a stub checks the call itself.
+    package func admit(_ request: RunGraph) throws(Status) {}
+    /// Does nothing.
+    package func close() {}
 }

@@ -20,7 +20,7 @@ final class LinkListener: Sendable {
     /// The most links, each of which has threads, and the most sockets whose link is still missing its other socket.
     private static let maximumLinks = 4096
     private static let maximumIncompleteConnections = 1024
-    private let worker: Worker
+    private let worker: any WorkerEndpoint
     private let variants: VariantDecoders
     private struct IncompleteConnection {
         var socket: LinkSocket
@@ -40,7 +40,7 @@ final class LinkListener: Sendable {
     /// Listens and starts accepting connections.
     /// - Parameter sharesMemory: whether tasks on this host use the Unix socket and shared memory; otherwise they use TCP.
     /// - Throws: `unavailable` when the system refuses to listen; `resourceExhausted` when it cannot start a thread.
-    init(host: String, sharesMemory: Bool, worker: Worker, variants: VariantDecoders) throws(Status) {
+    init(host: String, sharesMemory: Bool, worker: any WorkerEndpoint, variants: VariantDecoders) throws(Status) {
         self.worker = worker
         self.variants = variants
         let port = try LinkAddress.listen(host: host)

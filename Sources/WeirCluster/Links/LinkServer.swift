@@ -6,7 +6,7 @@ import WeirWire
 /// The server side of a link: runs a peer's calls on this task's worker.
 final class LinkServer: Sendable {
     private let link: Link
-    private let worker: Worker
+    private let worker: any WorkerEndpoint
     private let variants: VariantDecoders
     private struct Calls {
         var running: [UInt64: Cancellation] = [:]
@@ -17,7 +17,7 @@ final class LinkServer: Sendable {
     /// The most calls in flight, which no real step reaches. Further calls fail.
     private static let maximumCalls = 1_000_000
 
-    init(_ link: Link, worker: Worker, variants: VariantDecoders) {
+    init(_ link: Link, worker: any WorkerEndpoint, variants: VariantDecoders) {
         self.link = link
         self.worker = worker
         self.variants = variants
@@ -43,7 +43,7 @@ final class LinkServer: Sendable {
         return try calls.withLock { calls throws(Status) in
             guard !calls.areClosed else { throw .unavailable("its link closed") }
             guard calls.running.count < LinkServer.maximumCalls else {
-                throw .resourceExhausted("\(LinkServer.maximumCalls) calls of one link are under way at \(worker.task)")
+                throw .resourceExhausted("\(LinkServer.maximumCalls) calls of one link are under way")
             }
             calls.running[call] = cancellation
             return cancellation
@@ -63,14 +63,12 @@ final class LinkServer: Sendable {
             case .runGraph:
                 let request = try RunGraph(linkHead: frame.head, variants: variants)
                 try worker.admit(request)
-                let cancellation = try begin(call)
-                worker.devices.client.pool.submit { [self] in
-                    worker.runGraph(request, cancellation: cancellation) { [self] result in
-                        do throws(Status) {
-                            reply(to: call, LinkFrame(kind: .runGraphReply, call: call, head: try LinkFrame.checked(result.get().linkHead())))
-                        } catch {
-                            fail(call, error)
-                        }
+                // The worker moves the call to its pool, so that this thread continues to read.
+                worker.runGraph(request, cancellation: try begin(call)) { [self] result in
+                    do throws(Status) {
+                        reply(to: call, LinkFrame(kind: .runGraphReply, call: call, head: try LinkFrame.checked(result.get().linkHead())))
+                    } catch {
+                        fail(call, error)
                     }
                 }
             case .receiveTensor:

@@ -84,12 +84,16 @@ final class LinkWorker: WorkerEndpoint {
     }
 
     func cleanUpGraph(step: Int) async throws {
-        guard !forget(step: step) else { return }
+        guard !forgetOverLink(step: step) else { return }
         try await remote.cleanUpGraph(step: step)
+    }
+    func forget(step: Int) {
+        guard !forgetOverLink(step: step) else { return }
+        remote.forget(step: step)
     }
     /// Tells the task to drop a step, without waiting for a reply.
     /// - Returns: false when there is no link.
-    func forget(step: Int) -> Bool {
+    private func forgetOverLink(step: Int) -> Bool {
         guard let link else { return false }
         do throws(Status) {
             try link.cleanUp(step: step)

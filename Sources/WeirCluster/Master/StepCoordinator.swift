@@ -119,7 +119,7 @@ final class StepCoordinator: Sendable {
     private func resolve(_ state: inout State) -> Result<[RunGraphReply], Status>? {
         guard !state.isDone else { return nil }
         let silent = plan.parts.indices.filter { !state.hasEnded[$0] }.map { plan.parts[$0] }
-        guard silent.isEmpty || (state.hasGivenUp && silent.allSatisfy { !($0.worker is Worker) }) else { return nil }
+        guard silent.isEmpty || (state.hasGivenUp && silent.allSatisfy { !$0.worker.isLocal }) else { return nil }
         state.isDone = true
         state.timer?.stop()
         state.timer = nil

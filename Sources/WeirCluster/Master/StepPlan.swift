@@ -85,13 +85,7 @@ final class StepPlan: Sendable {
 
     /// Tells every task to forget a step, and does not wait for them.
     func cleanUp(step: Int) {
-        for part in parts {
-            if let local = part.worker as? Worker {
-                local.forget(step: step)
-            } else if (part.worker as? LinkWorker)?.forget(step: step) != true {
-                Task { try? await part.worker.cleanUpGraph(step: step) }
-            }
-        }
+        for part in parts { part.worker.forget(step: step) }
     }
 
     /// Identifies a kind of step: the same feeds, fetches and targets in any order.

@@ -93,7 +93,7 @@ struct WorkerService: RPCService {
     private func runGraph(_ message: TFRunGraphRequest) async throws -> TFRunGraphResponse {
         do {
             let request = try RunGraph(message, variants: variants)
-            try (worker as? Worker)?.admit(request)
+            try worker.admit(request)
             return try TFRunGraphResponse(
                 try await awaitCompletion(on: dispatch) { worker.runGraph(request, cancellation: $0, $1) })
         } catch  where message.storeErrorsInResponseBody {

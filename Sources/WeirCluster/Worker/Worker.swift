@@ -86,9 +86,12 @@ package final class Worker: WorkerEndpoint {
         try sessions.session(session, isNamed: !session.isEmpty, peers: peers).deregister(handle)
     }
 
+    /// True: steps of this process's master wait for it without a limit.
+    package var isLocal: Bool { true }
+
     /// Checks that a call of another task may begin. A stopping server continues its steps but begins no new ones.
     /// - Throws: `unavailable` for a new step of a stopping server.
-    func admit(_ request: RunGraph) throws(Status) {
+    package func admit(_ request: RunGraph) throws(Status) {
         guard steps.admits(request.step) else { throw .unavailable("Task \(task) is shutting down and begins no steps") }
     }
 
@@ -143,8 +146,8 @@ package final class Worker: WorkerEndpoint {
 
     /// Forgets a step and its tensors. Pending receives fail with `aborted`.
     package func cleanUpGraph(step: Int) async throws { forget(step: step) }
-    /// As `cleanUpGraph`, for the master of the same process.
-    func forget(step: Int) { steps.remove(step) }
+    /// As `cleanUpGraph`.
+    package func forget(step: Int) { steps.remove(step) }
 
     /// Drops the resources of these containers, or of the default one when none is named.
     package func cleanUpAll(containers: [String]) async throws {

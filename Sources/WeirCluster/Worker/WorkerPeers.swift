@@ -48,7 +48,7 @@ package final class WorkerPeers: Sendable {
             return made
         }
         // A concurrent call was faster, or `close` was called. Nothing else would close the new link.
-        if kept !== made { (made as? LinkWorker)?.close() }
+        if kept !== made { made.close() }
         guard let kept else { throw Status.cancelled("The session that knows task \(key) has been closed") }
         return kept
     }
@@ -74,7 +74,7 @@ package final class WorkerPeers: Sendable {
             defer { endpoints = Endpoints(isClosed: true) }
             return Array(endpoints.byTask.values)
         }
-        for worker in closing { (worker as? LinkWorker)?.close() }
+        for worker in closing { worker.close() }
         sources.withLock { $0 = [:] }
     }
 

@@ -12,3 +12,8 @@ public struct NamedTensor: Sendable {
         self.tensor = tensor
     }
 }
+
+extension NamedTensor: CustomStringConvertible {
+    /// The name and the tensor.
+    public var description: String { "\(name): \(tensor)" }
+}

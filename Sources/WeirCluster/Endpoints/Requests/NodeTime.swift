@@ -33,3 +33,17 @@ public struct NodeTime: Sendable {
         self.outputShapes = outputShapes
     }
 }
+
+extension NodeTime: CustomStringConvertible {
+    /// The node, its op, device and duration, and its outputs: `y (Mul) on /device:CPU:0: 12.3 µs, float[2,2]`.
+    public var description: String {
+        let outputs = zip(outputTypes, outputShapes).map { ", \($0)\($1)" }.joined()
+        return "\(node) (\(op)) on \(device): \(NodeTime.text(nanoseconds: end - start))\(outputs)"
+    }
+
+    /// Returns a duration with one decimal: `12.3 µs`.
+    static func text(nanoseconds: Int) -> String {
+        func tenths(_ unit: Int) -> String { "\(nanoseconds / unit).\(nanoseconds % unit * 10 / unit)" }
+        return nanoseconds < 1_000_000 ? "\(tenths(1000)) µs" : "\(tenths(1_000_000)) ms"
+    }
+}

@@ -12,3 +12,13 @@ public struct RunMetadata: Sendable {
         self.partitionGraphs = partitionGraphs
     }
 }
+
+extension RunMetadata: CustomStringConvertible {
+    /// The number of node runs and the time from the first start to the last end, then the ten longest runs, one a line.
+    public var description: String {
+        let span = (times.map(\.end).max() ?? 0) - (times.map(\.start).min() ?? 0)
+        let head = "RunMetadata: \(times.count) node runs in \(NodeTime.text(nanoseconds: span)), \(partitionGraphs.count) partition graphs"
+        let longest = times.sorted { $0.end - $0.start > $1.end - $1.start }.prefix(10)
+        return ([head] + longest.map { "  \($0)" }).joined(separator: "\n")
+    }
+}

@@ -36,6 +36,11 @@ extension Output: Hashable {
     public func hash(into hasher: inout Hasher) { hasher.combine(endpoint) }
 }
 
+extension Output: CustomStringConvertible {
+    /// The tensor's name, shape and dtype: `<Output 'dense/MatMul:0' shape=[?,10] dtype=float>`.
+    public var description: String { "<Output '\(name)' shape=\(shape) dtype=\(builder.portType(endpoint))>" }
+}
+
 /// A node of a graph that is being built, as something to run or to depend on. TensorFlow's `Operation`.
 public struct Operation: Sendable {
     /// The builder whose graph contains the node.
@@ -56,4 +61,9 @@ public struct Operation: Sendable {
     public func output(_ index: Int = 0) -> Output { Output(builder, Endpoint(id, index)) }
     /// Output `index`, as `output(_:)` returns it.
     public subscript(index: Int) -> Output { output(index) }
+}
+
+extension Operation: CustomStringConvertible {
+    /// The node's name and op: `<Operation 'dense/MatMul' type=MatMul>`.
+    public var description: String { "<Operation '\(name)' type=\(builder.node(id).op.name)>" }
 }

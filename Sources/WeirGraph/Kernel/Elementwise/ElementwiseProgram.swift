@@ -1,5 +1,3 @@
-import Synchronization
-import WeirDevice
 import WeirTensor
 
 /// Several elementwise ops compiled to a program that runs block by block, so that intermediate values stay in the cache.
@@ -141,16 +139,5 @@ final class ElementwiseProgram: Sendable {
             }
         }
         return (registers, count)
-    }
-
-    /// The op of the node that runs this program. It is not in any registry: it exists only in graphs that are ready to run.
-    var definition: OpDefinition {
-        OpDefinition(
-            "_FusedElementwise", "(inputs: Tin) -> (outputs: Tout)", "Tin: list(type) >= 0", "Tout: list(type) >= 0"
-        )
-        .kernel { request in
-            let runner = try ElementwiseRunner(self, request)
-            return .sync { context in try runner.run(context) }
-        }
     }
 }

@@ -109,3 +109,8 @@ public struct ClusterSpec: Sendable, Equatable {
         return "{\(parts.joined(separator: ","))}"
     }
 }
+
+extension ClusterSpec: CustomStringConvertible {
+    /// The cluster as JSON: `ClusterSpec({"ps":["a:2222"],"worker":["b:2222"]})`.
+    public var description: String { "ClusterSpec(\(json))" }
+}

@@ -63,7 +63,12 @@ public final class Server: Sendable {
     /// Starts a server. It accepts calls when this returns.
     /// - Throws: `unavailable` when it cannot listen on its address; `resourceExhausted` when the system has no threads for
     ///   simulated GPUs.
-    public init(_ definition: ServerDefinition, options: ServerOptions = ServerOptions(), registry: OpRegistry) async throws(WeirTensor.Status) {
+    public convenience init(_ definition: ServerDefinition, options: ServerOptions = ServerOptions(), registry: OpRegistry) async throws(WeirTensor.Status) {
+        try await self.init(definition, options: options, registry: registry, wrappers: EndpointWrappers())
+    }
+
+    /// As above, with wrappers around the endpoints.
+    init(_ definition: ServerDefinition, options: ServerOptions, registry: OpRegistry, wrappers: EndpointWrappers) async throws(WeirTensor.Status) {
         self.options = options
         task = definition.taskName
         let connections = GRPCConnections(options: options.transport)
@@ -82,7 +87,7 @@ public final class Server: Sendable {
                 let remote = RemoteWorker(
                     task: task, connection: connections[address], variants: variants, dispatch: pool,
                     whileWaiting: { logger.warning("Still waiting for a task", metadata: ["peer": "\(task)", "address": "\(address)"]) })
-                return table.worker(remote, task: task, address: address, connection: connections[address])
+                return wrappers.peer(table.worker(remote, task: task, address: address, connection: connections[address]))
             })
         self.worker = worker
         master = Master(
@@ -92,10 +97,10 @@ public final class Server: Sendable {
             options.tensorTransport == .grpc
             ? nil
             : try LinkListener(
-                host: options.host, sharesMemory: options.tensorTransport == .links, worker: worker, variants: variants)
+                host: options.host, sharesMemory: options.tensorTransport == .links, worker: wrappers.worker(worker, .links), variants: variants)
         var services: [any RPCService] = [
-            MasterService(master: master, variants: variants, dispatch: pool),
-            WorkerService(worker: worker, variants: variants, dispatch: pool),
+            MasterService(master: wrappers.master(master), variants: variants, dispatch: pool),
+            WorkerService(worker: wrappers.worker(worker, .grpc), variants: variants, dispatch: pool),
         ]
         if let links { services.append(LinkService(listener: links)) }
         listener = GRPCListener(host: options.host, port: definition.port, services: services, options: options.transport, gate: worker.gate)
@@ -138,6 +143,11 @@ public final class Server: Sendable {
         await listener.close()
         await Deadline.run(within: .milliseconds(500)) { [connections] in await connections.close() }
     }
+}
+
+extension Server: CustomStringConvertible {
+    /// The task and its target: `<Server /job:ps/replica:0/task:0 target=grpc://localhost:2222>`.
+    public var description: String { "<Server \(task) target=\(target)>" }
 }
 
 /// Requests to a server without a session: whether it responds, and which devices it has.

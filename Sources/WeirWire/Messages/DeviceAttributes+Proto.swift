@@ -32,6 +32,13 @@ public struct DeviceAttributes: Sendable, Hashable {
     }
 }
 
+extension DeviceAttributes: CustomStringConvertible {
+    /// The attributes in TensorFlow's order: `DeviceAttributes(/job:ps/replica:0/task:0/device:CPU:0, CPU, 268435456, 1234)`.
+    public var description: String {
+        "DeviceAttributes(\(name), \(type), \(memoryLimit), \(incarnation)\(hardware.isEmpty ? "" : ", \(hardware)"))"
+    }
+}
+
 extension TFDeviceAttributes {
     package init(_ device: DeviceAttributes) {
         self.init()

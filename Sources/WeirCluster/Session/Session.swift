@@ -26,10 +26,21 @@ public final class Session: Sendable {
         public init(stringLiteral value: String) { self.init(value) }
         /// An address; the empty string means in process.
         public init(_ text: String) { self = text.isEmpty ? .inProcess : .address(text) }
+
+        /// The address of the master; empty in process.
+        fileprivate var address: String {
+            switch self {
+            case .inProcess: ""
+            case .server(let server): server.target
+            case .address(let address): address
+            }
+        }
     }
 
     private let backend: any SessionBackend
     private let currentGraph: Mutex<Graph>
+    /// The address of the master; empty in process.
+    private let target: String
 
     /// Opens a session with a graph.
     ///
@@ -40,6 +51,7 @@ public final class Session: Sendable {
         registry: OpRegistry, devices: LocalDevices? = nil
     ) async throws(Status) {
         currentGraph = Mutex(graph)
+        self.target = target.address
         do {
             switch target {
             case .inProcess:
@@ -56,6 +68,13 @@ public final class Session: Sendable {
         } catch {
             throw Status(error)
         }
+    }
+
+    /// A session with a graph that `backend` has already.
+    init(_ graph: Graph, backend: any SessionBackend, target: String) {
+        currentGraph = Mutex(graph)
+        self.target = target
+        self.backend = backend
     }
 
     /// The graph of the session.
@@ -151,6 +170,13 @@ public final class Session: Sendable {
         } catch {
             throw Status(error)
         }
+    }
+}
+
+extension Session: CustomStringConvertible {
+    /// The target and the size of the graph: `<Session target=grpc://localhost:2222 nodes=12>`.
+    public var description: String {
+        "<Session \(target.isEmpty ? "in process" : "target=\(target)") nodes=\(currentGraph.withLock { $0.nodes.count })>"
     }
 }
 

@@ -83,42 +83,6 @@ extension Tensor {
     }
 }
 
-extension Tensor: CustomStringConvertible {
-    /// Dtype, shape and the first three elements.
-    public var description: String { "Tensor<type: \(dtype) shape: \(shape) values: \(summary(3))>" }
-
-    /// The first `limit` elements as text, separated by spaces.
-    public func summary(_ limit: Int) -> String {
-        let shown = (0..<max(0, min(limit, elementCount))).map { element($0) }
-        return shown.joined(separator: " ") + (elementCount > limit ? "..." : "")
-    }
-
-    /// Element `index`, which must be in `0..<elementCount`, as text.
-    package func element(_ index: Int) -> String {
-        func at<E>(_ type: E.Type) -> E { elements(E.self)[index] }
-        switch dtype {
-        case .float32: return "\(at(Float.self))"
-        case .float64: return "\(at(Double.self))"
-        case .float16: return "\(Float(at(Float16.self)))"
-        case .bfloat16: return "\(at(BFloat16.self).float)"
-        case .int8, .qint8: return "\(at(Int8.self))"
-        case .int16, .qint16: return "\(at(Int16.self))"
-        case .int32, .qint32: return "\(at(Int32.self))"
-        case .int64: return "\(at(Int64.self))"
-        case .uint8, .quint8: return "\(at(UInt8.self))"
-        case .uint16, .quint16: return "\(at(UInt16.self))"
-        case .uint32: return "\(at(UInt32.self))"
-        case .uint64: return "\(at(UInt64.self))"
-        case .bool: return at(Bool.self) ? "1" : "0"
-        case .string: return "\(at(ByteString.self))"
-        case .complex64: return "(\(at(Complex64.self).real),\(at(Complex64.self).imaginary))"
-        case .complex128: return "(\(at(Complex128.self).real),\(at(Complex128.self).imaginary))"
-        case .resource: return at(ResourceHandle.self).name
-        case .variant: return "<variant>"
-        }
-    }
-}
-
 extension Tensor: Equatable {
     /// Whether dtype, shape and elements are equal. Numbers are compared by their bits, variants by their memory.
     public static func == (a: Tensor, b: Tensor) -> Bool {
