@@ -5,38 +5,6 @@ public import WeirRuntime
 public import WeirTensor
 public import WeirWire
 
-/// The options of a server.
-public struct ServerOptions: Sendable {
-    /// How Weir tasks exchange tensors and the messages of steps.
-    public enum TensorTransport: String, Sendable {
-        /// Over links: through shared memory on the same host, and over TCP to other hosts. Peers without links get gRPC.
-        case links
-        /// Over links that use TCP even on the same host.
-        case tcp
-        /// Always over gRPC, as in TensorFlow.
-        case grpc
-    }
-    /// The devices and the execution of graphs.
-    public var runtime = RuntimeOptions()
-    /// How tensors are sent to other tasks.
-    public var tensorTransport = TensorTransport.links
-    /// The options of gRPC connections.
-    public var transport = TransportOptions()
-    /// The address of the interface to listen on. The default is all interfaces.
-    public var host = "0.0.0.0"
-    /// The options of sessions whose clients give none.
-    public var defaults = SessionConfiguration()
-    /// How long a stopping server waits for running steps.
-    public var gracePeriod: Duration = .seconds(5)
-    /// The maximum number of sessions. Clients may leave sessions open. The least recently used ones without a running step are
-    /// evicted.
-    public var maximumSessions = 1000
-    /// The maximum number of nodes of all sessions together. Above it, sessions are evicted too.
-    public var maximumNodeCount = 20_000_000
-    /// The default options.
-    public init() {}
-}
-
 /// One task of a cluster: its devices, a worker and a master, served on one port. TensorFlow's `tf.distribute.Server`.
 ///
 /// ```swift
@@ -68,16 +36,17 @@ public final class Server: Sendable {
         task = definition.taskName
         let connections = GRPCConnections(options: options.transport)
         self.connections = connections
-        var taskLogger = Logger(label: "weir.server")
+        var taskLogger = options.logger
         taskLogger[metadataKey: "task"] = "\(definition.taskName)"
         let logger = taskLogger
         let variants = registry.variants
         let pool = StepDispatch.computePool
-        let table = LinkTable(transport: options.tensorTransport, variants: variants)
+        let devices = try LocalDevices(task: definition.taskName, options: options.runtime)
+        let metrics = ServerMetrics(options.metrics, task: definition.taskName, devices: devices.places.map(\.device))
+        let table = LinkTable(transport: options.tensorTransport, variants: variants, localTask: definition.taskName, metrics: metrics)
         linkTable = table
         let worker = Worker(
-            cluster: definition.cluster, task: definition.taskName,
-            devices: try LocalDevices(task: definition.taskName, options: options.runtime), registry: registry,
+            cluster: definition.cluster, task: definition.taskName, devices: devices, registry: registry, metrics: metrics,
             connect: { task, address in
                 let remote = RemoteWorker(
                     task: task, connection: connections[address], variants: variants, dispatch: pool,
@@ -87,12 +56,13 @@ public final class Server: Sendable {
         self.worker = worker
         master = Master(
             worker: worker, registry: registry, defaults: options.defaults, maximumSessions: options.maximumSessions,
-            maximumNodeCount: options.maximumNodeCount, logger: logger)
+            maximumNodeCount: options.maximumNodeCount, logger: logger, metrics: metrics)
         links =
             options.tensorTransport == .grpc
             ? nil
             : try LinkListener(
-                host: options.host, sharesMemory: options.tensorTransport == .links, worker: worker, variants: variants)
+                host: options.host, sharesMemory: options.tensorTransport == .links, worker: worker, variants: variants,
+                metrics: metrics)
         var services: [any RPCService] = [
             MasterService(master: master, variants: variants, dispatch: pool),
             WorkerService(worker: worker, variants: variants, dispatch: pool),
