@@ -1,5 +1,6 @@
 import GRPCCore
 import Logging
+import Synchronization
 public import WeirGraph
 public import WeirRuntime
 public import WeirTensor
@@ -27,6 +28,13 @@ public final class Server: Sendable {
     private let links: LinkListener?
     private let linkTable: LinkTable
     private let options: ServerOptions
+    private struct Stopping {
+        /// The task that stops the server; nil before the first call of `stop`.
+        var task: Task<Void, Never>?
+        /// When the grace period ends.
+        var end: ContinuousClock.Instant?
+    }
+    private let stopping = Mutex(Stopping())
 
     /// Starts a server. It accepts calls when this returns.
     /// - Throws: `unavailable` when it cannot listen on its address; `resourceExhausted` when the system has no threads for
@@ -94,13 +102,36 @@ public final class Server: Sendable {
     func breakLinks() { links?.stop() }
 
     /// Waits until the server is stopped.
-    public func join() async { await listener.wait() }
+    public func join() async {
+        await listener.wait()
+        await stopping.withLock { $0.task }?.value
+    }
 
     /// Stops the server: waits for running steps for the grace period, then closes all sessions and connections. It waits for
     /// peers that do not respond until the grace period ends, but at least half a second.
-    public func stop() async {
-        let end = ContinuousClock.now + options.gracePeriod.bounded
-        await listener.drain(within: options.gracePeriod)
+    ///
+    /// It may be called more than once. All calls return when the server is stopped.
+    public func stop() async { await stop(within: options.gracePeriod) }
+
+    /// Stops the server with another grace period. When it is called more than once, the first one to end counts.
+    func stop(within grace: Duration) async {
+        let grace = grace.bounded
+        let (task, isFirst) = stopping.withLock { stopping -> (Task<Void, Never>, Bool) in
+            let end = ContinuousClock.now + grace
+            stopping.end = min(stopping.end ?? end, end)
+            if let task = stopping.task { return (task, false) }
+            // A task of its own, so that cancelling a caller does not cancel the requests to other tasks.
+            let task = Task.detached { await self.shutDown(within: grace) }
+            stopping.task = task
+            return (task, true)
+        }
+        if !isFirst { await worker.gate.close(within: grace) }
+        await task.value
+    }
+
+    private func shutDown(within grace: Duration) async {
+        await listener.drain(within: grace)
+        let end = stopping.withLock { $0.end } ?? .now
         // First, so that clients with running steps get a status before their connections close.
         await master.closeAll(within: max(end - .now, .milliseconds(500)))
         links?.stop()
