@@ -13,7 +13,7 @@ extension Server: Service {
         } onCancel: {
             Task { await self.stop(within: .zero) }
         }
-        // Sessions and links are closed after the server has ended to accept calls.
+        // The listener may also have failed. Then the sessions and links are still open.
         await stop()
     }
 }

@@ -12,6 +12,12 @@ public import WeirWire
 /// let server = try await Server.createLocal()
 /// let session = try await Session(graph, target: .server(server))
 /// ```
+///
+/// A server is a service of swift-service-lifecycle. A process that is only a server, or that has other services, runs it in a group:
+///
+/// ```swift
+/// try await ServiceGroup(services: [server], gracefulShutdownSignals: [.sigterm], logger: logger).run()
+/// ```
 public final class Server: Sendable {
     /// The name of the task.
     public let task: DeviceName

@@ -23,7 +23,7 @@ package final class ServerMetrics: Sendable {
     private let maker: InstrumentMaker
     private let links = Mutex<[String: LinkMetrics]>([:])
     /// The most peers with instruments of their own. A client names peers with the clusters of its sessions, and a factory keeps
-    /// instruments for ever.
+    /// instruments until the process ends.
     static let maximumPeers = 1000
 
     /// Makes the instruments.

@@ -10,7 +10,7 @@ struct PartitionRun: Sendable {
     let step: StepTable.Step
     private let steps: StepTable
     private let metrics: ServerMetrics
-    private let start = ContinuousClock.now
+    private let begin = ContinuousClock.now
 
     /// Registers the call with its step and its session until `start` calls its completion.
     init(_ request: RunGraph, _ graph: LocalGraph, in session: WorkerSession, steps: StepTable, metrics: ServerMetrics) {
@@ -41,7 +41,7 @@ struct PartitionRun: Sendable {
     private func end(_ result: Result<RunGraphReply, Status>, _ done: Completion<RunGraphReply>) {
         session.end()
         steps.end(step)
-        metrics.partitions.record(result, since: start)
+        metrics.partitions.record(result, since: begin)
         metrics.recordLoad(of: session.devices.client.pool)
         done(result)
     }
