@@ -23,7 +23,7 @@ struct MemoryBudgetTests {
         let result = await #expect(processExitsWith: .success) { [op] in
             let session = try TinySession(arrayOps.filter { $0.name == op })
             let count = 1 << 20
-            let indices = session.feed(Tensor([Int16](repeating: 1, count: count), shape: Shape(count, 1)))
+            let indices = session.feed(Tensor([Int16](repeating: 1, count: count), ofShape: Shape(count, 1)))
             let values = session.feed(Tensor([UInt8](repeating: 7, count: op == "GatherNd" ? 4 : count)))
             let inputs =
                 switch op {

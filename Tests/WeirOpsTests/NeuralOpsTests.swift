@@ -23,25 +23,25 @@ struct NeuralOpsTests {
     func `The largest element among NaNs is TensorFlow's`(row: [Float], place: Int32) throws {
         let s = try TinySession([.topKV2])
         let top = s.add("TopKV2", [s.feed(row, [1, row.count]), s.feed(Int32(1))])
-        #expect(try s.run(top[1]) == Tensor([place], shape: [1, 1]))
+        #expect(try s.run(top[1]) == Tensor([place], ofShape: [1, 1]))
         #expect(try s.run(top[0]).floats.map(\.bitPattern) == [row[Int(place)].bitPattern])
     }
 
     @Test func `Batches of complex matrices are multiplied, and transposed without conjugation`() throws {
-        let x = b.constant(Tensor([Complex64(1, 2), Complex64(3, -1)], shape: [1, 2, 1]))
-        let y = b.constant(Tensor([Complex64(0, 1), Complex64(2, 0)], shape: [1, 2, 1]))
-        #expect(try run(x.matMul(y, transposeA: true)) == Tensor([Complex64(4, -1)], shape: [1, 1, 1]))
-        #expect(try run(y.matMul(x, transposeA: true)) == Tensor([Complex64(4, -1)], shape: [1, 1, 1]))
+        let x = b.constant(Tensor([Complex64(1, 2), Complex64(3, -1)], ofShape: [1, 2, 1]))
+        let y = b.constant(Tensor([Complex64(0, 1), Complex64(2, 0)], ofShape: [1, 2, 1]))
+        #expect(try run(x.matMul(y, transposeA: true)) == Tensor([Complex64(4, -1)], ofShape: [1, 1, 1]))
+        #expect(try run(y.matMul(x, transposeA: true)) == Tensor([Complex64(4, -1)], ofShape: [1, 1, 1]))
         let outer = [Complex64(-2, 1), Complex64(2, 4), Complex64(1, 3), Complex64(6, -2)]
-        #expect(try run(x.matMul(y, transposeB: true)) == Tensor(outer, shape: [1, 2, 2]))
-        let row = b.constant(Tensor([Complex64(0, 1), Complex64(2, 0)], shape: [1, 1, 2]))
-        #expect(try run(row.matMul(x)) == Tensor([Complex64(4, -1)], shape: [1, 1, 1]))
+        #expect(try run(x.matMul(y, transposeB: true)) == Tensor(outer, ofShape: [1, 2, 2]))
+        let row = b.constant(Tensor([Complex64(0, 1), Complex64(2, 0)], ofShape: [1, 1, 2]))
+        #expect(try run(row.matMul(x)) == Tensor([Complex64(4, -1)], ofShape: [1, 1, 1]))
     }
 
     @Test(arguments: ["MaxPool", "MaxPoolV2"])
     func `Pooling refuses images with packed channels`(op: String) throws {
         let window = [1, 1, 2, 2]
-        var inputs = [b.constant(Tensor([Float](repeating: 0, count: 64), shape: [1, 1, 4, 4, 4]))]
+        var inputs = [b.constant(Tensor([Float](repeating: 0, count: 64), ofShape: [1, 1, 4, 4, 4]))]
         var attributes: Attributes = ["padding": "SAME", "data_format": "NCHW_VECT_C"]
         if op == "MaxPool" {
             attributes["ksize"] = .ints(window)

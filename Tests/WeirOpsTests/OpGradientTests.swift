@@ -15,19 +15,19 @@ struct OpGradientTests {
 
     @Test(arguments: [true, false])
     func `A gather with batch dimensions adds up what each batch gathered`(knowsShapes: Bool) throws {
-        let values = Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [2, 3])
+        let values = Tensor([1, 2, 3, 4, 5, 6] as [Float], ofShape: [2, 3])
         let x = b.placeholder(.float32, shape: knowsShapes ? [2, 3] : [nil, nil], name: "x")
-        let indices = b.constant(Tensor([0, 0, 2, 1] as [Int32], shape: [2, 2]))
+        let indices = b.constant(Tensor([0, 0, 2, 1] as [Int32], ofShape: [2, 2]))
         let y = x.gathered(indices: indices, axis: 1, batchDimensions: 1)
         let gradient = try run(b.gradients(of: [y], with: [x]), [("x:0", values)])[0]
-        #expect(gradient == Tensor([2, 0, 0, 0, 1, 1] as [Float], shape: [2, 3]))
+        #expect(gradient == Tensor([2, 0, 0, 0, 1, 1] as [Float], ofShape: [2, 3]))
     }
 
     @Test(arguments: [true, false])
     func `A gather with batch dimensions from a dimension of size 0 has an empty gradient`(knowsShapes: Bool) throws {
         let x = b.placeholder(.float32, shape: knowsShapes ? [2, 0] : [nil, nil], name: "x")
-        let y = x.gathered(indices: b.constant(Tensor([Int32](), shape: [2, 0])), axis: 1, batchDimensions: 1)
-        let gradient = try run(b.gradients(of: [y], with: [x]), [("x:0", Tensor([Float](), shape: [2, 0]))])[0]
+        let y = x.gathered(indices: b.constant(Tensor([Int32](), ofShape: [2, 0])), axis: 1, batchDimensions: 1)
+        let gradient = try run(b.gradients(of: [y], with: [x]), [("x:0", Tensor([Float](), ofShape: [2, 0]))])[0]
         #expect(gradient.shape == [2, 0])
     }
 
@@ -58,7 +58,7 @@ struct OpGradientTests {
         op: String, ofUpdates: [Float], ofTensor: [Float]
     ) throws {
         let x = b.constant(Tensor([1, 1, 1, 1] as [Float])), updates = b.constant(Tensor([10, 20] as [Float]))
-        let indices = b.constant(Tensor([1, 7] as [Int32], shape: [2, 1]))
+        let indices = b.constant(Tensor([1, 7] as [Int32], ofShape: [2, 1]))
         let y = b.add(op, [x, indices, updates], attributes: ["bad_indices_policy": "IGNORE"])[0]
         let weighted = b.add("Mul", [y, b.constant(Tensor([1, 2, 3, 4] as [Float]))])[0]
         let gradients = try run(b.gradients(of: [weighted], with: [updates, x]))
@@ -80,15 +80,15 @@ struct OpGradientTests {
         let gradient = try #require(b.gradients(of: [b.add("Mul", [patches, weights])[0]], with: [x])[0])
         let session = try DirectSession(b.graph(), registry: .standard)
         let zeros = [Float](repeating: 0, count: shape.elementCount)
-        let whole = try session.run(feeds: [("x:0", Tensor(zeros, shape: shape))], fetches: [patches.name])[0]
+        let whole = try session.run(feeds: [("x:0", Tensor(zeros, ofShape: shape))], fetches: [patches.name])[0]
         let flow = (0..<whole.elementCount).map { Float($0 * 7 % 31) }
-        let feeds = [("x:0", Tensor(zeros, shape: shape)), ("weights:0", Tensor(flow, shape: whole.shape))]
+        let feeds = [("x:0", Tensor(zeros, ofShape: shape)), ("weights:0", Tensor(flow, ofShape: whole.shape))]
         let found = try session.run(feeds: feeds, fetches: [gradient.name])[0]
         // The op is linear, so the gradient of an element is the weighted sum of the patches of an image with this element alone.
         let expected = try zeros.indices.map { place -> Float in
             var image = zeros
             image[place] = 1
-            let one = try session.run(feeds: [("x:0", Tensor(image, shape: shape))], fetches: [patches.name])[0]
+            let one = try session.run(feeds: [("x:0", Tensor(image, ofShape: shape))], fetches: [patches.name])[0]
             return zip(one.floats, flow).reduce(0) { $0 + $1.0 * $1.1 }
         }
         #expect(found.shape == shape && found.floats == expected)

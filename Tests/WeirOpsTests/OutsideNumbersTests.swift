@@ -41,8 +41,8 @@ struct OutsideNumbersTests {
         let whole = array.concat()
         let session = try DirectSession(b.graph(), registry: .standard)
         func run(_ rows: Tensor) throws -> Tensor { try session.run(feeds: [("rows:0", rows)], fetches: [whole.name])[0] }
-        #expect(code { _ = try run(Tensor([Float](), shape: Shape(1 << 60, 0))) } == .invalidArgument)
-        #expect(try run(Tensor([Float](), shape: Shape(1 << 50, 0))).shape == Shape(1 << 53, 0))
+        #expect(code { _ = try run(Tensor([Float](), ofShape: Shape(1 << 60, 0))) } == .invalidArgument)
+        #expect(try run(Tensor([Float](), ofShape: Shape(1 << 50, 0))).shape == Shape(1 << 53, 0))
     }
 
     @Test func `A number that does not fit in an int32 is an error of the graph and no other number`() {

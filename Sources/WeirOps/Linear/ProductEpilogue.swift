@@ -75,9 +75,11 @@ extension MatrixProduct {
     }
 
     /// Whether `accumulate` gives the same bits as computing the product and then adding it. For a deeper product, or one with
-    /// a vector, oneDNN sums several parts and would add each part to `c` separately.
+    /// a vector, oneDNN sums several parts and would add each part to `c` separately; without AVX-512 it also does so when A is
+    /// transposed.
     var canAccumulate: Bool {
-        rows > 1 && columns > 1 && depth > 0 && depth <= 128 && !Float.isSmallProduct(rows, columns, depth)
+        rows > 1 && columns > 1 && depth > 0 && depth <= 128 && (OneDNN.usesAVX512 || !transposesA)
+            && !Float.isSmallProduct(rows, columns, depth)
     }
 
     /// Adds the product to `c`.
