@@ -114,7 +114,10 @@ let package = Package(
             swiftSettings: settings),
         .executableTarget(
             name: "weir",
-            dependencies: ["Weir", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: [
+                "Weir", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
             path: "Sources/weir-cli",
             swiftSettings: settings),
         // What `Benchmarks/count.py` counts; the package there also runs them by the clock.

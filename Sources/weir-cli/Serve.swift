@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import ServiceLifecycle
 import Weir
 
 /// The option that describes the cluster, for every command that needs one.
@@ -53,7 +54,9 @@ struct Serve: AsyncParsableCommand {
         let server = try await Server(definition, options: options)
         let end = try TerminationRequest(input: untilInputEnds ? STDIN_FILENO : nil)
         Terminal.line("serving \(server.target) as \(server.task)")
-        await end.wait()
-        await server.stop()
+        let services: [ServiceGroupConfiguration.ServiceConfiguration] = [
+            .init(service: server), .init(service: end, successTerminationBehavior: .gracefullyShutdownGroup),
+        ]
+        try await ServiceGroup(configuration: ServiceGroupConfiguration(services: services, logger: options.logger)).run()
     }
 }

@@ -58,7 +58,7 @@ struct LinkSocketTests {
     @Test("large tensors of one link arrive intact and in order, though the peer pauses in the middle of one")
     func largeTensors() throws {
         let (control, bulk) = (try pair(), try pair())
-        let link = try Link(control: control.here, bulk: bulk.here)
+        let link = try Link(control: control.here, bulk: bulk.here, metrics: ServerMetrics.disabled.link(with: nil))
         defer { link.close() }
         let values = (0..<3).map { number in (0..<1_000_000).map { Float($0 &* (number + 1)) } }
         for (number, values) in values.enumerated() {
@@ -148,7 +148,9 @@ struct LinkSocketTests {
         for _ in 0..<100 {
             let status = await withCheckedContinuation { (continuation: CheckedContinuation<Status?, Never>) in
                 do {
-                    let client = try LinkClient(host: "127.0.0.1", offer: offer, task: task, variants: .standard)
+                    let client = try LinkClient(
+                        host: "127.0.0.1", offer: offer, task: task, from: task, variants: .standard,
+                        metrics: ServerMetrics.disabled.link(with: task))
                     let sockets = (0..<2).map { _ in accept(listening, nil, nil) }
                     client.start {
                         for socket in sockets { close(socket) }

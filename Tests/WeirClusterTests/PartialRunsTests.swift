@@ -8,7 +8,7 @@ import WeirTensor
 
 @Suite("Partial runs of a master's session", .timeLimit(.minutes(1)))
 struct PartialRunsTests {
-    private let runner = StepRunner(session: "s")
+    private let runner = StepRunner(session: "s", metrics: ServerMetrics.disabled.steps)
     private let runs: PartialRuns
     private let result = Event<Result<RunStepReply, Status>>()
 

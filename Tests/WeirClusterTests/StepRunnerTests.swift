@@ -7,7 +7,7 @@ import WeirTensor
 
 @Suite("Steps of a master's session", .timeLimit(.minutes(1)))
 struct StepRunnerTests {
-    private let runner = StepRunner(session: "s")
+    private let runner = StepRunner(session: "s", metrics: ServerMetrics.disabled.steps)
     private let result = Event<Result<RunStepReply, Status>>()
 
     private func plan(_ worker: FakeWorker) throws -> StepPlan {

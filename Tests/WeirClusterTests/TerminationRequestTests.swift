@@ -1,4 +1,6 @@
 import Glibc
+import Logging
+import ServiceLifecycle
 import Testing
 import WeirCluster
 
@@ -27,6 +29,33 @@ struct TerminationRequestTests {
             close(ends[1])
             if signalled { raiseAndHandle(SIGUSR1) }
             await end
+        }
+    }
+
+    @Test("cancelling the task ends the wait")
+    func cancellation() async throws {
+        for _ in 0..<50 {
+            let request = try TerminationRequest(signals: [SIGUSR1])
+            let waiting = Task { await request.wait() }
+            waiting.cancel()
+            await waiting.value
+        }
+    }
+
+    @Test("as a service it shuts its group down, and ends with it", arguments: [true, false])
+    func service(_ isRequested: Bool) async throws {
+        struct Other: Service {
+            func run() async throws { try await ServiceLifecycle.gracefulShutdown() }
+        }
+        for _ in 0..<50 {
+            let request = try TerminationRequest(signals: [SIGUSR1])
+            let services: [ServiceGroupConfiguration.ServiceConfiguration] = [
+                .init(service: Other()), .init(service: request, successTerminationBehavior: .gracefullyShutdownGroup),
+            ]
+            let group = ServiceGroup(configuration: ServiceGroupConfiguration(services: services, logger: Logger(label: "test")))
+            async let end: Void = group.run()
+            if isRequested { raiseAndHandle(SIGUSR1) } else { await group.triggerGracefulShutdown() }
+            try await end
         }
     }
 

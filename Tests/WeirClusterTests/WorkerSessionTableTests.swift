@@ -14,7 +14,7 @@ struct WorkerSessionTableTests {
     init() throws {
         worker = Worker(
             cluster: try ClusterSpec(["worker": ["localhost:1"]]), task: task, devices: try LocalDevices(task: task), registry: .standard,
-            connect: { _, _ in FakeWorker() })
+            metrics: .disabled, connect: { _, _ in FakeWorker() })
     }
     private func table() -> WorkerSessionTable { WorkerSessionTable(task: task, devices: worker.devices, steps: StepTable()) }
 

@@ -19,16 +19,18 @@ final class Link: Sendable {
     private let outgoing: SharedRing?
     /// Writes large tensors one after the other, so that no kernel thread waits for the network.
     private let bulkWriter: ComputePool
+    private let metrics: LinkMetrics
 
     /// - Throws: `resourceExhausted` when the system cannot start the thread that writes large tensors.
     init(
-        control: LinkSocket, bulk: LinkSocket, incoming: SharedRing? = nil, outgoing: SharedRing? = nil
+        control: LinkSocket, bulk: LinkSocket, incoming: SharedRing? = nil, outgoing: SharedRing? = nil, metrics: LinkMetrics
     ) throws(Status) {
         bulkWriter = try ComputePool(threadCount: 1, startsAdditionalThreads: false)
         self.control = control
         self.bulk = bulk
         self.incoming = incoming
         self.outgoing = outgoing
+        self.metrics = metrics
     }
 
     /// Starts reading both sockets.
@@ -39,8 +41,12 @@ final class Link: Sendable {
         let ended = Once<Void> { result in
             if case .failure(let status) = result { onEnd(status) }
         }
+        let receive: @Sendable (LinkFrame) -> Void = { [metrics] frame in
+            metrics.recordReceived(frame)
+            onFrame(frame)
+        }
         for (socket, ring, other) in [(control, nil, bulk), (bulk, incoming, control)] {
-            socket.start(through: ring, onFrame) { reason in
+            socket.start(through: ring, receive) { reason in
                 other.close()
                 ended.finish(.failure(reason ?? .unavailable("its link closed")))
             }
@@ -49,6 +55,7 @@ final class Link: Sendable {
 
     /// Sends a frame. A large tensor is sent by another thread. Never waits for the peer.
     func send(_ frame: LinkFrame) throws(Status) {
+        metrics.recordSent(frame)
         guard let payload = frame.payload, payload.byteCount >= Link.bulkByteCount else { return try control.send(frame) }
         bulkWriter.submit { [bulk, outgoing] in try? bulk.sendBlocking(frame, through: outgoing) }
     }

@@ -28,24 +28,29 @@ final class LinkClient: Sendable {
     private let state = Mutex(State())
 
     /// Connects both sockets. Blocks.
+    /// - Parameters:
+    ///   - task: the task to connect to.
+    ///   - localTask: the name of this task, for the peer.
     /// - Throws: `unavailable` when the peer cannot be reached; `resourceExhausted` when the system cannot start the thread that
     ///   writes large tensors.
-    init(host: String, offer: LinkService.Offer, task: DeviceName, variants: VariantDecoders) throws(Status) {
+    init(
+        host: String, offer: LinkService.Offer, task: DeviceName, from localTask: DeviceName, variants: VariantDecoders, metrics: LinkMetrics
+    ) throws(Status) {
         self.task = task
         self.variants = variants
         let id = UInt64.random(in: 1 ... .max)
-        let control = try LinkClient.connect(.control, of: id, host: host, offer: offer)
-        let bulk = try LinkClient.connect(.bulk, of: id, host: host, offer: offer)
-        link = try Link(control: control.socket, bulk: bulk.socket, incoming: bulk.ring)
+        let control = try LinkClient.connect(.control, of: id, host: host, offer: offer, from: localTask)
+        let bulk = try LinkClient.connect(.bulk, of: id, host: host, offer: offer, from: localTask)
+        link = try Link(control: control.socket, bulk: bulk.socket, incoming: bulk.ring, metrics: metrics)
     }
 
     private static func connect(
-        _ role: Link.SocketRole, of id: UInt64, host: String, offer: LinkService.Offer
+        _ role: Link.SocketRole, of id: UInt64, host: String, offer: LinkService.Offer, from localTask: DeviceName
     ) throws(Status) -> (socket: LinkSocket, ring: SharedRing?) {
         let (socket, isLocal) = try offer.address.connect(host: host)
         // A sandbox may forbid shared memory; then large tensors go through the socket.
         let ring = isLocal && role == .bulk ? try? SharedRing() : nil
-        try socket.sendBlocking(LinkHello(link: id, secret: offer.secret, role: role, sharesMemory: ring != nil).frame)
+        try socket.sendBlocking(LinkHello(link: id, secret: offer.secret, role: role, sharesMemory: ring != nil, task: localTask).frame)
         if let ring { try socket.sendRing(ring) }
         return (socket, ring)
     }

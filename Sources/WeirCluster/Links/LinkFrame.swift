@@ -21,6 +21,9 @@ package struct LinkFrame {
     package var head: [UInt8]
     package var payload: Tensor?
 
+    /// The size of the frame in bytes.
+    var byteCount: Int { LinkFrame.headerByteCount + head.count + (payload?.byteCount ?? 0) }
+
     package init(kind: Kind, call: UInt64, head: [UInt8] = [], payload: Tensor? = nil) {
         self.kind = kind
         self.call = call

@@ -5,7 +5,9 @@ import WeirTensor
 /// The link's number is in the frame's `call`, the rest in the head.
 struct LinkHello {
     /// The longest head that a listener accepts before it has authenticated the peer.
-    static let maximumHeadByteCount = 64
+    static let maximumHeadByteCount = 1024
+    /// The longest task name that is sent. Nothing but the peer's metrics needs it.
+    private static let maximumNameByteCount = 512
 
     var link: UInt64
     /// The secret that the peer got from `LinkService`.
@@ -13,12 +15,15 @@ struct LinkHello {
     var role: Link.SocketRole
     /// Whether the descriptor of a `SharedRing` follows the frame.
     var sharesMemory: Bool
+    /// The peer's task; nil when its name is too long or malformed.
+    var task: DeviceName?
 
-    init(link: UInt64, secret: UInt64, role: Link.SocketRole, sharesMemory: Bool) {
+    init(link: UInt64, secret: UInt64, role: Link.SocketRole, sharesMemory: Bool, task: DeviceName?) {
         self.link = link
         self.secret = secret
         self.role = role
         self.sharesMemory = sharesMemory
+        self.task = task
     }
 
     /// Decodes the frame.
@@ -33,6 +38,9 @@ struct LinkHello {
         }
         self.role = role
         sharesMemory = try decoder.bool()
+        let name = try decoder.text()
+        let task = try? DeviceName(name).taskName
+        self.task = task?.job == nil ? nil : task
     }
 
     var frame: LinkFrame {
@@ -40,6 +48,8 @@ struct LinkHello {
         encoder.fixed64(secret)
         encoder.byte(role.rawValue)
         encoder.bool(sharesMemory)
+        let name = task?.description ?? ""
+        encoder.text(name.utf8.count <= LinkHello.maximumNameByteCount ? name : "")
         return LinkFrame(kind: .hello, call: link, head: encoder.bytes)
     }
 }

@@ -22,6 +22,7 @@ final class LinkListener: Sendable {
     private static let maximumIncompleteConnections = 1024
     private let worker: any WorkerEndpoint
     private let variants: VariantDecoders
+    private let metrics: ServerMetrics
     private struct IncompleteConnection {
         var socket: LinkSocket
         var ring: SharedRing?
@@ -40,9 +41,10 @@ final class LinkListener: Sendable {
     /// Listens and starts accepting connections.
     /// - Parameter sharesMemory: whether tasks on this host use the Unix socket and shared memory; otherwise they use TCP.
     /// - Throws: `unavailable` when the system refuses to listen; `resourceExhausted` when it cannot start a thread.
-    init(host: String, sharesMemory: Bool, worker: any WorkerEndpoint, variants: VariantDecoders) throws(Status) {
+    init(host: String, sharesMemory: Bool, worker: any WorkerEndpoint, variants: VariantDecoders, metrics: ServerMetrics) throws(Status) {
         self.worker = worker
         self.variants = variants
+        self.metrics = metrics
         let port = try LinkAddress.listen(host: host)
         var name = ""
         var descriptors = [port.descriptor]
@@ -130,7 +132,7 @@ final class LinkListener: Sendable {
         for connection in evicted { connection.socket.close() }
         guard let other else { return }
         let (control, bulk) = hello.role == .control ? (connection, other) : (other, connection)
-        guard let link = try? Link(control: control.socket, bulk: bulk.socket, outgoing: bulk.ring) else {
+        guard let link = try? Link(control: control.socket, bulk: bulk.socket, outgoing: bulk.ring, metrics: metrics.link(with: hello.task)) else {
             // The system has no thread for the link. The peer's link ends and its calls fail; later calls use gRPC.
             control.socket.close()
             return bulk.socket.close()

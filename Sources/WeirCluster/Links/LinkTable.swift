@@ -7,18 +7,22 @@ import WeirTensor
 final class LinkTable: Sendable {
     private let transport: ServerOptions.TensorTransport
     private let variants: VariantDecoders
+    private let localTask: DeviceName
+    private let metrics: ServerMetrics
     private let workers = Mutex<[ObjectIdentifier: LinkWorker]>([:])
 
-    init(transport: ServerOptions.TensorTransport, variants: VariantDecoders) {
+    init(transport: ServerOptions.TensorTransport, variants: VariantDecoders, localTask: DeviceName, metrics: ServerMetrics) {
         self.transport = transport
         self.variants = variants
+        self.localTask = localTask
+        self.metrics = metrics
     }
 
     /// Returns the endpoint of a task. It uses a link if both tasks support links.
     func worker(_ remote: RemoteWorker, task: DeviceName, address: String, connection: GRPCConnection) -> any WorkerEndpoint {
         guard transport != .grpc else { return remote }
         let host = String(address[..<(address.lastIndex(of: ":") ?? address.endIndex)])
-        let worker = LinkWorker(remote) { [transport, variants] in
+        let worker = LinkWorker(remote) { [transport, variants, localTask, metrics] in
             guard var offered = try await LinkService.requestOffer(from: connection) else { return nil }
             if transport == .tcp { offered.address.name = "" }
             let offer = offered
@@ -28,7 +32,8 @@ final class LinkTable: Sendable {
                     try SystemThread.run {
                         continuation.resume(
                             with: Result {
-                                try LinkClient(host: host, offer: offer, task: task, variants: variants)
+                                try LinkClient(
+                                    host: host, offer: offer, task: task, from: localTask, variants: variants, metrics: metrics.link(with: task))
                             })
                     }
                 } catch {

@@ -10,6 +10,7 @@ package final class Master: MasterEndpoint {
     private let worker: Worker
     private let registry: OpRegistry
     private let logger: Logger
+    private let metrics: ServerMetrics
     private let sessions: MasterSessionTable
     private let requests = RecentRequests(capacity: 10_000)
     /// The options of sessions whose clients give none.
@@ -20,13 +21,14 @@ package final class Master: MasterEndpoint {
     ///   - maximumNodeCount: the maximum number of nodes of all sessions together.
     init(
         worker: Worker, registry: OpRegistry, defaults: SessionConfiguration = SessionConfiguration(), maximumSessions: Int = 1000,
-        maximumNodeCount: Int = 20_000_000, logger: Logger
+        maximumNodeCount: Int = 20_000_000, logger: Logger, metrics: ServerMetrics
     ) {
-        sessions = MasterSessionTable(capacity: maximumSessions, nodeCount: maximumNodeCount, logger: logger)
+        sessions = MasterSessionTable(capacity: maximumSessions, nodeCount: maximumNodeCount, logger: logger, openCount: metrics.sessions)
         self.worker = worker
         self.registry = registry
         self.defaults = defaults
         self.logger = logger
+        self.metrics = metrics
     }
 
     /// The number of open sessions, for tests.
@@ -45,10 +47,10 @@ package final class Master: MasterEndpoint {
         let filters = try configuration.deviceFilters.map { try DeviceName($0) }
         let tasks = try await view.discover(view.tasks(matching: filters))
         let handle = hexadecimal(UInt64.random(in: 1 ... .max))
-        let session = try await ComputePool.shared.result { [registry, logger] in
+        let session = try await ComputePool.shared.result { [registry, logger, metrics] in
             try MasterSession(
                 handle: handle, configuration: configuration, tasks: tasks, localTask: view.localTask, graph: graph, registry: registry,
-                logger: logger)
+                logger: logger, metrics: metrics)
         }
         // When one task fails, the sessions of the other tasks are deleted.
         defer { if !isOpen { Task.detached { await session.close(within: MasterSession.closingTime) } } }

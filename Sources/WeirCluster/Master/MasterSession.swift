@@ -12,6 +12,7 @@ final class MasterSession: Sendable {
     private let tasks: [SessionTask]
     private let localTask: DeviceName
     private let logger: Logger
+    private let metrics: ServerMetrics
     private let graph: GraphExecutionState
     private let planner: StepPlanner
     private let runner: StepRunner
@@ -24,13 +25,14 @@ final class MasterSession: Sendable {
     /// - Throws: `invalidArgument` when the graph is malformed or cannot be placed.
     init(
         handle: String, configuration: SessionConfiguration, tasks: [SessionTask], localTask: DeviceName, graph: Graph,
-        registry: OpRegistry, logger: Logger
+        registry: OpRegistry, logger: Logger, metrics: ServerMetrics
     ) throws {
         self.handle = handle
         self.configuration = configuration
         self.tasks = tasks
         self.localTask = localTask
         self.logger = logger
+        self.metrics = metrics
         let placer = try Placer(tasks, localTask: localTask, configuration: configuration)
         guard let client = placer.devices.first(where: { $0.isLocal && $0.type == "CPU" }) else {
             throw Status.internalError("Task \(localTask) has no CPU device for clients' tensors")
@@ -38,8 +40,8 @@ final class MasterSession: Sendable {
         self.graph = try GraphExecutionState(graph, placer: placer, registry: registry)
         planner = StepPlanner(
             session: handle, graph: self.graph, configuration: configuration, tasks: tasks, localTask: localTask, clientDevice: client,
-            registry: registry)
-        runner = StepRunner(session: handle)
+            registry: registry, compileDuration: metrics.compileDuration)
+        runner = StepRunner(session: handle, metrics: metrics.steps)
         partialRuns = PartialRuns(session: handle, runner: runner)
         logPlacement(self.graph.placed)
     }
@@ -82,6 +84,7 @@ final class MasterSession: Sendable {
                 // Not on this thread, which handles messages: the partition of this process runs on the thread that starts it.
                 ComputePool.shared.submit { [self] in runner.run(request, plan, cancellation: cancellation, timeout: left, done) }
             } catch {
+                metrics.steps.count(error)
                 done(.failure(error))
             }
         }

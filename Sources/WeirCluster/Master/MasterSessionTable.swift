@@ -1,4 +1,5 @@
 import Logging
+import Metrics
 import Synchronization
 import WeirRuntime
 import WeirTensor
@@ -28,13 +29,16 @@ struct OpenSession: Sendable {
 final class MasterSessionTable: Sendable {
     private let sessions: Mutex<LRUCache<String, OpenSession>>
     private let logger: Logger
+    private let openCount: Meter
 
     /// - Parameters:
     ///   - capacity: the maximum number of sessions.
     ///   - nodeCount: the maximum number of nodes of all sessions together.
-    init(capacity: Int, nodeCount: Int, logger: Logger) {
+    ///   - openCount: records the number of sessions.
+    init(capacity: Int, nodeCount: Int, logger: Logger, openCount: Meter) {
         sessions = Mutex(LRUCache(capacity: capacity, weight: nodeCount))
         self.logger = logger
+        self.openCount = openCount
     }
 
     var count: Int { sessions.withLock { $0.count } }
@@ -47,6 +51,7 @@ final class MasterSessionTable: Sendable {
     }
 
     func insert(_ open: OpenSession, nodeCount: Int) {
+        openCount.increment()
         close(evicted: sessions.withLock { $0.insert(open.session.handle, open, weight: max(1, nodeCount)) { $0.session.isBusy } })
     }
 
@@ -57,6 +62,7 @@ final class MasterSessionTable: Sendable {
 
     private func close(evicted sessions: [OpenSession]) {
         for open in sessions {
+            openCount.decrement()
             logger.debug("Closing the least recently used session: too many are open", metadata: ["session": "\(open.session.handle)"])
             Task.detached { await open.close() }
         }
@@ -66,11 +72,16 @@ final class MasterSessionTable: Sendable {
     /// - Throws: `aborted` when there is no session with this handle.
     func remove(_ handle: String) throws(Status) -> OpenSession {
         guard let open = sessions.withLock({ $0.remove(handle) }) else { throw MasterSessionTable.notFound(handle, .aborted) }
+        openCount.decrement()
         return open
     }
 
     /// Removes all sessions. The caller closes them.
-    func removeAll() -> [OpenSession] { sessions.withLock { $0.removeAll() } }
+    func removeAll() -> [OpenSession] {
+        let removed = sessions.withLock { $0.removeAll() }
+        openCount.decrement(by: Double(removed.count))
+        return removed
+    }
 
     private static func notFound(_ handle: String, _ code: Status.Code) -> Status {
         Status(code, "Session \(handle) is not found. Possibly, this master has restarted.")

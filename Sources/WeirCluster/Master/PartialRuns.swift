@@ -49,24 +49,24 @@ final class PartialRuns: Sendable {
     /// - Parameter done: gets `invalidArgument` when the call has a feed or a fetch that the run does not have or that an
     ///   earlier call had, or when a fetch needs a feed that is still missing.
     func run(_ request: RunStep, cancellation: Cancellation, timeout: Duration?, _ done: @escaping Completion<RunStepReply>) {
-        let handle = request.partialRunHandle
+        let (handle, begin) = (request.partialRunHandle, ContinuousClock.now)
         do throws(Status) {
             let (plan, call) = try advance(request)
             do throws(Status) {
                 try runner.start(call, plan, cancellation: cancellation, timeout: timeout) { [self] result in
                     let hasFailed = if case .failure = result { true } else { false }
                     if hasFailed || call.isLastPartial { end(handle, plan, call.step) }
-                    done(
-                        result.flatMap { replies in
-                            Result { () throws(Status) in try plan.reply(to: request.fetches, from: replies) }
-                        })
+                    let reply = result.flatMap { replies in
+                        Result { () throws(Status) in try plan.reply(to: request.fetches, from: replies) }
+                    }
+                    runner.finish(reply, since: begin, done)
                 }
             } catch {
                 end(handle, plan, call.step)
                 throw error
             }
         } catch {
-            done(.failure(error))
+            runner.finish(.failure(error), since: begin, done)
         }
     }
 

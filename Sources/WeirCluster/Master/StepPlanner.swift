@@ -1,3 +1,4 @@
+import Metrics
 import Synchronization
 import WeirDevice
 import WeirGraph
@@ -14,6 +15,7 @@ final class StepPlanner: Sendable {
     private let tasks: [SessionTask]
     private let localTask: DeviceName
     private let registry: OpRegistry
+    private let compileDuration: Timer
     private let clientDevice: PlacementDevice
     private let plans = PlanCache()
     /// The number of edges that partitioning has cut so far. It makes the names of added nodes unique.
@@ -26,7 +28,7 @@ final class StepPlanner: Sendable {
 
     init(
         session: String, graph: GraphExecutionState, configuration: SessionConfiguration, tasks: [SessionTask], localTask: DeviceName,
-        clientDevice: PlacementDevice, registry: OpRegistry
+        clientDevice: PlacementDevice, registry: OpRegistry, compileDuration: Timer
     ) {
         self.session = session
         self.graph = graph
@@ -35,6 +37,7 @@ final class StepPlanner: Sendable {
         self.localTask = localTask
         self.clientDevice = clientDevice
         self.registry = registry
+        self.compileDuration = compileDuration
     }
 
     /// Returns the plan if it is compiled.
@@ -74,6 +77,8 @@ final class StepPlanner: Sendable {
     }
 
     private func compile(_ step: FeedsAndFetches) async throws -> StepPlan {
+        let start = ContinuousClock.now
+        defer { compileDuration.record(duration: .now - start) }
         // Not on this thread, which handles messages: a graph may be large.
         let (rewritten, partitions, types) = try await ComputePool.shared.result { [self] in
             let placed = graph.placed

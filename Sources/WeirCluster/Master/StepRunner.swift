@@ -11,11 +11,15 @@ final class StepRunner: Sendable {
         var running: [Int: Cancellation] = [:]
     }
     private let session: String
+    private let metrics: OutcomeMetrics
     private let state = Mutex(State())
     /// The number of calls that run now. The master reads it under its own lock, so it is not in the state.
     private let runningCount = Atomic<Int>(0)
 
-    init(session: String) { self.session = session }
+    init(session: String, metrics: OutcomeMetrics) {
+        self.session = session
+        self.metrics = metrics
+    }
 
     var isBusy: Bool { runningCount.load(ordering: .relaxed) > 0 }
 
@@ -33,7 +37,7 @@ final class StepRunner: Sendable {
     func run(
         _ request: RunStep, _ plan: StepPlan, cancellation: Cancellation, timeout: Duration?, _ done: @escaping Completion<RunStepReply>
     ) {
-        let step = StepRunner.newStepID()
+        let (step, begin) = (StepRunner.newStepID(), ContinuousClock.now)
         var call = RunGraph(session: session, graph: "", step: step)
         call.recordsTimes = request.options.traces
         call.recordsPartitionGraphs = request.options.returnsPartitionGraphs
@@ -41,16 +45,22 @@ final class StepRunner: Sendable {
         do throws(Status) {
             call.sends = try plan.sends(for: request.feeds)
             call.receives = plan.receives(for: request.fetches)
-            try start(call, plan, cancellation: cancellation, timeout: timeout) { result in
+            try start(call, plan, cancellation: cancellation, timeout: timeout) { [self] result in
                 plan.cleanUp(step: step)
-                done(
-                    result.flatMap { replies in
-                        Result { () throws(Status) in try plan.reply(to: request.fetches, from: replies, withMetadata: wantsMetadata) }
-                    })
+                let reply = result.flatMap { replies in
+                    Result { () throws(Status) in try plan.reply(to: request.fetches, from: replies, withMetadata: wantsMetadata) }
+                }
+                finish(reply, since: begin, done)
             }
         } catch {
-            done(.failure(error))
+            finish(.failure(error), since: begin, done)
         }
+    }
+
+    /// Records a step, or a call of a partial run, and returns its result to the client.
+    func finish(_ result: Result<RunStepReply, Status>, since begin: ContinuousClock.Instant, _ done: Completion<RunStepReply>) {
+        metrics.record(result, since: begin)
+        done(result)
     }
 
     /// Starts the partitions of a step. The caller cleans the step up after its last call.

@@ -1,47 +1,22 @@
 import GRPCCore
 import Logging
+import Synchronization
 public import WeirGraph
 public import WeirRuntime
 public import WeirTensor
 public import WeirWire
-
-/// The options of a server.
-public struct ServerOptions: Sendable {
-    /// How Weir tasks exchange tensors and the messages of steps.
-    public enum TensorTransport: String, Sendable {
-        /// Over links: through shared memory on the same host, and over TCP to other hosts. Peers without links get gRPC.
-        case links
-        /// Over links that use TCP even on the same host.
-        case tcp
-        /// Always over gRPC, as in TensorFlow.
-        case grpc
-    }
-    /// The devices and the execution of graphs.
-    public var runtime = RuntimeOptions()
-    /// How tensors are sent to other tasks.
-    public var tensorTransport = TensorTransport.links
-    /// The options of gRPC connections.
-    public var transport = TransportOptions()
-    /// The address of the interface to listen on. The default is all interfaces.
-    public var host = "0.0.0.0"
-    /// The options of sessions whose clients give none.
-    public var defaults = SessionConfiguration()
-    /// How long a stopping server waits for running steps.
-    public var gracePeriod: Duration = .seconds(5)
-    /// The maximum number of sessions. Clients may leave sessions open. The least recently used ones without a running step are
-    /// evicted.
-    public var maximumSessions = 1000
-    /// The maximum number of nodes of all sessions together. Above it, sessions are evicted too.
-    public var maximumNodeCount = 20_000_000
-    /// The default options.
-    public init() {}
-}
 
 /// One task of a cluster: its devices, a worker and a master, served on one port. TensorFlow's `tf.distribute.Server`.
 ///
 /// ```swift
 /// let server = try await Server.createLocal()
 /// let session = try await Session(graph, target: .server(server))
+/// ```
+///
+/// A server is a service of swift-service-lifecycle. A process that is only a server, or that has other services, runs it in a group:
+///
+/// ```swift
+/// try await ServiceGroup(services: [server], gracefulShutdownSignals: [.sigterm], logger: logger).run()
 /// ```
 public final class Server: Sendable {
     /// The name of the task.
@@ -59,6 +34,13 @@ public final class Server: Sendable {
     private let links: LinkListener?
     private let linkTable: LinkTable
     private let options: ServerOptions
+    private struct Stopping {
+        /// The task that stops the server; nil before the first call of `stop`.
+        var task: Task<Void, Never>?
+        /// When the grace period ends.
+        var end: ContinuousClock.Instant?
+    }
+    private let stopping = Mutex(Stopping())
 
     /// Starts a server. It accepts calls when this returns.
     /// - Throws: `unavailable` when it cannot listen on its address; `resourceExhausted` when the system has no threads for
@@ -73,16 +55,17 @@ public final class Server: Sendable {
         task = definition.taskName
         let connections = GRPCConnections(options: options.transport)
         self.connections = connections
-        var taskLogger = Logger(label: "weir.server")
+        var taskLogger = options.logger
         taskLogger[metadataKey: "task"] = "\(definition.taskName)"
         let logger = taskLogger
         let variants = registry.variants
         let pool = StepDispatch.computePool
-        let table = LinkTable(transport: options.tensorTransport, variants: variants)
+        let devices = try LocalDevices(task: definition.taskName, options: options.runtime)
+        let metrics = ServerMetrics(options.metrics, task: definition.taskName, devices: devices.places.map(\.device))
+        let table = LinkTable(transport: options.tensorTransport, variants: variants, localTask: definition.taskName, metrics: metrics)
         linkTable = table
         let worker = Worker(
-            cluster: definition.cluster, task: definition.taskName,
-            devices: try LocalDevices(task: definition.taskName, options: options.runtime), registry: registry,
+            cluster: definition.cluster, task: definition.taskName, devices: devices, registry: registry, metrics: metrics,
             connect: { task, address in
                 let remote = RemoteWorker(
                     task: task, connection: connections[address], variants: variants, dispatch: pool,
@@ -92,12 +75,13 @@ public final class Server: Sendable {
         self.worker = worker
         master = Master(
             worker: worker, registry: registry, defaults: options.defaults, maximumSessions: options.maximumSessions,
-            maximumNodeCount: options.maximumNodeCount, logger: logger)
+            maximumNodeCount: options.maximumNodeCount, logger: logger, metrics: metrics)
         links =
             options.tensorTransport == .grpc
             ? nil
             : try LinkListener(
-                host: options.host, sharesMemory: options.tensorTransport == .links, worker: wrappers.worker(worker, .links), variants: variants)
+                host: options.host, sharesMemory: options.tensorTransport == .links, worker: wrappers.worker(worker, .links), variants: variants,
+                metrics: metrics)
         var services: [any RPCService] = [
             MasterService(master: wrappers.master(master), variants: variants, dispatch: pool),
             WorkerService(worker: wrappers.worker(worker, .grpc), variants: variants, dispatch: pool),
@@ -129,13 +113,36 @@ public final class Server: Sendable {
     func breakLinks() { links?.stop() }
 
     /// Waits until the server is stopped.
-    public func join() async { await listener.wait() }
+    public func join() async {
+        await listener.wait()
+        await stopping.withLock { $0.task }?.value
+    }
 
     /// Stops the server: waits for running steps for the grace period, then closes all sessions and connections. It waits for
     /// peers that do not respond until the grace period ends, but at least half a second.
-    public func stop() async {
-        let end = ContinuousClock.now + options.gracePeriod.bounded
-        await listener.drain(within: options.gracePeriod)
+    ///
+    /// It may be called more than once. All calls return when the server is stopped.
+    public func stop() async { await stop(within: options.gracePeriod) }
+
+    /// Stops the server with another grace period. When it is called more than once, the first one to end counts.
+    func stop(within grace: Duration) async {
+        let grace = grace.bounded
+        let (task, isFirst) = stopping.withLock { stopping -> (Task<Void, Never>, Bool) in
+            let end = ContinuousClock.now + grace
+            stopping.end = min(stopping.end ?? end, end)
+            if let task = stopping.task { return (task, false) }
+            // A task of its own, so that cancelling a caller does not cancel the requests to other tasks.
+            let task = Task.detached { await self.shutDown(within: grace) }
+            stopping.task = task
+            return (task, true)
+        }
+        if !isFirst { await worker.gate.close(within: grace) }
+        await task.value
+    }
+
+    private func shutDown(within grace: Duration) async {
+        await listener.drain(within: grace)
+        let end = stopping.withLock { $0.end } ?? .now
         // First, so that clients with running steps get a status before their connections close.
         await master.closeAll(within: max(end - .now, .milliseconds(500)))
         links?.stop()

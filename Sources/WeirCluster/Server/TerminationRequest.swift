@@ -3,12 +3,16 @@
 #elseif canImport(Darwin)
     import Darwin
 #endif
+package import ServiceLifecycle
 import WeirTensor
 
-/// Waits for a request to end this process: a signal, or the end of an input.
+/// Waits for a request to end this process: a signal, or the end of an input. As a service it ends its group: give it the termination
+/// behavior `gracefullyShutdownGroup`.
+///
+/// `UnixSignalsSequence` of swift-service-lifecycle does not do it ([decision 17](../../docs/decisions/0017-signals-in-a-service.md)).
 ///
 /// A second signal has its default effect, also after the wait has ended, so that a second Ctrl-C ends a process that takes too long to stop.
-package struct TerminationRequest: Sendable {
+package struct TerminationRequest: Service {
     private let input: Int32?
     /// SIGINT, which Ctrl-C sends, and SIGTERM.
     package static let usualSignals: [Int32] = [SIGINT, SIGTERM]
@@ -38,8 +42,21 @@ package struct TerminationRequest: Sendable {
         }
     }
 
-    /// Waits for the first signal or the end of the input.
+    /// Waits as `wait` does.
+    package func run() async { await wait() }
+
+    /// Waits for the first signal or the end of the input, or until the calling task is cancelled or its service group shuts down.
     package func wait() async {
+        await withTaskCancellationOrGracefulShutdownHandler {
+            await waitForInput()
+        } onCancelOrGracefulShutdown: {
+            // Wakes the thread as a signal does. If the thread has ended, the next request drops the byte.
+            var byte: UInt8 = 0
+            _ = write(pipeEnds.write, &byte, 1)
+        }
+    }
+
+    private func waitForInput() async {
         // A thread that waits in `poll`, not Dispatch sources: libdispatch sometimes crashes when the sources of a signal and of
         // an input end at the same time.
         await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in

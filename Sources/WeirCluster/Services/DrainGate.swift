@@ -12,11 +12,12 @@ final class DrainGate: Sendable {
         var isClosed = false
         var running = 0
         var isTimeOver = false
-        var waiter: CheckedContinuation<Void, Never>?
+        /// The calls of `close` that wait.
+        var waiters: [CheckedContinuation<Void, Never>] = []
 
-        mutating func takeWaiter() -> CheckedContinuation<Void, Never>? {
-            defer { waiter = nil }
-            return waiter
+        mutating func takeWaiters() -> [CheckedContinuation<Void, Never>] {
+            defer { waiters = [] }
+            return waiters
         }
     }
     private let state = Mutex(State())
@@ -39,11 +40,11 @@ final class DrainGate: Sendable {
     func begin() { state.withLock { $0.running += 1 } }
     /// Records its end.
     func end() {
-        let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
+        let waiters = state.withLock { state in
             state.running -= 1
-            return state.running == 0 ? state.takeWaiter() : nil
+            return state.running == 0 ? state.takeWaiters() : []
         }
-        waiter?.resume()
+        for waiter in waiters { waiter.resume() }
     }
 
     /// The most calls in flight, each of which takes memory. TensorFlow's tasks request thousands of tensors at once.
@@ -79,24 +80,26 @@ final class DrainGate: Sendable {
         if DrainGate.observedMethods.contains(method) { end() }
     }
 
-    /// Rejects new work, and waits until all steps and calls have ended or `grace` has passed.
+    /// Rejects new work, and waits until all steps and calls have ended or `grace` has passed. When it is called more than once,
+    /// the first of the grace periods to end counts for all calls.
     /// - Returns: whether everything has ended.
     @discardableResult func close(within grace: Duration) async -> Bool {
         state.withLock { $0.isClosed = true }
         closing.store(true, ordering: .relaxed)
         let timer = Task { [self] in
             try? await Task.sleep(for: grace)
-            let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
+            guard !Task.isCancelled else { return }
+            let waiters = state.withLock { state in
                 state.isTimeOver = true
-                return state.takeWaiter()
+                return state.takeWaiters()
             }
-            waiter?.resume()
+            for waiter in waiters { waiter.resume() }
         }
         defer { timer.cancel() }
         await withCheckedContinuation { continuation in
             let isOver = state.withLock { state -> Bool in
                 guard state.running > 0, !state.isTimeOver else { return true }
-                state.waiter = continuation
+                state.waiters.append(continuation)
                 return false
             }
             if isOver { continuation.resume() }

@@ -9,13 +9,16 @@ struct PartitionRun: Sendable {
     let session: WorkerSession
     let step: StepTable.Step
     private let steps: StepTable
+    private let metrics: ServerMetrics
+    private let begin = ContinuousClock.now
 
     /// Registers the call with its step and its session until `start` calls its completion.
-    init(_ request: RunGraph, _ graph: LocalGraph, in session: WorkerSession, steps: StepTable) {
+    init(_ request: RunGraph, _ graph: LocalGraph, in session: WorkerSession, steps: StepTable, metrics: ServerMetrics) {
         self.request = request
         self.graph = graph
         self.session = session
         self.steps = steps
+        self.metrics = metrics
         step = steps.begin(request.step, session: session.handle)
         session.begin()
     }
@@ -38,6 +41,8 @@ struct PartitionRun: Sendable {
     private func end(_ result: Result<RunGraphReply, Status>, _ done: Completion<RunGraphReply>) {
         session.end()
         steps.end(step)
+        metrics.partitions.record(result, since: begin)
+        metrics.recordLoad(of: session.devices.client.pool)
         done(result)
     }
 

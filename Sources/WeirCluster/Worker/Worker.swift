@@ -12,6 +12,7 @@ package final class Worker: WorkerEndpoint {
     /// The devices under the names of the server's cluster, with the resources that sessions share.
     package let devices: LocalDevices
     private let registry: OpRegistry
+    private let metrics: ServerMetrics
     /// Waits for running steps when the server stops.
     let gate = DrainGate()
     let steps: StepTable
@@ -25,12 +26,14 @@ package final class Worker: WorkerEndpoint {
     /// Makes the worker of a task.
     /// - Parameter connect: makes the endpoint of another task.
     package init(
-        cluster: ClusterSpec, task: DeviceName, devices: LocalDevices, registry: OpRegistry, connect: @escaping WorkerPeers.Connect
+        cluster: ClusterSpec, task: DeviceName, devices: LocalDevices, registry: OpRegistry, metrics: ServerMetrics,
+        connect: @escaping WorkerPeers.Connect
     ) {
         self.cluster = cluster
         self.task = task
         self.devices = devices
         self.registry = registry
+        self.metrics = metrics
         self.connect = connect
         steps = StepTable(gate: gate)
         sessions = WorkerSessionTable(task: task, devices: devices, steps: steps)
@@ -108,7 +111,7 @@ package final class Worker: WorkerEndpoint {
             let graph = try session.graph(request.graph)
             // Checked before the step is registered, because a master that cancelled it may have cleaned it up already.
             guard !cancellation.isCancelled else { throw Status.cancelled("RunGraph was cancelled before it began").derived }
-            run = PartitionRun(request, graph, in: session, steps: steps)
+            run = PartitionRun(request, graph, in: session, steps: steps, metrics: metrics)
         } catch {
             return done(.failure(Status(error)))
         }
@@ -125,21 +128,15 @@ package final class Worker: WorkerEndpoint {
             return done(.failure(Status(error)))
         }
         let (step, isEarly) = steps.receive(request.step)
-        let once = Once(
-            !isEarly
-                ? done
-                : { [steps] result in
-                    steps.endEarlyReceive(step)
-                    done(result)
-                })
+        let pending = PendingReceive(of: step, earlyIn: isEarly ? steps : nil, metrics: metrics.receives, done)
         let cancelled = Status.cancelled("RecvTensor was cancelled").derived
-        guard let token = cancellation.register({ once.finish(.failure(cancelled)) }) else { return once.finish(.failure(cancelled)) }
+        guard let token = cancellation.register({ pending.finish(.failure(cancelled)) }) else { return pending.finish(.failure(cancelled)) }
         step.rendezvous.receive(request.key) { result in
             cancellation.deregister(token)
             switch result {
             case .success(let item) where !item.isOnHost:
-                item.download { tensor in once.finish(tensor.map { RendezvousItem($0, isDead: item.isDead) }) }
-            default: once.finish(result)
+                item.download { tensor in pending.finish(tensor.map { RendezvousItem($0, isDead: item.isDead) }) }
+            default: pending.finish(result)
             }
         }
     }

@@ -61,6 +61,9 @@ public final class ComputePool: Sendable {
     /// Enqueues a job and returns immediately.
     public func submit(_ job: @escaping Job) { queue.push(Queue.Entry(run: job, isParallelForPart: false)) }
 
+    /// The number of jobs that wait for a thread.
+    package var waitingJobCount: Int { queue.waitingCount }
+
     /// Whether 1024 or more jobs wait. Callers then run work on their own thread instead of submitting it.
     package var isSaturated: Bool { queue.waitingCount >= 1024 }
 

@@ -91,7 +91,9 @@ struct LinksFuzzer: FuzzKind {
     }
 
     private func hello(_ id: UInt64, lane: UInt8, _ random: inout SplitMix64) -> [UInt8] {
-        var head = LinksFuzzer.little(secret, 8) + [lane, 0]
+        let names = ["", "/job:localhost/replica:0/task:0", "/job:\u{1}", String(repeating: "a", count: 2000)]
+        let name = Array(names[random.chance(90) ? 1 : random.below(names.count)].utf8)
+        var head = LinksFuzzer.little(secret, 8) + [lane, 0] + LinksFuzzer.little(UInt64(name.count), 4) + name
         if random.chance(3) { head[random.below(head.count)] ^= 1 << UInt8(random.below(8)) }
         if random.chance(2) { head = Array(head.prefix(random.below(head.count))) }
         return LinksFuzzer.frame(1, id, head)
