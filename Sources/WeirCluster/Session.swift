@@ -87,6 +87,7 @@ public final class Session: Sendable {
     ///   - feeds: values that replace outputs. Literals take the element type of the output.
     ///   - targets: names of nodes to run for their effect.
     /// - Throws: as `run` with outputs as feeds; `notFound` for a name that the graph does not have.
+    @_disfavoredOverload  // so that an empty dictionary literal is one of outputs
     public func run<F: Fetchable>(
         _ fetches: F, feeding feeds: [String: any TensorConvertible], targets: [String] = [], options: RunOptions = RunOptions()
     ) async throws(Status) -> F.Fetched {
