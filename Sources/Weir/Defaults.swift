@@ -3,6 +3,7 @@ public import WeirGraph
 import WeirOps
 public import WeirRuntime
 public import WeirTensor
+import WeirWire
 
 // What is made of all of Weir's ops. The targets below do not know them: an edit of an op does not compile them again.
 
@@ -12,6 +13,19 @@ extension GraphBuilder {
 
     /// A builder that goes on from a graph that is there.
     public convenience init(extending graph: Graph) { self.init(extending: graph, registry: .standard) }
+}
+
+extension Graph {
+    /// Resolves a definition whose nodes have Weir's ops: looks up every op and connects every input.
+    /// - Throws: `invalidArgument` or `notFound` with the node's name, the expected and the found value.
+    public init(_ definition: GraphDefinition) throws(Status) { try self.init(definition, registry: .standard) }
+
+    /// Reads a graph of Weir's ops from a `GraphDef` in a file. A name that ends in `.pbtxt` or `.txt` means text format;
+    /// otherwise the format is detected.
+    /// - Throws: `notFound` when the file does not exist; `invalidArgument` when it is not a graph, or a node does not fit its op.
+    public init(contentsOf path: String) throws(Status) {
+        try self.init(GraphDefinition(contentsOf: path, variants: OpRegistry.standard.variants))
+    }
 }
 
 extension Session {

@@ -42,6 +42,17 @@ public struct LocalDevices: Sendable {
         self.init(checked: places)
     }
 
+    /// Makes devices of this machine for sessions in this process, with the names of `/job:localhost/replica:0/task:0`.
+    /// - Parameters:
+    ///   - cpuCount: the number of CPU devices, which share the cores; 0 counts as 1.
+    ///   - simulatedGPUMemory: the memory of each simulated GPU, in bytes.
+    /// - Throws: `resourceExhausted` when the system has no threads for simulated GPUs.
+    public init(cpuCount: Int = 1, simulatedGPUCount: Int = 0, simulatedGPUMemory: Int = 1 << 30) throws(Status) {
+        try self.init(
+            task: .localhost,
+            options: RuntimeOptions(cpuCount: cpuCount, simulatedGPUCount: simulatedGPUCount, simulatedGPUMemory: simulatedGPUMemory))
+    }
+
     /// The device with this name; nil if this process has none.
     public subscript(name: DeviceName) -> KernelEnvironment? { byName[name] }
     /// The device of fed and fetched tensors: the first CPU.
@@ -69,6 +80,11 @@ public struct LocalDevices: Sendable {
                 KernelEnvironment(device: RenamedDevice($0.device, task: task), resources: $0.resources, pool: $0.pool, kernels: $0.kernels)
             })
     }
+}
+
+extension DeviceName {
+    /// The task of sessions in this process.
+    package static let localhost = DeviceName(job: "localhost", replica: 0, task: 0)
 }
 
 /// A device under the name that it has in one session's cluster.

@@ -4,22 +4,31 @@ package import WeirGraph
 /// All sizes and limits of the runtime that users can set.
 public struct RuntimeOptions: Sendable {
     /// The number of CPU devices of this process. They share its cores. 0 counts as 1.
-    public var cpuCount = 1
+    public var cpuCount: Int
     /// The number of simulated GPUs of this process.
-    public var simulatedGPUCount = 0
+    public var simulatedGPUCount: Int
     /// The memory of each simulated GPU, in bytes.
-    public var simulatedGPUMemory = 1 << 30
+    public var simulatedGPUMemory: Int
     /// Random delays in the streams of the simulated GPUs, to find code that does not wait for an event. Nil for none.
     package var simulatedGPUDelays: SimulatedDelays?
     /// Whether a node may be placed on another device of its task when the device that it requests does not exist or has no
     /// kernel for it. TensorFlow's `allow_soft_placement`.
-    public var allowsSoftPlacement = false
+    public var allowsSoftPlacement: Bool
     /// Whether the placement of a graph is logged. TensorFlow's `log_device_placement`.
-    public var logsPlacement = false
+    public var logsPlacement: Bool
     /// How graphs are optimized and run.
     package var execution = ExecutionOptions()
-    /// The default options.
-    public init() {}
+    /// Makes options, by default for one CPU device.
+    public init(
+        cpuCount: Int = 1, simulatedGPUCount: Int = 0, simulatedGPUMemory: Int = 1 << 30, allowsSoftPlacement: Bool = false,
+        logsPlacement: Bool = false
+    ) {
+        self.cpuCount = cpuCount
+        self.simulatedGPUCount = simulatedGPUCount
+        self.simulatedGPUMemory = simulatedGPUMemory
+        self.allowsSoftPlacement = allowsSoftPlacement
+        self.logsPlacement = logsPlacement
+    }
 }
 
 /// How graphs are optimized and run. The results do not depend on it.

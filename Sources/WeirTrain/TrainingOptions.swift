@@ -18,17 +18,17 @@ public struct TrainingOptions: Sendable {
     /// The rows to train and test on.
     public var table: Table
     /// The number of units of each hidden layer.
-    public var hidden = [10, 20, 20, 20, 10]
+    public var hidden: [Int]
     /// How replicas work together.
-    public var strategy = Strategy.single
+    public var strategy: Strategy
     /// The optimizer.
-    public var optimizer: any Optimizer = Momentum(learningRate: 0.01)
+    public var optimizer: any Optimizer
     /// The number of updates of the variables, by all workers together; at least 1.
-    public var stepCount = 200
+    public var stepCount: Int
     /// The number of rows for one gradient of a worker; at least 1.
-    public var batchSize = 32
+    public var batchSize: Int
     /// The seed of the initial weights, the folds and the batches.
-    public var seed = 1
+    public var seed: Int
     /// The number of folds for cross-validation; each is held out once, for testing.
     public var foldCount = 5
     /// With the strategy `sync`: the number of gradients for an update, between 1 and the number of workers. The other workers
@@ -36,8 +36,19 @@ public struct TrainingOptions: Sendable {
     public var requiredReplicas: Int?
     /// How variables are spread over the parameter servers.
     public var balance = ReplicaDeviceSetter.Balance.roundRobin
-    /// Makes options with default values.
-    public init(table: Table) { self.table = table }
+    /// Makes the options of a training. The others have default values, and can be set later.
+    public init(
+        table: Table, hidden: [Int] = [10, 20, 20, 20, 10], strategy: Strategy = .single,
+        optimizer: any Optimizer = Momentum(learningRate: 0.01), stepCount: Int = 200, batchSize: Int = 32, seed: Int = 1
+    ) {
+        self.table = table
+        self.hidden = hidden
+        self.strategy = strategy
+        self.optimizer = optimizer
+        self.stepCount = stepCount
+        self.batchSize = batchSize
+        self.seed = seed
+    }
 }
 
 /// An event of training.

@@ -32,16 +32,14 @@ private struct GraphRun {
     private let firstValue: Tensor
 
     init(nodeCount: Int) throws {
-        var options = RuntimeOptions()
-        options.cpuCount = 2
-        let devices = try LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0), options: options)
+        let devices = try LocalDevices(cpuCount: 2)
         var costs = Costs()
         var watch = Stopwatch()
         let builder = GraphBuilder(registry: .standard)
         let (x, y) = GraphRun.randomChains(builder, nodeCount: nodeCount)
         let graph = try builder.graph()
         costs.build = watch.lap()
-        session = try DirectSession(graph, registry: .standard, devices: devices, options: options)
+        session = try DirectSession(graph, registry: .standard, devices: devices)
         costs.place = watch.lap()
         plan = try session.plan(feeds: [x.name], fetches: [y.name], targets: [])
         costs.plan = watch.lap()

@@ -66,9 +66,7 @@ private final class IrisTraining {
         let features = builder.placeholder(.float32, shape: [nil, table.featureCount], name: "features")
         let labels = builder.placeholder(.int32, shape: [nil], name: "labels")
         let loss = network.loss(network.logits(features), labels: labels)
-        let flows = builder.gradients(of: [loss], with: network.parameters.map(\.value))
-        let gradients = zip(network.parameters, flows).compactMap { variable, flow in flow.map { (variable, $0) } }
-        let update = builder.apply(GradientDescent(learningRate: 0.01), gradients)
+        let update = GradientDescent(learningRate: 0.01).minimize(loss, over: network.parameters)
         let initialize = builder.group(network.parameters.map(\.initializer), name: "initialize")
         session = try DirectSession(builder.graph(), registry: .standard)
         _ = try session.run(targets: [initialize.name])

@@ -17,10 +17,7 @@ struct Devices: AsyncParsableCommand {
     func run() async throws {
         let devices: [DeviceAttributes]
         if target.isEmpty {
-            var options = RuntimeOptions()
-            options.cpuCount = cpus
-            options.simulatedGPUCount = simulateGpus
-            devices = try LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0), options: options).places.map {
+            devices = try LocalDevices(cpuCount: cpus, simulatedGPUCount: simulateGpus).places.map {
                 DeviceAttributes(
                     name: $0.device.name, type: $0.device.type, memoryLimit: $0.device.memoryLimit,
                     incarnation: $0.device.incarnation, hardware: $0.device.hardware)

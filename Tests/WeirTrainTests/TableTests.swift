@@ -20,6 +20,17 @@ struct TableTests {
         }
     }
 
+    @Test("a table is standardized like another of as many features")
+    func standardized() throws {
+        let split = try Table.iris().fold(0, of: 5, seed: 1)
+        let train = try split.train.standardized(like: split.train)
+        #expect(abs(train.features.reduce(0) { $0 + $1[0] } / Float(train.rowCount)) < 1e-4)
+        #expect(try split.test.standardized(like: split.train).features == split.test.standardized(split.train.moments).features)
+        let narrow = try Table(csv: "a,b\n1,x\n2,y\n", source: "data.csv")
+        let error = #expect(throws: Status.self) { try narrow.standardized(like: split.train) }
+        #expect(error?.message == "standardized: expected a table of 1 features, found 4")
+    }
+
     @Test("each fold has its share of each class, and one seed gives the same rows")
     func folds() throws {
         let iris = try Table.iris()

@@ -27,6 +27,19 @@ import WeirTensor
         try writer.finish()
     }
 
+    @Test("a checkpoint is removed with all its shards, and nothing of another")
+    func removing() throws {
+        let directory = try TemporaryDirectory()
+        try Self.writeGolden(directory("model-1"))
+        try Self.writeGolden(directory("model-10"))
+        for name in ["model-1.data-00001-of-00002", "model-1.data-00001-of-2", "model-1.meta"] { try directory.write(name, [1]) }
+        try BundleFiles.remove(directory("model-1"))
+        #expect(
+            try directory.names == ["model-1.data-00001-of-2", "model-1.meta", "model-10.data-00000-of-00001", "model-10.index"])
+        try BundleFiles.remove(directory("model-1"))
+        try BundleFiles.remove(directory("nowhere/model"))
+    }
+
     @Test("a checkpoint is written byte for byte as TensorFlow writes it, and nothing else is")
     func goldenBytes() throws {
         let directory = try TemporaryDirectory()

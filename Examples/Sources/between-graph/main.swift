@@ -4,45 +4,40 @@ import Weir
 
 /// Starts a server for each task of a cluster in this process. In production each is a process, such as `weir serve`.
 func startServers(_ cluster: ClusterSpec) async throws -> [Server] {
-    var options = ServerOptions()
-    options.host = "127.0.0.1"
     var servers: [Server] = []
     for task in cluster.tasks {
-        servers.append(try await Server(ServerDefinition(.cluster(cluster), job: task.job, task: task.task), options: options))
+        let definition = try ServerDefinition(.cluster(cluster), job: task.job, task: task.task)
+        servers.append(try await Server(definition, options: ServerOptions(host: "127.0.0.1")))
     }
     return servers
 }
 
 /// The graph of one worker's client: a line, fitted to points.
 struct LineGraph {
+    let builder = GraphBuilder()
     let x: Output, y: Output
     let slope: Variable, offset: Variable
-    let loss: Output
     let update: Operation
-    let graph: Graph
 
-    init(worker: Int) throws {
-        let builder = GraphBuilder()
+    init(worker: Int) {
         // Places variables on the parameter servers, and all other nodes on this worker.
         let setter = ReplicaDeviceSetter(parameterServers: 1, worker: "/job:worker/task:\(worker)")
-        (x, y, slope, offset, loss, update) = builder.device(setter.device) {
+        (x, y, slope, offset, update) = builder.device(setter.device) { [builder] in
             let x = builder.placeholder(.float32, shape: [nil], name: "x")
             let y = builder.placeholder(.float32, shape: [nil], name: "y")
-            let slope = builder.variable("slope") { builder.scalar(0, .float32) }
-            let offset = builder.variable("offset") { builder.scalar(0, .float32) }
+            let slope = builder.variable("slope", initial: 0.0)
+            let offset = builder.variable("offset", initial: 0.0)
             let loss = (x * slope.value + offset.value).squaredDifference(y).mean()
-            let gradients = builder.gradients(of: [loss], with: [slope.value, offset.value])
-            let pairs = zip([slope, offset], gradients).compactMap { variable, gradient in gradient.map { (variable, $0) } }
-            return (x, y, slope, offset, loss, builder.apply(GradientDescent(learningRate: 0.05), pairs).operation)
+            let update = GradientDescent(learningRate: 0.05).minimize(loss, over: [slope, offset])
+            return (x, y, slope, offset, update.operation)
         }
-        graph = try builder.graph()
     }
 }
 
 /// One worker's client. It trains on points of its own, without waiting for the other worker.
 @Sendable func runWorker(_ worker: Int, on server: Server) async throws {
-    let line = try LineGraph(worker: worker)
-    let session = try await Session(line.graph, target: .server(server))
+    let line = LineGraph(worker: worker)
+    let session = try await Session(line.builder.graph(), target: .server(server))
     let points = worker == 0 ? [-2, -1.5, -1, -0.5] : [0.5, 1, 1.5, 2]
     for _ in 0..<200 {
         try await session.run(line.update, feeding: [line.x: points, line.y: points.map { 2 * $0 + 1 }])
@@ -55,9 +50,9 @@ let servers = try await startServers(cluster)
 let workers = servers.filter { $0.task.job == "worker" }
 
 // The chief, the first worker's client, initializes the variables before all clients train.
-let line = try LineGraph(worker: 0)
-let chief = try await Session(line.graph, target: .server(workers[0]))
-try await chief.run(line.slope.initializer, line.offset.initializer)
+let line = LineGraph(worker: 0)
+let chief = try await Session(line.builder.graph(), target: .server(workers[0]))
+try await chief.run(line.builder.initializer)
 try await withThrowingTaskGroup(of: Void.self) { group in
     for (number, server) in workers.enumerated() { group.addTask { try await runWorker(number, on: server) } }
     try await group.waitForAll()

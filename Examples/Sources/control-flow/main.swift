@@ -6,7 +6,7 @@ let a = builder.placeholder(.float32, shape: [], name: "a")
 
 // Newton's method for the square root of `a`. The body may run any number of times: the graph has one loop, not copies of
 // the body. The loop variables are an iteration counter and the estimate.
-let results = builder.whileLoop([builder.scalar(0, .int32), builder.scalar(1, .float32)]) { variables in
+let results = builder.whileLoop([builder.constant(0), builder.constant(1.0)]) { variables in
     variables[0].less(20)
 } body: { variables in
     let estimate = variables[1]
@@ -16,9 +16,9 @@ let root = results[1]
 
 // Only the branch that the condition selects runs.
 let size = builder.cond(a.greater(100)) {
-    [builder.constant(Tensor("large"))]
+    [builder.constant("large")]
 } else: {
-    [builder.constant(Tensor("small"))]
+    [builder.constant("small")]
 }[0]
 
 // The gradient of a loop is a second loop, which runs the iterations backwards.

@@ -4,7 +4,7 @@ import Weir
 // Building adds nodes to a graph. Nothing is computed yet.
 let builder = GraphBuilder()
 let x = builder.placeholder(.float32, shape: [nil, 2], name: "x")
-let weights = builder.constant(Tensor([1, 2, 3, 4] as [Float], shape: [2, 2]))
+let weights = builder.constant([[1, 2], [3, 4]], .float32)
 let y = x.matMul(weights)
 
 // A session places the nodes on devices and runs the part of the graph that a fetch needs. This one runs in this process.
@@ -19,7 +19,7 @@ let remote = try await remoteSession.run(y, feeding: [x: [[1, 1], [2, 0]]])
 await server.stop()
 print("on a server:", try remote.array(of: Float.self))
 
-let expected = Tensor([4, 6, 2, 4] as [Float], shape: [2, 2])
+let expected = try [[4, 6], [2, 4]].tensor(.float32)
 guard direct == expected, remote == expected else {
     throw Status.internalError("expected \(expected) twice, found \(direct) and \(remote)")
 }

@@ -3,16 +3,15 @@ import Weir
 
 // `line.pbtxt` is next to this file; its header says how it was exported. Binary `GraphDef` files are read in the same way.
 let path = CommandLine.arguments.dropFirst().first ?? String(#filePath.dropLast("main.swift".count)) + "line.pbtxt"
-let definition = try GraphDefinition(contentsOf: path)
 
-// Resolving looks up each op and checks its attributes and inputs.
-let graph = try Graph(definition, registry: .standard)
+// Reading looks up each op and checks its attributes and inputs.
+let graph = try Graph(contentsOf: path)
 for node in graph.nodes { print("\(node.name): \(node.op.name)") }
 
 // Without a builder, feeds and fetches are names: `node:output`.
 let session = try await Session(graph)
-let reply = try await session.run(fetches: ["y:0"], feeds: [NamedTensor("x:0", Tensor([1, 2, 3] as [Float]))])
-print("y:", try reply.tensors[0].tensor.array(of: Float.self))
+let values = try await session.run("y:0", feeding: ["x:0": [1, 2, 3]])
+print("y:", try values.array(of: Float.self))
 
 // A builder extends the graph. Operations are found by name.
 let builder = GraphBuilder(extending: graph)
@@ -24,6 +23,6 @@ try await session.extend(to: builder.graph())
 let sum = try await session.run(total, feeding: [x: [1, 2, 3]])
 print("their sum:", try sum.scalar(of: Float.self))
 
-guard reply.tensors[0].tensor == Tensor([3, 5, 7] as [Float]), sum == Tensor(15 as Float) else {
-    throw Status.internalError("expected y = 2 x + 1 with sum 15, found \(reply.tensors[0].tensor) and \(sum)")
+guard values == Tensor([3, 5, 7] as [Float]), sum == Tensor(15 as Float) else {
+    throw Status.internalError("expected y = 2 x + 1 with sum 15, found \(values) and \(sum)")
 }

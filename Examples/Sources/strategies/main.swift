@@ -3,11 +3,10 @@ import Weir
 
 /// Starts a server for each task of a cluster in this process. In production each is a process, such as `weir serve`.
 func startServers(_ cluster: ClusterSpec) async throws -> [Server] {
-    var options = ServerOptions()
-    options.host = "127.0.0.1"
     var servers: [Server] = []
     for task in cluster.tasks {
-        servers.append(try await Server(ServerDefinition(.cluster(cluster), job: task.job, task: task.task), options: options))
+        let definition = try ServerDefinition(.cluster(cluster), job: task.job, task: task.task)
+        servers.append(try await Server(definition, options: ServerOptions(host: "127.0.0.1")))
     }
     return servers
 }
@@ -16,10 +15,7 @@ let cluster = try ClusterSpec.onLoopback([("ps", 1), ("worker", 2)])
 let servers = try await startServers(cluster)
 
 // Iris, and a small network. The optimizer and the numbers of steps, rows and folds have default values too.
-var options = TrainingOptions(table: try Table.iris())
-options.hidden = [16]
-options.optimizer = Adam(learningRate: 0.02)
-options.stepCount = 150
+var options = TrainingOptions(table: try .iris(), hidden: [16], optimizer: Adam(learningRate: 0.02), stepCount: 150)
 
 var reports: [Strategy: TrainingReport] = [:]
 for strategy in Strategy.allCases {

@@ -99,6 +99,10 @@ package final class Master: MasterEndpoint {
         return extended.version
     }
 
+    /// Returns the placement of a session's graph.
+    /// - Throws: `aborted` when there is no such session.
+    func placement(of handle: String) throws -> PlacementReport { try sessions.session(handle).placement }
+
     /// Runs a step, or one call of a partial run.
     package func runStep(_ request: RunStep, cancellation: Cancellation, _ done: @escaping Completion<RunStepReply>) {
         do {

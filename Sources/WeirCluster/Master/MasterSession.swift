@@ -51,6 +51,9 @@ final class MasterSession: Sendable {
         logger.info("Placed the graph", metadata: ["session": "\(handle)", "placement": .stringConvertible(PlacementReport(placed))])
     }
 
+    /// The device of each node of the graph.
+    var placement: PlacementReport { PlacementReport(graph.placed) }
+
     /// The devices of all tasks, those of the local task first.
     var deviceAttributes: [DeviceAttributes] {
         let devices = tasks.flatMap(\.devices)

@@ -1,7 +1,7 @@
 public import WeirGraph
 public import WeirTensor
 
-/// What `Session.run` can fetch: an output, an operation, or an array or a dictionary of fetchables.
+/// What `Session.run` can fetch: an output, the name of a tensor, an operation, or an array or a dictionary of fetchables.
 public protocol Fetchable: Sendable {
     /// The type of the fetched value.
     associatedtype Fetched
@@ -22,6 +22,13 @@ extension Fetchable {
 extension Output: Fetchable {
     /// The name of the tensor.
     public var fetchNames: [String] { [name] }
+    /// Returns the tensor.
+    public func value(from tensors: [Tensor]) -> Tensor { tensors[0] }
+}
+
+extension String: Fetchable {
+    /// The text, as the name of a tensor: `node:index`, or `node` for its first output.
+    public var fetchNames: [String] { [self] }
     /// Returns the tensor.
     public func value(from tensors: [Tensor]) -> Tensor { tensors[0] }
 }

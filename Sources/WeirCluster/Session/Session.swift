@@ -92,25 +92,49 @@ public final class Session: Sendable {
         _ fetches: F, feeding feeds: [Output: any TensorConvertible] = [:], targets: [Operation] = [], options: RunOptions = RunOptions()
     ) async throws(Status) -> F.Fetched {
         let reply = try await run(
-            fetches: fetches.fetchNames, feeds: Session.named(feeds), targets: fetches.targetNames + targets.map(\.name), options: options)
+            fetches: fetches.fetchNames, feeds: Session.named(Session.entries(feeds)), targets: fetches.targetNames + targets.map(\.name), options: options)
+        return fetches.value(from: reply.tensors.map(\.tensor))
+    }
+
+    /// Runs the part of the graph that the fetches need, with feeds by name: `node:index`, or `node` for its first output.
+    ///
+    /// ```swift
+    /// let values = try await session.run(["y:0"], feeding: ["x:0": [1, 2, 3]])
+    /// ```
+    /// - Parameters:
+    ///   - fetches: a name of a tensor, an output, an operation, or an array or a dictionary of them.
+    ///   - feeds: values that replace outputs. Literals take the element type of the output.
+    ///   - targets: names of nodes to run for their effect.
+    /// - Throws: as `run` with outputs as feeds; `notFound` for a name that the graph does not have.
+    @_disfavoredOverload  // so that an empty dictionary literal is one of outputs
+    public func run<F: Fetchable>(
+        _ fetches: F, feeding feeds: [String: any TensorConvertible], targets: [String] = [], options: RunOptions = RunOptions()
+    ) async throws(Status) -> F.Fetched {
+        let graph = graph
+        let named = try Session.named(feeds.map { (name: $0.key, dtype: graph.dtype(of: $0.key), value: $0.value) })
+        let reply = try await run(fetches: fetches.fetchNames, feeds: named, targets: fetches.targetNames + targets, options: options)
         return fetches.value(from: reply.tensors.map(\.tensor))
     }
 
     /// Runs operations for their effect.
     /// - Throws: as `run` with fetches.
     public func run(_ targets: Operation..., feeding feeds: [Output: any TensorConvertible] = [:]) async throws(Status) {
-        _ = try await run(fetches: [], feeds: Session.named(feeds), targets: targets.map(\.name))
+        _ = try await run(fetches: [], feeds: Session.named(Session.entries(feeds)), targets: targets.map(\.name))
     }
 
-    /// Returns the values as tensors of the dtypes of their outputs, with the names of the outputs.
-    private static func named(_ feeds: [Output: any TensorConvertible]) throws(Status) -> [NamedTensor] {
+    private static func entries(_ feeds: [Output: any TensorConvertible]) -> [(name: String, dtype: DType?, value: any TensorConvertible)] {
+        feeds.map { (name: $0.key.name, dtype: $0.key.dtype, value: $0.value) }
+    }
+
+    /// Returns the values as tensors of these dtypes, with their names.
+    private static func named(_ feeds: [(name: String, dtype: DType?, value: any TensorConvertible)]) throws(Status) -> [NamedTensor] {
         var result: [NamedTensor] = []
-        for (output, value) in feeds {
+        for feed in feeds {
             do throws(Status) {
                 // A tensor is not converted. If it does not fit, the step rejects it with TensorFlow's message.
-                result.append(NamedTensor(output.name, value is Tensor ? try value.tensor() : try value.tensor(output.dtype)))
+                result.append(NamedTensor(feed.name, feed.value is Tensor ? try feed.value.tensor() : try feed.value.tensor(feed.dtype)))
             } catch {
-                throw Status(error.code, "Feed of '\(output.name)': \(error.message)")
+                throw Status(error.code, "Feed of '\(feed.name)': \(error.message)")
             }
         }
         return result
@@ -154,6 +178,15 @@ public final class Session: Sendable {
         do { return try await backend.devices() } catch { throw Status(error) }
     }
 
+    /// Returns the device of each node of the graph, for a session in this process or on a server in it.
+    ///
+    /// A session at an address throws `unimplemented`, because TensorFlow's protocol has no such call. There, a step with
+    /// `RunOptions.returnsPartitionGraphs` returns its nodes with their devices.
+    /// - Throws: `unimplemented`; `aborted` when the session is closed.
+    public func placement() async throws(Status) -> PlacementReport {
+        do { return try await backend.placement() } catch { throw Status(error) }
+    }
+
     /// Cancels running steps and frees the session's graphs on its tasks. Variables stay.
     /// - Throws: `unavailable` when the master does not respond.
     public func close() async throws(Status) {
@@ -180,6 +213,16 @@ extension Session: CustomStringConvertible {
     }
 }
 
+extension Graph {
+    /// The element type of the tensor of this name; nil if the graph has no such tensor.
+    fileprivate func dtype(of name: String) -> DType? {
+        guard let reference = InputReference(name), let types = node(named: reference.node)?.outputTypes,
+            types.indices.contains(reference.index)
+        else { return nil }
+        return types[reference.index].dtype
+    }
+}
+
 /// What runs the steps of a session: the devices of this process, or a master.
 protocol SessionBackend: Sendable {
     func run(
@@ -187,5 +230,6 @@ protocol SessionBackend: Sendable {
     ) async throws -> RunStepReply
     func extend(to graph: Graph) async throws
     func devices() async throws -> [DeviceAttributes]
+    func placement() async throws -> PlacementReport
     func close() async throws
 }

@@ -41,6 +41,7 @@ struct DirectBackend: SessionBackend {
                 hardware: $0.device.hardware)
         }
     }
+    func placement() async throws -> PlacementReport { PlacementReport(session.placedGraph) }
     func close() async throws { session.close() }
 }
 
@@ -48,6 +49,7 @@ struct DirectBackend: SessionBackend {
 final class MasterBackend: SessionBackend {
     private let master: any MasterEndpoint
     private let handle: String
+    private let target: String
     /// How much of the graph the master has.
     private struct Sent {
         var nodeCount: Int
@@ -57,6 +59,7 @@ final class MasterBackend: SessionBackend {
 
     init(_ master: any MasterEndpoint, _ graph: Graph, _ configuration: SessionConfiguration, target: String) async throws {
         self.master = master
+        self.target = target
         sent = Mutex(Sent(nodeCount: graph.nodes.count))
         let cancellation = Cancellation()
         let request = CreateSession(graph: graph.definition, configuration: configuration, target: target)
@@ -90,6 +93,15 @@ final class MasterBackend: SessionBackend {
     func devices() async throws -> [DeviceAttributes] {
         let (local, remote) = try await master.listDevices(handle)
         return local + remote
+    }
+    func placement() async throws -> PlacementReport {
+        // TensorFlow's MasterService has no call for it.
+        guard let local = master as? Master else {
+            throw Status.unimplemented(
+                "Expected a session in this process or on a server in it, found one on the master at \(target), which does not report "
+                    + "placements; RunOptions.returnsPartitionGraphs returns the placed nodes of a step")
+        }
+        return try local.placement(of: handle)
     }
     func close() async throws { try await master.closeSession(handle) }
 }

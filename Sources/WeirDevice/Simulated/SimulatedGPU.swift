@@ -67,9 +67,9 @@ package final class SimulatedGPU: Device {
         let copy: Tensor
         do throws(Status) { copy = try Tensor(tensor.dtype, tensor.shape, in: memory) } catch { return done(.failure(error)) }
         // The block may have belonged to a tensor that kernels still read.
-        if mutationNumber != 8 { copyIn.wait(for: compute.record()) }
+        copyIn.wait(for: compute.record())
         copyIn.enqueue { [memory] in memory.elements(of: copy)?.copyMemory(from: tensor.address, byteCount: tensor.byteCount) }
-        if mutationNumber != 6 { compute.wait(for: copyIn.record()) }
+        compute.wait(for: copyIn.record())
         done(.success(copy))
     }
 
@@ -105,7 +105,7 @@ package final class SimulatedGPU: Device {
             guard let from = memory.elements(of: tensor), let to = other.memory.elements(of: copy) else { return }
             to.copyMemory(from: from, byteCount: tensor.byteCount)
         }
-        if mutationNumber != 7 { other.compute.wait(for: copyOut.record()) }
+        other.compute.wait(for: copyOut.record())
         done(.success(copy))
         return true
     }

@@ -19,6 +19,8 @@ public final class GraphBuilder: @unchecked Sendable {  // used by one thread at
     /// shape is refined, because more may then be known.
     private var knownValues: [Endpoint: KnownValue] = [:]
     private var incompleteValues: [Endpoint: KnownValue?] = [:]
+    /// The variables declared with this builder so far, in order; those of optimizers are among them.
+    public internal(set) var variables: [Variable] = []
     /// Named lists of outputs and operations that users keep with a graph: `trainable_variables`, `losses`…
     package var collections: [String: [Endpoint]] = [:]
 

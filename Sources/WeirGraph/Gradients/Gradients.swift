@@ -58,9 +58,21 @@ public struct GradientContext {
 }
 
 extension GraphBuilder {
-    /// Adds a constant node.
-    public func constant(_ value: Tensor, name: String? = nil) -> Output {
-        add("Const", name: name ?? "Const", attributes: ["value": .tensor(value), "dtype": .type(value.dtype)])[0]
+    /// Adds a constant node (`Const`): a tensor, or a literal such as `[[1, 2], [3, 4]]` or `0.5`.
+    ///
+    /// Records an error if the rows of the value have different shapes or the type cannot hold it.
+    /// - Parameter dtype: the element type; when nil, that of a tensor, and for literals `int32`, `float32`, `bool` or `string`.
+    public func constant(
+        _ value: any TensorConvertible, _ dtype: DType? = nil, name: String? = nil, file: StaticString = #fileID, line: UInt = #line
+    ) -> Output {
+        do throws(Status) {
+            let tensor = try value.tensor(dtype)
+            let attributes: Attributes = ["value": .tensor(tensor), "dtype": .type(tensor.dtype)]
+            return add("Const", name: name ?? "Const", attributes: attributes, file: file, line: line)[0]
+        } catch {
+            record(Status(error.code, "Const: \(error.message) (built at \(file):\(line))"))
+            return substitute(dtype ?? .float32)
+        }
     }
     /// Adds a scalar constant of the given type. For an integer type the value is rounded toward zero. Records an error if the
     /// type cannot hold the value, or is not a type of numbers or Booleans.

@@ -36,7 +36,7 @@ public struct RendezvousItem: Sendable {
     /// Copies the tensor to host memory. A tensor that is there already is not copied.
     public func download(_ done: @escaping Completion<Tensor>) {
         guard let device, !device.isHost else { return done(.success(tensor)) }
-        device.underlying.download(tensor, after: mutated(2, event), done)
+        device.underlying.download(tensor, after: event, done)
     }
     /// A dead tensor. Whatever the dtype of the edge, it carries an empty `float32` vector, as TensorFlow's executor sends for a
     /// dead input. The receiver propagates deadness and does not read the tensor.

@@ -1,22 +1,26 @@
-package import WeirGraph
-import WeirTensor
+public import WeirGraph
+public import WeirTensor
 
-/// The placement of a graph as a table for a person: the number of ops and the bytes of constants and variables of each device,
-/// and the tensors that cross devices.
-package struct PlacementReport: CustomStringConvertible, Sendable {
+/// The placement of a graph: the device of each node, the number of nodes and the bytes of constants and variables of each
+/// device, and the tensors that cross devices.
+///
+/// The graph is the lowered one: nodes of inlined functions have names of their own.
+public struct PlacementReport: CustomStringConvertible, Sendable {
     /// The totals of one device.
-    package struct Row: Sendable {
+    public struct Row: Sendable {
         /// The name of the device, or `unplaced`.
-        package var device: String
+        public var device: String
         /// The number of nodes on the device.
-        package var opCount: Int
+        public var opCount: Int
         /// The bytes of the constants and variables of known shape on the device.
-        package var byteCount: Int
+        public var byteCount: Int
     }
     /// One row for each device, sorted by name.
-    package private(set) var rows: [Row] = []
+    public private(set) var rows: [Row] = []
     /// For each pair of devices, how many different tensors cross from one to the other.
-    package private(set) var crossings: [(from: String, to: String, count: Int)] = []
+    public private(set) var crossings: [(from: String, to: String, count: Int)] = []
+    /// The device of each node, by the node's name.
+    public private(set) var devices: [String: DeviceName] = [:]
     private let placements: [(node: String, op: String, device: String)]
 
     /// Makes the report of a placed graph.
@@ -29,6 +33,7 @@ package struct PlacementReport: CustomStringConvertible, Sendable {
         var edges: [Ends: Set<Endpoint>] = [:]
         placements = graph.nodes.map { ($0.name, $0.op.name, $0.device?.description ?? "") }
         for node in graph.nodes {
+            devices[node.name] = node.device
             let device = node.device?.description ?? "unplaced"
             counts[device, default: (0, 0)].ops += 1
             let bytes = node.attributes.tensor("value")?.byteCount ?? PlacementReport.variableBytes(node)
@@ -44,6 +49,9 @@ package struct PlacementReport: CustomStringConvertible, Sendable {
         crossings = edges.map { ($0.key.from, $0.key.to, $0.value.count) }.sorted { ($0.0, $0.1) < ($1.0, $1.1) }
     }
 
+    /// The device of the node of an output, as `devices` has it; nil if the graph has no such node.
+    public subscript(output: Output) -> DeviceName? { devices[output.nodeName] }
+
     private static func variableBytes(_ node: Node) -> Int {
         guard node.op.holdsParameters, let shape = node.attributes.shape("shape")?.known,
             let dtype = node.attributes.type("dtype")
@@ -53,7 +61,7 @@ package struct PlacementReport: CustomStringConvertible, Sendable {
     }
 
     /// The table, then the device of each node.
-    package var description: String {
+    public var description: String {
         var lines = ["Device placement:"]
         let width = (rows.map(\.device.count) + [6]).max() ?? 6
         func pad(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(0, width - text.count)) }

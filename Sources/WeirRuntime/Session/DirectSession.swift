@@ -53,7 +53,7 @@ package final class DirectSession: Sendable {
         try graph.validate()
         self.registry = registry
         self.options = options
-        self.devices = try devices ?? LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0), options: options)
+        self.devices = try devices ?? LocalDevices(task: .localhost, options: options)
         let placer = Placer(devices: self.devices.placementDevices, allowsSoftPlacement: options.allowsSoftPlacement)
         let placed = try placer.place(Lowering(registry: registry).run(graph))
         state = Mutex(State(graph: graph, placed: placed))

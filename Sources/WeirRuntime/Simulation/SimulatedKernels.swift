@@ -169,7 +169,7 @@ private final class SimulatedKernel: Sendable {
         let event = gpu.stream?.record()
         for index in away {
             guard case .value(let tensor) = slots[index] else { continue }
-            gpu.download(tensor, after: mutated(3, event)) { result in
+            gpu.download(tensor, after: event) { result in
                 let outcome = arriving.withLock { state -> Result<[EdgeValue], Status>? in
                     switch result {
                     case .success(let copy): state.slots[index] = .value(copy)

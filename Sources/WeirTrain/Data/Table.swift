@@ -121,10 +121,20 @@ public struct Table: Sendable {
         return copy
     }
 
+    /// The table with the column means of `training` subtracted, and divided by the one scale of `training`. Test rows are
+    /// standardized like the training rows, because a model must not learn anything from them.
+    /// - Throws: `invalidArgument` when `training` has another number of features.
+    public func standardized(like training: Table) throws(Status) -> Table {
+        guard training.featureCount == featureCount else {
+            throw .invalidArgument("standardized: expected a table of \(featureCount) features, found \(training.featureCount)")
+        }
+        return standardized(training.moments)
+    }
+
     /// The features as a `float32` tensor of shape `[rows, features]`.
-    package var featureTensor: Tensor { Tensor(features.flatMap { $0 }, ofShape: Shape(rowCount, featureCount)) }
+    public var featureTensor: Tensor { Tensor(features.flatMap { $0 }, ofShape: Shape(rowCount, featureCount)) }
     /// The classes as an `int32` tensor of shape `[rows]`.
-    package var labelTensor: Tensor { Tensor(labels) }
+    public var labelTensor: Tensor { Tensor(labels) }
 }
 
 /// The SplitMix64 random number generator. A seed gives the same numbers on every machine.

@@ -45,6 +45,20 @@ extension Optimizer {
     }
 }
 
+extension Optimizer {
+    /// Adds the gradients of `loss`, and the update of variables from them. TensorFlow's `Optimizer.minimize`.
+    ///
+    /// ```swift
+    /// let update = Adam(learningRate: 0.02).minimize(loss, over: [weights, biases])
+    /// ```
+    /// Records an error that names the variable if the loss does not depend on one of them.
+    /// - Parameter globalStep: incremented after all updates.
+    public func minimize(_ loss: Output, over variables: [Variable], globalStep: Variable? = nil) -> OptimizerUpdate {
+        let gradients = loss.builder.gradients(of: loss, with: variables)
+        return loss.builder.apply(self, [(Variable, Output)](zip(variables, gradients)), globalStep: globalStep)
+    }
+}
+
 /// The result of `GraphBuilder.apply`.
 public struct OptimizerUpdate: Sendable {
     /// Updates all variables.

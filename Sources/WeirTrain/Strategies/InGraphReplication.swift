@@ -87,7 +87,7 @@ struct TowerGraph: Sendable {
             )
         }
         var towers: [Tower] = []
-        var flows: [[Output?]] = []
+        var flows: [[Output]] = []
         for worker in workers ?? [0] {
             let device = workers == nil ? nil : "/job:worker/task:\(worker)"
             builder.nameScope("tower\(worker)") {
@@ -98,17 +98,15 @@ struct TowerGraph: Sendable {
                     let logits = network.logits(features)
                     let loss = network.loss(logits, labels: labels)
                     towers.append(Tower(features: features, labels: labels, loss: loss, accuracy: network.accuracy(logits, labels: labels)))
-                    flows.append(builder.gradients(of: [loss], with: network.parameters.map(\.value)))
+                    flows.append(builder.gradients(of: loss, with: network.parameters))
                 }
                 if let device { builder.device(device, build) } else { build() }
             }
         }
         let count = Double(towers.count)
-        let gradients = network.parameters.indices.compactMap { index -> (Variable, Output)? in
-            let parts = flows.compactMap { $0[index] }
-            guard let first = parts.first else { return nil }
-            let variable = network.parameters[index]
-            guard parts.count > 1 else { return (variable, first) }
+        let gradients = network.parameters.enumerated().map { index, variable in
+            let parts = flows.map { $0[index] }
+            if parts.count == 1 { return (variable, parts[0]) }
             let mean = builder.colocate(with: variable.handle.operation) {
                 builder.add("Mul", [builder.add("AddN", parts)[0], builder.scalar(1 / count, variable.dtype)])[0]
             }

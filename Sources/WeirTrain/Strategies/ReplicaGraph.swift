@@ -39,8 +39,7 @@ struct ReplicaGraph: Sendable {
             let labels = placeholder("labels", .int32, [nil])
             let logits = network.logits(features)
             let loss = network.loss(logits, labels: labels)
-            let flows = builder.gradients(of: [loss], with: network.parameters.map(\.value))
-            let gradients = zip(network.parameters, flows).compactMap { variable, flow in flow.map { (variable, $0) } }
+            let gradients = [(Variable, Output)](zip(network.parameters, builder.gradients(of: loss, with: network.parameters)))
             var sync: SyncReplicas?
             let step: Operation
             var variables = [globalStep] + network.parameters

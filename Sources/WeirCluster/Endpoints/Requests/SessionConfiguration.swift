@@ -2,13 +2,13 @@
 /// workers that read more of it.
 public struct SessionConfiguration: Sendable {
     /// Whether a node whose requested device has no kernel for it is placed on another device.
-    public var allowsSoftPlacement = false
+    public var allowsSoftPlacement: Bool
     /// Whether the server logs the device of each node.
-    public var logsPlacement = false
+    public var logsPlacement: Bool
     /// Whether the session has variables and other resources of its own (`isolate_session_state`).
-    public var isolatesState = false
+    public var isolatesState: Bool
     /// The only tasks and devices that the session may use, as partial device names; empty for all.
-    public var deviceFilters: [String] = []
+    public var deviceFilters: [String]
     /// The client's own cluster specification, which replaces the server's; nil for the server's.
     public var cluster: ClusterSpec?
     /// The timeout of steps that have none; nil for no timeout.
@@ -21,6 +21,15 @@ public struct SessionConfiguration: Sendable {
     public var optimizes = true
     /// The original `ConfigProto`, serialized.
     package var serialized: [UInt8] = []
-    /// Makes options with default values.
-    public init() {}
+    /// Makes the options of a session. The others have default values, and can be set later.
+    public init(
+        allowsSoftPlacement: Bool = false, logsPlacement: Bool = false, isolatesState: Bool = false, deviceFilters: [String] = [],
+        operationTimeout: Duration? = nil
+    ) {
+        self.allowsSoftPlacement = allowsSoftPlacement
+        self.logsPlacement = logsPlacement
+        self.isolatesState = isolatesState
+        self.deviceFilters = deviceFilters
+        self.operationTimeout = operationTimeout
+    }
 }

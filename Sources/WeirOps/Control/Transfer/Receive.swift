@@ -27,7 +27,7 @@ extension OpDefinition {
                         case .success(let item) where item.isDead: done(.success([.dead]))
                         case .success(let item) where item.isOnHost && device.isHost: done(.success([.value(item.tensor)]))
                         case .success(let item):
-                            device.copyToDevice(item.tensor, from: item.device, after: mutated(5, item.event)) { result in
+                            device.copyToDevice(item.tensor, from: item.device, after: item.event) { result in
                                 done(result.map { [.value($0)] })
                             }
                         }

@@ -25,7 +25,7 @@ extension OpDefinition {
                         let value = leavesRuntime ? try context.input(0).snapshot() : context.input(0)
                         item =
                             inHostMemory || context.device.isHost
-                            ? RendezvousItem(value) : RendezvousItem(value, device: context.device, event: mutated(1, context.device.stream?.record()))
+                            ? RendezvousItem(value) : RendezvousItem(value, device: context.device, event: context.device.stream?.record())
                     }
                     try context.step.rendezvous.send(key.at(context.frame), item)
                 }

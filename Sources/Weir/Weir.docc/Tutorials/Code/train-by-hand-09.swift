@@ -4,9 +4,8 @@ import Weir
 // The Iris data: four measurements of 150 flowers, of three species. A fifth of the rows is held out for the test.
 let table = try Table.iris()
 let split = table.fold(0, of: 5, seed: 1)
-let moments = split.train.moments
-let train = split.train.standardized(moments)
-let test = split.test.standardized(moments)
+let train = try split.train.standardized(like: split.train)
+let test = try split.test.standardized(like: split.train)
 
 // The model: one hidden layer of 16 units.
 let builder = GraphBuilder()
@@ -23,8 +22,9 @@ let logits = hidden.matMul(w2.value).biasAdd(b2.value)
 let loss = logits.sparseSoftmaxCrossEntropy(labels: labels).mean()
 let accuracy = logits.argMax(axis: 1, outputType: .int32).equal(labels).cast(to: .float32).mean()
 
-// `gradients` adds the nodes of the backward pass. `apply` adds the update of each variable, next to the variable.
-let parameters = [w1, b1, w2, b2]
-let gradients = builder.gradients(of: [loss], with: parameters.map(\.value))
-let pairs = zip(parameters, gradients).compactMap { variable, gradient in gradient.map { (variable, $0) } }
-let update = builder.apply(Adam(learningRate: 0.02), pairs)
+// `minimize` adds the gradients of the loss, and the update of each parameter from its gradient.
+let update = Adam(learningRate: 0.02).minimize(loss, over: [w1, b1, w2, b2])
+
+// Variables are initialized once, those that the optimizer added too.
+let session = try await Session(builder.graph())
+try await session.run(builder.initializer)

@@ -14,17 +14,17 @@ public struct ServerOptions: Sendable {
         case grpc
     }
     /// The devices and the execution of graphs.
-    public var runtime = RuntimeOptions()
+    public var runtime: RuntimeOptions
     /// How tensors are sent to other tasks.
-    public var tensorTransport = TensorTransport.links
+    public var tensorTransport: TensorTransport
     /// The options of gRPC connections.
     public var transport = TransportOptions()
     /// The address of the interface to listen on. The default is all interfaces.
-    public var host = "0.0.0.0"
+    public var host: String
     /// The options of sessions whose clients give none.
-    public var defaults = SessionConfiguration()
+    public var defaults: SessionConfiguration
     /// How long a stopping server waits for running steps.
-    public var gracePeriod: Duration = .seconds(5)
+    public var gracePeriod: Duration
     /// The maximum number of sessions. Clients may leave sessions open. The least recently used ones without a running step are
     /// evicted.
     public var maximumSessions = 1000
@@ -36,6 +36,15 @@ public struct ServerOptions: Sendable {
     /// The factory of the server's metrics, which `docs/metrics.md` lists. The default is the factory that
     /// `MetricsSystem.bootstrap` has set when the options are made; without one, nothing is recorded.
     public var metrics: any MetricsFactory = MetricsSystem.factory
-    /// The default options.
-    public init() {}
+    /// Makes the options of a server. The others have default values, and can be set later.
+    public init(
+        host: String = "0.0.0.0", runtime: RuntimeOptions = RuntimeOptions(), tensorTransport: TensorTransport = .links,
+        defaults: SessionConfiguration = SessionConfiguration(), gracePeriod: Duration = .seconds(5)
+    ) {
+        self.host = host
+        self.runtime = runtime
+        self.tensorTransport = tensorTransport
+        self.defaults = defaults
+        self.gracePeriod = gracePeriod
+    }
 }

@@ -1,4 +1,3 @@
-public import WeirGraph
 public import WeirTensor
 
 /// A resource variable (`VarHandleOp`) in a graph: its handle, initializer and value.
@@ -60,9 +59,20 @@ extension GraphBuilder {
                 let initializer = add("AssignVariableOp", [handle, first], name: "Assign", attributes: ["dtype": .type(first.dtype)])
                 let value = add("ReadVariableOp", [handle], name: "Read", attributes: ["dtype": .type(first.dtype)])[0]
                 refineShape(of: value, PartialShape(shape))
-                return Variable(name: fullName, handle: handle, dtype: first.dtype, shape: shape, initializer: initializer, value: value)
+                let variable = Variable(
+                    name: fullName, handle: handle, dtype: first.dtype, shape: shape, initializer: initializer, value: value)
+                variables.append(variable)
+                return variable
             }
         }
+    }
+
+    /// Declares a variable with an initial value that is known now: a tensor, or a literal such as `0.5` or `[[1, 2], [3, 4]]`.
+    /// - Parameter dtype: the element type, as for `constant`.
+    public func variable(
+        _ name: String, initial: any TensorConvertible, _ dtype: DType? = nil, file: StaticString = #fileID, line: UInt = #line
+    ) -> Variable {
+        variable(name) { constant(initial, dtype, file: file, line: line) }
     }
 
     /// Adds a `NoOp` that runs after all of these operations.
