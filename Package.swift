@@ -154,7 +154,8 @@ let package = Package(
         .testTarget(
             name: "WeirClusterTests",
             dependencies: [
-                "Weir", "WeirCluster", "WeirTesting", "WeirOps", "WeirWire", "WeirProto", "WeirGraph", "WeirDevice", "WeirTensor", "CLinux", "CZlib",
+                "Weir", "WeirCluster", "WeirTesting", "WeirRuntime", "WeirOps", "WeirWire", "WeirProto", "WeirGraph", "WeirDevice", "WeirTensor", "CLinux",
+                "CZlib",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

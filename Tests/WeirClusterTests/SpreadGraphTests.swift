@@ -1,5 +1,6 @@
 import Testing
 import Weir
+import WeirDevice
 import WeirGraph
 import WeirOps
 import WeirTensor
@@ -44,6 +45,29 @@ struct SpreadGraphTests {
                 let values = try await session.run(order.map { ends[$0] }, feeding: [fed: Tensor([1, 2] as [Float])])
                 #expect(try values.map { try $0.array(of: Float.self) } == order.map { [$0 % 2 == 0 ? -1 : -2] })
             }
+        }
+    }
+
+    @Test("with any stream delays, a GPU's tensors arrive complete on another task's GPU", arguments: transports, 1...4 as ClosedRange<UInt64>)
+    func tensorsOfGPUs(_ transport: ServerOptions.TensorTransport, _ seed: UInt64) async throws {
+        var options = ServerOptions()
+        options.tensorTransport = transport
+        options.runtime.simulatedGPUCount = 1
+        options.runtime.simulatedGPUDelays = SimulatedDelays(seed: seed, longest: 300)
+        try await TestCluster.with([("ps", 1), ("worker", 1)], options: options) { cluster in
+            let b = GraphBuilder(registry: .standard)
+            let x = b.placeholder(.float32, shape: [3], name: "x")
+            var value = x
+            // Several kernels on each GPU, so that the stream is late when the tensor leaves.
+            for task in ["/job:ps/task:0", "/job:worker/task:0", "/job:ps/task:0"] {
+                b.device("\(task)/device:GPU:0") { for _ in 0..<5 { value = b.add("AddV2", [value, value])[0] } }
+            }
+            let session = try await Session(b.graph(), target: .server(cluster.server("worker")))
+            for step in 1...5 {
+                let fed = (1...3).map { Float($0 * step) }
+                #expect(try await session.run(value, feeding: [x: Tensor(fed)]).array(of: Float.self) == fed.map { $0 * 32768 })
+            }
+            try await session.close()
         }
     }
 

@@ -219,6 +219,50 @@ struct SimulatedGPUTests {
         #expect(found == expected && expected[9] < expected[0])
     }
 
+    @Test("with any stream delays, a loop waits for the condition that a GPU computes", arguments: 1...8 as ClosedRange<UInt64>)
+    func loopCondition(_ seed: UInt64) throws {
+        let float: Attributes = ["T": .type(.float32)]
+        func node(_ name: String, _ op: String, _ inputs: String..., attributes: Attributes) -> NodeDefinition {
+            NodeDefinition(name: name, op: op, inputs: inputs, device: "/gpu:0", attributes: attributes)
+        }
+        func constant(_ name: String, _ value: Float) -> NodeDefinition {
+            node(name, "Const", attributes: ["dtype": .type(.float32), "value": .tensor(Tensor(value))])
+        }
+        let b = GraphBuilder(registry: .standard)
+        // The condition is a number, so that the GPU computes it, in several kernels: while it is late, its memory is not 0.
+        let roots = (1...6).map { number in
+            [
+                node("square\(number)", "Square", number == 1 ? "left:z:0" : "root\(number - 1):y:0", attributes: float),
+                node("root\(number)", "Sqrt", "square\(number):y:0", attributes: float),
+            ]
+        }
+        b.addFunction(
+            FunctionDefinition(
+                name: "goesOn", inputs: [.init(name: "x", type: .fixed(.float32))], outputs: [.init(name: "p", type: .fixed(.float32))],
+                nodes: [constant("three", 3), node("left", "Sub", "three:output:0", "x", attributes: float)] + roots.flatMap { $0 },
+                returns: ["p": "root6:y:0"]))
+        b.addFunction(
+            FunctionDefinition(
+                name: "body", inputs: [.init(name: "x", type: .fixed(.float32))], outputs: [.init(name: "y", type: .fixed(.float32))],
+                nodes: [constant("one", 1), node("sum", "AddV2", "x", "one:output:0", attributes: float)], returns: ["y": "sum:z:0"]))
+        let start = b.placeholder(.float32, shape: [], name: "start")
+        let loop = b.device("/gpu:0") {
+            b.add(
+                "StatelessWhile", [start], name: "loop",
+                attributes: [
+                    "T": .types([.float32]), "cond": .function(FunctionReference("goesOn")), "body": .function(FunctionReference("body")),
+                ])
+        }
+        let session = try session(b, gpus: 1, delays: seed)
+        for start in 0..<4 {
+            let cancellation = Cancellation()
+            let done = BlockingCompletion<[Tensor]>()
+            let plan = try session.plan(feeds: ["start:0"], fetches: [loop[0].name], targets: [])
+            session.start(plan, [Tensor(Float(start))], cancellation: cancellation, timeout: .seconds(10)) { done.finish($0) }
+            #expect(try done.wait().get()[0].scalar(of: Float.self) == 3)
+        }
+    }
+
     @Test("a kernel that fails on the stream ends the step with its name, and the next step works", arguments: [nil, 3] as [UInt64?])
     func failure(_ delays: UInt64?) throws {
         let b = GraphBuilder(registry: .standard)

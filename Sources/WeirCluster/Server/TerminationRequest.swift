@@ -3,7 +3,7 @@
 #elseif canImport(Darwin)
     import Darwin
 #endif
-package import ServiceLifecycle
+import ServiceLifecycle
 import WeirTensor
 
 /// Waits for a request to end this process: a signal, or the end of an input. As a service it ends its group: give it the termination

@@ -66,8 +66,7 @@ package final class SimulatedGPU: Device {
         guard tensor.dtype.isBitwise else { return done(.success(tensor)) }
         let copy: Tensor
         do throws(Status) { copy = try Tensor(tensor.dtype, tensor.shape, in: memory) } catch { return done(.failure(error)) }
-        // The block may have belonged to a tensor that kernels still read.
-        copyIn.wait(for: compute.record())
+        // A freed block is reused only after the compute stream has passed it, so no kernel still reads the new one.
         copyIn.enqueue { [memory] in memory.elements(of: copy)?.copyMemory(from: tensor.address, byteCount: tensor.byteCount) }
         compute.wait(for: copyIn.record())
         done(.success(copy))
@@ -100,7 +99,6 @@ package final class SimulatedGPU: Device {
             return true
         }
         if let event { copyOut.wait(for: event) }
-        copyOut.wait(for: other.compute.record())
         copyOut.enqueue { [memory] in
             guard let from = memory.elements(of: tensor), let to = other.memory.elements(of: copy) else { return }
             to.copyMemory(from: from, byteCount: tensor.byteCount)

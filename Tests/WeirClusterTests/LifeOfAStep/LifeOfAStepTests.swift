@@ -24,17 +24,14 @@ struct LifeOfAStepTests {
 
     private func walk(_ table: StationTable, on cluster: RecordingCluster, withLinks: Bool) async throws {
         let b = GraphBuilder(registry: .standard)
-        let v = b.device("/job:ps/task:0") {
-            b.add("VariableV2", name: "v", attributes: ["dtype": .type(.float32), "shape": .shape([2])])[0]
-        }
-        let initialize = b.add("Assign", [v, b.constant(Tensor([1, 2] as [Float]))], name: "init")
+        let v = b.device("/job:ps/task:0") { b.variable("v", initial: [1.0, 2.0]) }
         let (x, y) = b.device("/job:worker/task:0") {
             let x = b.add("Placeholder", name: "x", attributes: ["dtype": .type(.float32)])[0]
-            return (x, b.add("Mul", [x, v], name: "y")[0])
+            return (x, b.add("Mul", [x, v.value], name: "y")[0])
         }
         let session = try await cluster.session(b.graph())
         cluster.recorder.start()
-        try await session.run(initialize)
+        try await session.run(v.initializer)
         try await cluster.recorder.waitForCleanup(by: "ps")
         for isFirstStep in [true, false] {
             cluster.recorder.start()

@@ -1,4 +1,5 @@
 import WeirGraph
+import WeirRuntime
 import WeirTensor
 import WeirWire
 
@@ -20,6 +21,7 @@ struct RecordingBackend: SessionBackend {
     }
     func extend(to graph: Graph) async throws { try await base.extend(to: graph) }
     func devices() async throws -> [DeviceAttributes] { try await base.devices() }
+    func placement() async throws -> PlacementReport { try await base.placement() }
     func close() async throws { try await base.close() }
 }
 
