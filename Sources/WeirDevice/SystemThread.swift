@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import Glibc
 package import WeirTensor
 
 /// Starts threads for work that blocks: reading and writing sockets, and the streams of a simulated device.

@@ -1,6 +1,4 @@
-#if canImport(Glibc)
-    public import Glibc
-#endif
+public import Glibc
 
 /// The types that floating-point functions are computed in: Float and Double.
 @usableFromInline package protocol MathScalar: BinaryFloatingPoint, BitwiseCopyable, Sendable, SIMDScalar {

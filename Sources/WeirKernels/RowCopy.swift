@@ -1,11 +1,7 @@
 public import WeirDevice
 public import WeirTensor
 
-#if canImport(Glibc)
-    public import Glibc
-#elseif canImport(Darwin)
-    public import Darwin
-#endif
+public import Glibc
 
 /// Copies of whole rows between arbitrary positions, for gather, scatter and partition ops.
 ///

@@ -1,11 +1,7 @@
 package import WeirDevice
 public import WeirTensor
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    public import Darwin
-#endif
+import Glibc
 
 /// A copy of a block of elements between two layouts, for slice, transpose, tile, pad and concat ops.
 ///

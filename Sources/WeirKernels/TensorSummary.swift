@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    public import Darwin
-#endif
+import Glibc
 package import WeirTensor
 
 // Tensors as text, in the format of TensorFlow's Assert and Print ops.

@@ -157,51 +157,49 @@ private func checksum<T>(_ values: [T]) -> UInt64 {
 }
 
 // The logarithms, sines and cosines below are the C library's; only glibc's are bound to agree with TensorFlow's.
-#if canImport(Glibc)
-    @Suite struct NormalNumberTests {
-        @Test func `RandomStandardNormal of float gives TensorFlow's bits in both runs`() {
-            let short = twoRuns(5, Float(0)) { RandomFill.normal($0, from: $1) }
-            #expect(short[0].map(\.bitPattern) == [0xBE8F_C1C0, 0xBE0D_0EE3, 0xBF2D_23F0, 0x3CC9_5CDD, 0xBF64_C1F5])
-            let long = twoRuns(1003, Float(0)) { RandomFill.normal($0, from: $1) }
-            #expect(long.map(checksum) == [0x279F_43FC_E97D_A53D, 0xB5F0_0F00_3495_D02C])
-        }
-
-        @Test func `RandomStandardNormal of double gives TensorFlow's bits in both runs`() {
-            let short = twoRuns(5, 0.0) { RandomFill.normal($0, from: $1) }
-            #expect(
-                short[0].map(\.bitPattern) == [
-                    0x3FE7_DC27_D129_8F35, 0xBFE4_63E9_C2B0_4909, 0x3FA8_DE13_BB65_6DFF, 0xBFE4_DBEE_2DB1_0DD1,
-                    0xBFEB_9272_B6A8_AE9D,
-                ])
-            let long = twoRuns(1003, 0.0) { RandomFill.normal($0, from: $1) }
-            #expect(long.map(checksum) == [0xF0E4_F666_1348_CDD9, 0x27DE_5B7B_40F6_D7D0])
-        }
-
-        @Test func `RandomStandardNormal of half and bfloat16 gives TensorFlow's bits in both runs`() {
-            let halves = twoRuns(1003, Float16(0)) { RandomFill.normal($0, from: $1) }
-            #expect(halves.map(checksum) == [0xAA46_21BC_1F3C_A1D4, 0x254E_F74B_8E0F_9A06])
-            let brains = twoRuns(1003, UInt16(0)) { RandomFill.normalBFloat16($0, from: $1) }
-            #expect(brains.map(checksum) == [0x86AF_7B1F_83AC_662F, 0xFD52_60D3_A003_4F5B])
-        }
-
-        @Test func `TruncatedNormal of float gives TensorFlow's bits in both runs`() {
-            let short = twoRuns(5, Float(0)) { RandomFill.truncatedNormal($0, from: $1) }
-            #expect(short[0].map(\.bitPattern) == [0xBE8F_C1C0, 0xBE0D_0EE3, 0xBF2D_23F0, 0x3CC9_5CDD, 0xBEEF_D94C])
-            let long = twoRuns(1003, Float(0)) { RandomFill.truncatedNormal($0, from: $1) }
-            #expect(long.map(checksum) == [0x9240_D8A4_8768_095E, 0x9CA3_994E_04FD_4B5F])
-            #expect(long[0].allSatisfy { abs($0) < 2 })
-        }
-
-        @Test func `TruncatedNormal of double gives TensorFlow's bits in both runs`() {
-            let long = twoRuns(1003, 0.0) { RandomFill.truncatedNormal($0, from: $1) }
-            #expect(long.map(checksum) == [0x6FBB_DB4C_35E6_1293, 0xE5DE_BCCE_0737_A054])
-        }
-
-        @Test func `TruncatedNormal of half and bfloat16 gives TensorFlow's bits in both runs`() {
-            let halves = twoRuns(1003, Float16(0)) { RandomFill.truncatedNormal($0, from: $1) }
-            #expect(halves.map(checksum) == [0x1304_5F06_345A_904A, 0x7F0A_1A89_570F_56DF])
-            let brains = twoRuns(1003, UInt16(0)) { RandomFill.truncatedNormalBFloat16($0, from: $1) }
-            #expect(brains.map(checksum) == [0x9C66_17C5_F963_69B1, 0xEB75_0C13_DE29_8F77])
-        }
+@Suite struct NormalNumberTests {
+    @Test func `RandomStandardNormal of float gives TensorFlow's bits in both runs`() {
+        let short = twoRuns(5, Float(0)) { RandomFill.normal($0, from: $1) }
+        #expect(short[0].map(\.bitPattern) == [0xBE8F_C1C0, 0xBE0D_0EE3, 0xBF2D_23F0, 0x3CC9_5CDD, 0xBF64_C1F5])
+        let long = twoRuns(1003, Float(0)) { RandomFill.normal($0, from: $1) }
+        #expect(long.map(checksum) == [0x279F_43FC_E97D_A53D, 0xB5F0_0F00_3495_D02C])
     }
-#endif
+
+    @Test func `RandomStandardNormal of double gives TensorFlow's bits in both runs`() {
+        let short = twoRuns(5, 0.0) { RandomFill.normal($0, from: $1) }
+        #expect(
+            short[0].map(\.bitPattern) == [
+                0x3FE7_DC27_D129_8F35, 0xBFE4_63E9_C2B0_4909, 0x3FA8_DE13_BB65_6DFF, 0xBFE4_DBEE_2DB1_0DD1,
+                0xBFEB_9272_B6A8_AE9D,
+            ])
+        let long = twoRuns(1003, 0.0) { RandomFill.normal($0, from: $1) }
+        #expect(long.map(checksum) == [0xF0E4_F666_1348_CDD9, 0x27DE_5B7B_40F6_D7D0])
+    }
+
+    @Test func `RandomStandardNormal of half and bfloat16 gives TensorFlow's bits in both runs`() {
+        let halves = twoRuns(1003, Float16(0)) { RandomFill.normal($0, from: $1) }
+        #expect(halves.map(checksum) == [0xAA46_21BC_1F3C_A1D4, 0x254E_F74B_8E0F_9A06])
+        let brains = twoRuns(1003, UInt16(0)) { RandomFill.normalBFloat16($0, from: $1) }
+        #expect(brains.map(checksum) == [0x86AF_7B1F_83AC_662F, 0xFD52_60D3_A003_4F5B])
+    }
+
+    @Test func `TruncatedNormal of float gives TensorFlow's bits in both runs`() {
+        let short = twoRuns(5, Float(0)) { RandomFill.truncatedNormal($0, from: $1) }
+        #expect(short[0].map(\.bitPattern) == [0xBE8F_C1C0, 0xBE0D_0EE3, 0xBF2D_23F0, 0x3CC9_5CDD, 0xBEEF_D94C])
+        let long = twoRuns(1003, Float(0)) { RandomFill.truncatedNormal($0, from: $1) }
+        #expect(long.map(checksum) == [0x9240_D8A4_8768_095E, 0x9CA3_994E_04FD_4B5F])
+        #expect(long[0].allSatisfy { abs($0) < 2 })
+    }
+
+    @Test func `TruncatedNormal of double gives TensorFlow's bits in both runs`() {
+        let long = twoRuns(1003, 0.0) { RandomFill.truncatedNormal($0, from: $1) }
+        #expect(long.map(checksum) == [0x6FBB_DB4C_35E6_1293, 0xE5DE_BCCE_0737_A054])
+    }
+
+    @Test func `TruncatedNormal of half and bfloat16 gives TensorFlow's bits in both runs`() {
+        let halves = twoRuns(1003, Float16(0)) { RandomFill.truncatedNormal($0, from: $1) }
+        #expect(halves.map(checksum) == [0x1304_5F06_345A_904A, 0x7F0A_1A89_570F_56DF])
+        let brains = twoRuns(1003, UInt16(0)) { RandomFill.truncatedNormalBFloat16($0, from: $1) }
+        #expect(brains.map(checksum) == [0x9C66_17C5_F963_69B1, 0xEB75_0C13_DE29_8F77])
+    }
+}

@@ -2,9 +2,7 @@ import Testing
 
 @testable import WeirControlOps
 
-#if canImport(Glibc)
-    import Glibc
-#endif
+import Glibc
 
 @Suite("Printed text")
 struct PrintTests {

@@ -99,32 +99,30 @@ import WeirOps
         #expect(throws: Status.self) { try node.run() }
     }
 
-    #if canImport(Glibc)
-        @Test func `RandomGamma gives TensorFlow's bits in float, double and half`() throws {
-            let shape = Tensor([Int32(2)])
-            let floats = try OneNode("RandomGamma", [shape, Tensor([0.5, 1, 5] as [Float])], seeds).run()[0]
-            #expect(
-                try floats.array(of: Float.self).map(\.bitPattern) == [
-                    0x3ECA_03E9, 0x3EA0_EEAB, 0x40F4_140F, 0x3AF8_F00B, 0x3EA1_6F75, 0x4049_39F9,
-                ])
-            let doubles = try OneNode("RandomGamma", [shape, Tensor([0.5, 1, 5])], seeds).run()[0]
-            #expect(
-                try doubles.array(of: Double.self).map(\.bitPattern) == [
-                    0x3FD9_407D_170C_947F, 0x3FD4_1DD5_6022_D078, 0x401E_8281_E745_F765, 0x3F5F_1E01_6F70_41E1,
-                    0x3FD4_2DEE_A0EB_75FD, 0x4009_273F_1833_BAC9,
-                ])
-            let halves = try OneNode("RandomGamma", [shape, Tensor([0.5, 1, 5] as [Float16])], seeds).run()[0]
-            #expect(
-                try halves.array(of: Float16.self).map(\.bitPattern) == [
-                    0x3650, 0x3507, 0x47A1, 0x17C8, 0x350B, 0x424A,
-                ])
-        }
+    @Test func `RandomGamma gives TensorFlow's bits in float, double and half`() throws {
+        let shape = Tensor([Int32(2)])
+        let floats = try OneNode("RandomGamma", [shape, Tensor([0.5, 1, 5] as [Float])], seeds).run()[0]
+        #expect(
+            try floats.array(of: Float.self).map(\.bitPattern) == [
+                0x3ECA_03E9, 0x3EA0_EEAB, 0x40F4_140F, 0x3AF8_F00B, 0x3EA1_6F75, 0x4049_39F9,
+            ])
+        let doubles = try OneNode("RandomGamma", [shape, Tensor([0.5, 1, 5])], seeds).run()[0]
+        #expect(
+            try doubles.array(of: Double.self).map(\.bitPattern) == [
+                0x3FD9_407D_170C_947F, 0x3FD4_1DD5_6022_D078, 0x401E_8281_E745_F765, 0x3F5F_1E01_6F70_41E1,
+                0x3FD4_2DEE_A0EB_75FD, 0x4009_273F_1833_BAC9,
+            ])
+        let halves = try OneNode("RandomGamma", [shape, Tensor([0.5, 1, 5] as [Float16])], seeds).run()[0]
+        #expect(
+            try halves.array(of: Float16.self).map(\.bitPattern) == [
+                0x3650, 0x3507, 0x47A1, 0x17C8, 0x350B, 0x424A,
+            ])
+    }
 
-        @Test func `RandomGamma answers for a shape parameter that accepts no number`() throws {
-            let node = try OneNode("RandomGamma", [Tensor([Int32(1)]), Tensor([-2] as [Float])], seeds)
-            #expect(try node.run()[0].array(of: Float.self)[0].isNaN)
-        }
-    #endif
+    @Test func `RandomGamma answers for a shape parameter that accepts no number`() throws {
+        let node = try OneNode("RandomGamma", [Tensor([Int32(1)]), Tensor([-2] as [Float])], seeds)
+        #expect(try node.run()[0].array(of: Float.self)[0].isNaN)
+    }
 }
 
 @Suite struct StatelessRandomOpTests {
@@ -205,19 +203,17 @@ import WeirOps
         #expect(throws: Status.invalidArgument(message)) { try node.run() }
     }
 
-    #if canImport(Glibc)
-        @Test func `StatelessRandomNormal and StatelessTruncatedNormal give TensorFlow's bits`() throws {
-            let shape = Tensor([Int32(5)])
-            let normal = try OneNode("StatelessRandomNormal", [shape, seed]).run()[0]
-            #expect(
-                try normal.array(of: Float.self).map(\.bitPattern) == [
-                    0xBFB0_84C6, 0xBF9C_C777, 0xBDA3_B1DB, 0x3EF2_90F7, 0xBF6E_010B,
-                ])
-            let truncated = try OneNode("StatelessTruncatedNormal", [shape, seed], ["dtype": .type(.bfloat16)]).run()[0]
-            #expect(
-                try truncated.array(of: BFloat16.self).map(\.bits) == [0xBFB1, 0xBF9D, 0xBDA4, 0x3EF3, 0xBF4F])
-        }
-    #endif
+    @Test func `StatelessRandomNormal and StatelessTruncatedNormal give TensorFlow's bits`() throws {
+        let shape = Tensor([Int32(5)])
+        let normal = try OneNode("StatelessRandomNormal", [shape, seed]).run()[0]
+        #expect(
+            try normal.array(of: Float.self).map(\.bitPattern) == [
+                0xBFB0_84C6, 0xBF9C_C777, 0xBDA3_B1DB, 0x3EF2_90F7, 0xBF6E_010B,
+            ])
+        let truncated = try OneNode("StatelessTruncatedNormal", [shape, seed], ["dtype": .type(.bfloat16)]).run()[0]
+        #expect(
+            try truncated.array(of: BFloat16.self).map(\.bits) == [0xBFB1, 0xBF9D, 0xBDA4, 0x3EF3, 0xBF4F])
+    }
 }
 
 @Suite struct RandomShapeTests {

@@ -5,9 +5,7 @@ import WeirTensor
 import WeirOps
 @testable import WeirStateOps
 
-#if canImport(Glibc)
-    import Glibc
-#endif
+import Glibc
 
 @Suite struct TableTests {
     private func words(_ texts: String...) -> Tensor { Tensor(texts.map { ByteString($0) }) }

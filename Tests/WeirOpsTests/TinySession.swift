@@ -4,9 +4,7 @@ import WeirDevice
 import WeirGraph
 import WeirTensor
 
-#if canImport(Glibc)
-    import Glibc
-#endif
+import Glibc
 
 @testable import WeirArrayOps
 import WeirOps

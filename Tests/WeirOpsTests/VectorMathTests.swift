@@ -1,8 +1,6 @@
 import Testing
 
-#if canImport(Glibc)
-    import Glibc
-#endif
+import Glibc
 
 import WeirKernels
 import WeirOps

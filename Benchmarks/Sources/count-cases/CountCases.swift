@@ -1,9 +1,5 @@
 import BenchmarkCases
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import Glibc
 
 /// Runs one case for `count.py`, which runs this program under valgrind and counts the instructions, allocations and objects of
 /// `weir_measured`.

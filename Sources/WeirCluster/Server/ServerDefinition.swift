@@ -3,11 +3,7 @@
 #else
     import Foundation
 #endif
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Darwin
-#endif
+import Glibc
 public import WeirTensor
 
 /// The cluster of a server and its task in it. TensorFlow's `ServerDef`.

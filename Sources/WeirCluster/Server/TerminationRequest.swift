@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import Glibc
 import ServiceLifecycle
 import WeirTensor
 
@@ -65,11 +61,7 @@ package struct TerminationRequest: Service {
             let failed = pthread_create(
                 &thread, nil,
                 { argument in
-                    #if canImport(Darwin)
-                        Unmanaged<Waiter>.fromOpaque(argument).takeRetainedValue().run()
-                    #else
-                        Unmanaged<Waiter>.fromOpaque(argument!).takeRetainedValue().run()
-                    #endif
+                    Unmanaged<Waiter>.fromOpaque(argument!).takeRetainedValue().run()
                     return nil
                 }, waiter.toOpaque())
             precondition(failed == 0, "cannot start a thread: error \(failed)")

@@ -1,7 +1,5 @@
 import COneDNN
-#if canImport(Glibc)
-    import Glibc
-#endif
+import Glibc
 import WeirTensor
 
 /// The interface to oneDNN, a library of dense CPU kernels: matrix products and convolutions of floats.

@@ -1,8 +1,6 @@
 import CTarget
 
-#if canImport(Glibc)
-    import Glibc
-#endif
+import Glibc
 
 /// Describes the processors of this machine.
 package enum Processor {

@@ -1,6 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#endif
+import Glibc
 package import WeirTensor
 
 /// Ensures that recursive functions have enough stack.

@@ -2,11 +2,7 @@ public import WeirGraph
 import WeirKernels
 import WeirTensor
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import Glibc
 
 extension OpDefinition {
     /// Sets the elements of matrices outside a band around the main diagonal to zero. A negative width keeps that whole side.

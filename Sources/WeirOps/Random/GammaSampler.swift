@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Darwin
-#endif
+import Glibc
 import WeirKernels
 
 /// A sampler of gamma distributions with scale 1, by Marsaglia and Tsang's rejection method ("A Simple Method for Generating

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Darwin
-#endif
+import Glibc
 import WeirKernels
 
 /// Functions that draw classes from unnormalized log-probabilities.

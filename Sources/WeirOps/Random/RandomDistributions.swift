@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Darwin
-#endif
+import Glibc
 import WeirKernels
 
 /// A distribution that turns words of Philox into elements of a tensor, one group of elements at a time.

@@ -1,6 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#endif
+import Glibc
 import Synchronization
 
 /// A spin lock for critical sections of a few dozen instructions. The few threads of one step share it. Locking takes one

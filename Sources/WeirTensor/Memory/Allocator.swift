@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import Glibc
 import Synchronization
 
 /// Allocates and frees memory for the tensors of a device.
@@ -110,10 +106,8 @@ public final class HostAllocator: Allocator {
         init(_ pointer: UnsafeMutableRawPointer?) { self.pointer = pointer }
     }
 
-    #if canImport(Glibc)
-        /// `malloc_trim`, which the module of the C library does not declare.
-        private static let trimLibrary = dlsym(nil, "malloc_trim").map { unsafeBitCast($0, to: (@convention(c) (Int) -> Int32).self) }
-    #endif
+    /// `malloc_trim`, which the module of the C library does not declare.
+    private static let trimLibrary = dlsym(nil, "malloc_trim").map { unsafeBitCast($0, to: (@convention(c) (Int) -> Int32).self) }
 
     /// Frees the blocks that are kept for reuse, and returns free memory to the system. The small blocks of other threads are
     /// freed only while these threads are parked (`BlockCache.park`). Takes milliseconds.
@@ -125,11 +119,7 @@ public final class HostAllocator: Allocator {
         for block in state.cache.blocks.values.joined() { free(block) }
         BlockCache.trim()
         // Freed memory still counts as used by the process while the C library keeps it.
-        #if canImport(Glibc)
-            _ = HostAllocator.trimLibrary?(0)
-        #elseif canImport(Darwin)
-            malloc_zone_pressure_relief(nil, 0)
-        #endif
+        _ = HostAllocator.trimLibrary?(0)
     }
 
     /// Always 0: host memory is not counted, because an atomic operation for each tensor would cost too much.

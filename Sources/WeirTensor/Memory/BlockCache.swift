@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import Glibc
 import Synchronization
 
 /// A cache of small freed blocks for each thread, by size class.
@@ -24,11 +20,7 @@ package enum BlockCache {
     private static let key: pthread_key_t = {
         var key = pthread_key_t()
         let failure = pthread_key_create(&key) { lists in
-            #if canImport(Darwin)
-                BlockCache.free(lists)
-            #else
-                if let lists { BlockCache.free(lists) }
-            #endif
+            if let lists { BlockCache.free(lists) }
         }
         precondition(failure == 0, "no thread-local storage left")
         return key
@@ -84,11 +76,7 @@ package enum BlockCache {
             lists[index].count = 0
             while let block = lists[index].first {
                 lists[index].first = block.load(as: UnsafeMutableRawPointer?.self)
-                #if canImport(Glibc)
-                    Glibc.free(block)
-                #else
-                    Darwin.free(block)
-                #endif
+                Glibc.free(block)
             }
         }
     }

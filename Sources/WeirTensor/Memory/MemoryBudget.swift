@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import Glibc
 import Synchronization
 
 /// Fails allocations before the machine runs out of memory. Linux overcommits, and kills a process that uses more than there

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Darwin
-#endif
+import Glibc
 package import WeirTensor
 
 /// A file that appears under its name completely or not at all.

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Darwin
-#endif
+import Glibc
 package import WeirTensor
 
 /// Operations on paths and directories. Each error names the path and contains the system's message.

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Darwin
-#endif
+import Glibc
 package import WeirTensor
 
 /// A file open for random-access reading. Thread-safe: reads do not share a position.

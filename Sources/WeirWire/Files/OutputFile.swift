@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Darwin
-#endif
+import Glibc
 package import WeirTensor
 
 /// A file written sequentially through a buffer. Not thread-safe.

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Darwin
-#endif
+import Glibc
 
 /// One event of an event file (TensorFlow's `Event`).
 package struct Event: Sendable {

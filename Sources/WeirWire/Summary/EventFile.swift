@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Darwin
-#endif
+import Glibc
 package import WeirTensor
 
 /// Writes an event file for TensorBoard and Weir's dashboard.

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import Glibc
 import Synchronization
 public import WeirGraph
 import WeirKernels
@@ -111,11 +107,7 @@ private enum TextStream: Sendable {
     }
     private static func write(_ bytes: [UInt8], to descriptor: Int32) {
         writeAll(bytes) { rest in
-            #if canImport(Glibc)
-                Glibc.write(descriptor, rest.baseAddress, rest.count)
-            #else
-                Darwin.write(descriptor, rest.baseAddress, rest.count)
-            #endif
+            Glibc.write(descriptor, rest.baseAddress, rest.count)
         }
     }
 }
