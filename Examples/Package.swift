@@ -16,7 +16,6 @@ func example(_ name: String, exclude: [String] = []) -> Target {
 
 let package = Package(
     name: "weir-examples",
-
     dependencies: [weir],
     targets: [
         example("first-graph"),
