@@ -8,7 +8,8 @@ public struct LocalDevices: Sendable {
     public let places: [KernelEnvironment]
     private let byName: [DeviceName: KernelEnvironment]
 
-    /// Makes a set of existing devices. The first must be a CPU. If two have one name, `subscript` finds the first.
+    /// Makes a set of existing devices. The first must be a CPU, such as the one in `LocalDevices().places`. If two have one
+    /// name, `subscript` finds the first.
     /// - Throws: `invalidArgument` when the first device does not exist or is not in host memory.
     public init(places: [KernelEnvironment]) throws(Status) {
         guard let first = places.first, first.device.isHost else {

@@ -76,7 +76,7 @@ public struct KernelContext: ~Copyable {
         return cell
     }
 
-    /// Allocates output `index`. The kernel must write its elements before it returns.
+    /// Allocates output `index`. The kernel must write its elements before it returns (`Tensor.withMutableElements`).
     ///
     /// - Parameter reusing: indices of inputs whose memory may be used for the output. An input is reused if nobody else holds
     ///   its tensor and type and shape are equal. Read its `elements` before this call, because a reused input is empty

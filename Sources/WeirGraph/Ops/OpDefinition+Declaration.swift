@@ -101,7 +101,10 @@ extension OpDefinition {
         return self
     }
 
-    /// Declares that each element of the result depends only on the operands' elements at the same index.
+    /// Declares that each element of the result depends only on the operands' elements at the same index, so that a pass may fuse
+    /// the node with its neighbours.
+    /// - Parameter function: returns the loop of a node with these attributes, which gives the same bits as the kernel; nil if
+    ///   the node cannot be fused, as for any type but `float32`.
     public func elementwise(_ function: @escaping @Sendable (Attributes) -> ElementwiseFunction?) -> OpDefinition {
         elementwise = function
         return self

@@ -28,7 +28,8 @@ public struct OpRegistry: Sendable {
     /// All ops, sorted by name.
     public var definitions: [OpDefinition] { ops.values.sorted { $0.name < $1.name } }
 
-    /// This registry with one more op, for user-defined ops. It replaces an op of the same name.
+    /// This registry with one more op, for user-defined ops. It replaces an op of the same name. The graph builder, the session
+    /// in process and the server of each task must have it.
     public func adding(_ op: OpDefinition) -> OpRegistry {
         var copy = self
         copy.ops[op.name] = op

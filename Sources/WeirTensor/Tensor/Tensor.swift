@@ -1,7 +1,7 @@
 /// A multidimensional array of elements of one dtype. It is shared by reference and immutable once it is shared.
 ///
-/// A tensor is one pointer; copying it copies no elements. The code that makes a tensor fills it through `mutableElements`
-/// before it hands it on. After that it must not be written to, with two exceptions. The executor reuses the memory of an
+/// A tensor is one pointer; copying it copies no elements. The code that makes a tensor fills it through
+/// `withMutableElements` before it hands it on. After that it must not be written to, with two exceptions. The executor reuses the memory of an
 /// input that nothing else references for an output (`isUniquelyReferenced`). A variable updates its own memory; a tensor
 /// read from a reference variable is that memory, as in TensorFlow, and shows later updates. Code that keeps such a tensor
 /// beyond the step, or returns it to a client, takes a `snapshot`.
@@ -62,7 +62,7 @@ public struct Tensor: @unchecked Sendable {
     }
     /// The elements of a bitwise type as bytes, for reading.
     @inlinable public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: storage.header.base, count: byteCount) }
-    /// The elements of a bitwise type as bytes, for writing; see `mutableElements`.
+    /// The elements of a bitwise type as bytes, for writing; see `withMutableElements`.
     @inlinable public var mutableBytes: UnsafeMutableRawBufferPointer {
         UnsafeMutableRawBufferPointer(start: storage.header.base, count: byteCount)
     }
