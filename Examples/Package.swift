@@ -26,6 +26,8 @@ let package = Package(
         example("imported-graph", exclude: ["line.pbtxt"]),
         example("between-graph"),
         example("strategies"),
+        example("own-op"),
+        example("own-device"),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -23,7 +23,7 @@ with quietly():
     from tensorflow.python.framework import op_def_registry
     from cases import ALL, COMPLEX, QUANTIZED, REALS, Case, Table, Tensor
 
-FAMILIES = ["array", "control", "io", "linear", "loops", "math", "nn", "queue", "random", "state", "strings", "training"]
+FAMILIES = ["array", "control", "io", "linear", "math", "nn", "queue", "random", "state", "strings", "training"]
 PRODUCER = 1882  # The graphs' producer version, unless an op needs an older one.
 CODES = ["OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS",
          "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED",
