@@ -29,12 +29,13 @@ extension Graph {
 }
 
 extension Session {
-    /// Opens a session with a graph of Weir's ops.
+    /// Opens a session with a graph of Weir's ops. On a cluster, waits until the server and all tasks that the session may use
+    /// respond.
     ///
     /// - Parameters:
     ///   - target: where steps run: in this process, on a server in it, or at an address such as `grpc://host:2222`.
     ///   - devices: the devices of a session in this process; its own when there are none.
-    /// - Throws: `invalidArgument` when the graph cannot be placed; `unavailable` when the server cannot be reached.
+    /// - Throws: `invalidArgument` when the graph cannot be placed; `unavailable` when the server is lost meanwhile.
     public convenience init(
         _ graph: Graph, target: Target = .inProcess, configuration: SessionConfiguration = SessionConfiguration(),
         devices: LocalDevices? = nil

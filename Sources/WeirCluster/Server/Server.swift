@@ -164,8 +164,8 @@ public enum ServerProbe {
     public static func devices(address: String, timeout: Duration) async throws(WeirTensor.Status) -> [DeviceAttributes] {
         do { return try await RemoteWorker.probe(address: address, timeout: timeout) } catch { throw WeirTensor.Status(error) }
     }
-    /// Returns the devices of all tasks of a server's cluster, those of the server first.
-    /// - Throws: `unavailable` when the server cannot be reached.
+    /// Returns the devices of all tasks of a server's cluster, those of the server first. Waits until the server and all of these
+    /// tasks respond. Cancelling the Swift task ends the wait.
     public static func clusterDevices(target: String) async throws(WeirTensor.Status) -> [DeviceAttributes] {
         do {
             let (local, remote) = try await RemoteMaster.shared(target: target).listDevices("")

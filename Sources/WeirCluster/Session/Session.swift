@@ -42,10 +42,10 @@ public final class Session: Sendable {
     /// The address of the master; empty in process.
     private let target: String
 
-    /// Opens a session with a graph.
+    /// Opens a session with a graph. On a cluster, waits until the server and all tasks that the session may use respond.
     ///
     /// - Parameter devices: the devices of an in-process session; nil makes new ones.
-    /// - Throws: `invalidArgument` when the graph cannot be placed; `unavailable` when the server cannot be reached.
+    /// - Throws: `invalidArgument` when the graph cannot be placed; `unavailable` when the server is lost meanwhile.
     public init(
         _ graph: Graph, target: Target = .inProcess, configuration: SessionConfiguration = SessionConfiguration(),
         registry: OpRegistry, devices: LocalDevices? = nil
