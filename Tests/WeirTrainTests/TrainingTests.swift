@@ -118,6 +118,15 @@ struct TrainingTests {
         }
     }
 
+    @Test("one worker makes as many updates as there are steps, and reports each", arguments: [Strategy.sync, .async])
+    func updates(_ strategy: Strategy) async throws {
+        try await TestCluster.with([("ps", 1), ("worker", 1)]) { cluster in
+            let report = try await Trainer(options(strategy, steps: 5), cluster: cluster.spec).run()
+            #expect(report.updatesByWorker == [5])
+            #expect(report.losses.map(\.step) == [1, 2, 3, 4, 5])
+        }
+    }
+
     @Test("a cluster can be trained on again, by clients of their own that come in any order", arguments: [Strategy.sync, .async])
     func again(_ strategy: Strategy) async throws {
         try await TestCluster.with([("ps", 1), ("worker", 2)]) { cluster in

@@ -141,12 +141,12 @@ extension Trainer {
             run.traces = isFirst
             do {
                 let reply = try await client.session.run(
-                    fetches: [client.replica.loss.name, client.replica.globalStep.value.name],
+                    fetches: [client.replica.loss.name, client.replica.updateCount.name],
                     feeds: [NamedTensor(client.replica.features.name, batch.features), NamedTensor(client.replica.labels.name, batch.labels)],
                     targets: [client.replica.step.name], options: run)
                 if isFirst { board.setBytesPerStep(client.number, Trainer.bytesReceived(reply.metadata)) }
                 isFirst = false
-                let step = Int(try reply.tensors[1].tensor.scalar(of: Int64.self)) + 1
+                let step = Int(try reply.tensors[1].tensor.scalar(of: Int64.self))
                 board.recordStep(client.number, globalStep: min(step, options.stepCount), loss: try reply.tensors[0].tensor.scalar(of: Float.self))
                 if options.strategy == .async, step >= options.stepCount { return }
             } catch {

@@ -10,9 +10,10 @@ struct ReplicaGraph: Sendable {
     let labels: Output
     let loss: Output
     let accuracy: Output
-    let globalStep: Variable
     /// The training step of this worker.
     let step: Operation
+    /// The global step after this worker's step: the number of updates so far.
+    let updateCount: Output
     let sync: SyncReplicas?
     let initializer: Operation
     /// Destroys the state of one training: the global step, the accumulators, the token queue.
@@ -55,9 +56,10 @@ struct ReplicaGraph: Sendable {
                 variables += update.variables
                 step = update.operation
             }
+            let updateCount = builder.controlDependencies([step]) { globalStep.read() }
             return Parts(
                 features: features, labels: labels, loss: loss, accuracy: network.accuracy(logits, labels: labels),
-                globalStep: globalStep, step: step, sync: sync, variables: variables)
+                globalStep: globalStep, step: step, updateCount: updateCount, sync: sync, variables: variables)
         }
         initializer = builder.group(built.variables.map(\.initializer), name: "initialize")
         let passing = [built.globalStep.handle] + (built.sync?.resources ?? [])
@@ -67,13 +69,14 @@ struct ReplicaGraph: Sendable {
         isInitialized = builder.add("Pack", built.variables.map(\.isInitialized), name: "is_initialized")[0]
         graph = try builder.graph()
         (features, labels, loss, accuracy) = (built.features, built.labels, built.loss, built.accuracy)
-        (globalStep, step, sync, variables) = (built.globalStep, built.step, built.sync, built.variables)
+        (step, updateCount, sync, variables) = (built.step, built.updateCount, built.sync, built.variables)
     }
 
     private struct Parts {
         let features: Output, labels: Output, loss: Output, accuracy: Output
         let globalStep: Variable
         let step: Operation
+        let updateCount: Output
         let sync: SyncReplicas?
         let variables: [Variable]
     }
