@@ -8,16 +8,7 @@ final class LocalCluster: Sendable {
     /// - Parameter text: the jobs and their task counts, such as `ps=1,worker=2`.
     /// - Throws: `invalidArgument` for a malformed text; `unavailable` when a server does not start.
     init(_ text: String, serverArguments: [String] = []) throws {
-        var jobs: [(name: String, count: Int)] = []
-        for part in text.split(separator: ",") {
-            let fields = part.split(separator: "=", maxSplits: 1)
-            guard fields.count == 2, let count = Int(fields[1]), (1...256).contains(count), !fields[0].isEmpty else {
-                throw Status.invalidArgument("A local cluster is given as job=count,…, such as ps=1,worker=2; found '\(part)'")
-            }
-            jobs.append((String(fields[0]), count))
-        }
-        guard !jobs.isEmpty else { throw Status.invalidArgument("A local cluster needs at least one job, such as worker=1") }
-        let spec = try ClusterSpec.onLoopback(jobs)
+        let spec = try ClusterSpec.onLoopback(text)
         self.spec = spec
         var started: [ChildProcess] = []
         do {

@@ -40,7 +40,10 @@ struct Train: AsyncParsableCommand {
         let options = try trainingOptions()
         var local: LocalCluster?
         var spec = ClusterSpec()
-        if let cluster, options.strategy != .single {
+        if let cluster {
+            guard options.strategy != .single else {
+                throw Status.invalidArgument("--cluster needs --strategy sync, async or in-graph; found --strategy single, which trains in this process")
+            }
             if cluster.hasPrefix("local:") {
                 let started = try LocalCluster(String(cluster.dropFirst(6)))
                 local = started

@@ -64,6 +64,24 @@ struct ClusterSpecTests {
         #expect(try ClusterSpec(argument: "ps|[::1]:2222").jobs == ["ps": [0: "[::1]:2222"]])
     }
 
+    @Test("a local cluster names each job once, and has a port of its own for each task")
+    func loopback() throws {
+        let spec = try ClusterSpec.onLoopback("ps=1,worker=2")
+        #expect(spec.taskNames == ["/job:ps/task:0", "/job:worker/task:0", "/job:worker/task:1"])
+        #expect(Set(spec.tasks.map(\.address)).count == 3)
+    }
+
+    @Test(
+        "a malformed local cluster is an error that says what was expected",
+        arguments: [
+            ("", "at least one job"), ("ps", "job=count"), ("=2", "job=count"), ("ps=x", "job=count"), ("ps=0", "between 1 and 256 tasks"),
+            ("ps=5000", "between 1 and 256 tasks; found \"ps=5000\""), ("ps=1,ps=1", "found job 'ps' more than once"), ("my-job=1", "found \"my-job\""),
+        ])
+    func malformedLoopback(_ text: String, _ expected: String) {
+        let status = #expect(throws: Status.self) { try ClusterSpec.onLoopback(text) }
+        #expect(status?.code == .invalidArgument && status?.message.contains(expected) == true, "\(status?.message ?? "")")
+    }
+
     private func failure(_ text: String) -> Status? {
         do throws(Status) {
             _ = try ClusterSpec(argument: text)
