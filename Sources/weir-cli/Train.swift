@@ -49,7 +49,7 @@ struct Train: AsyncParsableCommand {
                 local = started
                 spec = started.spec
             } else {
-                spec = try ClusterSpec(argument: cluster)
+                spec = try ClusterSpec(option: cluster)
             }
         } else if options.strategy != .single {
             throw Status.invalidArgument("Strategy '\(strategy)' needs --cluster, such as local:ps=1,worker=2")
@@ -65,12 +65,14 @@ struct Train: AsyncParsableCommand {
             training.cancel()
         }
         let result = await training.result
+        let isCancelled = training.isCancelled
         watch.cancel()
         cleanup?.end()
         switch result {
         case .success(let report): try reporter.finish(report)
         case .failure(let error):
             reporter.abandon()
+            if isCancelled { throw Status.cancelled("Training was cancelled by a signal") }
             throw Status(error)
         }
     }

@@ -37,7 +37,7 @@ struct ClusterSpecTests {
         #expect(try #require(failure("@\(path)")).message.hasPrefix(path))
         try "@\(path)".write(toFile: path, atomically: true, encoding: .utf8)
         #expect(failure("@\(path)")?.code == .invalidArgument)
-        #expect(failure("@\(path).gone")?.code == .notFound)
+        #expect(failure("@\(path).gone") == .notFound("\(path).gone: cannot be read: No such file or directory"))
     }
 
     @Test("task numbers may have gaps")
@@ -156,15 +156,18 @@ struct ServerDefinitionTests {
 
     @Test("the error for a missing or unknown task lists the existing ones")
     func missing() throws {
-        func message(_ job: String?, _ task: Int?) -> String? {
+        func failure(_ source: ServerDefinition.Source, _ job: String? = nil, _ task: Int? = nil) -> String? {
             do throws(Status) {
-                _ = try ServerDefinition(.cluster(cluster), job: job, task: task)
+                _ = try ServerDefinition(source, job: job, task: task)
                 return nil
             } catch { return error.message }
         }
+        func message(_ job: String?, _ task: Int?) -> String? { failure(.cluster(cluster), job, task) }
         #expect(message("chief", 0) == "Job \"chief\" was not defined in cluster, whose jobs are: ps, worker")
         #expect(message("worker", 1) == "Task 1 was not defined in job \"worker\", whose tasks are: [0, 4]")
         #expect(message(nil, 0) == "Which job is this? The cluster has ps, worker")
+        #expect(failure(.configuration("{}")) == "The cluster in TF_CONFIG is empty: expected a job with at least one task")
+        #expect(failure(.cluster(ClusterSpec())) == "The cluster is empty: expected a job with at least one task")
         #expect(message("worker", nil) == "Which task of job 'worker' is this? It has [0, 4]")
     }
 }
