@@ -62,7 +62,7 @@ struct Serve: AsyncParsableCommand {
         var options = ServerOptions()
         options.runtime.cpuCount = cpus
         options.runtime.simulatedGPUCount = simulateGpus
-        options.runtime.allowsSoftPlacement = allowSoftPlacement
+        options.defaults.allowsSoftPlacement = allowSoftPlacement
         guard let transport = ServerOptions.TensorTransport(rawValue: self.protocol) else {
             throw Status.invalidArgument("--protocol must be links, tcp or grpc, found '\(self.protocol)'")
         }

@@ -46,6 +46,23 @@ struct ServerDevicesTests {
         await server.stop()
     }
 
+    @Test("a session without soft placement gets it from its server's defaults", arguments: [false, true])
+    func softPlacement(_ isDefault: Bool) async throws {
+        var options = options()
+        options.defaults.allowsSoftPlacement = isDefault
+        let server = try await Server.createLocal(options: options)
+        let b = GraphBuilder()
+        let y = b.device("/device:GPU:0") { b.add("Neg", [b.scalar(3, .float32)], name: "y")[0] }
+        let graph = try b.graph()
+        func run() async throws -> Float { try await Session(graph, target: .server(server)).run(y).scalar(of: Float.self) }
+        if isDefault {
+            #expect(try await run() == -3)
+        } else {
+            await #expect(throws: Status.self) { try await run() }
+        }
+        await server.stop()
+    }
+
     @Test("two devices of one name are refused")
     func sameName() async throws {
         let given = try devices([1, 1])
