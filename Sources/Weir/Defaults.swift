@@ -29,13 +29,15 @@ extension Graph {
 }
 
 extension Session {
-    /// Opens a session with a graph of Weir's ops. On a cluster, waits until the server and all tasks that the session may use
-    /// respond.
+    /// Opens a session with a graph of Weir's ops.
     ///
+    /// With a server or an address it waits, without a limit, until the server and every task that the session needs answer.
+    /// `SessionConfiguration.deviceFilters` says which tasks these are. To end the wait, cancel the Swift task.
     /// - Parameters:
     ///   - target: where steps run: in this process, on a server in it, or at an address such as `grpc://host:2222`.
     ///   - devices: the devices of a session in this process; its own when there are none.
-    /// - Throws: `invalidArgument` when the graph cannot be placed; `unavailable` when the server is lost meanwhile.
+    /// - Throws: `invalidArgument` when the graph cannot be placed; `cancelled` when the Swift task is cancelled; `unavailable`
+    ///   when the connection to the server breaks again after several attempts.
     public convenience init(
         _ graph: Graph, target: Target = .inProcess, configuration: SessionConfiguration = SessionConfiguration(),
         devices: LocalDevices? = nil
@@ -45,15 +47,19 @@ extension Session {
 }
 
 extension Server {
-    /// Starts a server of Weir's ops; it serves when this returns.
+    /// Starts a server of Weir's ops. It accepts calls when this returns.
     ///
-    /// - Throws: `unavailable` when its address cannot be listened on.
-    public convenience init(_ definition: ServerDefinition, options: ServerOptions = ServerOptions()) async throws(Status) {
-        try await self.init(definition, options: options, registry: .standard)
+    /// - Parameter devices: the devices of the server, which it renames to those of its task; nil makes those of `options.runtime`.
+    /// - Throws: `unavailable` when it cannot listen on its address; `invalidArgument` when two devices get one name.
+    public convenience init(
+        _ definition: ServerDefinition, options: ServerOptions = ServerOptions(), devices: LocalDevices? = nil
+    ) async throws(Status) {
+        try await self.init(definition, options: options, registry: .standard, devices: devices)
     }
 
-    /// A server alone in its cluster, on a free port of this machine.
-    public static func createLocal(options: ServerOptions = ServerOptions()) async throws(Status) -> Server {
-        try await createLocal(options: options, registry: .standard)
+    /// Starts a server that is the only task of its cluster, on a free port of this machine.
+    /// - Throws: as `init`.
+    public static func createLocal(options: ServerOptions = ServerOptions(), devices: LocalDevices? = nil) async throws(Status) -> Server {
+        try await createLocal(options: options, registry: .standard, devices: devices)
     }
 }

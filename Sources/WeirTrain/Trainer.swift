@@ -33,7 +33,7 @@ public struct Trainer: Sendable {
     /// Reports every two seconds that a session cannot be created yet. The caller cancels the task.
     func reportWaitingForSession(_ address: String) -> Task<Void, Never> {
         Task.repeating(every: .seconds(2)) { [onEvent] in
-            onEvent(.notice("waits for a session on \(address): it does not answer, or a task that it needs does not answer it"))
+            onEvent(.notice("waiting for a session on \(address): it does not answer, or a task that it needs does not answer it"))
         }
     }
 

@@ -27,6 +27,21 @@ struct Bench: ParsableCommand {
         for path in workloads { try run(path) }
     }
 
+    /// Describes an error of `JSONDecoder` by the key that it concerns.
+    private func describe(_ error: any Error) -> String {
+        func place(_ context: DecodingError.Context) -> String {
+            let path = context.codingPath.map { $0.intValue.map(String.init) ?? $0.stringValue }
+            return path.isEmpty ? "the whole" : "key '\(path.joined(separator: "."))'"
+        }
+        return switch error {
+        case DecodingError.keyNotFound(let key, _): "found no key '\(key.stringValue)'"
+        case DecodingError.typeMismatch(let type, let context): "found a value at \(place(context)) that is not \(type)"
+        case DecodingError.valueNotFound(let type, let context): "found null at \(place(context)) instead of \(type)"
+        case DecodingError.dataCorrupted: "found text that is not JSON"
+        default: "found \(error)"
+        }
+    }
+
     private func run(_ path: String) throws {
         let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
         guard let data = FileManager.default.contents(atPath: path) else { throw Status.notFound("\(path): no such file") }
@@ -34,7 +49,7 @@ struct Bench: ParsableCommand {
         do {
             workload = try JSONDecoder().decode(Workload.self, from: data)
         } catch {
-            throw Status.invalidArgument("\(path): expected a workload with feeds, fetches, targets and init; \(error)")
+            throw Status.invalidArgument("\(path): expected a workload with the keys workload, feeds, fetches, targets and init; \(describe(error))")
         }
         let definition = try GraphDefinition(contentsOf: "\(folder)/\(workload.workload).pb")
         let graph = try Graph(definition, registry: .standard, allowingInternalNames: false)

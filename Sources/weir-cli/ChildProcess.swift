@@ -55,6 +55,20 @@ final class ChildProcess: @unchecked Sendable {  // set once at start; `wait` is
         throw Status.unavailable("\(name) ended before it was ready")
     }
 
+    /// Calls `report` on another thread when the child ends, with how it ended: `exited with status 1` or `was killed by signal 9 (Killed)`.
+    /// - Throws: `resourceExhausted` when the system has no thread for it.
+    func whenEnded(_ report: @escaping @Sendable (String) -> Void) throws {
+        try SystemThread.run { [pid] in
+            var info = siginfo_t()
+            // WNOWAIT: the pid stays taken until `end`, which sends signals to it.
+            while waitid(P_PID, id_t(pid), &info, WEXITED | WNOWAIT) != 0 {
+                guard errno == EINTR else { return }
+            }
+            let status = info._sifields._sigchld.si_status
+            report(info.si_code == CLD_EXITED ? "exited with status \(status)" : "was killed by signal \(status) (\(String(cString: strsignal(status))))")
+        }
+    }
+
     /// Sends SIGTERM, waits up to three seconds, then sends SIGKILL.
     func end() {
         close(input)

@@ -5,11 +5,13 @@ struct Devices: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "List devices: of this machine, or of a cluster.")
 
     @Option(help: "A server's target, grpc://host:port; this machine when not given.") var target = ""
+    @Option(parsing: .unconditional, help: "With --target: seconds to wait for the server.") var timeout = 10.0
     @Option(parsing: .unconditional, help: "CPU devices.") var cpus = 1
     @Option(parsing: .unconditional, help: "Simulated GPUs.") var simulateGpus = 0
     @Flag(help: "Print JSON.") var json = false
 
     func validate() throws {
+        try require("--timeout", timeout, in: OptionRange.seconds)
         try require("--cpus", cpus, in: OptionRange.cpus)
         try require("--simulate-gpus", simulateGpus, in: OptionRange.simulatedGPUs)
     }
@@ -23,7 +25,7 @@ struct Devices: AsyncParsableCommand {
                     incarnation: $0.device.incarnation, hardware: $0.device.hardware)
             }
         } else {
-            devices = try await ServerProbe.clusterDevices(target: target)
+            devices = try await ServerProbe.clusterDevices(target: target, timeout: .seconds(timeout))
         }
         if json {
             for device in devices {

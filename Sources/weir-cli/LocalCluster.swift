@@ -1,23 +1,16 @@
+import Synchronization
 import Weir
 
 /// A cluster on this machine, with one child process for each task, on loopback addresses.
 final class LocalCluster: Sendable {
     let spec: ClusterSpec
     private let children: [ChildProcess]
+    private let isEnding = Atomic<Bool>(false)
 
     /// - Parameter text: the jobs and their task counts, such as `ps=1,worker=2`.
     /// - Throws: `invalidArgument` for a malformed text; `unavailable` when a server does not start.
     init(_ text: String, serverArguments: [String] = []) throws {
-        var jobs: [(name: String, count: Int)] = []
-        for part in text.split(separator: ",") {
-            let fields = part.split(separator: "=", maxSplits: 1)
-            guard fields.count == 2, let count = Int(fields[1]), (1...256).contains(count), !fields[0].isEmpty else {
-                throw Status.invalidArgument("A local cluster is given as job=count,…, such as ps=1,worker=2; found '\(part)'")
-            }
-            jobs.append((String(fields[0]), count))
-        }
-        guard !jobs.isEmpty else { throw Status.invalidArgument("A local cluster needs at least one job, such as worker=1") }
-        let spec = try ClusterSpec.onLoopback(jobs)
+        let spec = try ClusterSpec.onLoopback(text)
         self.spec = spec
         var started: [ChildProcess] = []
         do {
@@ -37,5 +30,18 @@ final class LocalCluster: Sendable {
 
     var processes: [(name: String, pid: Int32)] { children.map { ($0.name, $0.pid) } }
 
-    func end() { for child in children { child.end() } }
+    /// Calls `report` for each server that ends, with its task, its pid and how it ended, except for those that `end` ends.
+    /// - Throws: `resourceExhausted` when the system has no threads for it.
+    func whenServerEnded(_ report: @escaping @Sendable (_ name: String, _ pid: Int32, _ how: String) -> Void) throws {
+        for child in children {
+            try child.whenEnded { [self, child] how in
+                if !isEnding.load(ordering: .acquiring) { report(child.name, child.pid, how) }
+            }
+        }
+    }
+
+    func end() {
+        isEnding.store(true, ordering: .releasing)
+        for child in children { child.end() }
+    }
 }

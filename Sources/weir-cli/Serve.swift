@@ -11,8 +11,21 @@ struct ClusterArguments: ParsableArguments {
     var cluster: String?
 
     func spec() throws -> ServerDefinition.Source {
-        if let cluster { return .cluster(try ClusterSpec(argument: cluster)) }
+        if let cluster { return .cluster(try ClusterSpec(option: cluster)) }
         return .environment
+    }
+}
+
+extension ClusterSpec {
+    /// Parses the value of `--cluster`.
+    /// - Throws: as `init(argument:)`; an error of a file names the option.
+    init(option text: String) throws(Status) {
+        do throws(Status) {
+            try self.init(argument: text)
+        } catch {
+            guard text.hasPrefix("@") else { throw error }
+            throw Status(error.code, "--cluster @\(error.message)")
+        }
     }
 }
 
@@ -28,7 +41,7 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "How Weir tasks move tensors among themselves: links (shared memory on one host, else TCP), tcp, or grpc.") var `protocol` = "links"
     @Option(parsing: .unconditional, help: "CPU devices.") var cpus = 1
     @Option(parsing: .unconditional, help: "Simulated GPUs.") var simulateGpus = 0
-    @Option(help: ArgumentHelp("Memory that the process takes at most: 512MB, 4GB; else what the machine has.", valueName: "SIZE"))
+    @Option(help: ArgumentHelp("Memory that the process takes at most: 512MB, 4GB; else what the machine has. At least 64MB.", valueName: "SIZE"))
     var memoryLimit: ByteCount?
     @Flag(help: "Let nodes go to another device of their task when theirs has no kernel for them.") var allowSoftPlacement = false
     @Flag(help: "End when standard input ends: for servers started by another program.") var untilInputEnds = false
@@ -36,17 +49,20 @@ struct Serve: AsyncParsableCommand {
     func validate() throws {
         try require("--task", task, in: OptionRange.task)
         try require("--port", port, in: OptionRange.port)
+        if let memoryLimit, memoryLimit.value < MemoryLimit.minimum {
+            throw ValidationError("--memory-limit must be at least \(MemoryLimit.minimum >> 20)MB, found \(memoryLimit.value) bytes")
+        }
         try require("--cpus", cpus, in: OptionRange.cpus)
         try require("--simulate-gpus", simulateGpus, in: OptionRange.simulatedGPUs)
     }
 
     func run() async throws {
         let definition = try ServerDefinition(try cluster.spec(), job: job, task: task, port: port)
-        if let memoryLimit { MemoryBudget.setLimit(memoryLimit.value) }
+        if let memoryLimit { try MemoryLimit.set(memoryLimit.value) }
         var options = ServerOptions()
         options.runtime.cpuCount = cpus
         options.runtime.simulatedGPUCount = simulateGpus
-        options.runtime.allowsSoftPlacement = allowSoftPlacement
+        options.defaults.allowsSoftPlacement = allowSoftPlacement
         guard let transport = ServerOptions.TensorTransport(rawValue: self.protocol) else {
             throw Status.invalidArgument("--protocol must be links, tcp or grpc, found '\(self.protocol)'")
         }

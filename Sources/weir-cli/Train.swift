@@ -40,13 +40,16 @@ struct Train: AsyncParsableCommand {
         let options = try trainingOptions()
         var local: LocalCluster?
         var spec = ClusterSpec()
-        if let cluster, options.strategy != .single {
+        if let cluster {
+            guard options.strategy != .single else {
+                throw Status.invalidArgument("--cluster needs --strategy sync, async or in-graph; found --strategy single, which trains in this process")
+            }
             if cluster.hasPrefix("local:") {
                 let started = try LocalCluster(String(cluster.dropFirst(6)))
                 local = started
                 spec = started.spec
             } else {
-                spec = try ClusterSpec(argument: cluster)
+                spec = try ClusterSpec(option: cluster)
             }
         } else if options.strategy != .single {
             throw Status.invalidArgument("Strategy '\(strategy)' needs --cluster, such as local:ps=1,worker=2")
@@ -62,12 +65,14 @@ struct Train: AsyncParsableCommand {
             training.cancel()
         }
         let result = await training.result
+        let isCancelled = training.isCancelled
         watch.cancel()
         cleanup?.end()
         switch result {
         case .success(let report): try reporter.finish(report)
         case .failure(let error):
             reporter.abandon()
+            if isCancelled { throw Status.cancelled("Training was cancelled by a signal") }
             throw Status(error)
         }
     }

@@ -22,7 +22,11 @@ final class TrainingReporter: Sendable {
         self.stepCount = stepCount
         self.foldCount = foldCount
         self.directory = directory
-        summaries = try SummaryWriter(directory: directory)
+        do throws(Status) {
+            summaries = try SummaryWriter(directory: directory)
+        } catch {
+            throw Status(error.code, "--out must be a folder that exists or can be created, and in which files can be created; found \(error.message)")
+        }
     }
 
     func event(_ event: TrainingEvent) {

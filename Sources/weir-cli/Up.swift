@@ -20,6 +20,7 @@ struct Up: AsyncParsableCommand {
         let processes = cluster.processes.map { "\"\($0.name)\":\($0.pid)" }
         Terminal.line(
             "{\"cluster\":\(cluster.spec.json),\"targets\":{\(targets.joined(separator: ","))},\"pids\":{\(processes.joined(separator: ","))}}")
+        try cluster.whenServerEnded { name, pid, how in Terminal.error("weir: \(name) (pid \(pid)) \(how)") }
         await end.wait()
         cluster.end()
     }

@@ -6,6 +6,7 @@ Weir does not have are removed from TensorFlow's allowed types. Exit status 1 if
 """
 import argparse
 import concurrent.futures
+import json
 import math
 import re
 import subprocess
@@ -65,22 +66,22 @@ def default_text(value, type_names):
     kind = value.WhichOneof("value")
     if kind == "list":
         one, content = next(((field.name, content) for field, content in value.list.ListFields()), ("", []))
-        words = [type_names[each] if one == "type" else each.decode() if one == "s" else str(each) for each in content]
-        return f"list([{', '.join(words)}])"
+        words = [type_names[each] if one == "type" else quoted(each) if one == "s" else str(each) for each in content]
+        return f"[{', '.join(words)}]"
     if kind == "shape":
         shape = value.shape
-        return f"shape({'<unknown>' if shape.unknown_rank else [dim.size for dim in shape.dim]})"
-    return {"b": lambda: f"bool({str(value.b).lower()})", "i": lambda: f"int({value.i})", "f": lambda: f"float({value.f})",
-            "s": lambda: f"string({value.s.decode()})", "type": lambda: f"type({type_names[value.type]})"}[kind]()
+        return "<unknown>" if shape.unknown_rank else "[" + ",".join(str(dim.size) for dim in shape.dim) + "]"
+    return {"b": lambda: str(value.b).lower(), "i": lambda: str(value.i), "f": lambda: str(value.f),
+            "s": lambda: quoted(value.s), "type": lambda: type_names[value.type]}[kind]()
 
 
-def same_default(ours, theirs):
-    if ours is None or theirs is None:
-        return ours == theirs
-    if theirs.startswith("list("):  # Weir prints the element kind: ints([1, 2])
-        return ours.partition("(")[2] == theirs.partition("(")[2]
-    if theirs.startswith("float(") and ours.startswith("float("):
-        return math.isclose(float(ours[6:-1]), float(theirs[6:-1]), rel_tol=1e-6)
+def quoted(text):
+    return json.dumps(text.decode())
+
+
+def same_default(ours, theirs, kind):
+    if kind == "float" and ours is not None and theirs is not None:
+        return math.isclose(float(ours), float(theirs), rel_tol=1e-6)
     return ours == theirs
 
 
@@ -100,7 +101,7 @@ def differences(ours, theirs):
             ours_only = sorted((one["allowed"] or set()) - (other["allowed"] or set()))
             theirs_only = sorted((other["allowed"] or set()) - (one["allowed"] or set()))
             yield f"attribute {name}: allows {ours_only} more and {theirs_only} less than TensorFlow's"
-        if not same_default(one["default"], other["default"]):
+        if not same_default(one["default"], other["default"], one["type"]):
             yield f"attribute {name}: default {one['default']}, TensorFlow's {other['default']}"
 
 

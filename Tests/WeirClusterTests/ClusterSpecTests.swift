@@ -37,7 +37,7 @@ struct ClusterSpecTests {
         #expect(try #require(failure("@\(path)")).message.hasPrefix(path))
         try "@\(path)".write(toFile: path, atomically: true, encoding: .utf8)
         #expect(failure("@\(path)")?.code == .invalidArgument)
-        #expect(failure("@\(path).gone")?.code == .notFound)
+        #expect(failure("@\(path).gone") == .notFound("\(path).gone: cannot be read: No such file or directory"))
     }
 
     @Test("task numbers may have gaps")
@@ -62,6 +62,24 @@ struct ClusterSpecTests {
         #expect(try ClusterSpec(json: #"{"cluster": ["a:1"]}"#).jobs == ["cluster": [0: "a:1"]])
         #expect(try ClusterSpec(json: #"{"cluster": {"2": "a:1"}}"#).jobs == ["cluster": [2: "a:1"]])
         #expect(try ClusterSpec(argument: "ps|[::1]:2222").jobs == ["ps": [0: "[::1]:2222"]])
+    }
+
+    @Test("a local cluster names each job once, and has a port of its own for each task")
+    func loopback() throws {
+        let spec = try ClusterSpec.onLoopback("ps=1,worker=2")
+        #expect(spec.taskNames == ["/job:ps/task:0", "/job:worker/task:0", "/job:worker/task:1"])
+        #expect(Set(spec.tasks.map(\.address)).count == 3)
+    }
+
+    @Test(
+        "a malformed local cluster is an error that says what was expected",
+        arguments: [
+            ("", "at least one job"), ("ps", "job=count"), ("=2", "job=count"), ("ps=x", "job=count"), ("ps=0", "between 1 and 256 tasks"),
+            ("ps=5000", "between 1 and 256 tasks; found \"ps=5000\""), ("ps=1,ps=1", "found job 'ps' more than once"), ("my-job=1", "found \"my-job\""),
+        ])
+    func malformedLoopback(_ text: String, _ expected: String) {
+        let status = #expect(throws: Status.self) { try ClusterSpec.onLoopback(text) }
+        #expect(status?.code == .invalidArgument && status?.message.contains(expected) == true, "\(status?.message ?? "")")
     }
 
     private func failure(_ text: String) -> Status? {
@@ -138,15 +156,18 @@ struct ServerDefinitionTests {
 
     @Test("the error for a missing or unknown task lists the existing ones")
     func missing() throws {
-        func message(_ job: String?, _ task: Int?) -> String? {
+        func failure(_ source: ServerDefinition.Source, _ job: String? = nil, _ task: Int? = nil) -> String? {
             do throws(Status) {
-                _ = try ServerDefinition(.cluster(cluster), job: job, task: task)
+                _ = try ServerDefinition(source, job: job, task: task)
                 return nil
             } catch { return error.message }
         }
+        func message(_ job: String?, _ task: Int?) -> String? { failure(.cluster(cluster), job, task) }
         #expect(message("chief", 0) == "Job \"chief\" was not defined in cluster, whose jobs are: ps, worker")
         #expect(message("worker", 1) == "Task 1 was not defined in job \"worker\", whose tasks are: [0, 4]")
         #expect(message(nil, 0) == "Which job is this? The cluster has ps, worker")
+        #expect(failure(.configuration("{}")) == "The cluster in TF_CONFIG is empty: expected a job with at least one task")
+        #expect(failure(.cluster(ClusterSpec())) == "The cluster is empty: expected a job with at least one task")
         #expect(message("worker", nil) == "Which task of job 'worker' is this? It has [0, 4]")
     }
 }

@@ -39,6 +39,24 @@ struct MemoryBudgetTests {
         #expect(result != nil)
     }
 
+    @Test("a limit of less than 64 MB is refused", arguments: [-1, 0, 5, (64 << 20) - 1])
+    func tooSmall(_ byteCount: Int) {
+        let error = #expect(throws: Status.self) { try MemoryLimit.set(byteCount) }
+        #expect(error?.code == .invalidArgument && error?.message.hasSuffix("found \(byteCount) bytes") == true)
+    }
+
+    @Test("an allocation above the limit of the process is refused, and is made when the limit is removed")
+    func limit() async {
+        let result = await #expect(processExitsWith: .success) {
+            try MemoryLimit.set(MemoryLimit.minimum)
+            let status = try failure { try MemoryBudget.take(MemoryLimit.minimum) }
+            guard status.code == .resourceExhausted else { throw status }
+            try MemoryLimit.set(nil)
+            try MemoryBudget.take(MemoryLimit.minimum)
+        }
+        #expect(result != nil)
+    }
+
     @Test("memory that is there is given")
     func given() throws { for _ in 0..<100 { try MemoryBudget.take(1 << 20) } }
 }

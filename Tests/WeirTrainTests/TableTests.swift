@@ -9,7 +9,7 @@ struct TableTests {
         "a mistake is told with its row and column",
         arguments: [
             ("", "header"), ("a,b\n", "rows"), ("a,b\n1,x\n2\n", "row 3"), ("a,b\n1,x\nz,y\n", "row 3, column 1"), ("a,b\n1,x\n2,x\n", "two different labels"),
-            ("a,b\n1,\n", "column 2"),
+            ("a,b\n1,\n", "column 2"), ("a;b\n1;x\n", "separated by commas, found ';'"), ("a\tb\n", "separated by commas, found '\\t'"),
         ])
     func mistakes(_ sample: (text: String, expected: String)) {
         do {

@@ -49,6 +49,19 @@ struct GraphProtoTests {
         #expect(status { try GraphDefinition(text: "nodes { }") }?.code == .invalidArgument)
     }
 
+    @Test(
+        "an error in text names the line",
+        arguments: [
+            ("node {\n  nam: \"b\"\n}\n", "line 2: a field that the message does not have, found '  nam: \"b\"'"),
+            ("node { }\nnode {\n  name: b\n}\nnode { }\n", "line 3: malformed text, found '  name: b'"),
+            ("node {\n  name:\n    \"a\"\n  attr { key: \"T\" value { type: DT_FLOT } }\n}", "line 4: a value that the enum does not have"),
+            ("node {\n  name: \"b\"\n", "the text ends within a field"), ("5.1,3\n", "line 1: malformed text, found '5.1,3'"),
+        ])
+    func wrongLine(_ text: String, _ expected: String) {
+        let found = status { try GraphDefinition(text: text) }
+        #expect(found?.code == .invalidArgument && found?.message.contains(expected) == true, "\(found?.message ?? "")")
+    }
+
     @Test("a file is read whether it holds bytes or text")
     func files() throws {
         let directory = try TemporaryDirectory()

@@ -14,6 +14,31 @@ extension ClusterSpec {
         return try ClusterSpec(addresses)
     }
 
+    /// The maximum number of tasks in a job of a local cluster.
+    private static let maximumLoopbackTasks = 256
+
+    /// Returns a cluster on this machine from a text such as `ps=1,worker=2`.
+    /// - Throws: `invalidArgument` for other text, for a job that is named twice, and for a count outside of 1…256;
+    ///   `resourceExhausted` when there are not enough free ports.
+    package static func onLoopback(_ text: String) throws -> ClusterSpec {
+        var jobs: [(name: String, count: Int)] = []
+        for part in text.split(separator: ",") {
+            let fields = part.split(separator: "=", maxSplits: 1)
+            guard fields.count == 2, let count = Int(fields[1]), !fields[0].isEmpty else {
+                throw Status.invalidArgument("A local cluster is given as job=count,…, such as ps=1,worker=2; found \(quoted(part))")
+            }
+            guard (1...maximumLoopbackTasks).contains(count) else {
+                throw Status.invalidArgument("A job of a local cluster has between 1 and \(maximumLoopbackTasks) tasks; found \(quoted(part))")
+            }
+            guard !jobs.contains(where: { $0.name == fields[0] }) else {
+                throw Status.invalidArgument("A local cluster names each job once; found job '\(fields[0])' more than once in \(quoted(text))")
+            }
+            jobs.append((String(fields[0]), count))
+        }
+        guard !jobs.isEmpty else { throw Status.invalidArgument("A local cluster needs at least one job, such as worker=1; found \(quoted(text))") }
+        return try onLoopback(jobs)
+    }
+
     /// Returns different free ports. Keeps all sockets open until the end, so that the system gives no port twice.
     private static func freePorts(_ count: Int) throws -> [Int] {
         var sockets: [Int32] = []

@@ -17,7 +17,7 @@ extension ClusterSpec {
             return
         }
         let path = String(text.dropFirst())
-        let contents = ClusterSpec.trimmed(String(decoding: try InputFile.contents(of: path), as: UTF8.self))
+        let contents = ClusterSpec.trimmed(String(decoding: try ClusterSpec.contents(of: path), as: UTF8.self))
         do throws(Status) {
             guard !contents.hasPrefix("@") else {
                 throw .invalidArgument("Cluster: a file may not name another, found \(ClusterSpec.quoted(contents))")
@@ -25,6 +25,16 @@ extension ClusterSpec {
             try self.init(argument: contents)
         } catch {
             throw Status(error.code, "\(path): \(error.message)")
+        }
+    }
+
+    private static func contents(of path: String) throws(Status) -> [UInt8] {
+        do throws(Status) {
+            return try InputFile.contents(of: path)
+        } catch {
+            // Errors of the system have the form `path; reason`.
+            let reason = error.message.hasPrefix("\(path); ") ? String(error.message.dropFirst(path.count + 2)) : error.message
+            throw Status(error.code, "\(path): cannot be read: \(reason)")
         }
     }
 

@@ -28,7 +28,7 @@ final class GRPCConnection: Sendable {
     /// - Parameters:
     ///   - waitsForReady: whether to wait for a peer that cannot be reached; otherwise the call fails at once.
     ///   - timeout: the deadline, which is also sent to the peer.
-    ///   - whileWaiting: called every second while there is no connection.
+    ///   - whileWaiting: called at the times of `ReportPauses` while there is no connection.
     /// - Throws: the peer's status; `unavailable` when there is no connection or it breaks; `cancelled` when the task is
     ///   cancelled (then derived) or the connection is closed; `deadlineExceeded`; `internalError` when the reply is malformed.
     func call<Request: Sendable, Reply: Sendable>(
@@ -71,7 +71,7 @@ final class GRPCConnection: Sendable {
         _ deserializer: some MessageDeserializer<Reply>, _ waitsForReady: Bool, _ metadata: Metadata,
         _ whileWaiting: (@Sendable () -> Void)?
     ) async throws(WeirTensor.Status) -> Reply {
-        let waitReports = whileWaiting.flatMap { isPeerReached.load(ordering: .relaxed) ? nil : Task.repeating(every: .seconds(1), $0) }
+        let waitReports = whileWaiting.flatMap { isPeerReached.load(ordering: .relaxed) ? nil : Task.reporting($0) }
         defer { waitReports?.cancel() }
         var isConnected = false
         let bytes: Transport.Bytes

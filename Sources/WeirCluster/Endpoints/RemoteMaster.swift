@@ -14,7 +14,7 @@ final class RemoteMaster: MasterEndpoint {
     private let variants: VariantDecoders
     private let whileWaiting: @Sendable () -> Void
 
-    /// - Parameter whileWaiting: called every second while a call waits until the master can be reached.
+    /// - Parameter whileWaiting: called at the times of `ReportPauses` while a call waits until the master can be reached.
     init(
         connection: GRPCConnection, variants: VariantDecoders = .none,
         whileWaiting: @escaping @Sendable () -> Void = {}
@@ -102,9 +102,15 @@ final class RemoteMaster: MasterEndpoint {
     }
 
     func listDevices(_ handle: String) async throws -> (local: [DeviceAttributes], remote: [DeviceAttributes]) {
+        try await listDevices(handle, timeout: nil)
+    }
+
+    /// As above, but waits for at most `timeout`; nil waits without a limit.
+    /// - Throws: `deadlineExceeded` when the timeout passes.
+    func listDevices(_ handle: String, timeout: Duration?) async throws -> (local: [DeviceAttributes], remote: [DeviceAttributes]) {
         var request = TFListDevicesRequest()
         request.sessionHandle = handle
-        let reply: TFListDevicesResponse = try await call(MasterMethod.listDevices, request)
+        let reply: TFListDevicesResponse = try await call(MasterMethod.listDevices, request, timeout: timeout)
         return (try DeviceAttributes.all(reply.localDevice), try DeviceAttributes.all(reply.remoteDevice))
     }
 

@@ -18,7 +18,7 @@ final class RemoteWorker: WorkerEndpoint {
 
     /// - Parameters:
     ///   - dispatch: where callbacks run, which may run kernels. The default is the thread of the gRPC task.
-    ///   - whileWaiting: called every second while `status` waits.
+    ///   - whileWaiting: called at the times of `ReportPauses` while `status` waits.
     init(
         task: DeviceName, connection: GRPCConnection, variants: VariantDecoders = .none,
         dispatch: StepDispatch = .inline, whileWaiting: @escaping @Sendable () -> Void = {}
@@ -31,7 +31,7 @@ final class RemoteWorker: WorkerEndpoint {
     }
 
     func status() async throws -> [DeviceAttributes] {
-        let waitReports = Task.repeating(every: .seconds(1), whileWaiting)
+        let waitReports = Task.reporting(whileWaiting)
         defer { waitReports.cancel() }
         while true {
             do {

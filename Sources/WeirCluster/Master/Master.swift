@@ -60,12 +60,15 @@ package final class Master: MasterEndpoint {
         return handle
     }
 
-    /// The options of a client, with the server's defaults for those that are not given.
+    /// The options of a client, with the server's defaults for those that are not given. As in protobuf, false is not given.
     private func completed(_ options: SessionConfiguration) throws(Status) -> SessionConfiguration {
         guard !options.usesPerSessionThreads, !options.hasThreadPoolOptions else {
             throw .invalidArgument("Distributed session does not support session thread pool options.")
         }
         var options = options
+        options.allowsSoftPlacement = options.allowsSoftPlacement || defaults.allowsSoftPlacement
+        options.logsPlacement = options.logsPlacement || defaults.logsPlacement
+        options.isolatesState = options.isolatesState || defaults.isolatesState
         if options.operationTimeout == nil { options.operationTimeout = defaults.operationTimeout }
         if options.deviceFilters.isEmpty { options.deviceFilters = defaults.deviceFilters }
         return options

@@ -43,14 +43,21 @@ public final class Server: Sendable {
     private let stopping = Mutex(Stopping())
 
     /// Starts a server. It accepts calls when this returns.
+    /// - Parameter devices: the devices of the server, such as those of a type of your own. The server gives them the names of its
+    ///   task and resources of their own; it does not share variables with in-process sessions on the same devices. nil makes the
+    ///   devices that `options.runtime` describes.
     /// - Throws: `unavailable` when it cannot listen on its address; `resourceExhausted` when the system has no threads for
-    ///   simulated GPUs.
-    public convenience init(_ definition: ServerDefinition, options: ServerOptions = ServerOptions(), registry: OpRegistry) async throws(WeirTensor.Status) {
-        try await self.init(definition, options: options, registry: registry, wrappers: EndpointWrappers())
+    ///   simulated GPUs; `invalidArgument` when two devices get one name.
+    public convenience init(
+        _ definition: ServerDefinition, options: ServerOptions = ServerOptions(), registry: OpRegistry, devices: LocalDevices? = nil
+    ) async throws(WeirTensor.Status) {
+        try await self.init(definition, options: options, registry: registry, devices: devices, wrappers: EndpointWrappers())
     }
 
     /// As above, with wrappers around the endpoints.
-    init(_ definition: ServerDefinition, options: ServerOptions, registry: OpRegistry, wrappers: EndpointWrappers) async throws(WeirTensor.Status) {
+    init(
+        _ definition: ServerDefinition, options: ServerOptions, registry: OpRegistry, devices given: LocalDevices? = nil, wrappers: EndpointWrappers
+    ) async throws(WeirTensor.Status) {
         self.options = options
         task = definition.taskName
         let connections = GRPCConnections(options: options.transport)
@@ -60,7 +67,7 @@ public final class Server: Sendable {
         let logger = taskLogger
         let variants = registry.variants
         let pool = StepDispatch.computePool
-        let devices = try LocalDevices(task: definition.taskName, options: options.runtime)
+        let devices = try Server.devices(given, definition.taskName, options.runtime)
         let metrics = ServerMetrics(options.metrics, task: definition.taskName, devices: devices.places.map(\.device))
         let table = LinkTable(transport: options.tensorTransport, variants: variants, localTask: definition.taskName, metrics: metrics)
         linkTable = table
@@ -99,11 +106,24 @@ public final class Server: Sendable {
 
     /// Starts a server that is the only task of its cluster, on a free port of this machine.
     /// - Throws: as `init`.
-    public static func createLocal(options: ServerOptions = ServerOptions(), registry: OpRegistry) async throws(WeirTensor.Status) -> Server {
+    public static func createLocal(
+        options: ServerOptions = ServerOptions(), registry: OpRegistry, devices: LocalDevices? = nil
+    ) async throws(WeirTensor.Status) -> Server {
         var options = options
         options.host = "127.0.0.1"
         let definition = try ServerDefinition(.cluster(ClusterSpec(["localhost": ["127.0.0.1:0"]])), job: "localhost", task: 0)
-        return try await Server(definition, options: options, registry: registry)
+        return try await Server(definition, options: options, registry: registry, devices: devices)
+    }
+
+    /// Returns the given devices under the names of a task, with resources whose default container is the job's.
+    private static func devices(_ given: LocalDevices?, _ task: DeviceName, _ options: RuntimeOptions) throws(WeirTensor.Status) -> LocalDevices {
+        guard let given else { return try LocalDevices(task: task, options: options) }
+        let devices = given.isolated(as: task)
+        var names: Set<DeviceName> = []
+        for place in devices.places where !names.insert(place.device.name).inserted {
+            throw .invalidArgument("Expected devices of different types or indices for \(task), found two that are named \(place.device.name)")
+        }
+        return devices
     }
 
     /// The number of open endpoints of other tasks, for tests.
@@ -164,14 +184,22 @@ public enum ServerProbe {
     public static func devices(address: String, timeout: Duration) async throws(WeirTensor.Status) -> [DeviceAttributes] {
         do { return try await RemoteWorker.probe(address: address, timeout: timeout) } catch { throw WeirTensor.Status(error) }
     }
-    /// Returns the devices of all tasks of a server's cluster, those of the server first. Waits until the server and all of these
-    /// tasks respond. Cancelling the Swift task ends the wait.
-    public static func clusterDevices(target: String) async throws(WeirTensor.Status) -> [DeviceAttributes] {
+    /// Returns the devices of all tasks of a server's cluster, those of the server first.
+    ///
+    /// Waits until the server can be reached and all other tasks of its cluster answer it.
+    /// - Parameter timeout: how long to wait; nil waits without a limit.
+    /// - Throws: `deadlineExceeded` with the address when the timeout passes; `unavailable` when the connection to the server breaks
+    ///   again after several attempts.
+    public static func clusterDevices(target: String, timeout: Duration? = nil) async throws(WeirTensor.Status) -> [DeviceAttributes] {
         do {
-            let (local, remote) = try await RemoteMaster.shared(target: target).listDevices("")
+            let (local, remote) = try await RemoteMaster.shared(target: target).listDevices("", timeout: timeout)
             return local + remote
         } catch {
-            throw WeirTensor.Status(error)
+            let status = WeirTensor.Status(error)
+            guard status.code == .deadlineExceeded, let timeout else { throw status }
+            throw .deadlineExceeded(
+                "Expected the devices of the cluster from \(target) within \(timeout), found no answer: "
+                    + "the server cannot be reached, or another task of its cluster does not answer it")
         }
     }
 }

@@ -45,10 +45,14 @@ public struct ServerDefinition: Sendable {
             }
             (cluster, job, task) = try ServerDefinition.read(text, job, task)
         }
+        guard !cluster.jobs.isEmpty else {
+            let place = if case .cluster = source { "The cluster" } else { "The cluster in TF_CONFIG" }
+            throw .invalidArgument("\(place) is empty: expected a job with at least one task")
+        }
         let names = cluster.jobs.keys.sorted().joined(separator: ", ")
         if job == nil, cluster.jobs.count == 1 { job = cluster.jobs.keys.first }
         guard let job else {
-            throw .invalidArgument("Which job is this? The cluster has \(names.isEmpty ? "none" : names)")
+            throw .invalidArgument("Which job is this? The cluster has \(names)")
         }
         guard let tasks = cluster.jobs[job] else {
             throw .invalidArgument("Job \"\(job)\" was not defined in cluster, whose jobs are: \(names)")

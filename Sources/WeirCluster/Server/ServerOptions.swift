@@ -13,7 +13,8 @@ public struct ServerOptions: Sendable {
         /// Always over gRPC, as in TensorFlow.
         case grpc
     }
-    /// The devices and the execution of graphs.
+    /// The devices of a server that is given none. Its options of placement have no effect on servers: `defaults` has those of
+    /// sessions. For the memory of the process see `MemoryLimit`.
     public var runtime: RuntimeOptions
     /// How tensors are sent to other tasks.
     public var tensorTransport: TensorTransport

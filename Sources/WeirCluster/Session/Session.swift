@@ -42,10 +42,13 @@ public final class Session: Sendable {
     /// The address of the master; empty in process.
     private let target: String
 
-    /// Opens a session with a graph. On a cluster, waits until the server and all tasks that the session may use respond.
+    /// Opens a session with a graph.
     ///
+    /// With a server or an address it waits, without a limit, until the server and every task that the session needs answer.
+    /// `SessionConfiguration.deviceFilters` says which tasks these are. To end the wait, cancel the Swift task.
     /// - Parameter devices: the devices of an in-process session; nil makes new ones.
-    /// - Throws: `invalidArgument` when the graph cannot be placed; `unavailable` when the server is lost meanwhile.
+    /// - Throws: `invalidArgument` when the graph cannot be placed; `cancelled` when the Swift task is cancelled; `unavailable`
+    ///   when the connection to the server breaks again after several attempts.
     public init(
         _ graph: Graph, target: Target = .inProcess, configuration: SessionConfiguration = SessionConfiguration(),
         registry: OpRegistry, devices: LocalDevices? = nil

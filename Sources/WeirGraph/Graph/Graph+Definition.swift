@@ -126,15 +126,16 @@ extension Graph {
     /// Checks that every cycle goes through a data edge from NextIteration to Merge, the only back edge of a loop. No other node
     /// can start before all its inputs have arrived, so it would wait for itself.
     private func checkAcyclic() throws(Status) {
-        /// The nodes that a node waits for.
-        func predecessors(_ id: NodeID) -> [NodeID] {
+        /// Calls `visit` with each node that a node waits for.
+        func forEachPredecessor(of id: NodeID, _ visit: (NodeID) -> Void) {
             let isMerge = nodes[id].role == .merge
-            return nodes[id].inputs.map(\.node).filter { !(isMerge && nodes[$0].role == .nextIteration) } + nodes[id].controlInputs
+            for input in nodes[id].inputs where !(isMerge && nodes[input.node].role == .nextIteration) { visit(input.node) }
+            for control in nodes[id].controlInputs { visit(control) }
         }
         var pending = [Int](repeating: 0, count: nodes.count)
         var consumers = [[NodeID]](repeating: [], count: nodes.count)
         for id in nodes.indices {
-            for source in predecessors(id) {
+            forEachPredecessor(of: id) { source in
                 pending[id] += 1
                 consumers[source].append(id)
             }
@@ -154,7 +155,8 @@ extension Graph {
         var ends = nodes.indices.filter { pending[$0] > 0 && waiting[$0] == 0 }
         while let id = ends.popLast() {
             pending[id] = 0
-            for source in predecessors(id) where pending[source] > 0 {
+            forEachPredecessor(of: id) { source in
+                guard pending[source] > 0 else { return }
                 waiting[source] -= 1
                 if waiting[source] == 0 { ends.append(source) }
             }

@@ -26,7 +26,9 @@ public struct Table: Sendable {
         }
         let columns = Table.fields(header)
         guard columns.count >= 2 else {
-            throw Status.invalidArgument("\(source): row 1: expected numeric columns and a label, found \(columns.count) column")
+            let other = header.first { ";\t|".contains($0) }
+            let hint = other.map { "; columns are separated by commas, found '\($0 == "\t" ? "\\t" : String($0))'" } ?? ""
+            throw Status.invalidArgument("\(source): row 1: expected numeric columns and a label, found \(columns.count) column\(hint)")
         }
         var names: [String] = []
         var numbers: [[Float]] = []

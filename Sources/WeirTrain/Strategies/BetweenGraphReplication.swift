@@ -32,8 +32,8 @@ extension Trainer {
                 }
                 throw Status.internalError("training ended without a report")
             }
-        } catch let error as CancellationError {
-            throw Status.cancelled("Training was cancelled (\(error))")
+        } catch is CancellationError {
+            throw Status.cancelled("Training was cancelled")
         }
     }
 

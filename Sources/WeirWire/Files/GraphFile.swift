@@ -17,13 +17,13 @@ extension GraphDefinition {
     public func serialized() throws(Status) -> [UInt8] { try TFGraphDef(self).bytes() }
 
     /// Parses a graph in protobuf's text format.
-    /// - Throws: `invalidArgument` with the line of the first error.
+    /// - Throws: `invalidArgument` with the line of the first error, for texts of up to 16 MB.
     public init(text: String, variants: VariantDecoders = .none) throws(Status) {
         let message: TFGraphDef
         do {
             message = try TFGraphDef(textFormatString: text)
         } catch {
-            throw .malformed("GraphDef in text format", error)
+            throw .invalidArgument("Not a GraphDef in text format: \(TextFormatError<TFGraphDef>(text, error).description)")
         }
         try self.init(message, variants: variants)
     }

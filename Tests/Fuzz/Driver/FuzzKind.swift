@@ -4,7 +4,7 @@ protocol FuzzKind {
     /// A description of its cases, for `--help`.
     static var abstract: String { get }
     /// The time after which a case counts as hanging.
-    static var patience: Duration { get }
+    static var caseTimeout: Duration { get }
     /// The limit of the process's resident memory, in bytes.
     static var memoryLimit: Int { get }
     /// Whether a case may still run when the next starts. Such kinds set `CaseCounter.oldest` themselves.
@@ -23,9 +23,9 @@ protocol FuzzKind {
 extension FuzzKind {
     #if DEBUG
         // Unoptimised, and usually with a sanitizer, a case takes many times as long.
-        static var patience: Duration { .seconds(120) }
+        static var caseTimeout: Duration { .seconds(120) }
     #else
-        static var patience: Duration { .seconds(5) }
+        static var caseTimeout: Duration { .seconds(15) }
     #endif
     static var memoryLimit: Int { 3 << 30 }
     static var overlaps: Bool { false }

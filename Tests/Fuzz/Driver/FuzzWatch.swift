@@ -17,7 +17,7 @@ struct FuzzWatch<Kind: FuzzKind> {
     private struct Job {
         var child: ChildProcess
         var seen = -1
-        var patience = StallClock()
+        var stallClock = StallClock()
         var first: Int
     }
 
@@ -32,9 +32,9 @@ struct FuzzWatch<Kind: FuzzKind> {
         }
         func isOver(_ process: pid_t, isStarting: Bool, extra: Duration = .zero) -> Bool {
             let waited = ContinuousClock.now - since
-            let limit: Duration = Kind.patience + extra + (isStarting ? .seconds(30) : .zero)
+            let limit: Duration = Kind.caseTimeout + extra + (isStarting ? .seconds(30) : .zero)
             guard waited > limit else { return false }
-            return waited > limit * 3 || ProcessorTime.seconds(process) - used > 0.6 * (Kind.patience / .seconds(1))
+            return waited > limit * 3 || ProcessorTime.seconds(process) - used > 0.6 * (Kind.caseTimeout / .seconds(1))
         }
     }
 
@@ -61,13 +61,13 @@ struct FuzzWatch<Kind: FuzzKind> {
                 let beat = counter.begun &+ counter.beat &+ counter.done
                 if beat != job.seen {
                     jobs[index].seen = beat
-                    jobs[index].patience.restart(job.child.process)
+                    jobs[index].stallClock.restart(job.child.process)
                 }
                 var end = job.child.poll()
                 var verdict: String?
-                if end == nil, jobs[index].patience.isOver(job.child.process, isStarting: counter.begun < 0) {
+                if end == nil, jobs[index].stallClock.isOver(job.child.process, isStarting: counter.begun < 0) {
                     end = job.child.kill()
-                    verdict = "stalls: over \(Kind.patience)"
+                    verdict = "stalls: over \(Kind.caseTimeout)"
                 } else if end == nil, let memory = ProcessMemory(job.child.process), memory.resident > Kind.memoryLimit {
                     end = job.child.kill()
                     verdict = "memory: over \(Kind.memoryLimit >> 20) MiB"
@@ -126,7 +126,7 @@ struct FuzzWatch<Kind: FuzzKind> {
                 _ = child.findings()
                 if end == nil, clock.isOver(child.process, isStarting: child.counter.begun < 0, extra: options.backtrace ? .seconds(120) : .seconds(1)) {
                     _ = child.kill()
-                    end = .failure("stalls: over \(Kind.patience)")
+                    end = .failure("stalls: over \(Kind.caseTimeout)")
                 } else if end == nil, let memory = ProcessMemory(child.process), memory.resident > Kind.memoryLimit {
                     _ = child.kill()
                     end = .failure("memory: over \(Kind.memoryLimit >> 20) MiB")

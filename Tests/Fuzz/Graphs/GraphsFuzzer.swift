@@ -21,7 +21,7 @@ struct GraphsCommand: AsyncParsableCommand {
 struct GraphsFuzzer: FuzzKind {
     static let name = "graphs"
     static let abstract = "Random graphs spread over tasks and devices against one process that runs them as they are."
-    static let patience = Duration.seconds(20)
+    static let caseTimeout = Duration.seconds(20)
 
     /// Set once, before cases run.
     final class Choice: @unchecked Sendable {

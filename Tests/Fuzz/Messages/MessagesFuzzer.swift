@@ -7,7 +7,7 @@ struct MessagesFuzzer: FuzzKind {
     static let name = "messages"
     static let abstract = "Mutated requests to every method of the master and worker services."
     static let overlaps = true
-    static let patience = Duration.seconds(8)
+    static let caseTimeout = Duration.seconds(8)
 
     private struct Call {
         var number: Int
