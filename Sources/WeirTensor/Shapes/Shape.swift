@@ -111,7 +111,7 @@ public struct Shape: Sendable {
     }
 
     /// The dimensions as an array.
-    public var dimensions: [Int] { overflow ?? (0..<rank).map { self[$0] } }
+    @inlinable public var dimensions: [Int] { overflow ?? (0..<rank).map { self[$0] } }
 
     /// For each dimension: how many elements apart neighbours along it are, in row-major order.
     public var strides: [Int] {
