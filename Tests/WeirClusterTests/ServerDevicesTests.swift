@@ -37,7 +37,8 @@ struct ServerDevicesTests {
         let server = try await Server(
             ServerDefinition(.cluster(spec), job: "worker", task: 0), options: options(), registry: registry, devices: devices([0]))
         let b = GraphBuilder(registry: registry)
-        let y = b.device("/job:worker/task:0/device:ABACUS:0") { b.add("Neg", [b.scalar(3, .float32)], name: "y")[0] }
+        let three = b.scalar(3, .float32)
+        let y = b.device("/job:worker/task:0/device:ABACUS:0") { b.add("Neg", [three], name: "y")[0] }
         let session = try await Session(b.graph(), target: .address(server.target), registry: registry)
         #expect(try await session.run(y).scalar(of: Float.self) == -3)
         let found = try await ServerProbe.clusterDevices(target: server.target, timeout: .seconds(30))
