@@ -32,7 +32,7 @@ package func shapeFromInput(_ sizes: [Int]) throws -> Shape {
 }
 
 /// Returns the product. It is exact for every shape that a tensor can have, and wraps instead of trapping for others.
-package func wrappingProduct(_ sizes: some Sequence<Int>) -> Int { sizes.reduce(1, &*) }
+@inlinable package func wrappingProduct(_ sizes: some Sequence<Int>) -> Int { sizes.reduce(1, &*) }
 
 /// Returns the number of bytes of a list of `count` integers, for `MemoryBudget`.
 package func listBytes(_ count: Int) -> Int {

@@ -1,7 +1,10 @@
 extension Tensor {
     /// Makes a scalar in host memory.
     public init<E: TensorElement>(_ value: E) {
-        self.init([value], ofShape: .scalar)
+        // Without an array: kernels make scalars in every step. As with a vector, the process ends without memory for it.
+        guard let tensor = try? Tensor(E.dtype, .scalar) else { fatalError("out of memory for a scalar") }
+        tensor.mutableElements(E.self)[0] = value
+        self = tensor
     }
     /// Makes a vector of these elements in host memory. Without memory for it the process ends.
     public init<E: TensorElement>(_ values: [E]) { self.init(values, ofShape: Shape(values.count)) }
