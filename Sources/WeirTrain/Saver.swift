@@ -100,7 +100,8 @@ public final class Saver: Sendable {
         // Under the lock, so that of two concurrent calls the later one writes the later file.
         return try kept.withLock { kept throws(Status) in
             var paths = kept.filter { $0 != path } + [path]
-            let excess = maxToKeep.map { max(0, paths.count - $0) } ?? 0
+            // The graph of a saver with a limit below 1 has an error, but another session may have nodes of the same names.
+            let excess = maxToKeep.map { max(0, paths.count - max(1, $0)) } ?? 0
             let old = [String](paths.prefix(excess))
             paths.removeFirst(excess)
             // Paths in the file are absolute, or relative to the directory.

@@ -13,22 +13,39 @@ struct Station: Hashable, CustomStringConvertible {
 
 /// Records the stations of a step in the order in which it passes them.
 final class StationRecorder: Sendable {
-    private let stations = Mutex<[Station]?>(nil)
+    private struct State {
+        /// Nil while nothing is recorded.
+        var stations: [Station]?
+        var waiting: (process: String, continuation: CheckedContinuation<Void, Never>)?
+
+        func hasCleanup(by process: String) -> Bool {
+            stations?.contains { $0.process == process && $0.event == "CleanupGraph" } ?? false
+        }
+    }
+    private let state = Mutex(State())
 
     func record(_ process: String, _ type: String, _ event: String) {
-        stations.withLock { $0?.append(Station(process: process, type: type, event: event)) }
+        let resumed = state.withLock { state -> CheckedContinuation<Void, Never>? in
+            state.stations?.append(Station(process: process, type: type, event: event))
+            guard let waiting = state.waiting, state.hasCleanup(by: waiting.process) else { return nil }
+            state.waiting = nil
+            return waiting.continuation
+        }
+        resumed?.resume()
     }
     /// Begins a recording.
-    func start() { stations.withLock { $0 = [] } }
-    var recorded: [Station] { stations.withLock { $0 ?? [] } }
+    func start() { state.withLock { $0.stations = [] } }
+    var recorded: [Station] { state.withLock { $0.stations ?? [] } }
 
-    /// Waits until a task has forgotten the step, at most ten seconds. This station comes last and may follow the client's.
-    func waitForCleanup(by process: String) async throws {
-        let end = ContinuousClock.now + .seconds(10)
-        while !recorded.contains(where: { $0.process == process && $0.event == "CleanupGraph" }), .now < end {
-            try await Task.sleep(for: .milliseconds(5))
+    /// Waits until a task has forgotten the step. This station comes last and may follow the client's.
+    func waitForCleanup(by process: String) async {
+        await withCheckedContinuation { continuation in
+            let isOver = state.withLock { state -> Bool in
+                if state.hasCleanup(by: process) { return true }
+                state.waiting = (process, continuation)
+                return false
+            }
+            if isOver { continuation.resume() }
         }
-        // A station too many would come soon after.
-        try await Task.sleep(for: .milliseconds(50))
     }
 }
