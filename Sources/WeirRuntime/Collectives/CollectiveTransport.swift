@@ -1,0 +1,58 @@
+package import WeirGraph
+package import WeirTensor
+
+/// Passes tensors between the members of a group, by key. TensorFlow's `CollectiveRemoteAccess` and `BufRendezvous`.
+///
+/// A tensor that is sent waits for its receiver, and a receive waits for its tensor, in whichever order they come.
+package protocol CollectiveTransport: AnyObject, Sendable {
+    /// Makes a tensor available to one member. The elements may not change until `sent` is called: with nil when the
+    /// receiver has them, or with the error.
+    func send(_ tensor: Tensor, _ key: CollectiveKey, to member: CollectiveGroup.Member, _ sent: @escaping @Sendable (Status?) -> Void)
+    /// Receives a tensor from one member.
+    /// - Parameters:
+    ///   - byteCount: the number of bytes that the tensor must have.
+    ///   - cancellation: ends the receive with an error.
+    func receive(
+        _ key: CollectiveKey, from member: CollectiveGroup.Member, byteCount: Int, cancellation: Cancellation, _ done: @escaping Completion<Tensor>)
+    /// Fails what waits and what will be sent or received for this run of an operation, so that a member that is late does not
+    /// wait for one that failed. Calls for another task are passed on to it.
+    func abort(_ run: CollectiveRun, _ group: CollectiveGroup, _ status: Status)
+    /// Drops everything that is kept for a run that has ended on this member.
+    func end(_ run: CollectiveRun)
+}
+
+/// One run of a collective operation. All members count the runs of an operation, so that they agree on the number.
+package struct CollectiveRun: Sendable, Hashable {
+    /// The key of the group.
+    package var group: Int
+    /// The generation of the group.
+    package var generation: UInt64
+    /// The key of the operation in the group.
+    package var instance: Int
+    /// How often this member has run the operation in this generation before.
+    package var number: Int
+    /// A run.
+    package init(group: Int, generation: UInt64, instance: Int, number: Int) {
+        self.group = group
+        self.generation = generation
+        self.instance = instance
+        self.number = number
+    }
+}
+
+/// One tensor that passes between two members.
+package struct CollectiveKey: Sendable, Hashable {
+    /// The run that the tensor belongs to.
+    package var run: CollectiveRun
+    /// The ranks of the sender and the receiver.
+    package var source: Int, destination: Int
+    /// The number of the tensor between these two in this run, as the algorithm counts it.
+    package var part: Int
+    /// A key.
+    package init(run: CollectiveRun, source: Int, destination: Int, part: Int) {
+        self.run = run
+        self.source = source
+        self.destination = destination
+        self.part = part
+    }
+}
