@@ -61,17 +61,16 @@ private final class IrisTraining {
     init() throws {
         let table = try Table.iris()
         let builder = GraphBuilder(registry: .standard)
-        let model = DenseNetwork(inputCount: table.featureCount, classCount: table.classes.count, seed: 1)
-        let network = model.build(builder)
-        let features = builder.placeholder(.float32, shape: [nil, table.featureCount], name: "features")
-        let labels = builder.placeholder(.int32, shape: [nil], name: "labels")
-        let loss = network.loss(network.logits(features), labels: labels)
+        let model = try ModelGraph(DenseNetwork(inputCount: table.featureCount, classCount: table.classes.count))
+        let network = try model.declareVariables(in: builder)
+        let replica = try model.replica(in: builder, variables: network)
+        let loss = replica.loss
         let update = GradientDescent(learningRate: 0.01).minimize(loss, over: network.parameters)
-        let initialize = builder.group(network.parameters.map(\.initializer), name: "initialize")
+        let initialize = builder.group(network.all.map(\.initializer), name: "initialize")
         session = try DirectSession(builder.graph(), registry: .standard)
         _ = try session.run(targets: [initialize.name])
         plan = try session.plan(
-            feeds: [features.name, labels.name], fetches: [loss.name], targets: [update.operation.name])
+            feeds: ["features", "labels"].compactMap { replica.inputs[$0]?.name }, fetches: [loss.name], targets: [update.operation.name])
         batches = stride(from: 0, to: table.rowCount, by: 30).map { first in
             let rows = table.rows(Array(first..<min(first + 30, table.rowCount)))
             return [rows.featureTensor, rows.labelTensor]

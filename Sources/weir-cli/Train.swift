@@ -41,7 +41,7 @@ struct Train: AsyncParsableCommand {
         var local: LocalCluster?
         var spec = ClusterSpec()
         if let cluster {
-            guard options.strategy != .single else {
+            guard strategy != "single" else {
                 throw Status.invalidArgument("--cluster needs --strategy sync, async or in-graph; found --strategy single, which trains in this process")
             }
             if cluster.hasPrefix("local:") {
@@ -51,7 +51,7 @@ struct Train: AsyncParsableCommand {
             } else {
                 spec = try ClusterSpec(option: cluster)
             }
-        } else if options.strategy != .single {
+        } else if strategy != "single" {
             throw Status.invalidArgument("Strategy '\(strategy)' needs --cluster, such as local:ps=1,worker=2")
         }
         let reporter = try TrainingReporter(json: json, stepCount: steps, foldCount: folds, directory: out)
@@ -79,35 +79,38 @@ struct Train: AsyncParsableCommand {
 
     private func trainingOptions() throws -> TrainingOptions {
         guard model == "dnn" else { throw Status.invalidArgument("--model must be dnn, found '\(model)'") }
+        let units = try hidden.split(separator: ",").map { field in
+            guard let units = Int(field), (1...1_000_000).contains(units) else {
+                throw Status.invalidArgument("--hidden must be numbers of units such as 10,20,10; found '\(field)'")
+            }
+            return units
+        }
         let table: Table
         if data == "iris" {
             table = try Table.iris()
         } else {
             table = try Table(csvFile: data)
         }
-        var options = TrainingOptions(table: table)
-        guard let strategy = Strategy(rawValue: strategy) else {
-            throw Status.invalidArgument("--strategy must be one of \(Strategy.allCases.map(\.rawValue).joined(separator: ", ")), found '\(self.strategy)'")
-        }
-        options.strategy = strategy
-        options.hidden = try hidden.split(separator: ",").map { field in
-            guard let units = Int(field), (1...1_000_000).contains(units) else {
-                throw Status.invalidArgument("--hidden must be numbers of units such as 10,20,10; found '\(field)'")
-            }
-            return units
-        }
-        options.optimizer = try namedOptimizer()
-        options.stepCount = steps
-        options.batchSize = batch
+        let network = DenseNetwork(inputCount: table.featureCount, hidden: units, classCount: table.classes.count, seed: seed)
+        var options = try TrainingOptions(
+            network, table: table, strategy: namedStrategy(), optimizer: namedOptimizer(), stepCount: steps, batchSize: batch, seed: seed)
         options.foldCount = folds
-        options.seed = seed
-        options.requiredReplicas = required
         switch balance {
         case "roundrobin": options.balance = .roundRobin
         case "bytes": options.balance = .bytes
         default: throw Status.invalidArgument("--balance must be roundrobin or bytes, found '\(balance)'")
         }
         return options
+    }
+
+    private func namedStrategy() throws -> any Strategy {
+        switch strategy {
+        case "single": SingleDevice()
+        case "in-graph": InGraphReplication()
+        case "async": AsynchronousReplicas()
+        case "sync": SynchronousReplicas(required: required)
+        default: throw Status.invalidArgument("--strategy must be one of sync, async, in-graph, single, found '\(strategy)'")
+        }
     }
 
     private func namedOptimizer() throws -> any Optimizer {

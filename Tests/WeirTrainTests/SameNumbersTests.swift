@@ -24,15 +24,15 @@ struct SameNumbersTests {
         /// - Parameter onCluster: whether the parameters lie on `/job:ps`, and the rest on `/job:worker`.
         init(onCluster: Bool) throws {
             let b = GraphBuilder(registry: .standard)
-            func on<R>(_ device: String, _ body: () -> R) -> R { onCluster ? b.device(device, body) : body() }
-            let network = on("/job:ps/task:0") { DenseNetwork(inputCount: 256, hidden: [256, 64], classCount: 10, seed: 3).build(b) }
-            let (features, labels) = on("/job:worker/task:0") {
-                (b.placeholder(.float32, shape: [nil, 256], name: "x"), b.placeholder(.int32, shape: [nil], name: "y"))
-            }
-            let mean = on("/job:worker/task:0") { network.loss(network.logits(features), labels: labels) }
-            let flows = on("/job:worker/task:0") { b.gradients(of: [mean], with: network.parameters.map(\.value)) }
+            func on<R>(_ device: String, _ body: () throws(Status) -> R) throws(Status) -> R { onCluster ? try b.device(device, body) : try body() }
+            let model = try ModelGraph(DenseNetwork(inputCount: 256, hidden: [256, 64], classCount: 10, seed: 3))
+            let network = try on("/job:ps/task:0") { () throws(Status) in try model.declareVariables(in: b) }
+            let replica = try on("/job:worker/task:0") { () throws(Status) in try model.replica(in: b, variables: network) }
+            guard let features = replica.inputs["features"], let labels = replica.inputs["labels"] else { throw Status.internalError("no inputs") }
+            let mean = replica.loss
+            let flows = b.device(onCluster ? "/job:worker/task:0" : nil) { b.gradients(of: [mean], with: network.parameters.map(\.value)) }
             let gradients = zip(network.parameters, flows).compactMap { variable, flow in flow.map { (variable, $0) } }
-            let applied = on("/job:ps/task:0") { b.apply(Momentum(learningRate: 0.05), gradients) }
+            let applied = b.device(onCluster ? "/job:ps/task:0" : nil) { b.apply(Momentum(learningRate: 0.05), gradients) }
             loss = mean
             update = applied.operation
             initialize = b.group((network.parameters + applied.variables).map(\.initializer), name: "initialize")

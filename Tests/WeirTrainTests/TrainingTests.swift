@@ -10,32 +10,31 @@ import WeirTesting
 
 @Suite("Training", .serialized)
 struct TrainingTests {
-    private func options(_ strategy: Strategy, steps: Int = 120) throws -> TrainingOptions {
-        var options = TrainingOptions(table: try Table.iris())
-        options.strategy = strategy
-        options.stepCount = steps
-        return options
+    private func options(_ strategy: any Strategy, steps: Int = 120, seed: Int = 1) throws -> TrainingOptions {
+        let table = try Table.iris()
+        let network = DenseNetwork(inputCount: table.featureCount, classCount: table.classes.count, seed: seed)
+        return try TrainingOptions(network, table: table, strategy: strategy, stepCount: steps, seed: seed)
     }
+    private static let replicated: [any Strategy] = [SynchronousReplicas(), AsynchronousReplicas()]
 
     @Test("one process learns the irises")
     func single() async throws {
-        let report = try await Trainer(options(.single, steps: 200)).run()
+        let report = try await Trainer(options(SingleDevice(), steps: 200)).run()
         #expect(report.trainAccuracy > 0.9 && report.testRowCount == 30)
         #expect((report.losses.last?.loss ?? 1) < 0.5)
     }
 
     @Test("rows that the network has not seen are told apart: the mean over 5 folds is 0.95 or more", arguments: 1...3)
     func crossValidation(_ seed: Int) async throws {
-        var options = try options(.single, steps: 200)
-        options.seed = seed
+        let options = try options(SingleDevice(), steps: 200, seed: seed)
         let report = try await CrossValidation(options).run()
         #expect(report.folds.count == 5 && report.testRowCount == 150)
         #expect(report.testAccuracy.mean >= 0.95, "\(report.folds.map(\.testAccuracy))")
         #expect(report.testAccuracy.least <= report.testAccuracy.mean && report.testAccuracy.greatest >= report.testAccuracy.mean)
     }
 
-    @Test("replicas without a parameter server to share variables on are refused, and do not wait for each other", arguments: [Strategy.sync, .async])
-    func nothingShared(_ strategy: Strategy) async throws {
+    @Test("replicas without a parameter server to share variables on are refused, and do not wait for each other", arguments: replicated)
+    func nothingShared(_ strategy: any Strategy) async throws {
         let cluster = try ClusterSpec(["worker": ["127.0.0.1:1", "127.0.0.1:2"]])
         let error = await #expect(throws: Status.self) { try await Trainer(options(strategy), cluster: cluster).run() }
         #expect(error?.code == .invalidArgument && error?.message.contains("needs a job 'ps'") == true)
@@ -44,19 +43,18 @@ struct TrainingTests {
     @Test("one worker's client checks the options as all clients together do", arguments: [0, -1])
     func workerOptions(_ steps: Int) async throws {
         let cluster = try ClusterSpec(["ps": ["127.0.0.1:1"], "worker": ["127.0.0.1:2"]])
-        let error = await #expect(throws: Status.self) { try await Trainer(options(.sync, steps: steps), cluster: cluster).run(asWorker: 0) }
+        let error = await #expect(throws: Status.self) { try await Trainer(options(SynchronousReplicas(), steps: steps), cluster: cluster).run(asWorker: 0) }
         #expect(error?.code == .invalidArgument && error?.message.contains("found \(steps)") == true)
-        var backups = try options(.sync)
-        backups.requiredReplicas = 2
+        let backups = try options(SynchronousReplicas(required: 2))
         let tooMany = await #expect(throws: Status.self) { try await Trainer(backups, cluster: cluster).run(asWorker: 0) }
         #expect(tooMany?.code == .invalidArgument && tooMany?.message.contains("found 2") == true)
     }
 
-    @Test("a strategy with one client for all workers does not run as one of them", arguments: [Strategy.single, .inGraph])
-    func notOneWorker(_ strategy: Strategy) async throws {
+    @Test("a strategy with one client for all workers does not run as one of them", arguments: [SingleDevice(), InGraphReplication()] as [any Strategy])
+    func notOneWorker(_ strategy: any Strategy) async throws {
         let cluster = try ClusterSpec(["ps": ["127.0.0.1:1"], "worker": ["127.0.0.1:2"]])
         let error = await #expect(throws: Status.self) { try await Trainer(options(strategy), cluster: cluster).run(asWorker: 0) }
-        #expect(error?.code == .invalidArgument && error?.message.contains("'\(strategy.rawValue)' has one client") == true)
+        #expect(error?.code == .invalidArgument && error?.message.contains("'\(strategy.name)' has one client") == true)
     }
 
     @Test("initial values of shapes that no tensor has are errors of the builder", arguments: [[-1, 2], [1 << 40, 1 << 40]])
@@ -94,7 +92,7 @@ struct TrainingTests {
 
     @Test("there are at least two folds", arguments: [1, 0, -1])
     func tooFewFolds(_ count: Int) async throws {
-        var options = try options(.single)
+        var options = try options(SingleDevice())
         options.foldCount = count
         let error = await #expect(throws: Status.self) { try await CrossValidation(options).run() }
         #expect(error?.code == .invalidArgument && error?.message.contains("found \(count)") == true)
@@ -102,14 +100,14 @@ struct TrainingTests {
 
     @Test("more folds than there are rows of a class leave none to test on, and that is said")
     func tooManyFolds() async throws {
-        var options = try options(.single)
+        var options = try options(SingleDevice())
         options.foldCount = 200
         let error = await #expect(throws: Status.self) { try await CrossValidation(options).run() }
         #expect(error?.code == .invalidArgument && error?.message.contains("200 folds") == true)
     }
 
-    @Test("replicas learn together", arguments: [Strategy.sync, .async, .inGraph])
-    func replicas(_ strategy: Strategy) async throws {
+    @Test("replicas learn together", arguments: replicated + [InGraphReplication()])
+    func replicas(_ strategy: any Strategy) async throws {
         try await TestCluster.with([("ps", 1), ("worker", 2)]) { cluster in
             let report = try await Trainer(options(strategy), cluster: cluster.spec).run()
             #expect(report.trainAccuracy > 0.8)
@@ -118,8 +116,8 @@ struct TrainingTests {
         }
     }
 
-    @Test("one worker makes as many updates as there are steps, and reports each", arguments: [Strategy.sync, .async])
-    func updates(_ strategy: Strategy) async throws {
+    @Test("one worker makes as many updates as there are steps, and reports each", arguments: replicated)
+    func updates(_ strategy: any Strategy) async throws {
         try await TestCluster.with([("ps", 1), ("worker", 1)]) { cluster in
             let report = try await Trainer(options(strategy, steps: 5), cluster: cluster.spec).run()
             #expect(report.updatesByWorker == [5])
@@ -127,8 +125,8 @@ struct TrainingTests {
         }
     }
 
-    @Test("a cluster can be trained on again, by clients of their own that come in any order", arguments: [Strategy.sync, .async])
-    func again(_ strategy: Strategy) async throws {
+    @Test("a cluster can be trained on again, by clients of their own that come in any order", arguments: replicated)
+    func again(_ strategy: any Strategy) async throws {
         try await TestCluster.with([("ps", 1), ("worker", 2)]) { cluster in
             for _ in 0..<2 {
                 let trainer = try Trainer(options(strategy, steps: 40), cluster: cluster.spec)
@@ -143,8 +141,7 @@ struct TrainingTests {
     @Test("when a worker is lost, training goes on with backups, and ends naming it without", arguments: [2, 3])
     func lostWorker(_ required: Int) async throws {
         try await TestCluster.with([("ps", 1), ("worker", 3)]) { cluster in
-            var options = try options(.sync, steps: 150)
-            options.requiredReplicas = required
+            let options = try options(SynchronousReplicas(required: required), steps: 150)
             let leaving = Mutex<Task<Void, Never>?>(nil)
             let trainer = Trainer(options, cluster: cluster.spec) { event in
                 guard case .step(let step) = event, step.step >= 10 else { return }
@@ -166,7 +163,7 @@ struct TrainingTests {
     @Test("synchronous training uses one gradient of each worker for each update")
     func synchronous() async throws {
         try await TestCluster.with([("ps", 2), ("worker", 2)]) { cluster in
-            let report = try await Trainer(options(.sync, steps: 30), cluster: cluster.spec).run()
+            let report = try await Trainer(options(SynchronousReplicas(), steps: 30), cluster: cluster.spec).run()
             #expect(report.updatesByWorker.reduce(0, +) - report.droppedGradients == 60)
         }
     }

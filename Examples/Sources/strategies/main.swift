@@ -15,18 +15,20 @@ let cluster = try ClusterSpec.onLoopback([("ps", 1), ("worker", 2)])
 let servers = try await startServers(cluster)
 
 // Iris, and a small network. The optimizer and the numbers of steps, rows and folds have default values too.
-var options = TrainingOptions(table: try .iris(), hidden: [16], optimizer: Adam(learningRate: 0.02), stepCount: 150)
+let network = DenseNetwork(inputCount: 4, hidden: [16], classCount: 3)
+var options = try TrainingOptions(network, table: .iris(), optimizer: Adam(learningRate: 0.02), stepCount: 150)
 
-var reports: [Strategy: TrainingReport] = [:]
-for strategy in Strategy.allCases {
+var reports: [String: TrainingReport] = [:]
+let strategies: [any Strategy] = [SingleDevice(), InGraphReplication(), AsynchronousReplicas(), SynchronousReplicas()]
+for strategy in strategies {
     options.strategy = strategy
     let report = try await Trainer(options, cluster: cluster).run()
-    print("\(strategy.rawValue): accuracy \(report.testAccuracy), gradients of each worker \(report.updatesByWorker)")
-    reports[strategy] = report
+    print("\(strategy.name): accuracy \(report.testAccuracy), gradients of each worker \(report.updatesByWorker)")
+    reports[strategy.name] = report
 }
 
 // Cross-validation holds out each fifth of the rows in turn: an estimate from all rows, not from one part of them.
-options.strategy = .sync
+options.strategy = SynchronousReplicas()
 let folds = try await CrossValidation(options, cluster: cluster).run()
 print("sync, five folds: accuracy \(folds.testAccuracy.mean) ± \(folds.testAccuracy.deviation)")
 for server in servers { await server.stop() }

@@ -153,6 +153,11 @@ public final class GraphBuilder: @unchecked Sendable {  // used by one thread at
         }
     }
 
+    /// Replaces the colocation groups of an existing node: `loc:@` and the names of nodes.
+    func setColocation(of operation: Operation, _ groups: [String]) {
+        built.nodes[operation.id].attributes["_class"] = .strings(groups.map { ByteString($0) })
+    }
+
     func scoped<R, E: Error>(_ change: (inout BuildScope) -> Void, _ body: () throws(E) -> R) throws(E) -> R {
         let outer = scope
         defer { scope = outer }

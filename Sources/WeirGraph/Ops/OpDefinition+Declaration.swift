@@ -55,6 +55,11 @@ extension OpDefinition {
         holdsParameters = true
         return self
     }
+    /// Declares what a node does with a variable.
+    public func variable(_ use: VariableUse) -> OpDefinition {
+        variableUse = use
+        return self
+    }
     /// Declares that the kernel reads files that its inputs name.
     public func readingFiles() -> OpDefinition {
         readsFiles = true

@@ -58,6 +58,8 @@ public final class OpDefinition: @unchecked Sendable {  // only the declaring ch
     public internal(set) var readsOnlyShapes = false
     /// Whether a node holds state that workers share: a variable or a table. Such nodes are placed on parameter servers.
     public internal(set) var holdsParameters = false
+    /// What a node does with a variable; nil if the op is none of these.
+    public internal(set) var variableUse: VariableUse?
     /// Whether the kernel reads files that its inputs name.
     public internal(set) var readsFiles = false
     /// Whether the kernel writes to the memory of an input that other nodes may read.
@@ -132,6 +134,7 @@ public final class OpDefinition: @unchecked Sendable {  // only the declaring ch
         passThrough = other.passThrough
         readsOnlyShapes = other.readsOnlyShapes
         holdsParameters = other.holdsParameters
+        variableUse = other.variableUse
         readsFiles = other.readsFiles
         changesInputs = other.changesInputs
         waitsForOthers = other.waitsForOthers

@@ -107,3 +107,17 @@ public enum FusionPart: Sendable {
     /// The activation, which is the last part. Its entry in `fused_ops` is the op's name.
     case activation
 }
+
+/// What an op does with a variable that its first input refers to, or that its output refers to.
+public enum VariableUse: Sendable {
+    /// The output is the handle of a variable, which the attributes `dtype`, `shape` and `shared_name` describe.
+    case handle
+    /// The output is a reference to a variable of TensorFlow 1, which is named like its node.
+    case reference
+    /// The output is the variable's value.
+    case read
+    /// The output is the rows of the variable that the second input lists.
+    case gather
+    /// Replaces the value by the second input.
+    case assignment
+}

@@ -1,5 +1,3 @@
-import WeirTensor
-
 /// Batches of a table's rows. The rows are shuffled again for each epoch.
 struct Batches {
     private let table: Table
@@ -15,13 +13,13 @@ struct Batches {
     }
 
     /// Returns the next batch. Rows that do not fill a batch at the end of an epoch are not used in that epoch.
-    mutating func next() -> (features: Tensor, labels: Tensor) {
+    mutating func next() -> Table {
         if position + batchSize > order.count {
             order = Array(table.features.indices).shuffled(using: &generator)
             position = 0
         }
         let rows = table.rows(Array(order[position..<position + batchSize]))
         position += batchSize
-        return (rows.featureTensor, rows.labelTensor)
+        return rows
     }
 }

@@ -1,121 +1,81 @@
-import WeirCluster
 import WeirGraph
-import WeirOps
-import WeirTensor
+public import WeirTensor
 
-// Training with one client: in this process, or with one graph that has a copy of the computation on each worker.
-extension Trainer {
-    func runInGraph() async throws -> TrainingReport {
-        let workers = options.strategy == .inGraph ? workerTasks : [0]
-        let board = TrainingProgress(workerCount: workers.count, onEvent: onEvent)
-        let towers = try TowerGraph(self, workers: options.strategy == .inGraph ? workers : nil)
-        var target = Session.Target.inProcess
-        if options.strategy == .inGraph, let address = cluster.address(job: "worker", task: workers[0]) {
-            target = .address("grpc://\(address)")
+/// Cuts each step's rows into batches for several devices or workers, from one client: one graph has a copy of the computation,
+/// a tower, on each device, and updates the variables with the mean of the towers' gradients.
+public struct InGraphReplication: Strategy {
+    /// `in-graph`.
+    public let name = "in-graph"
+    /// Makes the strategy.
+    public init() {}
+
+    /// Makes one client, of the first worker, with a tower on each device of each worker.
+    public func plan(_ model: ModelGraph, _ setting: TrainingSetting) throws(Status) -> TrainingPlan {
+        guard !setting.computeDevices.isEmpty else {
+            throw .invalidArgument("Strategy 'in-graph' needs at least one device; found none")
         }
-        let waiting = reportWaitingForSession(cluster.address(job: "worker", task: workers[0]) ?? "this process")
-        defer { waiting.cancel() }
-        let session = try await Session(towers.graph, target: target, registry: .standard)
-        defer { Task { try? await session.close() } }
-        onEvent(.placed(placementText(towers.graph)))
-        try await session.run(towers.initializer)
-        var batches = workers.indices.map {
-            Batches(train, batchSize: options.batchSize, seed: UInt64(options.seed &* 7919 &+ $0 &+ 1))
-        }
-        let start = ContinuousClock.now
-        for step in 1...options.stepCount {
-            try Task.checkCancellation()
-            var feeds: [NamedTensor] = []
-            for (index, tower) in towers.towers.enumerated() {
-                let batch = batches[index].next()
-                feeds += [NamedTensor(tower.features.name, batch.features), NamedTensor(tower.labels.name, batch.labels)]
-            }
-            var run = RunOptions()
-            run.traces = step == 1
-            let reply = try await session.run(
-                fetches: towers.towers.map(\.loss.name), feeds: feeds, targets: [towers.step.name], options: run)
-            if step == 1 {
-                let bytes = Trainer.bytesReceived(reply.metadata)
-                for index in workers.indices { board.setBytesPerStep(index, bytes / workers.count) }
-            }
-            for index in workers.indices {
-                board.recordStep(index, globalStep: step, loss: try reply.tensors[index].tensor.scalar(of: Float.self))
-            }
-        }
-        let elapsed = (ContinuousClock.now - start).components
-        let seconds = Double(elapsed.seconds) + Double(elapsed.attoseconds) * 1e-18
-        func accuracy(_ table: Table) async throws -> Double {
-            guard table.rowCount > 0 else { return .nan }
-            let tower = towers.towers[0]
-            let value = try await session.run(tower.accuracy, feeding: [tower.features: table.featureTensor, tower.labels: table.labelTensor])
-            return Double(try value.scalar(of: Float.self))
-        }
-        return board.report(
-            stepCount: options.stepCount, seconds: seconds, required: nil, train: try await accuracy(train),
-            test: try await accuracy(test), testRows: test.rowCount, placement: placement(towers.graph))
+        let master = setting.workerTasks.first.map { DeviceName(job: "worker", replica: nil, task: $0) }
+        return try ReplicatedGraph(model, setting, devices: setting.computeDevices).plan(master: master)
     }
 }
 
-/// The in-graph replicated graph: shared variables, a tower on each worker, and one update with the mean gradient.
-struct TowerGraph: Sendable {
-    struct Tower: Sendable {
-        let features: Output
-        let labels: Output
-        let loss: Output
-        let accuracy: Output
-    }
-    let graph: Graph
-    let towers: [Tower]
-    let step: Operation
-    let initializer: Operation
+/// One graph with shared variables, a tower on each device, and one update with the mean gradient.
+struct ReplicatedGraph {
+    private let graph: Graph
+    private let towers: [ModelReplica]
+    private let update: Operation
+    private let updateCount: Output
+    private let initializer: Operation
+    private let variables: [Variable]
+    private let parameterNames: [String]
+    private let workerCount: Int
 
-    /// - Parameter workers: the worker tasks; nil for this process alone.
-    init(_ trainer: Trainer, workers: [Int]?) throws {
-        let options = trainer.options
-        let table = trainer.train
+    init(_ model: ModelGraph, _ setting: TrainingSetting, devices: [String]) throws(Status) {
         let builder = GraphBuilder(registry: .standard)
-        let setter = workers.map {
-            ReplicaDeviceSetter(parameterServers: trainer.parameterServerCount, worker: "/job:worker/task:\($0[0])", balance: options.balance)
-        }
-        func onServers<R>(_ body: () -> R) -> R { setter.map { builder.device($0.device, body) } ?? body() }
-        let (globalStep, network) = onServers {
-            (
-                builder.variable("global_step") { builder.scalar(0, .int64) },
-                DenseNetwork(
-                    inputCount: table.featureCount, hidden: options.hidden, classCount: table.classes.count, seed: options.seed
-                ).build(builder)
-            )
-        }
-        var towers: [Tower] = []
+        let setter = ReplicaDeviceSetter(
+            parameterServers: setting.parameterServerCount, worker: devices[0], balance: setting.balance)
+        let globalStep = builder.device(setter.device) { builder.variable("global_step") { builder.scalar(0, .int64) } }
+        let declared = try builder.device(setter.device) { () throws(Status) in try model.declareVariables(in: builder) }
+        var towers: [ModelReplica] = []
         var flows: [[Output]] = []
-        for worker in workers ?? [0] {
-            let device = workers == nil ? nil : "/job:worker/task:\(worker)"
-            builder.nameScope("tower\(worker)") {
-                let build = {
-                    let features = builder.add(
-                        "Placeholder", name: "features", attributes: ["dtype": .type(.float32), "shape": .shape([nil, table.featureCount])])[0]
-                    let labels = builder.add("Placeholder", name: "labels", attributes: ["dtype": .type(.int32), "shape": .shape([nil])])[0]
-                    let logits = network.logits(features)
-                    let loss = network.loss(logits, labels: labels)
-                    towers.append(Tower(features: features, labels: labels, loss: loss, accuracy: network.accuracy(logits, labels: labels)))
-                    flows.append(builder.gradients(of: loss, with: network.parameters))
+        for (index, device) in devices.enumerated() {
+            try builder.nameScope("tower\(index)") { () throws(Status) in
+                try builder.device(device) { () throws(Status) in
+                    let tower = try model.replica(in: builder, variables: declared)
+                    flows.append(builder.gradients(of: tower.loss, with: declared.parameters))
+                    towers.append(tower)
                 }
-                if let device { builder.device(device, build) } else { build() }
             }
         }
-        let count = Double(towers.count)
-        let gradients = network.parameters.enumerated().map { index, variable in
-            let parts = flows.map { $0[index] }
-            if parts.count == 1 { return (variable, parts[0]) }
-            let mean = builder.colocate(with: variable.handle.operation) {
-                builder.add("Mul", [builder.add("AddN", parts)[0], builder.scalar(1 / count, variable.dtype)])[0]
-            }
-            return (variable, mean)
+        let gradients = declared.parameters.enumerated().map { index, variable in
+            (variable, builder.colocate(with: variable.handle.operation) { builder.mean(of: flows.map { $0[index] }) })
         }
-        let update = onServers { builder.apply(options.optimizer, gradients, globalStep: globalStep) }
-        initializer = builder.group(([globalStep] + network.parameters + update.variables).map(\.initializer), name: "initialize")
-        step = update.operation
+        let update = builder.device(setter.device) { builder.apply(setting.optimizer, gradients, globalStep: globalStep) }
+        variables = [globalStep] + declared.all + update.variables
+        initializer = builder.group(variables.map(\.initializer), name: "initialize")
+        updateCount = builder.controlDependencies([update.operation]) { globalStep.read() }
+        self.update = update.operation
         self.towers = towers
+        parameterNames = model.parameters.map(\.name)
+        workerCount = max(1, setting.workerTasks.count)
         graph = try builder.graph()
+    }
+
+    func plan(master: DeviceName?) -> TrainingPlan {
+        let shards = towers.map { BatchShard(inputs: $0.inputs, loss: $0.loss) }
+        var client = TrainingClient(
+            worker: 0, master: master, graph: graph, shards: shards, step: update, updateCount: updateCount,
+            lifecycle: ClientLifecycle(initializer: initializer))
+        client.evaluation = towers.first
+        client.parameters = Dictionary(variables.filter { parameterNames.contains($0.name) }.map { ($0.name, $0.value) }, uniquingKeysWith: { a, _ in a })
+        return TrainingPlan(clients: [client], requiredWorkers: workerCount)
+    }
+}
+
+extension GraphBuilder {
+    /// The mean of outputs of one shape.
+    func mean(of parts: [Output]) -> Output {
+        guard let first = parts.first, parts.count > 1 else { return parts.first ?? scalar(0, .float32) }
+        return add("Mul", [add("AddN", parts)[0], scalar(1 / Double(parts.count), first.dtype)])[0]
     }
 }

@@ -12,6 +12,7 @@ extension OpDefinition {
         "validate_indices: bool = true", "dtype: type", "Tindices: {int32, int64}"
     )
     .stateful()
+    .variable(.gather)
     .shape { c in
         let variable = try StateShapes.variable(c)
         let batch = c.attributes.int("batch_dims") ?? 0

@@ -9,6 +9,7 @@ extension OpDefinition {
         "use_locking: bool = true"
     )
     .allowingUninitializedInput()
+    .variable(.assignment)
     .shape { c in
         let validates = c.attributes.bool("validate_shape") ?? true
         c.setOutput(0, validates ? try c.input(0).merging(c.input(1)) : c.input(1))

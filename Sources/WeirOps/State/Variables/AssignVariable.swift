@@ -8,6 +8,7 @@ extension OpDefinition {
         "AssignVariableOp", "(resource: resource, value: dtype) -> ()", "dtype: type", "validate_shape: bool = false"
     )
     .stateful()
+    .variable(.assignment)
     .shape(StateShapes.assignment)
     .noGradient()
     .kernel(gpu: ["dtype": StateTypes.gpuAssign], hostMemory: ["resource"]) { request in

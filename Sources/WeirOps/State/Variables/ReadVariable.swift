@@ -6,6 +6,7 @@ extension OpDefinition {
     /// `ReadVariableOp`: the current value of a resource variable. Later changes of the variable do not affect it.
     static let readVariableOp = OpDefinition("ReadVariableOp", "(resource: resource) -> (value: dtype)", "dtype: type")
         .stateful()
+        .variable(.read)
         .shape { c in c.setOutput(0, try StateShapes.variable(c)) }
         .gradient { g in [g.gradient()] }
         .kernel(gpu: [:], hostMemory: ["resource"]) { request in

@@ -45,6 +45,7 @@ private func refVariable(_ name: String) -> OpDefinition {
     )
     .stateful()
     .holdingParameters()
+    .variable(.reference)
     .noGradient()
     .kernel(gpu: ["dtype": StateTypes.gpuReference]) { request in
         let (name, dtype) = (request.name, try request.type("dtype"))

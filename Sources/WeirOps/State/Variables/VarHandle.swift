@@ -11,6 +11,7 @@ extension OpDefinition {
     )
     .stateful()
     .holdingParameters()
+    .variable(.handle)
     .shape { c in
         c.setOutput(0, .scalar)
         guard let dtype = c.attributes.type("dtype"), let shape = c.attributes.shape("shape") else { return }

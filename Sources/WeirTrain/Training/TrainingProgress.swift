@@ -11,6 +11,7 @@ final class TrainingProgress: Sendable {
         var lost: Set<Int> = []
         var lostWorkerHandlers: [Int: @Sendable () -> Void] = [:]
         var bytesPerStep: [Int: Int] = [:]
+        var staleness: [Int: Int] = [:]
     }
     private let state: Mutex<State>
     private let onEvent: Trainer.OnEvent
@@ -23,20 +24,16 @@ final class TrainingProgress: Sendable {
         state = Mutex(State(updates: [Int](repeating: 0, count: workerCount)))
     }
 
-    var seconds: Double {
-        let parts = (ContinuousClock.now - start).components
-        return Double(parts.seconds) + Double(parts.attoseconds) * 1e-18
-    }
-
-    func recordStep(_ worker: Int, globalStep: Int, loss: Float) {
-        let seconds = self.seconds
+    func recordStep(_ worker: Int, globalStep: Int, loss: Float, staleness: Int? = nil) {
+        let seconds = (ContinuousClock.now - start).seconds
         let event = state.withLock { state -> TrainingStep in
             state.step = max(state.step, globalStep)
             state.updates[worker] += 1
             state.losses.append((globalStep, loss))
+            if let staleness { state.staleness[staleness, default: 0] += 1 }
             return TrainingStep(
                 step: state.step, loss: loss, worker: worker, stepsPerSecond: Double(state.step) / max(seconds, 1e-9),
-                workersAlive: workerCount - state.lost.count)
+                workersAlive: workerCount - state.lost.count, staleness: staleness)
         }
         onEvent(.step(event))
     }
@@ -61,17 +58,16 @@ final class TrainingProgress: Sendable {
     func isLost(_ worker: Int) -> Bool { state.withLock { $0.lost.contains(worker) } }
     func setBytesPerStep(_ worker: Int, _ bytes: Int) { state.withLock { $0.bytesPerStep[worker] = bytes } }
 
-    /// Makes the report.
+    /// Makes the report, without metrics.
     func report(
-        stepCount: Int, seconds: Double, required: Int?, train: Double, test: Double, testRows: Int,
-        placement: [(device: String, opCount: Int, byteCount: Int)]
+        stepCount: Int, seconds: Double, gradientsPerUpdate: Int?, placement: [(device: String, opCount: Int, byteCount: Int)]
     ) -> TrainingReport {
         state.withLock { state in
             let computed = state.updates.reduce(0, +)
             return TrainingReport(
-                trainAccuracy: train, testAccuracy: test, testRowCount: testRows, stepCount: stepCount, seconds: seconds,
-                stepsPerSecond: Double(stepCount) / max(seconds, 1e-9), updatesByWorker: state.updates,
-                droppedGradients: required.map { max(0, computed - $0 * stepCount) } ?? 0,
+                trainMetrics: [:], testMetrics: [:], testRowCount: 0, stepCount: stepCount, seconds: seconds,
+                stepsPerSecond: Double(stepCount) / max(seconds, 1e-9), samplesPerSecond: 0, updatesByWorker: state.updates,
+                droppedGradients: gradientsPerUpdate.map { max(0, computed - $0 * stepCount) } ?? 0, staleness: state.staleness,
                 bytesMoved: state.updates.enumerated().reduce(0) { $0 &+ $1.element &* (state.bytesPerStep[$1.offset] ?? 0) },
                 losses: state.losses.sorted { $0.step < $1.step }, placement: placement)
         }

@@ -1,0 +1,86 @@
+public import WeirGraph
+public import WeirTensor
+
+/// A model: what it reads, its layers, its loss and its metrics. It knows nothing of devices, nor of how its work is split; a
+/// `Strategy` decides that.
+///
+/// ```swift
+/// struct Regression: Model {
+///     let inputs = [ModelInput("x", .float32, [4]), ModelInput("y", .float32, [1])]
+///     func predictions(_ inputs: ModelInputs) -> Output {
+///         let w = inputs.builder.variable("w") { inputs.builder.glorotUniform([4, 1], seed: 1) }
+///         return inputs["x"].matMul(w.value)
+///     }
+///     func loss(_ predictions: Output, _ inputs: ModelInputs) -> Output {
+///         predictions.squaredDifference(inputs["y"]).mean()
+///     }
+/// }
+/// ```
+/// Layers are name scopes: a strategy cuts the model between the scopes of the first level. Variables are declared with
+/// `GraphBuilder.variable`, and all are trained.
+public protocol Model: Sendable {
+    /// The tensors of a batch.
+    var inputs: [ModelInput] { get }
+    /// Adds the layers and returns the predictions, with one row for each row of the inputs.
+    func predictions(_ inputs: ModelInputs) -> Output
+    /// Adds the loss, a scalar. It must be the mean over the rows of the batch: strategies that split a batch take the mean of
+    /// the parts' losses.
+    func loss(_ predictions: Output, _ inputs: ModelInputs) -> Output
+    /// Adds scalars that are shown for held-out rows, by name; means over the rows as well.
+    func metrics(_ predictions: Output, _ inputs: ModelInputs) -> [String: Output]
+}
+
+extension Model {
+    /// No metrics.
+    public func metrics(_ predictions: Output, _ inputs: ModelInputs) -> [String: Output] { [:] }
+}
+
+/// One tensor of a batch: the name under which a data set has it, and its rows' type and shape.
+public struct ModelInput: Sendable {
+    /// The name, which is also its placeholder's.
+    public var name: String
+    /// The element type.
+    public var dtype: DType
+    /// The shape of one row; the tensor has the rows as a dimension before.
+    public var shape: [Int]
+    /// Describes an input.
+    public init(_ name: String, _ dtype: DType, _ shape: [Int] = []) {
+        self.name = name
+        self.dtype = dtype
+        self.shape = shape
+    }
+}
+
+/// The inputs of a model in a graph that is being built.
+public struct ModelInputs: Sendable {
+    /// The builder to which the model adds its nodes.
+    public let builder: GraphBuilder
+    private let outputs: [String: Output]
+
+    init(_ builder: GraphBuilder, _ outputs: [String: Output]) {
+        self.builder = builder
+        self.outputs = outputs
+    }
+
+    /// The input of this name, of shape `[rows] + shape`. Records an error if the model declares none.
+    public subscript(name: String) -> Output {
+        if let output = outputs[name] { return output }
+        builder.record(.invalidArgument("The model declares the inputs \(outputs.keys.sorted().joined(separator: ", ")), not '\(name)'"))
+        return builder.placeholder(.float32, name: "failed")
+    }
+}
+
+/// A model that predicts classes: its predictions are logits of shape `[rows, classes]`, its input `labels` has the classes.
+public protocol Classifier: Model {}
+
+extension Classifier {
+    /// The mean of the softmax cross entropy over the rows.
+    public func loss(_ predictions: Output, _ inputs: ModelInputs) -> Output {
+        predictions.sparseSoftmaxCrossEntropy(labels: inputs["labels"]).mean(axes: [0])
+    }
+    /// `accuracy`: the fraction of rows for which the class with the greatest logit is the label.
+    public func metrics(_ predictions: Output, _ inputs: ModelInputs) -> [String: Output] {
+        let best = predictions.argMax(axis: 1, outputType: .int32)
+        return ["accuracy": best.equal(inputs["labels"]).cast(to: .float32).mean(axes: [0])]
+    }
+}

@@ -1,0 +1,47 @@
+public import WeirGraph
+public import WeirTensor
+
+/// A variable of a model's graph.
+public struct ModelVariable: Sendable {
+    /// The name under which sessions share it.
+    public let name: String
+    /// The node of its handle.
+    public let handle: NodeID
+    /// Its initial value.
+    public let initialValue: Endpoint
+    /// The element type.
+    public let dtype: DType
+    /// The shape.
+    public let shape: Shape
+
+    /// The bytes of its value.
+    public var byteCount: Int { shape.elementCount * dtype.byteCount }
+
+    /// The variables that these endpoints need, in the order of the graph's nodes.
+    /// - Parameter initializers: by the name of a variable, the node that assigns its initial value.
+    /// - Throws: `invalidArgument` when a variable has no initial value, more than one, or no known shape.
+    static func all(of graph: Graph, needed endpoints: [Endpoint], _ initializers: [String: String]) throws(Status) -> [ModelVariable] {
+        let needed = graph.ancestors(of: endpoints.map(\.node))
+        var assignments: [NodeID: [NodeID]] = [:]
+        for (id, node) in graph.nodes.enumerated() where node.op.variableUse == .assignment {
+            if let handle = node.inputs.first { assignments[handle.node, default: []].append(id) }
+        }
+        var result: [ModelVariable] = []
+        for (id, node) in graph.nodes.enumerated() where needed[id] && node.op.variableUse == .handle {
+            let shared = node.attributes.string("shared_name") ?? ""
+            let name = shared.isEmpty ? node.name : shared
+            guard let dtype = node.attributes.type("dtype"), let shape = node.attributes.shape("shape")?.known else {
+                throw .invalidArgument("Variable '\(name)' must have a known shape, found \(node.attributes.shape("shape").map { "\($0)" } ?? "none")")
+            }
+            // A value that depends on the variable is an update, not an initial value.
+            var found = (assignments[id] ?? []).filter { !graph.ancestors(of: graph.nodes[$0].inputs.dropFirst().map(\.node))[id] && !needed[$0] }
+            if let chosen = initializers[name], let assignment = graph.index[chosen] { found = found.filter { $0 == assignment } }
+            // A restored value comes after the initial one.
+            guard let assignment = found.count == 1 ? found[0] : found.first(where: { graph.nodes[$0].name.hasPrefix("\(node.name)/") }) ?? found.min() else {
+                throw .invalidArgument("Variable '\(name)' has no initial value: the graph assigns none")
+            }
+            result.append(ModelVariable(name: name, handle: id, initialValue: graph.nodes[assignment].inputs[1], dtype: dtype, shape: shape))
+        }
+        return result
+    }
+}

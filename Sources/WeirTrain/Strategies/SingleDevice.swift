@@ -1,0 +1,19 @@
+import WeirCluster
+import WeirGraph
+public import WeirTensor
+
+/// Trains in this process, on one device, without a cluster. What the other strategies compute is compared with it.
+public struct SingleDevice: Strategy {
+    /// `single`.
+    public let name = "single"
+    /// Makes the strategy.
+    public init() {}
+
+    /// Makes one client with the whole model on the first device.
+    public func plan(_ model: ModelGraph, _ setting: TrainingSetting) throws(Status) -> TrainingPlan {
+        var alone = setting
+        alone.cluster = ClusterSpec()
+        alone.devices = Array(setting.devices.prefix(1))
+        return try ReplicatedGraph(model, alone, devices: alone.computeDevices).plan(master: nil)
+    }
+}

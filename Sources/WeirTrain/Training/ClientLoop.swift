@@ -1,0 +1,162 @@
+import WeirCluster
+import WeirGraph
+import WeirOps
+import WeirTensor
+
+/// The steps of one client of a training.
+struct ClientLoop: Sendable {
+    let run: TrainingRun
+    let client: TrainingClient
+    let session: Session
+    private let train: Table
+    private let feeds: [BatchFeeds]
+
+    init(_ run: TrainingRun, _ client: TrainingClient, _ session: Session, _ train: Table) throws(Status) {
+        self.run = run
+        self.client = client
+        self.session = session
+        self.train = train
+        feeds = try client.shards.map { shard throws(Status) in try BatchFeeds(shard.inputs, train) }
+    }
+
+    /// Waits until the chief has initialized the variables, then prepares the client.
+    func join() async throws {
+        if let awaited = client.lifecycle.awaited { try await waitUntilInitialized(awaited.names, awaited.isInitialized) }
+        if let preparation = client.lifecycle.preparation { try await session.run(preparation) }
+    }
+
+    private func waitUntilInitialized(_ names: [String], _ isInitialized: Output) async throws {
+        var waited = Duration.zero
+        while true {
+            let flags = try await session.run(isInitialized).array(of: Bool.self)
+            let missing = zip(names, flags).filter { !$1 }.map(\.0)
+            if missing.isEmpty { return }
+            if waited >= .seconds(1) {
+                run.progress.notice("worker \(client.worker) waits for the chief to initialize \(missing.count) variables, first \(missing[0])")
+                waited = .zero
+            }
+            try await Task.sleep(for: .milliseconds(50))
+            waited += .milliseconds(50)
+        }
+    }
+
+    /// Runs the steps. It also ends when the worker is lost, because a call to a lost server may block for long.
+    func runUntilLost() async throws {
+        let work = Task { try await runSteps() }
+        run.progress.whenLost(client.worker) { work.cancel() }
+        do {
+            try await withTaskCancellationHandler {
+                try await work.value
+            } onCancel: {
+                work.cancel()
+            }
+        } catch  where run.progress.isLost(client.worker) && client.worker != 0 {}
+    }
+
+    /// Runs training steps until enough updates are done.
+    private func runSteps() async throws {
+        let seed = run.options.seed &* 7919
+        var batches = client.shards.indices.map { index in
+            Batches(
+                train, batchSize: run.options.batchSize * client.shards[index].batches, seed: UInt64(bitPattern: Int64(seed &+ client.worker &+ index &+ 1)))
+        }
+        var isFirst = true
+        while !Task.isCancelled {
+            do {
+                try await passGates()
+                var step = RunOptions()
+                step.traces = isFirst
+                var tensors: [NamedTensor] = []
+                for index in feeds.indices { tensors += try feeds[index].feeds(batches[index].next()) }
+                let fetches = client.shards.map(\.loss.name) + [client.updateCount.name] + (client.readCount.map { [$0.name] } ?? [])
+                let reply = try await session.run(fetches: fetches, feeds: tensors, targets: [client.step.name], options: step)
+                try record(reply, isFirst: isFirst)
+                isFirst = false
+                let count = Int(try reply.tensors[client.shards.count].tensor.scalar(of: Int64.self))
+                if client.updates == nil, !endsByClosing, count >= run.options.stepCount { return }
+            } catch {
+                let status = Status(error)
+                // The chief closed the queue that the step waits for: enough updates are done.
+                if endsByClosing, status.code == .outOfRange { return }
+                // The chief destroyed the training's state. Either training has ended or, before this worker's first step, the
+                // state was that of an earlier training.
+                if client.worker != 0, [.notFound, .failedPrecondition, .cancelled].contains(status.code), !Task.isCancelled {
+                    if !isFirst { return }
+                    try await join()
+                    continue
+                }
+                if client.worker != 0, status.code == .unavailable || status.code == .aborted, let master = client.master {
+                    try run.lost(DeviceName(job: master.job, replica: 0, task: master.task), status.message)
+                    return
+                }
+                throw status
+            }
+        }
+    }
+
+    /// Whether the chief's loop counts the updates and ends the steps of all.
+    private var endsByClosing: Bool { run.plan.clients.contains { $0.updates != nil } }
+
+    /// Waits until no other worker is too far behind.
+    private func passGates() async throws {
+        let waiting = client.gates.filter { !run.progress.isLost($0.key) }.map(\.value.name)
+        if !waiting.isEmpty { _ = try await session.run(targets: waiting) }
+    }
+
+    private func record(_ reply: RunStepReply, isFirst: Bool) throws {
+        let shards = client.shards.count
+        let count = Int(try reply.tensors[shards].tensor.scalar(of: Int64.self))
+        let staleness = try client.readCount.map { _ in max(0, count - 1 - Int(try reply.tensors[shards + 1].tensor.scalar(of: Int64.self))) }
+        let owners = run.plan.clients.count > 1 ? [client.worker] : Array(0..<shards)
+        if isFirst {
+            let bytes = ClientLoop.bytesReceived(reply.metadata)
+            for owner in owners { run.progress.setBytesPerStep(owner, bytes / owners.count) }
+        }
+        for (index, owner) in owners.enumerated() {
+            let losses = run.plan.clients.count > 1 ? Array(0..<shards) : [index]
+            let loss = try losses.reduce(Float(0)) { sum, shard in sum + Float(try reply.tensors[shard].tensor.double()) } / Float(losses.count)
+            run.progress.recordStep(owner, globalStep: min(count, run.options.stepCount), loss: loss, staleness: staleness)
+        }
+    }
+
+    /// Runs the chief's loop of updates.
+    func runUpdates() async throws {
+        guard let updates = client.updates else { return }
+        for _ in 0..<run.options.stepCount { try await session.run(updates.step) }
+        try await session.run(updates.close)
+    }
+
+    /// The metrics of the model on these rows.
+    func metrics(_ table: Table) async throws -> [String: Double] {
+        guard table.rowCount > 0, let evaluation = client.evaluation else { return [:] }
+        let names = evaluation.metrics.keys.sorted()
+        let feeds = try BatchFeeds(evaluation.inputs, table).feeds(table)
+        let reply = try await session.run(fetches: names.compactMap { evaluation.metrics[$0]?.name }, feeds: feeds)
+        return Dictionary(uniqueKeysWithValues: try zip(names, reply.tensors).map { ($0, try $1.tensor.double()) })
+    }
+
+    /// The bytes that one step received from other tasks, according to its trace.
+    private static func bytesReceived(_ metadata: RunMetadata?) -> Int {
+        (metadata?.times ?? []).reduce(0) { sum, time in
+            // Receive nodes that the master added are named `…_S7`; feeds are `_recv_…`, copies within a task `…_G7`.
+            guard OpRegistry.standard[time.op]?.role == .receive, let tail = time.node.split(separator: "_").last, tail.first == "S" else {
+                return sum
+            }
+            return sum &+ time.outputBytes.reduce(0, &+)
+        }
+    }
+}
+
+extension Tensor {
+    /// The value of a scalar of a floating type.
+    /// - Throws: `invalidArgument` when it is something else.
+    func double() throws(Status) -> Double {
+        switch dtype {
+        case .float32: Double(try scalar(of: Float.self))
+        case .float64: try scalar(of: Double.self)
+        case .float16: Double(try scalar(of: Float16.self))
+        case .bfloat16: Double(try scalar(of: BFloat16.self).float)
+        default: throw .invalidArgument("Expected a floating scalar, found \(dtype) of shape \(shape)")
+        }
+    }
+}

@@ -1,0 +1,70 @@
+public import WeirCluster
+import WeirGraph
+import WeirTensor
+
+/// Trains a model with one of the strategies, on a cluster or in this process, and tests it on one held-out fold of the rows.
+/// `CrossValidation` does this for each fold.
+public struct Trainer: Sendable {
+    /// Receives the events of training. It may be called from several threads at once.
+    public typealias OnEvent = @Sendable (TrainingEvent) -> Void
+    private let options: TrainingOptions
+    private let setting: TrainingSetting
+    private let onEvent: OnEvent
+    private let train: Table
+    private let test: Table
+
+    /// - Parameters:
+    ///   - fold: the fold that is held out, counted from 0.
+    ///   - cluster: jobs `ps` and `worker`; without tasks, training is in this process.
+    public init(_ options: TrainingOptions, fold: Int = 0, cluster: ClusterSpec = ClusterSpec(), onEvent: @escaping OnEvent = { _ in }) {
+        self.options = options
+        self.onEvent = onEvent
+        setting = TrainingSetting(
+            cluster: cluster, devices: options.devices, optimizer: options.optimizer, batchSize: options.batchSize, balance: options.balance)
+        let parts = options.table.fold(fold, of: options.foldCount, seed: UInt64(bitPattern: Int64(options.seed)))
+        let moments = parts.train.moments
+        train = parts.train.standardized(moments)
+        test = parts.test.standardized(moments)
+    }
+
+    /// Trains and tests.
+    /// - Throws: `invalidArgument` when the options are wrong; the root cause, with the task's name, when a server that training
+    ///   needs is lost.
+    public func run() async throws -> TrainingReport {
+        let plan = try checkedPlan()
+        return try await TrainingRun(plan, options, setting, train: train, test: test, onEvent: onEvent).run(plan.clients)
+    }
+
+    /// Runs the client of one worker, as one of several processes. The chief, the first worker, initializes the variables.
+    /// - Throws: `invalidArgument` when the options are wrong, when the strategy has one client for all workers, or when the job
+    ///   `worker` has no such task; the root cause when a required server is lost.
+    public func run(asWorker task: Int) async throws -> TrainingReport {
+        let plan = try checkedPlan()
+        guard setting.workerTasks.contains(task) else {
+            throw Status.invalidArgument("Task \(task) is not in job 'worker', whose tasks are \(setting.workerTasks)")
+        }
+        guard plan.clients.count == setting.workerTasks.count, let number = setting.workerTasks.firstIndex(of: task),
+            let client = plan.clients.first(where: { $0.worker == number }), client.lifecycle.awaited != nil || client.lifecycle.initializer != nil,
+            client.master != nil, plan.clients.count > 1 || client.lifecycle.awaited != nil
+        else {
+            throw Status.invalidArgument(
+                "Strategy '\(options.strategy.name)' has one client for all workers; expected one with a client for each, such as 'sync' or "
+                    + "'async', to run as worker \(task)")
+        }
+        return try await TrainingRun(plan, options, setting, train: train, test: test, onEvent: onEvent).run([client])
+    }
+
+    /// Checks the options against the table and the cluster.
+    private func checkedPlan() throws(Status) -> TrainingPlan {
+        guard options.stepCount > 0, options.batchSize > 0 else {
+            throw .invalidArgument("steps and batch size must be at least 1, found \(options.stepCount) and \(options.batchSize)")
+        }
+        guard train.rowCount > 0, test.rowCount > 0 else {
+            throw .invalidArgument(
+                "Each of \(options.foldCount) folds must have rows, and leave rows to train on; the table has \(options.table.rowCount) rows")
+        }
+        let plan = try options.strategy.plan(options.model, setting)
+        guard !plan.clients.isEmpty else { throw .internalError("Strategy '\(options.strategy.name)' made a plan without clients") }
+        return plan
+    }
+}

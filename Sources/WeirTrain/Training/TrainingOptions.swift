@@ -1,0 +1,81 @@
+import WeirGraph
+public import WeirRuntime
+public import WeirTensor
+
+/// The data, the model and the parameters of training.
+public struct TrainingOptions: Sendable {
+    /// The model.
+    public var model: ModelGraph
+    /// The rows to train and test on.
+    public var table: Table
+    /// How the work is split.
+    public var strategy: any Strategy
+    /// The optimizer.
+    public var optimizer: any Optimizer
+    /// The number of updates of the variables, by all workers together; at least 1.
+    public var stepCount: Int
+    /// The number of rows for one gradient of a replica; at least 1.
+    public var batchSize: Int
+    /// The seed of the folds and the batches.
+    public var seed: Int
+    /// The number of folds for cross-validation; each is held out once, for testing.
+    public var foldCount = 5
+    /// How variables are spread over the parameter servers.
+    public var balance = ReplicaDeviceSetter.Balance.roundRobin
+    /// The devices of this process, or of each worker, that compute.
+    public var devices = ["/cpu:0"]
+    /// The devices of a session in this process; nil makes those of this machine.
+    public var localDevices: LocalDevices?
+
+    /// Makes the options of a training. The others have default values, and can be set later.
+    public init(
+        _ model: ModelGraph, table: Table, strategy: any Strategy = SingleDevice(), optimizer: any Optimizer = Momentum(learningRate: 0.01),
+        stepCount: Int = 200, batchSize: Int = 32, seed: Int = 1
+    ) {
+        self.model = model
+        self.table = table
+        self.strategy = strategy
+        self.optimizer = optimizer
+        self.stepCount = stepCount
+        self.batchSize = batchSize
+        self.seed = seed
+    }
+
+    /// Makes the options of a training of a model that is written in Swift.
+    /// - Throws: the errors of `ModelGraph.init`.
+    public init(
+        _ model: some Model, table: Table, strategy: any Strategy = SingleDevice(), optimizer: any Optimizer = Momentum(learningRate: 0.01),
+        stepCount: Int = 200, batchSize: Int = 32, seed: Int = 1
+    ) throws(Status) {
+        self.init(
+            try ModelGraph(model), table: table, strategy: strategy, optimizer: optimizer, stepCount: stepCount, batchSize: batchSize, seed: seed)
+    }
+}
+
+/// An event of training.
+public enum TrainingEvent: Sendable {
+    /// Training starts with this fold held out, counted from 0.
+    case fold(Int)
+    /// The graph is placed. The text lists the ops and bytes of each device.
+    case placed(String)
+    /// A worker completed a step.
+    case step(TrainingStep)
+    /// A message for the user: something blocks, or a worker is lost.
+    case notice(String)
+}
+
+/// The state of training after a worker's step.
+public struct TrainingStep: Sendable {
+    /// The number of updates of the variables so far.
+    public var step: Int
+    /// The loss of the worker's batch.
+    public var loss: Float
+    /// The number of the worker, counted from 0.
+    public var worker: Int
+    /// Updates per second since the start.
+    public var stepsPerSecond: Double
+    /// The number of workers that are not lost.
+    public var workersAlive: Int
+    /// The number of updates by others between the worker's read of the variables and its own update; nil if it is always 0.
+    public var staleness: Int?
+}

@@ -1,0 +1,34 @@
+/// The result of training with one fold held out.
+public struct TrainingReport: Sendable {
+    /// The metrics on training rows, by name.
+    public var trainMetrics: [String: Double]
+    /// The metrics on held-out rows, by name.
+    public var testMetrics: [String: Double]
+    /// The number of held-out rows.
+    public var testRowCount: Int
+    /// The number of updates of the variables.
+    public var stepCount: Int
+    /// The time of training in seconds.
+    public var seconds: Double
+    /// Updates per second.
+    public var stepsPerSecond: Double
+    /// Rows per second, of all workers.
+    public var samplesPerSecond: Double
+    /// The number of gradients that each worker computed.
+    public var updatesByWorker: [Int]
+    /// The number of gradients that were too late to be used.
+    public var droppedGradients: Int
+    /// For each staleness, the number of updates that had it; empty if none can be stale.
+    public var staleness: [Int: Int]
+    /// The bytes of tensors sent between tasks.
+    public var bytesMoved: Int
+    /// The losses that workers reported, by global step.
+    public var losses: [(step: Int, loss: Float)]
+    /// The number of ops and bytes on each device.
+    public var placement: [(device: String, opCount: Int, byteCount: Int)]
+
+    /// The fraction of training rows that are classified correctly; NaN if the model has no such metric.
+    public var trainAccuracy: Double { trainMetrics["accuracy"] ?? .nan }
+    /// The fraction of held-out rows that are classified correctly; NaN if the model has no such metric.
+    public var testAccuracy: Double { testMetrics["accuracy"] ?? .nan }
+}

@@ -1,0 +1,144 @@
+import WeirCluster
+import WeirGraph
+import WeirOps
+import WeirRuntime
+import WeirTensor
+
+/// One run of a plan: opens the sessions, initializes, runs the clients' loops, watches the tasks, and evaluates.
+struct TrainingRun: Sendable {
+    let plan: TrainingPlan
+    let options: TrainingOptions
+    let setting: TrainingSetting
+    let progress: TrainingProgress
+    private let train: Table
+    private let test: Table
+    private let onEvent: Trainer.OnEvent
+
+    init(_ plan: TrainingPlan, _ options: TrainingOptions, _ setting: TrainingSetting, train: Table, test: Table, onEvent: @escaping Trainer.OnEvent) {
+        self.plan = plan
+        self.options = options
+        self.setting = setting
+        self.train = train
+        self.test = test
+        self.onEvent = onEvent
+        let lanes = max(setting.workerTasks.count, plan.clients.map(\.shards.count).max() ?? 1, plan.clients.count)
+        progress = TrainingProgress(workerCount: plan.clients.count > 1 ? plan.clients.count : lanes, onEvent: onEvent)
+    }
+
+    /// Runs these clients of the plan to the end of training.
+    func run(_ clients: [TrainingClient]) async throws -> TrainingReport {
+        do {
+            guard !setting.cluster.tasks.isEmpty, clients.contains(where: { $0.master != nil }) else { return try await trainAll(clients) }
+            let monitor = TaskMonitor(setting.cluster)
+            return try await withThrowingTaskGroup(of: TrainingReport?.self) { group in
+                group.addTask {
+                    // Returns only by throwing, when too few workers are left or the task is cancelled.
+                    try await monitor.watch { name, reason in try lost(name, reason) }
+                    return nil
+                }
+                group.addTask { try await trainAll(clients) }
+                defer { group.cancelAll() }
+                while let report = try await group.next() {
+                    if let report { return report }
+                }
+                throw Status.internalError("training ended without a report")
+            }
+        } catch is CancellationError {
+            throw Status.cancelled("Training was cancelled")
+        }
+    }
+
+    /// Handles the loss of a task.
+    /// - Throws: `unavailable` when training cannot continue without it.
+    func lost(_ task: DeviceName, _ reason: String) throws(Status) {
+        guard task.job == "worker", let number = setting.workerTasks.firstIndex(of: task.task ?? -1) else {
+            throw .unavailable("\(task.job == "ps" ? "Parameter server " : "")\(task) is gone: \(reason)")
+        }
+        let left = progress.lost(number, reason)
+        if number == 0 { throw .unavailable("The chief's worker \(task) is gone: \(reason)") }
+        if left < plan.requiredWorkers {
+            throw .unavailable(
+                "Worker \(task) is gone: \(reason). \(left) of \(setting.workerTasks.count) workers are left and each update needs "
+                    + "gradients of \(plan.requiredWorkers)")
+        }
+    }
+
+    private func trainAll(_ clients: [TrainingClient]) async throws -> TrainingReport {
+        var loops: [ClientLoop] = []
+        defer { for loop in loops { Task { try? await loop.session.close() } } }
+        for client in clients { loops.append(try await open(client)) }
+        if let chief = loops.first(where: { $0.client.worker == 0 }) {
+            // Destroys the state that an earlier training left when its chief was killed.
+            if let forget = chief.client.lifecycle.forget { try await chief.session.run(forget) }
+            onEvent(.placed(placement(of: chief.client.graph).map { "\($0.device): \($0.opCount) ops, \($0.byteCount) bytes" }.joined(separator: "\n")))
+        }
+        for loop in loops { if let initializer = loop.client.lifecycle.initializer { try await loop.session.run(initializer) } }
+        for loop in loops { try await loop.join() }
+        let start = ContinuousClock.now
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for loop in loops {
+                group.addTask { try await loop.runUntilLost() }
+                if loop.client.updates != nil { group.addTask { try await loop.runUpdates() } }
+            }
+            for try await _ in group {}
+        }
+        let seconds = (ContinuousClock.now - start).seconds
+        guard let evaluator = loops.first(where: { $0.client.evaluation != nil }) ?? loops.first else {
+            throw Status.internalError("training has no client")
+        }
+        let trainMetrics = try await evaluator.metrics(train), testMetrics = try await evaluator.metrics(test)
+        for loop in loops where loop.client.worker == 0 {
+            // Without a global step, the workers of the next training wait until its chief has initialized it.
+            if let forget = loop.client.lifecycle.forget { try await loop.session.run(forget) }
+        }
+        var report = progress.report(
+            stepCount: options.stepCount, seconds: seconds, gradientsPerUpdate: plan.gradientsPerUpdate, placement: placement(of: evaluator.client.graph))
+        report.samplesPerSecond = Double(report.updatesByWorker.reduce(0, +) * options.batchSize) / max(seconds, 1e-9)
+        report.trainMetrics = trainMetrics
+        report.testMetrics = testMetrics
+        report.testRowCount = test.rowCount
+        return report
+    }
+
+    private func open(_ client: TrainingClient) async throws -> ClientLoop {
+        var target = Session.Target.inProcess
+        var configuration = SessionConfiguration()
+        configuration.deviceFilters = client.deviceFilters
+        var waiting: Task<Void, Never>?
+        defer { waiting?.cancel() }
+        if let master = client.master {
+            guard let job = master.job, let task = master.task, let address = setting.cluster.address(job: job, task: task) else {
+                throw Status.invalidArgument("The cluster has no task \(master), whose master a client needs")
+            }
+            target = .address("grpc://\(address)")
+            waiting = Task.repeating(every: .seconds(2)) { [onEvent] in
+                onEvent(.notice("waiting for a session on \(address): it does not answer, or a task that it needs does not answer it"))
+            }
+        }
+        let session = try await Session(
+            client.graph, target: target, configuration: configuration, registry: .standard, devices: client.master == nil ? options.localDevices : nil)
+        return try ClientLoop(self, client, session, train)
+    }
+
+    /// The number of ops and bytes on each device, as placed by the placer that masters use.
+    private func placement(of graph: Graph) -> [(device: String, opCount: Int, byteCount: Int)] {
+        let tasks =
+            setting.cluster.tasks.isEmpty
+            ? [DeviceName(job: "localhost", replica: 0, task: 0)] : setting.cluster.tasks.map { DeviceName(job: $0.job, replica: 0, task: $0.task) }
+        let asked = Set(setting.devices.compactMap { try? DeviceName($0) }.filter { $0.type != nil && $0.index != nil } + [DeviceName(type: "CPU", index: 0)])
+        let devices = tasks.flatMap { task in
+            asked.sorted { "\($0)" < "\($1)" }.map { device in
+                PlacementDevice(
+                    name: DeviceName(job: task.job, replica: 0, task: task.task, type: device.type, index: device.index), incarnation: 1,
+                    isLocal: task.job == "worker" || tasks.count == 1)
+            }
+        }
+        guard let placed = try? Placer(devices: devices).place(graph) else { return [] }
+        return PlacementReport(placed).rows.map { ($0.device, $0.opCount, $0.byteCount) }
+    }
+}
+
+extension Duration {
+    /// The duration in seconds.
+    var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+}
