@@ -100,7 +100,7 @@ struct TrainingRun: Sendable {
         return report
     }
 
-    private func open(_ client: TrainingClient) async throws -> ClientLoop {
+    func open(_ client: TrainingClient) async throws -> ClientLoop {
         var target = Session.Target.inProcess
         var configuration = SessionConfiguration()
         configuration.deviceFilters = client.deviceFilters
