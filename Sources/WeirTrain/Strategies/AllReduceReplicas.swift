@@ -108,7 +108,7 @@ struct CollectiveNodes {
 
     /// Sets a variable to the source's initial value on all members.
     func initialize(_ variable: Variable, isSource: Bool, instance: Int) -> Operation {
-        let shape = builder.constant(variable.shape.dimensions.map { Int64($0) }, .int64)
+        let shape = builder.constant(Tensor(variable.shape.dimensions.map { Int64($0) }))
         guard isSource else {
             let value = builder.add(
                 "CollectiveBcastRecvV2", keys(instance) + [shape], attributes: ["T": .type(variable.dtype), "Tshape": .type(.int64)])[0]

@@ -1,4 +1,5 @@
 import WeirGraph
+import WeirOps
 import WeirTensor
 
 /// Gradients in groups of about one size, each group one flat tensor, so that the sum over workers is few large messages, and the
