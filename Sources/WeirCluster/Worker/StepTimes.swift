@@ -12,6 +12,13 @@ final class StepTimes: StepTrace {
             outputTypes: tensors.map(\.dtype), outputShapes: tensors.map(\.shape))
         times.withLock { $0.append(time) }
     }
-    /// The times in the order in which the kernels started.
-    var all: [NodeTime] { times.withLock { $0 }.sorted { $0.start < $1.start } }
+
+    /// The times in the order in which the kernels started, with what each node waited for.
+    /// - Parameter graphs: the graphs that ran.
+    func all(in graphs: [Graph]) -> [NodeTime] {
+        var times = times.withLock { $0 }.sorted { $0.start < $1.start }
+        let dependencies = NodeDependencies(graphs, recorded: Set(times.lazy.map(\.node)))
+        for index in times.indices { dependencies.complete(&times[index]) }
+        return times
+    }
 }
