@@ -38,6 +38,11 @@ public struct ClockAlignment: Sendable, Equatable {
         /// The true offset differs from this one by at most so many nanoseconds. Nil when the observations bound it from one side
         /// only, or not at all. Then the offset is the one that takes the fastest message to have taken no time, or 0.
         public var errorBound: Int?
+        /// Makes an offset.
+        public init(nanoseconds: Int, errorBound: Int?) {
+            self.nanoseconds = nanoseconds
+            self.errorBound = errorBound
+        }
     }
 
     /// The clock of the common time.

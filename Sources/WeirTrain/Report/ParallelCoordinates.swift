@@ -82,7 +82,7 @@ public struct ParallelCoordinates: Sendable {
     public var svg: String {
         let columns = columns
         let left = 70.0
-        let width = max(left + Double(columns.count - 1) * ParallelCoordinates.gap + 100, 420)
+        let width = max(left + Double(columns.count - 1) * ParallelCoordinates.gap + 100, 620)
         var svg = SVG(width: width, height: ParallelCoordinates.top + ParallelCoordinates.height + 48)
         svg.text(title, x: width / 2, y: 26, anchor: .middle, color: "#222", size: 15, isBold: true)
         let ranked = ranked

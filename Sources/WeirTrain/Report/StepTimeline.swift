@@ -1,6 +1,6 @@
 public import WeirCluster
 public import WeirGraph
-import WeirOps
+public import WeirOps
 
 /// What the devices of all tasks did in one traced step, on one clock.
 ///

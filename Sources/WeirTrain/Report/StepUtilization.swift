@@ -22,7 +22,7 @@ public struct StepUtilization: Sendable {
         /// The share of the step in which the device was idle, 0…1.
         public var idleShare: Double { share(idle) }
         /// The share of the step in which the device was not busy, 0…1: the bubble of a pipeline.
-        public var bubbleShare: Double { waitingShare + idleShare }
+        public var bubbleShare: Double { share(waiting + idle) }
         private func share(_ time: Int) -> Double {
             let whole = busy + waiting + idle
             return whole == 0 ? 0 : Double(time) / Double(whole)
