@@ -145,7 +145,7 @@ struct PictureTests {
         ).svg
         #expect(defect(svg) == nil)
         let lines = points(in: svg)
-        for point in lines.joined() { #expect([70, 220, 370].contains(point.x) && (88...388).contains(point.y)) }
+        for point in lines.joined() { #expect([145, 295, 445].contains(point.x) && (88...388).contains(point.y)) }
         #expect(lines.last?.count == 3 && svg.split(separator: "<polyline").last?.contains(SVG.palette[1]) == true)
         // Less is better, so the best is above the worst.
         #expect((lines.last?.last?.y ?? 0) < (lines.first { $0.count == 3 }?.last?.y ?? 0))

@@ -81,8 +81,10 @@ public struct ParallelCoordinates: Sendable {
     /// The picture as SVG.
     public var svg: String {
         let columns = columns
-        let left = 70.0
-        let width = max(left + Double(columns.count - 1) * ParallelCoordinates.gap + 100, 620)
+        let span = Double(columns.count - 1) * ParallelCoordinates.gap
+        let width = max(span + 170, 620)
+        // More room at the right, where the labels of the last axis are.
+        let left = (width - span) / 2 - 15
         var svg = SVG(width: width, height: ParallelCoordinates.top + ParallelCoordinates.height + 48)
         svg.text(title, x: width / 2, y: 26, anchor: .middle, color: "#222", size: 15, isBold: true)
         let ranked = ranked

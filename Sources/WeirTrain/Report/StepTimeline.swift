@@ -6,10 +6,11 @@ public import WeirOps
 ///
 /// ```swift
 /// let reply = try await session.run(fetches: ["loss:0"], options: RunOptions(traces: true))
-/// let timeline = StepTimeline(reply.metadata)
-/// print(StepUtilization(timeline))
-/// try write(timeline.chromeTrace(), to: "step.json")   // for ui.perfetto.dev or chrome://tracing
-/// try write(timeline.svg(title: "one step"), to: "step.svg")
+/// if let timeline = reply.timeline {
+///     print(StepUtilization(timeline))
+///     try timeline.chromeTrace().write(toFile: "step.json", atomically: true, encoding: .utf8)  // for ui.perfetto.dev
+///     try timeline.svg(title: "one step").write(toFile: "step.svg", atomically: true, encoding: .utf8)
+/// }
 /// ```
 /// Times are nanoseconds since 1970 of the reference clock, which is the master's. See `ClockAlignment` for the clocks of other
 /// tasks.
@@ -63,6 +64,11 @@ public struct StepTimeline: Sendable {
 
     /// The interval at a position of this timeline.
     package func interval(_ position: Position) -> Interval { lanes[position.lane].intervals[position.interval] }
+}
+
+extension RunStepReply {
+    /// What the devices did in the step; nil if it was run without `RunOptions.traces` and `RunOptions.returnsPartitionGraphs`.
+    public var timeline: StepTimeline? { metadata.map { StepTimeline($0) } }
 }
 
 extension StepTimeline: CustomStringConvertible {
