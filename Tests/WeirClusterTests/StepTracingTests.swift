@@ -5,7 +5,6 @@ import WeirOps
 import WeirProto
 import WeirTensor
 import WeirTesting
-import WeirTrain
 
 @testable import WeirCluster
 
@@ -100,6 +99,19 @@ struct StepTracingTests {
         #expect(inputs(of: "sum", recorded: ["x", "folded", "again", "parts", "sum"]) == ["again", "parts:1"])
         #expect(inputs(of: "sum", recorded: ["x", "sum"]) == ["x"])
         #expect(inputs(of: "unknown", recorded: ["x"]).isEmpty)
+    }
+
+    @Test("the first run of a loop's Merge did not wait for an iteration, the next one did")
+    func loop() throws {
+        let b = GraphBuilder(registry: .standard)
+        let x = b.placeholder(.float32, shape: [2], name: "x")
+        let next = b.add("NextIteration", [x], name: "next")[0]
+        _ = b.add("Merge", [x, next], name: "merge")
+        let times = StepTimes()
+        for (number, node) in ["x", "merge", "next", "merge"].enumerated() {
+            times.record(node: node, op: "Op", device: "d", start: number, end: number, outputs: [])
+        }
+        #expect(times.all(in: [try b.graph()]).map(\.inputs) == [[], ["x"], ["x"], ["x", "next"]])
     }
 
     @Test("labels are TensorFlow's: inputs of a node, or the tensor and the other device of a transfer")

@@ -7,7 +7,7 @@ public struct ParallelCoordinates: Sendable {
     public enum Value: Sendable, Hashable {
         /// A number.
         case number(Double)
-        /// A name, which is also a number's text on a categorical axis.
+        /// A name. Only categorical axes show it.
         case text(String)
 
         var label: String {

@@ -118,7 +118,7 @@ extension StepTimeline {
         }
     }
 
-    /// Differences of times that are limited so do not overflow.
+    /// Limits times so that their differences do not overflow.
     private static func bounded(_ start: Int, _ end: Int) -> (Int, Int) {
         func limited(_ time: Int) -> Int { min(max(time, 0), Int.max / 2) }
         return (limited(start), max(limited(start), limited(end)))

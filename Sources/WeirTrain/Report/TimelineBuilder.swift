@@ -113,9 +113,7 @@ struct TimelineBuilder {
             node: record.node, op: record.op, kind: kind(record), start: time(record.start), end: time(record.end))
         interval.byteCount = record.outputBytes.saturatingSum
         interval.outputs = zip(record.outputTypes, record.outputShapes).map { "\($0)\($1)" }
-        interval.inputs = record.inputs.map { input in
-            String(input.drop { $0 == "^" }.prefix { $0 != ":" })
-        }
+        interval.inputs = record.inputs.map { String(NodeTime.node(ofInput: $0)) }
         interval.isWaiting = role(record) == .receive || interval.kind == .wait
         return interval
     }

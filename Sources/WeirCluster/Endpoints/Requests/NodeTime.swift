@@ -54,6 +54,11 @@ public struct NodeTime: Sendable {
     }
 }
 
+extension NodeTime {
+    /// The node of an input: `x` for `x`, `x:1` and `^x`.
+    package static func node(ofInput input: String) -> Substring { input.drop { $0 == "^" }.prefix { $0 != ":" } }
+}
+
 extension NodeTime: CustomStringConvertible {
     /// The node, its op, device and duration, and its outputs: `y (Mul) on /device:CPU:0: 12.3 µs, float[2,2]`.
     public var description: String {
