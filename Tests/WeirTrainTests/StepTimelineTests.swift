@@ -84,6 +84,14 @@ struct StepTimelineTests {
         #expect(arrow.start == 5_000_001_250 && arrow.end == 5_000_002_000)
     }
 
+    @Test("a task that says it reads the master's clock, but cannot, is aligned")
+    func sameID() throws {
+        let timeline = StepTimeline(metadata(skew: 3_000_000_000, clock: "boot 1"))
+        let offset = try #require(timeline.clockOffsets[Self.server])
+        #expect(try abs(offset.nanoseconds - 3_000_000_000) <= #require(offset.errorBound))
+        #expect(timeline.clockOffsets[Self.worker] == ClockAlignment.Offset(nanoseconds: 0, errorBound: 0))
+    }
+
     @Test("nodes are forward, backward, updates, transfers or waits by their ops and scopes")
     func kinds() {
         let all = StepTimeline(metadata(skew: 0)).lanes.flatMap(\.intervals)

@@ -51,11 +51,11 @@ extension StepTimeline {
         /// The device in its task, such as `CPU:0`, or a stream of it, such as `GPU:0/stream:0`.
         public var device: String
         /// The runs of nodes by start.
-        public var intervals: [Interval]
+        public private(set) var intervals: [Interval]
         /// The number of rows of intervals that occupy a thread.
-        public var workTrackCount = 0
+        public private(set) var workTrackCount = 0
         /// The number of all rows.
-        public var trackCount = 0
+        public private(set) var trackCount = 0
 
         /// Makes a lane, and gives its intervals rows.
         public init(task: String, device: String, intervals: [Interval]) {

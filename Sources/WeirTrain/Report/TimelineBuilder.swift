@@ -52,8 +52,8 @@ struct TimelineBuilder {
     private let metadata: RunMetadata
     private let registry: OpRegistry
     private let places: [String: Place]
-    /// The clock of each task. A task whose clock is not known has its own.
-    private let clockOfTask: [String: String]
+    /// The clocks that tasks say they read, by task.
+    private let claimedClocks: [String: String]
 
     init(_ metadata: RunMetadata, registry: OpRegistry) {
         self.metadata = metadata
@@ -61,16 +61,23 @@ struct TimelineBuilder {
         places = Dictionary(metadata.times.map { ($0.device, Place($0.device)) }, uniquingKeysWith: { first, _ in first })
         var clocks: [String: String] = [:]
         for party in metadata.calls.flatMap({ [$0.caller, $0.callee] }) where !party.clock.isEmpty { clocks[party.task] = party.clock }
-        clockOfTask = clocks
+        claimedClocks = clocks
     }
 
     private func place(_ device: String) -> Place { places[device] ?? Place(device) }
-    private func reading(_ task: String, _ time: Int) -> ClockAlignment.Reading { ClockAlignment.Reading(clockOfTask[task] ?? task, time) }
     private func role(_ time: NodeTime) -> OpRole? { registry[time.op]?.role }
 
     func timeline() -> StepTimeline {
         let transfers = transfers()
-        let clocks = ClockAlignment(observations(transfers), reference: reference)
+        let events = events(transfers)
+        let suspects = contradicted(events)
+        let believed = claimedClocks.filter { !suspects.contains($0.key) }
+        /// A task whose clock is not known has its own.
+        func reading(_ task: String, _ time: Int) -> ClockAlignment.Reading { ClockAlignment.Reading(believed[task] ?? task, time) }
+        let observations = events.map { event in
+            ClockAlignment.Observation(reading(event.earlier.clock, event.earlier.time), before: reading(event.later.clock, event.later.time))
+        }
+        let clocks = ClockAlignment(observations, reference: reading(master, 0).clock)
         func time(_ task: String, _ time: Int) -> Int { clocks.time(reading(task, time)) }
         var recorded: [Place: [Int]] = [:]
         for (index, record) in metadata.times.enumerated() { recorded[place(record.device), default: []].append(index) }
@@ -154,25 +161,32 @@ struct TimelineBuilder {
         return pairs.sorted { $0.receive < $1.receive }
     }
 
-    /// What is known of the order of events: a call arrives after it is sent, and its reply arrives after it is sent; a tensor
-    /// arrives after its send has started.
-    private func observations(_ transfers: [(send: Int, receive: Int)]) -> [ClockAlignment.Observation] {
+    /// What is known of the order of events of different tasks: a call arrives after it is sent, and its reply arrives after it is
+    /// sent; a tensor arrives after its send has started. Each task is taken to have its own clock.
+    private func events(_ transfers: [(send: Int, receive: Int)]) -> [ClockAlignment.Observation] {
         var result: [ClockAlignment.Observation] = []
         for call in metadata.calls {
             let (caller, callee) = (call.caller.task, call.callee.task)
-            result.append(.init(reading(caller, call.sent), before: reading(callee, call.arrived)))
-            result.append(.init(reading(callee, call.answered), before: reading(caller, call.returned)))
+            result.append(.init(.init(caller, call.sent), before: .init(callee, call.arrived)))
+            result.append(.init(.init(callee, call.answered), before: .init(caller, call.returned)))
         }
         for (send, receive) in transfers {
             let (sent, received) = (metadata.times[send], metadata.times[receive])
-            result.append(.init(reading(place(sent.device).task, sent.start), before: reading(place(received.device).task, received.end)))
+            result.append(.init(.init(place(sent.device).task, sent.start), before: .init(place(received.device).task, received.end)))
         }
         return result.filter { $0.earlier.clock != $0.later.clock }
     }
 
-    /// The clock of the master; without calls, that of the first task.
-    private var reference: String {
-        let task = metadata.calls.first?.caller.task ?? places.values.min { $0 < $1 }?.task ?? ""
-        return clockOfTask[task] ?? task
+    /// The tasks that cannot read the clock that they say they read, because an event would come before its cause. Copies of one
+    /// virtual machine may have one id. The master is believed.
+    private func contradicted(_ events: [ClockAlignment.Observation]) -> Set<String> {
+        let impossible = events.filter { event in
+            guard let clock = claimedClocks[event.earlier.clock], clock == claimedClocks[event.later.clock] else { return false }
+            return event.earlier.time > event.later.time
+        }
+        return Set(impossible.flatMap { [$0.earlier.clock, $0.later.clock] }).subtracting([master])
     }
+
+    /// The task of the master; without calls, the first task.
+    private var master: String { metadata.calls.first?.caller.task ?? places.values.min { $0 < $1 }?.task ?? "" }
 }
