@@ -1,0 +1,4 @@
+extension SweepResult {
+    var learningCurves: String { "" }
+    var parallelCoordinates: String { "" }
+}
