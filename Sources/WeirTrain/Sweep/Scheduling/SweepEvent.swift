@@ -12,6 +12,8 @@ public enum SweepEvent: Hashable, Sendable {
     case lost(trial: Int, server: String, reason: String)
     /// A trial failed.
     case failed(trial: Int, Status)
+    /// A message for the user.
+    case notice(String)
 
     init(_ record: SweepRecord, _ specification: SweepSpecification) {
         switch record {

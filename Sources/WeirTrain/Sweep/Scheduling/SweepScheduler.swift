@@ -94,13 +94,20 @@ public struct SweepScheduler: Sendable {
                 case .stop(let server): tasks.stop(server)
                 case .awaitAnswer(let server): tasks.awaitAnswer(of: servers[server], server, health)
                 case .awaitPatience(let outage): tasks.awaitPatience(outage, patience, wait)
-                case .removeCheckpoint(let path): try BundleFiles.remove(path)
+                case .removeCheckpoint(let path): remove(path)
                 case .finish(nil): return SweepResult(schedule.progress, schedule.servers.map { $0.usage(at: time) }, time)
                 case .finish(let status?): throw ended(status, schedule.progress)
                 }
             }
         }
         throw .internalError("the events of the sweep ended before the sweep")
+    }
+
+    /// Removes a checkpoint. A file that stays costs space only: the sweep goes on.
+    private func remove(_ checkpoint: String) {
+        do throws(Status) { try BundleFiles.remove(checkpoint) } catch {
+            onEvent(.notice("a checkpoint that is not needed any more could not be removed: \(error.message)"))
+        }
     }
 
     /// The error with what is done and how to go on.
