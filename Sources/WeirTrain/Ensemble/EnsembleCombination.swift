@@ -44,7 +44,8 @@ public enum EnsembleCombination {
         guard let first = members.first else { throw .invalidArgument("members: expected at least one, found none") }
         for (number, member) in members.enumerated() where member.rowCount != first.rowCount || member.classCount != first.classCount {
             throw .invalidArgument(
-                "member \(number): expected \(first.rowCount) rows of \(first.classCount) classes as in member 0, found \(member.rowCount) of \(member.classCount)")
+                "member \(number): expected \(first.rowCount) rows of \(first.classCount) classes as in member 0, found \(member.rowCount) of \(member.classCount)"
+            )
         }
         return first
     }

@@ -18,7 +18,9 @@ struct LogisticRegression: Hashable, Sendable {
         if let wrong = labels.first(where: { !(0..<classCount).contains($0) }) {
             throw .invalidArgument("labels: expected classes between 0 and \(classCount - 1), found \(wrong)")
         }
-        guard regularization > 0, regularization.isFinite else { throw .invalidArgument("regularization: expected a finite number above 0, found \(regularization)") }
+        guard regularization > 0, regularization.isFinite else {
+            throw .invalidArgument("regularization: expected a finite number above 0, found \(regularization)")
+        }
         for (row, values) in features.enumerated() where values.count != first.count || !values.allSatisfy(\.isFinite) {
             throw .invalidArgument("logistic regression, row \(row): expected \(first.count) finite features, found \(values)")
         }
@@ -48,7 +50,8 @@ struct LogisticRegression: Hashable, Sendable {
         }
         guard solution.isConverged else {
             throw .failedPrecondition(
-                "logistic regression: expected a gradient of at most \(solver.tolerance) after \(solution.iterationCount) iterations, found \(solution.gradientNorm)")
+                "logistic regression: expected a gradient of at most \(solver.tolerance) after \(solution.iterationCount) iterations, found \(solution.gradientNorm)"
+            )
         }
         parameters = solution.point
     }

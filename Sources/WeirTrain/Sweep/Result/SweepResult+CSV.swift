@@ -12,7 +12,8 @@ extension SweepResult {
                 [
                     trial.value == nil ? "" : String(index + 1), String(trial.number), String(trial.rung), String(trial.step), String(trial.runCount),
                     "\(trial.seconds)",
-                ] + parameterNames.map { trial.configuration[$0]?.description ?? "" } + metrics.map { name in trial.history.last?.metrics[name].map { "\($0)" } ?? "" }
+                ] + parameterNames.map { trial.configuration[$0]?.description ?? "" }
+                    + metrics.map { name in trial.history.last?.metrics[name].map { "\($0)" } ?? "" }
                     + [trial.failure?.message ?? "", trial.checkpoint ?? ""])
         }
         return rows.map { row in row.map(SweepResult.field).joined(separator: ",") + "\n" }.joined()

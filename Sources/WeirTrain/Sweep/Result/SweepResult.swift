@@ -5,8 +5,8 @@ import WeirWire
 public struct SweepResult: Hashable, Sendable {
     /// What was looked for.
     public let objective: SweepObjective
-    /// The names of the hyper-parameters, in the specification's order.
-    public let parameterNames: [String]
+    /// The hyper-parameters, in the specification's order.
+    public let parameters: [SweepParameter]
     /// The trials, best first: those of a higher rung, then those with a better objective; those that failed are last.
     public let trials: [SweptTrial]
     /// How the servers' time was used.
@@ -19,19 +19,21 @@ public struct SweepResult: Hashable, Sendable {
     /// The share of the servers' time in which they ran trials, of the time in which they were not lost: from 0 to 1.
     public var busyShare: Double { ServerUsage.busyShare(servers) }
 
+    var parameterNames: [String] { parameters.map(\.name) }
+
     init(_ progress: SweepProgress, _ servers: [ServerUsage], _ time: Duration) {
         objective = progress.specification.objective
-        parameterNames = progress.specification.parameters.map(\.name)
+        parameters = progress.specification.parameters
         trials = progress.trials.sorted(by: progress.isBetter).map { SweptTrial($0) }
         self.servers = servers
         seconds = time.seconds
     }
 
-    /// Writes `sweep.csv`, `sweep.json`, `curves.svg` and `parallel.svg` to a folder.
+    /// Writes `sweep.csv` and `sweep.json` to a folder.
     /// - Throws: the error of a file that cannot be written.
     public func write(to directory: String) throws(Status) {
         try FileSystem.createDirectory(directory)
-        for (name, text) in [("sweep.csv", csv), ("sweep.json", json.description + "\n"), ("curves.svg", learningCurves), ("parallel.svg", parallelCoordinates)] {
+        for (name, text) in [("sweep.csv", csv), ("sweep.json", jsonText + "\n")] {
             try AtomicFile.write(Array(text.utf8), to: FileSystem.join(directory, name))
         }
     }

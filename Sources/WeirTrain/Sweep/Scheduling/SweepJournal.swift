@@ -74,7 +74,9 @@ final class SweepJournal {
     }
 
     private static func check(_ header: JSONValue, _ specification: SweepSpecification) throws(Status) {
-        guard header["format"] == .text(format), let found = header["version"] else { throw .dataLoss("expected the journal of a sweep, found \(header.summary)") }
+        guard header["format"] == .text(format), let found = header["version"] else {
+            throw .dataLoss("expected the journal of a sweep, found \(header.summary)")
+        }
         guard found == .integer(version) else { throw .failedPrecondition("expected version \(version) of the journal, found \(found.summary)") }
         guard let old = header["specification"] else { throw .dataLoss("expected the specification of the sweep, found nothing") }
         let new = specification.json

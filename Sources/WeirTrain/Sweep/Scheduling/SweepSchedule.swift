@@ -27,8 +27,8 @@ struct SweepSchedule: Sendable {
         /// Cancels the task of the server's run.
         case stop(server: Int)
         case awaitAnswer(server: Int)
-        /// Sends `patienceOver` with this number after the sweep's patience.
-        case awaitPatience(Int)
+        /// Sends `patienceOver` with this number after the time.
+        case awaitPatience(Int, Duration)
         case removeCheckpoint(String)
         /// All is done, and no run is left. nil: successfully.
         case finish(Status?)
@@ -37,6 +37,7 @@ struct SweepSchedule: Sendable {
     private(set) var progress: SweepProgress
     private(set) var servers: [ServerState]
     private let directory: String
+    private let patience: Duration
     /// How often all servers were lost.
     private var outages = 0
     /// Why nothing is started any more.
@@ -45,11 +46,14 @@ struct SweepSchedule: Sendable {
     private var records: [SweepRecord] = []
     private var actions: [Action] = []
 
-    /// - Parameter progress: without running trials.
-    init(_ progress: SweepProgress, servers: [SweepServer], directory: String) {
+    /// - Parameters:
+    ///   - progress: without running trials.
+    ///   - patience: how long the sweep goes on when all servers are lost.
+    init(_ progress: SweepProgress, servers: [SweepServer], directory: String, patience: Duration = .seconds(60)) {
         self.progress = progress
         self.servers = servers.map { ServerState($0) }
         self.directory = directory
+        self.patience = patience
     }
 
     /// Takes an event.
@@ -157,7 +161,7 @@ struct SweepSchedule: Sendable {
         actions.append(.awaitAnswer(server: server))
         if ending == nil, servers.allSatisfy(\.isLost) {
             outages += 1
-            actions.append(.awaitPatience(outages))
+            actions.append(.awaitPatience(outages, patience))
         }
     }
 
@@ -170,7 +174,7 @@ struct SweepSchedule: Sendable {
         let reasons = servers.map { server in
             if case .lost(let reason, _, _) = server.condition { "\(server.server): \(reason)" } else { "\(server.server)" }
         }
-        return .unavailable("all \(servers.count) servers of the sweep are lost: \(reasons.joined(separator: "; "))")
+        return .unavailable("no server of the sweep has been available for \(patience): \(reasons.joined(separator: "; "))")
     }
 
     // MARK: Placement

@@ -81,7 +81,7 @@ public struct SweepScheduler: Sendable {
     /// Takes events until the sweep is done.
     private func follow(_ events: AsyncStream<SweepSchedule.Event>, _ tasks: inout SweepTasks) async throws(Status) -> SweepResult {
         let (journal, progress) = try SweepJournal.open(specification, in: directory)
-        var schedule = SweepSchedule(progress, servers: servers, directory: directory)
+        var schedule = SweepSchedule(progress, servers: servers, directory: directory, patience: patience)
         let start = ContinuousClock.now
         for await event in events {
             let time = ContinuousClock.now - start
@@ -93,7 +93,7 @@ public struct SweepScheduler: Sendable {
                 case .start(let server, let trial, let steps): tasks.start(trial, until: steps, on: servers[server], server, runner, health)
                 case .stop(let server): tasks.stop(server)
                 case .awaitAnswer(let server): tasks.awaitAnswer(of: servers[server], server, health)
-                case .awaitPatience(let outage): tasks.awaitPatience(outage, patience, wait)
+                case .awaitPatience(let outage, let time): tasks.awaitPatience(outage, time, wait)
                 case .removeCheckpoint(let path): remove(path)
                 case .finish(nil): return SweepResult(schedule.progress, schedule.servers.map { $0.usage(at: time) }, time)
                 case .finish(let status?): throw ended(status, schedule.progress)
@@ -113,8 +113,7 @@ public struct SweepScheduler: Sendable {
     /// The error with what is done and how to go on.
     private func ended(_ status: Status, _ progress: SweepProgress) -> Status {
         let ended = progress.trials.count { $0.phase != .running && $0.phase != .interrupted }
-        let after = status.code == .unavailable ? " for \(patience)" : ""
         return status.appending(
-            "\(after); \(ended) of \(specification.trialCount) trials have ended, and \(directory) has what is done: the same sweep in this folder goes on")
+            "; \(ended) of \(specification.trialCount) trials have ended, and \(directory) has what is done: the same sweep in this folder goes on")
     }
 }

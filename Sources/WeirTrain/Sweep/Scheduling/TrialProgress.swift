@@ -1,7 +1,7 @@
 import WeirTensor
 
 /// What has become of a trial of a sweep.
-struct TrialProgress: Sendable {
+struct TrialProgress: Hashable, Sendable {
     enum Phase: Hashable, Sendable {
         /// A run has started, and nothing is known of its end.
         case running

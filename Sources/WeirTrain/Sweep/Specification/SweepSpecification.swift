@@ -54,7 +54,9 @@ public struct SweepSpecification: Hashable, Sendable {
             guard trials == nil else { throw .invalidArgument("trials: expected none, because a grid has a trial for each point, found \(trials ?? 0)") }
             trialCount = try SweepSpecification.pointCount(parameters)
         } else {
-            guard let trials else { throw .invalidArgument("trials: expected the number of configurations of the search \(method.name.rawValue), found nothing") }
+            guard let trials else {
+                throw .invalidArgument("trials: expected the number of configurations of the search \(method.name.rawValue), found nothing")
+            }
             guard (1...SweepSpecification.maximumTrialCount).contains(trials) else {
                 throw .invalidArgument("trials: expected an integer between 1 and \(SweepSpecification.maximumTrialCount), found \(trials)")
             }

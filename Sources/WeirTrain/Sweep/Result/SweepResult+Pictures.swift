@@ -1,4 +1,0 @@
-extension SweepResult {
-    var learningCurves: String { "" }
-    var parallelCoordinates: String { "" }
-}
