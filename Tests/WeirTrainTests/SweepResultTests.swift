@@ -71,5 +71,9 @@ struct SweepResultTests {
         let result = try result()
         try result.write(to: "\(scratch.path)/new")
         #expect(try scratch.text("new/sweep.csv") == result.csv && scratch.text("new/sweep.json") == result.jsonText + "\n")
+        for name in ["new/curves.svg", "new/parallel.svg"] {
+            let text = try scratch.text(name)
+            #expect(text.hasPrefix("<svg") && text.hasSuffix("</svg>\n"))
+        }
     }
 }

@@ -29,11 +29,13 @@ public struct SweepResult: Hashable, Sendable {
         seconds = time.seconds
     }
 
-    /// Writes `sweep.csv` and `sweep.json` to a folder.
+    /// Writes `sweep.csv`, `sweep.json`, `curves.svg` and `parallel.svg` to a folder.
     /// - Throws: the error of a file that cannot be written.
     public func write(to directory: String) throws(Status) {
         try FileSystem.createDirectory(directory)
-        for (name, text) in [("sweep.csv", csv), ("sweep.json", jsonText + "\n")] {
+        for (name, text) in [
+            ("sweep.csv", csv), ("sweep.json", jsonText + "\n"), ("curves.svg", learningCurves.svg), ("parallel.svg", parallelCoordinates.svg),
+        ] {
             try AtomicFile.write(Array(text.utf8), to: FileSystem.join(directory, name))
         }
     }
