@@ -14,6 +14,12 @@ public struct ModelVariable: Sendable {
     /// The shape.
     public let shape: Shape
 
+    /// Whether every use is a gather of rows, so that a batch has a gradient for some rows only.
+    public let isGathered: Bool
+    /// A node that uses the variable neither by reading its value nor by gathering rows, so that it must not be cut; nil if there
+    /// is none.
+    let otherUse: NodeID?
+
     /// The bytes of its value.
     public var byteCount: Int { shape.elementCount * dtype.byteCount }
 
@@ -23,8 +29,15 @@ public struct ModelVariable: Sendable {
     static func all(of graph: Graph, needed endpoints: [Endpoint], _ initializers: [String: String]) throws(Status) -> [ModelVariable] {
         let needed = graph.ancestors(of: endpoints.map(\.node))
         var assignments: [NodeID: [NodeID]] = [:]
-        for (id, node) in graph.nodes.enumerated() where node.op.variableUse == .assignment {
-            if let handle = node.inputs.first { assignments[handle.node, default: []].append(id) }
+        var uses: [NodeID: [NodeID]] = [:]
+        for (id, node) in graph.nodes.enumerated() {
+            if node.op.variableUse == .assignment, let handle = node.inputs.first { assignments[handle.node, default: []].append(id) }
+            if needed[id] { for input in node.inputs where node.op.variableUse != .handle { uses[input.node, default: []].append(id) } }
+        }
+        /// Whether a node gathers rows of the variable, each with one index.
+        func gathers(_ id: NodeID, _ variable: NodeID) -> Bool {
+            let node = graph.nodes[id]
+            return node.op.variableUse == .gather && node.inputs.first?.node == variable && node.attributes.int("batch_dims") ?? 0 == 0
         }
         var result: [ModelVariable] = []
         for (id, node) in graph.nodes.enumerated() where needed[id] && node.op.variableUse == .handle {
@@ -40,7 +53,13 @@ public struct ModelVariable: Sendable {
             guard let assignment = found.count == 1 ? found[0] : found.first(where: { graph.nodes[$0].name.hasPrefix("\(node.name)/") }) ?? found.min() else {
                 throw .invalidArgument("Variable '\(name)' has no initial value: the graph assigns none")
             }
-            result.append(ModelVariable(name: name, handle: id, initialValue: graph.nodes[assignment].inputs[1], dtype: dtype, shape: shape))
+            let own = uses[id] ?? []
+            let others = own.filter { !gathers($0, id) }
+            result.append(
+                ModelVariable(
+                    name: name, handle: id, initialValue: graph.nodes[assignment].inputs[1], dtype: dtype, shape: shape,
+                    isGathered: !own.isEmpty && others.isEmpty && shape.rank > 0 && shape.elementCount > 0,
+                    otherUse: others.first { graph.nodes[$0].op.variableUse != .read }))
         }
         return result
     }
