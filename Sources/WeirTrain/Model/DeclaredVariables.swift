@@ -38,9 +38,9 @@ extension ModelGraph {
         for variable in (parameters + otherVariables).sorted(by: { $0.handle < $1.handle }) {
             let rows = partitioning?.rows(of: variable) ?? []
             if rows.count > 1 {
-                declared[variable.handle] = try declaration.declare(variable, rows) { part in each(variable, part) }
+                declared[variable.handle] = try declaration.declare(variable, rows, each)
             } else {
-                declared[variable.handle] = [declaration.declare(variable) { whole in each(variable, whole) }]
+                declared[variable.handle] = [declaration.declare(variable, each)]
             }
         }
         if let failure = builder.failure { throw failure }
@@ -58,7 +58,7 @@ extension ModelGraph {
 private struct VariableDeclaration {
     private let model: ModelGraph
     private let builder: GraphBuilder
-    /// The nodes that use a handle, by its node.
+    /// The nodes that use a node's outputs.
     private var uses: [NodeID: [NodeID]] = [:]
     var replacing: [Endpoint: Output] = [:]
     var rewriting: [NodeID: GraphCopy.Rewrite] = [:]
@@ -68,7 +68,7 @@ private struct VariableDeclaration {
         self.model = model
         self.builder = builder
         for (id, node) in model.graph.nodes.enumerated() {
-            if let handle = node.inputs.first, node.op.variableUse != nil { uses[handle.node, default: []].append(id) }
+            for input in node.inputs { uses[input.node, default: []].append(id) }
         }
     }
 
@@ -85,8 +85,8 @@ private struct VariableDeclaration {
     }
 
     /// Declares a variable that stays whole.
-    mutating func declare(_ variable: ModelVariable, _ each: (() -> Variable) -> Variable) -> Variable {
-        let declared = each { builder.variable(variable.name) { initialValue(variable) } }
+    mutating func declare(_ variable: ModelVariable, _ each: (ModelVariable, () -> Variable) -> Variable) -> Variable {
+        let declared = each(variable) { builder.variable(variable.name) { initialValue(variable) } }
         replacing[Endpoint(variable.handle)] = declared.handle
         // A read that waits for other nodes may have to see their updates, so it is copied.
         for id in uses[variable.handle] ?? [] where model.graph.nodes[id].op.variableUse == .read && model.graph.nodes[id].controlInputs.isEmpty {
@@ -98,7 +98,7 @@ private struct VariableDeclaration {
 
     /// Declares the parts of a variable.
     mutating func declare(
-        _ variable: ModelVariable, _ rows: [Range<Int>], _ each: (() -> Variable) -> Variable
+        _ variable: ModelVariable, _ rows: [Range<Int>], _ each: (ModelVariable, () -> Variable) -> Variable
     ) throws(Status) -> [Variable] {
         if let use = variable.otherUse {
             let node = model.graph.nodes[use]
@@ -112,10 +112,17 @@ private struct VariableDeclaration {
         // The handle of the whole does not exist. Every node that uses it is rewritten, and does not look at this one.
         replacing[Endpoint(variable.handle)] = first.handle
         for id in uses[variable.handle] ?? [] {
-            switch model.graph.nodes[id].op.variableUse {
-            case .read: rewriting[id] = { _ in whole.read() }
-            case .gather: rewriting[id] = { (inputs: [Output]) in inputs.count > 1 ? whole.rows(at: inputs[1]) : whole.read() }
-            default: break
+            let node = model.graph.nodes[id]
+            if node.op.variableUse == .read {
+                rewriting[id] = { (_: [Output]) in whole.read() }
+            } else if node.gathersRows, node.inputs.first?.node == variable.handle {
+                rewriting[id] = { (inputs: [Output]) in whole.rows(at: inputs[1]) }
+            } else if node.op.variableUse != .assignment {
+                // The model's outputs do not need it, but another variable's initial value may.
+                rewriting[id] = { [builder] (_: [Output]) in
+                    builder.record(.invalidArgument("Node '\(node.name)' (op \(node.op.name)) uses variable '\(variable.name)', which is cut into parts"))
+                    return first.value
+                }
             }
         }
         values[variable.name] = whole.joined(whole.parts.map(\.value))

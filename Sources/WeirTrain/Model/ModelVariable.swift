@@ -34,11 +34,6 @@ public struct ModelVariable: Sendable {
             if node.op.variableUse == .assignment, let handle = node.inputs.first { assignments[handle.node, default: []].append(id) }
             if needed[id] { for input in node.inputs where node.op.variableUse != .handle { uses[input.node, default: []].append(id) } }
         }
-        /// Whether a node gathers rows of the variable, each with one index.
-        func gathers(_ id: NodeID, _ variable: NodeID) -> Bool {
-            let node = graph.nodes[id]
-            return node.op.variableUse == .gather && node.inputs.first?.node == variable && node.attributes.int("batch_dims") ?? 0 == 0
-        }
         var result: [ModelVariable] = []
         for (id, node) in graph.nodes.enumerated() where needed[id] && node.op.variableUse == .handle {
             let shared = node.attributes.string("shared_name") ?? ""
@@ -54,7 +49,7 @@ public struct ModelVariable: Sendable {
                 throw .invalidArgument("Variable '\(name)' has no initial value: the graph assigns none")
             }
             let own = uses[id] ?? []
-            let others = own.filter { !gathers($0, id) }
+            let others = own.filter { !(graph.nodes[$0].gathersRows && graph.nodes[$0].inputs.first?.node == id) }
             result.append(
                 ModelVariable(
                     name: name, handle: id, initialValue: graph.nodes[assignment].inputs[1], dtype: dtype, shape: shape,
@@ -63,4 +58,9 @@ public struct ModelVariable: Sendable {
         }
         return result
     }
+}
+
+extension Node {
+    /// Whether the node gathers rows of a variable, each with one index.
+    var gathersRows: Bool { op.variableUse == .gather && inputs.count > 1 && attributes.int("batch_dims") ?? 0 == 0 }
 }

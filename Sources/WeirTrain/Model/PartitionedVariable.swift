@@ -11,14 +11,14 @@ struct PartitionedVariable: Sendable {
 
     /// Declares the parts. Their initial values are rows of the initial value of the whole, which is computed once, so that they
     /// equal those of the uncut variable bit for bit.
-    /// - Parameter declare: declares the part with these rows.
-    init(_ variable: ModelVariable, _ rows: [Range<Int>], initialValue: Output, declare: (_ part: () -> Variable) -> Variable) {
+    /// - Parameter declare: wraps the declaration of a part.
+    init(_ variable: ModelVariable, _ rows: [Range<Int>], initialValue: Output, declare: (ModelVariable, () -> Variable) -> Variable) {
         let builder = initialValue.builder
         let rest = variable.shape.dimensions.dropFirst()
         shape = variable.shape
         parts = rows.enumerated().map { number, rows in
             let slice = VariableSlice(fullName: variable.name, fullShape: variable.shape, offset: rows.lowerBound)
-            return declare {
+            return declare(variable) {
                 builder.variable("\(variable.name)/part_\(number)", slice: slice) {
                     initialValue.sliced(at: [rows.lowerBound] + rest.map { _ in 0 }, size: [rows.count] + rest)
                 }

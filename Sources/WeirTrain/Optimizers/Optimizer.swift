@@ -128,7 +128,9 @@ extension GraphBuilder {
             }
             last = [count]
         }
-        return OptimizerUpdate(operation: group(last, name: "\(optimizer.name)/update"), variables: added)
+        // Beside the global step, so that what waits for the update there does not wait for a message from elsewhere.
+        let update = colocated(with: globalStep) { group(last, name: "\(optimizer.name)/update") }
+        return OptimizerUpdate(operation: update, variables: added)
     }
 
     private func colocated<R>(with variable: Variable?, _ body: () -> R) -> R {

@@ -56,7 +56,7 @@ struct WorkerGraph {
         let device = master.description + (setting.devices.first ?? "")
         let isChief = task == setting.workerTasks.first
         let setter = ReplicaDeviceSetter(parameterServers: setting.parameterServerCount, worker: device, balance: setting.balance)
-        return try builder.device(setter.device) { () throws(Status) in
+        return try builder.device(setter.device) { () throws(Status) -> TrainingClient in
             let globalStep = builder.variable("global_step") { builder.scalar(0, .int64) }
             let declared = try model.declareVariables(in: builder, partitioning: setting.partitioning)
             let begun = beginning(builder, globalStep)
@@ -68,11 +68,14 @@ struct WorkerGraph {
             // An evaluation must not wait at the gates, nor take what opens them.
             let needsOwn = isChief && !begun.gates.isEmpty
             let evaluation =
-                needsOwn
-                ? try builder.nameScope("evaluation") { () throws(Status) in try model.replica(in: builder, variables: declared) } : replica
+                try needsOwn
+                ? builder.nameScope("evaluation") { () throws(Status) in try model.replica(in: builder, variables: declared) } : replica
             let updateCount = builder.controlDependencies([added.step]) { globalStep.read() }
             let ending = builder.controlDependencies([updateCount.operation]) { added.ending() }
-            let step = ending.isEmpty ? added.step : builder.group([added.step] + ending, name: "training_step")
+            let step =
+                ending.isEmpty
+                ? added.step
+                : builder.colocate(with: globalStep.handle.operation) { builder.group([added.step] + ending, name: "training_step") }
             var client = TrainingClient(
                 worker: setting.workerTasks.firstIndex(of: task) ?? 0, master: master, graph: Graph(),
                 shards: [BatchShard(inputs: replica.inputs, loss: replica.loss)], step: step, updateCount: updateCount,

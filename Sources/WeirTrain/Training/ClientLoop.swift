@@ -10,6 +10,9 @@ struct ClientLoop: Sendable {
     let session: Session
     private let train: Table
     private let feeds: [BatchFeeds]
+    /// The losses of the shards, the number of updates after the step and, if the client has it, the number before.
+    private let fetches: [String]
+    private let target: String
 
     init(_ run: TrainingRun, _ client: TrainingClient, _ session: Session, _ train: Table) throws(Status) {
         self.run = run
@@ -17,6 +20,8 @@ struct ClientLoop: Sendable {
         self.session = session
         self.train = train
         feeds = try client.shards.map { shard throws(Status) in try BatchFeeds(shard.inputs, train) }
+        fetches = client.shards.map(\.loss.name) + [client.updateCount.name] + (client.readCount.map { [$0.name] } ?? [])
+        target = client.step.name
     }
 
     /// Waits until the chief has initialized the variables, then prepares the client.
@@ -78,16 +83,21 @@ struct ClientLoop: Sendable {
             Batches(
                 train, batchSize: run.options.batchSize * client.shards[index].batches, seed: UInt64(bitPattern: Int64(seed &+ client.worker &+ index &+ 1)))
         }
+        func nextFeeds() throws(Status) -> [NamedTensor] {
+            var tensors: [NamedTensor] = []
+            for index in feeds.indices { tensors += try feeds[index].feeds(batches[index].next()) }
+            return tensors
+        }
+        var next = try nextFeeds()
         var isFirst = true
         while !Task.isCancelled {
             do {
                 run.progress.beginStep(client.worker)
-                var step = RunOptions()
-                step.traces = isFirst
-                var tensors: [NamedTensor] = []
-                for index in feeds.indices { tensors += try feeds[index].feeds(batches[index].next()) }
-                let fetches = client.shards.map(\.loss.name) + [client.updateCount.name] + (client.readCount.map { [$0.name] } ?? [])
-                let reply = try await session.run(fetches: fetches, feeds: tensors, targets: [client.step.name], options: step)
+                let (current, traces) = (next, isFirst)
+                async let step = runStep(current, traces: traces)
+                // The next batch is made while the servers work.
+                next = try nextFeeds()
+                let reply = try await step
                 try record(reply, isFirst: isFirst)
                 isFirst = false
                 let count = Int(try reply.tensors[client.shards.count].tensor.scalar(of: Int64.self))
@@ -110,6 +120,12 @@ struct ClientLoop: Sendable {
                 throw status
             }
         }
+    }
+
+    private func runStep(_ feeds: [NamedTensor], traces: Bool) async throws -> RunStepReply {
+        var options = RunOptions()
+        options.traces = traces
+        return try await session.run(fetches: fetches, feeds: feeds, targets: [target], options: options)
     }
 
     /// Whether the chief's loop counts the updates and ends the steps of all.

@@ -70,7 +70,8 @@ struct PartitioningTests {
     @Test("every strategy with parameter servers trains variables in parts", arguments: ["sync", "async", "in-graph"])
     func strategies(_ name: String) async throws {
         let workers = name == "async" ? 1 : 3
-        let strategy: any Strategy = name == "sync" ? SynchronousReplicas() : name == "async" ? AsynchronousReplicas() : InGraphReplication()
+        let strategies: [any Strategy] = [SynchronousReplicas(), AsynchronousReplicas(), InGraphReplication()]
+        let strategy = try #require(strategies.first { $0.name == name })
         try await TestCluster.with([("ps", 3), ("worker", workers)]) { cluster in
             for network in [GatherNetwork(), GatherNetwork(readsTable: true)] {
                 let model = try ModelGraph(network)

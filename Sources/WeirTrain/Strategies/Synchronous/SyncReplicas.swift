@@ -101,7 +101,8 @@ public struct SyncReplicas: Sendable {
             let close = builder.add("QueueCloseV2", [tokens], attributes: ["cancel_pending_enqueues": true])
             return (tokens, workerStep, chiefStep, close, turns.map { [pass($0)] } ?? [])
         }
-        allowsOverlap = turn.map { !builder.usesVariables(in: chiefStep, before: [$0]) } ?? false
+        let step = chiefStep
+        allowsOverlap = turn.map { !builder.usesVariables(in: step, before: [$0]) } ?? false
         let rows = accumulations.compactMap(\.contributions)
         contributions = rows.isEmpty ? nil : builder.colocate(with: globalStep.handle.operation) { builder.add("Pack", rows)[0] }
         let assign = builder.colocate(with: localStep.handle.operation) { localStep.assign(globalStep.value) }
