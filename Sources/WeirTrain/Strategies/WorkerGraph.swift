@@ -76,9 +76,10 @@ struct WorkerGraph {
                 ending.isEmpty
                 ? added.step
                 : builder.colocate(with: globalStep.handle.operation) { builder.group([added.step] + ending, name: "training_step") }
+            let number = setting.workerTasks.firstIndex(of: task) ?? 0
             var client = TrainingClient(
-                worker: setting.workerTasks.firstIndex(of: task) ?? 0, master: master, graph: Graph(),
-                shards: [BatchShard(inputs: replica.inputs, loss: replica.loss)], step: step, updateCount: updateCount,
+                worker: number, master: master, graph: Graph(),
+                shards: [BatchShard(number, inputs: replica.inputs, loss: replica.loss)], step: step, updateCount: updateCount,
                 lifecycle: lifecycle(builder, [globalStep] + declared.all + added.variables, globalStep, added, isChief: isChief))
             // A client needs the parameter servers and its own worker only; without this filter it would wait for all workers.
             client.deviceFilters = ["/job:ps", "/job:worker/task:\(task)"]
