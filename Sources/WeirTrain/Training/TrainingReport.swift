@@ -17,7 +17,7 @@ public struct TrainingReport: Sendable {
     /// The number of gradients that each worker computed.
     public var updatesByWorker: [Int]
     /// The number of gradients that were too late to be used. Without a ledger it is assumed that each update used as many as it
-    /// required.
+    /// required; with one, those are included that were being computed when training ended.
     public var droppedGradients: Int
     /// For each staleness, the number of updates that had it; empty if none can be stale. See `AsynchronousReplicas`.
     public var staleness: [Int: Int]

@@ -101,6 +101,16 @@ struct PartitioningTests {
         #expect(error?.message.contains("embedding/table") == true && error?.message.contains("ResourceGatherNd") == true)
     }
 
+    @Test("a strategy that cannot cut variables says so")
+    func unsupported() throws {
+        let model = try ModelGraph(GatherNetwork())
+        let error = #expect(throws: Status.self) {
+            try AllReduceReplicas().plan(
+                model, TrainingSetting(optimizer: GradientDescent(learningRate: 1), batchSize: 1, partitioning: .parts(2)))
+        }
+        #expect(error?.code == .invalidArgument && error?.message.contains("'allreduce' does not cut variables") == true)
+    }
+
     @Test("rows of parts are looked up like rows of the whole, and an index out of range fails", arguments: [1, 2, 3, 7])
     func lookup(_ parts: Int) async throws {
         let builder = GraphBuilder(registry: .standard)

@@ -110,4 +110,14 @@ public struct SyncReplicas: Sendable {
         resets = accumulations.compactMap(\.reset)
         localInitializer = builder.group([assign] + accumulations.map(\.setStep), name: "sync/local_init")
     }
+
+    /// The same with dense gradients.
+    public init(
+        _ builder: GraphBuilder, _ optimizer: any Optimizer, _ gradients: [(Variable, Output)], globalStep: Variable,
+        required: Int, workerCount: Int, workerName: String, ledgerWorker: Int? = nil, overlaps: Bool = false
+    ) {
+        self.init(
+            builder, optimizer, gradients.map { VariableGradient($0, .dense($1)) }, globalStep: globalStep, required: required,
+            workerCount: workerCount, workerName: workerName, ledgerWorker: ledgerWorker, overlaps: overlaps)
+    }
 }
