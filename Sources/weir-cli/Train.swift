@@ -22,6 +22,9 @@ struct Train: AsyncParsableCommand {
     @Option(parsing: .unconditional, help: "Learning rate.") var learningRate = 0.01
     @Option(help: "Units of each hidden layer.") var hidden = "10,20,20,20,10"
     @Option(parsing: .unconditional, help: "Sync: gradients to wait for before an update; the other workers are backups.") var required: Int?
+    @Option(parsing: .unconditional, help: "Async: steps that a worker may be ahead of the slowest. Default: any number.") var maxLead: Int?
+    @Option(help: "Sync: write which worker's gradients each update used to this file, one JSON object a line.") var ledger: String?
+    @Option(help: "Cut variables into parts of at most this many bytes, which lie on different parameter servers.") var partBytes: Int?
     @Option(help: "How variables are spread over parameter servers: roundrobin or bytes.") var balance = "roundrobin"
     @Option(parsing: .unconditional, help: "Parts that the rows are cut into; each is held out in turn, to test on.") var folds = 5
     @Option(help: "Where event files and the loss curve go.") var out = "weir-run"
@@ -33,6 +36,10 @@ struct Train: AsyncParsableCommand {
         try require("--batch", batch, in: 1...1_000_000)
         try require("--folds", folds, in: 2...1_000)
         try require("--learning-rate", learningRate, in: 0...1e6)
+        try require("--max-lead", maxLead, in: 0...1_000_000)
+        try require("--part-bytes", partBytes, in: 1...Int.max)
+        if maxLead != nil, strategy != "async" { throw Status.invalidArgument("--max-lead needs --strategy async, found \(strategy)") }
+        if ledger != nil, strategy != "sync" { throw Status.invalidArgument("--ledger needs --strategy sync, found \(strategy)") }
         try require("--required", required, in: 1...OptionRange.task.upperBound)
     }
 
@@ -54,7 +61,7 @@ struct Train: AsyncParsableCommand {
         } else if strategy != "single" {
             throw Status.invalidArgument("Strategy '\(strategy)' needs --cluster, such as local:ps=1,worker=2")
         }
-        let reporter = try TrainingReporter(json: json, stepCount: steps, foldCount: folds, directory: out)
+        let reporter = try TrainingReporter(json: json, stepCount: steps, foldCount: folds, directory: out, ledger: ledger)
         let validation = CrossValidation(options, cluster: spec) { reporter.event($0) }
         let cleanup = local
         // Ctrl-C ends the training and the local servers.
@@ -95,6 +102,7 @@ struct Train: AsyncParsableCommand {
         var options = try TrainingOptions(
             network, table: table, strategy: namedStrategy(), optimizer: namedOptimizer(), stepCount: steps, batchSize: batch, seed: seed)
         options.foldCount = folds
+        options.partitioning = partBytes.map { .bytes(maximum: $0) }
         switch balance {
         case "roundrobin": options.balance = .roundRobin
         case "bytes": options.balance = .bytes
@@ -107,8 +115,8 @@ struct Train: AsyncParsableCommand {
         switch strategy {
         case "single": SingleDevice()
         case "in-graph": InGraphReplication()
-        case "async": AsynchronousReplicas()
-        case "sync": SynchronousReplicas(required: required)
+        case "async": AsynchronousReplicas(maximumLead: maxLead)
+        case "sync": SynchronousReplicas(required: required, ledger: ledger != nil)
         default: throw Status.invalidArgument("--strategy must be one of sync, async, in-graph, single, found '\(strategy)'")
         }
     }
