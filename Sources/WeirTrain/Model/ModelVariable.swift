@@ -19,7 +19,7 @@ public struct ModelVariable: Sendable {
 
     /// The variables that these endpoints need, in the order of the graph's nodes.
     /// - Parameter initializers: by the name of a variable, the node that assigns its initial value.
-    /// - Throws: `invalidArgument` when a variable has no initial value, more than one, or no known shape.
+    /// - Throws: `invalidArgument` when a variable has no initial value, more than one handle, or no known shape.
     static func all(of graph: Graph, needed endpoints: [Endpoint], _ initializers: [String: String]) throws(Status) -> [ModelVariable] {
         let needed = graph.ancestors(of: endpoints.map(\.node))
         var assignments: [NodeID: [NodeID]] = [:]
@@ -29,7 +29,12 @@ public struct ModelVariable: Sendable {
         var result: [ModelVariable] = []
         for (id, node) in graph.nodes.enumerated() where needed[id] && node.op.variableUse == .handle {
             let shared = node.attributes.string("shared_name") ?? ""
-            let name = shared.isEmpty ? node.name : shared
+            // Handles with this name, which TensorFlow gives to variables without one, are of different variables.
+            let isAnonymous = shared.isEmpty || shared == ResourceHandle.anonymousName
+            let name = isAnonymous ? node.name : shared
+            if let other = result.first(where: { $0.name == name }) {
+                throw .invalidArgument("Nodes '\(graph.nodes[other.handle].name)' and '\(node.name)' are handles of one variable, '\(name)'; expected one node")
+            }
             guard let dtype = node.attributes.type("dtype"), let shape = node.attributes.shape("shape")?.known else {
                 throw .invalidArgument("Variable '\(name)' must have a known shape, found \(node.attributes.shape("shape").map { "\($0)" } ?? "none")")
             }
