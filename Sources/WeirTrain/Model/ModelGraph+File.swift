@@ -69,7 +69,8 @@ extension ModelGraph {
         let entries = (file.variables ?? []) + (file.trainableVariables ?? [])
         let trainable = file.trainableVariables.map { Set($0.map { names.node(of: $0.name) }) }
         try self.init(
-            graph, inputs: inputs, loss: endpoint(lossName), predictions: predictions, metrics: metrics, trained: trained?.map(names.node(of:)), trainable: trainable,
+            graph, inputs: inputs, loss: endpoint(lossName), predictions: predictions, metrics: metrics, trained: trained?.map(names.node(of:)),
+            trainable: trainable,
             initializers: Dictionary(
                 entries.map { (names.node(of: $0.name), names.node(of: $0.initializer)) }, uniquingKeysWith: { first, _ in first }))
     }

@@ -40,7 +40,8 @@ struct ModelOptions: ParsableArguments {
     /// The model for a table's rows.
     /// - Throws: `invalidArgument` when the options do not fit the model or the table; the errors of `ModelGraph`.
     func graph(for table: Table, seed: Int) throws -> ModelGraph {
-        if case .file = kind {} else if let option = fileOption {
+        if case .file = kind {
+        } else if let option = fileOption {
             throw Status.invalidArgument("--\(option) is for a model in a file; found --model \(model)")
         }
         if case .dnn = kind {} else if hidden != nil { throw Status.invalidArgument("--hidden is for --model dnn, found --model \(model)") }
