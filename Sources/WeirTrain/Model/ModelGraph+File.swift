@@ -1,4 +1,4 @@
-public import WeirGraph
+import WeirGraph
 import WeirOps
 public import WeirTensor
 import WeirWire

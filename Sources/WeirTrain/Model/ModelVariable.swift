@@ -38,15 +38,20 @@ public struct ModelVariable: Sendable {
             guard let dtype = node.attributes.type("dtype"), let shape = node.attributes.shape("shape")?.known else {
                 throw .invalidArgument("Variable '\(name)' must have a known shape, found \(node.attributes.shape("shape").map { "\($0)" } ?? "none")")
             }
-            // A value that depends on the variable is an update, not an initial value.
-            var found = (assignments[id] ?? []).filter { !graph.ancestors(of: graph.nodes[$0].inputs.dropFirst().map(\.node))[id] && !needed[$0] }
+            var found = (assignments[id] ?? []).filter { !needed[$0] && isInitial($0, of: id, graph) }
             if let chosen = initializers[name], let assignment = graph.index[chosen] { found = found.filter { $0 == assignment } }
-            // A restored value comes after the initial one.
-            guard let assignment = found.count == 1 ? found[0] : found.first(where: { graph.nodes[$0].name.hasPrefix("\(node.name)/") }) ?? found.min() else {
+            guard let assignment = found.first(where: { graph.nodes[$0].name.hasPrefix("\(node.name)/") }) ?? found.min() else {
                 throw .invalidArgument("Variable '\(name)' has no initial value: the graph assigns none")
             }
             result.append(ModelVariable(name: name, handle: id, initialValue: graph.nodes[assignment].inputs[1], dtype: dtype, shape: shape))
         }
         return result
+    }
+
+    /// Whether a node assigns an initial value: one that neither depends on the variable, as an update does, nor comes from a file,
+    /// as a restored value does.
+    private static func isInitial(_ assignment: NodeID, of handle: NodeID, _ graph: Graph) -> Bool {
+        let sources = graph.ancestors(of: graph.nodes[assignment].inputs.dropFirst().map(\.node))
+        return !sources[handle] && !graph.nodes.indices.contains { sources[$0] && graph.nodes[$0].op.readsFiles }
     }
 }
