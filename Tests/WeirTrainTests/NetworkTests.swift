@@ -41,6 +41,22 @@ struct NetworkTests {
         try await session.close()
     }
 
+    @Test("two devices with half of a batch each compute the gradients of one device", arguments: [0, 1])
+    func splitBatch(_ index: Int) async throws {
+        let networks: [any Classifier] = [
+            ConvolutionalNetwork(imageShape: [2, 2, 1], filters: [4], hidden: 8, classCount: 3, dtype: .float64),
+            Transformer(tokenCount: 2, tokenSize: 2, width: 8, heads: 2, classCount: 3, dtype: .float64),
+        ]
+        let model = try ModelGraph(networks[index])
+        let rows = try Table.iris().rows(Array(stride(from: 0, to: 150, by: 15)))
+        let expected = try await OneStep.run(SingleDevice(), model, rows: rows, batchSize: 10)
+        let found = try await OneStep.run(
+            InGraphReplication(), model, rows: rows, batchSize: 5, devices: ["/cpu:0", "/cpu:1"], localDevices: LocalDevices(cpuCount: 2))
+        #expect(try found.difference(from: expected) <= 1e-12)
+        #expect(abs(found.loss - expected.loss) <= 1e-12 * abs(expected.loss))
+        #expect(expected.gradients.values.allSatisfy { $0.contains { $0 != 0 } }, "every variable has a gradient")
+    }
+
     @Test("each layer is a scope of the first level, and the number of rows is open")
     func layers() throws {
         func scopes(_ model: ModelGraph) -> [String] {
