@@ -26,6 +26,7 @@ let package = Package(
         example("imported-graph", exclude: ["line.pbtxt"]),
         example("between-graph"),
         example("strategies"),
+        example("split-layers"),
         example("own-op"),
         example("own-device"),
     ],

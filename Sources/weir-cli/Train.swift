@@ -13,7 +13,8 @@ struct Train: AsyncParsableCommand {
     @Option(help: "The network: dnn, dense layers.") var model = "dnn"
     @Option(help: "iris, or a CSV file: a header row, numeric columns, the last column the label.") var data = "iris"
     @Option(help: ArgumentHelp("local:ps=1,worker=2 starts one; JSON or @FILE names one that runs.", valueName: "CLUSTER")) var cluster: String?
-    @Option(help: "sync, async, in-graph or single.") var strategy = "single"
+    @Option(help: "sync, async, in-graph, layers, pipeline, pipelines or single.") var strategy = "single"
+    @OptionGroup var stageOptions: StageOptions
     @Option(parsing: .unconditional, help: "With a cluster that runs: be just this worker's client.") var task: Int?
     @Option(parsing: .unconditional, help: "Random seed: initial weights, batches, held-out rows.") var seed = 1
     @Option(parsing: .unconditional, help: "Updates of the variables.") var steps = 200
@@ -37,12 +38,13 @@ struct Train: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let options = try trainingOptions()
+        var options = try trainingOptions()
         var local: LocalCluster?
         var spec = ClusterSpec()
         if let cluster {
             guard strategy != "single" else {
-                throw Status.invalidArgument("--cluster needs --strategy sync, async or in-graph; found --strategy single, which trains in this process")
+                throw Status.invalidArgument(
+                    "--cluster needs --strategy sync, async, in-graph, layers, pipeline or pipelines; found --strategy single, which trains in this process")
             }
             if cluster.hasPrefix("local:") {
                 let started = try LocalCluster(String(cluster.dropFirst(6)))
@@ -51,6 +53,8 @@ struct Train: AsyncParsableCommand {
             } else {
                 spec = try ClusterSpec(option: cluster)
             }
+        } else if try stageOptions.strategy(strategy) != nil {
+            try stageOptions.setLocalDevices(of: &options, strategy)
         } else if strategy != "single" {
             throw Status.invalidArgument("Strategy '\(strategy)' needs --cluster, such as local:ps=1,worker=2")
         }
@@ -104,12 +108,13 @@ struct Train: AsyncParsableCommand {
     }
 
     private func namedStrategy() throws -> any Strategy {
-        switch strategy {
+        if let staged = try stageOptions.strategy(strategy) { return staged }
+        return switch strategy {
         case "single": SingleDevice()
         case "in-graph": InGraphReplication()
         case "async": AsynchronousReplicas()
         case "sync": SynchronousReplicas(required: required)
-        default: throw Status.invalidArgument("--strategy must be one of sync, async, in-graph, single, found '\(strategy)'")
+        default: throw Status.invalidArgument("--strategy must be one of sync, async, in-graph, layers, pipeline, pipelines, single, found '\(strategy)'")
         }
     }
 
