@@ -66,7 +66,7 @@ struct RandomNetwork: Classifier {
                 case .normalization:
                     let centred = x - x.mean(axes: [1], keepDimensions: true)
                     let variance = (centred * centred).mean(axes: [1], keepDimensions: true)
-                    return centred / (variance + 1e-3).squareRoot() * weights("gamma", [width]) + weights("beta", [width])
+                    return centred / (variance + 1e-3).sqrt() * weights("gamma", [width]) + weights("beta", [width])
                 }
             }
         }
