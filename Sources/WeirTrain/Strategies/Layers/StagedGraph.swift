@@ -39,7 +39,7 @@ struct StagedGraph {
                 try replica.build(microBatchCount: schedule?.microBatchCount ?? 1)
                 if let schedule { replica.impose(schedule) }
                 let loss = builder.device(devices[lastStage]) { builder.mean(of: replica.losses) }
-                shards.append(BatchShard(inputs: replica.inputs, loss: loss))
+                shards.append(BatchShard(index, inputs: replica.inputs, loss: loss))
             }
             totals.append(replica.gradientSums)
         }
