@@ -17,26 +17,33 @@ package final class Worker: WorkerEndpoint {
     let gate = DrainGate()
     let steps: StepTable
     private let sessions: WorkerSessionTable
-    private let requests = RecentRequests(capacity: 100_000)
+    let requests = RecentRequests(capacity: 100_000)
     private let keys: RendezvousKeyValidator
     private let cluster: ClusterSpec
     private let connect: WorkerPeers.Connect
     private let serverPeers = Mutex<WorkerPeers?>(nil)
+    let collectives = WorkerCollectives()
+    private let serverExecutors = Mutex<CollectiveExecutors?>(nil)
+    /// The task that leads the groups of sessions that name none; empty for the cluster's first worker.
+    private let groupLeader: String
 
     /// Makes the worker of a task.
-    /// - Parameter connect: makes the endpoint of another task.
+    /// - Parameters:
+    ///   - groupLeader: the task that leads the groups of collective operations of sessions that name none.
+    ///   - connect: makes the endpoint of another task.
     package init(
         cluster: ClusterSpec, task: DeviceName, devices: LocalDevices, registry: OpRegistry, metrics: ServerMetrics,
-        connect: @escaping WorkerPeers.Connect
+        groupLeader: String = "", connect: @escaping WorkerPeers.Connect
     ) {
         self.cluster = cluster
         self.task = task
         self.devices = devices
         self.registry = registry
         self.metrics = metrics
+        self.groupLeader = groupLeader
         self.connect = connect
         steps = StepTable(gate: gate)
-        sessions = WorkerSessionTable(task: task, devices: devices, steps: steps)
+        sessions = WorkerSessionTable(task: task, devices: devices, steps: steps, collectives: collectives)
         keys = RendezvousKeyValidator(task: task, devices: devices)
     }
 
@@ -47,6 +54,17 @@ package final class Worker: WorkerEndpoint {
             if let peers { return peers }
             let made = WorkerPeers(cluster: cluster, task: task, local: self, connect: connect)
             peers = made
+            return made
+        }
+    }
+
+    /// The executors of the sessions that know the server's cluster.
+    private var executors: CollectiveExecutors {
+        let peers = peers
+        return serverExecutors.withLock { executors in
+            if let executors { return executors }
+            let made = CollectiveExecutors(collectives, peers: peers, devices: devices)
+            executors = made
             return made
         }
     }
@@ -64,7 +82,7 @@ package final class Worker: WorkerEndpoint {
 
     /// Makes a session. Does nothing if there is one with this handle. Closes the sessions that the same master had before it
     /// restarted.
-    package func createSession(_ request: CreateWorkerSession) async throws { try sessions.create(request, peers: peers) }
+    package func createSession(_ request: CreateWorkerSession) async throws { try sessions.create(request, peers: peers, executors: executors) }
 
     /// Closes a session. Does nothing if there is none with this handle.
     package func deleteSession(_ handle: String) async throws { sessions.delete(handle) }
@@ -78,15 +96,18 @@ package final class Worker: WorkerEndpoint {
     /// - Returns: the graph's handle.
     /// - Throws: `aborted` when there is no such session; `invalidArgument` when the graph is malformed.
     package func registerGraph(_ request: RegisterGraph) async throws -> String {
-        let session = try sessions.session(request.session, isNamed: request.hasSession, peers: peers)
+        let session = try sessions.session(request.session, isNamed: request.hasSession, peers: peers, executors: executors)
+        var request = request
+        if request.configuration.collectiveGroupLeader.isEmpty { request.configuration.collectiveGroupLeader = groupLeader }
+        let complete = request
         // Not on this thread, which handles messages: a graph may be large, and constant folding runs kernels.
-        return try await devices.client.pool.result { [registry] in try session.register(request, registry: registry) }
+        return try await devices.client.pool.result { [registry] in try session.register(complete, registry: registry) }
     }
 
     /// Forgets a graph. Steps that run it continue.
     /// - Throws: `aborted` when there is no such session or graph.
     package func deregisterGraph(_ handle: String, session: String) async throws {
-        try sessions.session(session, isNamed: !session.isEmpty, peers: peers).deregister(handle)
+        try sessions.session(session, isNamed: !session.isEmpty, peers: peers, executors: executors).deregister(handle)
     }
 
     /// True: steps of this process's master wait for it without a limit.
@@ -107,7 +128,7 @@ package final class Worker: WorkerEndpoint {
         let run: PartitionRun
         do {
             try requests.record(request.requestID, method: "RunGraph (Worker)")
-            let session = try sessions.session(request.session, isNamed: request.hasSession, peers: peers)
+            let session = try sessions.session(request.session, isNamed: request.hasSession, peers: peers, executors: executors)
             let graph = try session.graph(request.graph)
             // Checked before the step is registered, because a master that cancelled it may have cleaned it up already.
             guard !cancellation.isCancelled else { throw Status.cancelled("RunGraph was cancelled before it began").derived }

@@ -11,12 +11,14 @@ final class WorkerSessionTable: Sendable {
     private let task: DeviceName
     private let devices: LocalDevices
     private let steps: StepTable
+    private let collectives: WorkerCollectives
     private let sessions = Mutex(LRUCache<String, WorkerSession>(capacity: 10_000))
 
-    init(task: DeviceName, devices: LocalDevices, steps: StepTable) {
+    init(task: DeviceName, devices: LocalDevices, steps: StepTable, collectives: WorkerCollectives = WorkerCollectives()) {
         self.task = task
         self.devices = devices
         self.steps = steps
+        self.collectives = collectives
     }
 
     var count: Int { sessions.withLock { $0.count } }
@@ -24,11 +26,13 @@ final class WorkerSessionTable: Sendable {
     func peek(_ handle: String) -> WorkerSession? { sessions.withLock { $0.peek(handle) } }
 
     /// Makes a session. Does nothing if there is one with this handle.
-    /// - Parameter peers: the tasks of the server's cluster.
+    /// - Parameters:
+    ///   - peers: the tasks of the server's cluster.
+    ///   - executors: the executors of sessions that know that cluster.
     /// - Throws: `invalidArgument` when the handle is empty.
-    func create(_ request: CreateWorkerSession, peers: WorkerPeers) throws(Status) {
+    func create(_ request: CreateWorkerSession, peers: WorkerPeers, executors: CollectiveExecutors) throws(Status) {
         guard !request.session.isEmpty else { throw .invalidArgument("Session handle is empty; expected one from the master") }
-        let session = session(for: request, peers)
+        let session = session(for: request, peers, executors)
         let (evicted, isNew) = sessions.withLock { sessions -> ([WorkerSession], Bool) in
             // A master with a new incarnation has restarted and has no handles of its older sessions.
             var evicted = request.masterTask.isEmpty ? [] : sessions.values.filter { session.isSuccessor(of: $0) }
@@ -41,16 +45,18 @@ final class WorkerSessionTable: Sendable {
         for old in evicted { close(old) }
     }
 
-    private func session(for request: CreateWorkerSession, _ peers: WorkerPeers) -> WorkerSession {
+    private func session(for request: CreateWorkerSession, _ peers: WorkerPeers, _ executors: CollectiveExecutors) -> WorkerSession {
         guard let cluster = request.cluster else {
             return WorkerSession(
                 handle: request.session, devices: request.isolatesState ? devices.isolated() : devices, peers: peers,
-                masterTask: request.masterTask, masterIncarnation: request.masterIncarnation, isIsolated: request.isolatesState)
+                executors: executors, masterTask: request.masterTask, masterIncarnation: request.masterIncarnation,
+                isIsolated: request.isolatesState)
         }
         // A session with its own cluster knows this task, and so its devices, by another name.
         let name = DeviceName(job: request.job, replica: 0, task: request.task)
+        let (own, view) = (devices.isolated(as: name == task ? nil : name), peers.viewed(as: cluster, task: name))
         return WorkerSession(
-            handle: request.session, devices: devices.isolated(as: name == task ? nil : name), peers: peers.viewed(as: cluster, task: name),
+            handle: request.session, devices: own, peers: view, executors: CollectiveExecutors(collectives, peers: view, devices: own),
             masterTask: request.masterTask, masterIncarnation: request.masterIncarnation, isIsolated: true, ownsPeers: true)
     }
 
@@ -58,14 +64,17 @@ final class WorkerSessionTable: Sendable {
     /// - Parameters:
     ///   - isNamed: false for masters of TensorFlow 1, which make no sessions. They share one.
     ///   - peers: the tasks of the server's cluster, for the shared session.
+    ///   - executors: the executors of sessions that know that cluster.
     /// - Throws: `aborted` when there is no such session.
-    func session(_ handle: String, isNamed: Bool, peers: @autoclosure () -> WorkerPeers) throws(Status) -> WorkerSession {
+    func session(
+        _ handle: String, isNamed: Bool, peers: @autoclosure () -> WorkerPeers, executors: @autoclosure () -> CollectiveExecutors
+    ) throws(Status) -> WorkerSession {
         let key = isNamed ? handle : ""
         if let known = sessions.withLock({ $0.use(key) }) { return known }
         guard !isNamed else {
             throw .aborted("Session handle is not found: \(handle). Possibly this worker (\"\(task)\") just restarted.")
         }
-        let shared = WorkerSession(handle: "", devices: devices, peers: peers())
+        let shared = WorkerSession(handle: "", devices: devices, peers: peers(), executors: executors())
         let (session, evicted) = sessions.withLock { sessions -> (WorkerSession, [WorkerSession]) in
             if let known = sessions.use(key) { return (known, []) }
             return (shared, sessions.insert(key, shared) { $0.isBusy })
