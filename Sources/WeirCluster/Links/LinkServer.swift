@@ -1,5 +1,6 @@
 import Synchronization
 import WeirGraph
+import WeirRuntime
 import WeirTensor
 import WeirWire
 

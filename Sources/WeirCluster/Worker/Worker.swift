@@ -23,7 +23,6 @@ package final class Worker: WorkerEndpoint {
     private let connect: WorkerPeers.Connect
     private let serverPeers = Mutex<WorkerPeers?>(nil)
     let collectives = WorkerCollectives()
-    private let serverExecutors = Mutex<CollectiveExecutors?>(nil)
     /// The task that leads the groups of sessions that name none; empty for the cluster's first worker.
     private let groupLeader: String
 
@@ -58,17 +57,6 @@ package final class Worker: WorkerEndpoint {
         }
     }
 
-    /// The executors of the sessions that know the server's cluster.
-    private var executors: CollectiveExecutors {
-        let peers = peers
-        return serverExecutors.withLock { executors in
-            if let executors { return executors }
-            let made = CollectiveExecutors(collectives, peers: peers, devices: devices)
-            executors = made
-            return made
-        }
-    }
-
     /// The devices of this task.
     package func status() async throws -> [DeviceAttributes] { attributes }
     /// As `status`.
@@ -82,7 +70,7 @@ package final class Worker: WorkerEndpoint {
 
     /// Makes a session. Does nothing if there is one with this handle. Closes the sessions that the same master had before it
     /// restarted.
-    package func createSession(_ request: CreateWorkerSession) async throws { try sessions.create(request, peers: peers, executors: executors) }
+    package func createSession(_ request: CreateWorkerSession) async throws { try sessions.create(request, peers: peers) }
 
     /// Closes a session. Does nothing if there is none with this handle.
     package func deleteSession(_ handle: String) async throws { sessions.delete(handle) }
@@ -96,7 +84,7 @@ package final class Worker: WorkerEndpoint {
     /// - Returns: the graph's handle.
     /// - Throws: `aborted` when there is no such session; `invalidArgument` when the graph is malformed.
     package func registerGraph(_ request: RegisterGraph) async throws -> String {
-        let session = try sessions.session(request.session, isNamed: request.hasSession, peers: peers, executors: executors)
+        let session = try sessions.session(request.session, isNamed: request.hasSession, peers: peers)
         var request = request
         if request.configuration.collectiveGroupLeader.isEmpty { request.configuration.collectiveGroupLeader = groupLeader }
         let complete = request
@@ -107,7 +95,7 @@ package final class Worker: WorkerEndpoint {
     /// Forgets a graph. Steps that run it continue.
     /// - Throws: `aborted` when there is no such session or graph.
     package func deregisterGraph(_ handle: String, session: String) async throws {
-        try sessions.session(session, isNamed: !session.isEmpty, peers: peers, executors: executors).deregister(handle)
+        try sessions.session(session, isNamed: !session.isEmpty, peers: peers).deregister(handle)
     }
 
     /// True: steps of this process's master wait for it without a limit.
@@ -128,7 +116,7 @@ package final class Worker: WorkerEndpoint {
         let run: PartitionRun
         do {
             try requests.record(request.requestID, method: "RunGraph (Worker)")
-            let session = try sessions.session(request.session, isNamed: request.hasSession, peers: peers, executors: executors)
+            let session = try sessions.session(request.session, isNamed: request.hasSession, peers: peers)
             let graph = try session.graph(request.graph)
             // Checked before the step is registered, because a master that cancelled it may have cleaned it up already.
             guard !cancellation.isCancelled else { throw Status.cancelled("RunGraph was cancelled before it began").derived }

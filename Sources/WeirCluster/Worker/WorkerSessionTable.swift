@@ -12,6 +12,8 @@ final class WorkerSessionTable: Sendable {
     private let devices: LocalDevices
     private let steps: StepTable
     private let collectives: WorkerCollectives
+    /// The executors of the sessions that know the server's cluster; made when the first one is.
+    private let serverExecutors = Mutex<CollectiveExecutors?>(nil)
     private let sessions = Mutex(LRUCache<String, WorkerSession>(capacity: 10_000))
 
     init(task: DeviceName, devices: LocalDevices, steps: StepTable, collectives: WorkerCollectives = WorkerCollectives()) {
@@ -26,13 +28,11 @@ final class WorkerSessionTable: Sendable {
     func peek(_ handle: String) -> WorkerSession? { sessions.withLock { $0.peek(handle) } }
 
     /// Makes a session. Does nothing if there is one with this handle.
-    /// - Parameters:
-    ///   - peers: the tasks of the server's cluster.
-    ///   - executors: the executors of sessions that know that cluster.
+    /// - Parameter peers: the tasks of the server's cluster.
     /// - Throws: `invalidArgument` when the handle is empty.
-    func create(_ request: CreateWorkerSession, peers: WorkerPeers, executors: CollectiveExecutors) throws(Status) {
+    func create(_ request: CreateWorkerSession, peers: WorkerPeers) throws(Status) {
         guard !request.session.isEmpty else { throw .invalidArgument("Session handle is empty; expected one from the master") }
-        let session = session(for: request, peers, executors)
+        let session = session(for: request, peers)
         let (evicted, isNew) = sessions.withLock { sessions -> ([WorkerSession], Bool) in
             // A master with a new incarnation has restarted and has no handles of its older sessions.
             var evicted = request.masterTask.isEmpty ? [] : sessions.values.filter { session.isSuccessor(of: $0) }
@@ -45,11 +45,20 @@ final class WorkerSessionTable: Sendable {
         for old in evicted { close(old) }
     }
 
-    private func session(for request: CreateWorkerSession, _ peers: WorkerPeers, _ executors: CollectiveExecutors) -> WorkerSession {
+    private func executors(_ peers: WorkerPeers) -> CollectiveExecutors {
+        serverExecutors.withLock { executors in
+            if let executors { return executors }
+            let made = CollectiveExecutors(collectives, peers: peers, devices: devices)
+            executors = made
+            return made
+        }
+    }
+
+    private func session(for request: CreateWorkerSession, _ peers: WorkerPeers) -> WorkerSession {
         guard let cluster = request.cluster else {
             return WorkerSession(
                 handle: request.session, devices: request.isolatesState ? devices.isolated() : devices, peers: peers,
-                executors: executors, masterTask: request.masterTask, masterIncarnation: request.masterIncarnation,
+                executors: executors(peers), masterTask: request.masterTask, masterIncarnation: request.masterIncarnation,
                 isIsolated: request.isolatesState)
         }
         // A session with its own cluster knows this task, and so its devices, by another name.
@@ -64,17 +73,15 @@ final class WorkerSessionTable: Sendable {
     /// - Parameters:
     ///   - isNamed: false for masters of TensorFlow 1, which make no sessions. They share one.
     ///   - peers: the tasks of the server's cluster, for the shared session.
-    ///   - executors: the executors of sessions that know that cluster.
     /// - Throws: `aborted` when there is no such session.
-    func session(
-        _ handle: String, isNamed: Bool, peers: @autoclosure () -> WorkerPeers, executors: @autoclosure () -> CollectiveExecutors
-    ) throws(Status) -> WorkerSession {
+    func session(_ handle: String, isNamed: Bool, peers: @autoclosure () -> WorkerPeers) throws(Status) -> WorkerSession {
         let key = isNamed ? handle : ""
         if let known = sessions.withLock({ $0.use(key) }) { return known }
         guard !isNamed else {
             throw .aborted("Session handle is not found: \(handle). Possibly this worker (\"\(task)\") just restarted.")
         }
-        let shared = WorkerSession(handle: "", devices: devices, peers: peers(), executors: executors())
+        let peers = peers()
+        let shared = WorkerSession(handle: "", devices: devices, peers: peers, executors: executors(peers))
         let (session, evicted) = sessions.withLock { sessions -> (WorkerSession, [WorkerSession]) in
             if let known = sessions.use(key) { return (known, []) }
             return (shared, sessions.insert(key, shared) { $0.isBusy })
