@@ -163,11 +163,13 @@ public final class Server: Sendable {
     }
 
     private func shutDown(within grace: Duration) async {
+        await worker.gate.close(within: grace)
+        // Before the calls of other tasks are cancelled, so that the members of groups learn why they end.
+        worker.collectives.close(.unavailable("Task \(task) has shut down"))
         await listener.drain(within: grace)
         let end = stopping.withLock { $0.end } ?? .now
         // First, so that clients with running steps get a status before their connections close.
         await master.closeAll(within: max(end - .now, .milliseconds(500)))
-        worker.collectives.close(.unavailable("\(task) has shut down"))
         links?.stop()
         linkTable.close()
         await listener.close()

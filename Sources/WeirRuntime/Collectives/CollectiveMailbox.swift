@@ -64,6 +64,11 @@ package final class CollectiveMailbox: Sendable {
     /// The number of tensors and receivers that wait.
     package var count: Int { state.withLock { $0.slots.count } }
 
+    /// Whether a tensor or its receiver waits between two ranks, for tests.
+    package func waits(from source: Int, to destination: Int) -> Bool {
+        state.withLock { $0.slots.keys.contains { $0.source == source && $0.destination == destination } }
+    }
+
     /// Why a generation of a group has ended; nil if it has not.
     package func end(of group: Int, _ generation: UInt64) -> Status? { state.withLock { $0.end(group, generation) } }
 
