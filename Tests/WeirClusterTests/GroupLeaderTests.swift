@@ -42,6 +42,7 @@ struct GroupLeaderTests {
         let led = LedGroups()
         let group = try await group(led)
         #expect(group.members == [member(0), member(1)])
+        #expect(led.leads(group.generation, of: 3) && !led.leads(group.generation, of: 4))
         let ended = Event<Status>()
         let request = WatchGroup(groupKey: 3, generation: group.generation, task: DeviceName(job: "worker", replica: 0, task: 1))
         led.watch(request, cancellation: Cancellation(), onLoss: { _ in Issue.record("the task is not lost") }) { result in
@@ -49,7 +50,7 @@ struct GroupLeaderTests {
         }
         led.end(group.generation, .dataLoss("reason"))
         #expect(try await ended.next() == .dataLoss("reason"))
-        #expect(!led.leads(group.generation))
+        #expect(!led.leads(group.generation, of: 3))
         // The members can form a new group, of a later generation.
         #expect(try await self.group(led).generation > group.generation)
     }

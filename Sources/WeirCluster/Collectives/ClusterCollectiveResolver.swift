@@ -1,4 +1,5 @@
 import Synchronization
+import WeirDevice
 import WeirGraph
 import WeirRuntime
 import WeirTensor
@@ -10,6 +11,7 @@ final class ClusterCollectiveResolver: CollectiveResolver {
     private let collectives: WorkerCollectives
     private let peers: WorkerPeers
     private let leader: DeviceName
+    private let pool: ComputePool
     private struct State {
         /// What cancels the requests that wait for the leader, by number.
         var waiting: [Int: Cancellation] = [:]
@@ -22,13 +24,15 @@ final class ClusterCollectiveResolver: CollectiveResolver {
     /// How often a leader may answer with a group that has ended, before this is an error.
     private static let maximumAttempts = 3
 
+    /// - Parameter pool: runs what follows an answer, which may be much work for the thread that brings it.
     init(
-        _ collectives: WorkerCollectives, peers: WorkerPeers, leader: DeviceName,
+        _ collectives: WorkerCollectives, peers: WorkerPeers, leader: DeviceName, pool: ComputePool,
         onEnd: @escaping @Sendable (CollectiveGroup, Status) -> Void
     ) {
         self.collectives = collectives
         self.peers = peers
         self.leader = leader
+        self.pool = pool
         self.onEnd = onEnd
     }
 
@@ -86,7 +90,7 @@ final class ClusterCollectiveResolver: CollectiveResolver {
         guard let number else { return done(.failure(Status.cancelled("The session of this collective operation has been closed").derived)) }
         let finish: Completion<T> = { [self] result in
             state.withLock { _ = $0.waiting.removeValue(forKey: number) }
-            done(result)
+            if ComputePool.isOnPoolThread { done(result) } else { pool.submit { done(result) } }
         }
         do { start(try peers.worker(leader), cancellation, finish) } catch { finish(.failure(Status(error))) }
     }

@@ -40,10 +40,7 @@ final class ClusterCollectiveTransport: CollectiveTransport {
         _ request: ReceiveBuffer, into target: Tensor?, _ cancellation: Cancellation, _ done: @escaping Completion<Tensor>
     ) {
         guard !request.source.device.isSameTask(as: peers.task) else {
-            return collectives.mailbox.receive(request.key, byteCount: request.byteCount, cancellation: cancellation) { result in
-                done(result.map(\.tensor))
-                if case .success(let buffer) = result { buffer.sent?(nil) }
-            }
+            return collectives.mailbox.take(request.key, byteCount: request.byteCount, cancellation: cancellation, done)
         }
         do {
             try worker(of: request.source.device).receiveBuffer(request, into: target, cancellation: cancellation) { result in

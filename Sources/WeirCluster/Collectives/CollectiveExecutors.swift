@@ -40,11 +40,12 @@ final class CollectiveExecutors: Sendable {
     }
 
     private func entry(_ leader: DeviceName) -> Entry {
-        let resolver = ClusterCollectiveResolver(collectives, peers: peers, leader: leader) { [weak self] group, status in
+        let pool = devices.client.pool
+        let resolver = ClusterCollectiveResolver(collectives, peers: peers, leader: leader, pool: pool) { [weak self] group, status in
             self?.entries.withLock { $0[leader] }?.runner.end(group.generation, ofGroup: group.key, status)
         }
         let runner = CollectiveRunner(
-            resolver: resolver, transport: ClusterCollectiveTransport(collectives, peers: peers), pool: devices.client.pool,
+            resolver: resolver, transport: ClusterCollectiveTransport(collectives, peers: peers), pool: pool,
             incarnation: { [devices] in devices[$0]?.device.incarnation ?? 0 })
         return Entry(runner: runner, resolver: resolver)
     }

@@ -106,7 +106,7 @@ final class LedGroups: Sendable {
     }
 
     /// Whether this task leads this generation of a group.
-    func leads(_ generation: UInt64) -> Bool { state.withLock { $0.groups.peek(generation) != nil } }
+    func leads(_ generation: UInt64, of key: Int) -> Bool { state.withLock { $0.groups.peek(generation)?.group.key == key } }
 
     /// Ends a group. Its members can form a new one.
     func end(_ generation: UInt64, _ status: Status) {

@@ -48,6 +48,10 @@ final class WorkerCollectives: Sendable {
         }
         guard let evicted else { return }
         for old in evicted { end(old, .resourceExhausted("Task \(old.peers.task) is in too many collective groups"), tells: true) }
+        if let status = mailbox.end(of: group.key, group.generation) {
+            // It has ended while the leader's answer was on its way.
+            return end(EndGroup(groupKey: group.key, generation: group.generation, status: status))
+        }
         guard !leader.isSameTask(as: peers.task) else { return }
         let request = WatchGroup(groupKey: group.key, generation: group.generation, task: peers.task)
         let ended: Completion<Void> = { [weak self] result in
@@ -70,9 +74,13 @@ final class WorkerCollectives: Sendable {
 
     /// Ends a group because another task has told so. Has no effect on a group that this task does not know.
     func end(_ request: EndGroup) {
-        let membership = memberships.withLock { $0.remove(request.generation) }
-        if let membership, membership.group.key == request.groupKey { return end(membership, request.status, tells: false) }
-        led.end(request.generation, request.status)
+        let membership = memberships.withLock { memberships in
+            memberships.peek(request.generation)?.group.key == request.groupKey ? memberships.remove(request.generation) : nil
+        }
+        if let membership { return end(membership, request.status, tells: false) }
+        guard led.leads(request.generation, of: request.groupKey) else { return }
+        mailbox.fail(request.groupKey, request.generation, request.status.derived)
+        led.end(request.generation, request.status.derived)
     }
 
     private func end(_ membership: Membership, _ status: Status, tells: Bool) {

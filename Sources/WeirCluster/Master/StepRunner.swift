@@ -37,7 +37,8 @@ final class StepRunner: Sendable {
     ///   - step: the step's id.
     ///   - timeout: after this time the step fails with `deadlineExceeded`.
     func run(
-        _ request: RunStep, _ plan: StepPlan, step: Int = StepRunner.newStepID(), cancellation: Cancellation, timeout: Duration?, _ done: @escaping Completion<RunStepReply>
+        _ request: RunStep, _ plan: StepPlan, step: Int = StepRunner.newStepID(), cancellation: Cancellation, timeout: Duration?,
+        _ done: @escaping Completion<RunStepReply>
     ) {
         let begin = ContinuousClock.now
         var call = RunGraph(session: session, graph: "", step: step)

@@ -80,7 +80,7 @@ package final class CollectiveMailbox: Sendable {
             case .receiver(let receiver)?:
                 state.slots[key] = nil
                 return (receiver, nil)
-            case .tensor?: return (nil, .internalError("A tensor was sent twice: \(CollectiveMailbox.text(key))"))
+            case .tensor?: return (nil, .internalError("The tensor of \(key) was sent twice"))
             case nil:
                 guard state.slots.count < CollectiveMailbox.capacity else { return (nil, CollectiveMailbox.full) }
                 state.slots[key] = .tensor(buffer)
@@ -106,7 +106,7 @@ package final class CollectiveMailbox: Sendable {
             case .tensor(let buffer)?:
                 state.slots[key] = nil
                 return .success(buffer)
-            case .receiver?: return .failure(.internalError("A tensor was asked for twice: \(CollectiveMailbox.text(key))"))
+            case .receiver?: return .failure(.internalError("The tensor of \(key) was asked for twice"))
             case nil:
                 guard state.slots.count < CollectiveMailbox.capacity else { return .failure(CollectiveMailbox.full) }
                 state.slots[key] = .receiver(receiver)
@@ -118,6 +118,14 @@ package final class CollectiveMailbox: Sendable {
         case .failure(let status)?: receiver.finish(.failure(status))
         // A cancellation that fired before the receiver was added found nothing to withdraw.
         case nil: if cancellation.isCancelled { withdraw(key) }
+        }
+    }
+
+    /// Returns a tensor to a member on this task, which gets the sender's tensor itself.
+    package func take(_ key: CollectiveKey, byteCount: Int, cancellation: Cancellation, _ done: @escaping Completion<Tensor>) {
+        receive(key, byteCount: byteCount, cancellation: cancellation) { result in
+            done(result.map(\.tensor))
+            if case .success(let buffer) = result { buffer.sent?(nil) }
         }
     }
 
@@ -165,10 +173,6 @@ package final class CollectiveMailbox: Sendable {
         return true
     }
 
-    private static func text(_ key: CollectiveKey) -> String {
-        "part \(key.part) from rank \(key.source) to rank \(key.destination) (group_key=\(key.run.group), instance_key=\(key.run.instance), "
-            + "run \(key.run.number))"
-    }
     private static let cancelled = Status.cancelled("The receive of a collective operation was cancelled").derived
     private static let full = Status.resourceExhausted("\(capacity) tensors of collective operations wait on one task; that is the limit")
 }
