@@ -24,8 +24,8 @@ struct CollectiveRunTable {
         var failures: [(call: CollectiveCall, status: Status)] = []
         /// A generation that ends because the group has a new one.
         var ended: Ended?
-        /// The resolver must be asked again for this call.
-        var asksAgain: CollectiveCall?
+        /// The resolver must be asked again for this call: it has given a group that has ended.
+        var asksAgain: (call: CollectiveCall, instead: CollectiveGroup)?
     }
     /// A generation of a group that has ended.
     struct Ended {
@@ -108,7 +108,7 @@ struct CollectiveRunTable {
                 }
                 if let first = calls.first {
                     record.asking[device] = calls
-                    resolution.asksAgain = first
+                    resolution.asksAgain = (first, group)
                 }
                 return resolution
             }
@@ -211,8 +211,9 @@ struct CollectiveRunTable {
         return Ended(group: group, run: run, calls: others.map(\.call), status: status)
     }
 
-    /// The error of the members that did not fail themselves.
+    /// The error of the members that did not fail themselves, nor were cancelled.
     private static func aborted(_ status: Status, _ key: Int) -> Status {
-        Status(status.code, "The collective operations of the group with group_key=\(key) were aborted: \(status.message)", isDerived: true)
+        Status(
+            status.code == .cancelled ? .aborted : status.code, "The collective operations of the group with group_key=\(key) were aborted: \(status.message)", isDerived: true)
     }
 }

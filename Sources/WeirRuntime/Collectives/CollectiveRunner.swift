@@ -68,7 +68,11 @@ package final class CollectiveRunner: CollectiveExecutor {
             conclude(resolution.ended)
             for failure in resolution.failures { failure.call.finish(.failure(failure.status)) }
             for start in resolution.starts { begin(start) }
-            if let again = resolution.asksAgain { ask(for: again) }
+            if let again = resolution.asksAgain {
+                // The thread that has ended the group may not have told the resolver yet.
+                resolver.leave(again.instead, .aborted("The group has ended (group_key=\(operation.groupKey))").derived)
+                ask(for: again.call)
+            }
         }
     }
 
