@@ -26,8 +26,8 @@ struct CollectiveMailboxTests {
             received.yield(result.map(\.tensor))
         }
     }
-    private func nextResult() async throws -> Result<Tensor, Status> { try #require(await results.first { _ in true }) }
-    private func nextAcknowledgement() async throws -> Status? { try #require(await acknowledgements.first { _ in true }) }
+    private func nextResult() async throws -> Result<Tensor, Status> { try #require(await results.first(where: { _ in true })) }
+    private func nextAcknowledgement() async throws -> Status? { try #require(await acknowledgements.first(where: { _ in true })) }
 
     @Test("a tensor meets its receiver, whichever comes first", arguments: [true, false])
     func meeting(_ sendsFirst: Bool) async throws {
