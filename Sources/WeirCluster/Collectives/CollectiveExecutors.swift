@@ -53,6 +53,6 @@ final class CollectiveExecutors: Sendable {
     /// Ends the operations that wait, and leaves the groups.
     func close() {
         for entry in entries.withLock({ Array($0.values) }) { entry.resolver.close() }
-        collectives.leave(peers, .aborted("\(peers.task) has closed its session"))
+        collectives.leave(peers, .aborted("Task \(peers.task) has closed its session"))
     }
 }

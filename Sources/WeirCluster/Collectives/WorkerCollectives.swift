@@ -102,7 +102,7 @@ final class WorkerCollectives: Sendable {
 
     /// The status for the other members. Their failure is a consequence; but they were not cancelled.
     private static func told(_ status: Status, _ group: CollectiveGroup, by task: DeviceName) -> Status {
-        let place = "\nCollective group \(group.key) has ended: it failed on \(task)"
+        let place = "\nCollective group \(group.key) has ended: it failed on Task \(task)"
         return Status(status.code == .cancelled ? .aborted : status.code, status.message + place, isDerived: true)
     }
 

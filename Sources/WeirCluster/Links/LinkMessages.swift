@@ -63,7 +63,7 @@ extension ReceiveTensor {
 }
 
 extension ReceiveBuffer {
-    package var linkHead: [UInt8] {
+    var linkHead: [UInt8] {
         var encoder = LinkHeadEncoder()
         encoder.integer(key.run.group)
         encoder.fixed64(key.run.generation)
@@ -79,7 +79,7 @@ extension ReceiveBuffer {
         encoder.fixed64(source.incarnation)
         return encoder.bytes
     }
-    package init(linkHead bytes: [UInt8]) throws(Status) {
+    init(linkHead bytes: [UInt8]) throws(Status) {
         var decoder = LinkHeadDecoder(bytes)
         let (group, generation) = (try decoder.integer(), try decoder.fixed64())
         let run = CollectiveRun(group: group, generation: generation, instance: try decoder.integer(), number: try decoder.integer())
@@ -91,14 +91,14 @@ extension ReceiveBuffer {
 }
 
 extension EndGroup {
-    package var linkHead: [UInt8] {
+    var linkHead: [UInt8] {
         var encoder = LinkHeadEncoder()
         encoder.integer(groupKey)
         encoder.fixed64(generation)
         encoder.blob(status.linkHead)
         return encoder.bytes
     }
-    package init(linkHead bytes: [UInt8]) throws(Status) {
+    init(linkHead bytes: [UInt8]) throws(Status) {
         var decoder = LinkHeadDecoder(bytes)
         let (groupKey, generation) = (try decoder.integer(), try decoder.fixed64())
         self.init(groupKey: groupKey, generation: generation, status: try Status(linkHead: try decoder.blob()))
