@@ -14,6 +14,8 @@ final class LedGroups: Sendable {
     private struct State {
         /// The complete groups by generation.
         var groups = LRUCache<UInt64, Led>(capacity: CollectiveGroupTable.maximumCount)
+        /// The last generation of each group that has ended.
+        var ended = LRUCache<Int, UInt64>(capacity: CollectiveGroupTable.maximumCount)
         var nextWatcher = 0
     }
     private let resolver = LocalCollectiveResolver()
@@ -34,7 +36,8 @@ final class LedGroups: Sendable {
 
     private func add(_ group: CollectiveGroup) {
         let evicted = state.withLock { state -> [Led] in
-            guard state.groups.use(group.generation) == nil else { return [] }
+            // A group may end before all members have their answers.
+            guard state.groups.use(group.generation) == nil, state.ended.peek(group.key).map({ $0 < group.generation }) != false else { return [] }
             return state.groups.insert(group.generation, Led(group: group))
         }
         for led in evicted {
@@ -110,7 +113,12 @@ final class LedGroups: Sendable {
 
     /// Ends a group. Its members can form a new one.
     func end(_ generation: UInt64, _ status: Status) {
-        guard let led = state.withLock({ $0.groups.remove(generation) }) else { return }
+        let removed = state.withLock { state -> Led? in
+            guard let led = state.groups.remove(generation) else { return nil }
+            _ = state.ended.insert(led.group.key, generation)
+            return led
+        }
+        guard let led = removed else { return }
         resolver.leave(led.group, status)
         for done in led.watchers.values { done(.failure(status)) }
     }
