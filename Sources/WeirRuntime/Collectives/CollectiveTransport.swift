@@ -71,3 +71,10 @@ package struct CollectiveKey: Sendable, Hashable {
         self.part = part
     }
 }
+
+extension CollectiveKey: CustomStringConvertible {
+    /// The key for error messages.
+    package var description: String {
+        "part \(part) from rank \(source) to rank \(destination) (group_key=\(run.group), instance_key=\(run.instance), run \(run.number))"
+    }
+}
