@@ -95,6 +95,27 @@ struct LayerStrategyTests {
         }
     }
 
+    @Test("a stage without variables waits for the backward of the next stage, or the cut's activations would pile up there")
+    func boundWithoutVariables() throws {
+        struct Scaled: Classifier {
+            let inputs = [ModelInput("features", .float32, [4]), ModelInput("labels", .int32)]
+            func predictions(_ inputs: ModelInputs) -> Output {
+                let builder = inputs.builder
+                var x = builder.nameScope("scale") { builder.add("Mul", [inputs["features"], builder.scalar(0.5, .float32)], name: "product")[0] }
+                for name in ["a", "b"] {
+                    x = builder.nameScope(name) { x.matMul(builder.variable("w") { builder.filled(Shape(4, 4), with: 0.5) }.value) }
+                }
+                return x
+            }
+        }
+        let rules = LayerAssignment.rules([.init("a", "/cpu:1"), .init("b", "/cpu:2")])
+        let graph = try PipelineParallel(microBatches: 8, assignment: rules).plan(ModelGraph(Scaled()), setting(3)).clients[0].graph
+        let fourth = try #require(graph.index["pipeline0/micro3/scale/product"]), third = try #require(graph.index["pipeline0/micro2/scale/product"])
+        let end = try #require(graph.index["pipeline0/schedule/stage1/backward0"])
+        #expect(graph.ancestors(of: [fourth])[end])
+        #expect(!graph.ancestors(of: [third])[end])
+    }
+
     @Test("variables are read once in a step, and are on their stage's device; one activation and one gradient cross a cut")
     func placement() throws {
         let client = try #require(try LayerParallel(assignment: .rules([.init("hidden2", "/cpu:1")])).plan(network(), setting(2)).clients.first)
