@@ -149,7 +149,7 @@ let package = Package(
             name: "OpCaseTests", dependencies: ["WeirRuntime", "WeirOps", "WeirGraph", "WeirDevice", "WeirTensor"],
             swiftSettings: settings),
         .testTarget(
-            name: "WeirRuntimeTests", dependencies: ["WeirRuntime", "WeirOps", "WeirGraph", "WeirDevice", "WeirTensor"],
+            name: "WeirRuntimeTests", dependencies: ["WeirRuntime", "WeirOps", "WeirKernels", "WeirGraph", "WeirDevice", "WeirTensor"],
             swiftSettings: settings),
         .testTarget(
             name: "WeirClusterTests",
@@ -169,7 +169,10 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "WeirTrainTests",
-            dependencies: ["Weir", "WeirTrain", "WeirTesting", "WeirCluster", "WeirRuntime", "WeirOps", "WeirGraph", "WeirDevice", "WeirTensor"],
+            dependencies: [
+                "Weir", "WeirTrain", "WeirTesting", "WeirCluster", "WeirRuntime", "WeirOps", "WeirWire", "WeirGraph", "WeirDevice", "WeirTensor",
+            ],
+            exclude: ["Fixtures"],
             swiftSettings: settings),
     ]
 )

@@ -6,19 +6,24 @@ import WeirTensor
 struct PartitionRun: Sendable {
     let request: RunGraph
     let graph: LocalGraph
+    private let collectives: (any CollectiveExecutor)?
     let session: WorkerSession
     let step: StepTable.Step
     private let steps: StepTable
     private let metrics: ServerMetrics
     private let begin = ContinuousClock.now
+    /// When the call arrived, by the clock of traces; 0 if the step is not traced.
+    private let arrived: Int
 
     /// Registers the call with its step and its session until `start` calls its completion.
-    init(_ request: RunGraph, _ graph: LocalGraph, in session: WorkerSession, steps: StepTable, metrics: ServerMetrics) {
+    init(_ request: RunGraph, _ graph: WorkerSession.RegisteredGraph, in session: WorkerSession, steps: StepTable, metrics: ServerMetrics) {
         self.request = request
-        self.graph = graph
+        self.graph = graph.local
+        collectives = graph.collectives
         self.session = session
         self.steps = steps
         self.metrics = metrics
+        arrived = request.recordsTimes ? StepClock.now() : 0
         step = steps.begin(request.step, session: session.handle)
         session.begin()
     }
@@ -50,7 +55,7 @@ struct PartitionRun: Sendable {
         StepContext(
             id: step.id,
             rendezvous: RemoteRendezvous(local: step.rendezvous, step: step.id, peers: session.peers, cancellation: cancellation),
-            cancellation: cancellation, sessionHandle: session.handle, trace: times)
+            cancellation: cancellation, sessionHandle: session.handle, trace: times, collectives: collectives)
     }
 
     private func run(_ outer: Cancellation, _ done: @escaping Completion<RunGraphReply>) {
@@ -73,13 +78,22 @@ struct PartitionRun: Sendable {
             if case .failure(let status) = result { return end(.failure(status), done) }
             fetch { [self] fetched in
                 let reply = fetched.map { values in
-                    RunGraphReply(
-                        received: values, times: times?.all ?? [],
+                    var reply = RunGraphReply(
+                        received: values, times: times?.all(in: graph.parts.map(\.graph)) ?? [],
                         partitionGraphs: request.recordsPartitionGraphs ? graph.parts.map(\.graph.definition) : [])
+                    if times != nil { reply.call = call() }
+                    return reply
                 }
                 end(reply, done)
             }
         }
+    }
+
+    /// The record of this call, which ends now. The caller's times are unknown here.
+    private func call() -> StepCall {
+        let callee = StepCall.Party(task: session.peers.task.description, clock: HostClock.identity)
+        let now = StepClock.now()
+        return StepCall(caller: StepCall.Party(task: ""), callee: callee, sent: arrived, arrived: arrived, answered: now, returned: now)
     }
 
     /// Takes the fetches out of the rendezvous, into host memory.

@@ -62,12 +62,15 @@ public final class OpDefinition: @unchecked Sendable {  // only the declaring ch
     public internal(set) var holdsParameters = false
     /// What a node does with a variable; nil if the op is none of these.
     public internal(set) var variableUse: VariableUse?
+    /// The op that does to a resource variable what this op does to a variable that its first input refers to, or that makes the
+    /// handle of what this op makes a reference to; nil if there is none. Both have the same inputs, in the same order.
+    public internal(set) var resourceForm: String?
     /// Whether the kernel reads files that its inputs name.
     public internal(set) var readsFiles = false
     /// Whether the kernel writes to the memory of an input that other nodes may read.
     public internal(set) var changesInputs = false
     /// Whether the kernel may wait for other nodes, steps or clients.
-    var waitsForOthers = false
+    public internal(set) var waitsForOthers = false
     /// When a node has no effect and can be removed; nil if never.
     public internal(set) var simplification: Simplification?
     /// The part of a fused node that a node of the op can be; nil if none.
@@ -139,6 +142,7 @@ public final class OpDefinition: @unchecked Sendable {  // only the declaring ch
         readsOnlyShapes = other.readsOnlyShapes
         holdsParameters = other.holdsParameters
         variableUse = other.variableUse
+        resourceForm = other.resourceForm
         readsFiles = other.readsFiles
         changesInputs = other.changesInputs
         waitsForOthers = other.waitsForOthers

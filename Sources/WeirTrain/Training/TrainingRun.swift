@@ -22,8 +22,12 @@ struct TrainingRun: Sendable {
         self.test = test
         self.onEvent = onEvent
         let lanes = max(setting.workerTasks.count, plan.clients.map(\.shards.count).max() ?? 1, plan.clients.count)
-        progress = TrainingProgress(workerCount: plan.clients.count > 1 ? plan.clients.count : lanes, onEvent: onEvent)
+        let keepsLedger = plan.clients.contains { $0.updates?.contributions != nil }
+        progress = TrainingProgress(workerCount: plan.clients.count > 1 ? plan.clients.count : lanes, keepsLedger: keepsLedger, onEvent: onEvent)
     }
+
+    /// The step of each client that is traced, counted from 1; nil if there is none.
+    var tracedStep: Int? { options.tracedStep.map { $0 <= options.stepCount ? $0 : 1 } }
 
     /// Runs these clients of the plan to the end of training.
     func run(_ clients: [TrainingClient]) async throws -> TrainingReport {

@@ -46,7 +46,7 @@ package struct RegisterGraph: Sendable {
     package var hasControlFlow = false
     /// The options of the session.
     package var configuration: SessionConfiguration
-    /// TensorFlow's `collective_graph_key`, passed on unchanged; Weir has no collective ops between tasks.
+    /// TensorFlow's `collective_graph_key`: not 0 if the step has collective ops on any task.
     package var collectiveGraphKey = 0
     /// Makes a request.
     package init(session: String, graph: GraphDefinition, configuration: SessionConfiguration) {
@@ -98,6 +98,8 @@ package struct RunGraphReply: Sendable {
     package var times: [NodeTime]
     /// The graphs that the devices ran, if the request asked for them.
     package var partitionGraphs: [GraphDefinition]
+    /// The call as this task saw it, if the request asked for times. A worker of TensorFlow sends none.
+    package var call: StepCall?
     /// Makes a reply.
     package init(received: [NamedTensor] = [], times: [NodeTime] = [], partitionGraphs: [GraphDefinition] = []) {
         self.received = received
