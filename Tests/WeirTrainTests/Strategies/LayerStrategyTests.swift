@@ -69,6 +69,22 @@ struct LayerStrategyTests {
         #expect(found[0] == found[1])
     }
 
+    @Test(
+        "a table of which one stage gathers rows and another reads all has the gradients of one device",
+        arguments: [
+            (LayerParallel() as any Strategy, 1), (PipelineParallel(microBatches: 4), 1),
+            (DataParallelPipelines(replicas: 2, PipelineParallel(microBatches: 2)), 2),
+        ])
+    func gathered(_ strategy: any Strategy, _ replicas: Int) async throws {
+        let model = try ModelGraph(GatherNetwork(readsTable: true))
+        let rows = try RandomNetwork.table(rows: 8, seed: 11)
+        let expected = try await OneStep.run(SingleDevice(), model, rows: rows, batchSize: 8)
+        let found = try await OneStep.run(
+            strategy, model, rows: rows, batchSize: 8 / replicas, devices: LayerStrategyTests.devices(2 * replicas),
+            localDevices: LocalDevices(cpuCount: 2 * replicas))
+        #expect(try found.difference(from: expected) <= 1e-5)
+    }
+
     /// For each layer's product, whether the forward of micro-batch `later` waits for all of the backward of `earlier`.
     private func waits(_ graph: Graph, _ layer: String, _ stage: Int, forward later: Int, for earlier: Int) throws -> Bool {
         let product = try #require(graph.index["pipeline0/micro\(later)/\(layer)/MatMul"])

@@ -21,7 +21,10 @@ public struct DataParallelPipelines: Strategy {
 
     /// Makes one client, of the first worker.
     /// - Throws: `invalidArgument` when the devices cannot be divided among the replicas, and as `PipelineParallel.plan` does.
-    public func plan(_ model: ModelGraph, _ setting: TrainingSetting) throws(Status) -> TrainingPlan { try plan(model, setting, as: name) }
+    public func plan(_ model: ModelGraph, _ setting: TrainingSetting) throws(Status) -> TrainingPlan {
+        try setting.requireWholeVariables(self)
+        return try plan(model, setting, as: name)
+    }
 
     /// Makes the plan for a strategy of this name, which messages have.
     func plan(_ model: ModelGraph, _ setting: TrainingSetting, as name: String) throws(Status) -> TrainingPlan {

@@ -32,6 +32,7 @@ public struct PipelineParallel: Strategy {
     /// - Throws: `invalidArgument` when the batch cannot be cut into that many micro-batches, the stages are not contiguous, and as
     ///   `LayerParallel.plan` does.
     public func plan(_ model: ModelGraph, _ setting: TrainingSetting) throws(Status) -> TrainingPlan {
-        try DataParallelPipelines(replicas: 1, self).plan(model, setting, as: name)
+        try setting.requireWholeVariables(self)
+        return try DataParallelPipelines(replicas: 1, self).plan(model, setting, as: name)
     }
 }
