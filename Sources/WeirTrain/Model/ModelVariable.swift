@@ -14,6 +14,12 @@ public struct ModelVariable: Sendable {
     /// The shape.
     public let shape: Shape
 
+    /// Whether every use is a gather of rows, so that a batch has a gradient for some rows only.
+    public let isGathered: Bool
+    /// A node that uses the variable neither by reading its value nor by gathering rows, so that it must not be cut; nil if there
+    /// is none.
+    let otherUse: NodeID?
+
     /// The bytes of its value; `Int.max` if they are more.
     public var byteCount: Int {
         let (count, overflow) = shape.elementCount.multipliedReportingOverflow(by: dtype.byteCount)
@@ -26,8 +32,10 @@ public struct ModelVariable: Sendable {
     static func all(of graph: Graph, needed endpoints: [Endpoint], _ initializers: [String: String]) throws(Status) -> [ModelVariable] {
         let needed = graph.ancestors(of: endpoints.map(\.node))
         var assignments: [NodeID: [NodeID]] = [:]
-        for (id, node) in graph.nodes.enumerated() where node.op.variableUse == .assignment {
-            if let handle = node.inputs.first { assignments[handle.node, default: []].append(id) }
+        var uses: [NodeID: [NodeID]] = [:]
+        for (id, node) in graph.nodes.enumerated() {
+            if node.op.variableUse == .assignment, let handle = node.inputs.first { assignments[handle.node, default: []].append(id) }
+            if needed[id] { for input in node.inputs where node.op.variableUse != .handle { uses[input.node, default: []].append(id) } }
         }
         var result: [ModelVariable] = []
         for (id, node) in graph.nodes.enumerated() where needed[id] && node.op.variableUse == .handle {
@@ -46,7 +54,13 @@ public struct ModelVariable: Sendable {
             guard let assignment = found.first(where: { graph.nodes[$0].name.hasPrefix("\(node.name)/") }) ?? found.min() else {
                 throw .invalidArgument("Variable '\(name)' has no initial value: the graph assigns none")
             }
-            result.append(ModelVariable(name: name, handle: id, initialValue: graph.nodes[assignment].inputs[1], dtype: dtype, shape: shape))
+            let own = uses[id] ?? []
+            let others = own.filter { !(graph.nodes[$0].gathersRows && graph.nodes[$0].inputs.first?.node == id) }
+            result.append(
+                ModelVariable(
+                    name: name, handle: id, initialValue: graph.nodes[assignment].inputs[1], dtype: dtype, shape: shape,
+                    isGathered: !own.isEmpty && others.isEmpty && shape.rank > 0 && shape.elementCount > 0,
+                    otherUse: others.first { graph.nodes[$0].op.variableUse != .read }))
         }
         return result
     }
@@ -57,4 +71,9 @@ public struct ModelVariable: Sendable {
         let sources = graph.ancestors(of: graph.nodes[assignment].inputs.dropFirst().map(\.node))
         return !sources[handle] && !graph.nodes.indices.contains { sources[$0] && graph.nodes[$0].op.readsFiles }
     }
+}
+
+extension Node {
+    /// Whether the node gathers rows of a variable, each with one index.
+    var gathersRows: Bool { op.variableUse == .gather && inputs.count > 1 && attributes.int("batch_dims") ?? 0 == 0 }
 }
