@@ -19,6 +19,8 @@ public final class OpDefinition: @unchecked Sendable {  // only the declaring ch
     public typealias ShapeFunction = @Sendable (inout ShapeContext) throws -> Void
     /// Computes what is known of a node's output while a graph is built; nil if nothing is known.
     public typealias KnownValueFunction = @Sendable (inout KnownValueContext) -> KnownValue?
+    /// Estimates the number of floating-point operations of a node from its shapes.
+    public typealias CostFunction = @Sendable (CostContext) -> Double
     /// Adds the nodes that compute the inputs' gradients. Returns one for each input, nil where there is none.
     public typealias Gradient = @Sendable (GradientContext) throws -> [Output?]
 
@@ -75,6 +77,8 @@ public final class OpDefinition: @unchecked Sendable {  // only the declaring ch
     public internal(set) var fusionPart: FusionPart?
     /// Computes a node's value while the graph is built, from what is known of its inputs.
     public internal(set) var knownValue: KnownValueFunction?
+    /// Estimates the floating-point operations of a node; nil if it visits each element of its tensors once.
+    public internal(set) var cost: CostFunction?
     /// The elementwise function on float buffers, for a node with these attributes; nil if the op has none.
     public internal(set) var elementwise: (@Sendable (Attributes) -> ElementwiseFunction?)?
     /// The library function that a node of this op calls; nil for all other ops.
@@ -145,6 +149,7 @@ public final class OpDefinition: @unchecked Sendable {  // only the declaring ch
         simplification = other.simplification
         fusionPart = other.fusionPart
         knownValue = other.knownValue
+        cost = other.cost
         elementwise = other.elementwise
     }
 

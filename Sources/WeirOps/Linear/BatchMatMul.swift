@@ -12,6 +12,7 @@ extension OpDefinition {
         attributes: ["T: {bfloat16, half, float, double, int32, int64, complex64, complex128}"] + batchAttributes
     )
     .shape { c in try batchMatMulShape(&c, broadcasts: false) }
+    .cost(CostFunctions.product(transposed: "adj_x"))
     .gradient(batchMatMulGradient)
     .kernel(["T": matrixTypes], gpu: ["T": [.floating, .complex]]) { try batchMatMulKernel($0, broadcasts: false) }
 
@@ -23,6 +24,7 @@ extension OpDefinition {
         ] + batchAttributes
     )
     .shape { c in try batchMatMulShape(&c, broadcasts: true) }
+    .cost(CostFunctions.product(transposed: "adj_x"))
     .gradient(batchMatMulGradient)
     .kernel(["T": matrixTypes], gpu: ["T": [.floating, .complex]]) { try batchMatMulKernel($0, broadcasts: true) }
 
@@ -36,6 +38,7 @@ extension OpDefinition {
         ] + batchAttributes
     )
     .shape { c in try batchMatMulShape(&c, broadcasts: true) }
+    .cost(CostFunctions.product(transposed: "adj_x"))
     .gradient(batchMatMulGradient)
     .kernel(
         ["Tout": matrixTypes],

@@ -11,6 +11,7 @@ extension OpDefinition {
         "grad_a: bool = false", "grad_b: bool = false"
     )
     .shape(matMulShape)
+    .cost(CostFunctions.product(transposed: "transpose_a"))
     .fusing(as: .product(fused: "_FusedMatMul", channelAxis: 1, takesSums: true))
     .gradient(matMulGradient)
     .kernel(["T": matrixTypes], gpu: ["T": [.floating, .complex]], make: matMulKernel)
