@@ -13,6 +13,7 @@ extension OpDefinition {
         "DepthwiseConv2dNative", "(input: T, filter: T) -> (output: T)", attributes: depthwiseAttributes
     )
     .shape(depthwiseShape)
+    .sharding(ShardingRule.depthwiseConvolution)
     .gradient { g in
         let attributes = sharedDepthwiseAttributes(g)
         return [

@@ -1,0 +1,114 @@
+package import WeirTensor
+
+/// What a sharding pass needs to know of a graph's nodes, for any mesh: the order in which they are computed, how they can be
+/// divided, and which values never have to be moved.
+package struct ShardingFacts: Sendable {
+    let graph: Graph
+    /// The graph's shapes and known values.
+    let source: GraphBuilder
+    /// The nodes that the roots need, each after its inputs but for the back edges of loops.
+    let order: [NodeID]
+    /// The values that are known now. Every device makes its own, so that they are neither sent nor split.
+    let constants: [Endpoint: Tensor]
+    /// How nodes can be divided; missing for those that one device computes.
+    let rules: [NodeID: NodeRule]
+    /// For each node, whether it is computed from variables and constants alone. Such values are not moved if others can be.
+    let isFixed: [Bool]
+    /// The dimension that unknown ones are taken for in estimates.
+    private let rowCount: Int
+
+    /// - Parameters:
+    ///   - roots: what is computed.
+    ///   - rowCount: the size that estimates take for unknown dimensions.
+    /// - Throws: the first error of the graph's shapes.
+    package init(_ graph: Graph, roots: [Endpoint], rowCount: Int) throws(Status) {
+        let builder = GraphBuilder(extending: graph, registry: OpRegistry())
+        if let failure = builder.failure { throw failure }
+        self.graph = graph
+        self.rowCount = max(1, rowCount)
+        source = builder
+        var constants: [Endpoint: Tensor] = [:]
+        for (id, node) in graph.nodes.enumerated() where node.isPure && node.controlInputs.isEmpty {
+            for index in node.outputTypes.indices { constants[Endpoint(id, index)] = builder.constant(Endpoint(id, index)) }
+        }
+        self.constants = constants
+        order = ShardingFacts.order(of: graph, roots, constants)
+        var rules: [NodeID: NodeRule] = [:]
+        var isFixed = [Bool](repeating: false, count: graph.nodes.count)
+        for id in order {
+            let node = graph.nodes[id]
+            let readsVariable = node.op.variableUse == .read || node.op.variableUse == .gather
+            isFixed[id] =
+                node.op.variableUse == .handle || node.op.variableUse == .read
+                || (node.isPure && !node.inputs.isEmpty && node.inputs.allSatisfy { constants[$0] != nil || isFixed[$0.node] })
+            guard !node.op.isStateful || readsVariable, let rule = node.op.sharding?(ShardingContext(node: node, id: id, builder: builder)) else { continue }
+            rules[id] = NodeRule(rule, ShardingContext(node: node, id: id, builder: builder))
+        }
+        self.rules = rules
+        self.isFixed = isFixed
+    }
+
+    /// The estimated size of a value.
+    func byteCount(_ endpoint: Endpoint) -> Double {
+        let shape = source.handleShape(endpoint)?.shape ?? source.shape(endpoint)
+        let type = source.handleShape(endpoint)?.dtype ?? source.portType(endpoint).dtype
+        let sizes = shape.dimensions?.map { Double($0 ?? rowCount) } ?? [Double(rowCount)]
+        return sizes.reduce(Double(max(1, type.byteCount)), *)
+    }
+
+    private static func order(of graph: Graph, _ roots: [Endpoint], _ constants: [Endpoint: Tensor]) -> [NodeID] {
+        var order: [NodeID] = []
+        var visited = Set<NodeID>()
+        var stack: [(id: NodeID, isExpanded: Bool)] = roots.reversed().filter { constants[$0] == nil }.map { ($0.node, false) }
+        var backEdges: [NodeID] = []
+        while true {
+            guard let (id, isExpanded) = stack.popLast() else {
+                // What a loop's body needs follows what is needed to enter the loop.
+                guard let next = backEdges.popLast() else { return order }
+                stack.append((next, false))
+                continue
+            }
+            if isExpanded {
+                order.append(id)
+                continue
+            }
+            guard visited.insert(id).inserted else { continue }
+            stack.append((id, true))
+            let node = graph.nodes[id]
+            for control in node.controlInputs.reversed() { stack.append((control, false)) }
+            for input in node.inputs.reversed() where constants[input] == nil {
+                if node.role == .merge, graph.nodes[input.node].role == .nextIteration { backEdges.append(input.node) } else { stack.append((input.node, false)) }
+            }
+        }
+    }
+}
+
+/// The sharding rule of one node, with the sizes of the dimensions that have a label.
+struct NodeRule: Sendable {
+    let rule: ShardingRule
+    /// The known sizes of the dimensions with a label.
+    private let sizes: [DimensionLabel: [Int]]
+
+    init(_ rule: ShardingRule, _ c: ShardingContext) {
+        var sizes: [DimensionLabel: [Int]] = [:]
+        func note(_ labels: [DimensionLabel], _ shape: PartialShape) {
+            for (dimension, label) in labels.enumerated() { if let size = shape[dimension] { sizes[label, default: []].append(size) } }
+        }
+        for (index, labels) in rule.inputs.enumerated() { note(labels, c.input(index)) }
+        for (index, labels) in rule.outputs.enumerated() { note(labels, c.output(index)) }
+        self.rule = rule
+        self.sizes = sizes
+    }
+
+    /// Whether the op allows a cut of the dimensions with this label.
+    func allows(_ label: DimensionLabel) -> Bool {
+        label != .whole && (rule.sums.contains(label) || rule.outputs.allSatisfy { $0.contains(label) })
+    }
+    /// Whether these dimensions can be cut into `count` equal parts, as far as their sizes are known.
+    func divides(_ label: DimensionLabel, into count: Int) -> Bool { sizes[label, default: []].allSatisfy { $0 % count == 0 } }
+    /// The sizes of these dimensions that `count` does not divide, if it divides others; nil otherwise.
+    func conflict(_ label: DimensionLabel, into count: Int) -> (divided: Int, undivided: Int)? {
+        guard let divided = sizes[label]?.first(where: { $0 > 0 && $0 % count == 0 }), let other = sizes[label]?.first(where: { $0 % count != 0 }) else { return nil }
+        return (divided, other)
+    }
+}
