@@ -78,7 +78,7 @@ public struct DeviceMesh: Sendable, Hashable {
     /// The number of the axis of this name; nil if there is none.
     public func axis(named name: String) -> Int? { axes.firstIndex { $0.name == name } }
     /// The index of a device along an axis.
-    func index(of position: Int, along axis: Int) -> Int { position / strides[axis] % axes[axis].size }
+    package func index(of position: Int, along axis: Int) -> Int { position / strides[axis] % axes[axis].size }
     /// The device with another index along an axis.
     func position(_ position: Int, along axis: Int, at index: Int) -> Int {
         position + (index - self.index(of: position, along: axis)) * strides[axis]

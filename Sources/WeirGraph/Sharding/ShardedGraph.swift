@@ -54,6 +54,8 @@ package struct ShardedGraph {
     /// - Throws: `invalidArgument` when the plan does not compute it.
     package mutating func whole(_ endpoint: Endpoint) throws(Status) -> Output { try value(endpoint, in: .whole(mesh), at: 0, for: nil) }
 
+    /// The first copy of a node; nil if it is not built.
+    package func operation(_ id: NodeID) -> Operation? { operations[id]?.first }
     /// What the devices have of an output; nil if it is not computed.
     package subscript(endpoint: Endpoint) -> ShardedTensor? { tensors[endpoint] }
 

@@ -56,6 +56,26 @@ package struct ShardingFacts: Sendable {
         return sizes.reduce(Double(max(1, type.byteCount)), *)
     }
 
+    /// Whether a sum over a dimension of the variable, a product or a convolution, or a lookup uses it.
+    package func isMultiplied(_ handle: NodeID) -> Bool {
+        var carriers: Set<NodeID> = [handle]
+        for id in order where graph.nodes[id].inputs.contains(where: { carriers.contains($0.node) }) {
+            if isFixed[id] {
+                carriers.insert(id)
+            } else if graph.nodes[id].op.variableUse == .gather || rules[id]?.rule.sums.isEmpty == false {
+                return true
+            }
+        }
+        return false
+    }
+    /// Whether every use of the variable looks up some of its rows.
+    package func isOnlyLookedUp(_ handle: NodeID) -> Bool {
+        let uses = order.filter { id in graph.nodes[id].inputs.contains { $0.node == handle } }
+        return !uses.isEmpty && uses.allSatisfy { graph.nodes[$0].op.variableUse == .gather }
+    }
+    /// Whether a cut into `count` parts may end at a node, because sizes that are cut alike are not all divisible.
+    package func hasConflicts(into count: Int) -> Bool { rules.values.contains { $0.hasConflicts(into: count) } }
+
     private static func order(of graph: Graph, _ roots: [Endpoint], _ constants: [Endpoint: Tensor]) -> [NodeID] {
         var order: [NodeID] = []
         var visited = Set<NodeID>()
@@ -106,6 +126,8 @@ struct NodeRule: Sendable {
     }
     /// Whether these dimensions can be cut into `count` equal parts, as far as their sizes are known.
     func divides(_ label: DimensionLabel, into count: Int) -> Bool { sizes[label, default: []].allSatisfy { $0 % count == 0 } }
+    /// Whether `count` divides some but not all sizes of dimensions with one label.
+    func hasConflicts(into count: Int) -> Bool { sizes.keys.contains { $0 != .whole && conflict($0, into: count) != nil } }
     /// The sizes of these dimensions that `count` does not divide, if it divides others; nil otherwise.
     func conflict(_ label: DimensionLabel, into count: Int) -> (divided: Int, undivided: Int)? {
         guard let divided = sizes[label]?.first(where: { $0 > 0 && $0 % count == 0 }), let other = sizes[label]?.first(where: { $0 % count != 0 }) else { return nil }
