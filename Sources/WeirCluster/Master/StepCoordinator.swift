@@ -1,5 +1,6 @@
 import Synchronization
 import WeirGraph
+import WeirRuntime
 import WeirTensor
 
 /// Runs the partitions of one step on all tasks concurrently. When one fails, cancels the others and finds the root cause.
@@ -53,8 +54,19 @@ final class StepCoordinator: Sendable {
                 call.sends = []
                 call.receives = []
             }
-            part.worker.runGraph(call, cancellation: partCancellation) { [self] result in finish(index, result, token) }
+            let sent = call.recordsTimes ? StepClock.now() : 0
+            part.worker.runGraph(call, cancellation: partCancellation) { [self] result in
+                finish(index, sent == 0 ? result : result.map { recording($0, of: part.task, sent: sent) }, token)
+            }
         }
+    }
+
+    /// Returns the reply to a call of a traced step with the record of the call.
+    private func recording(_ reply: RunGraphReply, of task: DeviceName, sent: Int) -> RunGraphReply {
+        var reply = reply
+        let caller = StepCall.Party(task: plan.master, clock: HostClock.identity)
+        reply.completeCall(of: task, by: caller, sent: sent, returned: StepClock.now())
+        return reply
     }
 
     /// Cancels all partitions. The step ends when they have ended, or after this time if only other tasks have not: a task that

@@ -20,14 +20,17 @@ final class StepPlan: Sendable {
     let feedKeys: [String: String]
     let fetchKeys: [String: String]
     let feedTypes: [String: DType]
+    /// The task of the master, under which traced steps record its calls.
+    let master: String
     private let session: String
     private let isEvicted = Atomic<Bool>(false)
 
     init(
         parts: [Part], graph: Graph, feedKeys: [String: String], fetchKeys: [String: String], feedTypes: [String: DType],
-        session: String = ""
+        session: String = "", master: String = ""
     ) {
         self.session = session
+        self.master = master
         // Other tasks first, because the partition of this process runs on the calling thread, and the others must not wait for it.
         self.parts = parts.filter { !$0.isClient } + parts.filter { $0.isClient }
         self.graph = graph
@@ -79,7 +82,8 @@ final class StepPlan: Sendable {
             tensors.append(NamedTensor(fetch, tensor))
         }
         guard withMetadata else { return RunStepReply(tensors: tensors) }
-        let metadata = RunMetadata(times: replies.flatMap(\.times), partitionGraphs: replies.flatMap(\.partitionGraphs))
+        var metadata = RunMetadata(times: replies.flatMap(\.times), partitionGraphs: replies.flatMap(\.partitionGraphs))
+        metadata.calls = replies.compactMap(\.call)
         return RunStepReply(tensors: tensors, metadata: metadata)
     }
 

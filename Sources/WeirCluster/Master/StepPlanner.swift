@@ -90,7 +90,8 @@ final class StepPlanner: Sendable {
             return try await group.reduce(into: []) { $0.append($1) }
         }
         return StepPlan(
-            parts: parts, graph: rewritten, feedKeys: keys(step.feeds), fetchKeys: keys(step.fetches), feedTypes: types, session: session)
+            parts: parts, graph: rewritten, feedKeys: keys(step.feeds), fetchKeys: keys(step.fetches), feedTypes: types, session: session,
+            master: localTask.description)
     }
 
     private typealias Partition = (name: String, graph: Graph)

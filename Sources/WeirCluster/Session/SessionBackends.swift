@@ -29,7 +29,7 @@ struct DirectBackend: SessionBackend {
         var reply = RunStepReply(tensors: zip(fetches, tensors).map { NamedTensor($0, $1) })
         if options.traces || options.returnsPartitionGraphs {
             let graphs = options.returnsPartitionGraphs ? plan.parts.map(\.graph.definition) : []
-            reply.metadata = RunMetadata(times: times?.all ?? [], partitionGraphs: graphs)
+            reply.metadata = RunMetadata(times: times?.all(in: plan.parts.map(\.graph)) ?? [], partitionGraphs: graphs)
         }
         return reply
     }

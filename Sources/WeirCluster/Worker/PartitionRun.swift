@@ -11,6 +11,8 @@ struct PartitionRun: Sendable {
     private let steps: StepTable
     private let metrics: ServerMetrics
     private let begin = ContinuousClock.now
+    /// When the call arrived, by the clock of traces; 0 if the step is not traced.
+    private let arrived: Int
 
     /// Registers the call with its step and its session until `start` calls its completion.
     init(_ request: RunGraph, _ graph: LocalGraph, in session: WorkerSession, steps: StepTable, metrics: ServerMetrics) {
@@ -19,6 +21,7 @@ struct PartitionRun: Sendable {
         self.session = session
         self.steps = steps
         self.metrics = metrics
+        arrived = request.recordsTimes ? StepClock.now() : 0
         step = steps.begin(request.step, session: session.handle)
         session.begin()
     }
@@ -73,13 +76,22 @@ struct PartitionRun: Sendable {
             if case .failure(let status) = result { return end(.failure(status), done) }
             fetch { [self] fetched in
                 let reply = fetched.map { values in
-                    RunGraphReply(
-                        received: values, times: times?.all ?? [],
+                    var reply = RunGraphReply(
+                        received: values, times: times?.all(in: graph.parts.map(\.graph)) ?? [],
                         partitionGraphs: request.recordsPartitionGraphs ? graph.parts.map(\.graph.definition) : [])
+                    if times != nil { reply.call = call() }
+                    return reply
                 }
                 end(reply, done)
             }
         }
+    }
+
+    /// The record of this call, which ends now. The caller's times are unknown here.
+    private func call() -> StepCall {
+        let callee = StepCall.Party(task: session.peers.task.description, clock: HostClock.identity)
+        let now = StepClock.now()
+        return StepCall(caller: StepCall.Party(task: ""), callee: callee, sent: arrived, arrived: arrived, answered: now, returned: now)
     }
 
     /// Takes the fetches out of the rendezvous, into host memory.

@@ -12,6 +12,19 @@ final class StepTimes: StepTrace {
             outputTypes: tensors.map(\.dtype), outputShapes: tensors.map(\.shape))
         times.withLock { $0.append(time) }
     }
-    /// The times in the order in which the kernels started.
-    var all: [NodeTime] { times.withLock { $0 }.sorted { $0.start < $1.start } }
+
+    /// The times in the order in which the kernels started, with what each node waited for.
+    /// - Parameter graphs: the graphs that ran.
+    func all(in graphs: [Graph]) -> [NodeTime] {
+        var times = times.withLock { $0 }.sorted { $0.start < $1.start }
+        let dependencies = NodeDependencies(graphs, recorded: Set(times.lazy.map(\.node)))
+        var started: Set<Substring> = []
+        for index in times.indices {
+            dependencies.complete(&times[index])
+            // A loop's Merge does not wait for an iteration that has not run, and TensorFlow's viewer ends with a KeyError for it.
+            times[index].inputs.removeAll { !started.contains(NodeTime.node(ofInput: $0)) }
+            started.insert(Substring(times[index].node))
+        }
+        return times
+    }
 }

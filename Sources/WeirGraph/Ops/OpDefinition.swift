@@ -67,7 +67,7 @@ public final class OpDefinition: @unchecked Sendable {  // only the declaring ch
     /// Whether the kernel writes to the memory of an input that other nodes may read.
     public internal(set) var changesInputs = false
     /// Whether the kernel may wait for other nodes, steps or clients.
-    var waitsForOthers = false
+    public internal(set) var waitsForOthers = false
     /// When a node has no effect and can be removed; nil if never.
     public internal(set) var simplification: Simplification?
     /// The part of a fused node that a node of the op can be; nil if none.

@@ -62,8 +62,9 @@ extension NodeTable {
 }
 
 /// The clock of traces: nanoseconds since 1970.
-enum StepClock {
-    static func now() -> Int {
+package enum StepClock {
+    /// The time now.
+    package static func now() -> Int {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         return time.tv_sec * 1_000_000_000 + time.tv_nsec

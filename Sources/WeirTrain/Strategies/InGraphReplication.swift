@@ -62,7 +62,7 @@ struct ReplicatedGraph {
     }
 
     func plan(master: DeviceName?) -> TrainingPlan {
-        let shards = towers.map { BatchShard(inputs: $0.inputs, loss: $0.loss) }
+        let shards = towers.enumerated().map { BatchShard($0, inputs: $1.inputs, loss: $1.loss) }
         var client = TrainingClient(
             worker: 0, master: master, graph: graph, shards: shards, step: update, updateCount: updateCount,
             lifecycle: ClientLifecycle(initializer: initializer))

@@ -65,6 +65,9 @@ public struct TrainingClient: Sendable {
 
 /// A part of a step's rows: the placeholders that are fed, and the mean loss of the rows.
 public struct BatchShard: Sendable {
+    /// The number of the part among those of all clients, counted from 0. It decides which rows the part gets, so that the same
+    /// part has the same rows whichever client has it.
+    public var number: Int
     /// The placeholders by input name.
     public var inputs: [String: Output]
     /// The loss.
@@ -72,7 +75,8 @@ public struct BatchShard: Sendable {
     /// The number of rows, as a multiple of the batch size.
     public var batches: Int
     /// A part that is fed with `batches` batches.
-    public init(inputs: [String: Output], loss: Output, batches: Int = 1) {
+    public init(_ number: Int, inputs: [String: Output], loss: Output, batches: Int = 1) {
+        self.number = number
         self.inputs = inputs
         self.loss = loss
         self.batches = batches

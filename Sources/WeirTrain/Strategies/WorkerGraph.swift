@@ -57,9 +57,10 @@ struct WorkerGraph {
         let lifecycle = ClientLifecycle(
             initializer: isChief ? builder.group(variables.map(\.initializer), name: "initialize") : nil,
             awaited: (variables.map(\.name), isInitialized), preparation: added.preparation, forget: isChief ? forget : nil)
+        let number = setting.workerTasks.firstIndex(of: task) ?? 0
         var client = TrainingClient(
-            worker: setting.workerTasks.firstIndex(of: task) ?? 0, master: master, graph: try builder.graph(),
-            shards: [BatchShard(inputs: replica.inputs, loss: replica.loss)], step: added.step, updateCount: updateCount, lifecycle: lifecycle)
+            worker: number, master: master, graph: try builder.graph(),
+            shards: [BatchShard(number, inputs: replica.inputs, loss: replica.loss)], step: added.step, updateCount: updateCount, lifecycle: lifecycle)
         // A client needs the parameter servers and its own worker only; without this filter it would wait for all workers.
         client.deviceFilters = ["/job:ps", "/job:worker/task:\(task)"]
         client.readCount = added.readCount

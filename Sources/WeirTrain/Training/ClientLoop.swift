@@ -56,9 +56,8 @@ struct ClientLoop: Sendable {
     /// Runs training steps until enough updates are done.
     private func runSteps() async throws {
         let seed = run.options.seed &* 7919
-        var batches = client.shards.indices.map { index in
-            Batches(
-                train, batchSize: run.options.batchSize * client.shards[index].batches, seed: UInt64(bitPattern: Int64(seed &+ client.worker &+ index &+ 1)))
+        var batches = client.shards.map { shard in
+            Batches(train, batchSize: run.options.batchSize * shard.batches, seed: UInt64(bitPattern: Int64(seed &+ shard.number &+ 1)))
         }
         var isFirst = true
         while !Task.isCancelled {

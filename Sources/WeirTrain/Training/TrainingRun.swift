@@ -72,7 +72,11 @@ struct TrainingRun: Sendable {
             if let forget = chief.client.lifecycle.forget { try await chief.session.run(forget) }
             onEvent(.placed(placement(of: chief.client.graph).map { "\($0.device): \($0.opCount) ops, \($0.byteCount) bytes" }.joined(separator: "\n")))
         }
-        for loop in loops { if let initializer = loop.client.lifecycle.initializer { try await loop.session.run(initializer) } }
+        // At once: clients with variables of their own may exchange the initial values.
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for loop in loops { if let initializer = loop.client.lifecycle.initializer { group.addTask { try await loop.session.run(initializer) } } }
+            for try await _ in group {}
+        }
         for loop in loops { try await loop.join() }
         let start = ContinuousClock.now
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -100,7 +104,7 @@ struct TrainingRun: Sendable {
         return report
     }
 
-    private func open(_ client: TrainingClient) async throws -> ClientLoop {
+    func open(_ client: TrainingClient) async throws -> ClientLoop {
         var target = Session.Target.inProcess
         var configuration = SessionConfiguration()
         configuration.deviceFilters = client.deviceFilters

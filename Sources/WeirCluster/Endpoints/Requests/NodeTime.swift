@@ -18,6 +18,26 @@ public struct NodeTime: Sendable {
     public var outputTypes: [DType]
     /// The shape of each output.
     public var outputShapes: [Shape]
+    /// The names of the nodes whose results the node waited for, as in `NodeDef.input`: `x`, `x:1` or `^x`. Nodes that did not
+    /// run, because a pass folded or fused them, are replaced by those before them. Empty for a send or a receive, and for a
+    /// node in the body of a function.
+    public var inputs: [String] = []
+    /// What a send or a receive transfers; nil for all other nodes.
+    public var transfer: Transfer?
+
+    /// The tensor of a send or a receive node.
+    public struct Transfer: Sendable, Hashable {
+        /// The name of the tensor's edge: `tensor_name` in the node's attributes.
+        public var edge: String
+        /// The device at the other end: the receiver of a send, the sender of a receive.
+        public var peer: String
+        /// Makes the description of a transfer.
+        public init(edge: String, peer: String) {
+            self.edge = edge
+            self.peer = peer
+        }
+    }
+
     /// Makes the record of a node.
     public init(
         node: String, op: String, device: String, start: Int, end: Int, outputBytes: [Int] = [], outputTypes: [DType] = [],
@@ -32,6 +52,11 @@ public struct NodeTime: Sendable {
         self.outputTypes = outputTypes
         self.outputShapes = outputShapes
     }
+}
+
+extension NodeTime {
+    /// The node of an input: `x` for `x`, `x:1` and `^x`.
+    package static func node(ofInput input: String) -> Substring { input.drop { $0 == "^" }.prefix { $0 != ":" } }
 }
 
 extension NodeTime: CustomStringConvertible {

@@ -6,6 +6,8 @@ public struct RunMetadata: Sendable {
     public var times: [NodeTime]
     /// The graphs that the tasks' devices ran.
     public var partitionGraphs: [GraphDefinition]
+    /// The master's calls of the tasks, which say how the tasks' clocks differ. Only a master of Weir records them.
+    public var calls: [StepCall] = []
     /// Makes the metadata of a step.
     public init(times: [NodeTime] = [], partitionGraphs: [GraphDefinition] = []) {
         self.times = times

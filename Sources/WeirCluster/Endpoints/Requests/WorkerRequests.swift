@@ -98,6 +98,8 @@ package struct RunGraphReply: Sendable {
     package var times: [NodeTime]
     /// The graphs that the devices ran, if the request asked for them.
     package var partitionGraphs: [GraphDefinition]
+    /// The call as this task saw it, if the request asked for times. A worker of TensorFlow sends none.
+    package var call: StepCall?
     /// Makes a reply.
     package init(received: [NamedTensor] = [], times: [NodeTime] = [], partitionGraphs: [GraphDefinition] = []) {
         self.received = received

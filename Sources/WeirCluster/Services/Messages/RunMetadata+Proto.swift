@@ -8,14 +8,15 @@ extension RunMetadata {
         self.init(
             times: NodeTime.all(in: message.stepStats),
             partitionGraphs: try MessageDecoder.graphs(message.partitionGraphs, variants))
+        calls = StepCall.all(in: message.stepStats)
     }
-    var isEmpty: Bool { times.isEmpty && partitionGraphs.isEmpty }
+    var isEmpty: Bool { times.isEmpty && partitionGraphs.isEmpty && calls.isEmpty }
 }
 
 extension TFRunMetadata {
     init(_ metadata: RunMetadata) throws(Status) {
         self.init()
-        if !metadata.times.isEmpty { stepStats = TFStepStats(metadata.times) }
+        if !metadata.times.isEmpty || !metadata.calls.isEmpty { stepStats = TFStepStats(metadata.times, calls: metadata.calls) }
         partitionGraphs = try TFGraphDef.messages(metadata.partitionGraphs)
     }
 }

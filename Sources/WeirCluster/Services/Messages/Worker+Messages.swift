@@ -104,7 +104,7 @@ extension TFRunGraphResponse {
     init(_ reply: RunGraphReply) throws(Status) {
         self.init()
         recv = try TFNamedTensorProto.messages(reply.received)
-        if !reply.times.isEmpty { stepStats = TFStepStats(reply.times) }
+        if !reply.times.isEmpty || reply.call != nil { stepStats = TFStepStats(reply.times, calls: reply.call.map { [$0] } ?? []) }
         costGraph = TFCostGraphDef()  // Present even when empty, as in TensorFlow.
         partitionGraph = try TFGraphDef.messages(reply.partitionGraphs)
     }
@@ -129,6 +129,7 @@ extension RunGraphReply {
         self.init(
             received: try decoder.namedTensors(message.recv), times: NodeTime.all(in: message.stepStats),
             partitionGraphs: try MessageDecoder.graphs(message.partitionGraph, variants))
+        call = StepCall.all(in: message.stepStats).first
     }
 }
 

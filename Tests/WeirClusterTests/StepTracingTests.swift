@@ -1,0 +1,197 @@
+import Testing
+import Weir
+import WeirGraph
+import WeirOps
+import WeirProto
+import WeirTensor
+import WeirTesting
+
+@testable import WeirCluster
+
+@Suite("What a traced step records")
+struct StepTracingTests {
+    private static let transports: [ServerOptions.TensorTransport] = [.links, .grpc]
+
+    /// A variable on `ps`, read by two workers of which one sends its result to the other.
+    private func sample() throws -> (graph: Graph, initialize: String, fetch: String) {
+        let b = GraphBuilder(registry: .standard)
+        let v = b.device("/job:ps/task:0") {
+            b.add("VariableV2", name: "v", attributes: ["dtype": .type(.float32), "shape": .shape([1000])])[0]
+        }
+        let initialize = b.add("Assign", [v, b.constant(Tensor([Float](repeating: 2, count: 1000)))], name: "init")
+        let x = b.add("Placeholder", name: "x", attributes: ["dtype": .type(.float32)])[0]
+        let product = b.device("/job:worker/task:1") { b.add("Mul", [v, x], name: "product")[0] }
+        let sum = b.device("/job:worker/task:0") { b.add("AddV2", [product, v], name: "sum")[0] }
+        return (try b.graph(), initialize.name, sum.name)
+    }
+
+    @Test("the step of three tasks has its calls, and both ends of each tensor that moved", arguments: transports)
+    func threeTasks(_ transport: ServerOptions.TensorTransport) async throws {
+        var options = ServerOptions()
+        options.tensorTransport = transport
+        try await TestCluster.with([("ps", 1), ("worker", 2)], options: options) { cluster in
+            let (graph, initialize, fetch) = try sample()
+            let session = try await Session(graph, target: .address(cluster.server("worker").target))
+            _ = try await session.run(targets: [initialize])
+            let feed = NamedTensor("x:0", Tensor(Float(3)))
+            #expect(try await session.run(fetches: [fetch], feeds: [feed]).metadata == nil)
+            let reply = try await session.run(fetches: [fetch], feeds: [feed], options: RunOptions(traces: true))
+            let metadata = try #require(reply.metadata)
+            try await session.close()
+
+            // All tasks are in this process, so they read one clock.
+            #expect(Set(metadata.calls.map(\.callee.task)) == Set(cluster.servers.map(\.task.taskName.description)))
+            #expect(Set(metadata.calls.map(\.caller.task)) == ["/job:worker/replica:0/task:0"])
+            #expect(Set(metadata.calls.flatMap { [$0.caller.clock, $0.callee.clock] }) == [HostClock.identity])
+            for call in metadata.calls {
+                #expect(call.sent <= call.arrived && call.arrived <= call.answered && call.answered <= call.returned)
+                let times = metadata.times.filter { $0.device.hasPrefix(call.callee.task + "/") }
+                #expect(!times.isEmpty && times.allSatisfy { call.arrived <= $0.start && $0.end <= call.answered })
+            }
+            let sum = try #require(metadata.times.first { $0.node == "sum" })
+            let arrivals = metadata.times.filter { $0.transfer != nil && !$0.outputBytes.isEmpty && $0.device == sum.device }.map(\.node)
+            #expect(Set(sum.inputs).isSubset(of: Set(arrivals)) && Set(sum.inputs).count == 2)
+
+            let timeline = try #require(reply.timeline)
+            #expect(timeline.lanes.count == 3)
+            let moved = timeline.arrows.filter { $0.byteCount == 4000 }
+            let links = moved.map { "\(timeline.lanes[$0.source.lane].task) \(timeline.lanes[$0.target.lane].task)" }.sorted()
+            let (ps, first, second) = ("/job:ps/replica:0/task:0", "/job:worker/replica:0/task:0", "/job:worker/replica:0/task:1")
+            #expect(links == ["\(ps) \(first)", "\(ps) \(second)", "\(second) \(first)"])
+            if !HostClock.identity.isEmpty { #expect(timeline.clockErrorBound == 0 && timeline.clockContradiction == 0) }
+            // The path comes from the variable to the sum by way of the product.
+            let path = CriticalPath(timeline).steps.map { timeline.lanes[$0.position.lane].intervals[$0.position.interval].node }
+            #expect(path.contains("product") || path.contains("v"))
+        }
+    }
+
+    @Test("a step in this process records what its nodes waited for")
+    func direct() async throws {
+        let b = GraphBuilder(registry: .standard)
+        let x = b.placeholder(.float32, shape: [2, 2], name: "x")
+        let a = b.add("MatMul", [x, x], name: "a")[0]
+        _ = b.add("MatMul", [a, a], name: "c")
+        let session = try await Session(b.graph())
+        let feed = NamedTensor("x:0", Tensor([1, 2, 3, 4] as [Float], ofShape: [2, 2]))
+        let reply = try await session.run(fetches: ["c:0"], feeds: [feed], options: RunOptions(traces: true))
+        let times = try #require(reply.metadata?.times)
+        #expect(times.first { $0.node == "c" }?.inputs == ["a", "a"])
+        #expect(reply.metadata?.calls.isEmpty == true)
+        let timeline = try #require(reply.timeline)
+        #expect(timeline.lanes.count == 1 && timeline.clockErrorBound == 0)
+    }
+
+    @Test("nodes that did not run are replaced by those before them")
+    func dependencies() throws {
+        let b = GraphBuilder(registry: .standard)
+        let x = b.placeholder(.float32, shape: [2], name: "x")
+        let folded = b.add("Neg", [x], name: "folded")[0]
+        let again = b.add("Neg", [folded], name: "again")[0]
+        let parts = b.add("Split", [b.constant(Tensor(Int32(0)), name: "axis"), x], name: "parts", attributes: ["num_split": .int(2)])
+        _ = b.add("AddV2", [again, parts[1]], name: "sum")
+        let graph = try b.graph()
+        func inputs(of node: String, recorded: Set<String>) -> [String] {
+            var time = NodeTime(node: node, op: "AddV2", device: "d", start: 0, end: 0)
+            NodeDependencies([graph], recorded: recorded).complete(&time)
+            return time.inputs
+        }
+        #expect(inputs(of: "sum", recorded: ["x", "parts", "sum"]) == ["parts:1", "x"])
+        #expect(inputs(of: "sum", recorded: ["x", "folded", "again", "parts", "sum"]) == ["again", "parts:1"])
+        #expect(inputs(of: "sum", recorded: ["x", "sum"]) == ["x"])
+        #expect(inputs(of: "unknown", recorded: ["x"]).isEmpty)
+    }
+
+    @Test("the first run of a loop's Merge did not wait for an iteration, the next one did")
+    func loop() throws {
+        let b = GraphBuilder(registry: .standard)
+        let x = b.placeholder(.float32, shape: [2], name: "x")
+        let next = b.add("NextIteration", [x], name: "next")[0]
+        _ = b.add("Merge", [x, next], name: "merge")
+        let times = StepTimes()
+        for (number, node) in ["x", "merge", "next", "merge"].enumerated() {
+            times.record(node: node, op: "Op", device: "d", start: number, end: number, outputs: [])
+        }
+        #expect(times.all(in: [try b.graph()]).map(\.inputs) == [[], ["x"], ["x"], ["x", "next"]])
+    }
+
+    @Test("labels are TensorFlow's: inputs of a node, or the tensor and the other device of a transfer")
+    func labels() throws {
+        var sum = NodeTime(node: "sum", op: "AddV2", device: "d", start: 1000, end: 2000)
+        sum.inputs = ["a", "b:1", "^c"]
+        var send = NodeTime(node: "a/_1", op: "_Send", device: "d", start: 1000, end: 2000)
+        send.transfer = NodeTime.Transfer(edge: "edge_3_a", peer: "/job:ps/replica:0/task:0/device:CPU:0")
+        let stats = TFStepStats([sum, send])
+        #expect(
+            stats.devStats[0].nodeStats.map(\.timelineLabel) == ["sum = AddV2(a, b:1, ^c)", "a/_1 = _Send(edge_3_a @/job:ps/replica:0/task:0/device:CPU:0)"])
+        let read = NodeTime.all(in: stats)
+        #expect(read.map(\.inputs) == [sum.inputs, []] && read.map(\.transfer) == [nil, send.transfer] && read.map(\.op) == ["AddV2", "_Send"])
+    }
+
+    @Test(
+        "labels of TensorFlow's versions, and those of no known form, are read",
+        arguments: [
+            ("[cpu 1.2MB 3.4MB] m = MatMul(a, b)", "MatMul", ["a", "b"], nil), ("r = _Recv(edge_1_w @/d", "_Recv", [], "edge_1_w /d"),
+            ("r = _Recv(edge_1_w @/d)", "_Recv", [], "edge_1_w /d"), ("n = NoOp()", "NoOp", [], nil), ("n = ", "", [], nil), ("", "", [], nil),
+            ("x", "", [], nil),
+            ("n = A(", "A", [], nil), ("n = (", "", [], nil), (" = )", ")", [], nil),
+        ] as [(String, String, [String], String?)])
+    func foreignLabels(_ label: String, _ op: String, _ inputs: [String], _ transfer: String?) throws {
+        var stats = TFNodeExecStats()
+        stats.timelineLabel = label
+        var device = TFDeviceStepStats()
+        device.nodeStats = [stats]
+        var all = TFStepStats()
+        all.devStats = [device]
+        let time = try #require(NodeTime.all(in: all).first)
+        #expect(time.op == op && time.inputs == inputs && time.transfer.map { "\($0.edge) \($0.peer)" } == transfer)
+    }
+
+    @Test("a call crosses the wire with the times of both clocks, apart from the times of nodes")
+    func calls() throws {
+        let call = StepCall(
+            caller: .init(task: "/job:worker/replica:0/task:0", clock: "a"), callee: .init(task: "/job:ps/replica:0/task:0", clock: "b"),
+            sent: 9_000_000_000_000, arrived: 6_000_000_000_400, answered: 6_000_000_000_700, returned: 9_000_000_001_000)
+        let node = NodeTime(node: "n", op: "Neg", device: "/job:ps/replica:0/task:0/device:CPU:0", start: 5, end: 6)
+        var metadata = RunMetadata(times: [node])
+        metadata.calls = [call]
+        let read = try RunMetadata(TFRunMetadata(metadata), variants: .none)
+        #expect(read.calls == [call] && read.times.map(\.node) == ["n"])
+        var reply = RunGraphReply(times: [node])
+        reply.call = call
+        #expect(try RunGraphReply(TFRunGraphResponse(reply), variants: .none).call == call)
+        // A node may have the name of a call.
+        let twin = NodeTime(node: "RunGraph", op: "NoOp", device: "/job:ps/replica:0/task:0/device:CPU:0", start: 5, end: 6)
+        #expect(NodeTime.all(in: TFStepStats([twin])).count == 1 && StepCall.all(in: TFStepStats([twin])).isEmpty)
+    }
+
+    @Test("times of a call that a peer made up are limited", arguments: [Int64.min, -1, 0, .max])
+    func madeUp(_ number: Int64) throws {
+        var stats = TFStepStats(
+            [], calls: [StepCall(caller: .init(task: ""), callee: .init(task: "/job:ps/task:0"), sent: 1, arrived: 1, answered: 1, returned: 1)])
+        stats.devStats[0].nodeStats[0].allStartNanos = number
+        stats.devStats[0].nodeStats[0].opStartRelNanos = number
+        stats.devStats[0].nodeStats[0].allEndRelNanos = .max
+        let call = try #require(StepCall.all(in: stats).first)
+        #expect([call.sent, call.arrived, call.answered, call.returned].allSatisfy { (0...Int.max / 2).contains($0) })
+        _ = TFStepStats([], calls: [call])
+    }
+
+    @Test("a worker of TensorFlow's is bounded by its kernels, and a worker cannot speak for another task")
+    func completion() {
+        let ps = DeviceName(job: "ps", replica: 0, task: 0)
+        let master = StepCall.Party(task: "/job:worker/replica:0/task:0", clock: "m")
+        var reply = RunGraphReply(times: [
+            NodeTime(node: "a", op: "Neg", device: "d", start: 20, end: 90), NodeTime(node: "b", op: "Neg", device: "d", start: 10, end: 30),
+        ])
+        reply.completeCall(of: ps, by: master, sent: 1, returned: 100)
+        #expect(
+            reply.call
+                == StepCall(caller: master, callee: .init(task: "/job:ps/replica:0/task:0"), sent: 1, arrived: 10, answered: 90, returned: 100))
+        reply.call?.callee.task = "/job:worker/replica:0/task:7"
+        reply.completeCall(of: ps, by: master, sent: 1, returned: 100)
+        #expect(reply.call?.callee.task == "/job:ps/replica:0/task:0")
+        var empty = RunGraphReply()
+        empty.completeCall(of: ps, by: master, sent: 1, returned: 100)
+        #expect(empty.call == nil)
+    }
+}

@@ -1,0 +1,162 @@
+import Testing
+import WeirCluster
+import WeirGraph
+import WeirOps
+import WeirTensor
+
+@testable import WeirTrain
+
+@Suite("Timelines of steps")
+struct StepTimelineTests {
+    private static let worker = "/job:worker/replica:0/task:0"
+    private static let server = "/job:ps/replica:0/task:0"
+
+    private func time(
+        _ node: String, _ op: String, on task: String, _ start: Int, _ end: Int, inputs: [String] = [], transfer: NodeTime.Transfer? = nil,
+        shape: Shape? = nil
+    ) -> NodeTime {
+        var time = NodeTime(
+            node: node, op: op, device: "\(task)/device:CPU:0", start: start, end: end, outputBytes: shape.map { [$0.elementCount * 4] } ?? [],
+            outputTypes: shape == nil ? [] : [.float32], outputShapes: shape.map { [$0] } ?? [])
+        time.inputs = inputs
+        time.transfer = transfer
+        return time
+    }
+
+    /// A step in which a worker receives a variable, computes, and sends a gradient back. The clock of the server is `skew` ahead.
+    private func metadata(skew: Int, clock: String = "") -> RunMetadata {
+        let base = 5_000_000_000
+        func onServer(_ time: Int) -> Int { base + time + skew }
+        let (there, back) = ("edge_1_w", "edge_2_g")
+        var metadata = RunMetadata(times: [
+            time("w", "VariableV2", on: Self.server, onServer(1_000), onServer(1_100), shape: [2, 3]),
+            time("w/_S1", "_Send", on: Self.server, onServer(1_200), onServer(1_250), transfer: .init(edge: there, peer: Self.worker + "/device:CPU:0")),
+            time(
+                "g/_S4", "_Recv", on: Self.server, onServer(900), onServer(5_500), transfer: .init(edge: back, peer: Self.worker + "/device:CPU:0"),
+                shape: [2, 3]),
+            time("train/update", "ApplyGradientDescent", on: Self.server, onServer(5_600), onServer(6_000), inputs: ["w", "g/_S4", "^w:0"], shape: [2, 3]),
+            time(
+                "w/_S2", "_Recv", on: Self.worker, base + 800, base + 2_000, transfer: .init(edge: there, peer: Self.server + "/device:CPU:0"), shape: [2, 3]),
+            time("dense/MatMul", "MatMul", on: Self.worker, base + 2_100, base + 3_000, inputs: ["w/_S2:0"], shape: [2]),
+            time("gradients/dense/grad", "MatMul", on: Self.worker, base + 3_100, base + 4_000, inputs: ["dense/MatMul"], shape: [2, 3]),
+            time("g/_S3", "_Send", on: Self.worker, base + 4_100, base + 4_150, transfer: .init(edge: back, peer: Self.server + "/device:CPU:0")),
+            time("wait", "QueueDequeueV2", on: Self.worker, base + 800, base + 900),
+        ])
+        metadata.calls = [
+            StepCall(
+                caller: .init(task: Self.worker, clock: clock), callee: .init(task: Self.server, clock: clock), sent: base + 100, arrived: onServer(500),
+                answered: onServer(6_100), returned: base + 6_700)
+        ]
+        return metadata
+    }
+
+    @Test("the lanes are the devices, and the times of all are those of the master's clock within the bound", arguments: [0, 3_000_000_000, -3_000_000_000])
+    func lanes(_ skew: Int) throws {
+        let timeline = StepTimeline(metadata(skew: skew))
+        #expect(timeline.lanes.map { "\($0.task)/\($0.device)" } == ["\(Self.server)/CPU:0", "\(Self.worker)/CPU:0"])
+        #expect(timeline.lanes[0].intervals.map(\.node) == ["g/_S4", "w", "w/_S1", "train/update"])
+        let offset = try #require(timeline.clockOffsets[Self.server])
+        let bound = try #require(offset.errorBound)
+        #expect(abs(offset.nanoseconds - skew) <= bound && bound <= 800)
+        #expect(timeline.clockErrorBound == bound)
+        #expect(timeline.calls == [.init(caller: Self.worker, callee: Self.server, start: 5_000_000_100, end: 5_000_006_700)])
+        #expect(abs(timeline.start - 5_000_000_800) <= bound && abs(timeline.end - 5_000_006_000) <= bound)
+    }
+
+    @Test("a tensor goes from its send to its receive, with its bytes, and never back in time", arguments: [0, 3_000_000_000, -3_000_000_000])
+    func arrows(_ skew: Int) throws {
+        let timeline = StepTimeline(metadata(skew: skew))
+        #expect(timeline.arrows.map(\.edge) == ["edge_1_w", "edge_2_g"])
+        #expect(timeline.arrows.map(\.byteCount) == [24, 24])
+        #expect(timeline.arrows.map { timeline.interval($0.source).node } == ["w/_S1", "g/_S3"])
+        #expect(timeline.arrows.map { timeline.interval($0.target).node } == ["w/_S2", "g/_S4"])
+        for arrow in timeline.arrows {
+            #expect(timeline.interval(arrow.source).start <= arrow.end && arrow.start <= arrow.end)
+        }
+    }
+
+    @Test("tasks that read one clock are not corrected")
+    func oneClock() {
+        let timeline = StepTimeline(metadata(skew: 0, clock: "boot 1"))
+        #expect(timeline.clockOffsets[Self.server] == ClockAlignment.Offset(nanoseconds: 0, errorBound: 0))
+        #expect(timeline.clockNote == nil && timeline.start == 5_000_000_800 && timeline.duration == 5_200)
+        let arrow = timeline.arrows[0]
+        #expect(arrow.start == 5_000_001_250 && arrow.end == 5_000_002_000)
+    }
+
+    @Test("a task that says it reads the master's clock, but cannot, is aligned")
+    func sameID() throws {
+        let timeline = StepTimeline(metadata(skew: 3_000_000_000, clock: "boot 1"))
+        let offset = try #require(timeline.clockOffsets[Self.server])
+        #expect(try abs(offset.nanoseconds - 3_000_000_000) <= #require(offset.errorBound))
+        #expect(timeline.clockOffsets[Self.worker] == ClockAlignment.Offset(nanoseconds: 0, errorBound: 0))
+    }
+
+    @Test("nodes are forward, backward, updates, transfers or waits by their ops and scopes")
+    func kinds() {
+        let all = StepTimeline(metadata(skew: 0)).lanes.flatMap(\.intervals)
+        let kinds = Dictionary(all.map { ($0.node, $0.kind) }, uniquingKeysWith: { first, _ in first })
+        #expect(kinds["dense/MatMul"] == .forward && kinds["gradients/dense/grad"] == .backward && kinds["train/update"] == .update)
+        #expect(kinds["w/_S1"] == .transfer && kinds["w/_S2"] == .transfer && kinds["wait"] == .wait)
+        #expect(all.filter(\.isWaiting).map(\.node).sorted() == ["g/_S4", "w/_S2", "wait"])
+        #expect(all.first { $0.node == "train/update" }?.inputs == ["w", "g/_S4", "w"])
+        #expect(all.first { $0.node == "dense/MatMul" }?.outputs == ["float[2]"])
+    }
+
+    @Test("in a loop the k-th receive to end belongs to the k-th send to start")
+    func loop() {
+        let (source, destination) = (Self.server + "/device:CPU:0", Self.worker + "/device:CPU:0")
+        let sends = [30, 10, 20].map { time("s", "_Send", on: Self.server, $0, $0 + 1, transfer: .init(edge: "e", peer: destination)) }
+        let receives = [(5, 12), (6, 35), (7, 22)].map { time("r", "_Recv", on: Self.worker, $0, $1, transfer: .init(edge: "e", peer: source)) }
+        var metadata = RunMetadata(times: sends + receives)
+        metadata.calls = [
+            StepCall(
+                caller: .init(task: Self.worker, clock: "c"), callee: .init(task: Self.server, clock: "c"), sent: 0, arrived: 0, answered: 40, returned: 40)
+        ]
+        let timeline = StepTimeline(metadata)
+        #expect(timeline.arrows.map { [timeline.interval($0.source).start, timeline.interval($0.target).end] } == [[10, 12], [20, 22], [30, 35]])
+    }
+
+    @Test("runs that overlap are on different rows, and waits have rows of their own")
+    func tracks() {
+        func run(_ start: Int, _ end: Int, waits: Bool = false) -> StepTimeline.Interval {
+            var run = StepTimeline.Interval(node: "n\(start)", op: "Neg", kind: .forward, start: start, end: end)
+            run.isWaiting = waits
+            return run
+        }
+        let lane = StepTimeline.Lane(
+            task: "t", device: "CPU:0", intervals: [run(20, 30), run(0, 100, waits: true), run(0, 10), run(5, 15), run(10, 20), run(12, 13)])
+        #expect(lane.intervals.map(\.start) == [0, 0, 5, 10, 12, 20])
+        #expect(lane.intervals.map(\.track) == [3, 0, 1, 0, 2, 0])
+        #expect(lane.workTrackCount == 3 && lane.trackCount == 4)
+    }
+
+    @Test("the lanes of streams and of names that are no devices are kept")
+    func names() {
+        var times = ["/job:w/replica:0/task:1/device:GPU:0/stream:0", "/job:w/replica:0/task:1/device:GPU:0", "<odd>", "/job:w/replica:0/task:1/device:CPU:0"]
+            .map { NodeTime(node: "n", op: "Neg", device: $0, start: 1, end: 2) }
+        times.append(NodeTime(node: "n", op: "NoSuchOp", device: "/job:w/replica:0/task:0/device:CPU:0", start: 1, end: 2))
+        let lanes = StepTimeline(RunMetadata(times: times)).lanes
+        #expect(
+            lanes.map { "\($0.task) \($0.device)" } == [
+                "<odd> <odd>", "/job:w/replica:0/task:0 CPU:0", "/job:w/replica:0/task:1 CPU:0", "/job:w/replica:0/task:1 GPU:0",
+                "/job:w/replica:0/task:1 GPU:0/stream:0",
+            ])
+    }
+
+    @Test("an empty step has an empty timeline, and the largest times do not overflow")
+    func extremes() {
+        let empty = StepTimeline(RunMetadata())
+        #expect(empty.lanes.isEmpty && empty.duration == 0 && empty.description == "StepTimeline: 0 node runs on 0 devices in 0.0 µs, 0 tensors moved")
+        _ = (empty.chromeTrace(), empty.svg(), StepUtilization(empty).description)
+        var metadata = metadata(skew: 0)
+        for index in metadata.times.indices { metadata.times[index].start = index % 2 == 0 ? .min : .max }
+        for index in metadata.times.indices { metadata.times[index].end = index % 2 == 0 ? .max : .min }
+        metadata.times.append(NodeTime(node: "n", op: "Neg", device: "d", start: .max, end: .min, outputBytes: [.max, .max]))
+        metadata.calls[0].arrived = .min
+        metadata.calls[0].returned = .max
+        let timeline = StepTimeline(metadata)
+        #expect(timeline.lanes.flatMap(\.intervals).allSatisfy { $0.start <= $0.end && $0.byteCount >= 0 })
+        _ = (timeline.chromeTrace(), timeline.svg(), StepUtilization(timeline).description)
+    }
+}
