@@ -14,7 +14,7 @@ struct TaskMonitor: Sendable {
             for task in cluster.tasks {
                 let name = DeviceName(job: task.job, replica: 0, task: task.task)
                 group.addTask {
-                    if let reason = await TaskMonitor.watch(name, task.address) { try onLostTask(name, reason) }
+                    if let reason = await TaskMonitor.watch(task.address) { try onLostTask(name, reason) }
                 }
             }
             // Not `waitForAll`, which would not throw before the loops of the other tasks end.
@@ -26,7 +26,7 @@ struct TaskMonitor: Sendable {
 
     /// Polls one task.
     /// - Returns: why the task is lost; nil when the monitoring was cancelled.
-    private static func watch(_ name: DeviceName, _ address: String) async -> String? {
+    static func watch(_ address: String) async -> String? {
         var incarnation: UInt64?
         while !Task.isCancelled {
             do {

@@ -1,0 +1,42 @@
+public import WeirTensor
+import WeirWire
+
+/// The result of a sweep.
+public struct SweepResult: Hashable, Sendable {
+    /// What was looked for.
+    public let objective: SweepObjective
+    /// The hyper-parameters, in the specification's order.
+    public let parameters: [SweepParameter]
+    /// The trials, best first: those of a higher rung, then those with a better objective; those that failed are last.
+    public let trials: [SweptTrial]
+    /// How the servers' time was used.
+    public let servers: [ServerUsage]
+    /// The time of the sweep, since it was last started.
+    public let seconds: Double
+
+    /// The best trial; nil when all failed.
+    public var best: SweptTrial? { trials.first { $0.value != nil } }
+    /// The share of the servers' time in which they ran trials, of the time in which they were not lost: from 0 to 1.
+    public var busyShare: Double { ServerUsage.busyShare(servers) }
+
+    var parameterNames: [String] { parameters.map(\.name) }
+
+    init(_ progress: SweepProgress, _ servers: [ServerUsage], _ time: Duration) {
+        objective = progress.specification.objective
+        parameters = progress.specification.parameters
+        trials = progress.trials.sorted(by: progress.isBetter).map { SweptTrial($0) }
+        self.servers = servers
+        seconds = time.seconds
+    }
+
+    /// Writes `sweep.csv`, `sweep.json`, `curves.svg` and `parallel.svg` to a folder.
+    /// - Throws: the error of a file that cannot be written.
+    public func write(to directory: String) throws(Status) {
+        try FileSystem.createDirectory(directory)
+        for (name, text) in [
+            ("sweep.csv", csv), ("sweep.json", jsonText + "\n"), ("curves.svg", learningCurves.svg), ("parallel.svg", parallelCoordinates.svg),
+        ] {
+            try AtomicFile.write(Array(text.utf8), to: FileSystem.join(directory, name))
+        }
+    }
+}
