@@ -1,4 +1,4 @@
-package import WeirTensor
+import WeirTensor
 
 /// A tensor of a sharded graph: what each device has of it.
 package struct ShardedTensor {

@@ -73,6 +73,23 @@ package struct ShardingFacts: Sendable {
         let uses = order.filter { id in graph.nodes[id].inputs.contains { $0.node == handle } }
         return !uses.isEmpty && uses.allSatisfy { graph.nodes[$0].op.variableUse == .gather }
     }
+    /// Whether a product whose work could be divided along this dimension uses an output, possibly reshaped: a dimension of heads.
+    func isDividable(_ endpoint: Endpoint, along dimension: Int) -> Bool {
+        var places: [Endpoint: Int] = [endpoint: dimension]
+        for id in order {
+            guard let rule = rules[id] else { continue }
+            for (index, input) in graph.nodes[id].inputs.enumerated() {
+                guard let place = places[input] else { continue }
+                let label = rule.rule.label(ofInput: index, place)
+                guard rule.allows(label) else { continue }
+                if !rule.rule.sums.isEmpty, !rule.rule.sums.contains(label) { return true }
+                for (output, labels) in rule.rule.outputs.enumerated() {
+                    if let position = labels.firstIndex(of: label) { places[Endpoint(id, output)] = position }
+                }
+            }
+        }
+        return false
+    }
     /// Whether a cut into `count` parts may end at a node, because sizes that are cut alike are not all divisible.
     package func hasConflicts(into count: Int) -> Bool { rules.values.contains { $0.hasConflicts(into: count) } }
 

@@ -25,15 +25,15 @@ struct ShardingOptions {
         return combinations.map { sharding(node, rule.rule, inputs, $0) }
     }
 
-    /// The dimension of an input that is cut along an axis although the op allows no cut there, because the sizes of dimensions with
+    /// The label of a dimension in which an input is cut although the op allows no cut there, because the sizes of dimensions with
     /// its label are not all divisible; nil if there is none.
-    func conflict(_ id: NodeID, _ inputs: [TensorSharding?]) -> (axis: Int, input: Int, sizes: (divided: Int, undivided: Int))? {
+    func conflict(_ id: NodeID, _ inputs: [TensorSharding?]) -> (label: DimensionLabel, sizes: (divided: Int, undivided: Int))? {
         guard let rule = facts.rules[id] else { return nil }
         for axis in mesh.axes.indices {
             for (index, input) in inputs.enumerated() {
                 guard let dimension = input?.dimension(cutAlong: axis) else { continue }
                 let label = rule.rule.label(ofInput: index, dimension)
-                if rule.allows(label), let sizes = rule.conflict(label, into: mesh.axes[axis].size) { return (axis, index, sizes) }
+                if rule.allows(label), let sizes = rule.conflict(label, into: mesh.axes[axis].size) { return (label, sizes) }
             }
         }
         return nil

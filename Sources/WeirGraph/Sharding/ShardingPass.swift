@@ -201,15 +201,20 @@ package struct ShardingPass {
             graph: facts.graph, mesh: mesh, order: facts.order, nodes: nodes, movedByteCount: state?.cost.moved ?? 0, facts: facts)
     }
 
-    /// The first node at which a cut ends because its sizes cannot be divided, with the sizes; nil if there is none.
+    /// The first node at which a cut ends because its sizes cannot be divided although products behind it could be, with the sizes;
+    /// nil if there is none.
     ///
     /// For example, 28 columns can be cut in two, but not the 7 heads of 4 numbers that they are reshaped to.
-    package func conflict() throws(Status) -> (node: String, sizes: (divided: Int, undivided: Int), axis: Int)? {
+    package func conflict() throws(Status) -> (node: String, divided: Int, undivided: Int)? {
         let plan = try run()
         for id in facts.order {
             let node = facts.graph.nodes[id]
             let found = node.inputs.map { facts.constants[$0] == nil ? plan.sharding(of: $0) : nil }
-            if let conflict = options.conflict(id, found) { return (node.name, conflict.sizes, conflict.axis) }
+            guard let (label, sizes) = options.conflict(id, found), let outputs = facts.rules[id]?.rule.outputs else { continue }
+            for (index, labels) in outputs.enumerated() {
+                guard let dimension = labels.firstIndex(of: label), facts.isDividable(Endpoint(id, index), along: dimension) else { continue }
+                return (node.name, sizes.divided, sizes.undivided)
+            }
         }
         return nil
     }

@@ -1,4 +1,4 @@
-public import WeirTensor
+import WeirTensor
 
 extension ShardingRule {
     /// Looks up slices of input 0, a table or the handle of a variable, along an axis, by the indices in input 1.

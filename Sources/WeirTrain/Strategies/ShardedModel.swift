@@ -71,7 +71,7 @@ struct ShardedModel {
         let master = setting.workerTasks.first.map { DeviceName(job: "worker", replica: nil, task: $0) }
         let batches = batchAxis.map { mesh.axes[$0].size } ?? 1
         var client = TrainingClient(
-            worker: 0, master: master, graph: try builder.graph(), shards: [BatchShard(inputs: trained.inputs, loss: loss, batches: batches)],
+            worker: 0, master: master, graph: try builder.graph(), shards: [BatchShard(0, inputs: trained.inputs, loss: loss, batches: batches)],
             step: update.operation, updateCount: updateCount, lifecycle: ClientLifecycle(initializer: initializer))
         client.evaluation = evaluated
         client.parameters = variables.values

@@ -1,4 +1,4 @@
-public import WeirGraph
+import WeirGraph
 public import WeirTensor
 
 /// Divides the work inside each layer: every device has a part of each layer's variables and computes with it.

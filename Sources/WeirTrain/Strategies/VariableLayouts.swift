@@ -61,8 +61,8 @@ struct VariableLayouts {
             facts, mesh: mesh, roots: [model.loss], variables: [variable.handle: [cut]], keptAxes: Set(mesh.axes.indices), stateLimit: 1)
         guard let conflict = try pass.conflict() else { return }
         throw .invalidArgument(
-            "The \(columns) columns of variable '\(variable.name)' can be cut over \(place), but '\(conflict.node)' makes \(conflict.sizes.undivided) "
-                + "parts of them, such as heads, and \(count) does not divide \(conflict.sizes.undivided). Take another number of devices, or leave the "
+            "The \(columns) columns of variable '\(variable.name)' can be cut over \(place), but '\(conflict.node)' makes \(conflict.undivided) "
+                + "parts of them, such as heads, and \(count) does not divide \(conflict.undivided). Take another number of devices, or leave the "
                 + "variable whole with the rule (\"\(variable.name)\", .whole)")
     }
 }
