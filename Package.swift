@@ -169,7 +169,10 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "WeirTrainTests",
-            dependencies: ["Weir", "WeirTrain", "WeirTesting", "WeirCluster", "WeirRuntime", "WeirOps", "WeirGraph", "WeirDevice", "WeirTensor"],
+            dependencies: [
+                "Weir", "WeirTrain", "WeirTesting", "WeirCluster", "WeirRuntime", "WeirOps", "WeirWire", "WeirGraph", "WeirDevice", "WeirTensor",
+            ],
+            exclude: ["Fixtures"],
             swiftSettings: settings),
     ]
 )

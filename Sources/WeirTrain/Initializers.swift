@@ -5,16 +5,40 @@ extension GraphBuilder {
     /// An initial value, uniform in ±sqrt(6 / (inputs + outputs)). It keeps the variance of activations and gradients from layer
     /// to layer. Glorot and Bengio, *Understanding the difficulty of training deep feedforward neural networks*, 2010.
     ///
+    /// For a convolution's filter, `[height, width, channels, filters]`, each output has `height * width * channels` inputs.
     /// Records an error if no tensor can have the shape.
-    public func glorotUniform(_ shape: Shape, seed: Int) -> Output {
-        guard let dimensions = dimensions(of: shape) else { return scalar(0, .float32) }
-        let fanIn = shape.rank > 1 ? shape.count(..<(shape.rank - 1)) : 1
-        let fanOut = shape.rank > 0 ? shape[shape.rank - 1] : 1
-        let limit = (6 / (Double(fanIn) + Double(fanOut))).squareRoot()
-        let uniform = add(
-            "RandomUniform", [dimensions], attributes: ["dtype": .type(.float32), "seed": .int(seed), "seed2": .int(nodeCount)])[0]
-        let scaled = add("Mul", [uniform, scalar(2 * limit, .float32)])[0]
-        return add("Sub", [scaled, scalar(limit, .float32)])[0]
+    public func glorotUniform(_ shape: Shape, seed: Int, _ dtype: DType = .float32) -> Output {
+        let (inputs, outputs) = GraphBuilder.connections(shape)
+        let limit = (6 / (inputs + outputs)).squareRoot()
+        guard let uniform = random("RandomUniform", shape, seed, dtype) else { return scalar(0, dtype) }
+        let scaled = add("Mul", [uniform, scalar(2 * limit, dtype)])[0]
+        return add("Sub", [scaled, scalar(limit, dtype)])[0]
+    }
+
+    /// An initial value, normally distributed with the variance 2 / inputs, for layers that are followed by a ReLU. He et al.,
+    /// *Delving Deep into Rectifiers*, 2015. TensorFlow's `he_normal`: values beyond two standard deviations are drawn again.
+    ///
+    /// Records an error if no tensor can have the shape.
+    public func heNormal(_ shape: Shape, seed: Int, _ dtype: DType = .float32) -> Output {
+        let (inputs, _) = GraphBuilder.connections(shape)
+        guard let normal = random("TruncatedNormal", shape, seed, dtype) else { return scalar(0, dtype) }
+        // A normal distribution that is cut at two standard deviations has this standard deviation.
+        let deviation = (2 / max(inputs, 1)).squareRoot() / 0.879_625_661_034_239_78
+        return add("Mul", [normal, scalar(deviation, dtype)])[0]
+    }
+
+    /// The number of inputs of an output and of outputs of an input, for weights of this shape.
+    private static func connections(_ shape: Shape) -> (inputs: Double, outputs: Double) {
+        let inputs = shape.rank > 1 ? shape.count(..<(shape.rank - 1)) : 1
+        let field = shape.rank > 2 ? shape.count(..<(shape.rank - 2)) : 1
+        let units = shape.rank > 0 ? shape[shape.rank - 1] : 1
+        return (Double(inputs), Double(field) * Double(units))
+    }
+
+    /// Random numbers of the op; nil, with an error, if no tensor can have the shape.
+    private func random(_ op: String, _ shape: Shape, _ seed: Int, _ dtype: DType) -> Output? {
+        guard let dimensions = dimensions(of: shape) else { return nil }
+        return add(op, [dimensions], attributes: ["dtype": .type(dtype), "seed": .int(seed), "seed2": .int(nodeCount)])[0]
     }
 
     /// A tensor filled with one value (op `Fill`). Records an error if no tensor can have the shape.

@@ -40,9 +40,11 @@ public final class Saver: Sendable {
         (prefix, written, restored) = builder.nameScope("save") {
             builder.device("/cpu:0") {
                 let prefix = builder.placeholder(default: builder.constant("model", name: "filename"), shape: .scalar, name: "Const")
-                let names = builder.constant(variables.map(\.name), .string, name: "tensor_names")
+                // A part of a larger variable is a slice of the tensor that has the larger variable's name.
+                let names = builder.constant(variables.map { $0.slice?.fullName ?? $0.name }, .string, name: "tensor_names")
                 // An empty text means the whole tensor, not a slice of it.
-                let slices = builder.constant(variables.map { _ in "" }, .string, name: "shape_and_slices")
+                let specifications = variables.map { variable in variable.slice?.specification(of: variable.shape) ?? "" }
+                let slices = builder.constant(specifications, .string, name: "shape_and_slices")
                 let save = builder.add("SaveV2", [prefix, names, slices] + variables.map(\.value), name: "SaveV2")
                 let written = builder.add("Identity", [prefix], name: "control_dependency", controls: [save])[0]
                 let values = builder.add(

@@ -15,13 +15,15 @@ final class TrainingReporter: Sendable {
     private let foldCount: Int
     private let directory: String
     private let summaries: SummaryWriter
+    private let ledger: LedgerFile?
     private let state = Mutex(State())
 
-    init(json: Bool, stepCount: Int, foldCount: Int, directory: String) throws {
+    init(json: Bool, stepCount: Int, foldCount: Int, directory: String, ledger: String? = nil) throws {
         self.json = json
         self.stepCount = stepCount
         self.foldCount = foldCount
         self.directory = directory
+        self.ledger = try ledger.map { path throws(Status) in try LedgerFile(path) }
         do throws(Status) {
             summaries = try SummaryWriter(directory: directory)
         } catch {
@@ -49,6 +51,7 @@ final class TrainingReporter: Sendable {
                 if Terminal.isInteractive { Terminal.overwrite("") }
                 Terminal.error("weir: \(text)")
             }
+        case .updated(let entry): ledger?.write(entry, fold: state.withLock { $0.fold } + 1)
         case .step(let step):
             let fold = state.withLock { $0.fold }
             record("fold_\(fold + 1)/loss", Double(step.loss), step: step.step)
@@ -100,17 +103,24 @@ final class TrainingReporter: Sendable {
             record("fold_\(index + 1)/test_accuracy", fold.testAccuracy, step: fold.stepCount)
         }
         closeSummaries()
+        for (index, fold) in report.folds.enumerated() { if let totals = fold.ledger { ledger?.write(totals, fold: index + 1) } }
+        try ledger?.close()
         let curve = "\(directory)/loss.svg"
         try writeFile(curve, LossCurve(points: report.meanLosses).svg)
         let (train, test, rate) = (report.trainAccuracy, report.testAccuracy, SampleStatistics(report.folds.map(\.stepsPerSecond)))
         let updates = report.updatesByWorker.map(String.init)
+        let staleness = report.staleness.isEmpty ? nil : SampleStatistics(counts: report.staleness)
         if json {
             let accuracies = report.folds.map { fixed($0.testAccuracy, 4) }.joined(separator: ",")
+            let counts = report.staleness.sorted { $0.key < $1.key }.map { "\"\($0.key)\":\($0.value)" }.joined(separator: ",")
+            let stale = staleness.map {
+                ",\"staleness\":{\"mean\":\(fixed($0.mean, 3)),\"maximum\":\(fixed($0.greatest, 0)),\"updates\":{\(counts)}}"
+            }
             Terminal.line(
                 "{\"event\":\"done\",\"train_accuracy\":\(fixed(train.mean, 4)),\"test_accuracy\":\(fixed(test.mean, 4)),"
                     + "\"test_accuracy_deviation\":\(fixed(test.deviation, 4)),\"test_accuracy_by_fold\":[\(accuracies)],"
                     + "\"steps_per_s\":\(fixed(rate.mean, 1)),\"updates_by_worker\":[\(updates.joined(separator: ","))],"
-                    + "\"dropped_gradients\":\(report.droppedGradients),\"bytes_moved\":\(report.bytesMoved)}")
+                    + "\"dropped_gradients\":\(report.droppedGradients),\"bytes_moved\":\(report.bytesMoved)\(stale ?? "")}")
             return
         }
         if Terminal.isInteractive { Terminal.line("") }
@@ -124,6 +134,7 @@ final class TrainingReporter: Sendable {
             ["gradients dropped", "\(report.droppedGradients)"],
             ["bytes moved", "\(report.bytesMoved)"],
         ]
+        if let staleness { rows.append(["staleness", "mean \(fixed(staleness.mean, 2)), maximum \(fixed(staleness.greatest, 0)) updates by others"]) }
         for row in report.folds.last?.placement ?? [] { rows.append([row.device, "\(row.opCount) ops, \(row.byteCount) bytes"]) }
         rows += [["event files", directory], ["loss curve", curve]]
         for line in table(rows) { Terminal.line(line) }

@@ -31,6 +31,30 @@ struct TableTests {
         #expect(error?.message == "standardized: expected a table of 1 features, found 4")
     }
 
+    @Test("the digits are the 1,797 images of the CSV file, pixel by pixel")
+    func digits() throws {
+        let digits = try Table.digits()
+        #expect(digits.rowCount == 1797 && digits.featureCount == 64 && digits.classes == (0...9).map { "\($0)" })
+        #expect(digits.features[0].prefix(14) == [0, 0, 5, 13, 9, 1, 0, 0, 0, 0, 13, 15, 10, 15] && digits.labels[0] == 0)
+        #expect(digits.features.allSatisfy { row in row.allSatisfy { (0...16).contains($0) } })
+        // Sums over the file: of the pixels, of the pixels times their rows, and of the labels times theirs.
+        let sums = zip(digits.features, digits.labels).enumerated().reduce(into: (0, 0, 0)) { sums, entry in
+            let pixels = Int(entry.element.0.reduce(0, +))
+            sums = (sums.0 + pixels, sums.1 + entry.offset * pixels, sums.2 + entry.offset * Int(entry.element.1))
+        }
+        #expect(sums == (561718, 503342547, 7264791))
+    }
+
+    @Test("rows of a table are copied in order, and a batch has as many as it should")
+    func rows() throws {
+        let table = try Table(csv: "a,b,c\n1,2,x\n3,4,y\n5,6,x\n", source: "data.csv")
+        let part = table.rows([2, 0])
+        #expect(part.features == [[5, 6], [1, 2]] && part.labels == [0, 0] && part.classes == ["x", "y"])
+        #expect(part.featureTensor == Tensor([5, 6, 1, 2] as [Float], ofShape: [2, 2]))
+        var batches = Batches(table, batchSize: 2, seed: 1)
+        #expect(batches.next().rowCount == 2 && batches.next().rowCount == 2)
+    }
+
     @Test("each fold has its share of each class, and one seed gives the same rows")
     func folds() throws {
         let iris = try Table.iris()

@@ -5,6 +5,9 @@ package import WeirTensor
 /// Copies are built in the builder's current scopes: their names are under its name scope, and its device scopes apply where
 /// the copied node does not ask for a device itself. A node is copied once by each `GraphCopy`, with all that it needs.
 package struct GraphCopy {
+    /// Builds what stands for the output of a node, from what stands for its inputs.
+    package typealias Rewrite = @Sendable (_ inputs: [Output]) -> Output
+
     /// The builder of the copies.
     package let builder: GraphBuilder
     /// The graph that is copied.
@@ -13,13 +16,16 @@ package struct GraphCopy {
     private var operations: [NodeID: Operation]
     /// Operations that stand for nodes of which every use is replaced.
     private let replacedNodes: Set<NodeID>
+    private let rewrites: [NodeID: Rewrite]
 
     /// Begins a copy.
-    /// - Parameter replacing: outputs of the builder's graph that stand for outputs of the source. What only they need is not
-    ///   copied.
-    package init(of source: Graph, in builder: GraphBuilder, replacing: [Endpoint: Output] = [:]) {
+    /// - Parameters:
+    ///   - replacing: outputs of the builder's graph that stand for outputs of the source. What only they need is not copied.
+    ///   - rewriting: nodes with one output, in place of which other nodes are built, in the scopes of the copy.
+    package init(of source: Graph, in builder: GraphBuilder, replacing: [Endpoint: Output] = [:], rewriting: [NodeID: Rewrite] = [:]) {
         self.builder = builder
         self.source = source
+        rewrites = rewriting
         outputs = replacing
         operations = [:]
         replacedNodes = Set(replacing.keys.map(\.node))
@@ -107,8 +113,14 @@ package struct GraphCopy {
                 return
             }
         }
-        let attributes = node.attributesOfCopy
         let controls = node.controlInputs.compactMap { operations[$0] }
+        if let rewrite = rewrites[id] {
+            let output = builder.controlDependencies(controls) { rewrite(inputs) }
+            operations[id] = output.operation
+            outputs[Endpoint(id)] = output
+            return
+        }
+        let attributes = node.attributesOfCopy
         func add() -> Operation { builder.add(node.op.name, inputs, name: node.name, attributes: attributes, controls: controls) }
         let copy: Operation
         if let handle = inputs.first(where: { $0.dtype == .resource || $0.isReference }) {

@@ -16,6 +16,8 @@ public struct Variable: Sendable {
     public let initializer: Operation
     /// The value, read on the variable's device.
     public let value: Output
+    /// The rows of a larger variable that this one holds; nil if it is not a part.
+    public let slice: VariableSlice?
 
     private var builder: GraphBuilder { handle.builder }
     private var type: Attributes { ["dtype": .type(dtype)] }
@@ -42,8 +44,9 @@ extension GraphBuilder {
     /// Sessions of one cluster share a variable that they declare with the same name on the same device.
     /// - Parameters:
     ///   - name: relative to the current name scope.
+    ///   - slice: the rows of a larger variable that this one holds; nil if it is not a part.
     ///   - initial: builds the initial value, whose shape must be known.
-    public func variable(_ name: String, initial: () -> Output) -> Variable {
+    public func variable(_ name: String, slice: VariableSlice? = nil, initial: () -> Output) -> Variable {
         nameScope(name) {
             let fullName = scopeName
             // The initial value is built in the variable's scopes, and so on its device.
@@ -60,7 +63,8 @@ extension GraphBuilder {
                 let value = add("ReadVariableOp", [handle], name: "Read", attributes: ["dtype": .type(first.dtype)])[0]
                 refineShape(of: value, PartialShape(shape))
                 let variable = Variable(
-                    name: fullName, handle: handle, dtype: first.dtype, shape: shape, initializer: initializer, value: value)
+                    name: fullName, handle: handle, dtype: first.dtype, shape: shape, initializer: initializer, value: value,
+                    slice: slice)
                 variables.append(variable)
                 return variable
             }

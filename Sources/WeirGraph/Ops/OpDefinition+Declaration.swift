@@ -60,6 +60,11 @@ extension OpDefinition {
         variableUse = use
         return self
     }
+    /// Declares the op that does the same to a resource variable.
+    public func resourceForm(_ op: String) -> OpDefinition {
+        resourceForm = op
+        return self
+    }
     /// Declares that the kernel reads files that its inputs name.
     public func readingFiles() -> OpDefinition {
         readsFiles = true

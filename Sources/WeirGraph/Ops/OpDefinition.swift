@@ -62,6 +62,9 @@ public final class OpDefinition: @unchecked Sendable {  // only the declaring ch
     public internal(set) var holdsParameters = false
     /// What a node does with a variable; nil if the op is none of these.
     public internal(set) var variableUse: VariableUse?
+    /// The op that does to a resource variable what this op does to a variable that its first input refers to, or that makes the
+    /// handle of what this op makes a reference to; nil if there is none. Both have the same inputs, in the same order.
+    public internal(set) var resourceForm: String?
     /// Whether the kernel reads files that its inputs name.
     public internal(set) var readsFiles = false
     /// Whether the kernel writes to the memory of an input that other nodes may read.
@@ -139,6 +142,7 @@ public final class OpDefinition: @unchecked Sendable {  // only the declaring ch
         readsOnlyShapes = other.readsOnlyShapes
         holdsParameters = other.holdsParameters
         variableUse = other.variableUse
+        resourceForm = other.resourceForm
         readsFiles = other.readsFiles
         changesInputs = other.changesInputs
         waitsForOthers = other.waitsForOthers

@@ -1,3 +1,5 @@
+package import WeirTensor
+
 /// Transforms a graph into another that computes the same values, bit for bit.
 package protocol GraphPass: Sendable {
     /// Transforms one device's partition of a graph, after placement.
@@ -75,6 +77,25 @@ extension Graph {
             next += 1
         }
         return order
+    }
+
+    /// The graph with its nodes in topological order, so that shapes can be inferred from node to node.
+    /// - Throws: `invalidArgument` when nodes wait for each other.
+    package func topologicallySorted() throws(Status) -> Graph {
+        let order = topologicalOrder()
+        guard order.count == nodes.count else {
+            throw .invalidArgument("\(nodes.count - order.count) nodes of the graph wait for each other")
+        }
+        var positions = [NodeID](repeating: 0, count: nodes.count)
+        for (position, id) in order.enumerated() { positions[id] = position }
+        var result = Graph(library: library, versions: versions)
+        for id in order {
+            var node = nodes[id]
+            for index in node.inputs.indices { node.inputs[index].node = positions[node.inputs[index].node] }
+            node.controlInputs = node.controlInputs.map { positions[$0] }
+            try result.add(node)
+        }
+        return result
     }
 
     /// Whether the edge is a loop's back edge, from NextIteration to Merge.

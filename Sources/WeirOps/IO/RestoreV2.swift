@@ -10,6 +10,7 @@ extension OpDefinition {
         "dtypes: list(type) >= 1"
     )
     .stateful()
+    .readingFiles()
     .shape(restoreShapes)
     .kernel { request in
         let dtypes = try request.types("dtypes")

@@ -40,6 +40,10 @@ public struct ResourceHandle: TensorElement, Hashable {
         }
     }
 
+    /// TensorFlow's `shared_name` of resources without a name: each execution of such a node makes a new resource, which lives as
+    /// long as its handle.
+    package static let anonymousName = "cd2c89b7-88b7-44c8-ad83-06c2a9158347"
+
     let contents: Contents?
     /// The resource itself, for anonymous resources. It is not serialized.
     public let object: (any AnyObject & Sendable)?

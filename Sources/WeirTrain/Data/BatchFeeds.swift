@@ -13,7 +13,7 @@ struct BatchFeeds {
         for (name, output) in inputs.sorted(by: { $0.key < $1.key }) {
             switch name {
             case "features":
-                guard let row = BatchFeeds.rowShape(output), row.reduce(1, *) == table.featureCount, output.dtype.isFloating else {
+                guard let row = BatchFeeds.rowShape(output), Shape(row).elementCount == table.featureCount, [.float32, .float64].contains(output.dtype) else {
                     throw .invalidArgument(
                         "Input 'features' takes rows of \(output.shape) of \(output.dtype); the table has \(table.featureCount) numbers in a row")
                 }
@@ -45,8 +45,7 @@ struct BatchFeeds {
             switch column {
             case .features:
                 let shape = Shape([rows.rowCount] + (BatchFeeds.rowShape(output) ?? []))
-                let flat = rows.features.flatMap { $0 }
-                tensor = output.dtype == .float64 ? try Tensor(flat.map(Double.init), shape: shape) : try Tensor(flat, shape: shape)
+                tensor = output.dtype == .float64 ? try Tensor(rows.values.map(Double.init), shape: shape) : try Tensor(rows.values, shape: shape)
             case .labels:
                 tensor = output.dtype == .int64 ? Tensor(rows.labels.map(Int64.init)) : rows.labelTensor
             }

@@ -15,10 +15,10 @@ struct Batches {
     /// Returns the next batch. Rows that do not fill a batch at the end of an epoch are not used in that epoch.
     mutating func next() -> Table {
         if position + batchSize > order.count {
-            order = Array(table.features.indices).shuffled(using: &generator)
+            order = (0..<table.rowCount).shuffled(using: &generator)
             position = 0
         }
-        let rows = table.rows(Array(order[position..<position + batchSize]))
+        let rows = table.rows(order[position..<position + batchSize])
         position += batchSize
         return rows
     }

@@ -6,4 +6,20 @@ extension Table {
     public static func iris() throws -> Table {
         try Table(csv: String(decoding: PackageResources.iris_csv, as: UTF8.self), source: "iris")
     }
+
+    /// Handwritten digits: 1,797 grey images of 8×8 pixels from 0 to 16. E. Alpaydin and C. Kaynak, *Optical Recognition of
+    /// Handwritten Digits*, 1998; UCI Machine Learning Repository, CC BY 4.0. It is the part that the authors tested on.
+    public static func digits() throws -> Table {
+        let pixelCount = 64
+        let bytes = DigitImages.text.utf8.filter { $0 != UInt8(ascii: "\n") }
+        var values: [Float] = []
+        var labels: [Int32] = []
+        values.reserveCapacity(bytes.count)
+        for (position, byte) in bytes.enumerated() {
+            let value = byte <= UInt8(ascii: "9") ? Int(byte) - 48 : Int(byte) - 87
+            if position % (pixelCount + 1) == pixelCount { labels.append(Int32(value)) } else { values.append(Float(value)) }
+        }
+        return Table(
+            columns: (0..<pixelCount).map { "p\($0)" } + ["digit"], classes: (0...9).map { "\($0)" }, values: values, labels: labels)
+    }
 }

@@ -6,15 +6,27 @@ public struct Table: Sendable {
     public internal(set) var columns: [String]
     /// The label of each class, in order of first appearance.
     public internal(set) var classes: [String]
-    /// The features of each row.
-    public internal(set) var features: [[Float]]
+    /// The features of all rows, one row after another.
+    package private(set) var values: [Float]
     /// The class of each row, an index into `classes`.
     public internal(set) var labels: [Int32]
 
     /// The number of rows.
-    public var rowCount: Int { features.count }
+    public var rowCount: Int { labels.count }
     /// The number of features in a row.
     public var featureCount: Int { columns.count - 1 }
+    /// The features of each row.
+    /// - Complexity: O(rows × features): each use makes a copy.
+    public var features: [[Float]] { (0..<rowCount).map { Array(values[$0 * featureCount..<($0 + 1) * featureCount]) } }
+
+    /// A table of these columns. `values` has `columns.count - 1` numbers for each label.
+    init(columns: [String], classes: [String], values: [Float], labels: [Int32]) {
+        precondition(values.count == labels.count * (columns.count - 1), "a table has the same number of features in each row")
+        self.columns = columns
+        self.classes = classes
+        self.values = values
+        self.labels = labels
+    }
 
     /// Parses CSV text with a header row.
     /// - Parameter source: names the text in errors.
@@ -31,20 +43,19 @@ public struct Table: Sendable {
             throw Status.invalidArgument("\(source): row 1: expected numeric columns and a label, found \(columns.count) column\(hint)")
         }
         var names: [String] = []
-        var numbers: [[Float]] = []
+        var numbers: [Float] = []
         for (index, line) in lines.enumerated().dropFirst() where !line.allSatisfy(\.isWhitespace) {
             let fields = Table.fields(line)
             guard fields.count == columns.count else {
                 throw Status.invalidArgument("\(source): row \(index + 1): expected \(columns.count) columns, found \(fields.count)")
             }
-            numbers.append(
-                try fields.dropLast().enumerated().map { column, field in
-                    guard let value = Float(field), value.isFinite else {
-                        throw Status.invalidArgument(
-                            "\(source): row \(index + 1), column \(column + 1) ('\(columns[column])'): expected a number, found '\(field)'")
-                    }
-                    return value
-                })
+            for (column, field) in fields.dropLast().enumerated() {
+                guard let value = Float(field), value.isFinite else {
+                    throw Status.invalidArgument(
+                        "\(source): row \(index + 1), column \(column + 1) ('\(columns[column])'): expected a number, found '\(field)'")
+                }
+                numbers.append(value)
+            }
             guard let label = fields.last, !label.isEmpty else {
                 throw Status.invalidArgument("\(source): row \(index + 1), column \(columns.count): expected a label, found nothing")
             }
@@ -60,10 +71,7 @@ public struct Table: Sendable {
         guard classes.count >= 2 else {
             throw Status.invalidArgument("\(source): expected at least two different labels, found only '\(classes[0])'")
         }
-        self.columns = columns
-        self.classes = classes
-        features = numbers
-        labels = names.map { order[$0] ?? 0 }
+        self.init(columns: columns, classes: classes, values: numbers, labels: names.map { order[$0] ?? 0 })
     }
 
     private static func fields(_ line: Substring) -> [String] {
@@ -76,11 +84,11 @@ public struct Table: Sendable {
     }
 
     /// The table with only these rows, which must exist, in this order.
-    package func rows(_ indices: [Int]) -> Table {
-        var part = self
-        part.features = indices.map { features[$0] }
-        part.labels = indices.map { labels[$0] }
-        return part
+    package func rows(_ indices: some Collection<Int>) -> Table {
+        var values: [Float] = []
+        values.reserveCapacity(indices.count * featureCount)
+        for row in indices { values += self.values[row * featureCount..<(row + 1) * featureCount] }
+        return Table(columns: columns, classes: classes, values: values, labels: indices.map { labels[$0] })
     }
 
     /// Splits the rows into `count` folds and returns fold `number` as test rows and the others as training rows.
@@ -106,20 +114,28 @@ public struct Table: Sendable {
     /// The mean of each column, and one scale for all columns. With one scale, columns that vary more keep more weight.
     package var moments: (means: [Float], scale: Float) {
         var means = [Float](repeating: 0, count: featureCount)
-        for row in features { for (column, value) in row.enumerated() { means[column] += value / Float(rowCount) } }
+        forEachValue { column, value in means[column] += value / Float(rowCount) }
         var square: Float = 0
-        for row in features {
-            for (column, value) in row.enumerated() {
-                square += (value - means[column]) * (value - means[column]) / Float(rowCount * featureCount)
-            }
-        }
+        forEachValue { column, value in square += (value - means[column]) * (value - means[column]) / Float(rowCount * featureCount) }
         return (means, max(square.squareRoot(), 1e-6))
+    }
+
+    private func forEachValue(_ body: (_ column: Int, _ value: Float) -> Void) {
+        var column = 0
+        for value in values {
+            body(column, value)
+            column = column + 1 == featureCount ? 0 : column + 1
+        }
     }
 
     /// The table with means subtracted and values divided by the scale; `moments` are those of a table with as many columns. Use the moments of the training rows for test rows too.
     package func standardized(_ moments: (means: [Float], scale: Float)) -> Table {
         var copy = self
-        copy.features = features.map { row in row.enumerated().map { ($1 - moments.means[$0]) / moments.scale } }
+        var position = 0
+        forEachValue { column, value in
+            copy.values[position] = (value - moments.means[column]) / moments.scale
+            position += 1
+        }
         return copy
     }
 
@@ -134,7 +150,7 @@ public struct Table: Sendable {
     }
 
     /// The features as a `float32` tensor of shape `[rows, features]`.
-    public var featureTensor: Tensor { Tensor(features.flatMap { $0 }, ofShape: Shape(rowCount, featureCount)) }
+    public var featureTensor: Tensor { Tensor(values, ofShape: Shape(rowCount, featureCount)) }
     /// The classes as an `int32` tensor of shape `[rows]`.
     public var labelTensor: Tensor { Tensor(labels) }
 }

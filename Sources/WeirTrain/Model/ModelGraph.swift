@@ -44,12 +44,13 @@ public struct ModelGraph: Sendable {
     /// Takes a graph that computes a loss.
     /// - Parameters:
     ///   - trained: the names of the variables to train; nil means all on which the loss depends and that have a floating type.
+    ///   - trainable: the names of the variables that may be trained if `trained` is nil; nil means all.
     ///   - initializers: for variables with several assignments, the name of the node that assigns the initial value.
     /// - Throws: `invalidArgument` when the loss is not a floating scalar, an input is not a placeholder, a variable has no initial
     ///   value or no known shape, or the loss does not depend on a variable to train.
     package init(
         _ graph: Graph, inputs: [String: Endpoint], loss: Endpoint, predictions: Endpoint? = nil, metrics: [String: Endpoint] = [:],
-        trained: [String]? = nil, initializers: [String: String] = [:]
+        trained: [String]? = nil, trainable: Set<String>? = nil, initializers: [String: String] = [:]
     ) throws(Status) {
         try graph.validate()
         let builder = GraphBuilder(extending: graph, registry: .standard)
@@ -57,6 +58,10 @@ public struct ModelGraph: Sendable {
         guard let value = builder.output(at: loss), value.dtype.isFloating, !value.isReference, (value.shape.rank ?? 0) == 0 else {
             let found = builder.output(at: loss).map { "\($0)" } ?? "no such output"
             throw .invalidArgument("The loss must be a scalar of a floating type, the mean over the rows of a batch; found \(found)")
+        }
+        for (name, endpoint) in metrics.sorted(by: { $0.key < $1.key }) + (predictions.map { [("predictions", $0)] } ?? [])
+        where builder.output(at: endpoint) == nil {
+            throw .invalidArgument("'\(name)' must be an output of the graph; found output \(endpoint.index) of a node that has fewer")
         }
         for (name, endpoint) in inputs where builder.output(at: endpoint) == nil || graph.nodes[endpoint.node].role != .placeholder {
             let found = graph.nodes.indices.contains(endpoint.node) ? "node '\(graph.nodes[endpoint.node].name)'" : "no such node"
@@ -70,7 +75,8 @@ public struct ModelGraph: Sendable {
             }
             return Set(names)
         }
-        let floating = all.filter { $0.dtype.isFloating && reached[$0.handle] && chosen?.contains($0.name) != false }
+        let allowed = chosen ?? trainable
+        let floating = all.filter { $0.dtype.isFloating && reached[$0.handle] && allowed?.contains($0.name) != false }
         let gradients = builder.gradients(of: [value], with: floating.compactMap { builder.output(at: Endpoint($0.handle)) })
         if let failure = builder.failure { throw failure }
         let parameters = zip(floating, gradients).filter { $0.1 != nil }.map(\.0)

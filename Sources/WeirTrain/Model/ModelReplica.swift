@@ -1,19 +1,6 @@
 public import WeirGraph
 public import WeirTensor
 
-/// The variables of a model that were declared in the graph of a strategy.
-public struct DeclaredVariables: Sendable {
-    /// The trained variables, in the order of `ModelGraph.parameters`.
-    public let parameters: [Variable]
-    /// The others, in the order of `ModelGraph.otherVariables`.
-    public let others: [Variable]
-    /// What stands for the model's outputs that are variables' handles and values.
-    package let replacing: [Endpoint: Output]
-
-    /// All variables.
-    public var all: [Variable] { parameters + others }
-}
-
 /// A copy of a model's computation in the graph of a strategy.
 public struct ModelReplica: Sendable {
     /// The placeholders, or what stands for them, by input name.
@@ -26,61 +13,82 @@ public struct ModelReplica: Sendable {
     public let metrics: [String: Output]
     /// What stands for each output of the model's graph.
     package let copy: GraphCopy
+    /// The nodes that were built for the copy.
+    var nodes: Range<NodeID> = 0..<0
 }
 
 extension ModelGraph {
-    /// Declares the model's variables in a builder, in its current scopes, with their initial values.
-    ///
-    /// - Parameter each: wraps the declaration of a variable, for example in a device scope.
-    public func declareVariables(
-        in builder: GraphBuilder, each: (ModelVariable, () -> Variable) -> Variable = { _, declare in declare() }
-    ) throws(Status) -> DeclaredVariables {
-        var replacing: [Endpoint: Output] = [:]
-        func declare(_ variable: ModelVariable) -> Variable {
-            let declared = each(variable) {
-                builder.variable(variable.name) {
-                    // The initial value of one variable may be computed from another variable's.
-                    var copy = GraphCopy(of: graph, in: builder, replacing: replacing)
-                    let value = try? copy.copy([variable.initialValue]).first
-                    return value ?? builder.filled(variable.shape, with: 0, variable.dtype)
-                }
-            }
-            replacing[Endpoint(variable.handle)] = declared.handle
-            // A read that waits for other nodes may have to see their updates, so it is copied.
-            for (id, node) in graph.nodes.enumerated() where node.op.variableUse == .read && node.inputs.first?.node == variable.handle {
-                if node.controlInputs.isEmpty { replacing[Endpoint(id)] = declared.value }
-            }
-            return declared
-        }
-        // In the graph's order, in which a variable comes before those that are initialized from it.
-        let order = (parameters + otherVariables).sorted { $0.handle < $1.handle }
-        let declared = Dictionary(uniqueKeysWithValues: order.map { ($0.handle, declare($0)) })
-        if let failure = builder.failure { throw failure }
-        return DeclaredVariables(
-            parameters: parameters.compactMap { declared[$0.handle] }, others: otherVariables.compactMap { declared[$0.handle] }, replacing: replacing)
-    }
-
     /// Copies the model's computation into a builder, in its current scopes. Replicas share the variables.
-    /// - Parameter feeding: outputs that take the place of placeholders, by input name; the others are new placeholders.
+    /// - Parameters:
+    ///   - feeding: outputs that take the place of placeholders, by input name; the others are new placeholders.
+    ///   - after: operations for which the replica waits before it reads a variable. If there are any, it has reads of its own.
+    /// - Throws: `invalidArgument` when the model has no input of a given name.
     public func replica(
-        in builder: GraphBuilder, variables: DeclaredVariables, feeding: [String: Output] = [:]
+        in builder: GraphBuilder, variables: DeclaredVariables, feeding: [String: Output] = [:], after: [Operation] = []
     ) throws(Status) -> ModelReplica {
         var replacing = variables.replacing
+        if !after.isEmpty { replacing = replacing.filter { graph.nodes[$0.key.node].op.variableUse != .read } }
         for (name, output) in feeding {
             guard let endpoint = inputs[name] else {
                 throw .invalidArgument("The model's inputs are \(inputs.keys.sorted().joined(separator: ", ")), found '\(name)'")
             }
             replacing[endpoint] = output
         }
-        var copy = GraphCopy(of: graph, in: builder, replacing: replacing)
+        let firstNode = builder.nodeCount
+        var copy = GraphCopy(of: graph, in: builder, replacing: replacing, rewriting: variables.rewriting)
         let names = inputs.keys.sorted(), metricNames = metrics.keys.sorted()
         let placeholders = try copy.copy(names.compactMap { inputs[$0] })
         let losses = try copy.copy([loss])
         let predicted = try copy.copy(predictions.map { [$0] } ?? [])
         let measured = try copy.copy(metricNames.compactMap { metrics[$0] })
         guard let lossOutput = losses.first else { throw .internalError("The model's loss was not copied") }
-        return ModelReplica(
+        var replica = ModelReplica(
             inputs: Dictionary(uniqueKeysWithValues: zip(names, placeholders)), loss: lossOutput, predictions: predicted.first,
             metrics: Dictionary(uniqueKeysWithValues: zip(metricNames, measured)), copy: copy)
+        replica.nodes = firstNode..<builder.nodeCount
+        let handles = after.isEmpty ? [] : Set(variables.all.map(\.handle.endpoint))
+        for id in replica.nodes where !after.isEmpty {
+            let node = builder.node(id)
+            guard node.op.variableUse == .read || node.op.variableUse == .gather, let handle = node.inputs.first, handles.contains(handle) else { continue }
+            for operation in after { builder.addControl(operation, to: Operation(builder, id)) }
+        }
+        return replica
+    }
+}
+
+extension ModelReplica {
+    /// Adds the gradients of the loss with respect to the trained variables, in their order. If all that the model does with a
+    /// variable is to gather rows, its gradient is sparse: it has the rows that the batch gathered, each once.
+    ///
+    /// Records an error if the loss does not depend on a variable.
+    public func gradients(with variables: DeclaredVariables) -> [VariableGradient] {
+        let builder = loss.builder
+        let gathers = gathers(variables)
+        let targets = variables.parameters.map { variable in gathers[variable.handle] ?? [(variable.handle, variable.handle)] }
+        var flows = builder.gradients(of: [loss], with: targets.flatMap { $0.map(\.value) })[...]
+        return zip(variables.parameters, targets).map { variable, targets in
+            let own = flows.prefix(targets.count)
+            flows = flows.dropFirst(targets.count)
+            let found = zip(targets, own).compactMap { target, flow in flow.map { (indices: target.indices, rows: $0) } }
+            guard let first = found.first else {
+                builder.record(.invalidArgument("gradients: '\(loss.name)' does not depend on variable '\(variable.name)'"))
+                return VariableGradient(variable, .dense(variable.value))
+            }
+            return gathers[variable.handle] == nil ? VariableGradient(variable, .dense(first.rows)) : .sum(variable, found)
+        }
+    }
+
+    /// The replica's gathers from variables of which the model only gathers rows, by the variable's handle: the indices, and the
+    /// rows at them.
+    private func gathers(_ variables: DeclaredVariables) -> [Output: [(indices: Output, value: Output)]] {
+        let builder = loss.builder
+        var found: [Output: [(indices: Output, value: Output)]] = [:]
+        for id in nodes {
+            let node = builder.node(id)
+            guard node.op.variableUse == .gather, node.inputs.count > 1 else { continue }
+            let handle = Output(builder, node.inputs[0])
+            if variables.gathered.contains(handle) { found[handle, default: []].append((Output(builder, node.inputs[1]), Output(builder, Endpoint(id)))) }
+        }
+        return found
     }
 }

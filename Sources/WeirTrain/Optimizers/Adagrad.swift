@@ -25,4 +25,14 @@ public struct Adagrad: Optimizer {
                 attributes: ["T": .type(variable.dtype), "use_locking": true])
         }
     }
+
+    /// Adds `ResourceSparseApplyAdagrad`.
+    public func sparseUpdate(_ variable: Variable, slots: [Variable], scalars: [Variable], indices: Output, rows: Output) -> Operation {
+        checked(variable, slots, scalars) { builder in
+            return builder.add(
+                "ResourceSparseApplyAdagrad",
+                [variable.handle, slots[0].handle, builder.scalar(learningRate, variable.dtype), rows, indices],
+                attributes: ["T": .type(variable.dtype), "use_locking": true])
+        }
+    }
 }

@@ -16,4 +16,11 @@ public struct GradientDescent: Optimizer {
             "ResourceApplyGradientDescent", [variable.handle, builder.scalar(learningRate, variable.dtype), gradient],
             attributes: ["T": .type(variable.dtype), "use_locking": true])
     }
+
+    /// Adds `ResourceScatterSub`.
+    public func sparseUpdate(_ variable: Variable, slots: [Variable], scalars: [Variable], indices: Output, rows: Output) -> Operation {
+        let builder = variable.handle.builder
+        let changes = builder.add("Mul", [rows, builder.scalar(learningRate, variable.dtype)])[0]
+        return builder.add("ResourceScatterSub", [variable.handle, indices, changes], attributes: ["dtype": .type(variable.dtype)])
+    }
 }

@@ -32,4 +32,17 @@ public struct Momentum: Optimizer {
                 attributes: ["T": .type(variable.dtype), "use_locking": true, "use_nesterov": .bool(nesterov)])
         }
     }
+
+    /// Adds `ResourceSparseApplyMomentum`, which leaves the accumulator's other rows as they are.
+    public func sparseUpdate(_ variable: Variable, slots: [Variable], scalars: [Variable], indices: Output, rows: Output) -> Operation {
+        checked(variable, slots, scalars) { builder in
+            return builder.add(
+                "ResourceSparseApplyMomentum",
+                [
+                    variable.handle, slots[0].handle, builder.scalar(learningRate, variable.dtype), rows, indices,
+                    builder.scalar(momentum, variable.dtype),
+                ],
+                attributes: ["T": .type(variable.dtype), "use_locking": true, "use_nesterov": .bool(nesterov)])
+        }
+    }
 }

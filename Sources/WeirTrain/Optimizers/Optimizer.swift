@@ -17,6 +17,14 @@ public protocol Optimizer: Sendable {
     ///   - slots: the variables for `slots`, in their order.
     ///   - scalars: the variables for `scalars`, in their order.
     func update(_ variable: Variable, slots: [Variable], scalars: [Variable], gradient: Output) -> Operation
+    /// Builds the update of some rows of a variable: the gradient of all other rows is zero. By default all rows are updated, with
+    /// a gradient of the variable's size that is made on its device.
+    ///
+    /// As in TensorFlow, an optimizer whose slots decay may leave the slots of the other rows as they are.
+    /// - Parameters:
+    ///   - indices: the rows, a vector of `int32` or `int64` without duplicates.
+    ///   - rows: row `i` is the gradient of row `indices[i]`.
+    func sparseUpdate(_ variable: Variable, slots: [Variable], scalars: [Variable], indices: Output, rows: Output) -> Operation
     /// Builds the operations that run after the updates of all variables.
     func finish(_ builder: GraphBuilder, scalars: [Variable]) -> [Operation]
 }
@@ -26,6 +34,11 @@ extension Optimizer {
     public var slots: [(name: String, initial: Double)] { [] }
     /// No scalars.
     public var scalars: [(name: String, initial: Double)] { [] }
+    /// Updates all rows.
+    public func sparseUpdate(_ variable: Variable, slots: [Variable], scalars: [Variable], indices: Output, rows: Output) -> Operation {
+        let gradient = VariableGradient(variable, .sparse(indices: indices, rows: rows))
+        return update(variable, slots: slots, scalars: scalars, gradient: gradient.dense())
+    }
     /// No further operations.
     public func finish(_ builder: GraphBuilder, scalars: [Variable]) -> [Operation] { [] }
 }
@@ -72,20 +85,38 @@ extension GraphBuilder {
     ///
     /// - Parameter globalStep: incremented after all updates.
     public func apply(_ optimizer: any Optimizer, _ gradients: [(Variable, Output)], globalStep: Variable? = nil) -> OptimizerUpdate {
+        apply(optimizer, gradients.map { VariableGradient($0, .dense($1)) }, globalStep: globalStep)
+    }
+
+    /// Builds the update of variables from their gradients. Each update is colocated with its variable. Of a variable with a sparse
+    /// gradient, `Optimizer.sparseUpdate` updates some rows.
+    ///
+    /// - Parameter globalStep: incremented after all updates.
+    public func apply(_ optimizer: any Optimizer, _ gradients: [VariableGradient], globalStep: Variable? = nil) -> OptimizerUpdate {
         var added: [Variable] = []
-        let first = gradients.first?.0
+        let first = gradients.first?.variable
         let scalars = optimizer.scalars.map { entry in
             colocated(with: first) { variable("\(optimizer.name)/\(entry.name)") { scalar(entry.initial, first?.dtype ?? .float32) } }
         }
         added += scalars
-        let updates = gradients.map { target, gradient in
+        let updates = gradients.map { gradient in
+            let target = gradient.variable
             let slots = optimizer.slots.map { slot in
-                colocated(with: target) {
-                    variable("\(target.name)/\(slot.name)") { filled(target.shape, with: slot.initial, target.dtype) }
+                // The slot of a part is the same part of the larger variable's slot.
+                var slice = target.slice
+                slice?.fullName += "/\(slot.name)"
+                return colocated(with: target) {
+                    variable("\(target.name)/\(slot.name)", slice: slice) { filled(target.shape, with: slot.initial, target.dtype) }
                 }
             }
             added += slots
-            return colocated(with: target) { optimizer.update(target, slots: slots, scalars: scalars, gradient: gradient) }
+            return colocated(with: target) {
+                switch gradient.value {
+                case .dense(let output): optimizer.update(target, slots: slots, scalars: scalars, gradient: output)
+                case .sparse(let indices, let rows):
+                    optimizer.sparseUpdate(target, slots: slots, scalars: scalars, indices: indices, rows: rows)
+                }
+            }
         }
         var last = controlDependencies(updates) {
             colocated(with: first) { optimizer.finish(self, scalars: scalars) }
@@ -97,7 +128,9 @@ extension GraphBuilder {
             }
             last = [count]
         }
-        return OptimizerUpdate(operation: group(last, name: "\(optimizer.name)/update"), variables: added)
+        // Beside the global step, so that what waits for the update there does not wait for a message from elsewhere.
+        let update = colocated(with: globalStep) { group(last, name: "\(optimizer.name)/update") }
+        return OptimizerUpdate(operation: update, variables: added)
     }
 
     private func colocated<R>(with variable: Variable?, _ body: () -> R) -> R {

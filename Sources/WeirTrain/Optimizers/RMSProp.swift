@@ -36,4 +36,18 @@ public struct RMSProp: Optimizer {
                 attributes: ["T": .type(variable.dtype), "use_locking": true])
         }
     }
+
+    /// Adds `ResourceSparseApplyRMSProp`, which leaves the other rows of both slots as they are.
+    public func sparseUpdate(_ variable: Variable, slots: [Variable], scalars: [Variable], indices: Output, rows: Output) -> Operation {
+        checked(variable, slots, scalars) { builder in
+            func number(_ value: Double) -> Output { builder.scalar(value, variable.dtype) }
+            return builder.add(
+                "ResourceSparseApplyRMSProp",
+                [
+                    variable.handle, slots[0].handle, slots[1].handle, number(learningRate), number(decay), number(momentum),
+                    number(epsilon), rows, indices,
+                ],
+                attributes: ["T": .type(variable.dtype), "use_locking": true])
+        }
+    }
 }

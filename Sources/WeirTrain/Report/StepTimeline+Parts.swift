@@ -6,7 +6,7 @@ extension StepTimeline {
         case forward
         /// Computes gradients: a name scope of the node is `gradients`, as `GraphBuilder.gradients` and TensorFlow name it.
         case backward
-        /// Writes to the memory of an input, as assignments and the updates of optimizers do.
+        /// Changes a variable or another resource, as assignments and the updates of optimizers do.
         case update
         /// Sends or receives a tensor.
         case transfer

@@ -129,7 +129,7 @@ struct TimelineBuilder {
         let op = registry[record.op]
         if record.transfer != nil || op?.role == .send || op?.role == .receive { return .transfer }
         if op?.waitsForOthers == true { return .wait }
-        if op?.changesInputs == true { return .update }
+        if let op, op.updatesState { return .update }
         let scopes = record.node.split(separator: "/").dropLast()
         return scopes.contains { $0 == "gradients" || $0.hasPrefix("gradients_") } ? .backward : .forward
     }
@@ -189,4 +189,12 @@ struct TimelineBuilder {
 
     /// The task of the master; without calls, the first task.
     private var master: String { metadata.calls.first?.caller.task ?? places.values.min { $0 < $1 }?.task ?? "" }
+}
+
+extension OpDefinition {
+    /// Whether a node changes a variable or another resource: its first input is one, and it returns nothing, or the reference.
+    fileprivate var updatesState: Bool {
+        guard let first = schema.inputs.first, first.isReference || first.type == .fixed(.resource) else { return changesInputs }
+        return schema.outputs.allSatisfy(\.isReference)
+    }
 }

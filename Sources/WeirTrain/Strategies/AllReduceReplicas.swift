@@ -24,6 +24,7 @@ public struct AllReduceReplicas: Strategy {
 
     /// Makes one client for each worker; without workers, one client in this process.
     public func plan(_ model: ModelGraph, _ setting: TrainingSetting) throws(Status) -> TrainingPlan {
+        try setting.requireWholeVariables(self)
         let tasks = setting.workerTasks
         let workers = max(1, tasks.count)
         let shards = shards ?? workers

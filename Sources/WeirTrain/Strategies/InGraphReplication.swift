@@ -27,7 +27,7 @@ struct ReplicatedGraph {
     private let updateCount: Output
     private let initializer: Operation
     private let variables: [Variable]
-    private let parameterNames: [String]
+    private let parameters: [String: Output]
     private let workerCount: Int
 
     init(_ model: ModelGraph, _ setting: TrainingSetting, devices: [String]) throws(Status) {
@@ -35,28 +35,27 @@ struct ReplicatedGraph {
         let setter = ReplicaDeviceSetter(
             parameterServers: setting.parameterServerCount, worker: devices[0], balance: setting.balance)
         let globalStep = builder.device(setter.device) { builder.variable("global_step") { builder.scalar(0, .int64) } }
-        let declared = try builder.device(setter.device) { () throws(Status) in try model.declareVariables(in: builder) }
+        let declared = try builder.device(setter.device) { () throws(Status) in try model.declareVariables(in: builder, partitioning: setting.partitioning) }
         var towers: [ModelReplica] = []
-        var flows: [[Output]] = []
+        var flows: [[VariableGradient]] = []
         for (index, device) in devices.enumerated() {
             try builder.nameScope("tower\(index)") { () throws(Status) in
                 try builder.device(device) { () throws(Status) in
                     let tower = try model.replica(in: builder, variables: declared)
-                    flows.append(builder.gradients(of: tower.loss, with: declared.parameters))
+                    flows.append(tower.gradients(with: declared))
                     towers.append(tower)
                 }
             }
         }
-        let gradients = declared.parameters.enumerated().map { index, variable in
-            (variable, builder.colocate(with: variable.handle.operation) { builder.mean(of: flows.map { $0[index] }) })
-        }
+        let gradients = declared.parameters.enumerated().map { index, variable in VariableGradient.mean(variable, flows.map { $0[index].value }) }
         let update = builder.device(setter.device) { builder.apply(setting.optimizer, gradients, globalStep: globalStep) }
         variables = [globalStep] + declared.all + update.variables
         initializer = builder.group(variables.map(\.initializer), name: "initialize")
         updateCount = builder.controlDependencies([update.operation]) { globalStep.read() }
         self.update = update.operation
         self.towers = towers
-        parameterNames = model.parameters.map(\.name)
+        let trained = Set(model.parameters.map(\.name))
+        parameters = declared.values.filter { trained.contains($0.key) }
         workerCount = max(1, setting.workerTasks.count)
         graph = try builder.graph()
     }
@@ -67,7 +66,7 @@ struct ReplicatedGraph {
             worker: 0, master: master, graph: graph, shards: shards, step: update, updateCount: updateCount,
             lifecycle: ClientLifecycle(initializer: initializer))
         client.evaluation = towers.first
-        client.parameters = Dictionary(variables.filter { parameterNames.contains($0.name) }.map { ($0.name, $0.value) }, uniquingKeysWith: { a, _ in a })
+        client.parameters = parameters
         return TrainingPlan(clients: [client], requiredWorkers: workerCount)
     }
 }

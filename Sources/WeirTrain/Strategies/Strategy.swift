@@ -26,17 +26,20 @@ public struct TrainingSetting: Sendable {
     public var batchSize: Int
     /// How variables are spread over the parameter servers.
     public var balance: ReplicaDeviceSetter.Balance
+    /// How large variables are cut into parts; nil leaves all whole.
+    public var partitioning: VariablePartitioning?
 
     /// Describes a setting.
     public init(
         cluster: ClusterSpec = ClusterSpec(), devices: [String] = ["/cpu:0"], optimizer: any Optimizer, batchSize: Int,
-        balance: ReplicaDeviceSetter.Balance = .roundRobin
+        balance: ReplicaDeviceSetter.Balance = .roundRobin, partitioning: VariablePartitioning? = nil
     ) {
         self.cluster = cluster
         self.devices = devices
         self.optimizer = optimizer
         self.batchSize = batchSize
         self.balance = balance
+        self.partitioning = partitioning
     }
 
     /// The numbers of the tasks of job `worker`.
@@ -53,6 +56,13 @@ public struct TrainingSetting: Sendable {
     func requireWorkers(_ strategy: some Strategy) throws(Status) {
         guard workerTasks.isEmpty else { return }
         throw .invalidArgument("Strategy '\(strategy.name)' needs a job 'worker' with at least one task; the cluster has none")
+    }
+    /// Checks that variables are to stay whole, for a strategy that cannot cut them.
+    /// - Throws: `invalidArgument` when they are to be cut.
+    package func requireWholeVariables(_ strategy: some Strategy) throws(Status) {
+        guard partitioning != nil else { return }
+        throw .invalidArgument(
+            "Strategy '\(strategy.name)' does not cut variables into parts; 'sync', 'async', 'in-graph' and 'single' do")
     }
     /// Checks that the cluster has parameter servers if it has several workers.
     /// - Throws: `invalidArgument` when it has none.

@@ -41,9 +41,8 @@ public struct TrainingClient: Sendable {
     public var lifecycle: ClientLifecycle
     /// Steps of the chief that run beside its training steps; nil if there are none.
     public var updates: UpdateLoop?
-    /// Operations that wait until no other worker is too far behind, by the number of the other worker. The client runs those
-    /// of the workers that are not lost before each step.
-    public var gates: [Int: Operation] = [:]
+    /// What lets the workers' steps begin when one of them ends; nil if no step waits for other workers' steps.
+    public var gates: StepGates?
     /// Computes predictions and metrics with the trained variables; nil if another client does.
     public var evaluation: ModelReplica?
     /// The variables, for checkpoints, with their names in the model; empty if another client has them.
@@ -107,15 +106,31 @@ public struct ClientLifecycle: Sendable {
     }
 }
 
+/// Ends the waiting of steps that begin only when other workers are not too far behind.
+public struct StepGates: Sendable {
+    /// By the number of another worker: this client's steps do not wait for it any more. Run when the worker is lost.
+    public var open: [Int: Operation]
+    /// The other workers do not wait for this one any more. Run after its last step.
+    public var leave: Operation
+    /// The operations of one client.
+    public init(open: [Int: Operation], leave: Operation) {
+        self.open = open
+        self.leave = leave
+    }
+}
+
 /// The loop of a chief that updates the variables from the gradients of all workers.
 public struct UpdateLoop: Sendable {
     /// Waits for gradients, applies them, and lets the workers go on.
     public var step: Operation
     /// Ends the waiting of all workers.
     public var close: Operation
-    /// For each worker, the number of variables that its gradients were used for in the update, of shape `[variables, workers]`;
-    /// nil if no ledger is kept.
+    /// How many gradients of each worker the update of each variable used: `int32` of shape `[variables, workers]`, where each part
+    /// of a variable counts as a variable; nil if no ledger is kept.
     public var contributions: Output?
+    /// How many steps may be in flight at a time, at least 1. With 2, the servers begin the next one when the last one ends, without
+    /// waiting for the client.
+    public var inFlight = 1
     /// A loop.
     public init(step: Operation, close: Operation, contributions: Output? = nil) {
         self.step = step

@@ -9,18 +9,30 @@ struct WorkerGraph {
     private let setting: TrainingSetting
     private let task: Int
 
+    /// What a strategy adds before the replica.
+    struct Beginning {
+        /// The number of updates when the step read the variables; nil if it need not be known. It is read before them.
+        var readCount: Output?
+        /// Operations for which only a training step waits before it reads variables.
+        var gates: [Operation] = []
+    }
+
     /// What a strategy adds to the replica.
     struct Update {
-        /// The training step of this worker.
+        /// Updates the variables, or helps to.
         var step: Operation
         /// The variables of the optimizer.
         var variables: [Variable]
-        /// The number of updates when the step read the variables; nil if it need not be known.
-        var readCount: Output?
+        /// Ends the training step, after the number of updates was read.
+        var ending: () -> [Operation] = { [] }
+        /// Runs with the initializer of the chief.
+        var initializers: [Operation] = []
         /// Runs before the first step.
         var preparation: Operation?
         /// Handles of what stays on the servers until it is destroyed.
         var resources: [Output] = []
+        /// Empties what stays on the servers and cannot be destroyed.
+        var resets: [Operation] = []
         /// The loop of the chief.
         var loop: UpdateLoop?
     }
@@ -31,42 +43,66 @@ struct WorkerGraph {
         self.task = task
     }
 
-    /// Builds the graph and the client.
-    /// - Parameter update: builds the update from the gradients, in the device scope of the replica.
+    /// Builds the client of the worker.
+    /// - Parameters:
+    ///   - beginning: adds what comes before the replica reads the variables.
+    ///   - update: adds the step. It is called in the device scope of the replica.
     func client(
-        _ update: (_ builder: GraphBuilder, _ gradients: [(Variable, Output)], _ globalStep: Variable) -> Update
+        beginning: (_ builder: GraphBuilder, _ globalStep: Variable) -> Beginning = { _, _ in Beginning() },
+        _ update: (_ builder: GraphBuilder, _ gradients: [VariableGradient], _ globalStep: Variable) -> Update
     ) throws(Status) -> TrainingClient {
         let builder = GraphBuilder(registry: .standard)
         let master = DeviceName(job: "worker", replica: nil, task: task)
         let device = master.description + (setting.devices.first ?? "")
-        let setter = ReplicaDeviceSetter(parameterServers: setting.parameterServerCount, worker: device, balance: setting.balance)
-        let (globalStep, declared, replica, added) = try builder.device(setter.device) { () throws(Status) in
-            let globalStep = builder.variable("global_step") { builder.scalar(0, .int64) }
-            let declared = try model.declareVariables(in: builder)
-            let replica = try builder.nameScope("replica") { () throws(Status) in try model.replica(in: builder, variables: declared) }
-            let gradients = builder.gradients(of: replica.loss, with: declared.parameters)
-            return (globalStep, declared, replica, update(builder, [(Variable, Output)](zip(declared.parameters, gradients)), globalStep))
-        }
-        let variables = [globalStep] + declared.all + added.variables
         let isChief = task == setting.workerTasks.first
-        let updateCount = builder.device(setter.device) { builder.controlDependencies([added.step]) { globalStep.read() } }
-        let resources = [globalStep.handle] + added.resources
-        let forget = builder.group(
-            resources.map { handle in builder.colocate(with: handle.operation) { builder.add("DestroyResourceOp", [handle]) } }, name: "forget")
+        let setter = ReplicaDeviceSetter(parameterServers: setting.parameterServerCount, worker: device, balance: setting.balance)
+        return try builder.device(setter.device) { () throws(Status) -> TrainingClient in
+            let globalStep = builder.variable("global_step") { builder.scalar(0, .int64) }
+            let declared = try model.declareVariables(in: builder, partitioning: setting.partitioning)
+            let begun = beginning(builder, globalStep)
+            let before = begun.gates + (begun.readCount.map { [$0.operation] } ?? [])
+            let replica = try builder.nameScope("replica") { () throws(Status) in
+                try model.replica(in: builder, variables: declared, after: before)
+            }
+            let added = update(builder, replica.gradients(with: declared), globalStep)
+            // An evaluation must not wait at the gates, nor take what opens them.
+            let needsOwn = isChief && !begun.gates.isEmpty
+            let evaluation =
+                try needsOwn
+                ? builder.nameScope("evaluation") { () throws(Status) in try model.replica(in: builder, variables: declared) } : replica
+            let updateCount = builder.controlDependencies([added.step]) { globalStep.read() }
+            let ending = builder.controlDependencies([updateCount.operation]) { added.ending() }
+            let step =
+                ending.isEmpty
+                ? added.step
+                : builder.colocate(with: globalStep.handle.operation) { builder.group([added.step] + ending, name: "training_step") }
+            let number = setting.workerTasks.firstIndex(of: task) ?? 0
+            var client = TrainingClient(
+                worker: number, master: master, graph: Graph(),
+                shards: [BatchShard(number, inputs: replica.inputs, loss: replica.loss)], step: step, updateCount: updateCount,
+                lifecycle: lifecycle(builder, [globalStep] + declared.all + added.variables, globalStep, added, isChief: isChief))
+            // A client needs the parameter servers and its own worker only; without this filter it would wait for all workers.
+            client.deviceFilters = ["/job:ps", "/job:worker/task:\(task)"]
+            client.readCount = begun.readCount
+            client.updates = isChief ? added.loop : nil
+            client.evaluation = evaluation
+            let trained = Set(model.parameters.map(\.name))
+            client.parameters = declared.values.filter { trained.contains($0.key) }
+            client.graph = try builder.graph()
+            return client
+        }
+    }
+
+    private func lifecycle(
+        _ builder: GraphBuilder, _ variables: [Variable], _ globalStep: Variable, _ added: Update, isChief: Bool
+    ) -> ClientLifecycle {
+        let destroyed = ([globalStep.handle] + added.resources).map { handle in
+            builder.colocate(with: handle.operation) { builder.add("DestroyResourceOp", [handle]) }
+        }
         let isInitialized = builder.add("Pack", variables.map(\.isInitialized), name: "is_initialized")[0]
-        let lifecycle = ClientLifecycle(
-            initializer: isChief ? builder.group(variables.map(\.initializer), name: "initialize") : nil,
-            awaited: (variables.map(\.name), isInitialized), preparation: added.preparation, forget: isChief ? forget : nil)
-        let number = setting.workerTasks.firstIndex(of: task) ?? 0
-        var client = TrainingClient(
-            worker: number, master: master, graph: try builder.graph(),
-            shards: [BatchShard(number, inputs: replica.inputs, loss: replica.loss)], step: added.step, updateCount: updateCount, lifecycle: lifecycle)
-        // A client needs the parameter servers and its own worker only; without this filter it would wait for all workers.
-        client.deviceFilters = ["/job:ps", "/job:worker/task:\(task)"]
-        client.readCount = added.readCount
-        client.updates = isChief ? added.loop : nil
-        client.evaluation = replica
-        client.parameters = Dictionary(zip(model.parameters.map(\.name), declared.parameters.map(\.value)), uniquingKeysWith: { a, _ in a })
-        return client
+        return ClientLifecycle(
+            initializer: isChief ? builder.group(variables.map(\.initializer) + added.initializers, name: "initialize") : nil,
+            awaited: (variables.map(\.name), isInitialized), preparation: added.preparation,
+            forget: isChief ? builder.group(destroyed + added.resets, name: "forget") : nil)
     }
 }

@@ -10,6 +10,9 @@ struct ClientLoop: Sendable {
     let session: Session
     private let train: Table
     private let feeds: [BatchFeeds]
+    /// The losses of the shards, the number of updates after the step and, if the client has it, the number before.
+    private let fetches: [String]
+    private let target: String
 
     init(_ run: TrainingRun, _ client: TrainingClient, _ session: Session, _ train: Table) throws(Status) {
         self.run = run
@@ -17,6 +20,8 @@ struct ClientLoop: Sendable {
         self.session = session
         self.train = train
         feeds = try client.shards.map { shard throws(Status) in try BatchFeeds(shard.inputs, train) }
+        fetches = client.shards.map(\.loss.name) + [client.updateCount.name] + (client.readCount.map { [$0.name] } ?? [])
+        target = client.step.name
     }
 
     /// Waits until the chief has initialized the variables, then prepares the client.
@@ -44,13 +49,31 @@ struct ClientLoop: Sendable {
     func runUntilLost() async throws {
         let work = Task { try await runSteps() }
         run.progress.whenLost(client.worker) { work.cancel() }
+        for (other, open) in client.gates?.open ?? [:] {
+            run.progress.whenLost(other) { [session] in
+                // If it fails, so does this client's step, whose error says more.
+                Task { try? await session.run(open) }
+            }
+        }
         do {
             try await withTaskCancellationHandler {
                 try await work.value
             } onCancel: {
                 work.cancel()
             }
-        } catch  where run.progress.isLost(client.worker) && client.worker != 0 {}
+            await leave()
+        } catch  where run.progress.isLost(client.worker) && client.worker != 0 {
+        } catch {
+            await leave()
+            throw error
+        }
+    }
+
+    /// Lets the steps of the other workers begin without this one. The loss of a worker does the same.
+    private func leave() async {
+        guard let leave = client.gates?.leave, !run.progress.isLost(client.worker) else { return }
+        // In a task of its own, because this one may be cancelled. If it fails, the servers are gone and the others fail too.
+        await Task { [session] in try? await session.run(leave) }.value
     }
 
     /// Runs training steps until enough updates are done.
@@ -59,16 +82,21 @@ struct ClientLoop: Sendable {
         var batches = client.shards.map { shard in
             Batches(train, batchSize: run.options.batchSize * shard.batches, seed: UInt64(bitPattern: Int64(seed &+ shard.number &+ 1)))
         }
+        func nextFeeds() throws(Status) -> [NamedTensor] {
+            var tensors: [NamedTensor] = []
+            for index in feeds.indices { tensors += try feeds[index].feeds(batches[index].next()) }
+            return tensors
+        }
+        var next = try nextFeeds()
         var isFirst = true
         while !Task.isCancelled {
             do {
-                try await passGates()
-                var step = RunOptions()
-                step.traces = isFirst
-                var tensors: [NamedTensor] = []
-                for index in feeds.indices { tensors += try feeds[index].feeds(batches[index].next()) }
-                let fetches = client.shards.map(\.loss.name) + [client.updateCount.name] + (client.readCount.map { [$0.name] } ?? [])
-                let reply = try await session.run(fetches: fetches, feeds: tensors, targets: [client.step.name], options: step)
+                run.progress.beginStep(client.worker)
+                let (current, traces) = (next, isFirst)
+                async let step = runStep(current, traces: traces)
+                // The next batch is made while the servers work.
+                next = try nextFeeds()
+                let reply = try await step
                 try record(reply, isFirst: isFirst)
                 isFirst = false
                 let count = Int(try reply.tensors[client.shards.count].tensor.scalar(of: Int64.self))
@@ -93,14 +121,14 @@ struct ClientLoop: Sendable {
         }
     }
 
+    private func runStep(_ feeds: [NamedTensor], traces: Bool) async throws -> RunStepReply {
+        var options = RunOptions()
+        options.traces = traces
+        return try await session.run(fetches: fetches, feeds: feeds, targets: [target], options: options)
+    }
+
     /// Whether the chief's loop counts the updates and ends the steps of all.
     private var endsByClosing: Bool { run.plan.clients.contains { $0.updates != nil } }
-
-    /// Waits until no other worker is too far behind.
-    private func passGates() async throws {
-        let waiting = client.gates.filter { !run.progress.isLost($0.key) }.map(\.value.name)
-        if !waiting.isEmpty { _ = try await session.run(targets: waiting) }
-    }
 
     private func record(_ reply: RunStepReply, isFirst: Bool) throws {
         let shards = client.shards.count
@@ -121,8 +149,29 @@ struct ClientLoop: Sendable {
     /// Runs the chief's loop of updates.
     func runUpdates() async throws {
         guard let updates = client.updates else { return }
-        for _ in 0..<run.options.stepCount { try await session.run(updates.step) }
+        let inFlight = max(1, updates.inFlight)
+        try await withThrowingTaskGroup(of: Tensor?.self) { group in
+            var (begun, done) = (0, 0)
+            while done < run.options.stepCount {
+                while begun < min(done + inFlight, run.options.stepCount) {
+                    group.addTask { try await runUpdate(updates) }
+                    begun += 1
+                }
+                guard let contributions = try await group.next() else { return }
+                // Those in flight are alike, and have no number before they are done.
+                done += 1
+                if let contributions { run.progress.record(try GradientLedger.Entry(step: done, contributions)) }
+            }
+        }
         try await session.run(updates.close)
+    }
+
+    private func runUpdate(_ updates: UpdateLoop) async throws -> Tensor? {
+        guard let contributions = updates.contributions else {
+            try await session.run(updates.step)
+            return nil
+        }
+        return try await session.run(contributions, targets: [updates.step])
     }
 
     /// The metrics of the model on these rows.

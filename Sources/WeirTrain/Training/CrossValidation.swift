@@ -60,6 +60,8 @@ public struct CrossValidationReport: Sendable {
             folds.reduce(0) { $0 + ($1.updatesByWorker.indices.contains(worker) ? $1.updatesByWorker[worker] : 0) }
         }
     }
+    /// For each staleness, the number of updates that had it, of all folds; empty if none can be stale.
+    public var staleness: [Int: Int] { folds.reduce(into: [:]) { sums, fold in sums.merge(fold.staleness, uniquingKeysWith: +) } }
     /// For each step, the mean of the losses that all folds recorded.
     public var meanLosses: [(step: Int, loss: Float)] {
         let all = Dictionary(grouping: folds.flatMap(\.losses), by: \.step)
@@ -86,5 +88,15 @@ public struct SampleStatistics: Sendable {
         deviation = (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / count).squareRoot()
         least = values.min() ?? 0
         greatest = values.max() ?? 0
+    }
+
+    /// - Parameter counts: for each value, how often it occurs; without any, all statistics are 0.
+    public init(counts: [Int: Int]) {
+        let count = Double(max(counts.values.reduce(0, +), 1))
+        let mean = counts.reduce(0) { $0 + Double($1.key) * Double($1.value) } / count
+        self.mean = mean
+        deviation = (counts.reduce(0) { $0 + (Double($1.key) - mean) * (Double($1.key) - mean) * Double($1.value) } / count).squareRoot()
+        least = Double(counts.keys.min() ?? 0)
+        greatest = Double(counts.keys.max() ?? 0)
     }
 }

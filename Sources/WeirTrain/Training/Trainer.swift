@@ -20,7 +20,8 @@ public struct Trainer: Sendable {
         self.options = options
         self.onEvent = onEvent
         setting = TrainingSetting(
-            cluster: cluster, devices: options.devices, optimizer: options.optimizer, batchSize: options.batchSize, balance: options.balance)
+            cluster: cluster, devices: options.devices, optimizer: options.optimizer, batchSize: options.batchSize, balance: options.balance,
+            partitioning: options.partitioning)
         let parts = options.table.fold(fold, of: options.foldCount, seed: UInt64(bitPattern: Int64(options.seed)))
         let moments = parts.train.moments
         train = parts.train.standardized(moments)

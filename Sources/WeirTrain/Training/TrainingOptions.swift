@@ -22,6 +22,8 @@ public struct TrainingOptions: Sendable {
     public var foldCount = 5
     /// How variables are spread over the parameter servers.
     public var balance = ReplicaDeviceSetter.Balance.roundRobin
+    /// How large variables are cut into parts on several parameter servers; nil leaves all whole.
+    public var partitioning: VariablePartitioning?
     /// The devices of this process, or of each worker, that compute.
     public var devices = ["/cpu:0"]
     /// The devices of a session in this process; nil makes those of this machine.
@@ -60,6 +62,8 @@ public enum TrainingEvent: Sendable {
     case placed(String)
     /// A worker completed a step.
     case step(TrainingStep)
+    /// The variables were updated from gradients of several workers. Only for a strategy that keeps a ledger.
+    case updated(GradientLedger.Entry)
     /// A message for the user: something blocks, or a worker is lost.
     case notice(String)
 }
@@ -76,6 +80,7 @@ public struct TrainingStep: Sendable {
     public var stepsPerSecond: Double
     /// The number of workers that are not lost.
     public var workersAlive: Int
-    /// The number of updates by others between the worker's read of the variables and its own update; nil if it is always 0.
+    /// The number of updates by others between the worker's read of the variables and its own update; nil if it is always 0. See
+    /// `AsynchronousReplicas` for how exact it is.
     public var staleness: Int?
 }

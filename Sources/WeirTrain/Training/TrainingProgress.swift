@@ -9,19 +9,34 @@ final class TrainingProgress: Sendable {
         var losses: [(step: Int, loss: Float)] = []
         var updates: [Int]
         var lost: Set<Int> = []
-        var lostWorkerHandlers: [Int: @Sendable () -> Void] = [:]
+        var lostWorkerHandlers: [Int: [@Sendable () -> Void]] = [:]
         var bytesPerStep: [Int: Int] = [:]
         var staleness: [Int: Int] = [:]
+        var ledger: GradientLedger?
     }
     private let state: Mutex<State>
     private let onEvent: Trainer.OnEvent
     private let start = ContinuousClock.now
     private let workerCount: Int
+    private let keepsLedger: Bool
 
-    init(workerCount: Int, onEvent: @escaping Trainer.OnEvent) {
+    /// - Parameter keepsLedger: whether it is recorded which gradients the updates use.
+    init(workerCount: Int, keepsLedger: Bool = false, onEvent: @escaping Trainer.OnEvent) {
         self.workerCount = workerCount
         self.onEvent = onEvent
-        state = Mutex(State(updates: [Int](repeating: 0, count: workerCount)))
+        self.keepsLedger = keepsLedger
+        state = Mutex(
+            State(updates: [Int](repeating: 0, count: workerCount), ledger: keepsLedger ? GradientLedger(workerCount: workerCount) : nil))
+    }
+
+    /// Records that a worker begins to compute a gradient.
+    func beginStep(_ worker: Int) {
+        if keepsLedger { state.withLock { $0.ledger?.begunSteps[worker] += 1 } }
+    }
+    /// Records which gradients an update used.
+    func record(_ entry: GradientLedger.Entry) {
+        state.withLock { $0.ledger?.add(entry) }
+        onEvent(.updated(entry))
     }
 
     func recordStep(_ worker: Int, globalStep: Int, loss: Float, staleness: Int? = nil) {
@@ -42,14 +57,14 @@ final class TrainingProgress: Sendable {
     /// - Returns: the number of workers left.
     func lost(_ worker: Int, _ reason: String) -> Int {
         let (isNew, left) = state.withLock { state in (state.lost.insert(worker).inserted, workerCount - state.lost.count) }
-        if isNew { state.withLock { $0.lostWorkerHandlers.removeValue(forKey: worker) }?() }
+        if isNew { for handler in state.withLock({ $0.lostWorkerHandlers.removeValue(forKey: worker) }) ?? [] { handler() } }
         if isNew { onEvent(.notice("worker \(worker) is lost: \(reason); \(left) of \(workerCount) workers left")) }
         return left
     }
     /// Calls `action` when the worker is lost; immediately when it already is.
     func whenLost(_ worker: Int, _ action: @escaping @Sendable () -> Void) {
         let isLost = state.withLock { state -> Bool in
-            if !state.lost.contains(worker) { state.lostWorkerHandlers[worker] = action }
+            if !state.lost.contains(worker) { state.lostWorkerHandlers[worker, default: []].append(action) }
             return state.lost.contains(worker)
         }
         if isLost { action() }
@@ -64,12 +79,18 @@ final class TrainingProgress: Sendable {
     ) -> TrainingReport {
         state.withLock { state in
             let computed = state.updates.reduce(0, +)
-            return TrainingReport(
+            var report = TrainingReport(
                 trainMetrics: [:], testMetrics: [:], testRowCount: 0, stepCount: stepCount, seconds: seconds,
                 stepsPerSecond: Double(stepCount) / max(seconds, 1e-9), samplesPerSecond: 0, updatesByWorker: state.updates,
                 droppedGradients: gradientsPerUpdate.map { max(0, computed - $0 * stepCount) } ?? 0, staleness: state.staleness,
                 bytesMoved: state.updates.enumerated().reduce(0) { $0 &+ $1.element &* (state.bytesPerStep[$1.offset] ?? 0) },
                 losses: state.losses.sorted { $0.step < $1.step }, placement: placement)
+            // The ledger counts what the updates took, also if that was more than they required.
+            if let ledger = state.ledger, !ledger.dropped.contains(nil), ledger.variableCount > 0 {
+                report.droppedGradients = ledger.dropped.reduce(0) { $0 + ($1 ?? 0) } / ledger.variableCount
+            }
+            report.ledger = state.ledger
+            return report
         }
     }
 }

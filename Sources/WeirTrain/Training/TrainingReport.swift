@@ -16,9 +16,10 @@ public struct TrainingReport: Sendable {
     public var samplesPerSecond: Double
     /// The number of gradients that each worker computed.
     public var updatesByWorker: [Int]
-    /// The number of gradients that were too late to be used.
+    /// The number of gradients that were too late to be used. Without a ledger it is assumed that each update used as many as it
+    /// required; with one, those are included that were being computed when training ended.
     public var droppedGradients: Int
-    /// For each staleness, the number of updates that had it; empty if none can be stale.
+    /// For each staleness, the number of updates that had it; empty if none can be stale. See `AsynchronousReplicas`.
     public var staleness: [Int: Int]
     /// The bytes of tensors sent between tasks.
     public var bytesMoved: Int
@@ -26,6 +27,8 @@ public struct TrainingReport: Sendable {
     public var losses: [(step: Int, loss: Float)]
     /// The number of ops and bytes on each device.
     public var placement: [(device: String, opCount: Int, byteCount: Int)]
+    /// Which gradients the updates used; nil if the strategy keeps no ledger.
+    public var ledger: GradientLedger?
 
     /// The fraction of training rows that are classified correctly; NaN if the model has no such metric.
     public var trainAccuracy: Double { trainMetrics["accuracy"] ?? .nan }

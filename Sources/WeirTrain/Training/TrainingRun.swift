@@ -22,7 +22,8 @@ struct TrainingRun: Sendable {
         self.test = test
         self.onEvent = onEvent
         let lanes = max(setting.workerTasks.count, plan.clients.map(\.shards.count).max() ?? 1, plan.clients.count)
-        progress = TrainingProgress(workerCount: plan.clients.count > 1 ? plan.clients.count : lanes, onEvent: onEvent)
+        let keepsLedger = plan.clients.contains { $0.updates?.contributions != nil }
+        progress = TrainingProgress(workerCount: plan.clients.count > 1 ? plan.clients.count : lanes, keepsLedger: keepsLedger, onEvent: onEvent)
     }
 
     /// Runs these clients of the plan to the end of training.

@@ -55,7 +55,7 @@ extension GraphDefinition {
 
     /// Whether the bytes are text. A binary graph with any node contains control characters that text does not: tags, and
     /// lengths of short names.
-    private static func looksLikeText(_ bytes: [UInt8]) -> Bool {
+    static func looksLikeText(_ bytes: [UInt8]) -> Bool {
         bytes.allSatisfy { $0 >= 0x20 && $0 != 0x7f || (9...13).contains($0) }
     }
 }

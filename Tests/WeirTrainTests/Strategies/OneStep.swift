@@ -22,9 +22,10 @@ struct OneStep {
     /// - Parameter rows: as many as all shards of all clients take.
     static func run(
         _ strategy: any Strategy, _ model: ModelGraph, rows: Table, batchSize: Int, cluster: ClusterSpec = ClusterSpec(),
-        devices: [String] = ["/cpu:0"], localDevices: LocalDevices? = nil
+        devices: [String] = ["/cpu:0"], localDevices: LocalDevices? = nil, partitioning: VariablePartitioning? = nil
     ) async throws -> OneStep {
-        let setting = TrainingSetting(cluster: cluster, devices: devices, optimizer: KeepGradient(), batchSize: batchSize)
+        let setting = TrainingSetting(
+            cluster: cluster, devices: devices, optimizer: KeepGradient(), batchSize: batchSize, partitioning: partitioning)
         let plan = try strategy.plan(model, setting)
         var options = TrainingOptions(model, table: rows, strategy: strategy, stepCount: 1, batchSize: batchSize)
         options.devices = devices

@@ -78,6 +78,7 @@ private func referenceScatter(
     OpDefinition(
         name, "(ref: Ref(T), indices: Tindices, updates: T) -> (output_ref: Ref(T))", attributes: attributes
     )
+    .resourceForm("Resource\(name)")
     .shape { c in
         try requireUpdates(c, c.input(0))
         c.setOutput(0, c.input(0))

@@ -61,6 +61,7 @@ private func referenceScatterNd(
         name, "(ref: Ref(T), indices: Tindices, updates: T) -> (output_ref: Ref(T))", type, "Tindices: {int32, int64}",
         "use_locking: bool = \(locking)", "bad_indices_policy: string = ''"
     )
+    .resourceForm("Resource\(name)")
     .shape { c in c.setOutput(0, c.input(0)) }
     .noGradient()
     .kernel(["T": types, "Tindices": .index], gpu: ["T": gpu, "Tindices": .index]) { request in

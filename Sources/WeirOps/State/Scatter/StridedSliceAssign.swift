@@ -9,6 +9,7 @@ extension OpDefinition {
         "(ref: Ref(T), begin: Index, end: Index, strides: Index, value: T) -> (output_ref: Ref(T))",
         attributes: sliceAttributes
     )
+    .resourceForm("ResourceStridedSliceAssign")
     .shape { c in c.setOutput(0, c.input(0)) }
     .noGradient()
     .kernel(

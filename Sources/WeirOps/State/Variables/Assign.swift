@@ -10,6 +10,7 @@ extension OpDefinition {
     )
     .allowingUninitializedInput()
     .variable(.assignment)
+    .resourceForm("AssignVariableOp")
     .shape { c in
         let validates = c.attributes.bool("validate_shape") ?? true
         c.setOutput(0, validates ? try c.input(0).merging(c.input(1)) : c.input(1))

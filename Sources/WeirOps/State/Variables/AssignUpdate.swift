@@ -20,6 +20,7 @@ private func referenceUpdate(_ name: String, _ function: (some InPlaceFunction).
     OpDefinition(
         name, "(ref: Ref(T), value: T) -> (output_ref: Ref(T))", "T: \(StateTypes.numbers)", "use_locking: bool = false"
     )
+    .resourceForm("\(name)VariableOp")
     .shape(ShapeFunctions.merged)
     .noGradient()
     .kernel(["T": .numeric], gpu: ["T": StateTypes.gpuUpdate]) { request in

@@ -8,6 +8,7 @@ extension OpDefinition {
     static let countUpTo = OpDefinition(
         "CountUpTo", "(ref: Ref(T)) -> (output: T)", "limit: int", "T: {int32, int64}"
     )
+    .resourceForm("ResourceCountUpTo")
     .shape { c in
         try c.requireRank(0, 0)
         c.setOutput(0, .scalar)

@@ -31,6 +31,7 @@ extension OpDefinition {
         "IsVariableInitialized", "(ref: Ref(dtype)) -> (is_initialized: bool)", "dtype: type"
     )
     .allowingUninitializedInput()
+    .resourceForm("VarIsInitializedOp")
     .shape(ShapeFunctions.scalar)
     .noGradient()
     .kernel(gpu: ["dtype": StateTypes.gpuReference], hostMemory: ["is_initialized"]) { _ in
@@ -46,6 +47,7 @@ private func refVariable(_ name: String) -> OpDefinition {
     .stateful()
     .holdingParameters()
     .variable(.reference)
+    .resourceForm("VarHandleOp")
     .noGradient()
     .kernel(gpu: ["dtype": StateTypes.gpuReference]) { request in
         let (name, dtype) = (request.name, try request.type("dtype"))

@@ -65,8 +65,6 @@ extension OpDefinition {
 
 /// Makes the handles of one variable.
 private struct VariableHandle: Sendable {
-    /// TensorFlow's anonymous name. With it, each execution makes a new variable, which lives as long as its handle.
-    private static let anonymousName = "cd2c89b7-88b7-44c8-ad83-06c2a9158347"
     private static let counter = Atomic<Int>(0)
 
     private let place: KernelEnvironment
@@ -77,7 +75,7 @@ private struct VariableHandle: Sendable {
 
     init(container: String, name: String, dtype: DType, shape: PartialShape, place: KernelEnvironment) {
         (self.place, self.dtype, self.shape) = (place, dtype, shape)
-        if name == VariableHandle.anonymousName {
+        if name == ResourceHandle.anonymousName {
             named = nil
         } else {
             let container = container.isEmpty ? place.resources.defaultContainer : container

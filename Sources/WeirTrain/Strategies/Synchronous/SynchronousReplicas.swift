@@ -10,8 +10,14 @@ public struct SynchronousReplicas: Strategy {
     /// The number of gradients for an update, between 1 and the number of workers; the other workers are backups. nil requires
     /// all.
     public var required: Int?
+    /// Whether each update records how many gradients of each worker it used: `TrainingEvent.updated` and `TrainingReport.ledger`.
+    /// It costs a copy of each dense gradient on the worker, and one on the parameter server.
+    public var ledger: Bool
     /// Makes the strategy.
-    public init(required: Int? = nil) { self.required = required }
+    public init(required: Int? = nil, ledger: Bool = false) {
+        self.required = required
+        self.ledger = ledger
+    }
 
     /// Makes one client for each worker. The chief's also runs the loop that updates the variables.
     public func plan(_ model: ModelGraph, _ setting: TrainingSetting) throws(Status) -> TrainingPlan {
@@ -28,11 +34,17 @@ public struct SynchronousReplicas: Strategy {
                 try WorkerGraph(model, setting, task: task).client { builder, gradients, globalStep in
                     let sync = SyncReplicas(
                         builder, setting.optimizer, gradients, globalStep: globalStep, required: count, workerCount: tasks.count,
-                        workerName: "worker\(task)")
+                        workerName: "worker\(task)", ledgerWorker: ledger ? number : nil, overlaps: true)
                     var update = WorkerGraph.Update(step: sync.workerStep, variables: sync.variables)
                     update.preparation = sync.localInitializer
                     update.resources = sync.resources
-                    if number == 0 { update.loop = UpdateLoop(step: sync.chiefStep, close: sync.closeTokens) }
+                    update.resets = sync.resets
+                    update.initializers = sync.initializers
+                    if number == 0 {
+                        var loop = UpdateLoop(step: sync.chiefStep, close: sync.closeTokens, contributions: sync.contributions)
+                        loop.inFlight = sync.allowsOverlap ? 2 : 1
+                        update.loop = loop
+                    }
                     return update
                 })
         }

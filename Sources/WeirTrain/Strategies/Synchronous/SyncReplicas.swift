@@ -1,0 +1,123 @@
+public import WeirGraph
+import WeirTensor
+
+/// Synchronous replicas: the gradients of several workers are accumulated on the parameter servers, averaged and applied once;
+/// then all workers continue. Chen et al., *Revisiting Distributed Synchronous SGD*, 2016; TensorFlow's
+/// `SyncReplicasOptimizer`.
+///
+/// Each variable has a conditional accumulator on its device, which drops gradients of older steps. A worker adds its gradients
+/// and waits for a token. The chief takes the averages when enough gradients have arrived, applies them, and enqueues one token
+/// for each worker. When fewer gradients are required than there are workers, the other workers are backups.
+public struct SyncReplicas: Sendable {
+    /// The step of a worker: adds gradients, then waits for the token which says that an update was applied.
+    public let workerStep: Operation
+    /// The step of the chief, for a loop of its own: waits for gradients, applies them, increments the step, enqueues tokens.
+    public let chiefStep: Operation
+    /// Whether the chief may have two steps in flight, so that the servers begin the second one as soon as the first one ends. It is
+    /// false unless it was asked for, and if the optimizer uses variables before its turn, as `Adam` does for its powers.
+    public let allowsOverlap: Bool
+    /// What the chief runs once before its first step, with the initializers of the variables.
+    public let initializers: [Operation]
+    /// Sets this worker's local step to the global step. Each worker runs it before training.
+    public let localInitializer: Operation
+    /// The number of updates so far.
+    public let globalStep: Variable
+    /// The step from which this worker read the variables; marks its gradients.
+    public let localStep: Variable
+    /// The variables of the optimizer.
+    public let variables: [Variable]
+    /// Closes the token queue, which ends training: waiting workers get OUT_OF_RANGE instead of a token.
+    public let closeTokens: Operation
+    /// The handles of the accumulators and the token queue. These stay on the servers until they are destroyed.
+    public let resources: [Output]
+    /// Empties the accumulators that cannot be destroyed, those of sparse gradients. To run when no step runs.
+    public let resets: [Operation]
+    /// How many gradients of each worker the chief's step used for each variable, `int32` of shape `[variables, workers]`; nil if no
+    /// ledger is kept. To be fetched with `chiefStep`.
+    public let contributions: Output?
+
+    /// - Parameters:
+    ///   - gradients: the variables with their gradients.
+    ///   - required: the number of gradients that are averaged for one update.
+    ///   - workerCount: the number of workers, and so of tokens for each update.
+    ///   - workerName: distinguishes this worker's local step from those of the others.
+    ///   - ledgerWorker: the number of this worker, from 0, if `contributions` are wanted; nil otherwise. All workers of a training
+    ///     give theirs, or none does.
+    ///   - overlaps: whether the chief is to have two steps in flight, if `allowsOverlap` says then that it may. They take turns: a
+    ///     step takes gradients when the step before has updated all variables, so it cannot take what the other one needs.
+    public init(
+        _ builder: GraphBuilder, _ optimizer: any Optimizer, _ gradients: [VariableGradient], globalStep: Variable,
+        required: Int, workerCount: Int, workerName: String, ledgerWorker: Int? = nil, overlaps: Bool = false
+    ) {
+        self.globalStep = globalStep
+        let counts = 1...Int(Int32.max)
+        if !counts.contains(required) || !counts.contains(workerCount) {
+            builder.record(.invalidArgument("Expected at least 1 gradient for an update and 1 worker, found \(required) and \(workerCount)"))
+        }
+        if let ledgerWorker, !(0..<max(1, workerCount)).contains(ledgerWorker) {
+            builder.record(.invalidArgument("Expected the number of one of \(workerCount) workers for the ledger, found \(ledgerWorker)"))
+        }
+        let localStep = builder.colocate(with: globalStep.handle.operation) {
+            builder.variable("sync/local_step/\(workerName)") { builder.scalar(0, .int64) }
+        }
+        self.localStep = localStep
+        func queue(_ name: String) -> Output {
+            builder.add(
+                "FIFOQueueV2", name: name,
+                attributes: ["component_types": .types([.int64]), "shapes": .shapes([.scalar]), "capacity": -1, "shared_name": .string(name)])[0]
+        }
+        func dequeue(_ queue: Output) -> Output { builder.add("QueueDequeueV2", [queue], attributes: ["component_types": .types([.int64])])[0] }
+        let onStepDevice = { (body: () -> Output) in builder.colocate(with: globalStep.handle.operation, body) }
+        let turns = overlaps ? onStepDevice { queue("sync/turn_queue") } : nil
+        let turn = turns.map { turns in onStepDevice { dequeue(turns) }.operation }
+        let settings = GradientAccumulation.Settings(
+            localStep: localStep, globalStep: globalStep, required: required, workerCount: max(1, workerCount), ledgerWorker: ledgerWorker,
+            turn: turn.map { [$0] } ?? [])
+        let accumulations = gradients.map { gradient in
+            switch gradient.value {
+            case .dense(let output): GradientAccumulation.dense(builder, gradient.variable, output, settings)
+            case .sparse(let indices, let rows): GradientAccumulation.sparse(builder, gradient.variable, indices: indices, rows: rows, settings)
+            }
+        }
+        let update = builder.apply(optimizer, accumulations.map(\.mean), globalStep: globalStep)
+        variables = update.variables
+        let tokens: Output
+        (tokens, workerStep, chiefStep, closeTokens, initializers) = builder.colocate(with: globalStep.handle.operation) {
+            let tokens = queue("sync/token_queue")
+            let workerStep = builder.controlDependencies(accumulations.map(\.apply)) {
+                let token = dequeue(tokens)
+                // The token says that an update was applied. The step is read after it, because a token that a dead worker left
+                // over may be old, and an old local step would cause the next gradient to be dropped.
+                return builder.controlDependencies([token.operation]) { localStep.assign(globalStep.read()) }
+            }
+            func pass(_ turns: Output) -> Operation { builder.add("QueueEnqueueV2", [turns, builder.scalar(0, .int64)]) }
+            let chiefStep = builder.controlDependencies([update.operation]) {
+                let step = globalStep.read()
+                let count = builder.constant(Tensor([Int32(clamping: workerCount)]))
+                let many = builder.add("Fill", [count, step])[0]
+                let released = builder.add("QueueEnqueueManyV2", [tokens, many], attributes: ["Tcomponents": .types([.int64])])
+                return turns.map { builder.group([pass($0), released], name: "sync/chief_step") } ?? released
+            }
+            let close = builder.add("QueueCloseV2", [tokens], attributes: ["cancel_pending_enqueues": true])
+            return (tokens, workerStep, chiefStep, close, turns.map { [pass($0)] } ?? [])
+        }
+        let step = chiefStep
+        allowsOverlap = turn.map { !builder.usesVariables(in: step, before: [$0]) } ?? false
+        let rows = accumulations.compactMap(\.contributions)
+        contributions = rows.isEmpty ? nil : builder.colocate(with: globalStep.handle.operation) { builder.add("Pack", rows)[0] }
+        let assign = builder.colocate(with: localStep.handle.operation) { localStep.assign(globalStep.value) }
+        resources = accumulations.compactMap(\.handle) + [tokens] + (turns.map { [$0] } ?? [])
+        resets = accumulations.compactMap(\.reset)
+        localInitializer = builder.group([assign] + accumulations.map(\.setStep), name: "sync/local_init")
+    }
+
+    /// The same with dense gradients.
+    public init(
+        _ builder: GraphBuilder, _ optimizer: any Optimizer, _ gradients: [(Variable, Output)], globalStep: Variable,
+        required: Int, workerCount: Int, workerName: String, ledgerWorker: Int? = nil, overlaps: Bool = false
+    ) {
+        self.init(
+            builder, optimizer, gradients.map { VariableGradient($0, .dense($1)) }, globalStep: globalStep, required: required,
+            workerCount: workerCount, workerName: workerName, ledgerWorker: ledgerWorker, overlaps: overlaps)
+    }
+}
