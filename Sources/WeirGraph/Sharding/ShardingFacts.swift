@@ -14,12 +14,13 @@ package struct ShardingFacts: Sendable {
     let rules: [NodeID: NodeRule]
     /// For each node, whether it is computed from variables and constants alone. Such values are not moved if others can be.
     let isFixed: [Bool]
-    /// The dimension that unknown ones are taken for in estimates.
+    /// The shapes for a batch of `rowCount` rows, for estimates.
+    private let estimates: GraphBuilder
     private let rowCount: Int
 
     /// - Parameters:
     ///   - roots: what is computed.
-    ///   - rowCount: the size that estimates take for unknown dimensions.
+    ///   - rowCount: the number of rows that estimates take for unknown dimensions of placeholders.
     /// - Throws: the first error of the graph's shapes.
     package init(_ graph: Graph, roots: [Endpoint], rowCount: Int) throws(Status) {
         let builder = GraphBuilder(extending: graph, registry: OpRegistry())
@@ -27,6 +28,8 @@ package struct ShardingFacts: Sendable {
         self.graph = graph
         self.rowCount = max(1, rowCount)
         source = builder
+        let estimates = GraphBuilder(extending: ShardingFacts.batch(of: graph, max(1, rowCount)), registry: OpRegistry())
+        self.estimates = estimates.failure == nil ? estimates : builder
         var constants: [Endpoint: Tensor] = [:]
         for (id, node) in graph.nodes.enumerated() where node.isPure && node.controlInputs.isEmpty {
             for index in node.outputTypes.indices { constants[Endpoint(id, index)] = builder.constant(Endpoint(id, index)) }
@@ -50,7 +53,7 @@ package struct ShardingFacts: Sendable {
 
     /// The estimated size of a value.
     func byteCount(_ endpoint: Endpoint) -> Double {
-        let shape = source.handleShape(endpoint)?.shape ?? source.shape(endpoint)
+        let shape = source.handleShape(endpoint)?.shape ?? estimates.shape(endpoint)
         let type = source.handleShape(endpoint)?.dtype ?? source.portType(endpoint).dtype
         let sizes = shape.dimensions?.map { Double($0 ?? rowCount) } ?? [Double(rowCount)]
         return sizes.reduce(Double(max(1, type.byteCount)), *)
@@ -67,11 +70,6 @@ package struct ShardingFacts: Sendable {
             }
         }
         return false
-    }
-    /// Whether every use of the variable looks up some of its rows.
-    package func isOnlyLookedUp(_ handle: NodeID) -> Bool {
-        let uses = order.filter { id in graph.nodes[id].inputs.contains { $0.node == handle } }
-        return !uses.isEmpty && uses.allSatisfy { graph.nodes[$0].op.variableUse == .gather }
     }
     /// Whether a product whose work could be divided along this dimension uses an output, possibly reshaped: a dimension of heads.
     func isDividable(_ endpoint: Endpoint, along dimension: Int) -> Bool {
@@ -92,6 +90,16 @@ package struct ShardingFacts: Sendable {
     }
     /// Whether a cut into `count` parts may end at a node, because sizes that are cut alike are not all divisible.
     package func hasConflicts(into count: Int) -> Bool { rules.values.contains { $0.hasConflicts(into: count) } }
+
+    /// The graph with a known number of rows in its placeholders.
+    private static func batch(of graph: Graph, _ rowCount: Int) -> Graph {
+        var result = graph
+        for (id, node) in graph.nodes.enumerated() where node.role == .placeholder {
+            guard let dimensions = node.attributes.shape("shape")?.dimensions else { continue }
+            result.nodes[id].attributes["shape"] = .shape(PartialShape(dimensions.map { $0 ?? rowCount }))
+        }
+        return result
+    }
 
     private static func order(of graph: Graph, _ roots: [Endpoint], _ constants: [Endpoint: Tensor]) -> [NodeID] {
         var order: [NodeID] = []

@@ -31,6 +31,7 @@ public struct MeshParallel: Strategy {
     /// Makes one client, of the first worker, whose graph spans the devices of all workers.
     /// - Throws: `invalidArgument` when the mesh does not fit the devices, an axis is neither `data` nor `model`, or layers cannot be cut.
     public func plan(_ model: ModelGraph, _ setting: TrainingSetting) throws(Status) -> TrainingPlan {
+        try setting.requireWholeVariables(self)
         let mesh = try DeviceMesh(axes, devices: setting.computeDevices)
         if let other = axes.first(where: { $0.name != "data" && $0.name != "model" }) {
             throw .invalidArgument("The axes of a mesh are 'data', which cuts batches, and 'model', which cuts layers; found '\(other.name)'")

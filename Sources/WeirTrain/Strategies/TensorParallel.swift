@@ -22,6 +22,7 @@ public struct TensorParallel: Strategy {
     /// Makes one client, of the first worker, whose graph spans all devices of all workers.
     /// - Throws: `invalidArgument` when no variable can be cut, a rule cannot be followed, or heads cannot be divided.
     public func plan(_ model: ModelGraph, _ setting: TrainingSetting) throws(Status) -> TrainingPlan {
+        try setting.requireWholeVariables(self)
         let devices = setting.computeDevices
         let mesh = try DeviceMesh([DeviceMesh.Axis("model", devices.count)], devices: devices)
         return try ShardedModel(model, setting, mesh: mesh, batchAxis: nil, layerAxis: 0, rules: rules).plan()

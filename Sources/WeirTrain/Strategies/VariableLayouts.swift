@@ -45,7 +45,7 @@ struct VariableLayouts {
         guard count > 1 else { return [whole] }
         var dimensions = (0..<variable.shape.rank).filter { variable.shape[$0] > 0 && variable.shape[$0] % count == 0 }
         // A table is cut by rows: it has more rows than any layer is wide, and the layer that it may share its rows with is cut so too.
-        if facts.isOnlyLookedUp(variable.handle), dimensions.contains(0) { dimensions = [0] }
+        if variable.isGathered, dimensions.contains(0) { dimensions = [0] }
         let mustCut = !dimensions.isEmpty && variable.shape.rank > 1 && facts.isMultiplied(variable.handle)
         return dimensions.map { ShardingPass.Choice(.cut($0, along: axis, of: mesh)) } + [ShardingPass.Choice(.whole(mesh), isUncut: mustCut)]
     }
@@ -54,15 +54,15 @@ struct VariableLayouts {
     /// to 7 heads.
     private func checkColumns(_ variable: ModelVariable) throws(Status) {
         guard count > 1, variable.shape.rank > 1, let columns = variable.shape.dimensions.last, columns % count == 0,
-            facts.hasConflicts(into: count), facts.isMultiplied(variable.handle), !facts.isOnlyLookedUp(variable.handle)
+            facts.hasConflicts(into: count), facts.isMultiplied(variable.handle), !variable.isGathered
         else { return }
         let cut = ShardingPass.Choice(.cut(variable.shape.rank - 1, along: axis, of: mesh))
         let pass = ShardingPass(
             facts, mesh: mesh, roots: [model.loss], variables: [variable.handle: [cut]], keptAxes: Set(mesh.axes.indices), stateLimit: 1)
         guard let conflict = try pass.conflict() else { return }
+        let (name, heads) = (variable.name, conflict.undivided)
         throw .invalidArgument(
-            "The \(columns) columns of variable '\(variable.name)' can be cut over \(place), but '\(conflict.node)' makes \(conflict.undivided) "
-                + "parts of them, such as heads, and \(count) does not divide \(conflict.undivided). Take another number of devices, or leave the "
-                + "variable whole with the rule (\"\(variable.name)\", .whole)")
+            "The \(columns) columns of variable '\(name)' can be cut over \(place), but '\(conflict.node)' makes \(heads) parts of them, such as heads, "
+                + "and \(count) does not divide \(heads). Take another number of devices, or leave the variable whole with the rule (\"\(name)\", .whole)")
     }
 }
