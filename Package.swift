@@ -149,7 +149,7 @@ let package = Package(
             name: "OpCaseTests", dependencies: ["WeirRuntime", "WeirOps", "WeirGraph", "WeirDevice", "WeirTensor"],
             swiftSettings: settings),
         .testTarget(
-            name: "WeirRuntimeTests", dependencies: ["WeirRuntime", "WeirOps", "WeirGraph", "WeirDevice", "WeirTensor"],
+            name: "WeirRuntimeTests", dependencies: ["WeirRuntime", "WeirOps", "WeirKernels", "WeirGraph", "WeirDevice", "WeirTensor"],
             swiftSettings: settings),
         .testTarget(
             name: "WeirClusterTests",

@@ -28,6 +28,7 @@ let package = Package(
         example("between-graph"),
         example("strategies"),
         example("own-model"),
+        example("split-layers"),
         example("own-op"),
         example("own-device"),
     ],

@@ -14,4 +14,5 @@ package final class DeviceWithAllocator: Device {
     package var incarnation: UInt64 { device.incarnation }
     package var memoryLimit: Int { device.memoryLimit }
     package var hardware: String { device.hardware }
+    package var underlying: any Device { device.underlying }
 }

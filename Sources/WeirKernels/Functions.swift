@@ -53,6 +53,28 @@ public import WeirTensor
         @inlinable package static func apply<E: NumericElement>(_ x: E, _ y: E) -> E { .plus(x, y) }
         @inlinable @inline(__always) package static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> { x + y }
     }
+    @usableFromInline package enum Times: NumericBinary {
+        @inlinable package static func apply<E: NumericElement>(_ x: E, _ y: E) -> E { .times(x, y) }
+        @inlinable @inline(__always) package static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> { x * y }
+    }
+    @usableFromInline package enum Over: NumericBinary {
+        @inlinable package static func apply<E: NumericElement>(_ x: E, _ y: E) -> E { .dividedBy(x, y) }
+        @inlinable @inline(__always) package static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> { x / y }
+    }
+    /// NaN if either operand is NaN.
+    @usableFromInline package enum Greatest: RealBinary {
+        @inlinable package static func apply<E: RealElement>(_ x: E, _ y: E) -> E { x > y || x != x ? x : y }
+        @inlinable @inline(__always) package static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> {
+            y.replacing(with: x, where: (x .> y) .| (x .!= x))
+        }
+    }
+    /// NaN if either operand is NaN.
+    @usableFromInline package enum Least: RealBinary {
+        @inlinable package static func apply<E: RealElement>(_ x: E, _ y: E) -> E { x < y || x != x ? x : y }
+        @inlinable @inline(__always) package static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> {
+            y.replacing(with: x, where: (x .< y) .| (x .!= x))
+        }
+    }
 }
 
 // Adapters that turn a generic function and an element type into a `UnaryFunction` or `BinaryFunction`.

@@ -91,6 +91,8 @@ class TensorFlowServers:
         os.dup2(file, 2)
         try:
             config = tf.ConfigProto(device_count={"CPU": cpus})
+            # Without it, a group of collective ops with members on two servers is never complete.
+            config.experimental.collective_group_leader = "/job:worker/replica:0/task:0"
             tf.train.Server(tf.train.ClusterSpec(cluster), job_name=job, task_index=task, config=config).join()
         finally:
             os._exit(1)

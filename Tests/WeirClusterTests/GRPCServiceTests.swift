@@ -321,10 +321,6 @@ private func status(of body: () async throws -> some Any) async -> Status? {
                 }?.code
             }
             #expect(await code(WorkerMethod.tracing, ProtobufDeserializer<TFTracingResponse>()) == .unimplemented)
-            #expect(await code(WorkerMethod.recvBuf, ProtobufDeserializer<TFRecvBufResponse>()) == .unimplemented)
-            #expect(
-                await code(WorkerMethod.getStepSequence, ProtobufDeserializer<TFGetStepSequenceResponse>())
-                    == .unimplemented)
             #expect(
                 await code(WorkerMethod.markRecvFinished, ProtobufDeserializer<TFMarkRecvFinishedResponse>()) == nil)
             let unknown = MethodDescriptor(fullyQualifiedService: "tensorflow.WorkerService", method: "Nothing")

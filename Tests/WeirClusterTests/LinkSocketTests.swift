@@ -105,6 +105,23 @@ struct LinkSocketTests {
         #expect(try found.payload?.array(of: Float.self) == values)
     }
 
+    @Test("elements are read to where they are wanted, if type and size fit")
+    func targets() async throws {
+        let (here, there) = try pair()
+        let wanted = try Tensor(.float32, [3])
+        let received = Event<Tensor?>()
+        there.start(target: { $0 < 3 ? wanted : nil }, { received.happen($0.payload) }, onEnd: { _ in received.happen(nil) })
+        let values = Tensor([1, 2, 3] as [Float])
+        let others = [Tensor([1, 2, 3, 4] as [Float]), Tensor([1, 2, 3] as [Int32])]
+        for (call, tensor) in ([values] + others + [values]).enumerated() {
+            try here.send(LinkFrame(kind: .tensor, call: UInt64(call), head: LinkTensor(RendezvousItem(tensor)).head, payload: tensor))
+            let found = try #require(try await received.next())
+            #expect(found == tensor && found.sharesMemory(with: wanted) == (call == 0))
+        }
+        here.close()
+        #expect(try await received.next() == nil)
+    }
+
     @Test("senders do not wait for a peer that does not read; later it gets everything in order")
     func unread() throws {
         let (here, there) = try pair()

@@ -105,7 +105,7 @@ final class RemoteWorker: WorkerEndpoint {
     }
 
     /// Tells a peer that keeps its replies that one has arrived. Does not wait for an answer.
-    private func acknowledge(_ requestID: Int) {
+    func acknowledge(_ requestID: Int) {
         Task.detached {
             var request = TFMarkRecvFinishedRequest()
             request.requestID = Int64(requestID)
@@ -133,12 +133,12 @@ final class RemoteWorker: WorkerEndpoint {
         let _: TFLoggingResponse = try await call(WorkerMethod.logging, request)
     }
 
-    private func dispatched<T: Sendable>(_ done: @escaping Completion<T>) -> Completion<T> {
+    func dispatched<T: Sendable>(_ done: @escaping Completion<T>) -> Completion<T> {
         let dispatch = dispatch
         return { result in dispatch { done(result) } }
     }
 
-    private func call<Request: SwiftProtobuf.Message, Reply: SwiftProtobuf.Message>(
+    func call<Request: SwiftProtobuf.Message, Reply: SwiftProtobuf.Message>(
         _ method: MethodDescriptor, _ request: Request, waitsForReady: Bool = false
     ) async throws -> Reply {
         try await call(
@@ -146,7 +146,7 @@ final class RemoteWorker: WorkerEndpoint {
     }
 
     /// Calls the task, and adds to failures where they come from, in TensorFlow's words.
-    private func call<Request: Sendable, Reply: Sendable>(
+    func call<Request: Sendable, Reply: Sendable>(
         _ method: MethodDescriptor, _ request: Request, _ serializer: some MessageSerializer<Request>,
         _ deserializer: some MessageDeserializer<Reply>, waitsForReady: Bool = false
     ) async throws(WeirTensor.Status) -> Reply {

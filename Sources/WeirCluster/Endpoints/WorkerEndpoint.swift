@@ -6,7 +6,7 @@ package import WeirWire
 ///
 /// Both the worker of this process and the stub of a remote one conform, so that a master need not know which it has.
 /// Operations that every step needs take a callback; the others are async.
-package protocol WorkerEndpoint: AnyObject, Sendable {
+package protocol WorkerEndpoint: CollectivePeer {
     /// Returns the devices of the task, under the names with which it started. Masters also use it to find out whether the task
     /// is alive.
     func status() async throws -> [DeviceAttributes]

@@ -36,8 +36,12 @@ final class Link: Sendable {
     /// Starts reading both sockets.
     /// - Parameters:
     ///   - onFrame: called on the reading thread; it must not block.
+    ///   - target: says where the payload of a reply is wanted.
     ///   - onEnd: called once, when either socket has ended; with `unavailable` unless the peer violated the protocol.
-    func start(_ onFrame: @escaping @Sendable (LinkFrame) -> Void, onEnd: @escaping @Sendable (Status) -> Void) {
+    func start(
+        _ onFrame: @escaping @Sendable (LinkFrame) -> Void, target: @escaping LinkSocket.Target = { _ in nil },
+        onEnd: @escaping @Sendable (Status) -> Void
+    ) {
         let ended = Once<Void> { result in
             if case .failure(let status) = result { onEnd(status) }
         }
@@ -46,7 +50,7 @@ final class Link: Sendable {
             onFrame(frame)
         }
         for (socket, ring, other) in [(control, nil, bulk), (bulk, incoming, control)] {
-            socket.start(through: ring, receive) { reason in
+            socket.start(through: ring, target: target, receive) { reason in
                 other.close()
                 ended.finish(.failure(reason ?? .unavailable("its link closed")))
             }
@@ -54,10 +58,23 @@ final class Link: Sendable {
     }
 
     /// Sends a frame. A large tensor is sent by another thread. Never waits for the peer.
-    func send(_ frame: LinkFrame) throws(Status) {
+    /// - Parameter written: called once if this does not throw: with nil when the payload has been read, or with the reason why
+    ///   it could not be sent.
+    func send(_ frame: LinkFrame, written: (@Sendable (Status?) -> Void)? = nil) throws(Status) {
         metrics.recordSent(frame)
-        guard let payload = frame.payload, payload.byteCount >= Link.bulkByteCount else { return try control.send(frame) }
-        bulkWriter.submit { [bulk, outgoing] in try? bulk.sendBlocking(frame, through: outgoing) }
+        guard let payload = frame.payload, payload.byteCount >= Link.bulkByteCount else {
+            try control.send(frame)
+            written?(nil)
+            return
+        }
+        bulkWriter.submit { [bulk, outgoing] in
+            do throws(Status) {
+                try bulk.sendBlocking(frame, through: outgoing)
+                written?(nil)
+            } catch {
+                written?(error)
+            }
+        }
     }
 
     func close() {

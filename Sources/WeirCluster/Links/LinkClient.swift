@@ -1,5 +1,6 @@
 import Synchronization
 import WeirGraph
+import WeirRuntime
 import WeirTensor
 import WeirWire
 
@@ -7,7 +8,8 @@ import WeirWire
 final class LinkClient: Sendable {
     private enum Pending {
         case run(Completion<RunGraphReply>)
-        case receive(Completion<RendezvousItem>)
+        /// A call that is answered with a tensor: its name for messages, and where the caller wants the elements.
+        case receive(String, into: Tensor?, Completion<RendezvousItem>)
     }
     private struct Call {
         let pending: Pending
@@ -60,6 +62,7 @@ final class LinkClient: Sendable {
     func start(_ onEnd: @escaping @Sendable () -> Void) {
         link.start(
             { [self] in handle($0) },
+            target: { [self] in target($0) },
             onEnd: { [self] status in
                 fail(status)
                 onEnd()
@@ -76,11 +79,23 @@ final class LinkClient: Sendable {
     }
     func receiveTensor(_ request: ReceiveTensor, cancellation: Cancellation, _ done: @escaping Completion<RendezvousItem>) {
         do throws(Status) {
-            try call(.receiveTensor, request.linkHead, .receive(done), cancellation)
+            try call(.receiveTensor, request.linkHead, .receive("RecvTensor", into: nil, done), cancellation)
         } catch {
             done(.failure(error))
         }
     }
+    func receiveBuffer(
+        _ request: ReceiveBuffer, into target: Tensor?, cancellation: Cancellation, _ done: @escaping Completion<CollectiveBuffer>
+    ) {
+        do throws(Status) {
+            let receive = Pending.receive("RecvBuf", into: target) { result in done(result.map { CollectiveBuffer($0.tensor) }) }
+            try call(.receiveBuffer, request.linkHead, receive, cancellation)
+        } catch {
+            done(.failure(error))
+        }
+    }
+    /// Tells the task that a group has ended. The task sends no reply.
+    func announceEnd(_ request: EndGroup) throws(Status) { try link.send(LinkFrame(kind: .endGroup, call: 0, head: request.linkHead)) }
     /// Tells the task to drop its state of a step. The task sends no reply.
     func cleanUp(step: Int) throws(Status) {
         var encoder = LinkHeadEncoder()
@@ -121,12 +136,12 @@ final class LinkClient: Sendable {
     /// Cancels a call. The task ends a cancelled run and replies; a cancelled receive completes here, without a reply.
     private func cancel(_ number: UInt64) {
         try? link.send(LinkFrame(kind: .cancel, call: number))
-        let receive = state.withLock { state -> Call? in
-            guard let call = state.calls[number], case .receive = call.pending else { return nil }
-            return call
+        let receive = state.withLock { state -> (name: String, start: ContinuousClock.Instant)? in
+            guard let call = state.calls[number], case .receive(let name, _, _) = call.pending else { return nil }
+            return (name, call.start)
         }
         guard let receive else { return }
-        finish(number, failure: .cancelled("RecvTensor", at: task, after: .now - receive.start))
+        finish(number, failure: .cancelled(receive.name, at: task, after: .now - receive.start))
     }
 
     private func removeCall(_ number: UInt64) -> Pending? {
@@ -137,7 +152,7 @@ final class LinkClient: Sendable {
     private func finish(_ number: UInt64, failure: Status) {
         switch removeCall(number) {
         case .run(let done)?: done(.failure(failure))
-        case .receive(let done)?: done(.failure(failure))
+        case .receive(_, _, let done)?: done(.failure(failure))
         case nil: break
         }
     }
@@ -148,6 +163,12 @@ final class LinkClient: Sendable {
     private func callFailure(_ status: Status) -> Status {
         guard status.code == .unavailable else { return annotated(status) }
         return .unavailable("Task \(task) has ended or cannot be reached: \(status.message)")
+    }
+
+    /// Returns where the caller of a call wants the elements of the answer. If the call fails while they are read, the caller
+    /// drops that memory, which the reader keeps.
+    private func target(_ number: UInt64) -> Tensor? {
+        state.withLock { state in if case .receive(_, let target, _)? = state.calls[number]?.pending { target } else { nil } }
     }
 
     private func handle(_ frame: LinkFrame) {
@@ -165,7 +186,7 @@ final class LinkClient: Sendable {
                 } else {
                     tensor = try ReceiveTensorCoder.decode(description.encoded, variants: variants).tensor
                 }
-                if case .receive(let done)? = removeCall(frame.call) { done(.success(RendezvousItem(tensor, isDead: description.isDead))) }
+                if case .receive(_, _, let done)? = removeCall(frame.call) { done(.success(RendezvousItem(tensor, isDead: description.isDead))) }
             default: throw .dataLoss("A link's message of kind \(frame.kind) is no answer")
             }
         } catch {

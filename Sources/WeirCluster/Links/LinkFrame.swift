@@ -10,6 +10,10 @@ package struct LinkFrame {
         /// The first frame of each socket: identifies the peer (`LinkHello`).
         case hello = 1
         case runGraph, runGraphReply, receiveTensor, tensor, failure, cancel, cleanUp
+        /// A tensor of a collective operation is asked for. The reply is `tensor`.
+        case receiveBuffer
+        /// A group of collective operations has ended. No reply.
+        case endGroup
     }
     static let headerByteCount = 24
     /// The largest head, in bytes. Small tensors travel in heads; tensors of a layer's size travel in payloads.

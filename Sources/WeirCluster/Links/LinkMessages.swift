@@ -1,4 +1,5 @@
 import WeirGraph
+import WeirRuntime
 package import WeirTensor
 import WeirWire
 
@@ -58,6 +59,64 @@ extension ReceiveTensor {
         let step = try decoder.integer()
         let key = RendezvousKey(try decoder.text())
         self.init(step: step, key: key, requestID: try decoder.integer())
+    }
+}
+
+extension ReceiveBuffer {
+    var linkHead: [UInt8] {
+        var encoder = LinkHeadEncoder()
+        encoder.integer(key.run.group)
+        encoder.fixed64(key.run.generation)
+        encoder.integer(key.run.instance)
+        encoder.integer(key.run.number)
+        encoder.integer(key.source)
+        encoder.integer(key.destination)
+        encoder.integer(key.part)
+        encoder.integer(byteCount)
+        // The peer knows its job and task.
+        encoder.text(source.device.type ?? "")
+        encoder.integer(source.device.index ?? 0)
+        encoder.fixed64(source.incarnation)
+        return encoder.bytes
+    }
+    init(linkHead bytes: [UInt8]) throws(Status) {
+        var decoder = LinkHeadDecoder(bytes)
+        let (group, generation) = (try decoder.integer(), try decoder.fixed64())
+        let run = CollectiveRun(group: group, generation: generation, instance: try decoder.integer(), number: try decoder.integer())
+        let key = CollectiveKey(run: run, source: try decoder.integer(), destination: try decoder.integer(), part: try decoder.integer())
+        let byteCount = try decoder.integer()
+        let device = DeviceName(type: try decoder.text(), index: try decoder.integer())
+        self.init(key: key, byteCount: byteCount, source: CollectiveGroup.Member(device: device, incarnation: try decoder.fixed64()))
+    }
+}
+
+extension EndGroup {
+    var linkHead: [UInt8] {
+        var encoder = LinkHeadEncoder()
+        encoder.integer(groupKey)
+        encoder.fixed64(generation)
+        encoder.blob(status.linkHead)
+        return encoder.bytes
+    }
+    init(linkHead bytes: [UInt8]) throws(Status) {
+        var decoder = LinkHeadDecoder(bytes)
+        let (groupKey, generation) = (try decoder.integer(), try decoder.fixed64())
+        self.init(groupKey: groupKey, generation: generation, status: try Status(linkHead: try decoder.blob()))
+    }
+}
+
+extension WatchGroup {
+    var linkHead: [UInt8] {
+        var encoder = LinkHeadEncoder()
+        encoder.integer(groupKey)
+        encoder.fixed64(generation)
+        encoder.text(task.description)
+        return encoder.bytes
+    }
+    init(linkHead bytes: [UInt8]) throws(Status) {
+        var decoder = LinkHeadDecoder(bytes)
+        let (groupKey, generation) = (try decoder.integer(), try decoder.fixed64())
+        self.init(groupKey: groupKey, generation: generation, task: try DeviceName(try decoder.text()))
     }
 }
 

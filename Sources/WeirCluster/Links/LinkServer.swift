@@ -1,5 +1,6 @@
 import Synchronization
 import WeirGraph
+import WeirRuntime
 import WeirTensor
 import WeirWire
 
@@ -54,6 +55,17 @@ final class LinkServer: Sendable {
         // If sending fails, the link has ended, and the client fails the call itself.
         try? link.send(frame)
     }
+    /// Replies with a tensor of a collective operation, and tells its sender when the elements have been read.
+    private func reply(to call: UInt64, with buffer: CollectiveBuffer) {
+        calls.withLock { _ = $0.running.removeValue(forKey: call) }
+        do throws(Status) {
+            let head = try LinkTensor(RendezvousItem(buffer.tensor)).head
+            try link.send(LinkFrame(kind: .tensor, call: call, head: head, payload: buffer.tensor), written: buffer.sent)
+        } catch {
+            buffer.sent?(error)
+            fail(call, error)
+        }
+    }
     private func fail(_ call: UInt64, _ status: Status) { reply(to: call, LinkFrame(kind: .failure, call: call, head: status.linkHead)) }
 
     private func handle(_ frame: LinkFrame) {
@@ -85,6 +97,15 @@ final class LinkServer: Sendable {
                         fail(call, error)
                     }
                 }
+            case .receiveBuffer:
+                let request = try ReceiveBuffer(linkHead: frame.head)
+                worker.receiveBuffer(request, into: nil, cancellation: try begin(call)) { [self] result in
+                    switch result {
+                    case .success(let buffer): reply(to: call, with: buffer)
+                    case .failure(let status): fail(call, status)
+                    }
+                }
+            case .endGroup: worker.announceEnd(try EndGroup(linkHead: frame.head))
             case .cleanUp:
                 var decoder = LinkHeadDecoder(frame.head)
                 worker.forget(step: try decoder.integer())

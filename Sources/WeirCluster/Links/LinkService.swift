@@ -6,7 +6,7 @@ struct LinkService: RPCService {
     let listener: LinkListener
     static let method = MethodDescriptor(fullyQualifiedService: "weir.LinkService", method: "Open", type: .unary)
     /// The version of the frames. Peers of different versions do not use links.
-    static let version: UInt32 = 3
+    static let version: UInt32 = 4
 
     struct Offer: Sendable {
         var address: LinkAddress

@@ -2,6 +2,9 @@ import WeirDevice
 package import WeirTensor
 
 extension LinkSocket {
+    /// Says where the payload of a reply to a call is wanted; nil for a new tensor. A tensor of another type or size is not used.
+    typealias Target = @Sendable (_ call: UInt64) -> Tensor?
+
     /// Reads the next frame. The payload is read directly into the tensor's memory.
     /// - Parameters:
     ///   - ring: the shared memory that carries payloads; nil when they follow the head.
@@ -14,7 +17,9 @@ extension LinkSocket {
         return try receive(&input, through: ring, isHandshake: isHandshake)
     }
 
-    private func receive(_ input: inout LinkSocketReader, through ring: SharedRing?, isHandshake: Bool = false) throws(Status) -> LinkFrame? {
+    private func receive(
+        _ input: inout LinkSocketReader, through ring: SharedRing?, target: Target = { _ in nil }, isHandshake: Bool = false
+    ) throws(Status) -> LinkFrame? {
         guard let header = input.read(LinkFrame.headerByteCount) else { return nil }
         var decoder = LinkHeadDecoder(header)
         let number = try decoder.byte()
@@ -36,7 +41,12 @@ extension LinkSocket {
             guard !overflows, payloadCount == UInt64(expected) else {
                 throw .dataLoss("A link's \(description.dtype) tensor of shape \(description.shape) comes with \(payloadCount) bytes")
             }
-            let tensor = try Tensor(description.dtype, description.shape)
+            let tensor: Tensor
+            if let wanted = target(frame.call), wanted.dtype == description.dtype, wanted.elementCount == description.shape.elementCount {
+                tensor = wanted
+            } else {
+                tensor = try Tensor(description.dtype, description.shape)
+            }
             guard ring?.read(into: tensor.mutableBytes, while: { isAlive }) ?? input.read(into: tensor.mutableBytes) else { return nil }
             frame.payload = tensor
         } else if payloadCount != 0 {
@@ -46,9 +56,11 @@ extension LinkSocket {
     }
 
     /// Reads frames on a dedicated thread until the connection ends.
-    /// - Parameter onEnd: called once with the reason, or nil when the peer closed the connection.
+    /// - Parameters:
+    ///   - target: says where the payload of a reply is wanted.
+    ///   - onEnd: called once with the reason, or nil when the peer closed the connection.
     func start(
-        through ring: SharedRing? = nil, _ onFrame: @escaping @Sendable (LinkFrame) -> Void,
+        through ring: SharedRing? = nil, target: @escaping Target = { _ in nil }, _ onFrame: @escaping @Sendable (LinkFrame) -> Void,
         onEnd: @escaping @Sendable (Status?) -> Void
     ) {
         @Sendable func end(_ reason: Status?) {
@@ -59,7 +71,7 @@ extension LinkSocket {
             try SystemThread.run { [self] in
                 do throws(Status) {
                     var input = LinkSocketReader(descriptor, bufferByteCount: 64 << 10)
-                    while let frame = try receive(&input, through: ring) { onFrame(frame) }
+                    while let frame = try receive(&input, through: ring, target: target) { onFrame(frame) }
                     end(input.failure)
                 } catch {
                     end(error)

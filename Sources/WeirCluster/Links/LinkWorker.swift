@@ -1,5 +1,6 @@
 import Synchronization
 import WeirGraph
+import WeirRuntime
 import WeirTensor
 import WeirWire
 
@@ -78,9 +79,40 @@ final class LinkWorker: WorkerEndpoint {
 
     func receiveTensor(_ request: ReceiveTensor, cancellation: Cancellation, _ done: @escaping Completion<RendezvousItem>) {
         if let link { return link.receiveTensor(request, cancellation: cancellation, done) }
+        connectLater()
+        remote.receiveTensor(request, cancellation: cancellation, done)
+    }
+    /// Opens a link for later calls, if it is not known that the peer has none.
+    private func connectLater() {
         let isUnknown = state.withLock { state in if case .unknown = state { true } else { false } }
         if isUnknown { Task { await connect() } }
-        remote.receiveTensor(request, cancellation: cancellation, done)
+    }
+
+    func receiveBuffer(
+        _ request: ReceiveBuffer, into target: Tensor?, cancellation: Cancellation, _ done: @escaping Completion<CollectiveBuffer>
+    ) {
+        if let link { return link.receiveBuffer(request, into: target, cancellation: cancellation, done) }
+        connectLater()
+        remote.receiveBuffer(request, into: target, cancellation: cancellation, done)
+    }
+    func endGroup(_ request: EndGroup) async throws { try await remote.endGroup(request) }
+    func announceEnd(_ request: EndGroup) {
+        do throws(Status) {
+            if let link { return try link.announceEnd(request) }
+        } catch {
+            // The link has ended. The task may still be there.
+        }
+        remote.announceEnd(request)
+    }
+    func completeGroup(_ request: CompleteGroup, cancellation: Cancellation, _ done: @escaping Completion<CollectiveGroup>) {
+        remote.completeGroup(request, cancellation: cancellation, done)
+    }
+    func completeInstance(_ request: CompleteInstance, cancellation: Cancellation, _ done: @escaping Completion<Int>) {
+        remote.completeInstance(request, cancellation: cancellation, done)
+    }
+    func stepSequence(_ graphKeys: [Int]) async throws -> [Int: Int] { try await remote.stepSequence(graphKeys) }
+    func watchGroup(_ request: WatchGroup, cancellation: Cancellation, _ done: @escaping Completion<Void>) {
+        remote.watchGroup(request, cancellation: cancellation, done)
     }
 
     func cleanUpGraph(step: Int) async throws {

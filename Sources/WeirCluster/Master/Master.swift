@@ -47,10 +47,11 @@ package final class Master: MasterEndpoint {
         let filters = try configuration.deviceFilters.map { try DeviceName($0) }
         let tasks = try await view.discover(view.tasks(matching: filters))
         let handle = hexadecimal(UInt64.random(in: 1 ... .max))
-        let session = try await ComputePool.shared.result { [registry, logger, metrics] in
+        let session = try await ComputePool.shared.result { [worker, registry, logger, metrics] in
             try MasterSession(
-                handle: handle, configuration: configuration, tasks: tasks, localTask: view.localTask, graph: graph, registry: registry,
-                logger: logger, metrics: metrics)
+                handle: handle, configuration: configuration, tasks: tasks, localTask: view.localTask, graph: graph,
+                stepIDs: AgreedStepIDs(sequences: worker.collectives.sequences, peers: view.peers, leader: configuration.collectiveGroupLeader),
+                registry: registry, logger: logger, metrics: metrics)
         }
         // When one task fails, the sessions of the other tasks are deleted.
         defer { if !isOpen { Task.detached { await session.close(within: MasterSession.closingTime) } } }
@@ -71,6 +72,7 @@ package final class Master: MasterEndpoint {
         options.isolatesState = options.isolatesState || defaults.isolatesState
         if options.operationTimeout == nil { options.operationTimeout = defaults.operationTimeout }
         if options.deviceFilters.isEmpty { options.deviceFilters = defaults.deviceFilters }
+        if options.collectiveGroupLeader.isEmpty { options.collectiveGroupLeader = defaults.collectiveGroupLeader }
         return options
     }
 

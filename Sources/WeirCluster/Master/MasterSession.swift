@@ -18,6 +18,7 @@ final class MasterSession: Sendable {
     private let runner: StepRunner
     private let partialRuns: PartialRuns
     private let callables = Callables()
+    private let stepIDs: AgreedStepIDs
 
     /// Whether a step runs or waits for its plan.
     var isBusy: Bool { runner.isBusy || planner.isBusy }
@@ -25,7 +26,7 @@ final class MasterSession: Sendable {
     /// - Throws: `invalidArgument` when the graph is malformed or cannot be placed.
     init(
         handle: String, configuration: SessionConfiguration, tasks: [SessionTask], localTask: DeviceName, graph: Graph,
-        registry: OpRegistry, logger: Logger, metrics: ServerMetrics
+        stepIDs: AgreedStepIDs, registry: OpRegistry, logger: Logger, metrics: ServerMetrics
     ) throws {
         self.handle = handle
         self.configuration = configuration
@@ -33,6 +34,7 @@ final class MasterSession: Sendable {
         self.localTask = localTask
         self.logger = logger
         self.metrics = metrics
+        self.stepIDs = stepIDs
         let placer = try Placer(tasks, localTask: localTask, configuration: configuration)
         guard let client = placer.devices.first(where: { $0.isLocal && $0.type == "CPU" }) else {
             throw Status.internalError("Task \(localTask) has no CPU device for clients' tensors")
@@ -78,19 +80,31 @@ final class MasterSession: Sendable {
         let timeout = timeout(request.options)
         if !request.partialRunHandle.isEmpty { return partialRuns.run(request, cancellation: cancellation, timeout: timeout, done) }
         let key = StepPlan.Key(feeds: request.feedNames, fetches: request.fetches, targets: request.targets)
-        if let plan = planner.ready(key) { return runner.run(request, plan, cancellation: cancellation, timeout: timeout, done) }
+        let graphKey = request.options.collectiveGraphKey
+        if graphKey == 0, let plan = planner.ready(key) { return runner.run(request, plan, cancellation: cancellation, timeout: timeout, done) }
         let start = ContinuousClock.now
         Task { [self] in
             do throws(Status) {
                 let plan = try await plan(key, within: timeout, until: cancellation)
+                let step = try await agreedStepID(graphKey)
                 let left = timeout.map { $0 - (.now - start) }
                 // Not on this thread, which handles messages: the partition of this process runs on the thread that starts it.
-                ComputePool.shared.submit { [self] in runner.run(request, plan, cancellation: cancellation, timeout: left, done) }
+                ComputePool.shared.submit { [self] in
+                    guard let step else { return runner.run(request, plan, cancellation: cancellation, timeout: left, done) }
+                    runner.run(request, plan, step: step, cancellation: cancellation, timeout: left) { [stepIDs] result in
+                        stepIDs.end(graphKey, step, hasSucceeded: (try? result.get()) != nil)
+                        done(result)
+                    }
+                }
             } catch {
                 metrics.steps.count(error)
                 done(.failure(error))
             }
         }
+    }
+
+    private func agreedStepID(_ graphKey: Int) async throws(Status) -> Int? {
+        do { return try await stepIDs.next(graphKey) } catch { throw Status(error) }
     }
 
     private func plan(_ key: StepPlan.Key, within timeout: Duration?, until cancellation: Cancellation = Cancellation()) async throws(Status) -> StepPlan {

@@ -80,13 +80,14 @@ final class StepPlanner: Sendable {
         let start = ContinuousClock.now
         defer { compileDuration.record(duration: .now - start) }
         // Not on this thread, which handles messages: a graph may be large.
-        let (rewritten, partitions, types) = try await ComputePool.shared.result { [self] in
+        let (rewritten, partitions, types, graphKey) = try await ComputePool.shared.result { [self] in
             let placed = graph.placed
             let rewritten = try rewrite(placed, step)
-            return (rewritten, try partition(rewritten), step.feedTypes(in: placed))
+            let graphKey = rewritten.collectiveGraphKey(registry)
+            return (rewritten, try partition(rewritten), step.feedTypes(in: placed), graphKey)
         }
         let parts = try await withThrowingTaskGroup(of: StepPlan.Part.self) { group in
-            for partition in partitions { group.addTask { [self] in try await register(partition) } }
+            for partition in partitions { group.addTask { [self] in try await register(partition, collectiveGraphKey: graphKey) } }
             return try await group.reduce(into: []) { $0.append($1) }
         }
         return StepPlan(
@@ -113,13 +114,14 @@ final class StepPlanner: Sendable {
         return try partitioner.partition(graph)
     }
 
-    private func register(_ partition: Partition) async throws -> StepPlan.Part {
+    private func register(_ partition: Partition, collectiveGraphKey: Int) async throws -> StepPlan.Part {
         guard let task = tasks.first(where: { $0.name.description == partition.name }) else {
             throw Status.internalError("no task \(partition.name) in this session")
         }
         var request = RegisterGraph(session: session, graph: partition.graph.definition, configuration: configuration)
         request.graph.library = partition.graph.library.reachable(from: partition.graph)
         request.hasControlFlow = partition.graph.nodes.contains { $0.role == .enter || $0.role == .switch }
+        request.collectiveGraphKey = collectiveGraphKey
         registering.withLock { $0[task.name] = $0[task.name] ?? .now }
         defer { registering.withLock { $0[task.name] = nil } }
         let handle = try await task.worker.registerGraph(request)

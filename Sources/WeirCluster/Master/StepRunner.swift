@@ -33,11 +33,14 @@ final class StepRunner: Sendable {
     static func newStepID() -> Int { Int.random(in: 1..<(1 << 56)) }
 
     /// Runs a whole step: feeds it, runs its partitions on all tasks and returns its fetches.
-    /// - Parameter timeout: after this time the step fails with `deadlineExceeded`.
+    /// - Parameters:
+    ///   - step: the step's id.
+    ///   - timeout: after this time the step fails with `deadlineExceeded`.
     func run(
-        _ request: RunStep, _ plan: StepPlan, cancellation: Cancellation, timeout: Duration?, _ done: @escaping Completion<RunStepReply>
+        _ request: RunStep, _ plan: StepPlan, step: Int = StepRunner.newStepID(), cancellation: Cancellation, timeout: Duration?,
+        _ done: @escaping Completion<RunStepReply>
     ) {
-        let (step, begin) = (StepRunner.newStepID(), ContinuousClock.now)
+        let begin = ContinuousClock.now
         var call = RunGraph(session: session, graph: "", step: step)
         call.recordsTimes = request.options.traces
         call.recordsPartitionGraphs = request.options.returnsPartitionGraphs

@@ -73,6 +73,7 @@ public final class Server: Sendable {
         linkTable = table
         let worker = Worker(
             cluster: definition.cluster, task: definition.taskName, devices: devices, registry: registry, metrics: metrics,
+            groupLeader: options.defaults.collectiveGroupLeader,
             connect: { task, address in
                 let remote = RemoteWorker(
                     task: task, connection: connections[address], variants: variants, dispatch: pool,
@@ -92,6 +93,7 @@ public final class Server: Sendable {
         var services: [any RPCService] = [
             MasterService(master: wrappers.master(master), variants: variants, dispatch: pool),
             WorkerService(worker: wrappers.worker(worker, .grpc), variants: variants, dispatch: pool),
+            CollectiveService(worker: wrappers.worker(worker, .grpc)),
         ]
         if let links { services.append(LinkService(listener: links)) }
         listener = GRPCListener(host: options.host, port: definition.port, services: services, options: options.transport, gate: worker.gate)
@@ -161,6 +163,9 @@ public final class Server: Sendable {
     }
 
     private func shutDown(within grace: Duration) async {
+        await worker.gate.close(within: grace)
+        // Before the calls of other tasks are cancelled, so that the members of groups learn why they end.
+        worker.collectives.close(.unavailable("Task \(task) has shut down"))
         await listener.drain(within: grace)
         let end = stopping.withLock { $0.end } ?? .now
         // First, so that clients with running steps get a status before their connections close.

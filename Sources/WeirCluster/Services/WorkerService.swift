@@ -25,6 +25,7 @@ struct WorkerService: RPCService {
             WorkerMethod.recvTensor, ProtobufDeserializer<TFRecvTensorRequest>(), TensorSerializer(), receiveTensor)
         table.unary(WorkerMethod.logging, logging)
         table.unary(WorkerMethod.markRecvFinished) { (_: TFMarkRecvFinishedRequest) in TFMarkRecvFinishedResponse() }
+        registerCollectives(with: &table)
         registerUnimplemented(with: &table)
     }
 
@@ -33,24 +34,6 @@ struct WorkerService: RPCService {
             throw WeirTensor.Status.unimplemented(
                 "Tracing is not implemented; ask for step statistics with RunOptions.FULL_TRACE")
         }
-        table.unary(WorkerMethod.recvBuf) { (_: TFRecvBufRequest) async throws -> TFRecvBufResponse in
-            throw Self.noCollectives("RecvBuf")
-        }
-        table.unary(WorkerMethod.getStepSequence) {
-            (_: TFGetStepSequenceRequest) async throws -> TFGetStepSequenceResponse in
-            throw Self.noCollectives("GetStepSequence")
-        }
-        table.unary(WorkerMethod.completeGroup) {
-            (_: TFCompleteGroupRequest) async throws -> TFCompleteGroupResponse in
-            throw Self.noCollectives("CompleteGroup")
-        }
-        table.unary(WorkerMethod.completeInstance) {
-            (_: TFCompleteInstanceRequest) async throws -> TFCompleteInstanceResponse in
-            throw Self.noCollectives("CompleteInstance")
-        }
-    }
-    private static func noCollectives(_ method: String) -> WeirTensor.Status {
-        .unimplemented("\(method): collective ops between tasks are not implemented")
     }
 
     private func getStatus(_ message: TFGetStatusRequest) async throws -> TFGetStatusResponse {
@@ -123,7 +106,7 @@ struct WorkerService: RPCService {
         return TFLoggingResponse()
     }
 
-    private static func microsecondsSince1970() -> Int {
+    static func microsecondsSince1970() -> Int {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         return Int(time.tv_sec) * 1_000_000 + Int(time.tv_nsec) / 1000

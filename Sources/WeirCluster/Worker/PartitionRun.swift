@@ -6,6 +6,7 @@ import WeirTensor
 struct PartitionRun: Sendable {
     let request: RunGraph
     let graph: LocalGraph
+    private let collectives: (any CollectiveExecutor)?
     let session: WorkerSession
     let step: StepTable.Step
     private let steps: StepTable
@@ -15,9 +16,10 @@ struct PartitionRun: Sendable {
     private let arrived: Int
 
     /// Registers the call with its step and its session until `start` calls its completion.
-    init(_ request: RunGraph, _ graph: LocalGraph, in session: WorkerSession, steps: StepTable, metrics: ServerMetrics) {
+    init(_ request: RunGraph, _ graph: WorkerSession.RegisteredGraph, in session: WorkerSession, steps: StepTable, metrics: ServerMetrics) {
         self.request = request
-        self.graph = graph
+        self.graph = graph.local
+        collectives = graph.collectives
         self.session = session
         self.steps = steps
         self.metrics = metrics
@@ -53,7 +55,7 @@ struct PartitionRun: Sendable {
         StepContext(
             id: step.id,
             rendezvous: RemoteRendezvous(local: step.rendezvous, step: step.id, peers: session.peers, cancellation: cancellation),
-            cancellation: cancellation, sessionHandle: session.handle, trace: times)
+            cancellation: cancellation, sessionHandle: session.handle, trace: times, collectives: collectives)
     }
 
     private func run(_ outer: Cancellation, _ done: @escaping Completion<RunGraphReply>) {

@@ -17,26 +17,32 @@ package final class Worker: WorkerEndpoint {
     let gate = DrainGate()
     let steps: StepTable
     private let sessions: WorkerSessionTable
-    private let requests = RecentRequests(capacity: 100_000)
+    let requests = RecentRequests(capacity: 100_000)
     private let keys: RendezvousKeyValidator
     private let cluster: ClusterSpec
     private let connect: WorkerPeers.Connect
     private let serverPeers = Mutex<WorkerPeers?>(nil)
+    let collectives = WorkerCollectives()
+    /// The task that leads the groups of sessions that name none; empty for the cluster's first worker.
+    private let groupLeader: String
 
     /// Makes the worker of a task.
-    /// - Parameter connect: makes the endpoint of another task.
+    /// - Parameters:
+    ///   - groupLeader: the task that leads the groups of collective operations of sessions that name none.
+    ///   - connect: makes the endpoint of another task.
     package init(
         cluster: ClusterSpec, task: DeviceName, devices: LocalDevices, registry: OpRegistry, metrics: ServerMetrics,
-        connect: @escaping WorkerPeers.Connect
+        groupLeader: String = "", connect: @escaping WorkerPeers.Connect
     ) {
         self.cluster = cluster
         self.task = task
         self.devices = devices
         self.registry = registry
         self.metrics = metrics
+        self.groupLeader = groupLeader
         self.connect = connect
         steps = StepTable(gate: gate)
-        sessions = WorkerSessionTable(task: task, devices: devices, steps: steps)
+        sessions = WorkerSessionTable(task: task, devices: devices, steps: steps, collectives: collectives)
         keys = RendezvousKeyValidator(task: task, devices: devices)
     }
 
@@ -79,8 +85,11 @@ package final class Worker: WorkerEndpoint {
     /// - Throws: `aborted` when there is no such session; `invalidArgument` when the graph is malformed.
     package func registerGraph(_ request: RegisterGraph) async throws -> String {
         let session = try sessions.session(request.session, isNamed: request.hasSession, peers: peers)
+        var request = request
+        if request.configuration.collectiveGroupLeader.isEmpty { request.configuration.collectiveGroupLeader = groupLeader }
+        let complete = request
         // Not on this thread, which handles messages: a graph may be large, and constant folding runs kernels.
-        return try await devices.client.pool.result { [registry] in try session.register(request, registry: registry) }
+        return try await devices.client.pool.result { [registry] in try session.register(complete, registry: registry) }
     }
 
     /// Forgets a graph. Steps that run it continue.

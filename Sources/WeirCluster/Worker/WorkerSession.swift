@@ -10,6 +10,7 @@ final class WorkerSession: Sendable {
     let peers: WorkerPeers
     /// The session's stateful kernels.
     private let kernels = KernelStore()
+    private let executors: CollectiveExecutors
     private let masterTask: String
     private let masterIncarnation: UInt64
     /// Whether only this session has the resources of its devices. Closing it then drops them.
@@ -17,9 +18,15 @@ final class WorkerSession: Sendable {
     /// Whether only this session has its peers. Closing it then closes them.
     private let ownsPeers: Bool
 
+    /// A graph that is ready to run.
+    struct RegisteredGraph: Sendable {
+        let local: LocalGraph
+        /// Runs the collective operations of its steps; nil if it has none.
+        let collectives: (any CollectiveExecutor)?
+    }
     private struct State {
         /// Masters of TensorFlow never deregister a graph. A graph that is evicted while it runs is kept alive by its step.
-        var graphs = LRUCache<String, LocalGraph>(capacity: 10_000, weight: WorkerSession.maximumNodeCount)
+        var graphs = LRUCache<String, RegisteredGraph>(capacity: 10_000, weight: WorkerSession.maximumNodeCount)
         var counter: UInt64 = 0
     }
     /// The maximum number of nodes in all graphs of a session. They take some gigabytes.
@@ -29,12 +36,13 @@ final class WorkerSession: Sendable {
     private let state = Mutex(State())
 
     init(
-        handle: String, devices: LocalDevices, peers: WorkerPeers, masterTask: String = "", masterIncarnation: UInt64 = 0,
+        handle: String, devices: LocalDevices, peers: WorkerPeers, executors: CollectiveExecutors, masterTask: String = "", masterIncarnation: UInt64 = 0,
         isIsolated: Bool = false, ownsPeers: Bool = false
     ) {
         self.handle = handle
         self.devices = devices
         self.peers = peers
+        self.executors = executors
         self.masterTask = masterTask
         self.masterIncarnation = masterIncarnation
         self.isIsolated = isIsolated
@@ -66,10 +74,12 @@ final class WorkerSession: Sendable {
         var options = ExecutionOptions()
         if !request.configuration.optimizes { options.optimizer = .none }
         let ready = try LocalGraph(graph, devices: devices, kernels: kernels, registry: registry, options: options)
-        return add(ready, nodeCount: graph.nodes.count)
+        let hasCollectives = graph.collectiveGraphKey(registry) != 0
+        let collectives = hasCollectives ? try executors.executor(leader: request.configuration.collectiveGroupLeader) : nil
+        return add(RegisteredGraph(local: ready, collectives: collectives), nodeCount: graph.nodes.count)
     }
 
-    private func add(_ graph: LocalGraph, nodeCount: Int) -> String {
+    private func add(_ graph: RegisteredGraph, nodeCount: Int) -> String {
         let (handle, evicted) = state.withLock { state in
             state.counter += 1
             let digits = String(state.counter, radix: 16)
@@ -82,7 +92,7 @@ final class WorkerSession: Sendable {
     }
 
     /// - Throws: `aborted` when there is no graph with this handle.
-    func graph(_ handle: String) throws(Status) -> LocalGraph {
+    func graph(_ handle: String) throws(Status) -> RegisteredGraph {
         guard let found = state.withLock({ $0.graphs.use(handle) }) else {
             throw .aborted("Graph handle is not found: \(handle)")
         }
@@ -105,6 +115,8 @@ final class WorkerSession: Sendable {
     /// Drops the resources and closes the connections that only this session has.
     func close() {
         if isIsolated { for place in devices.places { place.resources.clearAll() } }
-        if ownsPeers { peers.close() }
+        guard ownsPeers else { return }
+        executors.close()
+        peers.close()
     }
 }

@@ -11,12 +11,16 @@ final class WorkerSessionTable: Sendable {
     private let task: DeviceName
     private let devices: LocalDevices
     private let steps: StepTable
+    private let collectives: WorkerCollectives
+    /// The executors of the sessions that know the server's cluster; made when the first one is.
+    private let serverExecutors = Mutex<CollectiveExecutors?>(nil)
     private let sessions = Mutex(LRUCache<String, WorkerSession>(capacity: 10_000))
 
-    init(task: DeviceName, devices: LocalDevices, steps: StepTable) {
+    init(task: DeviceName, devices: LocalDevices, steps: StepTable, collectives: WorkerCollectives = WorkerCollectives()) {
         self.task = task
         self.devices = devices
         self.steps = steps
+        self.collectives = collectives
     }
 
     var count: Int { sessions.withLock { $0.count } }
@@ -41,16 +45,27 @@ final class WorkerSessionTable: Sendable {
         for old in evicted { close(old) }
     }
 
+    private func executors(_ peers: WorkerPeers) -> CollectiveExecutors {
+        serverExecutors.withLock { executors in
+            if let executors { return executors }
+            let made = CollectiveExecutors(collectives, peers: peers, devices: devices)
+            executors = made
+            return made
+        }
+    }
+
     private func session(for request: CreateWorkerSession, _ peers: WorkerPeers) -> WorkerSession {
         guard let cluster = request.cluster else {
             return WorkerSession(
                 handle: request.session, devices: request.isolatesState ? devices.isolated() : devices, peers: peers,
-                masterTask: request.masterTask, masterIncarnation: request.masterIncarnation, isIsolated: request.isolatesState)
+                executors: executors(peers), masterTask: request.masterTask, masterIncarnation: request.masterIncarnation,
+                isIsolated: request.isolatesState)
         }
         // A session with its own cluster knows this task, and so its devices, by another name.
         let name = DeviceName(job: request.job, replica: 0, task: request.task)
+        let (own, view) = (devices.isolated(as: name == task ? nil : name), peers.viewed(as: cluster, task: name))
         return WorkerSession(
-            handle: request.session, devices: devices.isolated(as: name == task ? nil : name), peers: peers.viewed(as: cluster, task: name),
+            handle: request.session, devices: own, peers: view, executors: CollectiveExecutors(collectives, peers: view, devices: own),
             masterTask: request.masterTask, masterIncarnation: request.masterIncarnation, isIsolated: true, ownsPeers: true)
     }
 
@@ -65,7 +80,8 @@ final class WorkerSessionTable: Sendable {
         guard !isNamed else {
             throw .aborted("Session handle is not found: \(handle). Possibly this worker (\"\(task)\") just restarted.")
         }
-        let shared = WorkerSession(handle: "", devices: devices, peers: peers())
+        let peers = peers()
+        let shared = WorkerSession(handle: "", devices: devices, peers: peers, executors: executors(peers))
         let (session, evicted) = sessions.withLock { sessions -> (WorkerSession, [WorkerSession]) in
             if let known = sessions.use(key) { return (known, []) }
             return (shared, sessions.insert(key, shared) { $0.isBusy })

@@ -154,7 +154,7 @@ public final class GraphBuilder: @unchecked Sendable {  // used by one thread at
     }
 
     /// Replaces the colocation groups of an existing node: `loc:@` and the names of nodes.
-    func setColocation(of operation: Operation, _ groups: [String]) {
+    package func setColocation(of operation: Operation, _ groups: [String]) {
         built.nodes[operation.id].attributes["_class"] = .strings(groups.map { ByteString($0) })
     }
 

@@ -8,6 +8,9 @@ public protocol CollectiveExecutor: AnyObject, Sendable {
     ///   - input: this member's tensor, in host memory; nil for a member that receives a broadcast.
     ///   - step: the running step, whose cancellation ends the operation with an error.
     func start(_ operation: CollectiveOperation, input: Tensor?, step: StepContext, _ done: @escaping Completion<Tensor>)
+    /// The number of failures of groups so far. A step remembers the number at its start. So a member that comes to an operation
+    /// after the group has failed gets the error if its step ran then, and finds the group anew if its step is a later one.
+    var failureCount: Int { get }
 }
 
 /// One member's part of a collective operation: what a node of a collective op asks for. TensorFlow's `CollectiveParams`.
@@ -24,8 +27,10 @@ public struct CollectiveOperation: Sendable {
         case broadcast(isSource: Bool)
         /// Member `i` gets part `i` of each member's tensor, in the order of ranks. The first dimension is cut.
         case allToAll
-        /// Member `i` gets the tensor of the member with `permutation[j] == i`.
+        /// Member `i` gets the tensor of the member `j` with `permutation[j] == i`.
         case permute([Int])
+        /// The members find each other; nothing is sent. Each gets its input back.
+        case join
     }
     /// What the members' tensors become.
     public var kind: Kind
@@ -37,8 +42,12 @@ public struct CollectiveOperation: Sendable {
     public var instanceKey: Int
     /// The element type.
     public var dtype: DType
-    /// The shape of the result if the node declares it, as a receiver of a broadcast does; otherwise nil.
+    /// The shape of the tensor, if the node declares it, as a receiver of a broadcast does; otherwise nil.
     public var shape: Shape?
+    /// How two tensors are combined. A reduction must have it, with the loops for its merge and its element type.
+    public var arithmetic: CollectiveArithmetic?
+    /// The rank that this member asks for; nil if the names of the devices decide. All members of a group ask or none does.
+    public var rank: Int?
     /// The device of this member, with job, replica, task, type and index.
     public var device: DeviceName
     /// The algorithm that the node asks for: `auto`, `ring`, …
@@ -50,8 +59,8 @@ public struct CollectiveOperation: Sendable {
 
     /// One member's part of an operation.
     public init(
-        _ kind: Kind, groupKey: Int, groupSize: Int, instanceKey: Int, dtype: DType, shape: Shape? = nil, device: DeviceName,
-        communicationHint: String = "auto", timeout: Duration? = nil, name: String
+        _ kind: Kind, groupKey: Int, groupSize: Int, instanceKey: Int, dtype: DType, shape: Shape? = nil,
+        arithmetic: CollectiveArithmetic? = nil, rank: Int? = nil, device: DeviceName, communicationHint: String = "auto", timeout: Duration? = nil, name: String
     ) {
         self.kind = kind
         self.groupKey = groupKey
@@ -59,6 +68,8 @@ public struct CollectiveOperation: Sendable {
         self.instanceKey = instanceKey
         self.dtype = dtype
         self.shape = shape
+        self.arithmetic = arithmetic
+        self.rank = rank
         self.device = device
         self.communicationHint = communicationHint
         self.timeout = timeout

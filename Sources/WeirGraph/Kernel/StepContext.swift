@@ -15,6 +15,10 @@ public final class StepContext: Sendable {
     public let sessionHandle: String
     /// Records the times of nodes; nil if the step is not traced.
     public let trace: (any StepTrace)?
+    /// Runs the step's collective operations; nil if there is nothing that does.
+    public let collectives: (any CollectiveExecutor)?
+    /// `CollectiveExecutor.failureCount` when the step began.
+    package let collectiveFailureCount: Int
 
     /// The step that contains this function call; nil for a step itself.
     private let whole: StepContext?
@@ -32,13 +36,15 @@ public final class StepContext: Sendable {
     /// - Parameter resources: the resources of the step; a new table if nil.
     public init(
         id: Int, rendezvous: any Rendezvous, cancellation: Cancellation = Cancellation(), sessionHandle: String = "",
-        trace: (any StepTrace)? = nil, resources: ResourceTable? = nil
+        trace: (any StepTrace)? = nil, collectives: (any CollectiveExecutor)? = nil, resources: ResourceTable? = nil
     ) {
         self.id = id
         self.rendezvous = rendezvous
         self.cancellation = cancellation
         self.sessionHandle = sessionHandle
         self.trace = trace
+        self.collectives = collectives
+        collectiveFailureCount = collectives?.failureCount ?? 0
         self.resources = resources ?? ResourceTable(defaultContainer: "step")
         whole = nil
         callDepth = 0
@@ -50,6 +56,8 @@ public final class StepContext: Sendable {
         cancellation = Cancellation()
         sessionHandle = caller.sessionHandle
         trace = caller.trace
+        collectives = caller.collectives
+        collectiveFailureCount = caller.collectiveFailureCount
         resources = caller.resources
         whole = caller.whole ?? caller
         callDepth = caller.callDepth + 1

@@ -95,6 +95,12 @@ extension OpDefinition {
         knownValue = function
         return self
     }
+    /// Sets the function that estimates the floating-point operations of a node. Without it, a node counts as visiting each element
+    /// of its largest tensor once.
+    public func cost(_ function: @escaping CostFunction) -> OpDefinition {
+        cost = function
+        return self
+    }
     /// Sets the shape function.
     public func shape(_ function: @escaping ShapeFunction) -> OpDefinition {
         shapeFunction = function

@@ -21,6 +21,8 @@ public final class OpDefinition: @unchecked Sendable {  // only the declaring ch
     public typealias KnownValueFunction = @Sendable (inout KnownValueContext) -> KnownValue?
     /// Tells how the work of a node can be divided over devices; nil if it cannot be.
     public typealias Sharding = @Sendable (ShardingContext) -> ShardingRule?
+    /// Estimates the number of floating-point operations of a node from its shapes.
+    public typealias CostFunction = @Sendable (CostContext) -> Double
     /// Adds the nodes that compute the inputs' gradients. Returns one for each input, nil where there is none.
     public typealias Gradient = @Sendable (GradientContext) throws -> [Output?]
 
@@ -77,6 +79,8 @@ public final class OpDefinition: @unchecked Sendable {  // only the declaring ch
     public internal(set) var fusionPart: FusionPart?
     /// Computes a node's value while the graph is built, from what is known of its inputs.
     public internal(set) var knownValue: KnownValueFunction?
+    /// Estimates the floating-point operations of a node; nil if it visits each element of its tensors once.
+    public internal(set) var cost: CostFunction?
     /// The elementwise function on float buffers, for a node with these attributes; nil if the op has none.
     public internal(set) var elementwise: (@Sendable (Attributes) -> ElementwiseFunction?)?
     /// How the work of a node can be divided over devices; nil if each node is computed by one device.
@@ -149,6 +153,7 @@ public final class OpDefinition: @unchecked Sendable {  // only the declaring ch
         simplification = other.simplification
         fusionPart = other.fusionPart
         knownValue = other.knownValue
+        cost = other.cost
         elementwise = other.elementwise
         sharding = other.sharding
     }

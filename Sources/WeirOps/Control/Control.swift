@@ -1,7 +1,7 @@
 package import WeirGraph
 import WeirKernels
 
-/// The ops of control flow, function calls, transfers between devices, stacks, tensor arrays, tensor lists and optionals.
+/// The ops of control flow, function calls, transfers between devices, collective operations, stacks, tensor arrays, tensor lists and optionals.
 package let controlOps: [OpDefinition] = [
     .noOp, .controlTrigger, .abort, .assert, .print, .printV2, .timestamp,
     .switch, .refSwitch, .switchN, .merge, .refMerge, .enter, .refEnter, .exit, .refExit, .nextIteration,
@@ -25,5 +25,8 @@ package let controlOps: [OpDefinition] = [
     .tensorListPushBackBatch, .tensorListPopBack, .tensorListResize, .tensorListConcatLists, .tensorListGetItem,
     .tensorListSetItem, .tensorListStack, .tensorListGather, .tensorListFromTensor, .tensorListScatter,
     .tensorListScatterV2, .tensorListScatterIntoExistingList, .tensorListConcat, .tensorListConcatV2, .tensorListSplit,
+    .collectiveReduce, .collectiveGather, .collectiveBcastSend, .collectiveBcastRecv,
+    .collectiveReduceV2, .collectiveReduceScatterV2, .collectiveGatherV2, .collectiveBcastSendV2, .collectiveBcastRecvV2,
+    .collectiveAllToAllV2, .collectiveAssignGroupV2, .collectiveInitializeCommunicator, .collectiveReduceV3, .collectiveAllToAllV3,
     .optionalFromValue, .optionalNone, .optionalHasValue, .optionalGetValue,
 ]

@@ -13,6 +13,7 @@ extension OpDefinition {
     )
     .shape { c in try batchMatMulShape(&c, broadcasts: false) }
     .sharding(batchMatMulSharding)
+    .cost(CostFunctions.product(transposed: "adj_x"))
     .gradient(batchMatMulGradient)
     .kernel(["T": matrixTypes], gpu: ["T": [.floating, .complex]]) { try batchMatMulKernel($0, broadcasts: false) }
 
@@ -25,6 +26,7 @@ extension OpDefinition {
     )
     .shape { c in try batchMatMulShape(&c, broadcasts: true) }
     .sharding(batchMatMulSharding)
+    .cost(CostFunctions.product(transposed: "adj_x"))
     .gradient(batchMatMulGradient)
     .kernel(["T": matrixTypes], gpu: ["T": [.floating, .complex]]) { try batchMatMulKernel($0, broadcasts: true) }
 
@@ -39,6 +41,7 @@ extension OpDefinition {
     )
     .shape { c in try batchMatMulShape(&c, broadcasts: true) }
     .sharding(batchMatMulSharding)
+    .cost(CostFunctions.product(transposed: "adj_x"))
     .gradient(batchMatMulGradient)
     .kernel(
         ["Tout": matrixTypes],

@@ -15,6 +15,7 @@ extension OpDefinition {
         ShardingRule.product(
             c, transposesLeft: c.attributes.bool("transpose_a") ?? false, transposesRight: c.attributes.bool("transpose_b") ?? false)
     }
+    .cost(CostFunctions.product(transposed: "transpose_a"))
     .fusing(as: .product(fused: "_FusedMatMul", channelAxis: 1, takesSums: true))
     .gradient(matMulGradient)
     .kernel(["T": matrixTypes], gpu: ["T": [.floating, .complex]], make: matMulKernel)

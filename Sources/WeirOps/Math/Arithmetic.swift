@@ -96,10 +96,6 @@ extension Functions {
         static func apply<E: NumericElement>(_ x: E, _ y: E) -> E { .minus(x, y) }
         @inline(__always) static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> { x - y }
     }
-    enum Times: NumericBinary {
-        static func apply<E: NumericElement>(_ x: E, _ y: E) -> E { .times(x, y) }
-        @inline(__always) static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> { x * y }
-    }
     enum TimesNoNaN: NumericBinary {
         static func apply<E: NumericElement>(_ x: E, _ y: E) -> E { y == .zero ? .zero : .times(x, y) }
         @inline(__always) static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> {

@@ -119,10 +119,6 @@ private enum OfRounding<F: RoundingBinary, E: FloatingElement>: BinaryFunction {
 }
 
 extension Functions {
-    enum Over: NumericBinary {
-        static func apply<E: NumericElement>(_ x: E, _ y: E) -> E { .dividedBy(x, y) }
-        @inline(__always) static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> { x / y }
-    }
     enum OverNoNaN: NumericBinary {
         static func apply<E: NumericElement>(_ x: E, _ y: E) -> E { y == .zero ? .zero : .dividedBy(x, y) }
         @inline(__always) static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> {

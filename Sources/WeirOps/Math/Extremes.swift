@@ -77,21 +77,6 @@ extension OpDefinition {
     }
 }
 
-extension Functions {
-    enum Greatest: RealBinary {
-        static func apply<E: RealElement>(_ x: E, _ y: E) -> E { x > y || x != x ? x : y }
-        @inline(__always) static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> {
-            y.replacing(with: x, where: (x .> y) .| (x .!= x))
-        }
-    }
-    enum Least: RealBinary {
-        static func apply<E: RealElement>(_ x: E, _ y: E) -> E { x < y || x != x ? x : y }
-        @inline(__always) static func apply(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> {
-            y.replacing(with: x, where: (x .< y) .| (x .!= x))
-        }
-    }
-}
-
 extension Output {
     /// Returns the maximum of this and another operand, with broadcasting (Maximum).
     public func maximum(_ other: Output) -> Output { builder.add("Maximum", [self, other])[0] }

@@ -15,6 +15,7 @@ extension OpDefinition {
     )
     .shape { c in try convolutionShape(&c, spatialRank: 2) }
     .sharding { c in ShardingRule.convolution(c, spatialRank: 2) }
+    .cost(CostFunctions.convolution())
     .fusing(as: .product(fused: "_FusedConv2D", channelAxis: 3, takesSums: false))
     .gradient(convolutionGradient)
     .kernel(["T": convolutionTypes], gpu: ["T": convolutionTypes]) { try convolutionKernel($0, .output, spatialRank: 2) }
@@ -25,6 +26,7 @@ extension OpDefinition {
         attributes: ["T: {half, bfloat16, float, double, int32}"] + convolutionAttributes
     )
     .shape { c in try convolutionSizesShape(&c, 0, spatialRank: 2) }
+    .cost(CostFunctions.convolution(output: 2))
     .gradient(convolutionInputGradient)
     .kernel(["T": convolutionTypes], gpu: ["T": convolutionTypes], hostMemory: ["input_sizes"]) {
         try convolutionKernel($0, .inputGradient, spatialRank: 2)

@@ -12,6 +12,7 @@ extension OpDefinition {
     static let conv3D = OpDefinition("Conv3D", "(input: T, filter: T) -> (output: T)", attributes: volumeAttributes)
         .shape { c in try convolutionShape(&c, spatialRank: 3) }
         .sharding { c in ShardingRule.convolution(c, spatialRank: 3) }
+        .cost(CostFunctions.convolution())
         .gradient(convolutionGradient)
         .kernel(["T": .floating], gpu: ["T": .floating]) { try convolutionKernel($0, .output, spatialRank: 3) }
 
@@ -21,6 +22,7 @@ extension OpDefinition {
         attributes: volumeAttributes + ["Tshape: {int32, int64} = int32"]
     )
     .shape { c in try convolutionSizesShape(&c, 0, spatialRank: 3) }
+    .cost(CostFunctions.convolution(output: 2))
     .gradient(convolutionInputGradient)
     .kernel(["T": .floating], gpu: ["T": .floating], hostMemory: ["input_sizes"]) {
         try convolutionKernel($0, .inputGradient, spatialRank: 3)

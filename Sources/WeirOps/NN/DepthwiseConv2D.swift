@@ -14,6 +14,7 @@ extension OpDefinition {
     )
     .shape(depthwiseShape)
     .sharding(ShardingRule.depthwiseConvolution)
+    .cost { c in 2 * c.outputCount() * c.inputSize(1, 0) * c.inputSize(1, 1) }
     .gradient { g in
         let attributes = sharedDepthwiseAttributes(g)
         return [

@@ -16,9 +16,11 @@ package struct CollectiveGroup: Sendable, Equatable {
     }
     /// The key that all members use.
     package var key: Int
-    /// The members. A member's rank is its index: members are sorted by job, replica, task, type and index of their devices.
+    /// The members. A member's rank is its index: members are sorted by job, replica, task, type and index of their devices, or
+    /// as they asked.
     package var members: [Member]
-    /// Distinguishes this group from an earlier one of the same key, whose members have restarted. All members have the same.
+    /// Distinguishes this group from an earlier one of the same key, which has failed or whose members have restarted. All members
+    /// have the same. Later groups of a key have larger numbers, also if the task that gives them restarts.
     package var generation: UInt64
 
     /// A group.
@@ -27,4 +29,7 @@ package struct CollectiveGroup: Sendable, Equatable {
         self.members = members
         self.generation = generation
     }
+
+    /// The rank of a device; nil if it is not a member.
+    package func rank(of device: DeviceName) -> Int? { members.firstIndex { $0.device == device } }
 }

@@ -11,4 +11,7 @@ package protocol CollectiveResolver: AnyObject, Sendable {
     /// The rank of the source of a broadcast, when all members have asked. Fails with `invalidArgument` when members disagree on
     /// kind, element type or shape, or when there is not one source.
     func sourceRank(_ operation: CollectiveOperation, in group: CollectiveGroup, rank: Int, _ done: @escaping Completion<Int>)
+    /// Forgets a group after a failure of one of its runs: a member that asks again begins a new generation. Fails those who wait
+    /// for the source of a broadcast in it. It has no effect if the group has a newer generation.
+    func leave(_ group: CollectiveGroup, _ status: Status)
 }

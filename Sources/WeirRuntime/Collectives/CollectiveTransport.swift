@@ -5,8 +5,8 @@ package import WeirTensor
 ///
 /// A tensor that is sent waits for its receiver, and a receive waits for its tensor, in whichever order they come.
 package protocol CollectiveTransport: AnyObject, Sendable {
-    /// Makes a tensor available to one member. The elements may not change until `sent` is called: with nil when the
-    /// receiver has them, or with the error.
+    /// Makes a tensor available to one member. `sent` is called with nil when the receiver has it, or with the error. The elements
+    /// do not change before that, or before a tensor arrives that was computed from them.
     func send(_ tensor: Tensor, _ key: CollectiveKey, to member: CollectiveGroup.Member, _ sent: @escaping @Sendable (Status?) -> Void)
     /// Receives a tensor from one member.
     /// - Parameters:
@@ -14,11 +14,26 @@ package protocol CollectiveTransport: AnyObject, Sendable {
     ///   - cancellation: ends the receive with an error.
     func receive(
         _ key: CollectiveKey, from member: CollectiveGroup.Member, byteCount: Int, cancellation: Cancellation, _ done: @escaping Completion<Tensor>)
-    /// Fails what waits and what will be sent or received for this run of an operation, so that a member that is late does not
-    /// wait for one that failed. Calls for another task are passed on to it.
+    /// Receives a tensor from one member where it is wanted. A transport that reads from a socket or from shared memory reads into
+    /// `target`; any other may give a tensor of its own, which the caller copies.
+    /// - Parameter target: memory that nobody else uses until `done` is called. It has the type and the size of the tensor.
+    func receive(
+        _ key: CollectiveKey, from member: CollectiveGroup.Member, into target: Tensor, cancellation: Cancellation, _ done: @escaping Completion<Tensor>)
+    /// Ends the run's generation of the group: fails what waits and what will be sent or received for any of its runs, so that a
+    /// member that is late does not wait for one that failed. It has no effect on a generation that has ended, or on later ones.
+    /// The members of other tasks are told.
     func abort(_ run: CollectiveRun, _ group: CollectiveGroup, _ status: Status)
-    /// Drops everything that is kept for a run that has ended on this member.
+    /// Drops everything that is kept for a run that has ended on this member. All it has sent has been received.
     func end(_ run: CollectiveRun)
+}
+
+extension CollectiveTransport {
+    /// Gives the transport's own tensor.
+    package func receive(
+        _ key: CollectiveKey, from member: CollectiveGroup.Member, into target: Tensor, cancellation: Cancellation, _ done: @escaping Completion<Tensor>
+    ) {
+        receive(key, from: member, byteCount: target.byteCount, cancellation: cancellation, done)
+    }
 }
 
 /// One run of a collective operation. All members count the runs of an operation, so that they agree on the number.
@@ -54,5 +69,12 @@ package struct CollectiveKey: Sendable, Hashable {
         self.source = source
         self.destination = destination
         self.part = part
+    }
+}
+
+extension CollectiveKey: CustomStringConvertible {
+    /// The key for error messages.
+    package var description: String {
+        "part \(part) from rank \(source) to rank \(destination) (group_key=\(run.group), instance_key=\(run.instance), run \(run.number))"
     }
 }

@@ -14,6 +14,7 @@ package final class DirectSession: Sendable {
     private let options: RuntimeOptions
     private let kernels = KernelStore()
     private let closed = Cancellation()
+    private let collectives: CollectiveRunner
     private struct State {
         var graph: Graph
         var placed: Graph
@@ -54,6 +55,7 @@ package final class DirectSession: Sendable {
         self.registry = registry
         self.options = options
         self.devices = try devices ?? LocalDevices(task: .localhost, options: options)
+        collectives = CollectiveRunner(devices: self.devices)
         let placer = Placer(devices: self.devices.placementDevices, allowsSoftPlacement: options.allowsSoftPlacement)
         let placed = try placer.place(Lowering(registry: registry).run(graph))
         state = Mutex(State(graph: graph, placed: placed))
@@ -159,7 +161,8 @@ package final class DirectSession: Sendable {
                         "Feed '\(plan.feeds[index])' must be of type \(plan.feedTypes[index]), found \(value.dtype)")))
         }
         let step = StepContext(
-            id: DirectSession.stepNumber.wrappingAdd(1, ordering: .relaxed).oldValue, rendezvous: LocalRendezvous(), trace: trace)
+            id: DirectSession.stepNumber.wrappingAdd(1, ordering: .relaxed).oldValue, rendezvous: LocalRendezvous(), trace: trace,
+            collectives: collectives)
         @Sendable func stop(_ status: Status) {
             step.rendezvous.abort(status)
             step.cancellation.cancel()

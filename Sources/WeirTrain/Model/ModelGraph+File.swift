@@ -1,4 +1,4 @@
-import WeirGraph
+package import WeirGraph
 import WeirOps
 public import WeirTensor
 import WeirWire

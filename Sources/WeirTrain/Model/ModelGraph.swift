@@ -8,15 +8,15 @@ public import WeirTensor
 /// it has no gradients and no optimizer.
 public struct ModelGraph: Sendable {
     /// The nodes: placeholders, variables with their initial values, layers, loss, metrics.
-    public let graph: Graph
+    public internal(set) var graph: Graph
     /// The placeholders of a batch, by name. Each has the rows as first dimension.
     public let inputs: [String: Endpoint]
     /// The loss, a scalar: the mean over the rows of a batch.
     public let loss: Endpoint
     /// The predictions, with one row for each row of the inputs; nil if the model names none.
-    public let predictions: Endpoint?
+    public internal(set) var predictions: Endpoint?
     /// Scalars that are shown for held-out rows, by name.
-    public let metrics: [String: Endpoint]
+    public internal(set) var metrics: [String: Endpoint]
     /// The variables that are trained, in the order in which the graph declares them.
     public let parameters: [ModelVariable]
     /// The variables that are not trained.

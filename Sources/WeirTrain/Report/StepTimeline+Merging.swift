@@ -1,4 +1,9 @@
 extension StepTimeline {
+    /// The bytes of tensors that moved from one task to another.
+    var bytesBetweenTasks: Int {
+        arrows.lazy.filter { lanes[$0.source.lane].task != lanes[$0.target.lane].task }.map(\.byteCount).saturatingSum
+    }
+
     /// Puts steps that ran at the same time, of several clients of one training, on one timeline. A device that took part in
     /// several of them has one lane.
     ///

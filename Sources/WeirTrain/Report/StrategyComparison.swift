@@ -1,4 +1,4 @@
-import WeirTensor
+public import WeirTensor
 
 /// The same training with several strategies, side by side: a table, JSON, and a picture of one step of each.
 public struct StrategyComparison: Sendable {

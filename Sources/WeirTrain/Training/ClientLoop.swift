@@ -89,15 +89,17 @@ struct ClientLoop: Sendable {
         }
         var next = try nextFeeds()
         var isFirst = true
+        var number = 0
         while !Task.isCancelled {
             do {
                 run.progress.beginStep(client.worker)
-                let (current, traces) = (next, isFirst)
+                number += 1
+                let (current, traces) = (next, number == run.tracedStep)
                 async let step = runStep(current, traces: traces)
                 // The next batch is made while the servers work.
                 next = try nextFeeds()
                 let reply = try await step
-                try record(reply, isFirst: isFirst)
+                try record(reply)
                 isFirst = false
                 let count = Int(try reply.tensors[client.shards.count].tensor.scalar(of: Int64.self))
                 if client.updates == nil, !endsByClosing, count >= run.options.stepCount { return }
@@ -130,13 +132,14 @@ struct ClientLoop: Sendable {
     /// Whether the chief's loop counts the updates and ends the steps of all.
     private var endsByClosing: Bool { run.plan.clients.contains { $0.updates != nil } }
 
-    private func record(_ reply: RunStepReply, isFirst: Bool) throws {
+    private func record(_ reply: RunStepReply) throws {
         let shards = client.shards.count
         let count = Int(try reply.tensors[shards].tensor.scalar(of: Int64.self))
         let staleness = try client.readCount.map { _ in max(0, count - 1 - Int(try reply.tensors[shards + 1].tensor.scalar(of: Int64.self))) }
         let owners = run.plan.clients.count > 1 ? [client.worker] : Array(0..<shards)
-        if isFirst {
-            let bytes = ClientLoop.bytesReceived(reply.metadata)
+        if let timeline = reply.timeline {
+            run.progress.record(timeline)
+            let bytes = timeline.bytesBetweenTasks
             for owner in owners { run.progress.setBytesPerStep(owner, bytes / owners.count) }
         }
         for (index, owner) in owners.enumerated() {
@@ -154,8 +157,9 @@ struct ClientLoop: Sendable {
             var (begun, done) = (0, 0)
             while done < run.options.stepCount {
                 while begun < min(done + inFlight, run.options.stepCount) {
-                    group.addTask { try await runUpdate(updates) }
                     begun += 1
+                    let traces = begun == run.tracedStep
+                    group.addTask { try await runUpdate(updates, traces: traces) }
                 }
                 guard let contributions = try await group.next() else { return }
                 // Those in flight are alike, and have no number before they are done.
@@ -166,12 +170,11 @@ struct ClientLoop: Sendable {
         try await session.run(updates.close)
     }
 
-    private func runUpdate(_ updates: UpdateLoop) async throws -> Tensor? {
-        guard let contributions = updates.contributions else {
-            try await session.run(updates.step)
-            return nil
-        }
-        return try await session.run(contributions, targets: [updates.step])
+    private func runUpdate(_ updates: UpdateLoop, traces: Bool) async throws -> Tensor? {
+        let options = RunOptions(traces: traces)
+        let reply = try await session.run(fetches: updates.contributions.map { [$0.name] } ?? [], targets: [updates.step.name], options: options)
+        if let timeline = reply.timeline { run.progress.record(timeline) }
+        return reply.tensors.first?.tensor
     }
 
     /// The metrics of the model on these rows.
@@ -181,17 +184,6 @@ struct ClientLoop: Sendable {
         let feeds = try BatchFeeds(evaluation.inputs, table).feeds(table)
         let reply = try await session.run(fetches: names.compactMap { evaluation.metrics[$0]?.name }, feeds: feeds)
         return Dictionary(uniqueKeysWithValues: try zip(names, reply.tensors).map { ($0, try $1.tensor.double()) })
-    }
-
-    /// The bytes that one step received from other tasks, according to its trace.
-    private static func bytesReceived(_ metadata: RunMetadata?) -> Int {
-        (metadata?.times ?? []).reduce(0) { sum, time in
-            // Receive nodes that the master added are named `…_S7`; feeds are `_recv_…`, copies within a task `…_G7`.
-            guard OpRegistry.standard[time.op]?.role == .receive, let tail = time.node.split(separator: "_").last, tail.first == "S" else {
-                return sum
-            }
-            return sum &+ time.outputBytes.reduce(0, &+)
-        }
     }
 }
 

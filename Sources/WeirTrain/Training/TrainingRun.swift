@@ -26,6 +26,9 @@ struct TrainingRun: Sendable {
         progress = TrainingProgress(workerCount: plan.clients.count > 1 ? plan.clients.count : lanes, keepsLedger: keepsLedger, onEvent: onEvent)
     }
 
+    /// The step of each client that is traced, counted from 1; nil if there is none.
+    var tracedStep: Int? { options.tracedStep.map { $0 <= options.stepCount ? $0 : 1 } }
+
     /// Runs these clients of the plan to the end of training.
     func run(_ clients: [TrainingClient]) async throws -> TrainingReport {
         do {

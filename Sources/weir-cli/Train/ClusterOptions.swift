@@ -5,23 +5,20 @@ import Weir
 struct ClusterOptions: ParsableArguments {
     @Option(help: ArgumentHelp("local:ps=1,worker=2 starts one; JSON or @FILE names one that runs.", valueName: "CLUSTER")) var cluster: String?
     @Option(parsing: .unconditional, help: "With a cluster that runs: be just this worker's client.") var task: Int?
+    @OptionGroup var devices: DeviceOptions
 
     func validate() throws { try require("--task", task, in: OptionRange.task) }
 
     /// The cluster to train on; one that was started here must be ended. Without a cluster, training is in this process.
-    /// - Throws: `invalidArgument` when the strategy does not go with the cluster; `unavailable` when a server does not start.
-    func start(for strategy: StrategyOptions) throws -> (spec: ClusterSpec, local: LocalCluster?) {
-        guard let cluster else {
-            guard strategy.strategy == "single" else {
-                throw Status.invalidArgument("Strategy '\(strategy.strategy)' needs --cluster, such as local:ps=1,worker=2")
-            }
-            return (ClusterSpec(), nil)
-        }
-        guard strategy.strategy != "single" else {
-            throw Status.invalidArgument("--cluster needs --strategy sync, async or in-graph; found --strategy single, which trains in this process")
+    /// - Throws: `invalidArgument` for a malformed cluster, or one for a training in this process; `unavailable` when a server does
+    ///   not start.
+    func start(for strategy: String) throws -> (spec: ClusterSpec, local: LocalCluster?) {
+        guard let cluster else { return (ClusterSpec(), nil) }
+        guard strategy != "single" else {
+            throw Status.invalidArgument("--cluster needs a strategy that splits the work; found --strategy single, which trains in this process")
         }
         guard cluster.hasPrefix("local:") else { return (try ClusterSpec(option: cluster), nil) }
-        let local = try LocalCluster(String(cluster.dropFirst(6)))
+        let local = try LocalCluster(String(cluster.dropFirst(6)), serverArguments: devices.serverArguments())
         return (local.spec, local)
     }
 }

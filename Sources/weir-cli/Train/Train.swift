@@ -20,8 +20,15 @@ struct Train: AsyncParsableCommand {
 
     func run() async throws {
         let options = try trainingOptions()
-        let (spec, local) = try clusterOptions.start(for: strategy)
-        let reporter = try TrainingReporter(json: json, stepCount: options.stepCount, foldCount: options.foldCount, directory: out)
+        let (spec, local) = try clusterOptions.start(for: strategy.strategy)
+        let reporter: TrainingReporter
+        do {
+            reporter = try TrainingReporter(
+                json: json, stepCount: options.stepCount, foldCount: options.foldCount, directory: out, ledger: strategy.ledger)
+        } catch {
+            local?.end()
+            throw error
+        }
         let validation = CrossValidation(options, cluster: spec) { reporter.event($0) }
         // Ctrl-C ends the training and the local servers.
         let end = try TerminationRequest()
@@ -51,6 +58,9 @@ struct Train: AsyncParsableCommand {
             stepCount: optimizer.steps ?? defaults.steps, batchSize: optimizer.batch ?? defaults.batch, seed: optimizer.seed)
         options.foldCount = data.folds
         options.balance = try strategy.namedBalance()
+        options.partitioning = strategy.partBytes.map { .bytes(maximum: $0) }
+        options.devices = try clusterOptions.devices.scopes()
+        if clusterOptions.cluster == nil { options.localDevices = try clusterOptions.devices.local() }
         return options
     }
 }

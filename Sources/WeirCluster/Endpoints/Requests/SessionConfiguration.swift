@@ -19,6 +19,9 @@ public struct SessionConfiguration: Sendable {
     package var hasThreadPoolOptions = false
     /// Whether graphs are optimized before they run (`optimizer_options.opt_level` is L1, and grappler is not disabled).
     public var optimizes = true
+    /// The task that leads the groups of collective operations, such as `/job:worker/replica:0/task:0`; empty for the chief or the
+    /// first worker. All sessions whose collective operations meet must give the same.
+    public var collectiveGroupLeader = ""
     /// The original `ConfigProto`, serialized.
     package var serialized: [UInt8] = []
     /// Makes the options of a session. The others have default values, and can be set later.

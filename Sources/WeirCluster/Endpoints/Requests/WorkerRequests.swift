@@ -46,7 +46,7 @@ package struct RegisterGraph: Sendable {
     package var hasControlFlow = false
     /// The options of the session.
     package var configuration: SessionConfiguration
-    /// TensorFlow's `collective_graph_key`, passed on unchanged; Weir has no collective ops between tasks.
+    /// TensorFlow's `collective_graph_key`: not 0 if the step has collective ops on any task.
     package var collectiveGraphKey = 0
     /// Makes a request.
     package init(session: String, graph: GraphDefinition, configuration: SessionConfiguration) {

@@ -12,6 +12,7 @@ extension RunOptions {
         if message.timeoutInMs > 0 { timeout = Duration.milliseconds(message.timeoutInMs).bounded }
         traces = message.traceLevel == .fullTrace
         returnsPartitionGraphs = message.outputPartitionGraphs
+        collectiveGraphKey = Int(message.experimental.collectiveGraphKey)
     }
 }
 
@@ -21,5 +22,6 @@ extension TFRunOptions {
         if let timeout = options.timeout { timeoutInMs = timeout.milliseconds }
         if options.traces { traceLevel = .fullTrace }
         outputPartitionGraphs = options.returnsPartitionGraphs
+        if options.collectiveGraphKey != 0 { experimental.collectiveGraphKey = Int64(options.collectiveGraphKey) }
     }
 }

@@ -32,6 +32,9 @@ extension TFConfigProto {
         operationTimeoutInMs = configuration.operationTimeout?.milliseconds ?? 0
         usePerSessionThreads = configuration.usesPerSessionThreads
         if !configuration.hasThreadPoolOptions { sessionInterOpThreadPool = [] }
+        if configuration.collectiveGroupLeader != experimental.collectiveGroupLeader {
+            experimental.collectiveGroupLeader = configuration.collectiveGroupLeader
+        }
         if configuration.optimizes != optimizes {
             graphOptions.optimizerOptions.optLevel = configuration.optimizes ? .l1 : .l0
             graphOptions.rewriteOptions.disableMetaOptimizer = !configuration.optimizes
@@ -55,6 +58,7 @@ extension SessionConfiguration {
         usesPerSessionThreads = message.usePerSessionThreads
         hasThreadPoolOptions = !message.sessionInterOpThreadPool.isEmpty
         optimizes = message.optimizes
+        collectiveGroupLeader = message.experimental.collectiveGroupLeader
         serialized = try message.serialized()
     }
 

@@ -60,8 +60,3 @@ struct ServerState: Sendable {
             seconds: time.seconds)
     }
 }
-
-extension Duration {
-    /// The duration in seconds.
-    var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
-}
