@@ -212,12 +212,13 @@ struct GradientTraversal {
     /// sum is sent; otherwise they are summed where the output was computed, which needs the sum.
     private func add(_ parts: [Output], flowingTo id: NodeID) -> Output? {
         guard let first = parts.first, parts.count > 1 else { return parts.first }
-        let place = deviceRequest(first.endpoint.node)
-        let isOneDevice = parts.allSatisfy { deviceRequest($0.endpoint.node) == place }
-        return builder.colocate(with: isOneDevice ? first.operation : Operation(builder, id)) { builder.add("AddN", parts)[0] }
+        let devices = Set(parts.map { requestedDevice($0.endpoint.node) })
+        func sum() -> Output { builder.add("AddN", parts)[0] }
+        if devices.count == 1 { return devices == [""] ? sum() : builder.colocate(with: first.operation, sum) }
+        return builder.colocate(with: Operation(builder, id), sum)
     }
-    /// What decides on a node's device: the device that is asked for, or else the first node of its colocation group.
-    private func deviceRequest(_ id: NodeID) -> String {
+    /// The device that is asked for a node, or else for the first node of its colocation group; empty if there is none.
+    private func requestedDevice(_ id: NodeID) -> String {
         var node = builder.node(id)
         // A group's name can be any node's name, so that a chain of groups may not end.
         for _ in 0..<100 {
@@ -226,7 +227,7 @@ struct GradientTraversal {
             else { break }
             node = other
         }
-        return node.requestedDevice.isEmpty ? "loc:@\(node.name)" : node.requestedDevice
+        return node.requestedDevice
     }
     private func ones(like output: Output) -> Output {
         if let shape = output.shape.known, shape.rank == 0 { return builder.scalar(1, output.dtype, name: "grad_ys") }

@@ -40,7 +40,8 @@ package struct ShardedGraph {
             }
         }
         for function in graph.library.functions.values where builder.library[function.name] == nil { builder.addFunction(function) }
-        for id in plan.order where graph.nodes[id].outputTypes.isEmpty || graph.nodes[id].outputTypes.indices.contains(where: { replacing[Endpoint(id, $0)] == nil }) {
+        for id in plan.order
+        where graph.nodes[id].outputTypes.isEmpty || graph.nodes[id].outputTypes.indices.contains(where: { replacing[Endpoint(id, $0)] == nil }) {
             try build(id)
         }
         for edge in backEdges {
@@ -104,7 +105,9 @@ package struct ShardedGraph {
         }
         let copies = (conversions[conversion] ?? tensor).copies
         if let copy = copies[position] { return copy }
-        guard let output = copies[owner(of: needed, for: position)] else { throw .internalError("No device has '\(node.name)' for device \(mesh.devices[position])") }
+        guard let output = copies[owner(of: needed, for: position)] else {
+            throw .internalError("No device has '\(node.name)' for device \(mesh.devices[position])")
+        }
         if output.dtype == .resource { return output }
         let arrival = Arrival(conversion: conversion, position: position)
         if let copy = sent[arrival] { return copy }
@@ -157,7 +160,8 @@ package struct ShardedGraph {
             }
         }
         let local = LocalNode(
-            builder: builder, node: node, inputs: inputs, outputShapes: node.outputTypes.indices.map { plan.facts.source.shape(Endpoint(id, $0)) }, parts: parts)
+            builder: builder, node: node, inputs: inputs, outputShapes: node.outputTypes.indices.map { plan.facts.source.shape(Endpoint(id, $0)) }, parts: parts
+        )
         let controls = node.controlInputs.flatMap { operations[$0] ?? [] }
         func build() throws(Status) -> [Output] {
             try builder.controlDependencies(controls) { () throws(Status) -> [Output] in

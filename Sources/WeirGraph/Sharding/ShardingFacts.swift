@@ -40,12 +40,11 @@ package struct ShardingFacts: Sendable {
         var isFixed = [Bool](repeating: false, count: graph.nodes.count)
         for id in order {
             let node = graph.nodes[id]
-            let readsVariable = node.op.variableUse == .read || node.op.variableUse == .gather
             isFixed[id] =
                 node.op.variableUse == .handle || node.op.variableUse == .read
                 || (node.isPure && !node.inputs.isEmpty && node.inputs.allSatisfy { constants[$0] != nil || isFixed[$0.node] })
-            guard !node.op.isStateful || readsVariable, let rule = node.op.sharding?(ShardingContext(node: node, id: id, builder: builder)) else { continue }
-            rules[id] = NodeRule(rule, ShardingContext(node: node, id: id, builder: builder))
+            let context = ShardingContext(node: node, id: id, builder: builder)
+            rules[id] = node.op.sharding?(context).map { NodeRule($0, context) }
         }
         self.rules = rules
         self.isFixed = isFixed
@@ -122,7 +121,11 @@ package struct ShardingFacts: Sendable {
             let node = graph.nodes[id]
             for control in node.controlInputs.reversed() { stack.append((control, false)) }
             for input in node.inputs.reversed() where constants[input] == nil {
-                if node.role == .merge, graph.nodes[input.node].role == .nextIteration { backEdges.append(input.node) } else { stack.append((input.node, false)) }
+                if node.role == .merge, graph.nodes[input.node].role == .nextIteration {
+                    backEdges.append(input.node)
+                } else {
+                    stack.append((input.node, false))
+                }
             }
         }
     }
@@ -155,7 +158,9 @@ struct NodeRule: Sendable {
     func hasConflicts(into count: Int) -> Bool { sizes.keys.contains { $0 != .whole && conflict($0, into: count) != nil } }
     /// The sizes of these dimensions that `count` does not divide, if it divides others; nil otherwise.
     func conflict(_ label: DimensionLabel, into count: Int) -> (divided: Int, undivided: Int)? {
-        guard let divided = sizes[label]?.first(where: { $0 > 0 && $0 % count == 0 }), let other = sizes[label]?.first(where: { $0 % count != 0 }) else { return nil }
+        guard let divided = sizes[label]?.first(where: { $0 > 0 && $0 % count == 0 }), let other = sizes[label]?.first(where: { $0 % count != 0 }) else {
+            return nil
+        }
         return (divided, other)
     }
 }

@@ -20,7 +20,11 @@ struct ShardingOptions {
         var combinations: [[NodeSharding.Division]] = [[]]
         for axis in mesh.axes.indices {
             let choices = divisions(id, node, rule, inputs, axis)
-            combinations = combinations.flatMap { earlier in choices.filter { $0 == .none || $0 == .addends || !earlier.contains($0) }.map { earlier + [$0] } }
+            combinations = combinations.flatMap { earlier in
+                // A dimension is cut along one axis only.
+                let free = choices.filter { $0 == .none || $0 == .addends || !earlier.contains($0) }
+                return (free.isEmpty ? [.none] : free).map { earlier + [$0] }
+            }
         }
         return combinations.map { sharding(node, rule.rule, inputs, $0) }
     }

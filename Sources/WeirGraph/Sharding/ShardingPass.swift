@@ -104,7 +104,8 @@ package struct ShardingPass {
             }
             guard !next.isEmpty else {
                 throw .invalidArgument(
-                    "Node '\(node.name)' (op \(node.op.name)) cannot be computed with the variables cut as asked: it uses the handle of a variable that it needs whole")
+                    "Node '\(node.name)' (op \(node.op.name)) cannot be computed with the variables cut as asked: it uses the handle of a variable that it needs whole"
+                )
             }
             if next.count > stateLimit { next = Array(next.sorted { $0.cost < $1.cost }.prefix(stateLimit)) }
             states = next

@@ -13,8 +13,8 @@ public import WeirTensor
 public struct TensorParallel: Strategy {
     /// `tensor`.
     public let name = "tensor"
-    /// Variables or name scopes with the cuts that they have instead of those that the strategy would choose. The first rule that
-    /// fits a variable counts.
+    /// Parts of variables' names with the cuts that these have instead of those that the strategy would choose:
+    /// `("attention/query", .columns)` fits `block1/attention/query/weights`. The first rule that fits a variable counts.
     public var rules: [(String, VariableCut)]
     /// Makes the strategy.
     public init(rules: [(String, VariableCut)] = []) { self.rules = rules }

@@ -1,3 +1,5 @@
+public import WeirTensor
+
 /// How a variable is cut over the devices that share a model's layers.
 ///
 /// Two dense layers that follow each other move the fewest bytes if the first is cut by columns and the second by rows. A strategy
@@ -21,6 +23,34 @@ public enum VariableCut: Sendable, Hashable {
         case .rows: rank > 1 ? rank - 2 : nil
         case .dimension(let dimension): dimension
         case .whole: nil
+        }
+    }
+}
+
+extension VariableCut {
+    /// Reads rules for variables by name: `attention/query=columns,head=whole`. A cut is `columns`, `rows`, `whole` or the number of a
+    /// dimension.
+    /// - Throws: `invalidArgument` when the text is not such a list.
+    public static func rules(_ text: String) throws(Status) -> [(String, VariableCut)] {
+        var rules: [(String, VariableCut)] = []
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+            let sides = part.split(separator: "=", omittingEmptySubsequences: false)
+            guard sides.count == 2, !sides[0].isEmpty, let cut = VariableCut(sides[1]) else {
+                throw .invalidArgument("Cuts are written like query=columns,head=whole (columns, rows, whole or a dimension); found '\(part)' in '\(text)'")
+            }
+            rules.append((String(sides[0]), cut))
+        }
+        return rules
+    }
+
+    private init?(_ text: Substring) {
+        switch text {
+        case "columns": self = .columns
+        case "rows": self = .rows
+        case "whole": self = .whole
+        default:
+            guard let dimension = Int(text), dimension >= 0 else { return nil }
+            self = .dimension(dimension)
         }
     }
 }

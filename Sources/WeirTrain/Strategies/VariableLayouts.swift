@@ -8,7 +8,7 @@ struct VariableLayouts {
     let mesh: DeviceMesh
     /// The axis over which variables are cut.
     let axis: Int
-    /// Name scopes or variables with their cuts. The first rule that fits a variable counts.
+    /// Name scopes or variables, as parts of full names, with their cuts. The first rule that fits a variable counts.
     let rules: [(scope: String, cut: VariableCut)]
 
     private var count: Int { mesh.axes[axis].size }
@@ -20,7 +20,7 @@ struct VariableLayouts {
     func choices() throws(Status) -> [NodeID: [ShardingPass.Choice]] {
         for rule in rules where !model.parameters.contains(where: { fits(rule.scope, $0) }) {
             throw .invalidArgument(
-                "No variable is named '\(rule.scope)' or lies in such a scope; the variables are \(model.parameters.map(\.name).joined(separator: ", "))")
+                "No variable has '\(rule.scope)' in its name; the variables are \(model.parameters.map(\.name).joined(separator: ", "))")
         }
         var result: [NodeID: [ShardingPass.Choice]] = [:]
         for variable in model.parameters {
@@ -31,7 +31,12 @@ struct VariableLayouts {
         return result
     }
 
-    private func fits(_ scope: String, _ variable: ModelVariable) -> Bool { variable.name == scope || variable.name.hasPrefix(scope + "/") }
+    /// Whether the parts of `scope` follow each other in the variable's name: `attention/query` fits `block1/attention/query/weights`.
+    private func fits(_ scope: String, _ variable: ModelVariable) -> Bool {
+        let parts = scope.split(separator: "/"), name = variable.name.split(separator: "/")
+        guard !parts.isEmpty, name.count >= parts.count else { return false }
+        return (0...name.count - parts.count).contains { name[$0..<$0 + parts.count].elementsEqual(parts) }
+    }
 
     private func choices(_ variable: ModelVariable, _ cut: VariableCut?) throws(Status) -> [ShardingPass.Choice] {
         let whole = ShardingPass.Choice(.whole(mesh))
