@@ -1,0 +1,81 @@
+import Testing
+import Weir
+import WeirGraph
+import WeirTensor
+import WeirTesting
+
+@testable import WeirTrain
+
+@Suite("All-reduce replicas", .serialized)
+struct AllReduceTests {
+    @Test("workers that sum among themselves have the gradients of one device", arguments: [DType.float32, .float64], [3, 4])
+    func gradients(_ dtype: DType, _ workers: Int) async throws {
+        try await TestCluster.with([("worker", workers)]) { cluster in
+            for seed in UInt64(1)...3 {
+                try await SameGradients.check(AllReduceReplicas(), seed: seed, dtype: dtype, shards: workers, cluster: cluster.spec)
+            }
+        }
+    }
+
+    @Test("the same number of shards has the same bits on 1, 2 and 4 workers, in every run", arguments: UInt64(1)...2)
+    func bits(_ seed: UInt64) async throws {
+        let model = try ModelGraph(RandomNetwork(seed: seed, dtype: .float32))
+        let rows = try RandomNetwork.table(rows: 8 * 3, seed: seed)
+        let strategy = AllReduceReplicas(shards: 8, bucketByteCount: 3000)
+        let expected = try await OneStep.run(strategy, model, rows: rows, batchSize: 3)
+        for workers in [1, 2, 4, 2] {
+            try await TestCluster.with([("worker", workers)]) { cluster in
+                let found = try await OneStep.run(strategy, model, rows: rows, batchSize: 3, cluster: cluster.spec)
+                #expect(found.gradients == expected.gradients, "\(workers) workers, seed \(seed)")
+            }
+        }
+    }
+
+    @Test("training learns, and all workers make as many updates")
+    func training() async throws {
+        try await TestCluster.with([("worker", 2)]) { cluster in
+            let table = try Table.iris()
+            let network = DenseNetwork(inputCount: 4, hidden: [16], classCount: 3)
+            let options = try TrainingOptions(
+                network, table: table, strategy: AllReduceReplicas(shards: 4), optimizer: Adam(learningRate: 0.02), stepCount: 60, batchSize: 16)
+            let report = try await Trainer(options, cluster: cluster.spec).run()
+            #expect(report.updatesByWorker == [60, 60])
+            #expect(report.testAccuracy >= 0.9)
+        }
+    }
+
+    @Test("when a worker is lost, the others end with an error that names it")
+    func lostWorker() async throws {
+        try await TestCluster.with([("worker", 3)]) { cluster in
+            let network = DenseNetwork(inputCount: 4, hidden: [16], classCount: 3)
+            let options = try TrainingOptions(network, table: .iris(), strategy: AllReduceReplicas(), stepCount: 1_000_000)
+            let (steps, begun) = AsyncStream<Void>.makeStream()
+            let trainer = Trainer(options, cluster: cluster.spec) { event in
+                if case .step(let step) = event, step.step >= 5 { begun.yield() }
+            }
+            let report = Task { try await trainer.run() }
+            for await _ in steps { break }
+            await (try cluster.server("worker", 2)).stop()
+            let error = await #expect(throws: Status.self) { try await report.value }
+            #expect(error?.code == .unavailable && error?.message.contains("/job:worker/replica:0/task:2") == true, "\(error.map { "\($0)" } ?? "")")
+        }
+    }
+
+    @Test("a number of shards that the workers do not divide is refused before anything starts", arguments: [0, 3, 5])
+    func shards(_ count: Int) throws {
+        let model = try ModelGraph(RandomNetwork(seed: 1, dtype: .float32))
+        let cluster = try ClusterSpec(["worker": ["127.0.0.1:1", "127.0.0.1:2"]])
+        let setting = TrainingSetting(cluster: cluster, optimizer: GradientDescent(learningRate: 0.1), batchSize: 2)
+        let error = #expect(throws: Status.self) { try AllReduceReplicas(shards: count).plan(model, setting) }
+        #expect(error?.code == .invalidArgument && error?.message.contains("found \(count)") == true)
+    }
+
+    @Test("buckets are closed when they are full, in the order of the backward pass, and hold one type")
+    func buckets() {
+        let gradients: [(dtype: DType, elementCount: Int)] = [(.float32, 10), (.float32, 5), (.float64, 4), (.float32, 100), (.float32, 1)]
+        #expect(GradientBuckets(gradients, byteCount: 100).buckets == [[4, 3], [2], [1, 0]])
+        #expect(GradientBuckets(gradients, byteCount: 1).buckets == [[4], [3], [2], [1], [0]])
+        #expect(GradientBuckets(gradients, byteCount: .max).buckets == [[4, 3, 1, 0], [2]])
+        #expect(GradientBuckets([], byteCount: 1).buckets.isEmpty)
+    }
+}
