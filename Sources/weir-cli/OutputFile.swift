@@ -9,7 +9,7 @@ enum OutputFile {
     static func check(_ path: String, option: String) throws(Status) {
         let isThere = access(path, F_OK) == 0
         guard let file = fopen(path, "a") else {
-            throw .permissionDenied("\(option) must be a file that can be written; cannot write \(path): \(String(cString: strerror(errno)))")
+            throw Status(.permissionDenied, "\(option) must be a file that can be written; cannot write \(path): \(String(cString: strerror(errno)))")
         }
         fclose(file)
         if !isThere { unlink(path) }
