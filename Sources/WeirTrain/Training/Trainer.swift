@@ -1,6 +1,6 @@
 public import WeirCluster
 import WeirGraph
-import WeirTensor
+package import WeirTensor
 
 /// Trains a model with one of the strategies, on a cluster or in this process, and tests it on one held-out fold of the rows.
 /// `CrossValidation` does this for each fold.
