@@ -10,6 +10,8 @@ struct TrainingRun: Sendable {
     let options: TrainingOptions
     let setting: TrainingSetting
     let progress: TrainingProgress
+    /// The steps of each client that are traced, counted from 1.
+    let tracedSteps: Set<Int>
     private let train: Table
     private let test: Table
     private let onEvent: Trainer.OnEvent
@@ -21,13 +23,12 @@ struct TrainingRun: Sendable {
         self.train = train
         self.test = test
         self.onEvent = onEvent
+        let reached = options.tracedSteps.filter { $0 <= options.stepCount }
+        tracedSteps = reached.isEmpty && !options.tracedSteps.isEmpty ? [1] : reached
         let lanes = max(setting.workerTasks.count, plan.clients.map(\.shards.count).max() ?? 1, plan.clients.count)
         let keepsLedger = plan.clients.contains { $0.updates?.contributions != nil }
         progress = TrainingProgress(workerCount: plan.clients.count > 1 ? plan.clients.count : lanes, keepsLedger: keepsLedger, onEvent: onEvent)
     }
-
-    /// The step of each client that is traced, counted from 1; nil if there is none.
-    var tracedStep: Int? { options.tracedStep.map { $0 <= options.stepCount ? $0 : 1 } }
 
     /// Runs these clients of the plan to the end of training.
     func run(_ clients: [TrainingClient]) async throws -> TrainingReport {

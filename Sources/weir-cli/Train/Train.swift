@@ -15,7 +15,8 @@ struct Train: AsyncParsableCommand {
     @OptionGroup var clusterOptions: ClusterOptions
     @OptionGroup var strategy: StrategyOptions
     @OptionGroup var optimizer: OptimizerOptions
-    @Option(help: "Where event files and the loss curve go.") var out = "weir-run"
+    @OptionGroup var trace: TraceOptions
+    @Option(help: "Where event files, the loss curve and the picture of a step go.") var out = "weir-run"
     @Flag(help: "Print one JSON object a line.") var json = false
 
     func run() async throws {
@@ -24,7 +25,8 @@ struct Train: AsyncParsableCommand {
         let reporter: TrainingReporter
         do {
             reporter = try TrainingReporter(
-                json: json, stepCount: options.stepCount, foldCount: options.foldCount, directory: out, ledger: strategy.ledger)
+                json: json, stepCount: options.stepCount, foldCount: options.foldCount, directory: out, ledger: strategy.ledger, trace: trace.trace,
+                strategy: strategy.strategy)
         } catch {
             local?.end()
             throw error
@@ -57,8 +59,8 @@ struct Train: AsyncParsableCommand {
             try model.graph(for: table, seed: optimizer.seed), table: table, strategy: try strategy.named(), optimizer: try optimizer.named(defaults),
             stepCount: optimizer.steps ?? defaults.steps, batchSize: optimizer.batch ?? defaults.batch, seed: optimizer.seed)
         options.foldCount = data.folds
-        options.balance = try strategy.namedBalance()
-        options.partitioning = strategy.partBytes.map { .bytes(maximum: $0) }
+        try strategy.split.apply(to: &options)
+        try trace.apply(to: &options)
         options.devices = try clusterOptions.devices.scopes()
         if clusterOptions.cluster == nil { options.localDevices = try clusterOptions.devices.local() }
         return options
