@@ -53,7 +53,7 @@ struct WorkerGraph {
     ) throws(Status) -> TrainingClient {
         let builder = GraphBuilder(registry: .standard)
         let master = DeviceName(job: "worker", replica: nil, task: task)
-        let device = master.description + (setting.devices.first ?? "")
+        let device = master.description + setting.devices[0]
         let isChief = task == setting.workerTasks.first
         let setter = ReplicaDeviceSetter(parameterServers: setting.parameterServerCount, worker: device, balance: setting.balance)
         return try builder.device(setter.device) { () throws(Status) -> TrainingClient in
@@ -86,8 +86,7 @@ struct WorkerGraph {
             client.readCount = begun.readCount
             client.updates = isChief ? added.loop : nil
             client.evaluation = evaluation
-            let trained = Set(model.parameters.map(\.name))
-            client.parameters = declared.values.filter { trained.contains($0.key) }
+            client.parameters = declared.values
             client.graph = try builder.graph()
             return client
         }

@@ -3,14 +3,20 @@ import Weir
 
 /// The options that say how the work is split.
 struct StrategyOptions: ParsableArguments {
-    @Option(help: "single, layers, pipeline, pipelines, tensor, mesh, in-graph, async, sync or allreduce.") var strategy = "single"
+    @Option(help: "single, layers, pipeline, pipelines, tensor, mesh, in-graph, async, sync, allreduce or hybrid.") var strategy = "single"
     @Option(parsing: .unconditional, help: "Sync: gradients to wait for before an update; the other workers are backups.") var required: Int?
     @Option(help: "Sync: write which worker's gradients each update used to this file, one JSON object a line.") var ledger: String?
     @Option(parsing: .unconditional, help: "Async: steps that a worker may be ahead of the slowest. Default: any number.") var maxLead: Int?
     @Option(help: "How variables are spread over parameter servers: roundrobin or bytes.") var balance = "roundrobin"
     @Option(help: "Cut variables into parts of at most this many bytes, which lie on different parameter servers.") var partBytes: Int?
-    @Option(parsing: .unconditional, help: "Allreduce: batches of a step, by all workers together; the same number gives the same bits.") var shards: Int?
-    @Option(parsing: .unconditional, help: "Allreduce: bytes of gradients that are sent together.") var bucketBytes = 4 << 20
+    @Option(
+        parsing: .unconditional,
+        help: "In-graph, allreduce, hybrid: batches of a step, by all devices together; the same number gives the same bits.") var shards: Int?
+    @Option(parsing: .unconditional, help: "Allreduce, hybrid: bytes of gradients that are sent together.") var bucketBytes = 4 << 20
+    @Option(
+        help: ArgumentHelp(
+            "Allreduce: how each worker splits its work over its own devices: layers, pipeline, pipelines, tensor or mesh.", valueName: "NAME"))
+    var workerStrategy: String?
     @OptionGroup var stages: StageOptions
     @OptionGroup var mesh: MeshOptions
 
@@ -20,17 +26,21 @@ struct StrategyOptions: ParsableArguments {
         try require("--part-bytes", partBytes, in: 1...Int.max)
         try require("--shards", shards, in: 1...4096)
         try require("--bucket-bytes", bucketBytes, in: 1...Int.max)
-        let needed: [(option: String, isGiven: Bool, strategy: String)] = [
-            ("--required", required != nil, "sync"), ("--ledger", ledger != nil, "sync"), ("--max-lead", maxLead != nil, "async"),
-            ("--shards", shards != nil, "allreduce"), ("--mesh", mesh.mesh != nil, "mesh"),
+        let needed: [(option: String, isGiven: Bool, strategies: [String])] = [
+            ("--required", required != nil, ["sync"]), ("--ledger", ledger != nil, ["sync"]), ("--max-lead", maxLead != nil, ["async"]),
+            ("--shards", shards != nil, ["in-graph", "allreduce", "hybrid"]), ("--worker-strategy", workerStrategy != nil, ["allreduce"]),
+            ("--mesh", mesh.mesh != nil && workerStrategy != "mesh", ["mesh"]),
         ]
-        for entry in needed where entry.isGiven && strategy != entry.strategy {
-            throw Status.invalidArgument("\(entry.option) needs --strategy \(entry.strategy), found \(strategy)")
+        for entry in needed where entry.isGiven && !entry.strategies.contains(strategy) {
+            throw Status.invalidArgument("\(entry.option) needs --strategy \(entry.strategies.joined(separator: " or ")), found \(strategy)")
+        }
+        if shards != nil, workerStrategy != nil {
+            throw Status.invalidArgument("--shards counts copies of the whole model, which --worker-strategy splits; expected one of the two")
         }
     }
 
     /// The names of all strategies.
-    static let names = ["single", "layers", "pipeline", "pipelines", "tensor", "mesh", "in-graph", "async", "sync", "allreduce"]
+    static let names = ["single", "layers", "pipeline", "pipelines", "tensor", "mesh", "in-graph", "async", "sync", "allreduce", "hybrid"]
 
     /// The strategy.
     func named() throws(Status) -> any Strategy {
@@ -43,12 +53,22 @@ struct StrategyOptions: ParsableArguments {
         if let divided = try mesh.strategy(name) { return divided }
         return switch name {
         case "single": SingleDevice()
-        case "in-graph": InGraphReplication()
+        case "in-graph": InGraphReplication(shards: shards)
         case "async": AsynchronousReplicas(maximumLead: maxLead)
         case "sync": SynchronousReplicas(required: required, ledger: ledger != nil)
-        case "allreduce": AllReduceReplicas(shards: shards, bucketByteCount: bucketBytes)
+        case "allreduce": try allReduce()
+        case "hybrid": HybridReplicas(shards: shards, bucketByteCount: bucketBytes)
         default: throw .invalidArgument("--strategy must be one of \(StrategyOptions.names.joined(separator: ", ")), found '\(name)'")
         }
+    }
+
+    /// All-reduce over the workers, of copies of the whole model or of what another strategy makes of each worker's devices.
+    private func allReduce() throws(Status) -> AllReduceReplicas {
+        guard let workerStrategy else { return AllReduceReplicas(shards: shards, bucketByteCount: bucketBytes) }
+        guard let inner = try stages.strategy(workerStrategy) ?? mesh.strategy(workerStrategy) else {
+            throw .invalidArgument("--worker-strategy must be layers, pipeline, pipelines, tensor or mesh, found '\(workerStrategy)'")
+        }
+        return AllReduceReplicas(of: inner, bucketByteCount: bucketBytes)
     }
 
     /// How variables are spread over parameter servers.
