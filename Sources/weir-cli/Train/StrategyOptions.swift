@@ -65,10 +65,9 @@ struct StrategyOptions: ParsableArguments {
     /// All-reduce over the workers, of copies of the whole model or of what another strategy makes of each worker's devices.
     private func allReduce() throws(Status) -> AllReduceReplicas {
         guard let workerStrategy else { return AllReduceReplicas(shards: shards, bucketByteCount: bucketBytes) }
-        guard let inner = try stages.strategy(workerStrategy) ?? mesh.strategy(workerStrategy) else {
-            throw .invalidArgument("--worker-strategy must be layers, pipeline, pipelines, tensor or mesh, found '\(workerStrategy)'")
-        }
-        return AllReduceReplicas(of: inner, bucketByteCount: bucketBytes)
+        if let staged = try stages.strategy(workerStrategy) { return AllReduceReplicas(of: staged, bucketByteCount: bucketBytes) }
+        if let divided = try mesh.strategy(workerStrategy) { return AllReduceReplicas(of: divided, bucketByteCount: bucketBytes) }
+        throw .invalidArgument("--worker-strategy must be layers, pipeline, pipelines, tensor or mesh, found '\(workerStrategy)'")
     }
 
     /// How variables are spread over parameter servers.
