@@ -55,9 +55,9 @@ private struct RandomGraphMaker {
     private mutating func mate(_ sizes: [Int]) -> Output {
         if let same = values.first(where: { shape($0) == sizes }), flip() { return same }
         let kept = Array(sizes.suffix(Int.random(in: 0...sizes.count, using: &random)))
-        var shape: [Int] = []
-        for size in kept { shape.append(pick([size, size, 1])) }
-        return input(shape)
+        var smaller: [Int] = []
+        for size in kept { smaller.append(pick([size, size, 1])) }
+        return input(smaller)
     }
 
     mutating func addOperation() {
