@@ -1,4 +1,5 @@
 public import WeirGraph
+import WeirOps
 import WeirTensor
 
 /// The graph of one client up to the gradients of a step. What is missing is the update of the variables.
@@ -59,4 +60,9 @@ public struct GradientGraph: Sendable {
         client.parameters = parameters
         return client
     }
+}
+
+extension GraphBuilder {
+    /// Declares the number of updates of a training, in the builder's current scopes.
+    func globalStep() -> Variable { variable("global_step") { scalar(0, .int64) } }
 }

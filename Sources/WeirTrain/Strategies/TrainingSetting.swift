@@ -39,7 +39,9 @@ public struct TrainingSetting: Sendable {
     }
 
     /// The first worker, whose master the client of a strategy with one client uses; nil without workers.
-    var firstWorker: DeviceName? { workerTasks.first.map { DeviceName(job: "worker", replica: nil, task: $0) } }
+    var firstWorker: DeviceName? { workerTasks.first.map(TrainingSetting.worker) }
+    /// The name of a task of job `worker`.
+    static func worker(_ task: Int) -> DeviceName { DeviceName(job: "worker", replica: nil, task: task) }
 
     /// The setting of one worker alone: without the other workers and without parameter servers.
     /// - Parameter task: nil for this process.

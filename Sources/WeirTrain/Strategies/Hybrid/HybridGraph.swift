@@ -56,7 +56,7 @@ struct HybridGraph {
         graph.numberShards(from: worker * graph.shards.count)
         let forget = isFirst && !queues.removals.isEmpty ? builder.group(queues.removals, name: "forget") : nil
         var client = try graph.client(
-            worker: worker, master: DeviceName(job: "worker", replica: nil, task: task), step: step,
+            worker: worker, master: TrainingSetting.worker(task), step: step,
             initializers: initializers + sharedInitializers + update.variables.map(\.initializer))
         client.lifecycle.forget = forget
         client.deviceFilters = ["/job:ps", "/job:worker/task:\(task)"]
@@ -69,7 +69,7 @@ struct HybridGraph {
         let setter = ReplicaDeviceSetter(parameterServers: setting.parameterServerCount, worker: home, balance: setting.balance)
         let sparse = model.parameters.filter(\.isGathered)
         return try builder.device(home) { () throws(Status) in
-            let globalStep = builder.variable("global_step") { builder.scalar(0, .int64) }
+            let globalStep = builder.globalStep()
             let declared = try model.declareVariables(in: builder, partitioning: setting.partitioning, cuttable: sparse) { variable, declare in
                 guard sparse.contains(where: { $0.handle == variable.handle }) else { return declare() }
                 // Outside of the worker's scope, whose kind of device is not that of the servers.

@@ -16,7 +16,7 @@ extension GradientGraph {
             throw .internalError("A staged graph needs a replica with at least one device")
         }
         let builder = GraphBuilder(registry: .standard)
-        let globalStep = builder.device(firstDevice) { builder.variable("global_step") { builder.scalar(0, .int64) } }
+        let globalStep = builder.device(firstDevice) { builder.globalStep() }
         let declared = try stages.placed(on: home).declareVariables(in: builder) { variable, declare in
             builder.device(home[stages.stage(of: variable.handle) ?? lastStage], declare)
         }

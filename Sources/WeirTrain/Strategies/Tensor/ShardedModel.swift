@@ -55,7 +55,7 @@ struct ShardedModel {
     func gradientGraph() throws(Status) -> GradientGraph {
         let builder = GraphBuilder(registry: .standard)
         let first = mesh.devices[0]
-        let globalStep = builder.device(first) { builder.variable("global_step") { builder.scalar(0, .int64) } }
+        let globalStep = builder.device(first) { builder.globalStep() }
         let variables = try ShardedVariables(model, layout, in: builder)
         let trained = try replica("model", layout, [model.loss], variables, in: builder)
         guard let loss = trained.outputs[model.loss] else { throw .internalError("The model's loss was not built") }

@@ -21,7 +21,7 @@ public struct InGraphReplication: InGraphStrategy {
         let builder = GraphBuilder(registry: .standard)
         let setter = ReplicaDeviceSetter(parameterServers: setting.parameterServerCount, worker: devices[0], balance: setting.balance)
         let (globalStep, declared) = try builder.device(setter.device) { () throws(Status) in
-            let globalStep = builder.variable("global_step") { builder.scalar(0, .int64) }
+            let globalStep = builder.globalStep()
             return (globalStep, try model.declareVariables(in: builder, partitioning: setting.partitioning))
         }
         let towers = try Towers(model, in: builder, variables: declared, devices: devices)
