@@ -122,6 +122,23 @@ struct HybridTests {
         }
     }
 
+    @Test("a cluster can be trained on again, by clients of their own")
+    func again() async throws {
+        try await TestCluster.with([("ps", 1), ("worker", 2)]) { cluster in
+            var options = try TrainingOptions(
+                GatherNetwork(), table: RandomNetwork.table(rows: 40, seed: 3), strategy: HybridReplicas(), optimizer: GradientDescent(learningRate: 0.1),
+                stepCount: 20, batchSize: 4)
+            options.foldCount = 2
+            for _ in 0..<2 {
+                let trainer = Trainer(options, cluster: cluster.spec)
+                async let second = trainer.run(asWorker: 1)
+                let first = try await trainer.run(asWorker: 0)
+                #expect(first.updatesByWorker[0] == 20)
+                #expect(try await second.updatesByWorker[1] == 20)
+            }
+        }
+    }
+
     @Test("when a worker is lost, training ends with an error that names it")
     func lostWorker() async throws {
         try await TestCluster.with([("ps", 1), ("worker", 3)]) { cluster in
