@@ -8,7 +8,8 @@ public struct GradientGraph: Sendable {
     public let builder: GraphBuilder
     /// The number of updates, an `int64` scalar.
     public let globalStep: Variable
-    /// The model's variables, or their parts, trained or not.
+    /// The model's variables, or their parts, trained or not. Each is declared in the device scope of one device, because
+    /// `AllReduceReplicas` sums gradients there.
     public let variables: [Variable]
     /// The gradients of the trained variables, or of their parts: means over all rows of a step.
     public let gradients: [VariableGradient]
