@@ -142,7 +142,8 @@ struct HybridTests {
     @Test("when a worker is lost, training ends with an error that names it")
     func lostWorker() async throws {
         try await TestCluster.with([("ps", 1), ("worker", 3)]) { cluster in
-            var options = try TrainingOptions(GatherNetwork(), table: RandomNetwork.table(rows: 40, seed: 3), strategy: HybridReplicas(), stepCount: 1_000_000)
+            var options = try TrainingOptions(
+                GatherNetwork(), table: RandomNetwork.table(rows: 40, seed: 3), strategy: HybridReplicas(), stepCount: 1_000_000, batchSize: 4)
             options.foldCount = 2
             let (steps, begun) = AsyncStream<Void>.makeStream()
             let trainer = Trainer(options, cluster: cluster.spec) { event in
