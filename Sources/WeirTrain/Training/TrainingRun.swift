@@ -75,7 +75,11 @@ struct TrainingRun: Sendable {
         if let chief = loops.first(where: { $0.client.worker == 0 }) {
             // Destroys the state that an earlier training left when its chief was killed.
             if let forget = chief.client.lifecycle.forget { try await chief.session.run(forget) }
-            onEvent(.placed(placement(of: chief.client.graph).map { "\($0.device): \($0.opCount) ops, \($0.byteCount) bytes" }.joined(separator: "\n")))
+            let placed = placement(of: chief.client.graph)
+            onEvent(.placed(placed.map { "\($0.device): \($0.opCount) ops, \($0.byteCount) bytes" }.joined(separator: "\n")))
+            if setting.parameterServerCount > 0, !placed.isEmpty, !placed.contains(where: { $0.device.hasPrefix("/job:ps/") }) {
+                onEvent(.notice("the parameter servers have nothing to do: strategy '\(options.strategy.name)' keeps no variables there"))
+            }
         }
         // At once: clients with variables of their own may exchange the initial values.
         try await withThrowingTaskGroup(of: Void.self) { group in

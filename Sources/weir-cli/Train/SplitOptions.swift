@@ -7,8 +7,14 @@ struct SplitOptions: ParsableArguments {
     @Option(parsing: .unconditional, help: "Async: steps that a worker may be ahead of the slowest. Default: any number.") var maxLead: Int?
     @Option(help: "How variables are spread over parameter servers: roundrobin or bytes.") var balance = "roundrobin"
     @Option(help: "Cut variables into parts of at most this many bytes, which lie on different parameter servers.") var partBytes: Int?
-    @Option(parsing: .unconditional, help: "Allreduce: batches of a step, by all workers together; the same number gives the same bits.") var shards: Int?
-    @Option(parsing: .unconditional, help: "Allreduce: bytes of gradients that are sent together.") var bucketBytes = 4 << 20
+    @Option(
+        parsing: .unconditional,
+        help: "In-graph, allreduce, hybrid: batches of a step, by all devices together; the same number gives the same bits.") var shards: Int?
+    @Option(parsing: .unconditional, help: "Allreduce, hybrid: bytes of gradients that are sent together.") var bucketBytes = 4 << 20
+    @Option(
+        help: ArgumentHelp(
+            "Allreduce: how each worker splits its work over its own devices: layers, pipeline, pipelines, tensor or mesh.", valueName: "NAME"))
+    var workerStrategy: String?
     @OptionGroup var stages: StageOptions
     @OptionGroup var mesh: MeshOptions
 
@@ -23,17 +29,22 @@ struct SplitOptions: ParsableArguments {
     /// Checks that each option that only one strategy has is for one of these.
     /// - Throws: `invalidArgument` when an option has no effect.
     func check(for strategies: [String]) throws(Status) {
-        let needed: [(option: String, isGiven: Bool, strategy: String)] = [
-            ("--required", required != nil, "sync"), ("--max-lead", maxLead != nil, "async"), ("--shards", shards != nil, "allreduce"),
-            ("--mesh", mesh.mesh != nil, "mesh"),
+        let needed: [(option: String, isGiven: Bool, strategies: [String])] = [
+            ("--required", required != nil, ["sync"]), ("--max-lead", maxLead != nil, ["async"]),
+            ("--shards", shards != nil, ["in-graph", "allreduce", "hybrid"]), ("--worker-strategy", workerStrategy != nil, ["allreduce"]),
+            ("--mesh", mesh.mesh != nil && workerStrategy != "mesh", ["mesh"]),
         ]
-        for entry in needed where entry.isGiven && !strategies.contains(entry.strategy) {
-            throw .invalidArgument("\(entry.option) needs strategy \(entry.strategy), found \(strategies.joined(separator: ", "))")
+        for entry in needed where entry.isGiven && Set(strategies).isDisjoint(with: entry.strategies) {
+            throw .invalidArgument(
+                "\(entry.option) needs strategy \(entry.strategies.joined(separator: " or ")), found \(strategies.joined(separator: ", "))")
+        }
+        if shards != nil, workerStrategy != nil {
+            throw .invalidArgument("--shards counts copies of the whole model, which --worker-strategy splits; expected one of the two")
         }
     }
 
     /// The names of all strategies.
-    static let names = ["single", "layers", "pipeline", "pipelines", "tensor", "mesh", "in-graph", "async", "sync", "allreduce"]
+    static let names = ["single", "layers", "pipeline", "pipelines", "tensor", "mesh", "in-graph", "async", "sync", "allreduce", "hybrid"]
 
     /// The strategy of a name, with these options.
     /// - Parameters:
@@ -44,12 +55,21 @@ struct SplitOptions: ParsableArguments {
         if let divided = try mesh.strategy(name) { return divided }
         return switch name {
         case "single": SingleDevice()
-        case "in-graph": InGraphReplication()
+        case "in-graph": InGraphReplication(shards: shards)
         case "async": AsynchronousReplicas(maximumLead: maxLead)
         case "sync": SynchronousReplicas(required: required, ledger: ledger)
-        case "allreduce": AllReduceReplicas(shards: shards, bucketByteCount: bucketBytes)
+        case "allreduce": try allReduce()
+        case "hybrid": HybridReplicas(shards: shards, bucketByteCount: bucketBytes)
         default: throw .invalidArgument("\(option) must be of \(SplitOptions.names.joined(separator: ", ")), found '\(name)'")
         }
+    }
+
+    /// All-reduce over the workers, of copies of the whole model or of what another strategy makes of each worker's devices.
+    private func allReduce() throws(Status) -> AllReduceReplicas {
+        guard let workerStrategy else { return AllReduceReplicas(shards: shards, bucketByteCount: bucketBytes) }
+        if let staged = try stages.strategy(workerStrategy) { return AllReduceReplicas(of: staged, bucketByteCount: bucketBytes) }
+        if let divided = try mesh.strategy(workerStrategy) { return AllReduceReplicas(of: divided, bucketByteCount: bucketBytes) }
+        throw .invalidArgument("--worker-strategy must be layers, pipeline, pipelines, tensor or mesh, found '\(workerStrategy)'")
     }
 
     /// Sets how variables are spread over parameter servers.

@@ -3,7 +3,7 @@ import Weir
 
 /// The options that name a strategy.
 struct StrategyOptions: ParsableArguments {
-    @Option(help: "single, layers, pipeline, pipelines, tensor, mesh, in-graph, async, sync or allreduce.") var strategy = "single"
+    @Option(help: "single, layers, pipeline, pipelines, tensor, mesh, in-graph, async, sync, allreduce or hybrid.") var strategy = "single"
     @Option(help: "Sync: write which worker's gradients each update used to this file, one JSON object a line.") var ledger: String?
     @OptionGroup var split: SplitOptions
 
