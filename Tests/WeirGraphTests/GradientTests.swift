@@ -92,3 +92,20 @@ struct GradientTests {
         }
     }
 }
+
+@Suite("The order of gradients")
+struct GradientOrderTests {
+    @Test("a graph that is built again has the same gradient nodes, in the same order, with the same inputs")
+    func order() throws {
+        func built() throws -> [String] {
+            let b = GraphBuilder(registry: .standard)
+            let w = b.variable("w") { b.constant(Tensor([1, 2] as [Float])) }
+            let products = (0..<6).map { _ in w.value * w.value * b.constant(Tensor([3, 4] as [Float])) }
+            let sum = b.add("ConcatV2", products + [b.scalar(0, .int32)])[0]
+            _ = b.gradients(of: sum, with: [w])
+            return try b.graph().definition.nodes.map { "\($0.name) \($0.inputs)" }
+        }
+        let first = try built()
+        for _ in 0..<20 { #expect(try built() == first) }
+    }
+}

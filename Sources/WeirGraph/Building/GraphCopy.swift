@@ -137,7 +137,9 @@ package struct GraphCopy {
 
     /// Gives the copy the colocation groups of its node, under the names of the nodes that stand for the groups' nodes.
     private func renameColocation(of id: NodeID) {
-        guard let groups = source.nodes[id].attributes.strings("_class"), let copy = operations[id], copy.builder === builder else { return }
+        // A node that was built in place of another has the places that it was built for.
+        guard rewrites[id] == nil, let groups = source.nodes[id].attributes.strings("_class"), let copy = operations[id], copy.builder === builder
+        else { return }
         let renamed = groups.compactMap { group -> String? in
             let text = group.description
             guard text.hasPrefix("loc:@"), let node = source.index[String(text.dropFirst(5))], let other = operations[node] else { return nil }

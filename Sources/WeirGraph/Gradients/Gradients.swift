@@ -154,7 +154,8 @@ struct GradientTraversal {
                     if let gradient { flowing[node.inputs[index], default: []].append(gradient) }
                 }
             }
-            for source in Set(node.inputs.map(\.node)) where between.contains(source) {
+            // In a fixed order, so that a graph's gradients are summed alike in every process.
+            for source in Set(node.inputs.map(\.node)).sorted() where between.contains(source) {
                 pending[source]! -= 1
                 if pending[source] == 0 { ready.append(source) }
             }

@@ -65,8 +65,8 @@ struct WorkerGraph {
                 try model.replica(in: builder, variables: declared, after: before)
             }
             let added = update(builder, replica.gradients(with: declared), globalStep)
-            // An evaluation must not wait at the gates, nor take what opens them.
-            let needsOwn = isChief && !begun.gates.isEmpty
+            // An evaluation must not wait at the gates, nor read the number of updates, which the chief destroys when training ends.
+            let needsOwn = !before.isEmpty
             let evaluation =
                 try needsOwn
                 ? builder.nameScope("evaluation") { () throws(Status) in try model.replica(in: builder, variables: declared) } : replica

@@ -49,7 +49,9 @@ def transformer(tokens=3, size=2, width=4, heads=2):
     q, k, s = [tf.reshape(dense(n, width, width), [-1, tokens, heads, width // heads]) for _ in range(3)]
     scores = tf.nn.softmax(tf.einsum("bthd,bshd->bhts", q, k) / np.sqrt(width / heads))
     x = x + dense(tf.reshape(tf.einsum("bhts,bshd->bthd", scores, s), [-1, tokens, width]), width, width)
-    x = x + dense(tf.nn.gelu(dense(norm(x), width, 2 * width)), 2 * width, width)
+    # Not tf.nn.gelu, whose square root of 2 is a float32.
+    wide = dense(norm(x), width, 2 * width)
+    x = x + dense(0.5 * wide * (1 + tf.math.erf(wide * np.sqrt(0.5))), 2 * width, width)
     x = tf.reduce_mean(norm(x), 1)
     return x @ v(width, 3) + v(3)
 
