@@ -78,6 +78,7 @@ public struct AllReduceReplicas: Strategy {
                 step: update.operation, updateCount: updateCount, lifecycle: ClientLifecycle(initializer: initializer))
             if let master { client.deviceFilters = ["\(master)"] }
             client.evaluation = replicas.first
+            client.state = TrainingState(globalStep: globalStep, variables: declared.all + update.variables)
             client.parameters = Dictionary(zip(model.parameters.map(\.name), declared.parameters.map(\.value)), uniquingKeysWith: { a, _ in a })
             return client
         }

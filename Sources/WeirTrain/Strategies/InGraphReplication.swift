@@ -26,7 +26,7 @@ struct ReplicatedGraph {
     private let update: Operation
     private let updateCount: Output
     private let initializer: Operation
-    private let variables: [Variable]
+    private let state: TrainingState
     private let parameters: [String: Output]
     private let workerCount: Int
 
@@ -49,8 +49,8 @@ struct ReplicatedGraph {
         }
         let gradients = declared.parameters.enumerated().map { index, variable in VariableGradient.mean(variable, flows.map { $0[index].value }) }
         let update = builder.device(setter.device) { builder.apply(setting.optimizer, gradients, globalStep: globalStep) }
-        variables = [globalStep] + declared.all + update.variables
-        initializer = builder.group(variables.map(\.initializer), name: "initialize")
+        state = TrainingState(globalStep: globalStep, variables: declared.all + update.variables)
+        initializer = builder.group(([globalStep] + state.variables).map(\.initializer), name: "initialize")
         updateCount = builder.controlDependencies([update.operation]) { globalStep.read() }
         self.update = update.operation
         self.towers = towers
@@ -67,6 +67,7 @@ struct ReplicatedGraph {
             lifecycle: ClientLifecycle(initializer: initializer))
         client.evaluation = towers.first
         client.parameters = parameters
+        client.state = state
         return TrainingPlan(clients: [client], requiredWorkers: workerCount)
     }
 }

@@ -11,7 +11,7 @@ struct TrainingRun: Sendable {
     let setting: TrainingSetting
     let progress: TrainingProgress
     private let train: Table
-    private let test: Table
+    let test: Table
     private let onEvent: Trainer.OnEvent
 
     init(_ plan: TrainingPlan, _ options: TrainingOptions, _ setting: TrainingSetting, train: Table, test: Table, onEvent: @escaping Trainer.OnEvent) {
@@ -28,6 +28,10 @@ struct TrainingRun: Sendable {
 
     /// The step of each client that is traced, counted from 1; nil if there is none.
     var tracedStep: Int? { options.tracedStep.map { $0 <= options.stepCount ? $0 : 1 } }
+
+    var milestones: TrainingMilestones {
+        TrainingMilestones(evaluationInterval: options.evaluationInterval, checkpointInterval: options.checkpoint?.interval)
+    }
 
     /// Runs these clients of the plan to the end of training.
     func run(_ clients: [TrainingClient]) async throws -> TrainingReport {
@@ -76,21 +80,25 @@ struct TrainingRun: Sendable {
             if let forget = chief.client.lifecycle.forget { try await chief.session.run(forget) }
             onEvent(.placed(placement(of: chief.client.graph).map { "\($0.device): \($0.opCount) ops, \($0.byteCount) bytes" }.joined(separator: "\n")))
         }
+        let restored = try options.checkpoint?.restoredPath()
         // At once: clients with variables of their own may exchange the initial values.
         try await withThrowingTaskGroup(of: Void.self) { group in
-            for loop in loops { if let initializer = loop.client.lifecycle.initializer { group.addTask { try await loop.session.run(initializer) } } }
+            for loop in loops { group.addTask { try await loop.initialize(from: restored) } }
             for try await _ in group {}
         }
         for loop in loops { try await loop.join() }
+        let first = try await loops.first?.firstStep() ?? 0
+        progress.begin(at: first)
         let start = ContinuousClock.now
         try await withThrowingTaskGroup(of: Void.self) { group in
             for loop in loops {
-                group.addTask { try await loop.runUntilLost() }
-                if loop.client.updates != nil { group.addTask { try await loop.runUpdates() } }
+                group.addTask { try await loop.runUntilLost(from: first) }
+                if loop.client.updates != nil { group.addTask { try await loop.runUpdates(from: first) } }
             }
             for try await _ in group {}
         }
         let seconds = (ContinuousClock.now - start).seconds
+        if let chief = loops.first(where: { $0.client.worker == 0 }) { try await chief.finish(from: first) }
         guard let evaluator = loops.first(where: { $0.client.evaluation != nil }) ?? loops.first else {
             throw Status.internalError("training has no client")
         }
@@ -112,6 +120,7 @@ struct TrainingRun: Sendable {
         var target = Session.Target.inProcess
         var configuration = SessionConfiguration()
         configuration.deviceFilters = client.deviceFilters
+        configuration.isolatesState = options.isolatesState
         var waiting: Task<Void, Never>?
         defer { waiting?.cancel() }
         if let master = client.master {

@@ -15,6 +15,7 @@ struct StagedGraph {
     private let initializer: Operation
     private let evaluation: ModelReplica
     private let parameters: [String: Output]
+    private let state: TrainingState
 
     /// Builds the graph.
     /// - Parameters:
@@ -52,7 +53,8 @@ struct StagedGraph {
         updateCount = builder.controlDependencies([applied.operation]) { globalStep.read() }
         let evaluated = stages.placed(on: home, isEvaluated: true)
         evaluation = try builder.nameScope("evaluation") { () throws(Status) in try evaluated.replica(in: builder, variables: declared) }
-        initializer = builder.group(([globalStep] + declared.all + applied.variables).map(\.initializer), name: "initialize")
+        state = TrainingState(globalStep: globalStep, variables: declared.all + applied.variables)
+        initializer = builder.group(([globalStep] + state.variables).map(\.initializer), name: "initialize")
         parameters = Dictionary(zip(stages.model.parameters.map(\.name), declared.parameters.map(\.value)), uniquingKeysWith: { a, _ in a })
         update = applied.operation
         self.shards = shards
@@ -67,6 +69,7 @@ struct StagedGraph {
             lifecycle: ClientLifecycle(initializer: initializer))
         client.evaluation = evaluation
         client.parameters = parameters
+        client.state = state
         // Each worker has stages that every step needs.
         return TrainingPlan(clients: [client], requiredWorkers: max(1, setting.workerTasks.count))
     }
