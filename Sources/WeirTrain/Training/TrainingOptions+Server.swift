@@ -1,4 +1,5 @@
 import WeirCluster
+import WeirGraph
 import WeirTensor
 
 extension TrainingOptions {
@@ -6,12 +7,15 @@ extension TrainingOptions {
     ///
     /// The server may be the only task of its cluster, or any task of a larger one, of which the training uses no other. Its variables
     /// there are not shared with other sessions.
-    /// - Throws: `unavailable` or `deadlineExceeded` when the server does not answer; `invalidArgument` when the strategy needs job
+    /// - Throws: `unavailable` when the server does not answer; `invalidArgument` when the strategy needs job
     ///   `worker` and the server has another.
     func placed(on server: SweepServer) async throws(Status) -> (options: TrainingOptions, cluster: ClusterSpec) {
         guard case .address(let address) = server else { return (self, ClusterSpec()) }
-        let devices = try await ServerProbe.devices(address: address, timeout: .seconds(5))
-        guard let name = devices.first.flatMap({ try? DeviceName($0.name) }), let job = name.job, let task = name.task else {
+        let devices: [DeviceAttributes]
+        do throws(Status) { devices = try await ServerProbe.devices(address: address, timeout: .seconds(5)) } catch {
+            throw .unavailable("Server \(address) does not answer: \(error.message)")
+        }
+        guard let name = devices.first?.name, let job = name.job, let task = name.task else {
             throw .invalidArgument("Server \(address): expected devices with the name of its task, found \(devices.map(\.name))")
         }
         var options = self
