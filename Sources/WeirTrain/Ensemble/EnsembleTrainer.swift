@@ -1,4 +1,3 @@
-import Synchronization
 import WeirCluster
 import WeirGraph
 public import WeirTensor
@@ -97,23 +96,19 @@ public struct EnsembleTrainer: Sendable {
 
     /// Trains all members. Each server takes the next member when it has trained one.
     private func trainAll(_ parts: [Table], _ test: Table) async throws -> [TrainedMember] {
-        let next = Mutex(0)
-        return try await withThrowingTaskGroup(of: [(Int, TrainedMember)].self) { group in
-            for server in servers.prefix(members.count) {
-                group.addTask {
-                    var trained: [(Int, TrainedMember)] = []
-                    while true {
-                        let index = next.withLock { next in
-                            defer { next += 1 }
-                            return next
-                        }
-                        guard members.indices.contains(index) else { return trained }
-                        trained.append((index, try await train(index, on: server, parts[index], test)))
-                    }
-                }
+        try await withThrowingTaskGroup(of: (Int, TrainedMember).self) { group in
+            var waiting = Array(members.indices)[...]
+            func start(on server: SweepServer) {
+                guard let index = waiting.popFirst() else { return }
+                let rows = parts[index]
+                group.addTask { (index, try await train(index, on: server, rows, test)) }
             }
+            for server in servers { start(on: server) }
             var all: [(Int, TrainedMember)] = []
-            for try await trained in group { all += trained }
+            while let (index, trained) = try await group.next() {
+                all.append((index, trained))
+                start(on: trained.server)
+            }
             return all.sorted { $0.0 < $1.0 }.map(\.1)
         }
     }
@@ -125,16 +120,15 @@ public struct EnsembleTrainer: Sendable {
             seed: seed &+ index)
         options.devices = devices
         options.tracedStep = nil
-        options.checkpoint = TrainingCheckpoint(FileSystem.join(directory, "member\(index + 1)/model"))
+        let prefix = FileSystem.join(directory, "member\(index + 1)/model")
+        options.checkpoint = TrainingCheckpoint(prefix)
         let (placed, cluster) = try await options.placed(on: server)
-        let path = Mutex<String?>(nil)
         let trainer = Trainer(placed, train: rows, test: test, cluster: cluster) { [onEvent] event in
-            if case .saved(_, let saved) = event { path.withLock { $0 = saved } }
             onEvent(index, event)
         }
         let report = try await trainer.run()
-        guard let checkpoint = path.withLock({ $0 }) else { throw Status.internalError("member '\(member.name)' was trained but not saved") }
-        let reader = try BundleReader(checkpoint)
+        // One device makes the number of updates that it is asked for.
+        let reader = try BundleReader("\(prefix)-\(member.stepCount)")
         var values: [String: Tensor] = [:]
         for variable in member.model.parameters + member.model.otherVariables { values[variable.name] = try reader.tensor(ByteString(variable.name)) }
         return TrainedMember(

@@ -1,6 +1,6 @@
 import WeirCluster
-import WeirGraph
 import WeirTensor
+import WeirWire
 
 extension TrainingOptions {
     /// The options, and a cluster, that put the whole training on one server, or in this process.

@@ -10,21 +10,20 @@ struct Train: AsyncParsableCommand {
             TensorBoard and a picture of the loss are left in --out.
             """)
 
-    @OptionGroup var model: ModelOptions
-    @OptionGroup var data: DataOptions
+    @OptionGroup var training: TrainingArguments
     @OptionGroup var clusterOptions: ClusterOptions
-    @OptionGroup var strategy: StrategyOptions
-    @OptionGroup var optimizer: OptimizerOptions
+    @OptionGroup var checkpoints: CheckpointOptions
     @Option(help: "Where event files and the loss curve go.") var out = "weir-run"
     @Flag(help: "Print one JSON object a line.") var json = false
 
     func run() async throws {
-        let options = try trainingOptions()
-        let (spec, local) = try clusterOptions.start(for: strategy.strategy)
+        var options = try training.options(devices: clusterOptions.devices, isHere: clusterOptions.cluster == nil)
+        options.checkpoint = checkpoints.parsed()
+        let (spec, local) = try clusterOptions.start(for: training.strategy.strategy)
         let reporter: TrainingReporter
         do {
             reporter = try TrainingReporter(
-                json: json, stepCount: options.stepCount, foldCount: options.foldCount, directory: out, ledger: strategy.ledger)
+                json: json, stepCount: options.stepCount, foldCount: options.foldCount, directory: out, ledger: training.strategy.ledger)
         } catch {
             local?.end()
             throw error
@@ -32,13 +31,13 @@ struct Train: AsyncParsableCommand {
         let validation = CrossValidation(options, cluster: spec) { reporter.event($0) }
         // Ctrl-C ends the training and the local servers.
         let end = try TerminationRequest()
-        let training = Task { try await validation.run(asWorker: clusterOptions.task) }
+        let run = Task { try await validation.run(asWorker: clusterOptions.task) }
         let watch = Task {
             await end.wait()
-            training.cancel()
+            run.cancel()
         }
-        let result = await training.result
-        let isCancelled = training.isCancelled
+        let result = await run.result
+        let isCancelled = run.isCancelled
         watch.cancel()
         local?.end()
         switch result {
@@ -48,19 +47,5 @@ struct Train: AsyncParsableCommand {
             if isCancelled { throw Status.cancelled("Training was cancelled by a signal") }
             throw Status(error)
         }
-    }
-
-    private func trainingOptions() throws -> TrainingOptions {
-        let defaults = model.defaults
-        let table = try data.table(defaults)
-        var options = TrainingOptions(
-            try model.graph(for: table, seed: optimizer.seed), table: table, strategy: try strategy.named(), optimizer: try optimizer.named(defaults),
-            stepCount: optimizer.steps ?? defaults.steps, batchSize: optimizer.batch ?? defaults.batch, seed: optimizer.seed)
-        options.foldCount = data.folds
-        options.balance = try strategy.namedBalance()
-        options.partitioning = strategy.partBytes.map { .bytes(maximum: $0) }
-        options.devices = try clusterOptions.devices.scopes()
-        if clusterOptions.cluster == nil { options.localDevices = try clusterOptions.devices.local() }
-        return options
     }
 }
