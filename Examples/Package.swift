@@ -29,6 +29,8 @@ let package = Package(
         example("strategies"),
         example("own-model"),
         example("split-layers"),
+        example("sweep"),
+        example("ensemble"),
         example("own-op"),
         example("own-device"),
     ],
