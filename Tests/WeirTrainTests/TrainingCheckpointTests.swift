@@ -79,10 +79,12 @@ struct TrainingCheckpointTests {
         var other = try options(SingleDevice(), steps: 4)
         other.model = try ModelGraph(DenseNetwork(inputCount: 4, hidden: [9], classCount: 3))
         other.checkpoint = TrainingCheckpoint("\(scratch.path)/model", from: .latest)
-        let refused = await #expect(throws: Status.self) { [other] in try await Trainer(other).run() }
+        let refusedTrainer = Trainer(other)
+        let refused = await #expect(throws: Status.self) { try await refusedTrainer.run() }
         #expect(refused?.code == .invalidArgument)
         other.checkpoint = TrainingCheckpoint("\(scratch.path)/model", from: .path("\(scratch.path)/none-3"))
-        let missing = await #expect(throws: Status.self) { [other] in try await Trainer(other).run() }
+        let missingTrainer = Trainer(other)
+        let missing = await #expect(throws: Status.self) { try await missingTrainer.run() }
         #expect(missing?.code == .notFound)
     }
 
@@ -91,12 +93,14 @@ struct TrainingCheckpointTests {
         for checkpoint in [TrainingCheckpoint("run/"), TrainingCheckpoint("run/model", every: 0), TrainingCheckpoint("m", maxToKeep: 0)] {
             var options = try options(SingleDevice(), steps: 1)
             options.checkpoint = checkpoint
-            let error = await #expect(throws: Status.self) { [options] in try await Trainer(options).run() }
+            let trainer = Trainer(options)
+            let error = await #expect(throws: Status.self) { try await trainer.run() }
             #expect(error?.code == .invalidArgument)
         }
         var options = try options(SingleDevice(), steps: 1)
         options.evaluationInterval = 0
-        let error = await #expect(throws: Status.self) { [options] in try await Trainer(options).run() }
+        let trainer = Trainer(options)
+        let error = await #expect(throws: Status.self) { try await trainer.run() }
         #expect(error?.code == .invalidArgument)
     }
 
