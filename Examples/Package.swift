@@ -29,6 +29,7 @@ let package = Package(
         example("strategies"),
         example("own-model"),
         example("split-layers"),
+        example("split-tensor"),
         example("sweep"),
         example("ensemble"),
         example("own-op"),

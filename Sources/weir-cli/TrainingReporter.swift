@@ -120,8 +120,9 @@ final class TrainingReporter: Sendable {
 
     func finish(_ report: CrossValidationReport) throws {
         for (index, fold) in report.folds.enumerated() {
-            record("fold_\(index + 1)/train_accuracy", fold.trainAccuracy, step: fold.stepCount)
-            record("fold_\(index + 1)/test_accuracy", fold.testAccuracy, step: fold.stepCount)
+            for (part, metrics) in [("train", fold.trainMetrics), ("test", fold.testMetrics)] {
+                for (name, value) in metrics.sorted(by: { $0.key < $1.key }) { record("fold_\(index + 1)/\(part)_\(name)", value, step: fold.stepCount) }
+            }
         }
         closeSummaries()
         for (index, fold) in report.folds.enumerated() { if let totals = fold.ledger { ledger?.write(totals, fold: index + 1) } }
@@ -145,10 +146,16 @@ final class TrainingReporter: Sendable {
             return
         }
         if Terminal.isInteractive { Terminal.line("") }
-        let folds = report.folds.map { fixed($0.testAccuracy, 3) }.joined(separator: ", ")
-        var rows = [
-            ["test accuracy", "\(fixed(test.mean, 4)) ± \(fixed(test.deviation, 4)), mean of \(report.folds.count) folds: \(folds)"],
-            ["train accuracy", "\(fixed(train.mean, 4)) ± \(fixed(train.deviation, 4))"],
+        // A model from a file may have other metrics, or none.
+        var rows: [[String]] = []
+        for name in Set(report.folds.flatMap(\.testMetrics.keys)).sorted() {
+            let values = report.folds.map { $0.testMetrics[name] ?? .nan }
+            let test = SampleStatistics(values), train = SampleStatistics(report.folds.map { $0.trainMetrics[name] ?? .nan })
+            let folds = values.map { fixed($0, 3) }.joined(separator: ", ")
+            rows.append(["test \(name)", "\(fixed(test.mean, 4)) ± \(fixed(test.deviation, 4)), mean of \(values.count) folds: \(folds)"])
+            rows.append(["train \(name)", "\(fixed(train.mean, 4)) ± \(fixed(train.deviation, 4))"])
+        }
+        rows += [
             ["rows", "\(report.testRowCount), each tested once, by a network that had not seen it"],
             ["steps", "\(report.stepCount) in \(fixed(report.seconds, 2)) s, \(fixed(rate.mean, 0)) steps/s"],
             ["gradients by worker", updates.joined(separator: ", ")],
@@ -175,10 +182,13 @@ final class TrainingReporter: Sendable {
     }
 }
 
-/// Formats a number with `digits` digits after the decimal point; `null` if it is not finite.
+/// Formats a number with `digits` digits after the decimal point, or with all its digits if it is very large; `null` if it is not
+/// finite.
 func fixed(_ value: Double, _ digits: Int) -> String {
     guard value.isFinite else { return "null" }
     let scale = pow(10, Double(digits))
+    // Larger numbers have no digits to round; a diverging loss may be one.
+    guard abs(value) * scale < 1e18 else { return "\(value)" }
     let scaled = Int((abs(value) * scale).rounded())
     let whole = scaled / Int(scale)
     let sign = value < 0 && scaled > 0 ? "-" : ""

@@ -104,7 +104,7 @@ struct NetworkTests {
     func convolutions() async throws {
         let digits = try Table.digits()
         let network = ConvolutionalNetwork(imageShape: [8, 8, 1], classCount: digits.classes.count)
-        let options = try TrainingOptions(network, table: digits, optimizer: Adam(learningRate: 0.002), stepCount: 600)
+        let options = try TrainingOptions(network, table: digits, optimizer: Adam(learningRate: 0.004), stepCount: 600)
         let report = try await Trainer(options).run()
         #expect(report.testRowCount > 350 && report.testAccuracy >= 0.98, "\(report.testAccuracy)")
     }

@@ -89,9 +89,8 @@ struct SweepSchedulerTests {
         let status = await #expect(throws: Status.self) { try await sweep.value }
         #expect(status?.code == .cancelled && status?.message.contains("1 of 3 trials have ended") == true, "\(String(describing: status))")
 
-        let resumed = Task { [specification = try specification(3)] () async throws(Status) in
-            try await self.scheduler(specification, [.slot(5)]).run()
-        }
+        let next = self.scheduler(try specification(3), [.slot(5)])
+        let resumed = Task { try await next.run() }
         let again = try #require(await runs.next())
         #expect(again.trial.number == 1 && again.trial.attempt == 2 && again.trial.checkpoint == "c-3" && again.server == .slot(5))
         #expect(again.trial.history == [TrialReport(step: 3, metrics: ["loss": 4], checkpoint: "c-3")])

@@ -13,17 +13,25 @@ struct TrainingTrialRunnerTests {
         let table = try Table.iris()
         guard let rate = configuration["learning-rate"]?.double else { throw Status.invalidArgument("expected learning-rate, found \(configuration)") }
         let network = DenseNetwork(inputCount: table.featureCount, hidden: [8], classCount: table.classes.count)
-        return try TrainingOptions(network, table: table, optimizer: Momentum(learningRate: rate), batchSize: 16)
+        var options = try TrainingOptions(network, table: table, optimizer: Momentum(learningRate: rate), batchSize: 16)
+        if case .integer(let interval)? = configuration["every"] { options.evaluationInterval = interval }
+        return options
     }
 
-    private func trial(_ attempt: Int = 1, rate: Double = 0.05, from report: TrialReport? = nil) -> Trial {
-        Trial(
-            number: 0, configuration: ["learning-rate": .number(rate)], rung: 0, attempt: attempt, directory: "\(scratch.path)/run-\(attempt)",
+    private func trial(_ attempt: Int = 1, rate: Double = 0.05, every: Int? = nil, from report: TrialReport? = nil) -> Trial {
+        var configuration: [String: ParameterValue] = ["learning-rate": .number(rate)]
+        configuration["every"] = every.map { .integer($0) }
+        return Trial(
+            number: 0, configuration: configuration, rung: 0, attempt: attempt, directory: "\(scratch.path)/run-\(attempt)",
             checkpoint: report?.checkpoint, checkpointStep: report?.step ?? 0, history: [])
     }
 
     /// Runs a trial; returns its reports, the last of which is the result.
     private func run(_ trial: Trial, until steps: Int, on server: SweepServer = .slot(0)) async throws -> [TrialReport] {
+        try await Self.run(runner, trial, until: steps, on: server)
+    }
+
+    private static func run(_ runner: TrainingTrialRunner, _ trial: Trial, until steps: Int, on server: SweepServer) async throws -> [TrialReport] {
         let reports = Mutex<[TrialReport]>([])
         let last = try await runner.run(trial, until: steps, on: server) { report in reports.withLock { $0.append(report) } }
         return reports.withLock { $0 } + [last]
@@ -63,8 +71,9 @@ struct TrainingTrialRunnerTests {
         try await TestCluster.with([("worker", 2)]) { cluster in
             // The second task: the first is not needed.
             let address = try #require(cluster.spec.address(job: "worker", task: 1))
-            async let one = run(trial(2), until: 20, on: .address(address))
-            async let other = run(trial(3, rate: 0.2), until: 20, on: .address(address))
+            let (runner, first, second) = (runner, trial(2), trial(3, rate: 0.2))
+            async let one = Self.run(runner, first, until: 20, on: .address(address))
+            async let other = Self.run(runner, second, until: 20, on: .address(address))
             let (there, beside) = try await (one, other)
             #expect(there.map(\.step) == here.map(\.step))
             for (a, b) in zip(there, here) {
@@ -91,11 +100,10 @@ struct TrainingTrialRunnerTests {
     @Test("a run that is cancelled ends")
     func cancellation() async throws {
         let (reports, continuation) = AsyncStream.makeStream(of: TrialReport.self)
-        let task = Task { try await runner.run(trial(), until: 1_000_000_000, on: .slot(0)) { continuation.yield($0) } }
-        let start = Task { try await runner.run(trial(2), until: 10, on: .slot(1)) { continuation.yield($0) } }
+        let endless = trial(every: 5)
+        let task = Task { [runner, endless] in try await runner.run(endless, until: 1_000_000_000, on: .slot(0)) { continuation.yield($0) } }
         var iterator = reports.makeAsyncIterator()
         _ = await iterator.next()
-        _ = try await start.value
         task.cancel()
         let error = await #expect(throws: Status.self) { try await task.value }
         #expect(error?.code == .cancelled)

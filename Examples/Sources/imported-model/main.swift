@@ -21,8 +21,10 @@ print("accuracy \(report.testAccuracy) on \(report.testRowCount) held-out rows")
 do {
     _ = try ModelGraph(contentsOf: path, loss: "los", inputs: inputs)
     throw Status.internalError("a loss that the graph does not have must be refused")
-} catch let error where error.code == .notFound {
-    print(error.message)
+} catch {
+    let status = Status(error)
+    guard status.code == .notFound else { throw status }
+    print(status.message)
 }
 
 guard report.testAccuracy >= 0.9 else { throw Status.internalError("expected an accuracy of 0.9, found \(report.testAccuracy)") }

@@ -120,10 +120,7 @@ package struct GraphCopy {
             outputs[Endpoint(id)] = output
             return
         }
-        var attributes = node.attributes
-        // A resource without a name has its node's name, which changes.
-        if node.op.holdsParameters, attributes.string("shared_name")?.isEmpty == true { attributes["shared_name"] = .string(node.name) }
-        attributes["_class"] = nil
+        let attributes = node.attributesOfCopy
         func add() -> Operation { builder.add(node.op.name, inputs, name: node.name, attributes: attributes, controls: controls) }
         let copy: Operation
         if let handle = inputs.first(where: { $0.dtype == .resource || $0.isReference }) {
@@ -147,5 +144,17 @@ package struct GraphCopy {
             return "loc:@\(other.name)"
         }
         if !renamed.isEmpty { builder.setColocation(of: copy, renamed) }
+    }
+}
+
+extension Node {
+    /// The attributes of a copy in another graph.
+    var attributesOfCopy: Attributes {
+        var result = attributes
+        // A resource without a name has its node's name, which changes.
+        if op.holdsParameters, result.string("shared_name")?.isEmpty == true { result["shared_name"] = .string(name) }
+        // The nodes of colocation groups have other names in the other graph.
+        result["_class"] = nil
+        return result
     }
 }

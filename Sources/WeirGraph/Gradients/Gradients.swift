@@ -145,7 +145,7 @@ struct GradientTraversal {
             let node = builder.node(id)
             let gradients = node.outputTypes.indices.map { index -> Output? in
                 let endpoint = Endpoint(id, index)
-                let sum = flowing[endpoint].flatMap { add($0) }
+                let sum = flowing[endpoint].flatMap { add($0, flowingTo: id) }
                 sums[endpoint] = sum
                 return sum
             }
@@ -159,7 +159,7 @@ struct GradientTraversal {
                 if pending[source] == 0 { ready.append(source) }
             }
         }
-        return inputs.map { sums[$0.endpoint] ?? flowing[$0.endpoint].flatMap { add($0) } }
+        return inputs.map { input in sums[input.endpoint] ?? flowing[input.endpoint].flatMap { add($0, flowingTo: input.endpoint.node) } }
     }
 
     private func backward(_ node: Node, _ id: NodeID, _ gradients: [Output?]) -> [Output?] {
@@ -208,8 +208,26 @@ struct GradientTraversal {
         return Set(reaches.filter(\.value).keys)
     }
 
-    private func add(_ parts: [Output]) -> Output? {
-        parts.count <= 1 ? parts.first : builder.add("AddN", parts)[0]
+    /// Sums the gradients of an output of node `id`. If all were computed on one device, they are summed there, so that only the
+    /// sum is sent; otherwise they are summed where the output was computed, which needs the sum.
+    private func add(_ parts: [Output], flowingTo id: NodeID) -> Output? {
+        guard let first = parts.first, parts.count > 1 else { return parts.first }
+        let devices = Set(parts.map { requestedDevice($0.endpoint.node) })
+        func sum() -> Output { builder.add("AddN", parts)[0] }
+        if devices.count == 1 { return devices == [""] ? sum() : builder.colocate(with: first.operation, sum) }
+        return builder.colocate(with: Operation(builder, id), sum)
+    }
+    /// The device that is asked for a node, or else for the first node of its colocation group; empty if there is none.
+    private func requestedDevice(_ id: NodeID) -> String {
+        var node = builder.node(id)
+        // A group's name can be any node's name, so that a chain of groups may not end.
+        for _ in 0..<100 {
+            guard node.requestedDevice.isEmpty, let group = node.attributes.strings("_class")?.first?.description, group.hasPrefix("loc:@"),
+                let other = builder.node(named: String(group.dropFirst(5))), other.name != node.name
+            else { break }
+            node = other
+        }
+        return node.requestedDevice
     }
     private func ones(like output: Output) -> Output {
         if let shape = output.shape.known, shape.rank == 0 { return builder.scalar(1, output.dtype, name: "grad_ys") }

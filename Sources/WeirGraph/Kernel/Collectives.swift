@@ -60,7 +60,8 @@ public struct CollectiveOperation: Sendable {
     /// One member's part of an operation.
     public init(
         _ kind: Kind, groupKey: Int, groupSize: Int, instanceKey: Int, dtype: DType, shape: Shape? = nil,
-        arithmetic: CollectiveArithmetic? = nil, rank: Int? = nil, device: DeviceName, communicationHint: String = "auto", timeout: Duration? = nil, name: String
+        arithmetic: CollectiveArithmetic? = nil, rank: Int? = nil, device: DeviceName, communicationHint: String = "auto", timeout: Duration? = nil,
+        name: String
     ) {
         self.kind = kind
         self.groupKey = groupKey

@@ -118,11 +118,17 @@ extension OpDefinition {
     }
 
     /// Declares that each element of the result depends only on the operands' elements at the same index, so that a pass may fuse
-    /// the node with its neighbours.
+    /// the node with its neighbours. A `sharding` that is not declared is then `ShardingRule.elementwise`.
     /// - Parameter function: returns the loop of a node with these attributes, which gives the same bits as the kernel; nil if
     ///   the node cannot be fused, as for any type but `float32`.
     public func elementwise(_ function: @escaping @Sendable (Attributes) -> ElementwiseFunction?) -> OpDefinition {
         elementwise = function
+        if sharding == nil { sharding = ShardingRule.elementwise }
+        return self
+    }
+    /// Declares how the work of a node can be divided over devices. Without this, one device computes it, from whole inputs.
+    public func sharding(_ rule: @escaping Sharding) -> OpDefinition {
+        sharding = rule
         return self
     }
 

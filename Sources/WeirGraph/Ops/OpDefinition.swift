@@ -19,6 +19,8 @@ public final class OpDefinition: @unchecked Sendable {  // only the declaring ch
     public typealias ShapeFunction = @Sendable (inout ShapeContext) throws -> Void
     /// Computes what is known of a node's output while a graph is built; nil if nothing is known.
     public typealias KnownValueFunction = @Sendable (inout KnownValueContext) -> KnownValue?
+    /// Tells how the work of a node can be divided over devices; nil if it cannot be.
+    public typealias Sharding = @Sendable (ShardingContext) -> ShardingRule?
     /// Estimates the number of floating-point operations of a node from its shapes.
     public typealias CostFunction = @Sendable (CostContext) -> Double
     /// Adds the nodes that compute the inputs' gradients. Returns one for each input, nil where there is none.
@@ -81,6 +83,8 @@ public final class OpDefinition: @unchecked Sendable {  // only the declaring ch
     public internal(set) var cost: CostFunction?
     /// The elementwise function on float buffers, for a node with these attributes; nil if the op has none.
     public internal(set) var elementwise: (@Sendable (Attributes) -> ElementwiseFunction?)?
+    /// How the work of a node can be divided over devices; nil if each node is computed by one device.
+    public internal(set) var sharding: Sharding?
     /// The library function that a node of this op calls; nil for all other ops.
     public let function: FunctionDefinition?
 
@@ -151,6 +155,7 @@ public final class OpDefinition: @unchecked Sendable {  // only the declaring ch
         knownValue = other.knownValue
         cost = other.cost
         elementwise = other.elementwise
+        sharding = other.sharding
     }
 
     /// Whether outputs may be dead although all inputs are alive.

@@ -8,6 +8,14 @@ extension OpDefinition {
         "BroadcastTo", "(input: T, shape: Tidx) -> (output: T)", "T: type", "Tidx: {int32, int64} = int32"
     )
     .shape(broadcastToShape)
+    .sharding { c in
+        guard let input = c.input(0).dimensions, let output = c.output().known, input.count <= output.rank else { return nil }
+        let labels = ShardingContext.labels(output.rank)
+        let offset = output.rank - input.count
+        let own = input.indices.map { input[$0] == output[offset + $0] ? labels[offset + $0] : .whole }
+        return ShardingRule(inputs: [own, []], outputs: [labels]).linear()
+            .computed { local in local.outputs([local.inputs[0], local.localSizes(1, labels)]) }
+    }
     .gradient { g in
         let shape = g.shape(g.inputs[0], g.inputs[1].dtype)
         let axes = g.ops("BroadcastGradientArgs", [g.inputs[1], shape])[1]

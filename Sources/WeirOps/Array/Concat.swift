@@ -9,6 +9,7 @@ extension OpDefinition {
         "Tidx: {int32, int64} = int32"
     )
     .shape { c in try concatShape(&c, values: 0..<c.inputCount - 1, axis: c.inputCount - 1) }
+    .sharding { c in concatSharding(c, values: 0..<c.inputCount - 1, axis: c.inputCount - 1) }
     .knownValue { c in c.concatenated(0..<c.inputCount - 1) }
     .gradient { g in try concatGradient(g, values: 0..<g.inputs.count - 1, axis: g.inputs.count - 1) }
     .kernel(["T": concatTypes], gpu: ["T": .gpuMovable], hostMemory: ["axis"]) { request in
@@ -23,6 +24,7 @@ extension OpDefinition {
         "Concat", "(concat_dim: int32, values: N * T) -> (output: T)", "N: int >= 2", "T: type"
     )
     .shape { c in try concatShape(&c, values: 1..<c.inputCount, axis: 0) }
+    .sharding { c in concatSharding(c, values: 1..<c.inputCount, axis: 0) }
     .knownValue { c in c.concatenated(1..<c.inputCount) }
     .gradient { g in try concatGradient(g, values: 1..<g.inputs.count, axis: 0) }
     .kernel(["T": concatTypes], gpu: ["T": .gpuMovable], hostMemory: ["concat_dim"]) { request in
@@ -71,6 +73,13 @@ private func concatShape(_ c: inout ShapeContext, values: Range<Int>, axis axisI
         merged = try merged.merging(shape.replacing(axis, with: nil))
     }
     c.setOutput(0, merged.replacing(axis, with: sum))
+}
+
+private func concatSharding(_ c: ShardingContext, values: Range<Int>, axis: Int) -> ShardingRule? {
+    guard let rank = c.output().rank, let axis = c.axis(axis, rank: rank) else { return nil }
+    var labels = ShardingContext.labels(rank)
+    labels[axis] = .whole
+    return ShardingRule(inputs: (0..<c.inputCount).map { values.contains($0) ? labels : [] }, outputs: [labels]).linear()
 }
 
 private func concatKernel(axisFirst: Bool, count: Int) -> Kernel {

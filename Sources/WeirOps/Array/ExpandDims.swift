@@ -8,6 +8,11 @@ extension OpDefinition {
         "ExpandDims", "(input: T, dim: Tdim) -> (output: T)", "T: type", "Tdim: {int32, int64} = int32"
     )
     .shape(expandDimsShape)
+    .sharding { c in
+        guard let rank = c.input(0).rank, let axis = c.axis(1, rank: rank + 1) else { return nil }
+        let labels = ShardingContext.labels(rank)
+        return ShardingRule(inputs: [labels, []], outputs: [labels[..<axis] + [.whole] + labels[axis...]]).linear()
+    }
     .knownValue { c in c.reshapedInput() }
     .gradient { g in [g.reshape(g.gradient(), like: g.inputs[0]), nil] }
     .kernel(gpu: ["T": .gpuMovable], hostMemory: ["dim"]) { _ in expandDimsKernel }

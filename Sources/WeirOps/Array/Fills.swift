@@ -34,6 +34,7 @@ extension OpDefinition {
             c.setOutput(0, c.input(0))
             c.passHandle()
         }
+        .sharding(ShardingRule.elementwise)
         .noGradient()
         .kernel(["T": zeroTypes], gpu: ["T": [.gpuMovable, DTypeSet(.variant)]]) { _ in zerosLikeKernel }
         .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["y"]) { _ in zerosLikeKernel }
@@ -45,6 +46,7 @@ extension OpDefinition {
             + "complex64, complex128, bool}"
     )
     .shape(ShapeFunctions.unchanged)
+    .sharding(ShardingRule.elementwise)
     .noGradient()
     .kernel(["T": .numericOrBool], gpu: ["T": .gpuMovable], make: onesLikeKernel)
     .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["y"], make: onesLikeKernel)

@@ -9,6 +9,10 @@ extension OpDefinition {
         "Tparams: type", "Tindices: {int16, int32, int64}", "Taxis: {int32, int64}"
     )
     .shape(gatherShape)
+    .sharding { c in
+        guard c.attributes.int("batch_dims") ?? 0 == 0, let rank = c.input(0).rank, let axis = c.axis(2, rank: rank) else { return nil }
+        return ShardingRule.lookup(c, axis: axis)
+    }
     .knownValue { c in c.attributes.int("batch_dims") == 0 ? c.gathered() : nil }
     .gradient(gatherGradient)
     .kernel(
@@ -31,6 +35,7 @@ extension OpDefinition {
         try c.requireRank(0, atLeast: 1)
         c.setOutput(0, c.input(1).concatenating(c.input(0).dropFirst()))
     }
+    .sharding { c in ShardingRule.lookup(c, axis: 0) }
     .gradient { g in [try gatherGradient(g)[0], nil] }
     .kernel(["Tparams": .all], gpu: ["Tparams": gatherGPUTypes]) { _ in
         .sync { context in try gatherSlices(context, axis: 0, batchDimensions: 0) }

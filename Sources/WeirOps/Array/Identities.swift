@@ -17,6 +17,7 @@ extension OpDefinition {
         "PreventGradient", "(input: T) -> (output: T)", "T: type", "message: string = ''"
     )
     .passing(.value)
+    .sharding(ShardingRule.linearElementwise)
     .knownValue { c in c.input(0) }
     .shape(passedShape)
     .gradient { g in
@@ -54,6 +55,7 @@ extension OpDefinition {
     /// Outputs the current value of its input. A copy is made only of a reference variable's memory, which may be updated later.
     static let snapshot = OpDefinition("Snapshot", "(input: T) -> (output: T)", "T: type")
         .passing(.copy)
+        .sharding(ShardingRule.linearElementwise)
         .shape(ShapeFunctions.unchanged)
         .gradient { g in [g.gradient()] }
         .kernel(["T": .numericOrBool], gpu: ["T": .numericOrBool]) { _ in
@@ -80,6 +82,7 @@ extension OpDefinition {
             .passing(way)
             .knownValue { c in c.input(0) }
             .shape(passedShape)
+            .sharding(ShardingRule.linearElementwise)
             .kernel(gpu: ["T": [.gpuMovable, DTypeSet(.variant)]]) { _ in forwardInputKernel }
             .kernel(
                 ["T": DTypeSet(.int32, .string, .resource)], gpu: ["T": DTypeSet(.int32, .string, .resource)],

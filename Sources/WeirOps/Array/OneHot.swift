@@ -9,6 +9,13 @@ extension OpDefinition {
         "TI: {uint8, int8, int32, int64} = int64"
     )
     .shape(oneHotShape)
+    .sharding { c in
+        guard let rank = c.input(0).rank else { return nil }
+        let labels = ShardingContext.labels(rank)
+        let axis = c.attributes.int("axis") ?? -1
+        guard let front = ShardingContext.axis(axis, rank: rank + 1) else { return nil }
+        return ShardingRule(inputs: [labels, [], [], []], outputs: [labels[..<front] + [.whole] + labels[front...]])
+    }
     .noGradient()
     .kernel(
         ["T": .unquantized], gpu: ["T": [.floatingOrComplex, .index, DTypeSet(.bool, .int8)]], hostMemory: ["depth"]

@@ -8,6 +8,13 @@ extension OpDefinition {
         "Pack", "(values: N * T) -> (output: T)", "N: int >= 1", "T: type", "axis: int = 0"
     )
     .shape(packShape)
+    .sharding { c in
+        guard let rank = c.output().rank, let axis = ShardingContext.axis(c.attributes.int("axis") ?? 0, rank: rank) else { return nil }
+        let labels = ShardingContext.labels(rank - 1)
+        return ShardingRule(
+            inputs: Array(repeating: labels, count: c.inputCount), outputs: [labels[..<axis] + [.whole] + labels[axis...]]
+        ).linear()
+    }
     .knownValue { c in c.packed() }
     .gradient { g in
         g.ops(

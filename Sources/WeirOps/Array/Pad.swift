@@ -8,6 +8,7 @@ extension OpDefinition {
         "Pad", "(input: T, paddings: Tpaddings) -> (output: T)", "T: type", "Tpaddings: {int32, int64} = int32"
     )
     .shape(paddedShape)
+    .sharding(padSharding)
     .simplified(.unchangedFor(input: 1) { paddings in paddings.areAll(0) })
     .gradient(padGradient)
     .kernel(["T": padTypes], gpu: ["T": padGPUTypes], hostMemory: ["paddings"]) { _ in padKernel }
@@ -19,6 +20,7 @@ extension OpDefinition {
         "Tpaddings: {int32, int64} = int32"
     )
     .shape(paddedShape)
+    .sharding(padSharding)
     .gradient(padGradient)
     .kernel(["T": padTypes], gpu: ["T": padGPUTypes], hostMemory: ["paddings", "constant_values"]) { _ in padKernel }
     .kernel(
@@ -27,6 +29,12 @@ extension OpDefinition {
 
     private static let padTypes = DTypeSet.all.subtracting(DTypeSet(.resource, .variant))
     private static let padGPUTypes: DTypeSet = [.floatingOrComplex, DTypeSet(.bool, .int8, .uint8)]
+}
+
+/// Dimensions without padding can be cut.
+@Sendable private func padSharding(_ c: ShardingContext) -> ShardingRule? {
+    guard let paddings = c.integers(1), let rank = c.input(0).rank, paddings.count == 2 * rank else { return nil }
+    return ShardingRule.independent(c, except: Set((0..<rank).filter { paddings[2 * $0] != 0 || paddings[2 * $0 + 1] != 0 }))
 }
 
 /// Infers the shape with the paddings of input 1 on both sides of each dimension.

@@ -8,6 +8,11 @@ extension OpDefinition {
         "Reshape", "(tensor: T, shape: Tshape) -> (output: T)", "T: type", "Tshape: {int32, int64} = int32"
     )
     .shape(reshapeShape)
+    .sharding { c in
+        guard let labels = ShardingRule.regrouping(c.input(0), c.output()), c.output().dimensions?.count(where: { $0 == nil }) ?? 2 <= 1 else { return nil }
+        return ShardingRule(inputs: [labels.input, []], outputs: [labels.output]).linear()
+            .computed { local in local.outputs([local.inputs[0], local.localSizes(1, labels.output)]) }
+    }
     .knownValue { c in c.reshapedInput() }
     .simplified(.repeated { inner, outer in reshapes(inner, whatever: outer) ? .outerAlone : nil })
     .gradient { g in [g.reshape(g.gradient(), like: g.inputs[0]), nil] }

@@ -11,6 +11,7 @@ extension OpDefinition {
     )
     .readingOnlyShapes()
     .shape { c in c.setOutput(0, .vector(c.input(0).rank)) }
+    .sharding(shapeSharding)
     .knownValue { c in c.shape(0).dimensions.flatMap { c.result($0, Shape($0.count)) } }
     .noGradient()
     .kernel(
@@ -27,6 +28,7 @@ extension OpDefinition {
     .shape { c in
         for index in c.outputs.indices { c.setOutput(index, .vector(c.input(index).rank)) }
     }
+    .sharding(shapeSharding)
     .noGradient()
     .kernel(gpu: ["T": .gpuMovable], hostMemory: ["output"], make: shapeKernel)
     .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["input", "output"], make: shapeKernel)
@@ -37,6 +39,15 @@ extension OpDefinition {
     )
     .readingOnlyShapes()
     .shape(ShapeFunctions.scalar)
+    .sharding { c in
+        guard let rank = c.input(0).rank else { return nil }
+        let labels = ShardingContext.labels(rank)
+        return ShardingRule(inputs: [labels], outputs: [[]]).fromOnePart { local in
+            local.outputs(local.inputs).map { size in
+                local.op("Mul", size, local.builder.scalar(Double(labels.reduce(1) { $0 * local.partCount($1) }), size.dtype))
+            }
+        }
+    }
     .knownValue { c in c.shape(0).elementCount.flatMap { c.result([$0], .scalar) } }
     .noGradient()
     .kernel(gpu: ["T": [.gpuMovable, DTypeSet(.variant)]], hostMemory: ["output"], make: sizeKernel)
@@ -54,6 +65,22 @@ extension OpDefinition {
         .kernel(["T": DTypeSet(.int32, .bool)], gpu: ["T": DTypeSet(.int32, .bool)], hostMemory: ["input", "output"]) {
             _ in rankKernel
         }
+}
+
+/// The sizes of the whole tensors are those of one part, with the cut dimensions multiplied.
+@Sendable private func shapeSharding(_ c: ShardingContext) -> ShardingRule? {
+    let ranks = (0..<c.inputCount).compactMap { c.input($0).rank }
+    guard ranks.count == c.inputCount else { return nil }
+    var count = 0
+    let labels = ranks.map { rank in
+        defer { count += rank }
+        return (count..<count + rank).map { DimensionLabel($0) }
+    }
+    return ShardingRule(inputs: labels, outputs: Array(repeating: [], count: labels.count)).fromOnePart { local in
+        zip(local.outputs(local.inputs), labels).map { sizes, labels in
+            local.op("Mul", sizes, local.constant(labels.map(local.partCount), sizes.dtype))
+        }
+    }
 }
 
 @Sendable private func shapeKernel(_ request: KernelRequest) throws -> Kernel {

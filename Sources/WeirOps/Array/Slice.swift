@@ -9,6 +9,17 @@ extension OpDefinition {
         "Slice", "(input: T, begin: Index, size: Index) -> (output: T)", "T: type", "Index: {int32, int64}"
     )
     .shape(sliceShape)
+    .sharding { c in
+        guard let input = c.input(0).dimensions, let begins = c.integers(1), let sizes = c.integers(2), begins.count == input.count, sizes.count == input.count
+        else { return nil }
+        let labels = input.indices.map { begins[$0] == 0 && (sizes[$0] == -1 || sizes[$0] == input[$0]) ? DimensionLabel($0) : .whole }
+        return ShardingRule(inputs: [labels, [], []], outputs: [labels]).linear()
+            .computed { local in
+                // All elements of a dimension that is cut, however many there are here.
+                let sizes = labels.indices.map { labels[$0] == .whole ? sizes[$0] : -1 }
+                return local.outputs([local.inputs[0], local.inputs[1], local.constant(sizes, local.inputs[2].dtype)])
+            }
+    }
     .gradient(sliceGradient)
     .kernel(
         ["T": DTypeSet.all.subtracting(DTypeSet(.resource, .variant))],

@@ -8,6 +8,12 @@ extension OpDefinition {
         "Split", "(split_dim: int32, value: T) -> (output: num_split * T)", "num_split: int >= 1", "T: type"
     )
     .shape(splitShape)
+    .sharding { c in
+        guard let rank = c.input(1).rank, let axis = c.axis(0, rank: rank) else { return nil }
+        var labels = ShardingContext.labels(rank)
+        labels[axis] = .whole
+        return ShardingRule(inputs: [[], labels], outputs: Array(repeating: labels, count: c.outputCount)).linear()
+    }
     .gradient { g in [nil, g.joined(g.outputGradients, along: g.inputs[0])] }
     .kernel(["T": .all], gpu: ["T": .floatingOrComplex], hostMemory: ["split_dim"]) { request in
         splitKernel(count: try request.int("num_split"))

@@ -9,6 +9,9 @@ extension OpDefinition {
         "T: type", "Tlen: {int8, int32, int64} = int64"
     )
     .shape(splitVShape)
+    .sharding { c in
+        c.input(0).rank.flatMap { c.axis(2, rank: $0) }.flatMap { ShardingRule.independent(c, except: [$0])?.linear() }
+    }
     .gradient { g in [g.joined(g.outputGradients, along: g.inputs[2]), nil, nil] }
     .kernel(["T": .all], gpu: ["T": .floatingOrComplex], hostMemory: ["size_splits", "split_dim"]) { request in
         splitVKernel(count: try request.int("num_split"))

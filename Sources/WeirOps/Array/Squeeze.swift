@@ -8,6 +8,23 @@ extension OpDefinition {
         "Squeeze", "(input: T) -> (output: T)", "T: type", "squeeze_dims: list(int) >= 0 = []"
     )
     .shape(squeezeShape)
+    .sharding { c in
+        guard let dimensions = c.input(0).dimensions, let rank = c.output().rank else { return nil }
+        let axes = c.attributes.ints("squeeze_dims") ?? []
+        let removed =
+            axes.isEmpty
+            ? Set(dimensions.indices.filter { dimensions[$0] == 1 }) : Set(axes.compactMap { ShardingContext.axis($0, rank: dimensions.count) })
+        let labels = dimensions.indices.map { removed.contains($0) ? .whole : DimensionLabel($0) }
+        let output = labels.indices.filter { !removed.contains($0) }.map { labels[$0] }
+        guard output.count == rank else { return nil }
+        return ShardingRule(inputs: [labels], outputs: [output]).linear()
+            .computed { local in
+                // The axes are named, because a dimension of which each part has one element stays.
+                removed.isEmpty
+                    ? [local.op("Identity", local.inputs[0])]
+                    : local.builder.add(local.node.op.name, local.inputs, name: local.node.name, attributes: ["squeeze_dims": .ints(removed.sorted())]).outputs
+            }
+    }
     .knownValue { c in c.reshapedInput() }
     .gradient { g in [g.reshape(g.gradient(), like: g.inputs[0])] }
     .kernel(gpu: ["T": .gpuMovable], make: squeezeKernel)

@@ -10,6 +10,7 @@ extension OpDefinition {
         "new_axis_mask: int = 0", "shrink_axis_mask: int = 0"
     )
     .shape(stridedSliceShape)
+    .sharding(stridedSliceSharding)
     .knownValue { c in c.sliced() }
     .gradient(stridedSliceGradient)
     .kernel(
@@ -33,6 +34,39 @@ extension OpDefinition {
         masks: StridedSliceSpec.Masks(c.attributes))
     c.setOutput(0, PartialShape(spec.final))
     c.passHandle()
+}
+
+/// A dimension that is taken whole, in order, can be cut.
+@Sendable private func stridedSliceSharding(_ c: ShardingContext) -> ShardingRule? {
+    guard let rank = c.input(0).rank, let strides = c.integers(3), strides.count < 32 else { return nil }
+    func mask(_ name: String, _ entry: Int) -> Bool { (c.attributes.int(name) ?? 0) >> entry & 1 == 1 }
+    let named = strides.indices.filter { !mask("new_axis_mask", $0) && !mask("ellipsis_mask", $0) }.count
+    var labels = [DimensionLabel](repeating: .whole, count: rank), output: [DimensionLabel] = []
+    var axis = 0
+    func takeWhole(_ count: Int) {
+        for _ in 0..<max(0, count) where axis < rank {
+            labels[axis] = DimensionLabel(axis)
+            output.append(labels[axis])
+            axis += 1
+        }
+    }
+    for entry in strides.indices {
+        if mask("ellipsis_mask", entry) {
+            takeWhole(rank - named)
+        } else if mask("new_axis_mask", entry) {
+            output.append(.whole)
+        } else if mask("shrink_axis_mask", entry) {
+            axis += 1
+        } else if mask("begin_mask", entry), mask("end_mask", entry), strides[entry] == 1 {
+            takeWhole(1)
+        } else {
+            output.append(.whole)
+            axis += 1
+        }
+    }
+    takeWhole(rank - axis)
+    guard output.count == c.output().rank else { return nil }
+    return ShardingRule(inputs: [labels, [], [], []], outputs: [output]).linear()
 }
 
 @Sendable private func stridedSliceKernel(_ request: KernelRequest) -> Kernel {

@@ -8,6 +8,10 @@ extension OpDefinition {
         "Tile", "(input: T, multiples: Tmultiples) -> (output: T)", "T: type", "Tmultiples: {int32, int64} = int32"
     )
     .shape(tileShape)
+    .sharding { c in
+        guard let multiples = c.integers(1), multiples.count == c.input(0).rank else { return nil }
+        return ShardingRule.independent(c, except: Set(multiples.indices.filter { multiples[$0] != 1 }))?.linear()
+    }
     .simplified(.unchangedFor(input: 1) { multiples in multiples.areAll(1) })
     .gradient(tileGradient)
     .kernel(

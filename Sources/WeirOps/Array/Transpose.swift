@@ -8,6 +8,12 @@ extension OpDefinition {
         "Transpose", "(x: T, perm: Tperm) -> (y: T)", "T: type", "Tperm: {int32, int64} = int32"
     )
     .shape(transposeShape)
+    .sharding { c in
+        guard let rank = c.input(0).rank, let order = c.integers(1), order.count == rank else { return nil }
+        let labels = ShardingContext.labels(rank)
+        let axes = order.compactMap { ShardingContext.axis($0, rank: rank) }
+        return axes.count == rank ? ShardingRule(inputs: [labels, []], outputs: [axes.map { labels[$0] }]).linear() : nil
+    }
     .simplified(.repeated { inner, outer in areInverse(inner, outer) ? .nothing : nil })
     .gradient { g in
         [g.op("Transpose", g.gradient(), g.op("InvertPermutation", g.inputs[1])), nil]
@@ -21,6 +27,12 @@ extension OpDefinition {
         "ConjugateTranspose", "(x: T, perm: Tperm) -> (y: T)", "T: type", "Tperm: {int32, int64} = int32"
     )
     .shape(transposeShape)
+    .sharding { c in
+        guard let rank = c.input(0).rank, let order = c.integers(1), order.count == rank else { return nil }
+        let labels = ShardingContext.labels(rank)
+        let axes = order.compactMap { ShardingContext.axis($0, rank: rank) }
+        return axes.count == rank ? ShardingRule(inputs: [labels, []], outputs: [axes.map { labels[$0] }]).linear() : nil
+    }
     .gradient { g in
         [g.op("ConjugateTranspose", g.gradient(), g.op("InvertPermutation", g.inputs[1])), nil]
     }

@@ -8,6 +8,12 @@ extension OpDefinition {
         "Unpack", "(value: T) -> (output: num * T)", "num: int >= 0", "T: type", "axis: int = 0"
     )
     .shape(unpackShape)
+    .sharding { c in
+        guard let rank = c.input(0).rank, let axis = ShardingContext.axis(c.attributes.int("axis") ?? 0, rank: rank) else { return nil }
+        var labels = ShardingContext.labels(rank)
+        labels[axis] = .whole
+        return ShardingRule(inputs: [labels], outputs: Array(repeating: labels.filter { $0 != .whole }, count: c.outputCount)).linear()
+    }
     .gradient { g in
         [g.ops("Pack", g.outputGradients, attributes: ["axis": .int(g.attributes.int("axis") ?? 0)])[0]]
     }

@@ -28,5 +28,6 @@ package let controlOps: [OpDefinition] = [
     .collectiveReduce, .collectiveGather, .collectiveBcastSend, .collectiveBcastRecv,
     .collectiveReduceV2, .collectiveReduceScatterV2, .collectiveGatherV2, .collectiveBcastSendV2, .collectiveBcastRecvV2,
     .collectiveAllToAllV2, .collectiveAssignGroupV2, .collectiveInitializeCommunicator, .collectiveReduceV3, .collectiveAllToAllV3,
+    .collectivePermute,
     .optionalFromValue, .optionalNone, .optionalHasValue, .optionalGetValue,
 ]

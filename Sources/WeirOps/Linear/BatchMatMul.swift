@@ -12,6 +12,7 @@ extension OpDefinition {
         attributes: ["T: {bfloat16, half, float, double, int32, int64, complex64, complex128}"] + batchAttributes
     )
     .shape { c in try batchMatMulShape(&c, broadcasts: false) }
+    .sharding(batchMatMulSharding)
     .cost(CostFunctions.product(transposed: "adj_x"))
     .gradient(batchMatMulGradient)
     .kernel(["T": matrixTypes], gpu: ["T": [.floating, .complex]]) { try batchMatMulKernel($0, broadcasts: false) }
@@ -24,6 +25,7 @@ extension OpDefinition {
         ] + batchAttributes
     )
     .shape { c in try batchMatMulShape(&c, broadcasts: true) }
+    .sharding(batchMatMulSharding)
     .cost(CostFunctions.product(transposed: "adj_x"))
     .gradient(batchMatMulGradient)
     .kernel(["T": matrixTypes], gpu: ["T": [.floating, .complex]]) { try batchMatMulKernel($0, broadcasts: true) }
@@ -38,6 +40,7 @@ extension OpDefinition {
         ] + batchAttributes
     )
     .shape { c in try batchMatMulShape(&c, broadcasts: true) }
+    .sharding(batchMatMulSharding)
     .cost(CostFunctions.product(transposed: "adj_x"))
     .gradient(batchMatMulGradient)
     .kernel(
@@ -57,6 +60,10 @@ extension OpDefinition {
     }
     let batch = broadcasts ? try x.dropLast(2).broadcasting(y.dropLast(2)) : try x.dropLast(2).merging(y.dropLast(2))
     c.setOutput(0, batch.concatenating(.matrix(x[adjointX ? -1 : -2], y[adjointY ? -2 : -1])))
+}
+
+@Sendable private func batchMatMulSharding(_ c: ShardingContext) -> ShardingRule? {
+    ShardingRule.product(c, transposesLeft: c.attributes.bool("adj_x") ?? false, transposesRight: c.attributes.bool("adj_y") ?? false)
 }
 
 @Sendable private func batchMatMulGradient(_ g: GradientContext) throws -> [Output?] {

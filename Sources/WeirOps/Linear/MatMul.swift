@@ -11,6 +11,10 @@ extension OpDefinition {
         "grad_a: bool = false", "grad_b: bool = false"
     )
     .shape(matMulShape)
+    .sharding { c in
+        ShardingRule.product(
+            c, transposesLeft: c.attributes.bool("transpose_a") ?? false, transposesRight: c.attributes.bool("transpose_b") ?? false)
+    }
     .cost(CostFunctions.product(transposed: "transpose_a"))
     .fusing(as: .product(fused: "_FusedMatMul", channelAxis: 1, takesSums: true))
     .gradient(matMulGradient)

@@ -15,6 +15,7 @@ extension OpDefinition {
     .shape(ShapeFunctions.merged)
     .gradient(identityGradientForAllInputs)
     .elementwise(.same) { .modular(Functions.Plus.self, $0) }
+    .sharding(ShardingRule.linearElementwise)
     .kernels(
         cpu: .numeric, gpu: [.floatingOrComplex, DTypeSet(.int32, .int64, .uint32)], int32OnHost: ["inputs", "sum"], make: addNKernel
     )

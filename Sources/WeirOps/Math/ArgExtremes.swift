@@ -28,6 +28,12 @@ extension OpDefinition {
             sizes.remove(at: axis < 0 ? axis + rank : axis)
             c.setOutput(0, PartialShape(sizes))
         }
+        .sharding { c in
+            guard let rank = c.input(0).rank, let axis = c.axis(1, rank: rank) else { return nil }
+            var labels = ShardingContext.labels(rank)
+            labels[axis] = .whole
+            return ShardingRule(inputs: [labels, []], outputs: [labels.filter { $0 != .whole }])
+        }
         .noGradient()
         .kernel(
             ["T": [.real, DTypeSet(.bool)]],

@@ -13,6 +13,7 @@ extension OpDefinition {
     .shape(ShapeFunctions.broadcast)
     .knownValue { c in c.elementwise { $0 &+ $1 } }
     .elementwise { .modular(Functions.Plus.self, $0) }
+    .sharding(ShardingRule.linearElementwise)
     .gradient { g in g.unbroadcast(g.gradient(), g.gradient()) }
     .kernels(
         cpu: [.signed, .complex, DTypeSet(.uint8)], gpu: [.signed, .complex, DTypeSet(.uint8)],
@@ -31,6 +32,7 @@ extension OpDefinition {
     .shape(ShapeFunctions.broadcast)
     .knownValue { c in c.elementwise { $0 &+ $1 } }
     .elementwise { .modular(Functions.Plus.self, $0) }
+    .sharding(ShardingRule.linearElementwise)
     .gradient { g in g.unbroadcast(g.gradient(), g.gradient()) }
     .kernels(cpu: .numeric, gpu: .numeric, int32OnHost: ["x", "y", "z"], make: sumKernel)
 
@@ -41,6 +43,7 @@ extension OpDefinition {
         cpu: .numeric, gpu: .numeric
     ) { .modular(Functions.Minus.self, $0) }
     .simplified(.neutral(.zero(.real), isCommutative: false))
+    .sharding(ShardingRule.linearElementwise)
     .knownValue { c in c.elementwise { $0 &- $1 } }
     .gradient { g in g.unbroadcast(g.gradient(), g.op("Neg", g.gradient())) }
 

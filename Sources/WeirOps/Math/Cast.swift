@@ -8,6 +8,7 @@ extension OpDefinition {
         "Cast", "(x: SrcT) -> (y: DstT)", "SrcT: type", "DstT: type", "Truncate: bool = false"
     )
     .shape(ShapeFunctions.unchanged)
+    .sharding(ShardingRule.elementwise)
     .knownValue { c in c.integers(0).flatMap { c.result($0.values, $0.shape) } }
     .simplified(.unchanged { node in node.inputTypes[0].dtype == node.outputTypes[0].dtype })
     .gradient { g in

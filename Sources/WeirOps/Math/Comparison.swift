@@ -25,6 +25,7 @@ extension OpDefinition {
     )
     .commutative()
     .shape(ShapeFunctions.merged)
+    .sharding(ShardingRule.elementwise)
     .noGradient()
     .kernel(["T": DTypeSet(.float32, .float64)], gpu: ["T": DTypeSet(.float32, .float64)]) { request in
         let tolerance = try request.float("tolerance")
@@ -50,6 +51,7 @@ extension OpDefinition {
             "T: {float, double, int32, uint8, int16, int8, int64, bfloat16, uint16, half, uint32, uint64}"
         )
         .shape(ShapeFunctions.broadcast)
+        .sharding(ShardingRule.elementwise)
         .noGradient()
         .kernels(cpu: .real, gpu: .real, int32OnHost: ["x", "y", "z"]) { request in
             guard let loop = loop(try request.type("T")) else { throw request.unsupportedType("T") }
@@ -61,6 +63,7 @@ extension OpDefinition {
         OpDefinition(name, "(x: T, y: T) -> (z: bool)", "T: type", "incompatible_shape_error: bool = true")
             .commutative()
             .shape(equalityShape)
+            .sharding(ShardingRule.elementwise)
             .noGradient()
             .kernels(
                 cpu: [.bitwise, DTypeSet(.string)], gpu: [.numeric, DTypeSet(.bool)], int32OnHost: ["x", "y", "z"]

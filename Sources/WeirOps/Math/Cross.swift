@@ -25,6 +25,11 @@ extension OpDefinition {
     /// Half the sum of the squares of all elements.
     static let l2Loss = OpDefinition("L2Loss", "(t: T) -> (output: T)", "T: {half, bfloat16, float, double}")
         .shape(ShapeFunctions.scalar)
+        .sharding { c in
+            guard let rank = c.input(0).rank else { return nil }
+            let labels = ShardingContext.labels(rank)
+            return ShardingRule(inputs: [labels], outputs: [[]], sums: Set(labels))
+        }
         .gradient { g in [g.op("Mul", g.inputs[0], g.gradient())] }
         .kernel(["T": .floating], gpu: ["T": .floating]) { request in
             let type = try request.type("T")

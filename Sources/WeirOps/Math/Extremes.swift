@@ -33,6 +33,7 @@ extension OpDefinition {
             + "uint16, complex128, half, uint32, uint64}"
     )
     .shape(ShapeFunctions.unchanged)
+    .sharding(ShardingRule.elementwise)
     .gradient { g in
         let (x, low, high) = (g.inputs[0], g.inputs[1], g.inputs[2])
         let (isLow, isHigh) = (g.op("Less", x, low), g.op("Greater", x, high))

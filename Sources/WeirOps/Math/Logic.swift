@@ -7,6 +7,7 @@ extension OpDefinition {
     static let logicalNot = OpDefinition("LogicalNot", "(x: bool) -> (y: bool)")
         .simplified(.selfInverse)
         .shape(ShapeFunctions.unchanged)
+        .sharding(ShardingRule.elementwise)
         .noGradient()
         .kernel(gpu: [:]) { _ in .elementwise(UnaryLoop(LogicalNot.self), .bool) }
 
@@ -15,6 +16,7 @@ extension OpDefinition {
         .simplified(.neutral(.truth(true), isCommutative: true))
         .commutative()
         .shape(ShapeFunctions.broadcast)
+        .sharding(ShardingRule.elementwise)
         .noGradient()
         .kernel(gpu: [:]) { _ in .elementwise(BinaryLoop(OfIntegerBinary<Functions.And, UInt8>.self), .bool) }
 
@@ -23,6 +25,7 @@ extension OpDefinition {
         .simplified(.neutral(.truth(false), isCommutative: true))
         .commutative()
         .shape(ShapeFunctions.broadcast)
+        .sharding(ShardingRule.elementwise)
         .noGradient()
         .kernel(gpu: [:]) { _ in .elementwise(BinaryLoop(OfIntegerBinary<Functions.Or, UInt8>.self), .bool) }
 
@@ -55,6 +58,7 @@ extension OpDefinition {
     /// The number of bits that are set.
     static let populationCount = OpDefinition("PopulationCount", "(x: T) -> (y: uint8)", MathTypes.integer)
         .shape(ShapeFunctions.unchanged)
+        .sharding(ShardingRule.elementwise)
         .noGradient()
         .kernel(["T": .integer], gpu: ["T": .integer]) { request in
             switch try request.type("T").byteCount {

@@ -5,6 +5,7 @@ import WeirTensor
 extension OpDefinition {
     /// The sum along axes.
     static let sum = reduction("Sum", numericTypes, cpu: .numeric, gpu: [.floatingOrComplex, .index], ReduceLoops.sum)
+        .sharding(ShardingRule.reduction(.sum))
         .gradient { g in [ReductionGradient(g).broadcastToInput(g.gradient()), nil] }
 
     /// The product along axes.
@@ -18,6 +19,7 @@ extension OpDefinition {
 
     /// The mean along axes.
     static let mean = reduction("Mean", numericTypes, cpu: .numeric, gpu: .floatingOrComplex, ReduceLoops.mean)
+        .sharding(ShardingRule.reduction(.mean))
         .gradient { g in [ReductionGradient(g).ofMean(), nil] }
 
     // Not named `max` and `min`, which would hide Swift's functions of these names in this extension.
@@ -63,6 +65,7 @@ extension OpDefinition {
         let int32 = DTypeSet(.int32)
         let definition = OpDefinition(name, signature, "keep_dims: bool = false", types, axisTypes)
             .shape(ShapeFunctions.reduction)
+            .sharding(ShardingRule.reduction(.other))
             .kernel(["T": cpu], gpu: ["T": gpu.subtracting(int32)], hostMemory: ["reduction_indices"], make: make)
             .kernel(["T": []], gpu: ["T": gpu.intersection(int32)], hostMemory: ["input", "output", "reduction_indices"], make: make)
         return isIdentityForSingleElement ? definition.simplified(.unchangedFor(input: 1) { axes in axes.elementCount == 0 }) : definition
@@ -74,6 +77,7 @@ extension OpDefinition {
         )
         .simplified(.unchangedFor(input: 1) { axes in axes.elementCount == 0 })
         .shape(ShapeFunctions.reduction)
+        .sharding(ShardingRule.reduction(.other))
         .noGradient()
         .kernel(gpu: [:], hostMemory: ["reduction_indices"]) { request in
             reductionKernel(loops, .bool, keepDimensions: try request.bool("keep_dims"), isIdentityForSingleElement: true)

@@ -39,6 +39,7 @@ extension OpDefinition {
     private static func predicate<F: FloatingPredicate>(_ name: String, _ function: F.Type) -> OpDefinition {
         OpDefinition(name, "(x: T) -> (y: bool)", MathTypes.floating)
             .shape(ShapeFunctions.unchanged)
+            .sharding(ShardingRule.elementwise)
             .noGradient()
             .kernel(["T": .floating], gpu: ["T": .floating]) { request in
                 guard let loop = UnaryLoop.predicate(F.self, try request.type("T")) else {

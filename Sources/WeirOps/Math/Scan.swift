@@ -35,6 +35,9 @@ extension OpDefinition {
                 + "uint16, complex128, half, uint32, uint64}", "Tidx: {int32, int64} = int32"
         )
         .shape(ShapeFunctions.unchanged)
+        .sharding { c in
+            c.input(0).rank.flatMap { rank in c.axis(1, rank: rank) }.flatMap { ShardingRule.independent(c, except: [$0]) }
+        }
         .kernel(["T": .numeric], gpu: ["T": [.floating, .index]], hostMemory: ["axis"]) { request in
             let type = try request.type("T")
             guard let loop = loop(type) else { throw request.unsupportedType("T") }

@@ -20,6 +20,11 @@ extension OpDefinition {
             }
             c.setOutput(0, try shape.merging(c.input(0)))
         }
+        .sharding { c in
+            guard let rank = c.output().rank, let condition = c.input(0).rank else { return nil }
+            let labels = ShardingContext.labels(rank)
+            return ShardingRule(inputs: [Array(labels.prefix(condition)), labels, labels], outputs: [labels])
+        }
         .gradient { g in
             let zero = g.op("ZerosLike", g.inputs[1])
             return [
@@ -31,6 +36,7 @@ extension OpDefinition {
     /// Like `Select`, with broadcasting of all three inputs.
     static let selectV2 = OpDefinition("SelectV2", "(condition: bool, t: T, e: T) -> (output: T)", "T: type")
         .shape { c in c.setOutput(0, try c.input(0).broadcasting(try c.input(1).broadcasting(c.input(2)))) }
+        .sharding(ShardingRule.elementwise)
         .gradient { g in
             let zero = g.op("ZerosLike", g.gradient())
             return [

@@ -17,6 +17,7 @@ extension OpDefinition {
             ?? .complex(ComplexFunctions.Negate.self, $0)
     }
     .simplified(.selfInverse)
+    .sharding(ShardingRule.linearElementwise)
     .gradient { g in [g.op("Neg", g.gradient())] }
 
     /// The sign: -1, 0 or 1. For complex numbers `x /

@@ -31,6 +31,7 @@ extension OpDefinition {
         "T: {half, bfloat16, float, double} = float"
     )
     .shape(ShapeFunctions.unchanged)
+    .sharding(ShardingRule.elementwise)
     .fusing(as: .activation)
     .gradient { g in
         [g.op("LeakyReluGrad", g.gradient(), g.inputs[0], attributes: ["alpha": .float(g.attributes.float("alpha") ?? 0.2)])]

@@ -12,6 +12,7 @@ extension OpDefinition {
     /// The mean of each window. Positions beyond the edges are not counted.
     static let avgPool = OpDefinition("AvgPool", "(value: T) -> (output: T)", attributes: imageAttributes)
         .shape { c in c.setOutput(0, try PoolAttributes(c.attributes, spatialRank: 2).partial(c.input(0))) }
+        .sharding(ShardingRule.pooling)
         .gradient { g in averageGradient(g, "AvgPoolGrad") }
         .kernel(["T": .floating], gpu: ["T": .floating]) { try averageKernel($0, spatialRank: 2) }
 

@@ -12,6 +12,7 @@ extension OpDefinition {
     )
     .fusing(as: .bias)
     .shape(biasAddShape)
+    .sharding(biasAddSharding)
     .elementwise { attributes in
         guard attributes.type("T") == .float32, attributes.string("data_format") != "NCHW",
             let sum = BinaryLoop.modular(Functions.Plus.self, .float32)
@@ -29,12 +30,20 @@ extension OpDefinition {
     /// Adds a vector along the last dimension.
     static let biasAddV1 = OpDefinition("BiasAddV1", "(value: T, bias: T) -> (output: T)", numericTypes)
         .shape(biasAddShape)
+        .sharding(biasAddSharding)
         .gradient { g in
             let rank = g.op("Sub", g.op("Rank", g.gradient()), g.constant(Tensor(Int32(1))))
             let axes = g.op("Range", g.constant(Tensor(Int32(0))), rank, g.constant(Tensor(Int32(1))))
             return [g.gradient(), g.op("Sum", g.gradient(), axes)]
         }
         .kernel(["T": .numeric], gpu: ["T": biasGPUTypes]) { try $0.wrapping("T", BiasAddVisitor(channelsFirst: false)) }
+}
+
+@Sendable private func biasAddSharding(_ c: ShardingContext) -> ShardingRule? {
+    guard let rank = c.input(0).rank, rank >= 2 else { return nil }
+    let labels = ShardingContext.labels(rank)
+    let channels = labels[c.attributes.string("data_format") == "NCHW" ? 1 : rank - 1]
+    return ShardingRule(inputs: [labels, [channels]], outputs: [labels])
 }
 
 private let biasGPUTypes: DTypeSet = [.floating, DTypeSet(.int32)]

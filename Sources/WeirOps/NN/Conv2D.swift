@@ -14,6 +14,7 @@ extension OpDefinition {
         attributes: ["T: {half, bfloat16, float, double, int32}"] + convolutionAttributes
     )
     .shape { c in try convolutionShape(&c, spatialRank: 2) }
+    .sharding { c in ShardingRule.convolution(c, spatialRank: 2) }
     .cost(CostFunctions.convolution())
     .fusing(as: .product(fused: "_FusedConv2D", channelAxis: 3, takesSums: false))
     .gradient(convolutionGradient)

@@ -11,6 +11,7 @@ extension OpDefinition {
     /// The 3-D convolution of volumes with a filter.
     static let conv3D = OpDefinition("Conv3D", "(input: T, filter: T) -> (output: T)", attributes: volumeAttributes)
         .shape { c in try convolutionShape(&c, spatialRank: 3) }
+        .sharding { c in ShardingRule.convolution(c, spatialRank: 3) }
         .cost(CostFunctions.convolution())
         .gradient(convolutionGradient)
         .kernel(["T": .floating], gpu: ["T": .floating]) { try convolutionKernel($0, .output, spatialRank: 3) }

@@ -13,6 +13,7 @@ extension OpDefinition {
         "DepthwiseConv2dNative", "(input: T, filter: T) -> (output: T)", attributes: depthwiseAttributes
     )
     .shape(depthwiseShape)
+    .sharding(ShardingRule.depthwiseConvolution)
     .cost { c in 2 * c.outputCount() * c.inputSize(1, 0) * c.inputSize(1, 1) }
     .gradient { g in
         let attributes = sharedDepthwiseAttributes(g)

@@ -17,6 +17,7 @@ extension OpDefinition {
         attributes: ["T: {float}"] + options + imageFormat
     )
     .shape(batchNormShape)
+    .sharding(ShardingRule.batchNormalization)
     .gradient { g in try batchNormGradient(g, "FusedBatchNormGrad") }
     .kernel(["T": DTypeSet(.float32)], gpu: ["T": DTypeSet(.float32)], make: batchNormKernel)
 
@@ -26,6 +27,7 @@ extension OpDefinition {
         attributes: ["T: {half, bfloat16, float}", "U: {float}"] + options + imageFormat
     )
     .shape(batchNormShape)
+    .sharding(ShardingRule.batchNormalization)
     .gradient { g in try batchNormGradient(g, "FusedBatchNormGradV2") }
     .kernel(
         ["T": halves, "U": DTypeSet(.float32)], gpu: ["T": halves, "U": DTypeSet(.float32)], make: batchNormKernel)
@@ -38,6 +40,7 @@ extension OpDefinition {
         ]
     )
     .shape(batchNormShape)
+    .sharding(ShardingRule.batchNormalization)
     .gradient { g in try batchNormGradient(g, "FusedBatchNormGradV3") }
     .kernel(
         ["T": halves, "U": DTypeSet(.float32)], gpu: ["T": halves, "U": DTypeSet(.float32)], make: batchNormKernel)
@@ -50,6 +53,7 @@ extension OpDefinition {
         ] + imageFormat
     )
     .shape(batchNormShape)
+    .sharding(ShardingRule.batchNormalization)
     .kernel(
         ["T": halves, "U": DTypeSet(.float32)], gpu: ["T": halves, "U": DTypeSet(.float32)], make: batchNormKernel)
 }

@@ -8,6 +8,7 @@ extension OpDefinition {
         "InTopK", "(predictions: float, targets: T) -> (precision: bool)", "k: int", "T: {int32, int64} = int32"
     )
     .shape(inTopKShape).noGradient()
+    .sharding(ShardingRule.rows)
     .kernel(["T": .index]) { request in
         let k = try request.int("k")
         return .sync { try markTopK($0, k) }
@@ -18,6 +19,7 @@ extension OpDefinition {
         "InTopKV2", "(predictions: float, targets: T, k: T) -> (precision: bool)", "T: {int32, int64} = int32"
     )
     .shape(inTopKShape).noGradient()
+    .sharding(ShardingRule.rows)
     .kernel(["T": .index], gpu: ["T": .index]) { _ in
         .sync { context in
             let k = context.input(2)

@@ -13,6 +13,7 @@ extension OpDefinition {
     /// Local response normalization: divides each element by a power of a norm over adjacent channels.
     static let lrn = OpDefinition("LRN", "(input: T) -> (output: T)", attributes: lrnAttributes)
         .shape { c in c.setOutput(0, try c.input(0).merging(.ofRank(4))) }
+        .sharding { c in ShardingRule.independent(c, except: [3]) }
         .gradient { g in
             let names = ["depth_radius", "bias", "alpha", "beta"]
             let attributes = Attributes(g.attributes.values.filter { names.contains($0.key) })

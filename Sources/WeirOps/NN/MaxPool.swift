@@ -14,6 +14,7 @@ extension OpDefinition {
         if try packedPoolShape(&c) { return }
         c.setOutput(0, try PoolAttributes(c.attributes, spatialRank: 2).partial(c.input(0)))
     }
+    .sharding(ShardingRule.pooling)
     .gradient { g in
         [g.op("MaxPoolGrad", g.inputs[0], g.outputs[0], g.gradient(), attributes: poolAttributes(g, explicit: true))]
     }
@@ -36,6 +37,7 @@ extension OpDefinition {
         let attributes = try PoolAttributes(c.attributes, spatialRank: 2, window: window, stride: stride)
         c.setOutput(0, try attributes.partial(c.input(0)))
     }
+    .sharding(ShardingRule.pooling)
     .gradient { g in
         let attributes = poolAttributes(g, explicit: false)
         let inputs = [g.inputs[0], g.outputs[0], g.gradient(), g.inputs[1], g.inputs[2]]

@@ -14,6 +14,7 @@ extension OpDefinition {
         "MaxPool3D", "(input: T) -> (output: T)", attributes: volumeAttributes + ["T: {half, bfloat16, float}"]
     )
     .shape { c in c.setOutput(0, try PoolAttributes(c.attributes, spatialRank: 3).partial(c.input(0))) }
+    .sharding(ShardingRule.pooling)
     .gradient { g in
         [g.op("MaxPool3DGrad", g.inputs[0], g.outputs[0], g.gradient(), attributes: poolAttributes(g, explicit: false))]
     }

@@ -9,6 +9,7 @@ extension OpDefinition {
     /// Softmax, `exp(x) / sum(exp(x))`, along the last dimension.
     static let softmax = OpDefinition("Softmax", "(logits: T) -> (softmax: T)", floatTypes)
         .shape(softmaxShape)
+        .sharding { c in ShardingRule.independent(c, except: [(c.input(0).rank ?? 0) - 1]) }
         .gradient { g in
             let softmax = g.outputs[0]
             let sum = lastAxisSum(g, g.op("Mul", g.gradient(), softmax))
@@ -19,6 +20,7 @@ extension OpDefinition {
     /// Log-softmax, `x - log(sum(exp(x)))`, along the last dimension.
     static let logSoftmax = OpDefinition("LogSoftmax", "(logits: T) -> (logsoftmax: T)", floatTypes)
         .shape(softmaxShape)
+        .sharding { c in ShardingRule.independent(c, except: [(c.input(0).rank ?? 0) - 1]) }
         .gradient { g in
             let softmax = g.op("Exp", g.outputs[0])
             return [g.op("Sub", g.gradient(), g.op("Mul", lastAxisSum(g, g.gradient()), softmax))]

@@ -15,6 +15,7 @@ extension OpDefinition {
         c.setOutput(0, .vector(shape[0]))
         c.setOutput(1, .matrix(shape[0], shape[1]))
     }
+    .sharding(ShardingRule.rows)
     .gradient { g in
         let labels = g.op("Neg", g.op("LogSoftmax", g.inputs[0]))
         return [crossEntropyLogitsGradient(g), g.op("Mul", columnOf(g), labels)]

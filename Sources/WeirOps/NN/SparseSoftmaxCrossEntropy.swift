@@ -20,6 +20,7 @@ extension OpDefinition {
         c.setOutput(0, .vector(rows ?? labels))
         c.setOutput(1, .matrix(rows ?? labels, c.input(0)[1]))
     }
+    .sharding(ShardingRule.rows)
     .gradient { g in [crossEntropyLogitsGradient(g), nil] }
     .kernel(
         ["T": .floating, "Tlabels": .index], gpu: ["T": DTypeSet(.float16, .bfloat16, .float32), "Tlabels": .index],

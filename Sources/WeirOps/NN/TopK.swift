@@ -10,6 +10,7 @@ extension OpDefinition {
         "TopK", "(input: T) -> (values: T, indices: int32)", "k: int >= 0", "sorted: bool = true", realTypes
     )
     .shape { c in try topKShape(&c, c.attributes.int("k")) }
+    .sharding { c in ShardingRule.independent(c, except: [(c.input(0).rank ?? 0) - 1]) }
     .gradient { g in [topKGradient(g)] }
     .kernel(["T": .real], gpu: ["T": topKGPUTypes]) { try $0.real("T", TopKVisitor(k: try $0.int("k"), indexType: .int32)) }
 
@@ -22,6 +23,7 @@ extension OpDefinition {
         try c.requireRank(1, 0)
         try topKShape(&c, try c.constant(1)?.integer("k"))
     }
+    .sharding { c in ShardingRule.independent(c, except: [(c.input(0).rank ?? 0) - 1]) }
     .gradient { g in [topKGradient(g), nil] }
     .kernel(["T": .real], gpu: ["T": topKGPUTypes], hostMemory: ["k"]) { request in
         try request.real("T", TopKVisitor(k: nil, indexType: try request.type("index_type")))

@@ -14,7 +14,7 @@ extension CollectiveOperation {
         case .reduce, .reduceScatter:
             guard arithmetic != nil else { throw .unimplemented("Collective '\(name)' has no way to combine tensors of type \(dtype)") }
         case .permute(let target):
-            guard target.sorted() == Array(0..<groupSize) else {
+            guard target.count == groupSize, target.sorted() == Array(0..<groupSize) else {
                 throw .invalidArgument("Collective '\(name)' must have a permutation of 0 to \(groupSize - 1), found \(target)")
             }
         case .gather, .broadcast, .allToAll, .join: break

@@ -195,8 +195,15 @@ struct CollectiveRunTable {
     mutating func end(_ key: Int, _ generation: UInt64, _ status: Status) -> Ended? {
         guard var record = records.removeValue(forKey: key) else { return nil }
         defer { records[key] = record }
-        guard let group = record.group, group.generation <= generation else { return nil }
-        return end(group, status, but: nil, &record)
+        guard let group = record.group else {
+            // The group of those who wait for it may have ended before they hear of it.
+            if generation > record.endedGeneration {
+                failureCount += 1
+                (record.endedGeneration, record.failure) = (generation, (failureCount, status))
+            }
+            return nil
+        }
+        return group.generation <= generation ? end(group, status, but: nil, &record) : nil
     }
 
     private mutating func end(_ group: CollectiveGroup, _ status: Status, but failed: CollectiveCall?, _ record: inout Record) -> Ended {
@@ -214,6 +221,7 @@ struct CollectiveRunTable {
     /// The error of the members that did not fail themselves, nor were cancelled.
     private static func aborted(_ status: Status, _ key: Int) -> Status {
         Status(
-            status.code == .cancelled ? .aborted : status.code, "The collective operations of the group with group_key=\(key) were aborted: \(status.message)", isDerived: true)
+            status.code == .cancelled ? .aborted : status.code, "The collective operations of the group with group_key=\(key) were aborted: \(status.message)",
+            isDerived: true)
     }
 }

@@ -56,6 +56,7 @@ package final class CollectiveRunner: CollectiveExecutor {
     }
 
     /// Ends a generation of a group, and all before it, because another task has told that one of its runs has failed there.
+    /// Has no effect if a device of this process is in a later one.
     package func end(_ generation: UInt64, ofGroup key: Int, _ status: Status) {
         conclude(state.withLock { table in noted(&table) { $0.end(key, generation, status) } })
     }

@@ -7,7 +7,7 @@ public import WeirTensor
 /// ```swift
 /// let digits = try Table.digits()
 /// let network = ConvolutionalNetwork(imageShape: [8, 8, 1], classCount: 10)
-/// let options = try TrainingOptions(network, table: digits, optimizer: Adam(learningRate: 0.002), stepCount: 600)
+/// let options = try TrainingOptions(network, table: digits, optimizer: Adam(learningRate: 0.004), stepCount: 600)
 /// ```
 public struct ConvolutionalNetwork: Classifier {
     /// The height, width and number of channels of an image.

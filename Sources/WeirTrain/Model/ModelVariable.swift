@@ -20,8 +20,11 @@ public struct ModelVariable: Sendable {
     /// is none.
     let otherUse: NodeID?
 
-    /// The bytes of its value.
-    public var byteCount: Int { shape.elementCount * dtype.byteCount }
+    /// The bytes of its value; `Int.max` if they are more.
+    public var byteCount: Int {
+        let (count, overflow) = shape.elementCount.multipliedReportingOverflow(by: dtype.byteCount)
+        return overflow ? .max : count
+    }
 
     /// The variables that these endpoints need, in the order of the graph's nodes.
     /// - Parameter initializers: by the name of a variable, the node that assigns its initial value.

@@ -11,7 +11,7 @@ public import WeirTensor
 /// ```swift
 /// let digits = try Table.digits()
 /// let network = Transformer(tokenCount: 8, tokenSize: 8, classCount: 10)
-/// let options = try TrainingOptions(network, table: digits, optimizer: Adam(learningRate: 0.002), stepCount: 600)
+/// let options = try TrainingOptions(network, table: digits, optimizer: Adam(learningRate: 0.002), stepCount: 800)
 /// ```
 public struct Transformer: Classifier {
     /// The number of tokens in a row.

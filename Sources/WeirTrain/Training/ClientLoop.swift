@@ -72,9 +72,10 @@ struct ClientLoop: Sendable {
 
     /// Lets the steps of the other workers begin without this one. The loss of a worker does the same.
     private func leave() async {
-        guard let leave = client.gates?.leave, !run.progress.isLost(client.worker) else { return }
-        // In a task of its own, because this one may be cancelled. If it fails, the servers are gone and the others fail too.
-        await Task { [session] in try? await session.run(leave) }.value
+        guard let leave = client.gates?.leave.name, !run.progress.isLost(client.worker) else { return }
+        // In a task of its own, because this one may be cancelled. If it fails, the servers are gone, and the others fail too.
+        let leaving = Task { [session] in try await session.run(targets: [leave], options: RunOptions(timeout: .seconds(2))) }
+        _ = await leaving.result
     }
 
     /// Runs training steps until enough updates are done.

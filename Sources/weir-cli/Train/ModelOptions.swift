@@ -32,7 +32,7 @@ struct ModelOptions: ParsableArguments {
     var defaults: TrainingDefaults {
         switch kind {
         case .dnn, .file: TrainingDefaults(data: "iris", steps: 200, batch: 32, optimizer: "momentum", learningRate: 0.01)
-        case .cnn: TrainingDefaults(data: "digits", steps: 600, batch: 32, optimizer: "adam", learningRate: 0.002)
+        case .cnn: TrainingDefaults(data: "digits", steps: 600, batch: 32, optimizer: "adam", learningRate: 0.004)
         case .transformer: TrainingDefaults(data: "digits", steps: 800, batch: 32, optimizer: "adam", learningRate: 0.002)
         }
     }

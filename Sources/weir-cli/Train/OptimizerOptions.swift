@@ -7,7 +7,7 @@ struct OptimizerOptions: ParsableArguments {
     @Option(parsing: .unconditional, help: "Updates of the variables (default: dnn 200, cnn 600, transformer 800).") var steps: Int?
     @Option(parsing: .unconditional, help: "Rows a worker takes for one gradient (default: 32).") var batch: Int?
     @Option(help: "sgd, momentum, adagrad, adam or rmsprop (default: dnn momentum; cnn, transformer adam).") var optimizer: String?
-    @Option(parsing: .unconditional, help: "Learning rate (default: 0.01; adam of cnn, transformer 0.002).") var learningRate: Double?
+    @Option(parsing: .unconditional, help: "Learning rate (default: 0.01; adam of cnn 0.004, of transformer 0.002).") var learningRate: Double?
 
     func validate() throws {
         try require("--steps", steps, in: OptionRange.steps)

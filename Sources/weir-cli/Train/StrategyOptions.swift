@@ -3,7 +3,7 @@ import Weir
 
 /// The options that say how the work is split.
 struct StrategyOptions: ParsableArguments {
-    @Option(help: "single, layers, pipeline, pipelines, in-graph, async, sync or allreduce.") var strategy = "single"
+    @Option(help: "single, layers, pipeline, pipelines, tensor, mesh, in-graph, async, sync or allreduce.") var strategy = "single"
     @Option(parsing: .unconditional, help: "Sync: gradients to wait for before an update; the other workers are backups.") var required: Int?
     @Option(help: "Sync: write which worker's gradients each update used to this file, one JSON object a line.") var ledger: String?
     @Option(parsing: .unconditional, help: "Async: steps that a worker may be ahead of the slowest. Default: any number.") var maxLead: Int?
@@ -12,6 +12,7 @@ struct StrategyOptions: ParsableArguments {
     @Option(parsing: .unconditional, help: "Allreduce: batches of a step, by all workers together; the same number gives the same bits.") var shards: Int?
     @Option(parsing: .unconditional, help: "Allreduce: bytes of gradients that are sent together.") var bucketBytes = 4 << 20
     @OptionGroup var stages: StageOptions
+    @OptionGroup var mesh: MeshOptions
 
     func validate() throws {
         try require("--required", required, in: 1...OptionRange.task.upperBound)
@@ -21,7 +22,7 @@ struct StrategyOptions: ParsableArguments {
         try require("--bucket-bytes", bucketBytes, in: 1...Int.max)
         let needed: [(option: String, isGiven: Bool, strategy: String)] = [
             ("--required", required != nil, "sync"), ("--ledger", ledger != nil, "sync"), ("--max-lead", maxLead != nil, "async"),
-            ("--shards", shards != nil, "allreduce"),
+            ("--shards", shards != nil, "allreduce"), ("--mesh", mesh.mesh != nil, "mesh"),
         ]
         for entry in needed where entry.isGiven && strategy != entry.strategy {
             throw Status.invalidArgument("\(entry.option) needs --strategy \(entry.strategy), found \(strategy)")
@@ -29,7 +30,7 @@ struct StrategyOptions: ParsableArguments {
     }
 
     /// The names of all strategies.
-    static let names = ["single", "layers", "pipeline", "pipelines", "in-graph", "async", "sync", "allreduce"]
+    static let names = ["single", "layers", "pipeline", "pipelines", "tensor", "mesh", "in-graph", "async", "sync", "allreduce"]
 
     /// The strategy.
     func named() throws(Status) -> any Strategy {
@@ -39,6 +40,7 @@ struct StrategyOptions: ParsableArguments {
     /// The strategy of a name, with these options.
     func named(_ name: String) throws(Status) -> any Strategy {
         if let staged = try stages.strategy(name) { return staged }
+        if let divided = try mesh.strategy(name) { return divided }
         return switch name {
         case "single": SingleDevice()
         case "in-graph": InGraphReplication()

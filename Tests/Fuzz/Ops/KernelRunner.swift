@@ -11,7 +11,8 @@ final class KernelRunner {
 
     init(device: any Device) {
         place = KernelEnvironment(device: device, resources: ResourceTable(defaultContainer: "localhost"))
-        step = StepContext(id: 1, rendezvous: LocalRendezvous())
+        let collectives = CollectiveRunner(resolver: LocalCollectiveResolver(), transport: LocalCollectiveTransport()) { _ in 1 }
+        step = StepContext(id: 1, rendezvous: LocalRendezvous(), collectives: collectives)
     }
 
     enum Outcome {

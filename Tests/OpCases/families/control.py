@@ -18,6 +18,7 @@ def declare(table):
     lists(table)
     list_failures(table)
     optionals(table)
+    collectives(table)
 
 
 def spread(*nodes):
@@ -670,3 +671,36 @@ def optionals(table):
         node("g", "OptionalGetValue", ["o"], output_types=["int32"], output_shapes=[[2]]),
         node("h", "OptionalGetValue", ["o"], output_types=["float32"], output_shapes=[[3]])),
         [run(fetch=["g:0"], fails="INVALID_ARGUMENT"), run(fetch=["h:0"], fails="INVALID_ARGUMENT")])
+
+
+# --- Collective operations -------------------------------------------------------------------------------------------
+
+def collectives(table):
+    """Groups of one member: a case has one device. What needs more members is in CollectiveOpsTests."""
+    key = dict(group_size=1, group_key=1, instance_key=1, grad=False)
+    reduced = ["bfloat16", "float16", "float32", "float64", "int32", "int64"]
+    v2 = [i32(1), i32(1), i32(1)]
+    for dtype in reduced:
+        for merge, final in (("Add", "Id"), ("Max", "Div")):
+            table.case("CollectiveReduce", f"{dtype}, {merge}, {final}", [numbers(dtype, [2, 3])], merge_op=merge, final_op=final,
+                       subdiv_offsets=[0], **key)
+            table.case("CollectiveReduceV2", f"{dtype}, {merge}, {final}", [numbers(dtype, [2, 3]), *v2], merge_op=merge, final_op=final,
+                       grad=False)
+    for dtype in reduced[1:]:
+        table.case("CollectiveGather", dtype, [numbers(dtype, [2, 3])], shape=[2, 3], **key)
+        table.case("CollectiveGatherV2", dtype, [numbers(dtype, [2, 3]), *v2], grad=False)
+    for dtype in ["bool"] + reduced[1:]:
+        table.case("CollectiveBcastSend", dtype, [numbers(dtype, [2, 3])], shape=[2, 3], **key)
+        table.case("CollectiveBcastSendV2", dtype, [numbers(dtype, [2, 3]), *v2], grad=False)
+    table.case("CollectiveReduce", "no member", [f32([1, 2])], merge_op="Add", final_op="Id", subdiv_offsets=[0],
+               fails="INVALID_ARGUMENT", **{**key, "group_size": 0})
+    table.case("CollectiveGather", "a scalar", [f32(1)], shape=[1], fails="INVALID_ARGUMENT", **key)
+    for name, group in (("no member", [i32(0), i32(1), i32(1)]), ("a vector as size", [i32([1]), i32(1), i32(1)])):
+        table.case("CollectiveReduceV2", name, [f32([1, 2]), *group], merge_op="Add", final_op="Id", grad=False, fails="INVALID_ARGUMENT")
+        table.case("CollectiveBcastSendV2", name, [f32([1, 2]), *group], grad=False, fails="INVALID_ARGUMENT")
+    groups = i32([[0, 3, 1], [2, 4, 5]])
+    for device, base in ((1, 5), (4, 5), (0, -7)):
+        table.case("CollectiveAssignGroupV2", f"device {device} from {base}", [groups, i32(device), i32(base)], grad=False)
+    for name, inputs in (("no such device", [groups, i32(6), i32(5)]), ("key 0", [groups, i32(2), i32(-1)]),
+                         ("not a matrix", [i32([0, 1]), i32(1), i32(5)]), ("outside", [i32([[0, 7]]), i32(7), i32(5)])):
+        table.case("CollectiveAssignGroupV2", name, inputs, grad=False, fails="INVALID_ARGUMENT")

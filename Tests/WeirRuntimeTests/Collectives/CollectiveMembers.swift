@@ -63,11 +63,15 @@ final class SharedTransport: CollectiveTransport {
     private let local = LocalCollectiveTransport()
     private struct Member { weak var runner: CollectiveRunner? }
     private let members = Mutex<[Member]>([])
+    private let generations = Atomic<UInt64>(0)
+    /// The generation of the last tensor.
+    var generation: UInt64 { generations.load(ordering: .relaxed) }
 
     func tell(_ runners: [CollectiveRunner]) { members.withLock { $0 = runners.map { Member(runner: $0) } } }
     var waitingCount: Int { local.waitingCount }
 
     func send(_ tensor: Tensor, _ key: CollectiveKey, to member: CollectiveGroup.Member, _ sent: @escaping @Sendable (Status?) -> Void) {
+        generations.store(key.run.generation, ordering: .relaxed)
         local.send(tensor, key, to: member, sent)
     }
     func receive(

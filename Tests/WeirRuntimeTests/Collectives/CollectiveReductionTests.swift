@@ -49,7 +49,8 @@ struct CollectiveReductionTests {
             for distance in 2..<members + 1 { sum = E.merge(reduction.merge, sum, values[(owner + distance) % members][element]) }
             return sum
         }
-        let combined = isRing
+        let combined =
+            isRing
             ? (0..<members).flatMap { owner in extent.segment(of: owner).map { ring(owner, $0) } } : (0..<size).map { tree(0..<members, $0) }
         return reduction.final == .divide ? combined.map { $0.divided(by: members) } : combined
     }

@@ -241,7 +241,7 @@ struct CollectiveRunnerTests {
         #expect(try works(group))
         let steps = (0..<2).map { group.step($0) }
         let waiting = group.start(group.operation(.reduce(.init(.add)), rank: 0), rank: 0, tensor(0, 1), step: steps[0])
-        group.runners[0].end(.max, ofGroup: 1, .unavailable("a task is lost"))
+        group.runners[0].end(group.transport.generation, ofGroup: 1, .unavailable("a task is lost"))
         #expect(waiting.failure()?.code == .unavailable)
         for rank in 0..<2 {
             #expect(group.start(group.operation(.gather, rank: rank), rank: rank, tensor(0, 1), step: steps[rank]).failure()?.code == .unavailable)

@@ -150,6 +150,28 @@ struct LayerCutTests {
         #expect(throws: Status.self) { try LayerCost.measured(["output/MatMul": .nan]).layers(of: cut, model, rowCount: 10) }
     }
 
+    @Test("products and convolutions cost two operations for each term, other ops one for each element, and views nothing")
+    func nodeCosts() throws {
+        let builder = GraphBuilder(registry: .standard)
+        func input(_ sizes: Int?...) -> Output { builder.placeholder(.float32, shape: PartialShape(sizes), name: "x") }
+        func cost(_ op: String, _ inputs: [Output], _ attributes: Attributes = [:]) -> Double {
+            builder.cost(of: builder.add(op, inputs, attributes: attributes).id)
+        }
+        let window: Attributes = ["strides": .ints([1, 1, 1, 1]), "padding": .string("SAME")]
+        #expect(cost("MatMul", [input(4, 5), input(5, 6)]) == 240)
+        #expect(cost("MatMul", [input(5, 4), input(5, 6)], ["transpose_a": true]) == 240)
+        #expect(cost("BatchMatMulV2", [input(3, 4, 5), input(3, 5, 6)]) == 720)
+        #expect(cost("BatchMatMulV2", [input(3, 5, 4), input(3, 5, 6)], ["adj_x": true]) == 720)
+        #expect(cost("Conv2D", [input(2, 4, 4, 2), input(3, 3, 2, 8)], window) == 9216)
+        #expect(cost("DepthwiseConv2dNative", [input(1, 4, 4, 2), input(3, 3, 2, 2)], window) == 1152)
+        #expect(cost("Relu", [input(4, 5)]) == 20)
+        // An unknown dimension counts as 1.
+        #expect(cost("Relu", [input(nil, 5)]) == 5)
+        #expect(cost("Shape", [input(4, 5)]) == 0)
+        #expect(cost("Identity", [input(4, 5)]) == 0)
+        #expect(builder.failure == nil)
+    }
+
     @Test("the balanced cut is the best of all cuts", arguments: UInt64(1)...200)
     func balanced(_ seed: UInt64) throws {
         var random = SplitMix(seed: seed)

@@ -69,6 +69,22 @@ struct LayerStrategyTests {
         #expect(found[0] == found[1])
     }
 
+    @Test(
+        "a table of which one stage gathers rows and another reads all has the gradients of one device",
+        arguments: [
+            (LayerParallel() as any Strategy, 1), (PipelineParallel(microBatches: 4), 1),
+            (DataParallelPipelines(replicas: 2, PipelineParallel(microBatches: 2)), 2),
+        ])
+    func gathered(_ strategy: any Strategy, _ replicas: Int) async throws {
+        let model = try ModelGraph(GatherNetwork(readsTable: true))
+        let rows = try RandomNetwork.table(rows: 8, seed: 11)
+        let expected = try await OneStep.run(SingleDevice(), model, rows: rows, batchSize: 8)
+        let found = try await OneStep.run(
+            strategy, model, rows: rows, batchSize: 8 / replicas, devices: LayerStrategyTests.devices(2 * replicas),
+            localDevices: LocalDevices(cpuCount: 2 * replicas))
+        #expect(try found.difference(from: expected) <= 1e-5)
+    }
+
     /// For each layer's product, whether the forward of micro-batch `later` waits for all of the backward of `earlier`.
     private func waits(_ graph: Graph, _ layer: String, _ stage: Int, forward later: Int, for earlier: Int) throws -> Bool {
         let product = try #require(graph.index["pipeline0/micro\(later)/\(layer)/MatMul"])
@@ -93,6 +109,27 @@ struct LayerStrategyTests {
             }
             #expect(graph.topologicalOrder().count == graph.nodes.count, "the control edges make no cycle")
         }
+    }
+
+    @Test("a stage without variables waits for the backward of the next stage, or the cut's activations would pile up there")
+    func boundWithoutVariables() throws {
+        struct Scaled: Classifier {
+            let inputs = [ModelInput("features", .float32, [4]), ModelInput("labels", .int32)]
+            func predictions(_ inputs: ModelInputs) -> Output {
+                let builder = inputs.builder
+                var x = builder.nameScope("scale") { builder.add("Mul", [inputs["features"], builder.scalar(0.5, .float32)], name: "product")[0] }
+                for name in ["a", "b"] {
+                    x = builder.nameScope(name) { x.matMul(builder.variable("w") { builder.filled(Shape(4, 4), with: 0.5) }.value) }
+                }
+                return x
+            }
+        }
+        let rules = LayerAssignment.rules([.init("a", "/cpu:1"), .init("b", "/cpu:2")])
+        let graph = try PipelineParallel(microBatches: 8, assignment: rules).plan(ModelGraph(Scaled()), setting(3)).clients[0].graph
+        let fourth = try #require(graph.index["pipeline0/micro3/scale/product"]), third = try #require(graph.index["pipeline0/micro2/scale/product"])
+        let end = try #require(graph.index["pipeline0/schedule/stage1/backward0"])
+        #expect(graph.ancestors(of: [fourth])[end])
+        #expect(!graph.ancestors(of: [third])[end])
     }
 
     @Test("variables are read once in a step, and are on their stage's device; one activation and one gradient cross a cut")

@@ -8,7 +8,7 @@ extension OpDefinition {
         "CollectiveAllToAllV2", "(input: T, \(CollectiveSchema.orderedGroupInputs)) -> (data: T)",
         attributes: [CollectiveSchema.reducedTypes] + CollectiveSchema.options + CollectiveSchema.ordering
     )
-    .stateful().blocking()
+    .statefulWithKernelPerGraph().blocking()
     .shape(ShapeFunctions.unchanged)
     .kernel(gpu: [:], hostMemory: CollectiveSchema.hostInputs) { request in
         let node = try CollectiveNode(request, "AllToAllV2")

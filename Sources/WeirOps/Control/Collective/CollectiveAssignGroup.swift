@@ -9,6 +9,7 @@ extension OpDefinition {
         "CollectiveAssignGroupV2",
         "(group_assignment: int32, device_index: int32, base_key: int32) -> (group_size: int32, group_key: int32)"
     )
+    .statefulWithKernelPerGraph()
     .shape { c in
         c.setOutput(0, .scalar)
         c.setOutput(1, .scalar)

@@ -8,7 +8,7 @@ extension OpDefinition {
         "CollectiveBcastSend", "(input: T) -> (data: T)",
         attributes: [CollectiveSchema.broadcastTypes] + CollectiveSchema.group + ["shape: shape"] + CollectiveSchema.options
     )
-    .stateful().blocking()
+    .statefulWithKernelPerGraph().blocking()
     .shape(declaredShape)
     .kernel(gpu: [:]) { request in
         let operation = try broadcast(request, isSource: true)
@@ -25,7 +25,7 @@ extension OpDefinition {
         "CollectiveBcastRecv", "() -> (data: T)",
         attributes: [CollectiveSchema.broadcastTypes] + CollectiveSchema.group + ["shape: shape"] + CollectiveSchema.options
     )
-    .stateful().blocking()
+    .statefulWithKernelPerGraph().blocking()
     .shape(declaredShape)
     .kernel(gpu: [:]) { request in
         let operation = try broadcast(request, isSource: false)
@@ -37,7 +37,7 @@ extension OpDefinition {
         "CollectiveBcastSendV2", "(input: T, \(CollectiveSchema.groupInputs)) -> (data: T)",
         attributes: [CollectiveSchema.broadcastTypes] + CollectiveSchema.options
     )
-    .stateful().blocking()
+    .statefulWithKernelPerGraph().blocking()
     .shape(ShapeFunctions.unchanged)
     .kernel(gpu: [:], hostMemory: CollectiveSchema.hostInputs) { request in
         let node = try CollectiveNode(request, "Broadcast(1)")
@@ -57,7 +57,7 @@ extension OpDefinition {
         "CollectiveBcastRecvV2", "(\(CollectiveSchema.groupInputs), shape: Tshape) -> (data: T)",
         attributes: [CollectiveSchema.broadcastTypes, "Tshape: {int32, int64} = DT_INT32"] + CollectiveSchema.options
     )
-    .stateful().blocking()
+    .statefulWithKernelPerGraph().blocking()
     .shape { c in c.setOutput(0, try c.shapeArgument(3)) }
     .kernel(gpu: [:], hostMemory: CollectiveSchema.hostInputs.union(["shape"])) { request in
         let node = try CollectiveNode(request, "Broadcast(0)")

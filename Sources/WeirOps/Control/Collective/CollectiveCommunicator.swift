@@ -34,7 +34,7 @@ extension OpDefinition {
         "CollectiveInitializeCommunicator", "(group_key: int32, rank: int32, group_size: int32) -> (communicator: resource)",
         attributes: CollectiveSchema.options
     )
-    .blocking()
+    .statefulWithKernelPerGraph().blocking()
     .shape(ShapeFunctions.scalar)
     .kernel(gpu: [:], hostMemory: ["group_key", "rank", "group_size"]) { request in
         let name = "\(request.name): InitializeCommunicator"
@@ -74,7 +74,7 @@ extension OpDefinition {
         "CollectiveReduceV3", "(input: T, communicator: resource, group_assignment: int32) -> (data: T)", CollectiveSchema.reducedTypes,
         "reduction: {'Min', 'Max', 'Mul', 'Add'}", "timeout_seconds: float = 0"
     )
-    .stateful().blocking()
+    .statefulWithKernelPerGraph().blocking()
     .shape(ShapeFunctions.unchanged)
     .kernel(gpu: [:]) { request in
         let merge = try request.string("reduction")
@@ -89,7 +89,7 @@ extension OpDefinition {
         "CollectiveAllToAllV3", "(input: T, communicator: resource, group_assignment: int32) -> (data: T)", CollectiveSchema.reducedTypes,
         "timeout_seconds: float = 0"
     )
-    .stateful().blocking()
+    .statefulWithKernelPerGraph().blocking()
     .shape(ShapeFunctions.unchanged)
     .kernel(gpu: [:]) { request in try thirdVersion(request, "AllToAllV3", .allToAll, nil) }
 

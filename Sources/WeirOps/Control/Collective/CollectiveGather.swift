@@ -8,7 +8,7 @@ extension OpDefinition {
         "CollectiveGather", "(input: T) -> (data: T)",
         attributes: [CollectiveSchema.gatheredTypes] + CollectiveSchema.group + ["shape: shape"] + CollectiveSchema.options
     )
-    .stateful().blocking()
+    .statefulWithKernelPerGraph().blocking()
     .shape { c in
         try c.requireRank(0, atLeast: 1)
         let shape = c.input(0)
@@ -29,7 +29,7 @@ extension OpDefinition {
         "CollectiveGatherV2", "(input: T, \(CollectiveSchema.orderedGroupInputs)) -> (data: T)",
         attributes: [CollectiveSchema.gatheredTypes] + CollectiveSchema.options + CollectiveSchema.ordering
     )
-    .stateful().blocking()
+    .statefulWithKernelPerGraph().blocking()
     .shape(unknownRows)
     .kernel(gpu: [:], hostMemory: CollectiveSchema.hostInputs) { request in
         let node = try CollectiveNode(request, "GatherV2")

@@ -11,7 +11,7 @@ extension OpDefinition {
             "subdiv_offsets: list(int)", "wait_for: list(int) = []",
         ] + CollectiveSchema.options
     )
-    .stateful().blocking()
+    .statefulWithKernelPerGraph().blocking()
     .shape(ShapeFunctions.unchanged)
     .kernel(gpu: [:]) { request in
         let group = try CollectiveGroupArguments(request), reduction = try CollectiveReduction(request)
@@ -37,7 +37,7 @@ extension OpDefinition {
                 "max_subdivs_per_device: int = -1"
             ]
         )
-        .stateful().blocking()
+        .statefulWithKernelPerGraph().blocking()
         .kernel(gpu: [:], hostMemory: CollectiveSchema.hostInputs) { request in
             let reduction = try CollectiveReduction(request), arithmetic = try reduction.arithmetic(request)
             let node = try CollectiveNode(request, "\(text)(\(reduction.text))")

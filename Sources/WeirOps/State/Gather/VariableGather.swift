@@ -24,6 +24,7 @@ extension OpDefinition {
         let tail = c.input(1).dropFirst(batch).concatenating(variable.dropFirst(batch + 1))
         c.setOutput(0, PartialShape(variable.dimensions.map { Array($0.prefix(batch)) }).concatenating(tail))
     }
+    .sharding { c in (c.attributes.int("batch_dims") ?? 0) == 0 ? ShardingRule.lookup(c, axis: 0) : nil }
     .gradient { g in [try gatherGradient(g), nil] }
     .kernel(
         ["Tindices": .index], gpu: ["dtype": StateTypes.gpuAssign, "Tindices": .index], hostMemory: ["resource"]

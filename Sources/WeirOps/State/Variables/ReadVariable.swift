@@ -8,6 +8,12 @@ extension OpDefinition {
         .stateful()
         .variable(.read)
         .shape { c in c.setOutput(0, try StateShapes.variable(c)) }
+        .sharding { c in
+            c.input(0).rank.map { rank in
+                let labels = ShardingContext.labels(rank)
+                return ShardingRule(inputs: [labels], outputs: [labels])
+            }
+        }
         .gradient { g in [g.gradient()] }
         .kernel(gpu: [:], hostMemory: ["resource"]) { request in
             let (dtype, lookup) = (try request.type("dtype"), HandleLookup<ResourceVariable>())
@@ -46,6 +52,13 @@ extension OpDefinition {
     )
     .stateful()
     .shape { c in c.setOutput(0, .vector(c.handle(0)?.shape.rank)) }
+    .sharding { c in
+        guard let rank = c.input(0).rank else { return nil }
+        let labels = ShardingContext.labels(rank)
+        return ShardingRule(inputs: [labels], outputs: [[]]).fromOnePart { local in
+            local.outputs(local.inputs).map { local.op("Mul", $0, local.constant(labels.map(local.partCount), $0.dtype)) }
+        }
+    }
     .noGradient()
     .kernel(["out_type": .index], gpu: ["out_type": .index], hostMemory: ["input", "output"]) { request in
         let (narrow, lookup) = (try request.type("out_type") == .int32, HandleLookup<ResourceVariable>())

@@ -23,6 +23,7 @@ public struct LayerParallel: Strategy {
     /// - Throws: `invalidArgument` when there are fewer devices than stages or fewer layers than stages, and the errors of
     ///   `LayerCut` and `LayerAssignment`.
     public func plan(_ model: ModelGraph, _ setting: TrainingSetting) throws(Status) -> TrainingPlan {
+        try setting.requireWholeVariables(self)
         let devices = try setting.stageDevices(name, stageCount)
         let stages = try ModelStages(model, assignment, devices: devices, rowCount: setting.batchSize)
         return try StagedGraph(stages, replicas: [stages.devices.map { devices[$0] }], schedule: nil, setting).plan(setting)
