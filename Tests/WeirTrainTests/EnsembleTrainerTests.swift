@@ -16,7 +16,8 @@ struct EnsembleTrainerTests {
         }
     }
 
-    @Test("members are trained on parts of the rows, and the saved model gives the combination's probabilities", arguments: [EnsembleMethod.average, .stacking])
+    @Test(
+        "members are trained on parts of the rows, and the saved model gives the combination's probabilities", arguments: [EnsembleMethod.average, .stacking])
     func whole(_ served: EnsembleMethod) async throws {
         let table = try Table.iris()
         let report = try await EnsembleTrainer(members(), table: table, directory: scratch.path, served: served).run()

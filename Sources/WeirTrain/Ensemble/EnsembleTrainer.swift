@@ -137,6 +137,9 @@ public struct EnsembleTrainer: Sendable {
 
     // MARK: Evaluation
 
+    /// How far the probabilities of the saved model, of type `float32`, may be from those that are combined here.
+    private static let tolerance = 1e-5
+
     private func report(_ ensemble: Ensemble, _ trained: [TrainedMember], _ rowCounts: [Int], _ test: Table) async throws(Status) -> EnsembleReport {
         let predictions = try await ensemble.memberProbabilities(of: test)
         func accuracy(_ classes: [Int]) -> Double {
@@ -151,6 +154,9 @@ public struct EnsembleTrainer: Sendable {
         let combined = try ensemble.probabilities(predictions, by: served)
         let read = try await files.probabilities(of: test)
         let difference = zip(read.values, combined.values).reduce(0) { max($0, abs($1.0 - $1.1)) }
+        guard difference <= EnsembleTrainer.tolerance else {
+            throw .internalError("The model \(files.graph) gives probabilities that differ by \(difference) from those of the combination")
+        }
         return EnsembleReport(
             ensemble: ensemble,
             members: zip(trained, zip(predictions, rowCounts)).map { trained, found in

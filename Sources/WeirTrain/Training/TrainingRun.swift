@@ -97,6 +97,8 @@ struct TrainingRun: Sendable {
             }
             for try await _ in group {}
         }
+        // The loops end quietly when they are cancelled between steps.
+        try Task.checkCancellation()
         let seconds = (ContinuousClock.now - start).seconds
         if let chief = loops.first(where: { $0.client.worker == 0 }) { try await chief.finish(from: first) }
         guard let evaluator = loops.first(where: { $0.client.evaluation != nil }) ?? loops.first else {

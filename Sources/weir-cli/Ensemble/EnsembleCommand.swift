@@ -24,8 +24,12 @@ struct EnsembleCommand: AsyncParsableCommand {
 
     func run() async throws {
         let networks = try members.map(ModelOptions.init(member:))
+        let defaults = networks.map(\.defaults)
         // Images are rows that all networks take.
-        let table = try data.table(networks.map(\.defaults).first { $0.data == "digits" } ?? networks.first?.defaults ?? ModelOptions().defaults)
+        guard let rows = defaults.first(where: { $0.data == "digits" }) ?? defaults.first else {
+            throw Status.invalidArgument("--members must name at least one network, found none")
+        }
+        let table = try data.table(rows)
         let described = try zip(members, networks).enumerated().map { index, entry in try member(entry.0, entry.1, table, seed: optimizer.seed &+ index) }
         let methods = try combine.split(separator: ",").map { try method(String($0), "--combine") }
         let served = try method(serve, "--serve")
