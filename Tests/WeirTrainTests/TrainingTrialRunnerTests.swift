@@ -129,4 +129,38 @@ struct TrainingTrialRunnerTests {
         let events = await resumed.reduce(into: []) { $0.append($1) }
         #expect(events == [.resumed(ended: [0: try #require(result.trials[1].value), 1: try #require(best.value)], failed: [2])])
     }
+
+    @Test("a server that ends in the middle of a trial is lost, and the trial goes on elsewhere from its last checkpoint")
+    func lostServer() async throws {
+        let specification = try SweepSpecification(
+            base: ["steps": .integer(1500), "every": .integer(25)], parameters: [SweepParameter("learning-rate", .values([.number(0.01), .number(0.02)]))],
+            method: .grid, objective: SweepObjective("test_loss", .min))
+        try await TestCluster.with([("worker", 2)]) { cluster in
+            let tasks = cluster.spec.tasks
+            let (events, continuation) = AsyncStream.makeStream(of: SweepEvent.self)
+            let scheduler = SweepScheduler(
+                specification, servers: tasks.map { .address($0.address) }, runner: runner, directory: "\(scratch.path)/sweep"
+            ) { continuation.yield($0) }
+            let sweep = Task { try await scheduler.run() }
+            for await event in events { if case .reported(trial: 0, _) = event { break } }
+            // The first trial is on the first server.
+            await cluster.servers[0].stop()
+            let result = try await sweep.value
+            #expect(result.trials.count == 2 && result.trials.allSatisfy { $0.value != nil && $0.step == 1500 })
+            #expect(result.servers.map(\.lossCount) == [1, 0])
+            let moved = try #require(result.trials.first { $0.number == 0 })
+            #expect(moved.runCount == 2 && moved.history.map(\.step) == Array(stride(from: 25, through: 1500, by: 25)))
+        }
+    }
+
+    @Test("one device of a task that the cluster does not have is refused")
+    func noTask() throws {
+        let model = try ModelGraph(DenseNetwork(inputCount: 4, hidden: [8], classCount: 3))
+        let setting = TrainingSetting(
+            cluster: try ClusterSpec(["worker": [2: "127.0.0.1:1"]]), optimizer: GradientDescent(learningRate: 0.1), batchSize: 8)
+        let error = #expect(throws: Status.self) { try SingleDevice(task: DeviceName(job: "worker", replica: nil, task: 1)).plan(model, setting) }
+        #expect(error?.code == .invalidArgument && error?.message.contains("/job:worker/task:2") == true)
+        let plan = try SingleDevice(task: DeviceName(job: "worker", replica: nil, task: 2)).plan(model, setting)
+        #expect(plan.clients.count == 1 && plan.clients[0].deviceFilters == ["/job:worker/task:2"])
+    }
 }
