@@ -112,7 +112,7 @@ struct TrainingTrialRunnerTests {
     @Test("a sweep trains its trials, keeps the best checkpoint, and has nothing to do when it is run again")
     func sweep() async throws {
         let specification = try SweepSpecification(
-            base: ["steps": .integer(30)], parameters: [SweepParameter("learning-rate", .values([.number(0.00001), .number(0.1), .number(1e30)]))],
+            base: ["steps": .integer(30)], parameters: [SweepParameter("learning-rate", .values([.number(0.00001), .number(0.1), .number(1e38)]))],
             method: .grid, objective: SweepObjective("test_loss", .min))
         let directory = "\(scratch.path)/sweep"
         let scheduler = SweepScheduler(specification, servers: [.slot(0), .slot(1)], runner: runner, directory: directory)
