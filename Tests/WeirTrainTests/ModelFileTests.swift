@@ -18,7 +18,8 @@ struct ModelFileTests {
 
     private func model(_ file: String, trained: [String]? = nil) throws -> ModelGraph {
         try ModelGraph(
-            contentsOf: ModelFileTests.folder + file, loss: "loss", inputs: ModelFileTests.inputs, predictions: "logits", trained: trained)
+            contentsOf: ModelFileTests.folder + file, loss: "loss", inputs: ModelFileTests.inputs, predictions: "logits",
+            trained: trained ?? (file == "references.pbtxt" ? ["layer/w", "layer/b"] : nil))
     }
 
     @Test("losses of the initial values and after steps are TensorFlow's", arguments: ["references.pbtxt", "resources.pbtxt"])

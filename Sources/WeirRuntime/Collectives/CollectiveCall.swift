@@ -57,7 +57,11 @@ final class CollectiveCall: Sendable {
     }
 
     /// Calls the completion. Only the first call counts.
-    func finish(_ result: Result<Tensor, Status>) {
+    func finish(_ result: Result<Tensor, Status>) { claim()?(result) }
+
+    /// Ends the call without calling the completion yet: what fails after this does not count.
+    /// - Returns: the completion, for the first caller; nil for others.
+    func claim() -> Completion<Tensor>? {
         let last = state.withLock { state -> State? in
             guard !state.isFinished else { return nil }
             defer {
@@ -66,10 +70,10 @@ final class CollectiveCall: Sendable {
             }
             return state
         }
-        guard let last else { return }
+        guard let last else { return nil }
         if let token = last.token { step.cancellation.deregister(token) }
         last.timer?.cancel()
         last.transfers?.stop()
-        done(result)
+        return done
     }
 }

@@ -130,8 +130,10 @@ package final class CollectiveRunner: CollectiveExecutor {
 
     /// Fails a call, and with it the group that it runs in. The others are told before the call's completion is called.
     private func fail(_ call: CollectiveCall, _ status: Status) {
+        // Telling the others ends this call's transfers, too, whose error is a consequence.
+        let done = call.claim()
         conclude(drop(call, status))
-        call.finish(.failure(status))
+        done?(.failure(status))
     }
 
     private func drop(_ call: CollectiveCall, _ status: Status) -> CollectiveRunTable.Ended? {

@@ -56,7 +56,7 @@ struct PartitionedVariable: Sendable {
             let local = ofPart[index] - number(part.slice?.offset ?? 0)
             return builder.colocate(with: part.handle.operation) { part.handle.gatherVariable(local, part.dtype) }
         }
-        let merged = builder.add("DynamicStitch", parts.indices.map { positions[$0] } + found)[0]
+        let merged = builder.dynamicallyStitched(parts.indices.map { positions[$0] }, found)
         let rest = shape.dimensions.dropFirst()
         let rowShape = builder.constant(Tensor(rest.map { Int64($0) }))
         let result = merged.reshaped(to: builder.concatenated([indices.shapeTensor(.int64), rowShape], axis: 0))

@@ -143,7 +143,7 @@ struct CollectiveRunnerTests {
         #expect(try works(group, instance: 2))
         let late = group.start(group.operation(.reduce(.init(.add)), rank: 0, timeout: .milliseconds(20)), rank: 0, tensor(0, 1))
         let running = try #require(late.failure())
-        #expect(running.code == .deadlineExceeded && running.message == "Collective has timed out during execution.")
+        #expect(running.code == .deadlineExceeded && running.message == "Collective has timed out during execution.", "\(running)")
         #expect(try works(group, instance: 2))
     }
 

@@ -55,7 +55,7 @@ extension OpDefinition {
     /// `CollectiveBcastRecvV2`: any other member, with the group and the shape as inputs.
     static let collectiveBcastRecvV2 = OpDefinition(
         "CollectiveBcastRecvV2", "(\(CollectiveSchema.groupInputs), shape: Tshape) -> (data: T)",
-        attributes: [CollectiveSchema.broadcastTypes, "Tshape: {int32, int64} = DT_INT32"] + CollectiveSchema.options
+        attributes: [CollectiveSchema.broadcastTypes, "Tshape: {int32, int64} = int32"] + CollectiveSchema.options
     )
     .statefulWithKernelPerGraph().blocking()
     .shape { c in c.setOutput(0, try c.shapeArgument(3)) }
