@@ -7,7 +7,10 @@ struct WeirCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "weir",
         abstract: "A distributed dataflow runtime for machine learning that speaks TensorFlow's protocol.",
-        subcommands: [Serve.self, Up.self, Train.self, Sweep.self, EnsembleCommand.self, Devices.self, Ops.self, Bench.self, BenchNullStep.self, BenchAllReduce.self, BenchGrowth.self])
+        subcommands: [
+            Serve.self, Up.self, Train.self, Sweep.self, EnsembleCommand.self, Devices.self, Ops.self, Bench.self, BenchNullStep.self, BenchAllReduce.self,
+            BenchGrowth.self,
+        ])
 
     static func main() async {
         if let missing = Processor.missingFeature {
