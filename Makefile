@@ -17,11 +17,16 @@ PYTHON := $(VENV)/bin/python
 INTEROP_SEED ?= 1
 INTEROP_GRAPHS ?= 250
 
-.PHONY: run test check consumer docs interop fuzz fuzz-short sanitize build deps bench count growth clean
+.PHONY: run compare test check consumer docs interop fuzz fuzz-short sanitize build deps bench count growth clean
 
 ## Trains the example network on a cluster of one parameter server and two workers, on this machine.
 run: build
 	$(WEIR) train --model dnn --data iris --cluster local:ps=1,worker=2 --strategy sync --seed 1
+
+## Runs every strategy for some steps on small clusters of this machine; fails when one fails.
+compare: build
+	$(WEIR) compare --model dnn --data iris --steps 12 --batch 16 --out .build/compare \
+		--clusters 'local:ps=1,worker=2;local:worker=4;gpu=2' --mesh data=2,model=2
 
 ## Builds everything and runs all tests.
 test: deps

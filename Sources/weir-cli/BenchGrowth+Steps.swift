@@ -45,7 +45,7 @@ extension BenchGrowth {
             for number in (done + 1)...mark { try await step(number) }
             let mean = watch.lap() / Double(mark - done)
             for (name, pid) in processes {
-                report(["kind": name, "n": mark, "rss_kb": try residentKilobytes(of: pid), "step_us": mean])
+                report(["kind": name, "n": mark, "rss_kb": try ProcessMemory.resident.byteCount(of: pid) / 1024, "step_us": mean])
             }
             done = mark
         }
@@ -82,21 +82,4 @@ private final class IrisTraining {
         let loss = try session.run(plan, batches[number % batches.count])[0].scalar(of: Float.self)
         guard loss.isFinite else { throw Status.internalError("step \(number): expected a finite loss, found \(loss)") }
     }
-}
-
-/// The resident memory of a process.
-/// - Throws: `notFound` when the process does not exist or its `status` file has no `VmRSS`.
-private func residentKilobytes(of pid: pid_t) throws -> Int {
-    let path = "/proc/\(pid)/status"
-    guard let file = fopen(path, "r") else {
-        throw Status.notFound("cannot read \(path): \(String(cString: strerror(errno)))")
-    }
-    defer { fclose(file) }
-    var bytes = [UInt8](repeating: 0, count: 1 << 14)
-    let count = fread(&bytes, 1, bytes.count, file)
-    let lines = String(decoding: bytes.prefix(count), as: UTF8.self).split(separator: "\n")
-    guard let line = lines.first(where: { $0.hasPrefix("VmRSS:") }),
-        let kilobytes = line.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap({ Int($0) })
-    else { throw Status.notFound("expected a line VmRSS in \(path), found \(lines.count) lines without it") }
-    return kilobytes
 }

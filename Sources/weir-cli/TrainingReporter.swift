@@ -2,7 +2,7 @@ import Glibc
 import Synchronization
 import Weir
 
-/// Shows the progress of a training as a progress bar, as lines or as JSON. Writes event files and an image of the loss.
+/// Shows the progress of a training as a progress bar, as lines or as JSON. Writes event files, and images of the loss and of a step.
 final class TrainingReporter: Sendable {
     private struct State {
         var lastShown = ContinuousClock.now
@@ -14,15 +14,20 @@ final class TrainingReporter: Sendable {
     private let stepCount: Int
     private let foldCount: Int
     private let directory: String
+    /// The file for the traced steps; nil if none is asked for.
+    private let trace: String?
+    private let strategy: String
     private let summaries: SummaryWriter
     private let ledger: LedgerFile?
     private let state = Mutex(State())
 
-    init(json: Bool, stepCount: Int, foldCount: Int, directory: String, ledger: String? = nil) throws {
+    init(json: Bool, stepCount: Int, foldCount: Int, directory: String, ledger: String? = nil, trace: String? = nil, strategy: String) throws {
         self.json = json
         self.stepCount = stepCount
         self.foldCount = foldCount
         self.directory = directory
+        self.trace = trace
+        self.strategy = strategy
         self.ledger = try ledger.map { path throws(Status) in try LedgerFile(path) }
         do throws(Status) {
             summaries = try SummaryWriter(directory: directory)
@@ -129,6 +134,8 @@ final class TrainingReporter: Sendable {
         try ledger?.close()
         let curve = "\(directory)/loss.svg"
         try writeFile(curve, LossCurve(points: report.meanLosses).svg)
+        let pictures = try writeTraces(report.folds.last?.timelines ?? [])
+        let summary = report.folds.last.map { TrainingSummary($0) }
         let (train, test, rate) = (report.trainAccuracy, report.testAccuracy, SampleStatistics(report.folds.map(\.stepsPerSecond)))
         let updates = report.updatesByWorker.map(String.init)
         let staleness = report.staleness.isEmpty ? nil : SampleStatistics(counts: report.staleness)
@@ -142,7 +149,8 @@ final class TrainingReporter: Sendable {
                 "{\"event\":\"done\",\"train_accuracy\":\(fixed(train.mean, 4)),\"test_accuracy\":\(fixed(test.mean, 4)),"
                     + "\"test_accuracy_deviation\":\(fixed(test.deviation, 4)),\"test_accuracy_by_fold\":[\(accuracies)],"
                     + "\"steps_per_s\":\(fixed(rate.mean, 1)),\"updates_by_worker\":[\(updates.joined(separator: ","))],"
-                    + "\"dropped_gradients\":\(report.droppedGradients),\"bytes_moved\":\(report.bytesMoved)\(stale ?? "")}")
+                    + "\"dropped_gradients\":\(report.droppedGradients),\"bytes_moved\":\(report.bytesMoved)\(stale ?? "")"
+                    + (summary.map { ",\"summary\":\($0.json)" } ?? "") + "}")
             return
         }
         if Terminal.isInteractive { Terminal.line("") }
@@ -163,9 +171,23 @@ final class TrainingReporter: Sendable {
             ["bytes moved", "\(report.bytesMoved)"],
         ]
         if let staleness { rows.append(["staleness", "mean \(fixed(staleness.mean, 2)), maximum \(fixed(staleness.greatest, 0)) updates by others"]) }
-        for row in report.folds.last?.placement ?? [] { rows.append([row.device, "\(row.opCount) ops, \(row.byteCount) bytes"]) }
-        rows += [["event files", directory], ["loss curve", curve]]
+        rows += (summary?.rows ?? []) + [["event files", directory], ["loss curve", curve]] + pictures
         for line in table(rows) { Terminal.line(line) }
+    }
+
+    /// Writes the picture of the first traced step, and the trace of all if it is asked for.
+    /// - Returns: for each file, what it is and its path.
+    private func writeTraces(_ timelines: [(step: Int, timeline: StepTimeline)]) throws -> [[String]] {
+        guard let first = timelines.first else {
+            if let trace { event(.notice("--trace: no client reached a step that is traced; \(trace) is not written")) }
+            return []
+        }
+        let picture = "\(directory)/step.svg"
+        try writeFile(picture, first.timeline.svg(title: "\(strategy), step \(first.step)"))
+        guard let trace else { return [["picture of a step", picture]] }
+        // One clock, so one timeline.
+        try writeFile(trace, StepTimeline(merging: timelines.map(\.timeline)).chromeTrace())
+        return [["picture of a step", picture], ["trace", trace]]
     }
 
     /// Closes the event file. A failure does not hide the report, and is reported once.

@@ -24,6 +24,39 @@ struct TrainingTests {
         #expect((report.losses.last?.loss ?? 1) < 0.5)
     }
 
+    @Test(
+        "the steps that are asked for are traced, and of a training with fewer steps the first",
+        arguments: [([2, 5], [2, 5]), ([7], [1]), ([], [])] as [(Set<Int>, [Int])])
+    func tracedSteps(_ asked: Set<Int>, _ traced: [Int]) async throws {
+        var options = try options(SingleDevice(), steps: 6)
+        options.tracedSteps = asked
+        let report = try await Trainer(options).run()
+        #expect(report.timelines.map(\.step) == traced)
+        #expect(report.timelines.allSatisfy { $0.timeline.intervalCount > 0 })
+        #expect(zip(report.timelines, report.timelines.dropFirst()).allSatisfy { $0.timeline.end <= $1.timeline.start })
+    }
+
+    @Test("a step of several clients is one timeline", arguments: replicated)
+    func tracedClients(_ strategy: any Strategy) async throws {
+        try await TestCluster.with([("ps", 1), ("worker", 2)]) { cluster in
+            var options = try options(strategy, steps: 20)
+            options.tracedSteps = [2, 4]
+            let report = try await Trainer(options, cluster: cluster.spec).run()
+            #expect(report.timelines.map(\.step) == [2, 4])
+            #expect((report.timelines.first?.timeline.lanes.count ?? 0) >= 2)
+            #expect(report.utilization?.links.isEmpty == false)
+        }
+    }
+
+    @Test("a plan is made without starting anything, and says whom it calls")
+    func checkedPlan() throws {
+        let cluster = try ClusterSpec(["ps": ["127.0.0.1:1"], "worker": ["127.0.0.1:2"]])
+        #expect(try Trainer(options(SingleDevice()), cluster: cluster).checkedPlan().clients.allSatisfy { $0.master == nil })
+        #expect(try Trainer(options(AsynchronousReplicas()), cluster: cluster).checkedPlan().clients.allSatisfy { $0.master != nil })
+        let error = #expect(throws: Status.self) { try Trainer(options(AsynchronousReplicas())).checkedPlan() }
+        #expect(error?.code == .invalidArgument)
+    }
+
     @Test("rows that the network has not seen are told apart: the mean over 5 folds is 0.95 or more", arguments: 1...3)
     func crossValidation(_ seed: Int) async throws {
         let options = try options(SingleDevice(), steps: 200, seed: seed)

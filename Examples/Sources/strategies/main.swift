@@ -19,13 +19,17 @@ let network = DenseNetwork(inputCount: 4, hidden: [16], classCount: 3)
 var options = try TrainingOptions(network, table: .iris(), optimizer: Adam(learningRate: 0.02), stepCount: 150)
 
 var reports: [String: TrainingReport] = [:]
+var comparison = StrategyComparison()
 let strategies: [any Strategy] = [SingleDevice(), InGraphReplication(), AsynchronousReplicas(), SynchronousReplicas()]
 for strategy in strategies {
     options.strategy = strategy
     let report = try await Trainer(options, cluster: cluster).run()
     print("\(strategy.name): accuracy \(report.testAccuracy), gradients of each worker \(report.updatesByWorker)")
     reports[strategy.name] = report
+    comparison.entries.append(.init(strategy: strategy.name, cluster: "ps=1,worker=2", outcome: .trained(report)))
 }
+// What each strategy costs: rates, bytes, the shares of a step in which devices worked and waited.
+print(comparison.table)
 
 // Cross-validation holds out each fifth of the rows in turn: an estimate from all rows, not from one part of them.
 options.strategy = SynchronousReplicas()

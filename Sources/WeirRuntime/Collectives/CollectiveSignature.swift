@@ -12,6 +12,8 @@ struct CollectiveSignature: Equatable {
     private var algorithm: Int64
 
     static let byteCount = 5 * MemoryLayout<Int64>.stride
+    /// The merges by the numbers that `init` gives them.
+    private static let merges: [CollectiveReduction.Merge] = [.min, .max, .multiply, .add]
 
     init(_ operation: CollectiveOperation, _ shape: Shape, _ algorithm: CollectiveAlgorithm) {
         func code(_ reduction: CollectiveReduction) -> Int64 {
@@ -62,7 +64,7 @@ struct CollectiveSignature: Equatable {
             case 6: "a permutation"
             default: "an unknown operation"
             }
-        let merge = kind >> 4 <= 2 ? " by \(["Min", "Max", "Mul", "Add"][Int(kind >> 1 & 3)])\(kind & 1 == 1 ? " and Div" : "")" : ""
+        let merge = kind >> 4 <= 2 ? " by \(CollectiveSignature.merges[Int(kind >> 1 & 3)].rawValue)\(kind & 1 == 1 ? " and Div" : "")" : ""
         let type = UInt8(exactly: dtype).flatMap { DType(rawValue: $0) }.map { "\($0)" } ?? "unknown type \(dtype)"
         return "\(name)\(merge) of \(elementCount) elements of \(type)\(rowCount == 0 ? "" : " in \(rowCount) rows")"
     }

@@ -119,7 +119,7 @@ public struct EnsembleTrainer: Sendable {
             member.model, table: rows, strategy: SingleDevice(), optimizer: member.optimizer, stepCount: member.stepCount, batchSize: member.batchSize,
             seed: seed &+ index)
         options.devices = devices
-        options.tracedStep = nil
+        options.tracedSteps = []
         let prefix = FileSystem.join(directory, "member\(index + 1)/model")
         options.checkpoint = TrainingCheckpoint(prefix)
         let (placed, cluster) = try await options.placed(on: server)

@@ -13,7 +13,7 @@ public struct DeclaredVariables: Sendable {
     package var rewriting: [NodeID: GraphCopy.Rewrite] = [:]
     /// The handles of trained variables, or parts of them, of which the model only gathers rows.
     var gathered: Set<Output> = []
-    /// The whole values, by the model's name of the variable.
+    /// The whole values of the trained variables, by the model's name of the variable.
     public internal(set) var values: [String: Output] = [:]
 
     /// All variables.
@@ -25,10 +25,11 @@ extension ModelGraph {
     ///
     /// - Parameters:
     ///   - partitioning: how large variables are cut; nil leaves all whole.
+    ///   - cuttable: the variables that may be cut; nil means all.
     ///   - each: wraps the declaration of a variable, or of a part, for example in a device scope.
     /// - Throws: `invalidArgument` when a variable that is to be cut is used in a way that needs all of it in one place.
     public func declareVariables(
-        in builder: GraphBuilder, partitioning: VariablePartitioning? = nil,
+        in builder: GraphBuilder, partitioning: VariablePartitioning? = nil, cuttable: [ModelVariable]? = nil,
         each: (ModelVariable, () -> Variable) -> Variable = { _, declare in declare() }
     ) throws(Status) -> DeclaredVariables {
         try partitioning?.validate()
@@ -36,7 +37,8 @@ extension ModelGraph {
         var declared: [NodeID: [Variable]] = [:]
         // In the graph's order, in which a variable comes before those that are initialized from it.
         for variable in (parameters + otherVariables).sorted(by: { $0.handle < $1.handle }) {
-            let rows = partitioning?.rows(of: variable) ?? []
+            let isCuttable = cuttable?.contains { $0.handle == variable.handle } ?? true
+            let rows = isCuttable ? partitioning?.rows(of: variable) ?? [] : []
             if rows.count > 1 {
                 declared[variable.handle] = try declaration.declare(variable, rows, each)
             } else {
@@ -49,7 +51,8 @@ extension ModelGraph {
             replacing: declaration.replacing)
         result.rewriting = declaration.rewriting
         result.gathered = Set(parameters.filter(\.isGathered).flatMap { declared[$0.handle] ?? [] }.map(\.handle))
-        result.values = declaration.values
+        let trained = Set(parameters.map(\.name))
+        result.values = declaration.values.filter { trained.contains($0.key) }
         return result
     }
 }

@@ -36,20 +36,39 @@ public struct VariableGradient: Sendable {
         return VariableGradient(variable, VariableGradient.summingDuplicates(indices, rows))
     }
 
-    /// The mean of gradients of one variable. It is sparse if all of them are.
-    static func mean(_ variable: Variable, _ parts: [Value]) -> VariableGradient {
+    /// The mean of gradients of one variable, each of which is on a device. It is sparse if all of them are.
+    ///
+    /// The sum is a balanced binary tree: ((0 + 1) + (2 + 3)) + …. So the mean of 2^k gradients has the same bits as the mean of the
+    /// means of equal consecutive parts of them, wherever each part is. A sum is computed where its first gradient is.
+    /// - Parameter parts: at least one.
+    static func mean(_ variable: Variable, _ parts: [(value: Value, device: String)]) -> VariableGradient {
+        let sum = treeSum(variable, parts[...])
+        guard parts.count > 1 else { return VariableGradient(variable, sum.value) }
+        return variable.handle.builder.device(sum.device) { VariableGradient(variable, sum.value).scaled(by: 1 / Double(parts.count)) }
+    }
+
+    private static func treeSum(_ variable: Variable, _ parts: ArraySlice<(value: Value, device: String)>) -> (value: Value, device: String) {
+        guard let first = parts.first else { return (.dense(variable.value), "") }
+        guard parts.count > 1 else { return first }
+        let half = parts.startIndex + parts.count / 2
+        let left = treeSum(variable, parts[..<half]).value, right = treeSum(variable, parts[half...]).value
+        let sum = variable.handle.builder.device(first.device) {
+            switch (left, right) {
+            case (.sparse(let indices, let rows), .sparse(let otherIndices, let otherRows)):
+                self.sum(variable, [(indices, rows), (otherIndices, otherRows)]).value
+            default: Value.dense(VariableGradient(variable, left).dense() + VariableGradient(variable, right).dense())
+            }
+        }
+        return (sum, first.device)
+    }
+
+    /// The gradient times a number.
+    func scaled(by factor: Double) -> VariableGradient {
         let builder = variable.handle.builder
-        let sparse = parts.compactMap { part -> (indices: Output, rows: Output)? in
-            if case .sparse(let indices, let rows) = part { (indices, rows) } else { nil }
-        }
-        guard sparse.count == parts.count, sparse.count > 1 else {
-            if parts.count == 1, let part = parts.first { return VariableGradient(variable, part) }
-            let dense = parts.map { VariableGradient(variable, $0).dense() }
-            return VariableGradient(variable, .dense(builder.colocate(with: variable.handle.operation) { builder.mean(of: dense) }))
-        }
-        return builder.colocate(with: variable.handle.operation) {
-            let share = builder.scalar(1 / Double(parts.count), variable.dtype)
-            return sum(variable, sparse.map { ($0.indices, builder.add("Mul", [$0.rows, share])[0]) })
+        func scaled(_ output: Output) -> Output { builder.add("Mul", [output, builder.scalar(factor, variable.dtype)])[0] }
+        return switch value {
+        case .dense(let output): VariableGradient(variable, .dense(scaled(output)))
+        case .sparse(let indices, let rows): VariableGradient(variable, .sparse(indices: indices, rows: scaled(rows)))
         }
     }
 

@@ -24,6 +24,12 @@ enum JSONText {
         "{" + members.map { "\(string($0.name)):\($0.value)" }.joined(separator: ",") + "}"
     }
 
+    /// An array. The elements are JSON.
+    static func array(_ elements: [String]) -> String { "[" + elements.joined(separator: ",") + "]" }
+
+    /// A number; null if it is not finite.
+    static func number(_ value: Double) -> String { value.isFinite ? "\(value)" : "null" }
+
     /// Nanoseconds as microseconds with three decimals, without rounding.
     static func microseconds(_ nanoseconds: Int) -> String {
         let (whole, rest) = (nanoseconds.magnitude / 1000, "\(nanoseconds.magnitude % 1000)")

@@ -29,7 +29,9 @@ extension StepTimeline {
         }
         var indices: [Place: [Key: Int]] = [:]
         for (place, lane) in zip(order, lanes) {
-            for (index, interval) in lane.intervals.enumerated() { indices[place, default: [:]][Key(node: interval.node, start: interval.start, end: interval.end)] = index }
+            for (index, interval) in lane.intervals.enumerated() {
+                indices[place, default: [:]][Key(node: interval.node, start: interval.start, end: interval.end)] = index
+            }
         }
         let laneIndex = Dictionary(uniqueKeysWithValues: order.enumerated().map { ($1, $0) })
         var arrows: [Arrow] = []
@@ -37,7 +39,9 @@ extension StepTimeline {
             func position(_ old: Position) -> Position? {
                 let (lane, interval) = (timeline.lanes[old.lane], timeline.interval(old))
                 let place = Place(task: lane.task, device: lane.device)
-                guard let index = indices[place]?[Key(node: interval.node, start: interval.start, end: interval.end)], let lane = laneIndex[place] else { return nil }
+                guard let index = indices[place]?[Key(node: interval.node, start: interval.start, end: interval.end)], let lane = laneIndex[place] else {
+                    return nil
+                }
                 return Position(lane, index)
             }
             for arrow in timeline.arrows {

@@ -43,6 +43,19 @@ public struct StepUtilization: Sendable {
         /// Bytes per second while tensors were moving; 0 when none took any time.
         public var bandwidth: Double { moving == 0 ? 0 : Double(byteCount) / Double(moving) * 1e9 }
     }
+    /// A run on the critical path.
+    public struct Part: Sendable, Hashable {
+        /// The node's name.
+        public var node: String
+        /// The name of the node's op.
+        public var op: String
+        /// The task of its device.
+        public var task: String
+        /// The device in its task, such as `CPU:0`.
+        public var device: String
+        /// How long the run is on the path, in nanoseconds.
+        public var duration: Int
+    }
 
     /// The duration of the step in nanoseconds.
     public let duration: Int
@@ -52,8 +65,8 @@ public struct StepUtilization: Sendable {
     public let links: [Link]
     /// The chain that determined the duration.
     public let criticalPath: CriticalPath
-    /// The nodes on that chain with their devices, for printing.
-    private let longest: [(text: String, duration: Int)]
+    /// The longest runs on that chain, the longest first, at most five.
+    public let longest: [Part]
 
     /// Computes how a step used its devices.
     public init(_ timeline: StepTimeline) {
@@ -75,7 +88,7 @@ public struct StepUtilization: Sendable {
         criticalPath = path
         longest = path.steps.sorted { $0.duration > $1.duration }.prefix(5).map { step in
             let (lane, interval) = (timeline.lanes[step.position.lane], timeline.interval(step.position))
-            return ("\(interval.node) (\(interval.op)) on \(lane.task)/\(lane.device)", step.duration)
+            return Part(node: interval.node, op: interval.op, task: lane.task, device: lane.device, duration: step.duration)
         }
     }
 }
@@ -95,7 +108,7 @@ extension StepUtilization: CustomStringConvertible {
                 "  \(link.source) to \(link.destination): \(link.tensorCount) tensors, \(DurationText.text(byteCount: link.byteCount)) in \(text(link.moving))")
         }
         lines.append("  critical path of \(text(criticalPath.duration)), \(criticalPath.steps.count) runs; the longest:")
-        lines += longest.map { "    \(text($0.duration)) \($0.text)" }
+        lines += longest.map { "    \(text($0.duration)) \($0.node) (\($0.op)) on \($0.task)/\($0.device)" }
         return lines.joined(separator: "\n")
     }
 }

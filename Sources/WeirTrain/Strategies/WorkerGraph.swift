@@ -52,12 +52,12 @@ struct WorkerGraph {
         _ update: (_ builder: GraphBuilder, _ gradients: [VariableGradient], _ globalStep: Variable) -> Update
     ) throws(Status) -> TrainingClient {
         let builder = GraphBuilder(registry: .standard)
-        let master = DeviceName(job: "worker", replica: nil, task: task)
-        let device = master.description + (setting.devices.first ?? "")
+        let master = TrainingSetting.worker(task)
+        let device = master.description + setting.devices[0]
         let isChief = task == setting.workerTasks.first
         let setter = ReplicaDeviceSetter(parameterServers: setting.parameterServerCount, worker: device, balance: setting.balance)
         return try builder.device(setter.device) { () throws(Status) -> TrainingClient in
-            let globalStep = builder.variable("global_step") { builder.scalar(0, .int64) }
+            let globalStep = builder.globalStep()
             let declared = try model.declareVariables(in: builder, partitioning: setting.partitioning)
             let begun = beginning(builder, globalStep)
             let before = begun.gates + (begun.readCount.map { [$0.operation] } ?? [])
@@ -87,8 +87,7 @@ struct WorkerGraph {
             client.readCount = begun.readCount
             client.updates = isChief ? added.loop : nil
             client.evaluation = evaluation
-            let trained = Set(model.parameters.map(\.name))
-            client.parameters = declared.values.filter { trained.contains($0.key) }
+            client.parameters = declared.values
             client.graph = try builder.graph()
             return client
         }

@@ -102,12 +102,12 @@ struct ClientLoop: Sendable {
             do {
                 run.progress.beginStep(client.worker)
                 number += 1
-                let (current, traces) = (next, number == run.tracedStep)
+                let (current, traces) = (next, run.tracedSteps.contains(number))
                 async let step = runStep(current, traces: traces)
                 // The next batch is made while the servers work.
                 next = try nextFeeds()
                 let reply = try await step
-                try record(reply)
+                try record(reply, step: number)
                 isFirst = false
                 let count = Int(try reply.tensors[client.shards.count].tensor.scalar(of: Int64.self))
                 guard endsItself else { continue }
@@ -143,13 +143,13 @@ struct ClientLoop: Sendable {
     /// Whether the chief's loop counts the updates and ends the steps of all.
     private var endsByClosing: Bool { run.plan.clients.contains { $0.updates != nil } }
 
-    private func record(_ reply: RunStepReply) throws {
+    private func record(_ reply: RunStepReply, step: Int) throws {
         let shards = client.shards.count
         let count = Int(try reply.tensors[shards].tensor.scalar(of: Int64.self))
         let staleness = try client.readCount.map { _ in max(0, count - 1 - Int(try reply.tensors[shards + 1].tensor.scalar(of: Int64.self))) }
         let owners = run.plan.clients.count > 1 ? [client.worker] : Array(0..<shards)
         if let timeline = reply.timeline {
-            run.progress.record(timeline)
+            run.progress.record(timeline, step: step)
             let bytes = timeline.bytesBetweenTasks
             for owner in owners { run.progress.setBytesPerStep(owner, bytes / owners.count) }
         }
@@ -170,8 +170,8 @@ struct ClientLoop: Sendable {
                 let goal = run.milestones.next(after: milestone, before: run.options.stepCount)
                 while begun < min(done + inFlight, goal) {
                     begun += 1
-                    let traces = begun - first == run.tracedStep
-                    group.addTask { try await runUpdate(updates, traces: traces) }
+                    let (step, traces) = (begun, run.tracedSteps.contains(begun - first))
+                    group.addTask { try await runUpdate(updates, step: step, traces: traces) }
                 }
                 guard let contributions = try await group.next() else { return }
                 // Those in flight are alike, and have no number before they are done.
@@ -185,10 +185,10 @@ struct ClientLoop: Sendable {
         try await session.run(updates.close)
     }
 
-    private func runUpdate(_ updates: UpdateLoop, traces: Bool) async throws -> Tensor? {
+    private func runUpdate(_ updates: UpdateLoop, step: Int, traces: Bool) async throws -> Tensor? {
         let options = RunOptions(traces: traces)
         let reply = try await session.run(fetches: updates.contributions.map { [$0.name] } ?? [], targets: [updates.step.name], options: options)
-        if let timeline = reply.timeline { run.progress.record(timeline) }
+        if let timeline = reply.timeline { run.progress.record(timeline, step: step) }
         return reply.tensors.first?.tensor
     }
 

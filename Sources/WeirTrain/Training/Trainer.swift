@@ -1,6 +1,6 @@
 public import WeirCluster
 import WeirGraph
-import WeirTensor
+package import WeirTensor
 
 /// Trains a model with one of the strategies, on a cluster or in this process, and tests it on one held-out fold of the rows.
 /// `CrossValidation` does this for each fold.
@@ -67,8 +67,9 @@ public struct Trainer: Sendable {
         return try await TrainingRun(plan, options, setting, train: train, test: test, onEvent: onEvent).run([client])
     }
 
-    /// Checks the options against the table and the cluster.
-    private func checkedPlan() throws(Status) -> TrainingPlan {
+    /// Checks the options against the table and the cluster, and makes the plan. Nothing starts.
+    /// - Throws: `invalidArgument` when the options are wrong, or the strategy does not suit the model or the cluster.
+    package func checkedPlan() throws(Status) -> TrainingPlan {
         guard options.stepCount > 0, options.batchSize > 0 else {
             throw .invalidArgument("steps and batch size must be at least 1, found \(options.stepCount) and \(options.batchSize)")
         }

@@ -31,9 +31,10 @@ public struct TrainingOptions: Sendable {
     public var evaluationInterval: Int?
     /// Whether the training's variables on a server are its own, and are dropped when it ends. Only for a strategy with one client.
     var isolatesState = false
-    /// The step of each client that is traced, counted from 1. The first steps are slower than the others. A training with fewer
-    /// steps traces its first; nil traces none.
-    public var tracedStep: Int? = 3
+    /// The steps of each client that are traced, counted from 1. The first steps are slower than the others. A training with fewer
+    /// steps than all of these traces its first; without any, none is traced. A client that makes fewer steps traces fewer: those of
+    /// asynchronous replicas share the steps.
+    public var tracedSteps: Set<Int> = [3]
     /// The devices of this process, or of each worker, that compute.
     public var devices = ["/cpu:0"]
     /// The devices of a session in this process; nil makes those of this machine.

@@ -17,7 +17,8 @@ final class TrainingProgress: Sendable {
         var bytesPerStep: [Int: Int] = [:]
         var staleness: [Int: Int] = [:]
         var ledger: GradientLedger?
-        var timelines: [StepTimeline] = []
+        /// The timelines of the clients, by the number of the step.
+        var timelines: [Int: [StepTimeline]] = [:]
     }
     private let state: Mutex<State>
     private let onEvent: Trainer.OnEvent
@@ -98,7 +99,7 @@ final class TrainingProgress: Sendable {
     func notice(_ text: String) { onEvent(.notice(text)) }
     func isLost(_ worker: Int) -> Bool { state.withLock { $0.lost.contains(worker) } }
     /// Records what the devices did in a step of one client.
-    func record(_ timeline: StepTimeline) { state.withLock { $0.timelines.append(timeline) } }
+    func record(_ timeline: StepTimeline, step: Int) { state.withLock { $0.timelines[step, default: []].append(timeline) } }
     func setBytesPerStep(_ worker: Int, _ bytes: Int) { state.withLock { $0.bytesPerStep[worker] = bytes } }
 
     /// Makes the report, without metrics.
@@ -119,7 +120,7 @@ final class TrainingProgress: Sendable {
                 report.droppedGradients = ledger.dropped.reduce(0) { $0 + ($1 ?? 0) } / ledger.variableCount
             }
             report.ledger = state.ledger
-            report.timeline = state.timelines.isEmpty ? nil : StepTimeline(merging: state.timelines)
+            report.timelines = state.timelines.sorted { $0.key < $1.key }.map { ($0.key, StepTimeline(merging: $0.value)) }
             return report
         }
     }

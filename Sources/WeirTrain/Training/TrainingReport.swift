@@ -29,10 +29,12 @@ public struct TrainingReport: Sendable {
     public var placement: [(device: String, opCount: Int, byteCount: Int)]
     /// Which gradients the updates used; nil if the strategy keeps no ledger.
     public var ledger: GradientLedger?
-    /// What the devices did in one step, `TrainingOptions.tracedStep`, of all clients; nil if none was traced.
-    public var timeline: StepTimeline?
+    /// What the devices did in the traced steps, `TrainingOptions.tracedSteps`, of all clients, by step.
+    public var timelines: [(step: Int, timeline: StepTimeline)] = []
 
-    /// How well the traced step used the devices and links; nil if none was traced.
+    /// What the devices did in the first traced step; nil if none was traced.
+    public var timeline: StepTimeline? { timelines.first?.timeline }
+    /// How well the first traced step used the devices and links; nil if none was traced.
     public var utilization: StepUtilization? { timeline.map { StepUtilization($0) } }
     /// The bytes of tensors sent between tasks for one update of the variables, on average.
     public var bytesPerStep: Int { bytesMoved / max(1, stepCount) }

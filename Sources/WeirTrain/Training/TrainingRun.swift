@@ -10,6 +10,8 @@ struct TrainingRun: Sendable {
     let options: TrainingOptions
     let setting: TrainingSetting
     let progress: TrainingProgress
+    /// The steps of each client that are traced, counted from 1.
+    let tracedSteps: Set<Int>
     private let train: Table
     let test: Table
     private let onEvent: Trainer.OnEvent
@@ -21,13 +23,12 @@ struct TrainingRun: Sendable {
         self.train = train
         self.test = test
         self.onEvent = onEvent
+        let reached = options.tracedSteps.filter { $0 <= options.stepCount }
+        tracedSteps = reached.isEmpty && !options.tracedSteps.isEmpty ? [1] : reached
         let lanes = max(setting.workerTasks.count, plan.clients.map(\.shards.count).max() ?? 1, plan.clients.count)
         let keepsLedger = plan.clients.contains { $0.updates?.contributions != nil }
         progress = TrainingProgress(workerCount: plan.clients.count > 1 ? plan.clients.count : lanes, keepsLedger: keepsLedger, onEvent: onEvent)
     }
-
-    /// The step of each client that is traced, counted from 1; nil if there is none.
-    var tracedStep: Int? { options.tracedStep.map { $0 <= options.stepCount ? $0 : 1 } }
 
     var milestones: TrainingMilestones {
         TrainingMilestones(evaluationInterval: options.evaluationInterval, checkpointInterval: options.checkpoint?.interval)
@@ -78,7 +79,11 @@ struct TrainingRun: Sendable {
         if let chief = loops.first(where: { $0.client.worker == 0 }) {
             // Destroys the state that an earlier training left when its chief was killed.
             if let forget = chief.client.lifecycle.forget { try await chief.session.run(forget) }
-            onEvent(.placed(placement(of: chief.client.graph).map { "\($0.device): \($0.opCount) ops, \($0.byteCount) bytes" }.joined(separator: "\n")))
+            let placed = placement(of: chief.client.graph)
+            onEvent(.placed(placed.map { "\($0.device): \($0.opCount) ops, \($0.byteCount) bytes" }.joined(separator: "\n")))
+            if setting.parameterServerCount > 0, !placed.isEmpty, !placed.contains(where: { $0.device.hasPrefix("/job:ps/") }) {
+                onEvent(.notice("the parameter servers have nothing to do: strategy '\(options.strategy.name)' keeps no variables there"))
+            }
         }
         let restored = try options.checkpoint?.restoredPath()
         // At once: clients with variables of their own may exchange the initial values.

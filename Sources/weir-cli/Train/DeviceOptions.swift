@@ -9,31 +9,14 @@ struct DeviceOptions: ParsableArguments {
             valueName: "KIND=N"))
     var devices = "cpu=1"
 
-    func validate() throws { _ = try parsed() }
+    func validate() throws { _ = try count() }
 
-    private func parsed() throws(Status) -> (kind: String, count: Int) {
-        let parts = devices.split(separator: "=", omittingEmptySubsequences: false)
-        guard parts.count == 2, parts[0] == "cpu" || parts[0] == "gpu", let count = Int(parts[1]), OptionRange.cpus.contains(count) else {
-            throw .invalidArgument("--devices must be cpu=N or gpu=N with N in \(OptionRange.cpus), found '\(devices)'")
-        }
-        return (String(parts[0]), count)
-    }
-
+    /// The devices.
+    func count() throws(Status) -> DeviceCount { try DeviceCount(devices, option: "--devices") }
     /// The device scopes: `/cpu:0`, `/cpu:1`…
-    func scopes() throws(Status) -> [String] {
-        let (kind, count) = try parsed()
-        return (0..<count).map { "/\(kind):\($0)" }
-    }
-
+    func scopes() throws(Status) -> [String] { try count().scopes }
     /// The devices of a session in this process.
-    func local() throws(Status) -> LocalDevices {
-        let (kind, count) = try parsed()
-        return try kind == "cpu" ? LocalDevices(cpuCount: count) : LocalDevices(simulatedGPUCount: count)
-    }
-
+    func local() throws(Status) -> LocalDevices { try count().local() }
     /// The arguments of `weir serve` that make the devices.
-    func serverArguments() throws(Status) -> [String] {
-        let (kind, count) = try parsed()
-        return kind == "cpu" ? ["--cpus", "\(count)"] : ["--simulate-gpus", "\(count)"]
-    }
+    func serverArguments() throws(Status) -> [String] { try count().serverArguments }
 }

@@ -11,11 +11,11 @@ struct MeshOptions: ParsableArguments {
     var cuts: String?
 
     /// The strategy of this name; nil if it does not divide the work inside layers.
-    func strategy(_ name: String) throws(Status) -> (any Strategy)? {
+    func strategy(_ name: String) throws(Status) -> (any InGraphStrategy)? {
         guard name == "tensor" || name == "mesh" else { return nil }
         let rules = try cuts.map { text throws(Status) in try VariableCut.rules(text) } ?? []
         if name == "tensor" { return TensorParallel(rules: rules) }
-        guard let mesh else { throw .invalidArgument("--strategy mesh needs --mesh, such as data=2,model=2") }
+        guard let mesh else { throw .invalidArgument("strategy mesh needs --mesh, such as data=2,model=2") }
         return MeshParallel(axes: try DeviceMesh.axes(mesh), rules: rules)
     }
 }

@@ -17,7 +17,7 @@ struct StageOptions: ParsableArguments {
     }
 
     /// The strategy of this name; nil if it does not split a model by layer.
-    func strategy(_ name: String) throws(Status) -> (any Strategy)? {
+    func strategy(_ name: String) throws(Status) -> (any InGraphStrategy)? {
         let assignment = try layers.map { text throws(Status) in try LayerAssignment(rules: text) } ?? .balanced()
         guard let order = PipelineSchedule.Order(rawValue: schedule) else {
             let known = PipelineSchedule.Order.allCases.map(\.rawValue).joined(separator: " or ")

@@ -13,17 +13,20 @@ struct Train: AsyncParsableCommand {
     @OptionGroup var training: TrainingArguments
     @OptionGroup var clusterOptions: ClusterOptions
     @OptionGroup var checkpoints: CheckpointOptions
-    @Option(help: "Where event files and the loss curve go.") var out = "weir-run"
+    @OptionGroup var trace: TraceOptions
+    @Option(help: "Where event files, the loss curve and the picture of a step go.") var out = "weir-run"
     @Flag(help: "Print one JSON object a line.") var json = false
 
     func run() async throws {
         var options = try training.options(devices: clusterOptions.devices, isHere: clusterOptions.cluster == nil)
         options.checkpoint = checkpoints.parsed()
+        try trace.apply(to: &options)
         let (spec, local) = try clusterOptions.start(for: training.strategy.strategy)
         let reporter: TrainingReporter
         do {
             reporter = try TrainingReporter(
-                json: json, stepCount: options.stepCount, foldCount: options.foldCount, directory: out, ledger: training.strategy.ledger)
+                json: json, stepCount: options.stepCount, foldCount: options.foldCount, directory: out, ledger: training.strategy.ledger,
+                trace: trace.trace, strategy: training.strategy.strategy)
         } catch {
             local?.end()
             throw error

@@ -22,8 +22,7 @@ struct TrainingArguments: ParsableArguments {
             try model.graph(for: table, seed: optimizer.seed), table: table, strategy: try strategy.named(), optimizer: try optimizer.named(defaults),
             stepCount: optimizer.steps ?? defaults.steps, batchSize: optimizer.batch ?? defaults.batch, seed: optimizer.seed)
         options.foldCount = data.folds
-        options.balance = try strategy.namedBalance()
-        options.partitioning = strategy.partBytes.map { .bytes(maximum: $0) }
+        try strategy.split.apply(to: &options)
         options.evaluationInterval = evaluateEvery
         options.devices = try devices.scopes()
         if isHere { options.localDevices = try devices.local() }

@@ -87,6 +87,12 @@ final class SharedTransport: CollectiveTransport {
 }
 
 extension BlockingCompletion {
+    /// The status of a failure; nil for a success. Waits on another thread, so that timers run meanwhile.
+    func failureLater() async -> Status? {
+        await withCheckedContinuation { continuation in
+            ComputePool.shared.submit { continuation.resume(returning: self.failure()) }
+        }
+    }
     /// The status of a failure; nil for a success.
     func failure() -> Status? { if case .failure(let status) = wait() { status } else { nil } }
 }

@@ -135,14 +135,14 @@ struct CollectiveRunnerTests {
     }
 
     @Test("an operation that takes too long fails on all members; the message says in which phase")
-    func timeouts() throws {
+    func timeouts() async throws {
         let group = CollectiveMembers(2)
         let alone = group.start(group.operation(.reduce(.init(.add)), rank: 0, timeout: .milliseconds(20)), rank: 0, tensor(0, 1))
-        let waiting = try #require(alone.failure())
+        let waiting = try #require(await alone.failureLater())
         #expect(waiting.code == .deadlineExceeded && waiting.message == "Collective has timed out waiting for other workers.")
         #expect(try works(group, instance: 2))
         let late = group.start(group.operation(.reduce(.init(.add)), rank: 0, timeout: .milliseconds(20)), rank: 0, tensor(0, 1))
-        let running = try #require(late.failure())
+        let running = try #require(await late.failureLater())
         #expect(running.code == .deadlineExceeded && running.message == "Collective has timed out during execution.", "\(running)")
         #expect(try works(group, instance: 2))
     }

@@ -70,12 +70,15 @@ struct AllReduceTests {
         #expect(error?.code == .invalidArgument && error?.message.contains("found \(count)") == true)
     }
 
-    @Test("buckets are closed when they are full, in the order of the backward pass, and hold one type")
+    @Test("buckets are closed when they are full, in the order of the backward pass, and hold one type of one device")
     func buckets() {
-        let gradients: [(dtype: DType, elementCount: Int)] = [(.float32, 10), (.float32, 5), (.float64, 4), (.float32, 100), (.float32, 1)]
+        let sizes: [(DType, Int)] = [(.float32, 10), (.float32, 5), (.float64, 4), (.float32, 100), (.float32, 1)]
+        var gradients = sizes.map { GradientBuckets.Member(dtype: $0, elementCount: $1) }
         #expect(GradientBuckets(gradients, byteCount: 100).buckets == [[4, 3], [2], [1, 0]])
         #expect(GradientBuckets(gradients, byteCount: 1).buckets == [[4], [3], [2], [1], [0]])
         #expect(GradientBuckets(gradients, byteCount: .max).buckets == [[4, 3, 1, 0], [2]])
         #expect(GradientBuckets([], byteCount: 1).buckets.isEmpty)
+        gradients[3].device = "/cpu:1"
+        #expect(GradientBuckets(gradients, byteCount: .max).buckets == [[4, 1, 0], [3], [2]])
     }
 }

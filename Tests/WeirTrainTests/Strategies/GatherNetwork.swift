@@ -50,7 +50,10 @@ struct StartedClients {
         var loops: [ClientLoop] = []
         for client in plan.clients { loops.append(try await run.open(client)) }
         for loop in loops { if loop.client.worker == 0, let forget = loop.client.lifecycle.forget { try await loop.session.run(forget) } }
-        for loop in loops { if let initializer = loop.client.lifecycle.initializer { try await loop.session.run(initializer) } }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for loop in loops { if let initializer = loop.client.lifecycle.initializer { group.addTask { try await loop.session.run(initializer) } } }
+            for try await _ in group {}
+        }
         for loop in loops { try await loop.join() }
         self.loops = loops
         self.rows = rows

@@ -100,10 +100,10 @@ enum SameGradients {
     /// - Parameter shards: the number of batches that the plan's clients take together.
     static func check(
         _ strategy: any Strategy, seed: UInt64, dtype: DType, shards: Int, batchSize: Int = 4, kinds: [RandomNetwork.Layer] = RandomNetwork.Layer.allCases,
-        cluster: ClusterSpec = ClusterSpec(), devices: [String] = ["/cpu:0"], localDevices: LocalDevices? = nil,
+        gathersRows: Bool = false, cluster: ClusterSpec = ClusterSpec(), devices: [String] = ["/cpu:0"], localDevices: LocalDevices? = nil,
         sourceLocation: SourceLocation = #_sourceLocation
     ) async throws {
-        let model = try ModelGraph(RandomNetwork(seed: seed, dtype: dtype, kinds: kinds))
+        let model = try ModelGraph(RandomNetwork(seed: seed, dtype: dtype, kinds: kinds, gathersRows: gathersRows))
         let rows = try RandomNetwork.table(rows: shards * batchSize, seed: seed)
         let expected = try await OneStep.run(SingleDevice(), model, rows: rows, batchSize: rows.rowCount)
         let found = try await OneStep.run(

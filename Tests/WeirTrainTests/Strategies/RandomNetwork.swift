@@ -12,13 +12,16 @@ struct RandomNetwork: Classifier {
     let seed: UInt64
     /// A layer of width `width` has 4 heads, or is an image of 4 × 4 pixels and `width / 16` channels, or has `width / 8` tokens.
     let width: Int
+    /// Whether an embedding gathers rows of its table through the handle, so that the table's gradient is sparse.
+    let gathersRows: Bool
     static let classCount = 6
     static let featureCount = 16
 
-    init(seed: UInt64, dtype: DType, kinds: [Layer] = Layer.allCases, layerCount: ClosedRange<Int> = 2...5) {
+    init(seed: UInt64, dtype: DType, kinds: [Layer] = Layer.allCases, layerCount: ClosedRange<Int> = 2...5, gathersRows: Bool = false) {
         var random = SplitMix(seed: seed)
         self.seed = seed
         self.dtype = dtype
+        self.gathersRows = gathersRows
         layers = (0..<Int.random(in: layerCount, using: &random)).map { _ in kinds.randomElement(using: &random) ?? .dense }
         width = [64, 128].randomElement(using: &random) ?? 64
     }
@@ -28,14 +31,15 @@ struct RandomNetwork: Classifier {
     func predictions(_ inputs: ModelInputs) -> Output {
         let builder = inputs.builder
         var random = SplitMix(seed: seed &+ 17)
-        func weights(_ name: String, _ shape: [Int]) -> Output {
+        func variable(_ name: String, _ shape: [Int]) -> Variable {
             let fanIn = max(1, shape.dropLast().reduce(1, *))
             let values = (0..<shape.reduce(1, *)).map { _ in Double.random(in: -1...1, using: &random) / Double(fanIn).squareRoot() }
             return builder.variable(name) {
                 builder.constant(
                     dtype == .float64 ? Tensor(values, ofShape: Shape(shape)) : Tensor(values.map(Float.init), ofShape: Shape(shape)))
-            }.value
+            }
         }
+        func weights(_ name: String, _ shape: [Int]) -> Output { variable(name, shape).value }
         var x = builder.nameScope("input") { inputs["features"].matMul(weights("weights", [RandomNetwork.featureCount, width])).tanh() }
         for (index, layer) in layers.enumerated() {
             x = builder.nameScope("\(layer)\(index)") {
@@ -50,9 +54,9 @@ struct RandomNetwork: Classifier {
                         .biasAdd(weights("bias", [2 * channels])).tanh()
                     return hidden.conv2D(weights("filter2", [3, 3, 2 * channels, channels]), strides: (1, 1), padding: .same).reshaped(to: [-1, width])
                 case .embedding:
-                    let table = weights("table", [24, width])
+                    let table = variable("table", [24, width])
                     let ids = (inputs["features"].sliced(at: [0, 0], size: [-1, 1]) * 3).cast(to: .int32).reshaped(to: [-1]) % builder.scalar(24, .int32)
-                    return x + table.gathered(indices: ids)
+                    return x + (gathersRows ? table.handle.gatherVariable(ids, dtype) : table.value.gathered(indices: ids))
                 case .attention:
                     let (tokens, size, headCount) = (width / 8, 8, 4)
                     func heads(_ name: String) -> Output {

@@ -3,7 +3,7 @@ public import WeirTensor
 
 /// One client for each worker; each applies its gradients to the shared variables as soon as they are computed.
 ///
-/// The variables are on the parameter servers. A gradient may be stale: computed from variables that others have updated since.
+/// The variables are on the parameter servers, and each worker computes on its first device. A gradient may be stale: computed from variables that others have updated since.
 /// Dean et al., *Large Scale Distributed Deep Networks*, 2012. With `maximumLead` the staleness is bounded: Ho et al., *More
 /// Effective Distributed ML via a Stale Synchronous Parallel Parameter Server*, 2013.
 ///
@@ -26,6 +26,7 @@ public struct AsynchronousReplicas: Strategy {
     /// Makes one client for each worker.
     public func plan(_ model: ModelGraph, _ setting: TrainingSetting) throws(Status) -> TrainingPlan {
         try setting.requireWorkers(self)
+        try setting.requireDevices(self)
         try setting.requireParameterServers(self)
         if let maximumLead, !(0...1_000_000).contains(maximumLead) {
             throw .invalidArgument("The lead of a worker must be between 0 and 1000000 steps, found \(maximumLead)")

@@ -28,9 +28,7 @@ struct LeadLimit {
         let others = tasks.filter { $0 != task }
         func queue(_ giver: Int, _ taker: Int) -> Output {
             let name = "async/lead/\(giver)_\(taker)"
-            return builder.add(
-                "FIFOQueueV2", name: name,
-                attributes: ["component_types": .types([.int32]), "shapes": .shapes([.scalar]), "capacity": -1, "shared_name": .string(name)])[0]
+            return builder.fifoQueue(types: [.int32], shapes: [.scalar], sharedName: name, name: name).handle
         }
         func give(_ token: Double, _ queue: Output) -> Operation { builder.add("QueueEnqueueV2", [queue, builder.scalar(token, .int32)]) }
         let isFirst = task == tasks.first

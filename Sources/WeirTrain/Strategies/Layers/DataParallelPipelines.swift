@@ -6,7 +6,7 @@ public import WeirTensor
 ///
 /// The devices in order are those of the first replica's stages, then those of the second's. The variables are on the first
 /// replica's devices. From one client, in one graph.
-public struct DataParallelPipelines: Strategy {
+public struct DataParallelPipelines: InGraphStrategy {
     /// `pipelines`.
     public let name = "pipelines"
     /// The number of replicas.
@@ -19,15 +19,15 @@ public struct DataParallelPipelines: Strategy {
         self.pipeline = pipeline
     }
 
-    /// Makes one client, of the first worker.
-    /// - Throws: `invalidArgument` when the devices cannot be divided among the replicas, and as `PipelineParallel.plan` does.
-    public func plan(_ model: ModelGraph, _ setting: TrainingSetting) throws(Status) -> TrainingPlan {
+    /// Builds the graph of all stages.
+    /// - Throws: `invalidArgument` when the devices cannot be divided among the replicas, and as `PipelineParallel.gradientGraph` does.
+    public func gradientGraph(_ model: ModelGraph, _ setting: TrainingSetting) throws(Status) -> GradientGraph {
         try setting.requireWholeVariables(self)
-        return try plan(model, setting, as: name)
+        return try gradientGraph(model, setting, as: name)
     }
 
-    /// Makes the plan for a strategy of this name, which messages have.
-    func plan(_ model: ModelGraph, _ setting: TrainingSetting, as name: String) throws(Status) -> TrainingPlan {
+    /// Builds the graph for a strategy of this name, which messages have.
+    func gradientGraph(_ model: ModelGraph, _ setting: TrainingSetting, as name: String) throws(Status) -> GradientGraph {
         let count = pipeline.microBatchCount
         guard count > 0, setting.batchSize.isMultiple(of: count) else {
             throw .invalidArgument("Strategy '\(name)' cuts a batch into equal micro-batches; \(setting.batchSize) rows cannot be cut into \(count)")
@@ -38,6 +38,6 @@ public struct DataParallelPipelines: Strategy {
         try stages.checkPipeline(name)
         let schedule = try PipelineSchedule(pipeline.order, stages: stages.count, microBatches: count)
         let replicas = (0..<replicaCount).map { replica in stages.devices.map { all[replica * perReplica + $0] } }
-        return try StagedGraph(stages, replicas: replicas, schedule: schedule, setting).plan(setting)
+        return try GradientGraph(stages, replicas: replicas, schedule: schedule)
     }
 }

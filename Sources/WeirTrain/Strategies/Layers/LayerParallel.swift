@@ -6,7 +6,7 @@ public import WeirTensor
 /// A step computes what one device would compute. At each time only one stage works, so this serves models that are too large for
 /// one device; `PipelineParallel` keeps the stages busy. TensorFlow's model parallelism by device scopes: Dean et al., *Large Scale
 /// Distributed Deep Networks*, 2012.
-public struct LayerParallel: Strategy {
+public struct LayerParallel: InGraphStrategy {
     /// `layers`.
     public let name = "layers"
     /// The number of stages; nil means one for each device.
@@ -19,14 +19,14 @@ public struct LayerParallel: Strategy {
         self.assignment = assignment
     }
 
-    /// Makes one client, of the first worker.
+    /// Builds the graph of all stages.
     /// - Throws: `invalidArgument` when there are fewer devices than stages or fewer layers than stages, and the errors of
     ///   `LayerCut` and `LayerAssignment`.
-    public func plan(_ model: ModelGraph, _ setting: TrainingSetting) throws(Status) -> TrainingPlan {
+    public func gradientGraph(_ model: ModelGraph, _ setting: TrainingSetting) throws(Status) -> GradientGraph {
         try setting.requireWholeVariables(self)
         let devices = try setting.stageDevices(name, stageCount)
         let stages = try ModelStages(model, assignment, devices: devices, rowCount: setting.batchSize)
-        return try StagedGraph(stages, replicas: [stages.devices.map { devices[$0] }], schedule: nil, setting).plan(setting)
+        return try GradientGraph(stages, replicas: [stages.devices.map { devices[$0] }], schedule: nil)
     }
 }
 

@@ -7,7 +7,7 @@ public import WeirTensor
 /// The gradients of the micro-batches are summed and applied once, so a step computes what one device would compute from the whole
 /// batch. Ops that take statistics over the rows, such as batch normalization, take them over a micro-batch. A random op with a seed
 /// gives every micro-batch the same numbers. Huang et al., *GPipe*, 2019; Narayanan et al., *Megatron-LM*, 2021.
-public struct PipelineParallel: Strategy {
+public struct PipelineParallel: InGraphStrategy {
     /// `pipeline`.
     public let name = "pipeline"
     /// The number of parts of a batch.
@@ -28,11 +28,11 @@ public struct PipelineParallel: Strategy {
         self.assignment = assignment
     }
 
-    /// Makes one client, of the first worker.
+    /// Builds the graph of all stages.
     /// - Throws: `invalidArgument` when the batch cannot be cut into that many micro-batches, the stages are not contiguous, and as
-    ///   `LayerParallel.plan` does.
-    public func plan(_ model: ModelGraph, _ setting: TrainingSetting) throws(Status) -> TrainingPlan {
+    ///   `LayerParallel.gradientGraph` does.
+    public func gradientGraph(_ model: ModelGraph, _ setting: TrainingSetting) throws(Status) -> GradientGraph {
         try setting.requireWholeVariables(self)
-        return try DataParallelPipelines(replicas: 1, self).plan(model, setting, as: name)
+        return try DataParallelPipelines(replicas: 1, self).gradientGraph(model, setting, as: name)
     }
 }

@@ -1,4 +1,5 @@
 public import WeirGraph
+import WeirOps
 import WeirTensor
 
 /// Synchronous replicas: the gradients of several workers are accumulated on the parameter servers, averaged and applied once;
@@ -62,9 +63,7 @@ public struct SyncReplicas: Sendable {
         }
         self.localStep = localStep
         func queue(_ name: String) -> Output {
-            builder.add(
-                "FIFOQueueV2", name: name,
-                attributes: ["component_types": .types([.int64]), "shapes": .shapes([.scalar]), "capacity": -1, "shared_name": .string(name)])[0]
+            builder.fifoQueue(types: [.int64], shapes: [.scalar], sharedName: name, name: name).handle
         }
         func dequeue(_ queue: Output) -> Output { builder.add("QueueDequeueV2", [queue], attributes: ["component_types": .types([.int64])])[0] }
         let onStepDevice = { (body: () -> Output) in builder.colocate(with: globalStep.handle.operation, body) }

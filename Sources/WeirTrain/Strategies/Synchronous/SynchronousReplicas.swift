@@ -3,7 +3,8 @@ public import WeirTensor
 
 /// One client for each worker; the gradients of several workers are averaged on the parameter servers and applied once for all.
 ///
-/// See `SyncReplicas`, which builds the accumulators and the token queue.
+/// The variables are on the parameter servers, and each worker computes on its first device. See `SyncReplicas`, which builds the
+/// accumulators and the token queue.
 public struct SynchronousReplicas: Strategy {
     /// `sync`.
     public let name = "sync"
@@ -22,6 +23,7 @@ public struct SynchronousReplicas: Strategy {
     /// Makes one client for each worker. The chief's also runs the loop that updates the variables.
     public func plan(_ model: ModelGraph, _ setting: TrainingSetting) throws(Status) -> TrainingPlan {
         try setting.requireWorkers(self)
+        try setting.requireDevices(self)
         try setting.requireParameterServers(self)
         let tasks = setting.workerTasks
         let count = required ?? tasks.count

@@ -16,11 +16,13 @@ public struct ProbedServerHealth: ServerHealth {
     /// Makes the value.
     public init() {}
 
+    /// Waits until a server does not answer any more.
     public func waitUntilLost(_ server: SweepServer) async -> String? {
         guard case .address(let address) = server else { return nil }
         return await TaskMonitor.watch(address)
     }
 
+    /// Waits until a server answers: at least half a second.
     public func waitUntilAnswers(_ server: SweepServer) async -> Bool {
         // The first probe waits, too: a server that answers but fails every trial is not asked without a pause.
         while (try? await Task.sleep(for: .milliseconds(500))) != nil {

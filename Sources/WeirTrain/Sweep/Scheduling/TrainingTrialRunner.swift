@@ -34,7 +34,7 @@ public struct TrainingTrialRunner: TrialRunner {
     private func options(_ trial: Trial, until steps: Int) throws -> TrainingOptions {
         var options = try makeOptions(trial.configuration)
         options.stepCount = steps
-        options.tracedStep = nil
+        options.tracedSteps = []
         let interval = options.evaluationInterval ?? max(1, (steps - trial.checkpointStep) / 10)
         options.evaluationInterval = interval
         options.checkpoint = TrainingCheckpoint(

@@ -10,7 +10,7 @@ public import WeirTensor
 ///
 /// What is whole, such as biases after a sum and the values between blocks, lies on the first device. That moves as many bytes as
 /// an all-reduce by a ring, and neither computes nor stores anything twice.
-public struct TensorParallel: Strategy {
+public struct TensorParallel: InGraphStrategy {
     /// `tensor`.
     public let name = "tensor"
     /// Parts of variables' names with the cuts that these have instead of those that the strategy would choose:
@@ -19,12 +19,13 @@ public struct TensorParallel: Strategy {
     /// Makes the strategy.
     public init(rules: [(String, VariableCut)] = []) { self.rules = rules }
 
-    /// Makes one client, of the first worker, whose graph spans all devices of all workers.
+    /// Builds one graph over all devices of all workers.
     /// - Throws: `invalidArgument` when no variable can be cut, a rule cannot be followed, or heads cannot be divided.
-    public func plan(_ model: ModelGraph, _ setting: TrainingSetting) throws(Status) -> TrainingPlan {
+    public func gradientGraph(_ model: ModelGraph, _ setting: TrainingSetting) throws(Status) -> GradientGraph {
         try setting.requireWholeVariables(self)
+        try setting.requireDevices(self)
         let devices = setting.computeDevices
         let mesh = try DeviceMesh([DeviceMesh.Axis("model", devices.count)], devices: devices)
-        return try ShardedModel(model, setting, mesh: mesh, batchAxis: nil, layerAxis: 0, rules: rules).plan()
+        return try ShardedModel(model, setting, mesh: mesh, batchAxis: nil, layerAxis: 0, rules: rules).gradientGraph()
     }
 }

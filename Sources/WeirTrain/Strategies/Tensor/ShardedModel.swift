@@ -51,32 +51,21 @@ struct ShardedModel {
         ).run()
     }
 
-    /// Builds the graph of training and makes a plan with one client.
-    func plan() throws(Status) -> TrainingPlan {
+    /// Builds the graph.
+    func gradientGraph() throws(Status) -> GradientGraph {
         let builder = GraphBuilder(registry: .standard)
         let first = mesh.devices[0]
-        let globalStep = builder.device(first) { builder.variable("global_step") { builder.scalar(0, .int64) } }
+        let globalStep = builder.device(first) { builder.globalStep() }
         let variables = try ShardedVariables(model, layout, in: builder)
         let trained = try replica("model", layout, [model.loss], variables, in: builder)
         guard let loss = trained.outputs[model.loss] else { throw .internalError("The model's loss was not built") }
         let targets = variables.parameters.flatMap { $0 }
         let gradients = builder.device(first) { builder.gradients(of: loss, with: targets) }
-        let update = builder.device(first) {
-            builder.apply(setting.optimizer, [(Variable, Output)](zip(targets, gradients)), globalStep: globalStep)
-        }
-        let updateCount = builder.device(first) { builder.controlDependencies([update.operation]) { globalStep.read() } }
-        let state = TrainingState(globalStep: globalStep, variables: variables.all + update.variables)
-        let initializer = builder.group(([globalStep] + state.variables).map(\.initializer), name: "initialize")
-        let evaluated = try evaluationReplica(variables, in: builder)
-        let master = setting.workerTasks.first.map { DeviceName(job: "worker", replica: nil, task: $0) }
         let batches = batchAxis.map { mesh.axes[$0].size } ?? 1
-        var client = TrainingClient(
-            worker: 0, master: master, graph: try builder.graph(), shards: [BatchShard(0, inputs: trained.inputs, loss: loss, batches: batches)],
-            step: update.operation, updateCount: updateCount, lifecycle: ClientLifecycle(initializer: initializer))
-        client.evaluation = evaluated
-        client.parameters = variables.values
-        client.state = state
-        return TrainingPlan(clients: [client], requiredWorkers: max(1, setting.workerTasks.count))
+        return GradientGraph(
+            builder, globalStep: globalStep, variables: variables.all, gradients: zip(targets, gradients).map { VariableGradient($0, .dense($1)) },
+            shards: [BatchShard(0, inputs: trained.inputs, loss: loss, batches: batches)],
+            evaluation: try evaluationReplica(variables, in: builder), parameters: variables.values)
     }
 
     private func evaluationReplica(_ variables: ShardedVariables, in builder: GraphBuilder) throws(Status) -> ModelReplica {

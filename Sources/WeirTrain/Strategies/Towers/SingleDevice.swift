@@ -1,5 +1,4 @@
 import WeirCluster
-import WeirGraph
 public import WeirTensor
 
 /// Trains on one device: of this process, or of one task of a cluster. What the other strategies compute is compared with it.
@@ -12,8 +11,9 @@ public struct SingleDevice: Strategy {
     public init(task: DeviceName? = nil) { self.task = task }
 
     /// Makes one client with the whole model on the first device.
-    /// - Throws: `invalidArgument` when the cluster does not have the task.
+    /// - Throws: `invalidArgument` when there is no device, or the cluster does not have the task.
     public func plan(_ model: ModelGraph, _ setting: TrainingSetting) throws(Status) -> TrainingPlan {
+        try setting.requireDevices(self)
         var alone = setting
         // Without parameter servers.
         alone.cluster = ClusterSpec()
@@ -23,12 +23,16 @@ public struct SingleDevice: Strategy {
                     "Strategy 'single' needs a task of the cluster, whose tasks are \(setting.cluster.taskNames.joined(separator: ", ")); found \(task)")
             }
             let master = DeviceName(job: job, replica: nil, task: number)
-            var plan = try ReplicatedGraph(model, alone, devices: ["\(master)\(setting.devices.first ?? "")"]).plan(master: master)
+            alone.devices = ["\(master)\(setting.devices[0])"]
+            var plan = try InGraphReplication().plan(model, alone)
             // Only this task is needed.
-            for index in plan.clients.indices { plan.clients[index].deviceFilters = ["\(master)"] }
+            for index in plan.clients.indices {
+                plan.clients[index].master = master
+                plan.clients[index].deviceFilters = ["\(master)"]
+            }
             return plan
         }
         alone.devices = Array(setting.devices.prefix(1))
-        return try ReplicatedGraph(model, alone, devices: alone.computeDevices).plan(master: nil)
+        return try InGraphReplication().plan(model, alone)
     }
 }

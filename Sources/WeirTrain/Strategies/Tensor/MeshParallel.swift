@@ -10,7 +10,7 @@ public import WeirTensor
 /// A step takes a batch for each index of `data`. Whole variables lie on the first device; a part of a variable is on the devices
 /// of the first index of `data`, and the others get it in each step. Batch normalization takes the moments of all rows, as one
 /// device would. See Xu et al., "GSPMD: General and Scalable Parallelization for ML Computation Graphs", 2021.
-public struct MeshParallel: Strategy {
+public struct MeshParallel: InGraphStrategy {
     /// `mesh`.
     public let name = "mesh"
     /// The axes; the last varies fastest over the devices.
@@ -28,16 +28,17 @@ public struct MeshParallel: Strategy {
         self.rules = rules
     }
 
-    /// Makes one client, of the first worker, whose graph spans the devices of all workers.
+    /// Builds one graph over the devices of all workers.
     /// - Throws: `invalidArgument` when the mesh does not fit the devices, an axis is neither `data` nor `model`, or layers cannot be cut.
-    public func plan(_ model: ModelGraph, _ setting: TrainingSetting) throws(Status) -> TrainingPlan {
+    public func gradientGraph(_ model: ModelGraph, _ setting: TrainingSetting) throws(Status) -> GradientGraph {
         try setting.requireWholeVariables(self)
+        try setting.requireDevices(self)
         let mesh = try DeviceMesh(axes, devices: setting.computeDevices)
         if let other = axes.first(where: { $0.name != "data" && $0.name != "model" }) {
             throw .invalidArgument("The axes of a mesh are 'data', which cuts batches, and 'model', which cuts layers; found '\(other.name)'")
         }
         return try ShardedModel(
             model, setting, mesh: mesh, batchAxis: mesh.axis(named: "data"), layerAxis: mesh.axis(named: "model"), rules: rules
-        ).plan()
+        ).gradientGraph()
     }
 }

@@ -1,0 +1,78 @@
+import WeirTensor
+
+extension StrategyComparison {
+    /// A header and a row for each entry, then what has no room in a row: the bytes of a step by link, and the memory by process.
+    ///
+    /// Columns are as wide as their widest cell, with two spaces between them. An entry without a report has the reason in place of
+    /// its numbers.
+    public var table: String {
+        let rows = [StrategyComparison.header] + entries.compactMap { entry in entry.report.map { StrategyComparison.cells(entry, $0) } }
+        let names = entries.map { [$0.strategy, $0.cluster] }
+        let widths = StrategyComparison.header.indices.map { column in
+            ((column < 2 ? names : []) + rows).map { $0[column].count }.max() ?? 0
+        }
+        func line(_ cells: [String]) -> String {
+            cells.enumerated().map { column, cell in
+                let padding = String(repeating: " ", count: max(0, widths[column] - cell.count))
+                return column < 2 ? cell + padding : padding + cell
+            }.joined(separator: "  ")
+        }
+        let body = entries.map { entry in
+            switch entry.outcome {
+            case .trained(let report): line(StrategyComparison.cells(entry, report))
+            case .inapplicable(let status): line([entry.strategy, entry.cluster]) + "  does not apply: \(StrategyComparison.oneLine(status.message))"
+            case .failed(let status): line([entry.strategy, entry.cluster]) + "  failed: \(StrategyComparison.oneLine(status.message))"
+            }
+        }
+        return ([line(StrategyComparison.header)] + body + linkLines + memoryLines).joined(separator: "\n")
+    }
+
+    private static let header = ["strategy", "cluster", "steps/s", "rows/s", "bytes/step", "worked", "waited", "memory", "accuracy", "staleness"]
+
+    private static func cells(_ entry: Entry, _ report: TrainingReport) -> [String] {
+        let devices = report.utilization?.devices ?? []
+        let stale = SampleStatistics(counts: report.staleness)
+        return [
+            entry.strategy, entry.cluster, rate(report.stepsPerSecond), rate(report.samplesPerSecond), DurationText.text(byteCount: report.bytesPerStep),
+            range(devices.map(\.busyShare)), range(devices.map(\.waitingShare)),
+            entry.memory.isEmpty ? "–" : DurationText.text(byteCount: entry.memory.values.saturatingSum),
+            report.testAccuracy.isFinite ? AxisScale.trimmed(report.testAccuracy, decimals: 4) : "–",
+            report.staleness.isEmpty ? "0" : "\(AxisScale.trimmed(stale.mean, decimals: 2)) (max \(AxisScale.trimmed(stale.greatest, decimals: 0)))",
+        ]
+    }
+
+    /// A rate with three digits or more.
+    private static func rate(_ value: Double) -> String {
+        value.isFinite ? AxisScale.trimmed(value, decimals: value < 10 ? 2 : value < 100 ? 1 : 0) : "–"
+    }
+
+    /// The least and the greatest of shares: `12–40 %`.
+    private static func range(_ shares: [Double]) -> String {
+        guard let least = shares.min(), let greatest = shares.max() else { return "–" }
+        let (low, high) = (DurationText.percent(least), DurationText.percent(greatest))
+        return low == high ? low : "\(low.prefix { $0 != " " })–\(high)"
+    }
+
+    /// A text of an error on one line.
+    private static func oneLine(_ text: String) -> String { text.split(whereSeparator: \.isNewline).joined(separator: " ") }
+
+    private var linkLines: [String] {
+        lines("bytes of the traced step by link") { entry in
+            entry.report?.utilization?.links.map { (ShortName.link($0), $0.byteCount) } ?? []
+        }
+    }
+    private var memoryLines: [String] {
+        lines("greatest memory by process") { entry in
+            entry.memory.count > 1 ? entry.memory.sorted { $0.key < $1.key }.map { (ShortName.task($0.key), $0.value) } : []
+        }
+    }
+
+    /// A title, and a line for each entry that has parts; nothing if none has.
+    private func lines(_ title: String, _ parts: (Entry) -> [(name: String, byteCount: Int)]) -> [String] {
+        let lines = entries.compactMap { entry -> String? in
+            let texts = parts(entry).map { "\($0.name) \(DurationText.text(byteCount: $0.byteCount))" }
+            return texts.isEmpty ? nil : "  \(entry.strategy), \(entry.cluster): \(texts.joined(separator: ", "))"
+        }
+        return lines.isEmpty ? [] : ["", title] + lines
+    }
+}

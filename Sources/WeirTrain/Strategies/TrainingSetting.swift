@@ -1,0 +1,88 @@
+public import WeirCluster
+import WeirTensor
+
+/// What a strategy has to work with.
+public struct TrainingSetting: Sendable {
+    /// The cluster, with jobs `ps` and `worker`; without tasks, training is in this process.
+    public var cluster: ClusterSpec
+    /// The devices of this process, or of each worker, that compute: `/cpu:0`, `/gpu:1`.
+    public var devices: [String]
+    /// The optimizer.
+    public var optimizer: any Optimizer
+    /// The number of rows for one gradient of a replica.
+    public var batchSize: Int
+    /// How variables are spread over the parameter servers.
+    public var balance: ReplicaDeviceSetter.Balance
+    /// How large variables are cut into parts; nil leaves all whole.
+    public var partitioning: VariablePartitioning?
+
+    /// Describes a setting.
+    public init(
+        cluster: ClusterSpec = ClusterSpec(), devices: [String] = ["/cpu:0"], optimizer: any Optimizer, batchSize: Int,
+        balance: ReplicaDeviceSetter.Balance = .roundRobin, partitioning: VariablePartitioning? = nil
+    ) {
+        self.cluster = cluster
+        self.devices = devices
+        self.optimizer = optimizer
+        self.batchSize = batchSize
+        self.balance = balance
+        self.partitioning = partitioning
+    }
+
+    /// The numbers of the tasks of job `worker`.
+    public var workerTasks: [Int] { cluster.taskIndices(job: "worker") }
+    /// The number of tasks of job `ps`.
+    public var parameterServerCount: Int { cluster.taskIndices(job: "ps").count }
+    /// The device scopes that compute: each device of each worker, or those of this process.
+    public var computeDevices: [String] {
+        workerTasks.isEmpty ? devices : workerTasks.flatMap { task in devices.map { "/job:worker/task:\(task)\($0)" } }
+    }
+
+    /// The first worker, whose master the client of a strategy with one client uses; nil without workers.
+    var firstWorker: DeviceName? { workerTasks.first.map(TrainingSetting.worker) }
+    /// The name of a task of job `worker`.
+    static func worker(_ task: Int) -> DeviceName { DeviceName(job: "worker", replica: nil, task: task) }
+
+    /// The setting of one worker alone: without the other workers and without parameter servers.
+    /// - Parameter task: nil for this process.
+    func alone(_ task: Int?) throws(Status) -> TrainingSetting {
+        var setting = self
+        setting.cluster = ClusterSpec()
+        guard let task else { return setting }
+        guard let address = cluster.address(job: "worker", task: task) else { throw .internalError("The cluster has no worker \(task)") }
+        setting.cluster = try ClusterSpec(["worker": [task: address]])
+        return setting
+    }
+}
+
+extension TrainingSetting {
+    /// Checks that there is a device that computes.
+    /// - Throws: `invalidArgument` when there is none.
+    func requireDevices(_ strategy: some Strategy) throws(Status) {
+        guard devices.isEmpty else { return }
+        throw .invalidArgument("Strategy '\(strategy.name)' needs at least one device, such as /cpu:0; found none")
+    }
+    /// Checks that the cluster has workers.
+    /// - Throws: `invalidArgument` when it has none.
+    func requireWorkers(_ strategy: some Strategy) throws(Status) {
+        guard workerTasks.isEmpty else { return }
+        throw .invalidArgument("Strategy '\(strategy.name)' needs a job 'worker' with at least one task; the cluster has none")
+    }
+    /// Checks that variables are to stay whole, for a strategy that cannot cut them.
+    /// - Throws: `invalidArgument` when they are to be cut.
+    func requireWholeVariables(_ strategy: some Strategy) throws(Status) {
+        guard partitioning != nil else { return }
+        throw .invalidArgument(
+            "Strategy '\(strategy.name)' does not cut variables into parts; 'sync', 'async', 'hybrid', 'in-graph' and 'single' do")
+    }
+    /// The cluster's jobs, for messages.
+    var jobs: String { cluster.jobs.isEmpty ? "no jobs" : "only " + cluster.jobs.keys.sorted().joined(separator: ", ") }
+    /// Checks that the cluster has parameter servers if it has several workers.
+    /// - Throws: `invalidArgument` when it has none.
+    func requireParameterServers(_ strategy: some Strategy) throws(Status) {
+        guard parameterServerCount == 0, workerTasks.count > 1 else { return }
+        throw .invalidArgument(
+            "Strategy '\(strategy.name)' with \(workerTasks.count) workers needs a job 'ps' with at least one task, which holds the "
+                + "variables that they share; found \(jobs)")
+    }
+}

@@ -1,0 +1,31 @@
+import Weir
+
+/// Devices that compute, all of one kind: `cpu=2`, `gpu=4`.
+struct DeviceCount: Equatable, Sendable {
+    let kind: String
+    let count: Int
+
+    /// - Parameter option: the option that has the text, for the error.
+    /// - Throws: `invalidArgument` for any other text.
+    init(_ text: String, option: String) throws(Status) {
+        let parts = text.split(separator: "=", omittingEmptySubsequences: false)
+        guard parts.count == 2, parts[0] == "cpu" || parts[0] == "gpu", let count = Int(parts[1]), OptionRange.cpus.contains(count) else {
+            throw .invalidArgument("\(option) must be cpu=N or gpu=N with N in \(OptionRange.cpus), found '\(text)'")
+        }
+        kind = String(parts[0])
+        self.count = count
+    }
+
+    /// `gpu=2`.
+    var text: String { "\(kind)=\(count)" }
+    /// The device scopes: `/cpu:0`, `/cpu:1`…
+    var scopes: [String] { (0..<count).map { "/\(kind):\($0)" } }
+
+    /// The devices of a session in this process.
+    func local() throws(Status) -> LocalDevices {
+        try kind == "cpu" ? LocalDevices(cpuCount: count) : LocalDevices(simulatedGPUCount: count)
+    }
+
+    /// The arguments of `weir serve` that make the devices.
+    var serverArguments: [String] { kind == "cpu" ? ["--cpus", "\(count)"] : ["--simulate-gpus", "\(count)"] }
+}
