@@ -30,6 +30,8 @@ let package = Package(
         example("own-model"),
         example("split-layers"),
         example("split-tensor"),
+        example("sweep"),
+        example("ensemble"),
         example("own-op"),
         example("own-device"),
     ],

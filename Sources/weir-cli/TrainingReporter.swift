@@ -56,6 +56,14 @@ final class TrainingReporter: Sendable {
                 if Terminal.isInteractive { Terminal.overwrite("") }
                 Terminal.error("weir: \(text)")
             }
+        case .evaluated(let evaluation): show(evaluation)
+        case .saved(let step, let path):
+            let fold = state.withLock { $0.fold } + 1
+            if json {
+                Terminal.line("{\"event\":\"saved\",\"fold\":\(fold),\"step\":\(step),\"path\":\(quoted(path))}")
+            } else if !Terminal.isInteractive {
+                Terminal.line("fold \(fold)/\(foldCount) step \(step)/\(stepCount) saved \(path)")
+            }
         case .updated(let entry): ledger?.write(entry, fold: state.withLock { $0.fold } + 1)
         case .step(let step):
             let fold = state.withLock { $0.fold }
@@ -72,6 +80,19 @@ final class TrainingReporter: Sendable {
                 return !state.hasLostEvents
             }
             if isFirst { self.event(.notice("the event file is incomplete: \(error.message)")) }
+        }
+    }
+
+    private func show(_ evaluation: TrainingEvaluation) {
+        let fold = state.withLock { $0.fold } + 1
+        let metrics = [("loss", evaluation.testLoss)] + evaluation.testMetrics.sorted { $0.key < $1.key }.filter { $0.key != "loss" }
+        for (name, value) in metrics { record("fold_\(fold)/test_\(name)", value, step: evaluation.step) }
+        if json {
+            let values = metrics.map { "\(quoted("test_\($0.0)")):\($0.1.isFinite ? "\($0.1)" : "null")" }.joined(separator: ",")
+            Terminal.line("{\"event\":\"evaluated\",\"fold\":\(fold),\"step\":\(evaluation.step),\(values)}")
+        } else if !Terminal.isInteractive {
+            let values = metrics.map { "test \($0.0) \(fixed($0.1, 4))" }.joined(separator: " ")
+            Terminal.line("fold \(fold)/\(foldCount) step \(evaluation.step)/\(stepCount) \(values)")
         }
     }
 

@@ -70,8 +70,8 @@ struct SweepResultTests {
         let scratch = FileSystemScratch()
         let result = try result()
         try result.write(to: "\(scratch.path)/new")
-        #expect(try scratch.text("new/sweep.csv") == result.csv && scratch.text("new/sweep.json") == result.jsonText + "\n")
-        for name in ["new/curves.svg", "new/parallel.svg"] {
+        #expect(try scratch.text("new/results.csv") == result.csv && scratch.text("new/results.json") == result.jsonText + "\n")
+        for name in ["new/learning-curves.svg", "new/parallel.svg"] {
             let text = try scratch.text(name)
             #expect(text.hasPrefix("<svg") && text.hasSuffix("</svg>\n"))
         }

@@ -7,8 +7,8 @@ public import WeirTensor
 /// probabilities. It must be fitted to predictions for rows that the members were not trained on, such as those of
 /// `ClassProbabilities(folds:rowCount:)`; on other rows it would trust the members that overfit most.
 public struct Stacking: Hashable, Sendable {
-    /// The fitted regression.
-    private let regression: LogisticRegression
+    /// The fitted regression. Its features are the first member's classes, then the second's, and so on.
+    let regression: LogisticRegression
     private let memberCount: Int
 
     /// Fits the weights. The same input gives the same bits.
@@ -38,7 +38,7 @@ public struct Stacking: Hashable, Sendable {
     }
 
     /// The least probability whose logarithm is a feature: a member that gives 0 to a class does not decide alone.
-    private static let leastProbability = 1e-6
+    static let leastProbability = 1e-6
 
     private static func features(_ members: [ClassProbabilities]) -> [[Double]] {
         (0..<(members.first?.rowCount ?? 0)).map { row in members.flatMap { member in member[row].map { log(max($0, leastProbability)) } } }

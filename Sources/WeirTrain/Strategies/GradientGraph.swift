@@ -41,7 +41,8 @@ public struct GradientGraph: Sendable {
     func plan(_ setting: TrainingSetting) throws(Status) -> TrainingPlan {
         let update = builder.apply(setting.optimizer, gradients, globalStep: globalStep)
         let initializers = ([globalStep] + variables + update.variables).map(\.initializer)
-        let client = try client(worker: 0, master: setting.firstWorker, step: update.operation, initializers: initializers)
+        let client = try client(
+            worker: 0, master: setting.firstWorker, step: update.operation, initializers: initializers, state: variables + update.variables)
         // The graph may have nodes on each worker that every step needs.
         return TrainingPlan(clients: [client], requiredWorkers: max(1, setting.workerTasks.count))
     }
@@ -50,7 +51,10 @@ public struct GradientGraph: Sendable {
     /// - Parameters:
     ///   - step: updates the variables, and counts the update.
     ///   - initializers: what initializes all variables, those of the optimizer too.
-    func client(worker: Int, master: DeviceName?, step: Operation, initializers: [Operation]) throws(Status) -> TrainingClient {
+    ///   - state: the variables that the client has or shares, but for the number of updates: what a checkpoint holds.
+    func client(
+        worker: Int, master: DeviceName?, step: Operation, initializers: [Operation], state: [Variable]
+    ) throws(Status) -> TrainingClient {
         let (updateCount, initializer) = builder.colocate(with: globalStep.handle.operation) {
             (builder.controlDependencies([step]) { globalStep.read() }, builder.group(initializers, name: "initialize"))
         }
@@ -59,6 +63,7 @@ public struct GradientGraph: Sendable {
             lifecycle: ClientLifecycle(initializer: initializer))
         client.evaluation = evaluation
         client.parameters = parameters
+        client.state = TrainingState(globalStep: globalStep, variables: state)
         return client
     }
 }

@@ -45,8 +45,12 @@ public struct TrainingClient: Sendable {
     public var gates: StepGates?
     /// Computes predictions and metrics with the trained variables; nil if another client does.
     public var evaluation: ModelReplica?
-    /// The variables, for checkpoints, with their names in the model; empty if another client has them.
+    /// The values of the trained variables, with their names in the model; empty if another client has them.
     public var parameters: [String: Output] = [:]
+    /// The variables that are the state of the training, for checkpoints; nil if another client has them.
+    public var state: TrainingState?
+    /// Saves and restores the state; nil unless checkpoints are wanted.
+    var saver: Saver?
 
     /// A client.
     public init(
@@ -59,6 +63,29 @@ public struct TrainingClient: Sendable {
         self.step = step
         self.updateCount = updateCount
         self.lifecycle = lifecycle
+    }
+}
+
+/// The variables that are the state of a training: what a checkpoint holds.
+public struct TrainingState: Sendable {
+    /// The number of updates.
+    public var globalStep: Variable
+    /// The model's variables and the optimizer's.
+    public var variables: [Variable]
+    /// A state.
+    public init(globalStep: Variable, variables: [Variable]) {
+        self.globalStep = globalStep
+        self.variables = variables
+    }
+}
+
+extension TrainingClient {
+    /// Adds nodes that save and restore the state.
+    mutating func addSaver(maxToKeep: Int?) throws(Status) {
+        guard let state else { return }
+        let builder = state.globalStep.handle.builder
+        saver = Saver(builder, [state.globalStep] + state.variables, maxToKeep: maxToKeep)
+        graph = try builder.graph()
     }
 }
 
@@ -86,6 +113,9 @@ public struct BatchShard: Sendable {
 public struct ClientLifecycle: Sendable {
     /// Initializes variables. The chief runs it, and so does each client that has variables of its own.
     public var initializer: Operation?
+    /// What the initializer does besides setting the variables of the state. A training that begins with a checkpoint runs it in place
+    /// of the initializer; nil if there is nothing.
+    public var resourceInitializer: Operation?
     /// For a client that waits for the chief: the variables that must be initialized, with a bool vector that says which are.
     public var awaited: (names: [String], isInitialized: Output)?
     /// Runs before the first step, when all variables are initialized.
@@ -96,10 +126,11 @@ public struct ClientLifecycle: Sendable {
 
     /// A lifecycle.
     public init(
-        initializer: Operation? = nil, awaited: (names: [String], isInitialized: Output)? = nil, preparation: Operation? = nil,
-        forget: Operation? = nil
+        initializer: Operation? = nil, resourceInitializer: Operation? = nil, awaited: (names: [String], isInitialized: Output)? = nil,
+        preparation: Operation? = nil, forget: Operation? = nil
     ) {
         self.initializer = initializer
+        self.resourceInitializer = resourceInitializer
         self.awaited = awaited
         self.preparation = preparation
         self.forget = forget

@@ -81,6 +81,7 @@ struct WorkerGraph {
                 worker: number, master: master, graph: Graph(),
                 shards: [BatchShard(number, inputs: replica.inputs, loss: replica.loss)], step: step, updateCount: updateCount,
                 lifecycle: lifecycle(builder, [globalStep] + declared.all + added.variables, globalStep, added, isChief: isChief))
+            client.state = TrainingState(globalStep: globalStep, variables: declared.all + added.variables)
             // A client needs the parameter servers and its own worker only; without this filter it would wait for all workers.
             client.deviceFilters = ["/job:ps", "/job:worker/task:\(task)"]
             client.readCount = begun.readCount
@@ -99,8 +100,10 @@ struct WorkerGraph {
             builder.colocate(with: handle.operation) { builder.add("DestroyResourceOp", [handle]) }
         }
         let isInitialized = builder.add("Pack", variables.map(\.isInitialized), name: "is_initialized")[0]
+        let resources = isChief && !added.initializers.isEmpty ? builder.group(added.initializers, name: "initialize_resources") : nil
         return ClientLifecycle(
             initializer: isChief ? builder.group(variables.map(\.initializer) + added.initializers, name: "initialize") : nil,
+            resourceInitializer: resources,
             awaited: (variables.map(\.name), isInitialized), preparation: added.preparation,
             forget: isChief ? builder.group(destroyed + added.resets, name: "forget") : nil)
     }

@@ -46,8 +46,9 @@ struct ClientLoop: Sendable {
     }
 
     /// Runs the steps. It also ends when the worker is lost, because a call to a lost server may block for long.
-    func runUntilLost() async throws {
-        let work = Task { try await runSteps() }
+    /// - Parameter first: the number of updates with which training begins.
+    func runUntilLost(from first: Int) async throws {
+        let work = Task { try await runSteps(from: first) }
         run.progress.whenLost(client.worker) { work.cancel() }
         for (other, open) in client.gates?.open ?? [:] {
             run.progress.whenLost(other) { [session] in
@@ -78,16 +79,22 @@ struct ClientLoop: Sendable {
     }
 
     /// Runs training steps until enough updates are done.
-    private func runSteps() async throws {
+    private func runSteps(from first: Int) async throws {
+        // Of clients that do not wait for each other, each has made its share of the updates.
+        let firstBatch = client.readCount == nil ? first : first / run.plan.clients.count
         let seed = run.options.seed &* 7919
         var batches = client.shards.map { shard in
-            Batches(train, batchSize: run.options.batchSize * shard.batches, seed: UInt64(bitPattern: Int64(seed &+ shard.number &+ 1)))
+            Batches(
+                train, batchSize: run.options.batchSize * shard.batches, seed: UInt64(bitPattern: Int64(seed &+ shard.number &+ 1)), from: firstBatch)
         }
         func nextFeeds() throws(Status) -> [NamedTensor] {
             var tensors: [NamedTensor] = []
             for index in feeds.indices { tensors += try feeds[index].feeds(batches[index].next()) }
             return tensors
         }
+        let endsItself = client.updates == nil && !endsByClosing
+        if endsItself, first >= run.options.stepCount { return }
+        var milestone = first
         var next = try nextFeeds()
         var isFirst = true
         var number = 0
@@ -103,7 +110,10 @@ struct ClientLoop: Sendable {
                 try record(reply, step: number)
                 isFirst = false
                 let count = Int(try reply.tensors[client.shards.count].tensor.scalar(of: Int64.self))
-                if client.updates == nil, !endsByClosing, count >= run.options.stepCount { return }
+                guard endsItself else { continue }
+                if count >= run.options.stepCount { return }
+                if client.worker == 0 { try await pass(count, after: milestone) }
+                milestone = count
             } catch {
                 let status = Status(error)
                 // The chief closed the queue that the step waits for: enough updates are done.
@@ -150,22 +160,26 @@ struct ClientLoop: Sendable {
         }
     }
 
-    /// Runs the chief's loop of updates.
-    func runUpdates() async throws {
+    /// Runs the chief's loop of updates. It evaluates and saves when no update is in flight.
+    func runUpdates(from first: Int) async throws {
         guard let updates = client.updates else { return }
         let inFlight = max(1, updates.inFlight)
         try await withThrowingTaskGroup(of: Tensor?.self) { group in
-            var (begun, done) = (0, 0)
+            var (begun, done, milestone) = (first, first, first)
             while done < run.options.stepCount {
-                while begun < min(done + inFlight, run.options.stepCount) {
+                let goal = run.milestones.next(after: milestone, before: run.options.stepCount)
+                while begun < min(done + inFlight, goal) {
                     begun += 1
-                    let (step, traces) = (begun, run.tracedSteps.contains(begun))
+                    let (step, traces) = (begun, run.tracedSteps.contains(begun - first))
                     group.addTask { try await runUpdate(updates, step: step, traces: traces) }
                 }
                 guard let contributions = try await group.next() else { return }
                 // Those in flight are alike, and have no number before they are done.
                 done += 1
                 if let contributions { run.progress.record(try GradientLedger.Entry(step: done, contributions)) }
+                guard done == goal, goal < run.options.stepCount else { continue }
+                try await pass(done, after: milestone)
+                milestone = done
             }
         }
         try await session.run(updates.close)

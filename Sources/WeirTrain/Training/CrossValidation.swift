@@ -17,7 +17,7 @@ public struct CrossValidation: Sendable {
         self.onEvent = onEvent
     }
 
-    /// Trains and tests on each fold in turn.
+    /// Trains and tests on each fold in turn. Checkpoints are in a folder for each fold: `fold-1`, `fold-2`…
     /// - Parameter task: runs only this worker's client, as one of several processes; all clients when nil.
     /// - Throws: `invalidArgument` for less than two folds; the error of `Trainer` for the first fold that fails.
     public func run(asWorker task: Int? = nil) async throws -> CrossValidationReport {
@@ -28,6 +28,8 @@ public struct CrossValidation: Sendable {
         for fold in 0..<options.foldCount {
             try Task.checkCancellation()
             onEvent(.fold(fold))
+            var options = options
+            options.checkpoint = options.checkpoint?.inFolder("fold-\(fold + 1)")
             let trainer = Trainer(options, fold: fold, cluster: cluster, onEvent: onEvent)
             if let task { folds.append(try await trainer.run(asWorker: task)) } else { folds.append(try await trainer.run()) }
         }

@@ -17,15 +17,27 @@ public struct Trainer: Sendable {
     ///   - fold: the fold that is held out, counted from 0.
     ///   - cluster: jobs `ps` and `worker`; without tasks, training is in this process.
     public init(_ options: TrainingOptions, fold: Int = 0, cluster: ClusterSpec = ClusterSpec(), onEvent: @escaping OnEvent = { _ in }) {
+        let parts = options.table.fold(fold, of: options.foldCount, seed: UInt64(bitPattern: Int64(options.seed)))
+        let moments = parts.train.moments
+        self.init(
+            options, train: parts.train.standardized(moments), test: parts.test.standardized(moments), cluster: cluster, onEvent: onEvent)
+    }
+
+    /// Makes a training with rows that are divided already, in place of `options.table`. The features are taken as they are.
+    /// - Parameters:
+    ///   - train: the rows to train on.
+    ///   - test: the rows to test on.
+    ///   - cluster: jobs `ps` and `worker`; without tasks, training is in this process.
+    public init(
+        _ options: TrainingOptions, train: Table, test: Table, cluster: ClusterSpec = ClusterSpec(), onEvent: @escaping OnEvent = { _ in }
+    ) {
         self.options = options
         self.onEvent = onEvent
+        self.train = train
+        self.test = test
         setting = TrainingSetting(
             cluster: cluster, devices: options.devices, optimizer: options.optimizer, batchSize: options.batchSize, balance: options.balance,
             partitioning: options.partitioning)
-        let parts = options.table.fold(fold, of: options.foldCount, seed: UInt64(bitPattern: Int64(options.seed)))
-        let moments = parts.train.moments
-        train = parts.train.standardized(moments)
-        test = parts.test.standardized(moments)
     }
 
     /// Trains and tests.
@@ -65,8 +77,16 @@ public struct Trainer: Sendable {
             throw .invalidArgument(
                 "Each of \(options.foldCount) folds must have rows, and leave rows to train on; the table has \(options.table.rowCount) rows")
         }
-        let plan = try options.strategy.plan(options.model, setting)
-        guard !plan.clients.isEmpty else { throw .internalError("Strategy '\(options.strategy.name)' made a plan without clients") }
+        try options.checkpoint?.check()
+        if let interval = options.evaluationInterval, interval < 1 {
+            throw .invalidArgument("Updates from one evaluation to the next must be at least 1, found \(interval)")
+        }
+        var plan = try options.strategy.plan(options.model, setting)
+        guard let chief = plan.clients.first else { throw .internalError("Strategy '\(options.strategy.name)' made a plan without clients") }
+        if let checkpoint = options.checkpoint {
+            guard chief.state != nil else { throw .unimplemented("Strategy '\(options.strategy.name)' does not save checkpoints") }
+            for index in plan.clients.indices { try plan.clients[index].addSaver(maxToKeep: checkpoint.maxToKeep) }
+        }
         return plan
     }
 }

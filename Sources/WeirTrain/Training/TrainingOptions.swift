@@ -24,6 +24,13 @@ public struct TrainingOptions: Sendable {
     public var balance = ReplicaDeviceSetter.Balance.roundRobin
     /// How large variables are cut into parts on several parameter servers; nil leaves all whole.
     public var partitioning: VariablePartitioning?
+    /// Where and when the state is saved, and from where training begins; nil saves nothing.
+    public var checkpoint: TrainingCheckpoint?
+    /// The number of updates from one evaluation on the held-out rows to the next; nil evaluates at the end only. See
+    /// `TrainingEvent.evaluated`.
+    public var evaluationInterval: Int?
+    /// Whether the training's variables on a server are its own, and are dropped when it ends. Only for a strategy with one client.
+    var isolatesState = false
     /// The steps of each client that are traced, counted from 1. The first steps are slower than the others. A training with fewer
     /// steps than all of these traces its first; without any, none is traced. A client that makes fewer steps traces fewer: those of
     /// asynchronous replicas share the steps.
@@ -66,6 +73,10 @@ public enum TrainingEvent: Sendable {
     case placed(String)
     /// A worker completed a step.
     case step(TrainingStep)
+    /// The model was evaluated, if `TrainingOptions.evaluationInterval` is set: at multiples of it and at the end.
+    case evaluated(TrainingEvaluation)
+    /// The state after `step` updates was saved to the checkpoint at `path`.
+    case saved(step: Int, path: String)
     /// The variables were updated from gradients of several workers. Only for a strategy that keeps a ledger.
     case updated(GradientLedger.Entry)
     /// A message for the user: something blocks, or a worker is lost.

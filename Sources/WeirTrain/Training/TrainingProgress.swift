@@ -6,6 +6,10 @@ import WeirTensor
 final class TrainingProgress: Sendable {
     private struct State {
         var step = 0
+        /// The number of updates at the start.
+        var firstStep = 0
+        /// The sum and the number of the losses since the last evaluation.
+        var recentLosses = (sum: 0.0, count: 0)
         var losses: [(step: Int, loss: Float)] = []
         var updates: [Int]
         var lost: Set<Int> = []
@@ -41,15 +45,36 @@ final class TrainingProgress: Sendable {
         onEvent(.updated(entry))
     }
 
+    /// Records the number of updates with which training begins.
+    func begin(at step: Int) {
+        state.withLock { state in
+            state.firstStep = step
+            state.step = step
+        }
+    }
+
+    /// Records an evaluation.
+    func evaluated(_ evaluation: TrainingEvaluation) {
+        var evaluation = evaluation
+        evaluation.trainLoss = state.withLock { state in
+            defer { state.recentLosses = (0, 0) }
+            return state.recentLosses.count == 0 ? nil : state.recentLosses.sum / Double(state.recentLosses.count)
+        }
+        onEvent(.evaluated(evaluation))
+    }
+    /// Records that the state was saved.
+    func saved(_ path: String, step: Int) { onEvent(.saved(step: step, path: path)) }
+
     func recordStep(_ worker: Int, globalStep: Int, loss: Float, staleness: Int? = nil) {
         let seconds = (ContinuousClock.now - start).seconds
         let event = state.withLock { state -> TrainingStep in
             state.step = max(state.step, globalStep)
             state.updates[worker] += 1
             state.losses.append((globalStep, loss))
+            state.recentLosses = (state.recentLosses.sum + Double(loss), state.recentLosses.count + 1)
             if let staleness { state.staleness[staleness, default: 0] += 1 }
             return TrainingStep(
-                step: state.step, loss: loss, worker: worker, stepsPerSecond: Double(state.step) / max(seconds, 1e-9),
+                step: state.step, loss: loss, worker: worker, stepsPerSecond: Double(state.step - state.firstStep) / max(seconds, 1e-9),
                 workersAlive: workerCount - state.lost.count, staleness: staleness)
         }
         onEvent(.step(event))
@@ -83,10 +108,11 @@ final class TrainingProgress: Sendable {
     ) -> TrainingReport {
         state.withLock { state in
             let computed = state.updates.reduce(0, +)
+            let done = max(0, stepCount - state.firstStep)
             var report = TrainingReport(
                 trainMetrics: [:], testMetrics: [:], testRowCount: 0, stepCount: stepCount, seconds: seconds,
-                stepsPerSecond: Double(stepCount) / max(seconds, 1e-9), samplesPerSecond: 0, updatesByWorker: state.updates,
-                droppedGradients: gradientsPerUpdate.map { max(0, computed - $0 * stepCount) } ?? 0, staleness: state.staleness,
+                stepsPerSecond: Double(done) / max(seconds, 1e-9), samplesPerSecond: 0, updatesByWorker: state.updates,
+                droppedGradients: gradientsPerUpdate.map { max(0, computed - $0 * done) } ?? 0, staleness: state.staleness,
                 bytesMoved: state.updates.enumerated().reduce(0) { $0 &+ $1.element &* (state.bytesPerStep[$1.offset] ?? 0) },
                 losses: state.losses.sorted { $0.step < $1.step }, placement: placement)
             // The ledger counts what the updates took, also if that was more than they required.

@@ -13,7 +13,7 @@ struct TrainingRun: Sendable {
     /// The steps of each client that are traced, counted from 1.
     let tracedSteps: Set<Int>
     private let train: Table
-    private let test: Table
+    let test: Table
     private let onEvent: Trainer.OnEvent
 
     init(_ plan: TrainingPlan, _ options: TrainingOptions, _ setting: TrainingSetting, train: Table, test: Table, onEvent: @escaping Trainer.OnEvent) {
@@ -28,6 +28,10 @@ struct TrainingRun: Sendable {
         let lanes = max(setting.workerTasks.count, plan.clients.map(\.shards.count).max() ?? 1, plan.clients.count)
         let keepsLedger = plan.clients.contains { $0.updates?.contributions != nil }
         progress = TrainingProgress(workerCount: plan.clients.count > 1 ? plan.clients.count : lanes, keepsLedger: keepsLedger, onEvent: onEvent)
+    }
+
+    var milestones: TrainingMilestones {
+        TrainingMilestones(evaluationInterval: options.evaluationInterval, checkpointInterval: options.checkpoint?.interval)
     }
 
     /// Runs these clients of the plan to the end of training.
@@ -81,21 +85,27 @@ struct TrainingRun: Sendable {
                 onEvent(.notice("the parameter servers have nothing to do: strategy '\(options.strategy.name)' keeps no variables there"))
             }
         }
+        let restored = try options.checkpoint?.restoredPath()
         // At once: clients with variables of their own may exchange the initial values.
         try await withThrowingTaskGroup(of: Void.self) { group in
-            for loop in loops { if let initializer = loop.client.lifecycle.initializer { group.addTask { try await loop.session.run(initializer) } } }
+            for loop in loops { group.addTask { try await loop.initialize(from: restored) } }
             for try await _ in group {}
         }
         for loop in loops { try await loop.join() }
+        let first = try await loops.first?.firstStep() ?? 0
+        progress.begin(at: first)
         let start = ContinuousClock.now
         try await withThrowingTaskGroup(of: Void.self) { group in
             for loop in loops {
-                group.addTask { try await loop.runUntilLost() }
-                if loop.client.updates != nil { group.addTask { try await loop.runUpdates() } }
+                group.addTask { try await loop.runUntilLost(from: first) }
+                if loop.client.updates != nil { group.addTask { try await loop.runUpdates(from: first) } }
             }
             for try await _ in group {}
         }
+        // The loops end quietly when they are cancelled between steps.
+        try Task.checkCancellation()
         let seconds = (ContinuousClock.now - start).seconds
+        if let chief = loops.first(where: { $0.client.worker == 0 }) { try await chief.finish(from: first) }
         guard let evaluator = loops.first(where: { $0.client.evaluation != nil }) ?? loops.first else {
             throw Status.internalError("training has no client")
         }
@@ -117,6 +127,7 @@ struct TrainingRun: Sendable {
         var target = Session.Target.inProcess
         var configuration = SessionConfiguration()
         configuration.deviceFilters = client.deviceFilters
+        configuration.isolatesState = options.isolatesState
         var waiting: Task<Void, Never>?
         defer { waiting?.cancel() }
         if let master = client.master {

@@ -63,7 +63,9 @@ public struct AllReduceReplicas: Strategy {
             var exchange = WorkerExchange(graph.builder, worker: number, of: workerCount, variables: variables, bucketByteCount: byteCount)
             let update = graph.builder.apply(setting.optimizer, exchange.means(graph.gradients), globalStep: graph.globalStep)
             let initializers = exchange.initializers(variables) + update.variables.map(\.initializer)
-            var client = try graph.client(worker: number, master: own.firstWorker, step: update.operation, initializers: initializers)
+            var client = try graph.client(
+                worker: number, master: own.firstWorker, step: update.operation, initializers: initializers,
+                state: graph.variables + update.variables)
             if let master = own.firstWorker { client.deviceFilters = ["\(master)"] }
             clients.append(client)
         }

@@ -57,7 +57,8 @@ struct HybridGraph {
         let forget = isFirst && !queues.removals.isEmpty ? builder.group(queues.removals, name: "forget") : nil
         var client = try graph.client(
             worker: worker, master: TrainingSetting.worker(task), step: step,
-            initializers: initializers + sharedInitializers + update.variables.map(\.initializer))
+            initializers: initializers + sharedInitializers + update.variables.map(\.initializer),
+            state: own.dropFirst() + update.variables + shared)
         client.lifecycle.forget = forget
         client.deviceFilters = ["/job:ps", "/job:worker/task:\(task)"]
         return client

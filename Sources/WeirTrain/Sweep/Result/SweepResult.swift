@@ -29,12 +29,13 @@ public struct SweepResult: Hashable, Sendable {
         seconds = time.seconds
     }
 
-    /// Writes `sweep.csv`, `sweep.json`, `curves.svg` and `parallel.svg` to a folder.
+    /// Writes `results.csv`, `results.json`, `learning-curves.svg` and `parallel.svg` to a folder.
     /// - Throws: the error of a file that cannot be written.
     public func write(to directory: String) throws(Status) {
         try FileSystem.createDirectory(directory)
         for (name, text) in [
-            ("sweep.csv", csv), ("sweep.json", jsonText + "\n"), ("curves.svg", learningCurves.svg), ("parallel.svg", parallelCoordinates.svg),
+            ("results.csv", csv), ("results.json", jsonText + "\n"), ("learning-curves.svg", learningCurves.svg),
+            ("parallel.svg", parallelCoordinates.svg),
         ] {
             try AtomicFile.write(Array(text.utf8), to: FileSystem.join(directory, name))
         }

@@ -2,6 +2,8 @@ public import WeirTensor
 
 /// An event of a sweep, for a display.
 public enum SweepEvent: Hashable, Sendable {
+    /// A sweep that was interrupted goes on: the trials that have ended, with their values of the objective, and those that failed.
+    case resumed(ended: [Int: Double], failed: [Int])
     /// A run of a trial starts, until this step.
     case started(trial: Int, rung: Int, steps: Int, server: String, configuration: [String: ParameterValue])
     /// A trial that runs has been evaluated.

@@ -92,6 +92,20 @@ struct SweepProgress: Sendable {
         }
     }
 
+    /// What a display shows of a sweep that goes on.
+    var resumption: SweepEvent {
+        var ended: [Int: Double] = [:]
+        var failed: [Int] = []
+        for trial in trials {
+            switch trial.phase {
+            case .ended(let value): ended[trial.number] = value
+            case .failed: failed.append(trial.number)
+            case .running, .interrupted: break
+            }
+        }
+        return .resumed(ended: ended, failed: failed)
+    }
+
     // MARK: Checkpoints
 
     /// Takes it that the search is done: only the checkpoints of the best trials are needed.

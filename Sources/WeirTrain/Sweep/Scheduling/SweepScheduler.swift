@@ -82,6 +82,7 @@ public struct SweepScheduler: Sendable {
     private func follow(_ events: AsyncStream<SweepSchedule.Event>, _ tasks: inout SweepTasks) async throws(Status) -> SweepResult {
         let (journal, progress) = try SweepJournal.open(specification, in: directory)
         var schedule = SweepSchedule(progress, servers: servers, directory: directory, patience: patience)
+        if !progress.trials.isEmpty { onEvent(progress.resumption) }
         let start = ContinuousClock.now
         for await event in events {
             let time = ContinuousClock.now - start

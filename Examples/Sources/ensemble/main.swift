@@ -1,0 +1,30 @@
+// Trains three networks at the same time, each on rows of its own, and combines them into one model, which is saved and read again.
+import Weir
+
+let directory = CommandLine.arguments.dropFirst().first ?? ".build/ensemble"
+let table = try Table.iris()
+let (features, classes) = (table.featureCount, table.classes.count)
+
+let members = [
+    try EnsembleMember("small", DenseNetwork(inputCount: features, hidden: [8], classCount: classes, seed: 1), optimizer: Adam(learningRate: 0.02)),
+    try EnsembleMember("wide", DenseNetwork(inputCount: features, hidden: [32], classCount: classes, seed: 2), optimizer: Adam(learningRate: 0.02)),
+    try EnsembleMember("deep", DenseNetwork(inputCount: features, hidden: [16, 16], classCount: classes, seed: 3), optimizer: Adam(learningRate: 0.01)),
+]
+// Without servers, all train in this process. One fifth of the rows is held out, on which all are tested.
+let report = try await EnsembleTrainer(members, table: table, directory: directory).run()
+for member in report.members { print("\(member.name): accuracy \(member.accuracy), trained on \(member.trainedRowCount ?? 0) rows") }
+for combination in report.combinations { print("\(combination.name): accuracy \(combination.accuracy)") }
+
+// The saved model by itself: a graph, and a checkpoint with the variables of all members. Any session runs it, TensorFlow's too.
+let session = try await Session(Graph(contentsOf: report.files.graph))
+_ = try await session.run([String](), feeding: ["save/Const:0": report.files.checkpoint], targets: ["save/restore_all"])
+let rows: [[Float]] = [[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3]]
+let found = try await session.run(["probabilities:0", "classes:0"], feeding: ["features:0": rows])
+let names = try found[1].array(of: Int32.self).map { table.classes[Int($0)] }
+print("probabilities \(found[0]), so \(names)")
+
+let average = report.combinations.first { $0.name == "average" }?.accuracy ?? 0
+guard average >= 0.8, report.servedDifference < 1e-6, names.first == "setosa" || names.first == "Iris-setosa" else {
+    throw Status.internalError(
+        "expected an accuracy of 0.8, a saved model that gives the same, and a setosa; found \(average), \(report.servedDifference) and \(names)")
+}

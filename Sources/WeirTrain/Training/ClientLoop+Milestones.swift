@@ -1,0 +1,62 @@
+import WeirCluster
+import WeirGraph
+import WeirTensor
+
+// Checkpoints and evaluations of a client's training.
+extension ClientLoop {
+    /// Sets the variables that the client initializes, from a checkpoint or to their initial values.
+    /// - Throws: `notFound` when there is no such checkpoint, or it lacks a variable; `invalidArgument` when it is of another model.
+    func initialize(from checkpoint: String?) async throws {
+        guard let initializer = client.lifecycle.initializer else { return }
+        guard let checkpoint, let saver = client.saver else {
+            try await session.run(initializer)
+            return
+        }
+        // Before the variables, because the other workers begin when these are initialized.
+        if let resources = client.lifecycle.resourceInitializer { try await session.run(resources) }
+        try await saver.restore(session, from: checkpoint)
+        if client.worker == 0 { run.progress.notice("training goes on from \(checkpoint)") }
+    }
+
+    /// The number of updates with which training begins.
+    func firstStep() async throws -> Int {
+        guard let state = client.state, let checkpoint = run.options.checkpoint, checkpoint.source != .initialValues else { return 0 }
+        return try await updateCount(state)
+    }
+
+    private func updateCount(_ state: TrainingState) async throws -> Int {
+        Int(clamping: max(0, try await session.run(state.globalStep.value).scalar(of: Int64.self)))
+    }
+
+    /// Saves and evaluates if a milestone is after `last` and not after `count`.
+    func pass(_ count: Int, after last: Int) async throws {
+        if run.milestones.saves(after: last, at: count) { try await save(count) }
+        if run.milestones.evaluates(after: last, at: count) { try await evaluate(count) }
+    }
+
+    /// Saves and evaluates at the end of training.
+    func finish(from first: Int) async throws {
+        var count = run.options.stepCount
+        // Of workers that do not wait for each other, the last updates may come after the number that was asked for.
+        if client.saver != nil, let state = client.state { count = try await updateCount(state) }
+        if count > first { try await save(count) }
+        if run.options.evaluationInterval != nil { try await evaluate(count) }
+    }
+
+    private func save(_ count: Int) async throws {
+        guard let saver = client.saver, let checkpoint = run.options.checkpoint else { return }
+        run.progress.saved(try await saver.save(session, to: checkpoint.prefix, globalStep: count), step: count)
+    }
+
+    private func evaluate(_ count: Int) async throws {
+        guard let evaluation = client.evaluation else { return }
+        let names = evaluation.metrics.keys.sorted()
+        let feeds = try BatchFeeds(evaluation.inputs, run.test).feeds(run.test)
+        let reply = try await session.run(fetches: [evaluation.loss.name] + names.compactMap { evaluation.metrics[$0]?.name }, feeds: feeds)
+        let values = try reply.tensors.map { reply throws(Status) in try reply.tensor.double() }
+        guard let loss = values.first else { throw Status.internalError("an evaluation returned no loss") }
+        run.progress.evaluated(
+            TrainingEvaluation(
+                step: count, testLoss: loss, testMetrics: Dictionary(zip(names, values.dropFirst()), uniquingKeysWith: { first, _ in first })))
+    }
+}

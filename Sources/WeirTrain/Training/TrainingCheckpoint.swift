@@ -1,0 +1,67 @@
+import WeirTensor
+import WeirWire
+
+/// Where and when training saves its state, and from where it begins.
+///
+/// A checkpoint is in TensorFlow's format. It has the number of updates, the model's variables and the optimizer's, so that a training
+/// that goes on from it computes what it would have computed without the interruption, with the same batches in the same order. The
+/// asynchronous strategy has no such order: there each worker begins with its share of the updates, and a checkpoint may have the
+/// updates of a step for some variables only.
+public struct TrainingCheckpoint: Hashable, Sendable {
+    /// Where the variables' first values come from.
+    public enum Source: Hashable, Sendable {
+        /// From the model's initial values.
+        case initialValues
+        /// From the latest checkpoint with the prefix; if there is none, from the initial values.
+        case latest
+        /// From the checkpoint at this path.
+        case path(String)
+    }
+
+    /// The path of the checkpoints, to which `-` and the number of updates are added. The server that saves and this process need the
+    /// same file system.
+    public var prefix: String
+    /// The number of updates from one checkpoint to the next; nil saves only at the end of training, which is always done.
+    public var interval: Int?
+    /// Where the first values come from.
+    public var source: Source
+    /// The number of checkpoints that are kept of those that this training writes; nil keeps all.
+    public var maxToKeep: Int?
+
+    /// Describes the checkpoints of a training.
+    public init(_ prefix: String, every interval: Int? = nil, from source: Source = .initialValues, maxToKeep: Int? = 5) {
+        self.prefix = prefix
+        self.interval = interval
+        self.source = source
+        self.maxToKeep = maxToKeep
+    }
+
+    /// The same checkpoints in a folder beside the others, for one of several trainings.
+    func inFolder(_ name: String) -> TrainingCheckpoint {
+        var copy = self
+        copy.prefix = FileSystem.join(FileSystem.join(FileSystem.directory(of: prefix), name), fileName)
+        return copy
+    }
+
+    /// The path of the checkpoint to begin with; nil to begin with initial values.
+    /// - Throws: `dataLoss` when the folder's state file is malformed.
+    func restoredPath() throws(Status) -> String? {
+        switch source {
+        case .initialValues: return nil
+        case .path(let path): return path
+        case .latest:
+            guard let path = try Saver.latestCheckpoint(in: FileSystem.directory(of: prefix)) else { return nil }
+            let name = path.split(separator: "/").last ?? ""
+            let number = name.dropFirst(fileName.count + 1)
+            return name.hasPrefix("\(fileName)-") && !number.isEmpty && number.allSatisfy(\.isNumber) ? path : nil
+        }
+    }
+
+    private var fileName: String { prefix.split(separator: "/", omittingEmptySubsequences: false).last.map(String.init) ?? "" }
+
+    func check() throws(Status) {
+        guard !fileName.isEmpty else { throw .invalidArgument("The prefix of checkpoints must end in a file's name, such as 'run/model'; found '\(prefix)'") }
+        if let interval, interval < 1 { throw .invalidArgument("Updates from one checkpoint to the next must be at least 1, found \(interval)") }
+        if let maxToKeep, maxToKeep < 1 { throw .invalidArgument("Checkpoints that are kept must be at least 1, or nil for all, found \(maxToKeep)") }
+    }
+}

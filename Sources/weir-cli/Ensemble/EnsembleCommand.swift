@@ -1,0 +1,86 @@
+import ArgumentParser
+import Weir
+
+struct EnsembleCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ensemble",
+        abstract: "Train different networks on different rows, and combine them into one model.",
+        discussion: """
+            Each member trains on a part of the rows of its own, on a server or in this process, all at the same time. Members and \
+            combinations are tested on the same held-out fold. --out gets one model of all members: ensemble.pb and the checkpoint ensemble.
+            """)
+
+    @Option(
+        parsing: .upToNextOption, help: ArgumentHelp("The networks: dnn, dnn:16,16 with the units of its hidden layers, cnn, transformer.", valueName: "MODEL"))
+    var members: [String] = ["dnn:16,16", "cnn", "transformer"]
+    @Option(help: "Combinations to test, of average, vote and stacking.") var combine = "average,vote,stacking"
+    @Option(help: "What the written model computes: average or stacking.") var serve = "average"
+    @OptionGroup var data: DataOptions
+    @OptionGroup var optimizer: OptimizerOptions
+    @OptionGroup var devices: DeviceOptions
+    @OptionGroup var places: TrainingServerOptions
+    @Option(help: "Where checkpoints and the model go.") var out = "weir-ensemble"
+    @Flag(help: "Print one JSON object a line.") var json = false
+
+    func run() async throws {
+        let networks = try members.map(ModelOptions.init(member:))
+        let defaults = networks.map(\.defaults)
+        // Images are rows that all networks take.
+        guard let rows = defaults.first(where: { $0.data == "digits" }) ?? defaults.first else {
+            throw Status.invalidArgument("--members must name at least one network, found none")
+        }
+        let table = try data.table(rows)
+        let described = try zip(members, networks).enumerated().map { index, entry in try member(entry.0, entry.1, table, seed: optimizer.seed &+ index) }
+        let methods = try combine.split(separator: ",").map { try method(String($0), "--combine") }
+        let served = try method(serve, "--serve")
+        let (servers, local) = try places.start(devices, slotCount: max(1, members.count))
+        defer { local?.end() }
+        let reporter = EnsembleReporter(json: json, described)
+        var trainer = EnsembleTrainer(described, table: table, directory: out, methods: methods, served: served, servers: servers) { reporter.event($0, $1) }
+        trainer.foldCount = data.folds
+        trainer.seed = optimizer.seed
+        trainer.devices = try devices.scopes()
+        let end = try TerminationRequest()
+        let training = Task { [trainer] in try await trainer.run() }
+        let watch = Task {
+            await end.wait()
+            training.cancel()
+        }
+        let result = await training.result
+        watch.cancel()
+        reporter.endLine()
+        switch result {
+        case .success(let report): reporter.finish(report)
+        case .failure(let error):
+            if training.isCancelled { throw Status.cancelled("The ensemble was cancelled by a signal") }
+            throw Status(error)
+        }
+    }
+
+    private func member(_ name: String, _ options: ModelOptions, _ table: Table, seed: Int) throws -> EnsembleMember {
+        let defaults = options.defaults
+        return EnsembleMember(
+            name, try options.graph(for: table, seed: seed), optimizer: try optimizer.named(defaults), stepCount: optimizer.steps ?? defaults.steps,
+            batchSize: optimizer.batch ?? defaults.batch)
+    }
+
+    private func method(_ name: String, _ option: String) throws(Status) -> EnsembleMethod {
+        guard let method = EnsembleMethod(rawValue: name) else {
+            let known = EnsembleMethod.allCases.map(\.rawValue).joined(separator: ", ")
+            throw .invalidArgument("\(option) must be of \(known), found '\(name)'")
+        }
+        return method
+    }
+}
+
+extension ModelOptions {
+    /// The options of a member: the model, and after a colon the units of its hidden layers.
+    fileprivate init(member text: String) throws {
+        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        let kinds = ["dnn", "cnn", "transformer"]
+        guard kinds.contains(parts[0]) else {
+            throw Status.invalidArgument("--members must be \(kinds.joined(separator: ", ")), as dnn:16,16; found '\(text)'")
+        }
+        self = try ModelOptions.parse(["--model=\(parts[0])"] + parts.dropFirst().map { "--hidden=\($0)" })
+    }
+}

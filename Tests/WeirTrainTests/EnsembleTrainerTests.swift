@@ -1,0 +1,88 @@
+import Testing
+import Weir
+import WeirTesting
+import WeirWire
+
+@testable import WeirTrain
+
+@Suite("Ensembles that train", .timeLimit(.minutes(2)))
+struct EnsembleTrainerTests {
+    private let scratch = FileSystemScratch()
+
+    private func members(_ steps: Int = 60) throws -> [EnsembleMember] {
+        try [[8], [16], [8, 8]].enumerated().map { index, hidden in
+            let network = DenseNetwork(inputCount: 4, hidden: hidden, classCount: 3, seed: index + 1)
+            return try EnsembleMember("dnn\(hidden)", network, optimizer: Adam(learningRate: 0.03), stepCount: steps, batchSize: 8)
+        }
+    }
+
+    @Test(
+        "members are trained on parts of the rows, and the saved model gives the combination's probabilities", arguments: [EnsembleMethod.average, .stacking])
+    func whole(_ served: EnsembleMethod) async throws {
+        let table = try Table.iris()
+        let report = try await EnsembleTrainer(members(), table: table, directory: scratch.path, served: served).run()
+        // 120 training rows: a part for each member, and one for stacking.
+        #expect(report.testRowCount == 30 && report.members.map(\.trainedRowCount) == [30, 30, 30])
+        #expect(report.members.map(\.server) == [.slot(0), .slot(1), .slot(2)])
+        #expect(report.combinations.map(\.name) == ["average", "vote", "stacking"])
+        #expect(report.combinations.allSatisfy { $0.accuracy >= 0.8 }, "\(report.combinations)")
+        #expect(report.servedDifference < 1e-6 && report.served == served)
+        let predictions = try await report.ensemble.memberProbabilities(of: table)
+        let combined = try report.ensemble.probabilities(predictions, by: served)
+        let read = try await report.files.probabilities(of: table)
+        #expect(zip(read.values, combined.values).allSatisfy { abs($0 - $1) < 1e-6 })
+        let average = try EnsembleCombination.average(predictions)
+        #expect((combined == average) == (served == .average))
+    }
+
+    @Test("a member of the ensemble has the variables of its training's checkpoint, and the model has those of all")
+    func variables() async throws {
+        let report = try await EnsembleTrainer(members(5), table: .iris(), directory: scratch.path, methods: [.average]).run()
+        #expect(report.members.map(\.trainedRowCount) == [40, 40, 40])
+        let model = try BundleReader(report.files.checkpoint), member = try BundleReader("\(scratch.path)/member2/model-5")
+        #expect(try model.tensor("member2/hidden1/weights") == member.tensor("hidden1/weights"))
+        #expect(try model.tensors().count == 4 + 4 + 6)
+        // The graph has no values: it is small, and what it computes comes from the checkpoint.
+        let graph = try GraphDefinition(contentsOf: report.files.graph)
+        #expect(try graph.serialized().count < 100_000)
+    }
+
+    @Test("the numbers are the same wherever members are trained, one after another or at the same time")
+    func servers() async throws {
+        let here = try await EnsembleTrainer(members(20), table: .iris(), directory: "\(scratch.path)/here", methods: [.average]).run()
+        try await TestCluster.with([("worker", 2)]) { cluster in
+            let servers = cluster.spec.tasks.map { SweepServer.address($0.address) }
+            let there = try await EnsembleTrainer(
+                members(20), table: .iris(), directory: "\(scratch.path)/there", methods: [.average], servers: servers
+            ).run()
+            #expect(Set(there.members.compactMap(\.server)) == Set(servers))
+            let table = try Table.iris()
+            let (a, b) = (try await here.files.probabilities(of: table), try await there.files.probabilities(of: table))
+            #expect(zip(a.values, b.values).allSatisfy { abs($0 - $1) < 1e-4 })
+        }
+    }
+
+    @Test("an ensemble without members, of too few rows, or that serves a vote is refused before anything is trained")
+    func refused() async throws {
+        let table = try Table.iris()
+        let trainers = [
+            EnsembleTrainer([], table: table, directory: scratch.path),
+            EnsembleTrainer(try members(), table: table, directory: scratch.path, served: .vote),
+            EnsembleTrainer(try members(), table: table.rows([0, 60, 120, 1]), directory: scratch.path),
+            EnsembleTrainer(try members(), table: table, directory: scratch.path, servers: [.slot(0), .slot(0)]),
+        ]
+        for trainer in trainers {
+            let error = await #expect(throws: Status.self) { try await trainer.run() }
+            #expect(error?.code == .invalidArgument)
+        }
+        #expect(scratch.names.isEmpty)
+    }
+
+    @Test("stacking that was not fitted is an error")
+    func notFitted() async throws {
+        let report = try await EnsembleTrainer(members(2), table: .iris(), directory: scratch.path, methods: [.vote]).run()
+        let predictions = try await report.ensemble.memberProbabilities(of: .iris())
+        let error = #expect(throws: Status.self) { try report.ensemble.classes(predictions, by: .stacking) }
+        #expect(error?.code == .failedPrecondition)
+    }
+}
