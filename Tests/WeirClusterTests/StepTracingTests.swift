@@ -81,6 +81,78 @@ struct StepTracingTests {
         #expect(timeline.lanes.count == 1 && timeline.clockErrorBound == 0)
     }
 
+    /// The sum over two members, of `count` elements.
+    private func sum(_ b: GraphBuilder, _ device: String, count: Int) -> Output {
+        b.device(device) {
+            let x = b.constant(Tensor([Float](repeating: 1, count: count)))
+            let attributes: Attributes = [
+                "T": .type(.float32), "group_size": .int(2), "group_key": .int(3), "instance_key": .int(5), "merge_op": .string("Add"),
+                "final_op": .string("Id"), "subdiv_offsets": .ints([]),
+            ]
+            return b.add("CollectiveReduce", [x], name: "sum", attributes: attributes)[0]
+        }
+    }
+
+    @Test("the sum of two clients' tasks has arrows with its bytes on the clients' common timeline", arguments: transports)
+    func twoClients(_ transport: ServerOptions.TensorTransport) async throws {
+        var options = ServerOptions()
+        options.tensorTransport = transport
+        try await TestCluster.with([("worker", 2)], options: options) { cluster in
+            let count = 50_000
+            let clients = try await withThrowingTaskGroup(of: (Session, StepTimeline).self) { group in
+                for task in 0..<2 {
+                    group.addTask {
+                        let b = GraphBuilder(registry: .standard)
+                        let sum = sum(b, "/job:worker/task:\(task)", count: count)
+                        let session = try await Session(b.graph(), target: .address(cluster.server("worker", task).target))
+                        let reply = try await session.run(fetches: [sum.name], options: RunOptions(traces: true))
+                        #expect(try reply.tensors[0].tensor.array(of: Float.self) == [Float](repeating: 2, count: count))
+                        return (session, try #require(reply.timeline))
+                    }
+                }
+                return try await group.reduce(into: [(Session, StepTimeline)]()) { $0.append($1) }
+            }
+            for (session, timeline) in clients {
+                try await session.close()
+                #expect(timeline.arrows.isEmpty && timeline.unpairedEnds.count == 2)
+            }
+            let merged = StepTimeline(merging: clients.map(\.1))
+            #expect(merged.arrows.map(\.edge) == ["collective_3_5_0", "collective_3_5_0"] && merged.unpairedEnds.isEmpty)
+            #expect(merged.arrows.map(\.byteCount) == [count * 4, count * 4])
+            #expect(Set(merged.arrows.map { merged.lanes[$0.source.lane].task }) == Set(cluster.servers.map(\.task.taskName.description)))
+            #expect(merged.arrows.allSatisfy { $0.source.lane != $0.target.lane })
+        }
+    }
+
+    @Test("a sum of two devices of a process records both directions, its arithmetic as work and the rest as waiting")
+    func collective() async throws {
+        let b = GraphBuilder(registry: .standard)
+        let sums = (0..<2).map { sum(b, "/cpu:\($0)", count: 1000) }
+        let session = try await Session(b.graph(), devices: LocalDevices(cpuCount: 2))
+        let reply = try await session.run(fetches: sums.map(\.name), options: RunOptions(traces: true))
+        let timeline = try #require(reply.timeline)
+        #expect(timeline.arrows.map(\.byteCount) == [4000, 4000] && timeline.unpairedEnds.isEmpty)
+        let runs = timeline.lanes.flatMap(\.intervals).filter { $0.node.hasPrefix("sum") }
+        #expect(Set(runs.filter(\.isWaiting).map(\.op)) == ["CollectiveReduce", "_Recv"])
+        #expect(Set(runs.filter { !$0.isWaiting }.map(\.op)) == ["Add", "_Send"])
+    }
+
+    @Test("the transfers of a collective operation cross the wire as those of the executor do")
+    func collectiveTransfers() throws {
+        let times = StepTimes()
+        let (device, peer) = ("/job:worker/replica:0/task:0/device:CPU:0", "/job:worker/replica:0/task:1/device:CPU:0")
+        for direction in [TracedTransfer.Direction.send, .receive] {
+            times.record(
+                TracedTransfer(
+                    direction, node: "sum/\(direction)", edge: "collective_1_2_3", device: device, peer: peer, dtype: .float64, elementCount: 5, start: 10,
+                    end: 20))
+        }
+        let read = NodeTime.all(in: TFStepStats(times.all(in: [])))
+        #expect(read.map(\.op) == ["_Send", "_Recv"] && read.map(\.node) == ["sum/send", "sum/receive"])
+        #expect(read.allSatisfy { $0.transfer == .init(edge: "collective_1_2_3", peer: peer) && $0.device == device && $0.inputs.isEmpty })
+        #expect(read.allSatisfy { $0.outputBytes == [40] && $0.outputTypes == [.float64] && $0.outputShapes == [[5]] && [$0.start, $0.end] == [10, 20] })
+    }
+
     @Test("nodes that did not run are replaced by those before them")
     func dependencies() throws {
         let b = GraphBuilder(registry: .standard)

@@ -117,6 +117,46 @@ struct StepTimelineTests {
         #expect(timeline.arrows.map { [timeline.interval($0.source).start, timeline.interval($0.target).end] } == [[10, 12], [20, 22], [30, 35]])
     }
 
+    /// The step of one client, whose worker sends 8 bytes to the worker of another and receives 12 from it, three times in a loop.
+    private func member(_ number: Int, runs: Int) -> StepTimeline {
+        let task = "/job:worker/replica:0/task:\(number)", peer = "/job:worker/replica:0/task:\(1 - number)/device:CPU:0"
+        let times = (0..<runs).flatMap { run -> [NodeTime] in
+            let transfer = NodeTime.Transfer(edge: "collective_1_1_\(run / 2)", peer: peer), start = 100 * run + 10 * number
+            return [
+                time("sum/_send_\(1 - number)", "_Send", on: task, start, start + 1, transfer: transfer, shape: [2]),
+                time("sum/_recv_\(1 - number)", "_Recv", on: task, start, start + 20, transfer: transfer, shape: [3]),
+            ]
+        }
+        return StepTimeline(RunMetadata(times: times + [time("w/_1", "_Recv", on: task, 0, 1, transfer: .init(edge: "w:0", peer: task + "/device:CPU:0"))]))
+    }
+
+    @Test("what one client's worker sends to that of another becomes an arrow when their timelines are merged")
+    func merging() throws {
+        let timelines = [member(0, runs: 3), member(1, runs: 3)]
+        // The receive of a feed, which a device passes to itself, is no end of a transfer.
+        #expect(timelines.allSatisfy { $0.arrows.isEmpty && $0.unpairedEnds.count == 6 && $0.bytesBetweenTasks == 36 })
+        let merged = StepTimeline(merging: timelines)
+        #expect(merged.arrows.count == 6 && merged.unpairedEnds.isEmpty && merged.bytesBetweenTasks == 72)
+        for arrow in merged.arrows {
+            let (send, receive) = (merged.interval(arrow.source), merged.interval(arrow.target))
+            #expect(arrow.source.lane != arrow.target.lane && abs(send.start - receive.start) == 10 && arrow.byteCount == 12)
+            #expect(arrow.start == max(send.end, receive.start) && arrow.end == receive.end)
+        }
+        #expect(StepUtilization(merged).links.map(\.byteCount) == [36, 36])
+        // Merging what is merged changes nothing.
+        #expect(StepTimeline(merging: [merged]).arrows == merged.arrows)
+    }
+
+    @Test("ends that no client traced stay without the other end")
+    func unpaired() {
+        let merged = StepTimeline(merging: [member(0, runs: 3), member(1, runs: 2)])
+        #expect(merged.arrows.count == 4 && merged.bytesBetweenTasks == 36 + 24)
+        #expect(merged.unpairedEnds.map(\.edge) == ["collective_1_1_1", "collective_1_1_1"])
+        #expect(merged.unpairedEnds.map(\.isSend) == [true, false])
+        #expect(merged.unpairedEnds.allSatisfy { merged.lanes[$0.position.lane].task == Self.worker })
+        #expect(StepTimeline(merging: [merged, member(1, runs: 0)]).unpairedEnds == merged.unpairedEnds)
+    }
+
     @Test("runs that overlap are on different rows, and waits have rows of their own")
     func tracks() {
         func run(_ start: Int, _ end: Int, waits: Bool = false) -> StepTimeline.Interval {

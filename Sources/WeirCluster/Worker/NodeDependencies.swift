@@ -22,9 +22,9 @@ struct NodeDependencies {
     }
 
     /// Adds to a record what its node waited for and what it transferred. Does nothing for a node that is in none of the graphs,
-    /// such as those in bodies of functions.
+    /// such as those in bodies of functions, nor for a transfer of a collective operation, which is no node.
     func complete(_ time: inout NodeTime) {
-        guard let (graph, id) = nodes[time.node] else { return }
+        guard time.transfer == nil, let (graph, id) = nodes[time.node] else { return }
         let node = graph.nodes[id]
         switch node.op.role {
         case .send: time.transfer = transfer(node, peer: "recv_device")

@@ -1,5 +1,6 @@
 import Synchronization
 import WeirGraph
+import WeirTensor
 
 /// Collects the times of the kernels of a traced step. TensorFlow's `StepStatsCollector`.
 final class StepTimes: StepTrace {
@@ -10,6 +11,16 @@ final class StepTimes: StepTrace {
         let time = NodeTime(
             node: node, op: op, device: device, start: start, end: end, outputBytes: tensors.map(\.byteCount),
             outputTypes: tensors.map(\.dtype), outputShapes: tensors.map(\.shape))
+        times.withLock { $0.append(time) }
+    }
+
+    /// Records a transfer as the executor's sends and receives are recorded.
+    func record(_ transfer: TracedTransfer) {
+        let byteCount = transfer.elementCount * transfer.dtype.byteCount
+        var time = NodeTime(
+            node: transfer.node, op: transfer.direction == .send ? "_Send" : "_Recv", device: transfer.device, start: transfer.start, end: transfer.end,
+            outputBytes: [byteCount], outputTypes: [transfer.dtype], outputShapes: [Shape(transfer.elementCount)])
+        time.transfer = NodeTime.Transfer(edge: transfer.edge, peer: transfer.peer)
         times.withLock { $0.append(time) }
     }
 

@@ -31,6 +31,14 @@ public struct CollectiveOperation: Sendable {
         case permute([Int])
         /// The members find each other; nothing is sent. Each gets its input back.
         case join
+
+        /// How tensors are combined, by the kinds that combine them.
+        package var reduction: CollectiveReduction? {
+            switch self {
+            case .reduce(let reduction), .reduceScatter(let reduction): reduction
+            case .gather, .broadcast, .allToAll, .permute, .join: nil
+            }
+        }
     }
     /// What the members' tensors become.
     public var kind: Kind
@@ -54,14 +62,17 @@ public struct CollectiveOperation: Sendable {
     public var communicationHint: String
     /// The time after which the operation fails with DEADLINE_EXCEEDED; nil if never.
     public var timeout: Duration?
-    /// The name of the node, for errors.
+    /// The name of the node with what it does, for errors.
     public var name: String
+    /// The name of the node.
+    public var node: String
 
     /// One member's part of an operation.
+    /// - Parameter node: the name of the node; `name` if nil.
     public init(
         _ kind: Kind, groupKey: Int, groupSize: Int, instanceKey: Int, dtype: DType, shape: Shape? = nil,
         arithmetic: CollectiveArithmetic? = nil, rank: Int? = nil, device: DeviceName, communicationHint: String = "auto", timeout: Duration? = nil,
-        name: String
+        name: String, node: String? = nil
     ) {
         self.kind = kind
         self.groupKey = groupKey
@@ -75,6 +86,7 @@ public struct CollectiveOperation: Sendable {
         self.communicationHint = communicationHint
         self.timeout = timeout
         self.name = name
+        self.node = node ?? name
     }
 }
 

@@ -89,9 +89,3 @@ public final class StepContext: Sendable {
     /// A number that is unique in this step and its function calls, for names of per-step resources.
     public func nextResourceNumber() -> Int { step.counter.wrappingAdd(1, ordering: .relaxed).newValue }
 }
-
-/// Records when each node ran.
-public protocol StepTrace: AnyObject, Sendable {
-    /// Records one run of a node. `start` and `end` are nanoseconds since 1970.
-    func record(node: String, op: String, device: String, start: Int, end: Int, outputs: [EdgeValue])
-}

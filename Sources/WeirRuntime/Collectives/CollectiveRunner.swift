@@ -112,7 +112,7 @@ package final class CollectiveRunner: CollectiveExecutor {
             let shapes = try operation.shapes(call.input)
             let transfers = CollectiveTransfers(
                 operation, membership, input: call.input, inputShape: shapes.input, resultShape: shapes.result, source: source,
-                transport: transport, pool: pool
+                transport: transport, pool: pool, trace: call.step.trace
             ) { [self] result in
                 switch result {
                 case .failure(let status): fail(call, status)

@@ -13,6 +13,9 @@ import WeirTensor
 /// **Passes over memory**, for a sum of B bytes over two members: each sends B/2 of its input and receives B/2, which it reads and
 /// adds to its own into the result (reads B, writes B/2); then sends that half of the result and receives the other half in
 /// place. The input is never copied, nor are the parts joined: they are views of one result.
+///
+/// In a traced step the run records what it passed to each other member and got from it, and each piece of arithmetic as work, while the
+/// node itself counts as waiting.
 final class CollectiveTransfers: @unchecked Sendable {  // all but constants and `mailbox` belongs to the thread that handles events
     /// Who takes part, as which rank.
     struct Membership: Sendable {
@@ -22,7 +25,8 @@ final class CollectiveTransfers: @unchecked Sendable {  // all but constants and
     }
     private enum Event {
         case begin
-        case received(piece: Int, Result<Tensor, Status>)
+        /// `time` is 0 if the step is not traced.
+        case received(piece: Int, Result<Tensor, Status>, time: Int)
         case signature(Result<Tensor, Status>)
         case sent(Status?)
     }
@@ -53,6 +57,7 @@ final class CollectiveTransfers: @unchecked Sendable {  // all but constants and
     private let input: Tensor?
     private let transport: any CollectiveTransport
     private let pool: ComputePool
+    private let trace: (any StepTrace)?
     private let done: Completion<Tensor>
     /// Ends the receives that wait, when the run fails.
     private let receives = Cancellation()
@@ -62,12 +67,14 @@ final class CollectiveTransfers: @unchecked Sendable {  // all but constants and
     private var result: Tensor?
     private var flatResult: Tensor?
     private var progress: [Progress]
+    /// Empty if the step is not traced.
+    private var times = CollectiveTimes()
     /// The number of pieces, sends and signatures that the run waits for.
     private var pendingCount: Int
 
     init(
         _ operation: CollectiveOperation, _ membership: Membership, input: Tensor?, inputShape: Shape, resultShape: Shape, source: Int,
-        transport: any CollectiveTransport, pool: ComputePool, _ done: @escaping Completion<Tensor>
+        transport: any CollectiveTransport, pool: ComputePool, trace: (any StepTrace)?, _ done: @escaping Completion<Tensor>
     ) {
         self.operation = operation
         self.membership = membership
@@ -75,6 +82,7 @@ final class CollectiveTransfers: @unchecked Sendable {  // all but constants and
         self.resultShape = resultShape
         self.transport = transport
         self.pool = pool
+        self.trace = trace
         self.done = done
         let extent = CollectiveExtent(
             rank: membership.rank, memberCount: membership.group.members.count, elementCount: inputShape.elementCount,
@@ -121,7 +129,7 @@ final class CollectiveTransfers: @unchecked Sendable {  // all but constants and
             }
             if events.isEmpty { return }
             for (index, event) in events.enumerated() {
-                if !isOnPool, case .received(_, .success(let tensor)) = event, tensor.byteCount > CollectiveTransfers.inlineByteCount {
+                if !isOnPool, case .received(_, .success(let tensor), _) = event, tensor.byteCount > CollectiveTransfers.inlineByteCount {
                     mailbox.withLock { mailbox in
                         if !mailbox.isStopped { mailbox.events.insert(contentsOf: events[index...], at: 0) }
                     }
@@ -146,6 +154,7 @@ final class CollectiveTransfers: @unchecked Sendable {  // all but constants and
 
     private func complete() {
         let made = result
+        if let trace { times.record(operation, membership, in: trace) }
         // The graph may change the result in place if nobody else holds it.
         (result, flatResult, progress) = (nil, nil, [])
         do throws(Status) {
@@ -172,9 +181,9 @@ final class CollectiveTransfers: @unchecked Sendable {  // all but constants and
             let other = try result.get()
             guard CollectiveSignature(other) == signature else { throw disagreement(other) }
             pendingCount -= 1
-        case .received(let piece, let result):
+        case .received(let piece, let result, let time):
             let received = try result.get()
-            try use(received, piece)
+            try use(received, piece, time)
             progress[piece].step += 1
             try advance(piece)
         }
@@ -209,7 +218,10 @@ final class CollectiveTransfers: @unchecked Sendable {  // all but constants and
         let plan = schedule.pieces[piece]
         while progress[piece].step < plan.steps.count {
             switch plan.steps[progress[piece].step] {
-            case .send(let rank, let part): send(try value(piece), to: rank, part: part)
+            case .send(let rank, let part):
+                let value = try value(piece), start = traceTime
+                send(value, to: rank, part: part)
+                if trace != nil { times.send(to: rank, elementCount: value.elementCount, start: start, end: traceTime) }
             case .place:
                 let target = try resultView(plan)
                 target.copyElements(from: try value(piece))
@@ -217,7 +229,8 @@ final class CollectiveTransfers: @unchecked Sendable {  // all but constants and
             case .divide: try divide(piece)
             case .receive(let rank, let part, let use):
                 let key = CollectiveKey(run: membership.run, source: rank, destination: membership.rank, part: part)
-                let done: Completion<Tensor> = { [self] in post(.received(piece: piece, $0)) }
+                let done: Completion<Tensor> = { [self] in post(.received(piece: piece, $0, time: traceTime)) }
+                if trace != nil { times.expect(from: rank, at: traceTime) }
                 if case .copy = use {
                     transport.receive(key, from: member(rank), into: try resultView(plan), cancellation: receives, done)
                 } else {
@@ -251,13 +264,15 @@ final class CollectiveTransfers: @unchecked Sendable {  // all but constants and
     }
 
     /// Takes a tensor that has been received.
-    private func use(_ received: Tensor, _ piece: Int) throws(Status) {
+    /// - Parameter time: when it was received, in a traced step.
+    private func use(_ received: Tensor, _ piece: Int, _ time: Int) throws(Status) {
         let plan = schedule.pieces[piece]
         guard case .receive(let rank, _, let use) = plan.steps[progress[piece].step] else { return }
         let byteCount = plan.input.count * operation.dtype.byteCount
         guard received.byteCount == byteCount else {
             throw .internalError("Collective '\(operation.name)' expects \(byteCount) bytes from rank \(rank), found \(received.byteCount)")
         }
+        if trace != nil { times.receive(from: rank, elementCount: plan.input.count, at: time) }
         switch use {
         case .copy:
             let target = try resultView(plan)
@@ -282,19 +297,36 @@ final class CollectiveTransfers: @unchecked Sendable {  // all but constants and
         let combine = try arithmetic().combine, size = operation.dtype.byteCount
         // The addresses cross to other threads only inside `parallelFor`, and the tensors outlive it.
         nonisolated(unsafe) let (left, right, sum) = (a.address, b.address, target.address)
+        let start = traceTime
         pool.parallelFor(target.elementCount, grain: CollectiveTransfers.grain) { range in
             let offset = range.lowerBound * size
             combine(left + offset, right + offset, sum + offset, range.count)
         }
         withExtendedLifetime((a, b, target)) {}
+        recordWork("_combine", from: start, target) { $0.merge.rawValue }
     }
 
     private func divide(_ piece: Int) throws(Status) {
         guard let divide = try arithmetic().divide else { return }
         let target = try value(piece), size = operation.dtype.byteCount, count = membership.group.members.count
         nonisolated(unsafe) let values = target.address
+        let start = traceTime
         pool.parallelFor(target.elementCount, grain: CollectiveTransfers.grain) { range in divide(values + range.lowerBound * size, range.count, count) }
         withExtendedLifetime(target) {}
+        recordWork("_divide", from: start, target) { $0.final.rawValue }
+    }
+
+    // MARK: Traces
+
+    /// The time now in a traced step; 0 in others.
+    private var traceTime: Int { trace == nil ? 0 : StepClock.now() }
+
+    /// Records arithmetic that has ended, in a traced step.
+    private func recordWork(_ name: String, from start: Int, _ target: Tensor, op: (CollectiveReduction) -> String) {
+        guard let trace, let reduction = operation.kind.reduction else { return }
+        trace.record(
+            node: "\(operation.node)/\(name)", op: op(reduction), device: operation.device.description, start: start, end: traceTime,
+            outputs: [.value(target)])
     }
 
     /// Puts the last value of a piece into the result, if it has memory of its own: as the result if it is all of it.

@@ -53,6 +53,9 @@ package struct CollectiveRun: Sendable, Hashable {
         self.instance = instance
         self.number = number
     }
+
+    /// The name of what passes between two members in this run, in timelines: the same on both.
+    var edge: String { "collective_\(group)_\(instance)_\(number)" }
 }
 
 /// One tensor that passes between two members.

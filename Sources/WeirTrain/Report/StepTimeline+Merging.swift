@@ -1,11 +1,16 @@
+import WeirTensor
+
 extension StepTimeline {
-    /// The bytes of tensors that moved from one task to another.
+    /// The bytes of tensors that tasks received from others. The timeline of one of several clients has what the tasks of the other
+    /// clients sent to its own, so the sum over the clients has each tensor once.
     var bytesBetweenTasks: Int {
-        arrows.lazy.filter { lanes[$0.source.lane].task != lanes[$0.target.lane].task }.map(\.byteCount).saturatingSum
+        let paired = arrows.lazy.filter { lanes[$0.source.lane].task != lanes[$0.target.lane].task }.map(\.byteCount)
+        let unpaired = unpairedEnds.lazy.filter { !$0.isSend && $0.sourceTask != lanes[$0.position.lane].task }.map { interval($0.position).byteCount }
+        return [paired.saturatingSum, unpaired.saturatingSum].saturatingSum
     }
 
     /// Puts steps that ran at the same time, of several clients of one training, on one timeline. A device that took part in
-    /// several of them has one lane.
+    /// several of them has one lane. What a collective operation moved from the tasks of one client to those of another is an arrow.
     ///
     /// Each timeline has the clock of its master. The masters' clocks are taken to agree, as those of one machine do.
     public init(merging timelines: [StepTimeline]) {
@@ -35,6 +40,7 @@ extension StepTimeline {
         }
         let laneIndex = Dictionary(uniqueKeysWithValues: order.enumerated().map { ($1, $0) })
         var arrows: [Arrow] = []
+        var ends: [TransferEnd] = []
         for timeline in timelines {
             func position(_ old: Position) -> Position? {
                 let (lane, interval) = (timeline.lanes[old.lane], timeline.interval(old))
@@ -44,14 +50,37 @@ extension StepTimeline {
                 }
                 return Position(lane, index)
             }
-            for arrow in timeline.arrows {
+            for var arrow in timeline.arrows {
                 guard let source = position(arrow.source), let target = position(arrow.target) else { continue }
-                arrows.append(Arrow(edge: arrow.edge, source: source, target: target, byteCount: arrow.byteCount, start: arrow.start, end: arrow.end))
+                (arrow.source, arrow.target) = (source, target)
+                arrows.append(arrow)
+            }
+            for var end in timeline.unpairedEnds {
+                guard let position = position(end.position) else { continue }
+                end.position = position
+                ends.append(end)
             }
         }
+        let (pairs, unpaired) = StepTimeline.pairs(of: ends, in: lanes)
+        arrows += pairs.map { Arrow(edge: ends[$0.send].edge, from: ends[$0.send].position, to: ends[$0.receive].position, in: lanes) }
         self.init(
-            lanes: lanes, arrows: arrows.sorted { $0.end < $1.end }, calls: timelines.flatMap(\.calls),
+            lanes: lanes, arrows: arrows.sorted(by: <), unpairedEnds: unpaired.map { ends[$0] }, calls: timelines.flatMap(\.calls),
             clockOffsets: timelines.reduce(into: [:]) { $0.merge($1.clockOffsets) { first, _ in first } },
             clockContradiction: timelines.map(\.clockContradiction).max() ?? 0)
     }
+
+    private static func pairs(of ends: [TransferEnd], in lanes: [Lane]) -> (pairs: [(send: Int, receive: Int)], unpaired: [Int]) {
+        var pairing = TransferPairing()
+        for (number, end) in ends.enumerated() {
+            let interval = lanes[end.position.lane].intervals[end.position.interval]
+            let channel = TransferPairing.Channel(edge: end.edge, source: end.source, destination: end.destination)
+            if end.isSend { pairing.addSend(number, on: channel, start: interval.start) } else { pairing.addReceive(number, on: channel, end: interval.end) }
+        }
+        return pairing.result()
+    }
+}
+
+extension StepTimeline.TransferEnd {
+    /// The task of the device that sends, as lanes name it.
+    fileprivate var sourceTask: String { (try? DeviceName(source))?.taskName.description ?? source }
 }

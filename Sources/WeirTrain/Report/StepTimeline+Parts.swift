@@ -100,6 +100,28 @@ extension StepTimeline {
             (self.start, self.end) = StepTimeline.bounded(start, end)
         }
     }
+    /// A send whose receive is not in the timeline, or a receive whose send is not. In the step of one of several clients, the other end
+    /// of what a collective operation moved is in another client's timeline; `StepTimeline(merging:)` finds it.
+    public struct TransferEnd: Sendable, Hashable {
+        /// The name of the tensor's edge, as that of an arrow.
+        public var edge: String
+        /// Whether the interval is the send.
+        public var isSend: Bool
+        /// The send or the receive.
+        public var position: Position
+        /// The whole name of the device that sends, such as `/job:worker/replica:0/task:0/device:CPU:0`.
+        public var source: String
+        /// The whole name of the device that receives.
+        public var destination: String
+        /// Makes one end of a transfer.
+        public init(edge: String, isSend: Bool, position: Position, source: String, destination: String) {
+            self.edge = edge
+            self.isSend = isSend
+            self.position = position
+            self.source = source
+            self.destination = destination
+        }
+    }
     /// A call of a task by the master, by the master's clock.
     public struct Call: Sendable, Hashable {
         /// The master's task.
@@ -123,6 +145,19 @@ extension StepTimeline {
         func limited(_ time: Int) -> Int { min(max(time, 0), Int.max / 2) }
         return (limited(start), max(limited(start), limited(end)))
     }
+}
+
+extension StepTimeline.Arrow {
+    /// The arrow from a send to its receive.
+    init(edge: String, from source: StepTimeline.Position, to target: StepTimeline.Position, in lanes: [StepTimeline.Lane]) {
+        let (sent, received) = (lanes[source.lane].intervals[source.interval], lanes[target.lane].intervals[target.interval])
+        self.init(
+            edge: edge, source: source, target: target, byteCount: received.byteCount,
+            start: min(max(sent.end, received.start), received.end), end: received.end)
+    }
+
+    /// The order of the arrows of a timeline: by arrival.
+    static func < (a: StepTimeline.Arrow, b: StepTimeline.Arrow) -> Bool { (a.end, a.start, a.edge) < (b.end, b.start, b.edge) }
 }
 
 extension StepTimeline.Lane {

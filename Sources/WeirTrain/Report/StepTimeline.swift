@@ -19,6 +19,8 @@ public struct StepTimeline: Sendable {
     public let lanes: [Lane]
     /// The tensors that moved, by the time of their arrival.
     public let arrows: [Arrow]
+    /// The sends and receives whose other end is not in the timeline.
+    public let unpairedEnds: [TransferEnd]
     /// The master's calls. Empty when the master is TensorFlow's, or in a session without tasks.
     public let calls: [Call]
     /// How the clock of each task differed from the reference, by task. The times of intervals are corrected by it.
@@ -30,14 +32,17 @@ public struct StepTimeline: Sendable {
     /// The end of the last kernel.
     public let end: Int
 
-    /// Makes a timeline of its parts. Arrows whose ends are not intervals are dropped.
+    /// Makes a timeline of its parts. Arrows and ends of transfers that are not at intervals are dropped.
     public init(
-        lanes: [Lane], arrows: [Arrow] = [], calls: [Call] = [], clockOffsets: [String: ClockAlignment.Offset] = [:], clockContradiction: Int = 0
+        lanes: [Lane], arrows: [Arrow] = [], unpairedEnds: [TransferEnd] = [], calls: [Call] = [], clockOffsets: [String: ClockAlignment.Offset] = [:],
+        clockContradiction: Int = 0
     ) {
-        self.lanes = lanes
-        self.arrows = arrows.filter { arrow in
-            [arrow.source, arrow.target].allSatisfy { lanes.indices.contains($0.lane) && lanes[$0.lane].intervals.indices.contains($0.interval) }
+        func exists(_ position: Position) -> Bool {
+            lanes.indices.contains(position.lane) && lanes[position.lane].intervals.indices.contains(position.interval)
         }
+        self.lanes = lanes
+        self.arrows = arrows.filter { exists($0.source) && exists($0.target) }
+        self.unpairedEnds = unpairedEnds.filter { exists($0.position) }
         self.calls = calls
         self.clockOffsets = clockOffsets
         self.clockContradiction = clockContradiction

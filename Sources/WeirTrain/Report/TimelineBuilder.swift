@@ -42,13 +42,6 @@ struct TimelineBuilder {
             return a.name < b.name
         }
     }
-    /// What a send and its receive have in common.
-    private struct Channel: Hashable {
-        let edge: String
-        let source: String
-        let destination: String
-    }
-
     private let metadata: RunMetadata
     private let registry: OpRegistry
     private let places: [String: Place]
@@ -68,7 +61,7 @@ struct TimelineBuilder {
     private func role(_ time: NodeTime) -> OpRole? { registry[time.op]?.role }
 
     func timeline() -> StepTimeline {
-        let transfers = transfers()
+        let (transfers, unpaired) = transfers()
         let events = events(transfers)
         let suspects = contradicted(events)
         let believed = claimedClocks.filter { !suspects.contains($0.key) }
@@ -95,10 +88,15 @@ struct TimelineBuilder {
         }
         let arrows = transfers.compactMap { send, receive -> StepTimeline.Arrow? in
             guard let source = positions[send], let target = positions[receive] else { return nil }
-            let (sent, received) = (lanes[source.lane].intervals[source.interval], lanes[target.lane].intervals[target.interval])
-            return StepTimeline.Arrow(
-                edge: metadata.times[send].transfer?.edge ?? "", source: source, target: target, byteCount: received.byteCount,
-                start: min(max(sent.end, received.start), received.end), end: received.end)
+            return StepTimeline.Arrow(edge: metadata.times[send].transfer?.edge ?? "", from: source, to: target, in: lanes)
+        }
+        let unpairedEnds = unpaired.compactMap { index -> StepTimeline.TransferEnd? in
+            // A device passes feeds and fetches to itself: their other end is no record anywhere.
+            guard let position = positions[index], let (channel, isSend) = transferEnd(metadata.times[index]), channel.source != channel.destination else {
+                return nil
+            }
+            return StepTimeline.TransferEnd(
+                edge: channel.edge, isSend: isSend, position: position, source: channel.source, destination: channel.destination)
         }
         let calls = metadata.calls.map { call in
             let caller = call.caller.task
@@ -110,7 +108,7 @@ struct TimelineBuilder {
             (task, clocks.offsets[reading(task, 0).clock] ?? ClockAlignment.Offset(nanoseconds: 0, errorBound: nil))
         }
         return StepTimeline(
-            lanes: lanes, arrows: arrows.sorted { ($0.end, $0.start, $0.edge) < ($1.end, $1.start, $1.edge) },
+            lanes: lanes, arrows: arrows.sorted(by: <), unpairedEnds: unpairedEnds,
             calls: calls.sorted { ($0.start, $0.callee) < ($1.start, $1.callee) },
             clockOffsets: Dictionary(offsets, uniquingKeysWith: { first, _ in first }), clockContradiction: clocks.contradiction)
     }
@@ -134,31 +132,25 @@ struct TimelineBuilder {
         return scopes.contains { $0 == "gradients" || $0.hasPrefix("gradients_") } ? .backward : .forward
     }
 
-    /// The send and the receive of each tensor that moved, as indices of the records.
-    ///
-    /// A loop sends on one channel several times. The k-th receive to end belongs to the k-th send to start. When iterations
-    /// overtake each other the two may be of different iterations, but k tensors had been sent when k had arrived.
-    private func transfers() -> [(send: Int, receive: Int)] {
-        var sends: [Channel: [Int]] = [:]
-        var receives: [Channel: [Int]] = [:]
+    /// What the record of a send or a receive transfers, between which devices; nil for other records.
+    private func transferEnd(_ record: NodeTime) -> (channel: TransferPairing.Channel, isSend: Bool)? {
+        guard let transfer = record.transfer else { return nil }
+        let device = place(record.device).owner
+        switch role(record) {
+        case .send: return (TransferPairing.Channel(edge: transfer.edge, source: device, destination: transfer.peer), true)
+        case .receive: return (TransferPairing.Channel(edge: transfer.edge, source: transfer.peer, destination: device), false)
+        default: return nil
+        }
+    }
+
+    /// The send and the receive of each tensor that moved, as indices of the records, and those without the other end.
+    private func transfers() -> (pairs: [(send: Int, receive: Int)], unpaired: [Int]) {
+        var pairing = TransferPairing()
         for (index, record) in metadata.times.enumerated() {
-            guard let transfer = record.transfer else { continue }
-            let device = place(record.device).owner
-            switch role(record) {
-            case .send: sends[Channel(edge: transfer.edge, source: device, destination: transfer.peer), default: []].append(index)
-            case .receive: receives[Channel(edge: transfer.edge, source: transfer.peer, destination: device), default: []].append(index)
-            default: break
-            }
+            guard let (channel, isSend) = transferEnd(record) else { continue }
+            if isSend { pairing.addSend(index, on: channel, start: record.start) } else { pairing.addReceive(index, on: channel, end: record.end) }
         }
-        let times = metadata.times
-        var pairs: [(send: Int, receive: Int)] = []
-        for (channel, sent) in sends {
-            guard let received = receives[channel] else { continue }
-            let first = sent.sorted { (times[$0].start, $0) < (times[$1].start, $1) }
-            let last = received.sorted { (times[$0].end, $0) < (times[$1].end, $1) }
-            pairs += zip(first, last).map { (send: $0, receive: $1) }
-        }
-        return pairs.sorted { $0.receive < $1.receive }
+        return pairing.result()
     }
 
     /// What is known of the order of events of different tasks: a call arrives after it is sent, and its reply arrives after it is

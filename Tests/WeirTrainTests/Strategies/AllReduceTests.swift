@@ -31,7 +31,7 @@ struct AllReduceTests {
         }
     }
 
-    @Test("training learns, and all workers make as many updates")
+    @Test("training learns, all workers make as many updates, and the bytes of their sums are counted")
     func training() async throws {
         try await TestCluster.with([("worker", 2)]) { cluster in
             let table = try Table.iris()
@@ -41,6 +41,11 @@ struct AllReduceTests {
             let report = try await Trainer(options, cluster: cluster.spec).run()
             #expect(report.updatesByWorker == [60, 60])
             #expect(report.testAccuracy >= 0.9)
+            // Each worker receives all gradients of 4·16 + 16 + 16·3 + 3 parameters once.
+            #expect(report.bytesPerStep == 2 * 131 * 4)
+            let utilization = try #require(report.utilization)
+            #expect(utilization.links.map { [$0.source, $0.destination] } == [[0, 1], [1, 0]].map { $0.map { "/job:worker/replica:0/task:\($0)" } })
+            #expect(utilization.links.map(\.byteCount) == [131 * 4, 131 * 4])
         }
     }
 

@@ -5,6 +5,7 @@ import WeirTensor
 /// What the kernels of collective ops share: they bring a tensor to the host, run a member's part, and bring the result back.
 struct CollectiveNode: Sendable {
     private let name: String
+    private let node: String
     let dtype: DType
     let device: DeviceName
     let communicationHint: String
@@ -13,6 +14,7 @@ struct CollectiveNode: Sendable {
     /// - Parameter what: the operation, for errors, as TensorFlow prints it after the node's name.
     init(_ request: KernelRequest, _ what: String, hint: String? = nil) throws {
         name = "\(request.name): \(what)"
+        node = request.name
         dtype = try request.type("T")
         device = request.place.device.name
         communicationHint = try hint ?? request.string("communication_hint")
@@ -31,7 +33,7 @@ struct CollectiveNode: Sendable {
     ) -> CollectiveOperation {
         CollectiveOperation(
             kind, groupKey: group.key, groupSize: group.size, instanceKey: group.instance, dtype: dtype, shape: shape, arithmetic: arithmetic,
-            device: device, communicationHint: communicationHint, timeout: timeout, name: name)
+            device: device, communicationHint: communicationHint, timeout: timeout, name: name, node: node)
     }
 
     /// Runs an operation and passes its result to the kernel's completion.
