@@ -17,8 +17,13 @@ final class StepTimes: StepTrace {
     /// Records a transfer as the executor's sends and receives are recorded.
     func record(_ transfer: TracedTransfer) {
         let byteCount = transfer.elementCount * transfer.dtype.byteCount
+        let op: String
+        switch transfer.direction {
+        case .send: op = "_Send"
+        case .receive: op = "_Recv"
+        }
         var time = NodeTime(
-            node: transfer.node, op: transfer.direction == .send ? "_Send" : "_Recv", device: transfer.device, start: transfer.start, end: transfer.end,
+            node: transfer.node, op: op, device: transfer.device, start: transfer.start, end: transfer.end,
             outputBytes: [byteCount], outputTypes: [transfer.dtype], outputShapes: [Shape(transfer.elementCount)])
         time.transfer = NodeTime.Transfer(edge: transfer.edge, peer: transfer.peer)
         times.withLock { $0.append(time) }

@@ -99,7 +99,9 @@ struct WorkerGraph {
         let destroyed = ([globalStep.handle] + added.resources).map { handle in
             builder.colocate(with: handle.operation) { builder.add("DestroyResourceOp", [handle]) }
         }
-        let isInitialized = builder.add("Pack", variables.map(\.isInitialized), name: "is_initialized")[0]
+        // Outside of the worker's scope: a variable that has only a colocation, as those of optimizers, would be placed by it.
+        let flags = builder.device(nil) { variables.map(\.isInitialized) }
+        let isInitialized = builder.add("Pack", flags, name: "is_initialized")[0]
         let resources = isChief && !added.initializers.isEmpty ? builder.group(added.initializers, name: "initialize_resources") : nil
         return ClientLifecycle(
             initializer: isChief ? builder.group(variables.map(\.initializer) + added.initializers, name: "initialize") : nil,

@@ -55,8 +55,9 @@ struct AllReduceCombinationTests {
             (InGraphReplication(), 4),
         ])
     func combined(_ strategy: any InGraphStrategy, _ shards: Int) async throws {
-        try await TestCluster.with([("worker", 2)], options: AllReduceCombinationTests.options) { cluster in
-            for dtype in [DType.float32, .float64] {
+        for dtype in [DType.float32, .float64] {
+            // Variables stay on the workers, which would refuse those of another type.
+            try await TestCluster.with([("worker", 2)], options: AllReduceCombinationTests.options) { cluster in
                 try await SameGradients.check(
                     AllReduceReplicas(of: strategy, bucketByteCount: 4096), seed: 2, dtype: dtype, shards: shards, cluster: cluster.spec,
                     devices: AllReduceCombinationTests.twoDevices)
