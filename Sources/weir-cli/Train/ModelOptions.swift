@@ -57,7 +57,7 @@ struct ModelOptions: ParsableArguments {
             return try ModelGraph(Transformer(tokenCount: side, tokenSize: side, classCount: classCount, seed: seed))
         case .file(let path):
             let suffixes = [".pb", ".pbtxt", ".meta", ".txt"]
-            guard suffixes.contains(where: path.hasSuffix) || path.contains("/") else {
+            guard suffixes.contains(where: path.hasSuffix) || path.contains("/" as Character) else {
                 throw Status.invalidArgument(
                     "--model must be dnn, cnn, transformer, or a file .pb, .pbtxt or .meta or the folder of a saved model, found '\(path)'")
             }
