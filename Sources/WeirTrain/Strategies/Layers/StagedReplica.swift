@@ -49,7 +49,10 @@ struct StagedReplica {
             guard let input = try copy.copy([endpoint]).first else { throw .internalError("Input '\(name)' was not copied") }
             inputs[name] = input
             let device = devices[stages.stage(of: endpoint.node) ?? 0]
-            parts[name] = count == 1 ? [input] : builder.device(device) { input.split(into: count) }
+            // Batches come from the host. Other devices may have no kernel for what they hold, such as integer labels.
+            let isHost = try DeviceName(device).type ?? "CPU" == "CPU"
+            parts[name] =
+                count == 1 ? [input] : builder.device(device) { isHost ? input.split(into: count) : builder.device("/cpu:0") { input.split(into: count) } }
         }
         return parts
     }
