@@ -148,6 +148,7 @@ struct ClientLoop: Sendable {
         let count = Int(try reply.tensors[shards].tensor.scalar(of: Int64.self))
         let staleness = try client.readCount.map { _ in max(0, count - 1 - Int(try reply.tensors[shards + 1].tensor.scalar(of: Int64.self))) }
         let owners = run.plan.clients.count > 1 ? [client.worker] : Array(0..<shards)
+        run.progress.recordRows(client.shards.reduce(0) { $0 + min($1.batches * run.options.batchSize, train.rowCount) })
         if let timeline = reply.timeline {
             run.progress.record(timeline, step: step)
             let bytes = timeline.bytesBetweenTasks

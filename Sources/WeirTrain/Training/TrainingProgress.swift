@@ -16,6 +16,7 @@ final class TrainingProgress: Sendable {
         var lostWorkerHandlers: [Int: [@Sendable () -> Void]] = [:]
         var bytesPerStep: [Int: Int] = [:]
         var staleness: [Int: Int] = [:]
+        var rowCount = 0
         var ledger: GradientLedger?
         /// The timelines of the clients, by the number of the step.
         var timelines: [Int: [StepTimeline]] = [:]
@@ -80,6 +81,9 @@ final class TrainingProgress: Sendable {
         onEvent(.step(event))
     }
 
+    /// Records that a step computed the gradients of so many rows.
+    func recordRows(_ count: Int) { state.withLock { $0.rowCount += count } }
+
     /// Records that a worker is lost.
     /// - Returns: the number of workers left.
     func lost(_ worker: Int, _ reason: String) -> Int {
@@ -111,7 +115,7 @@ final class TrainingProgress: Sendable {
             let done = max(0, stepCount - state.firstStep)
             var report = TrainingReport(
                 trainMetrics: [:], testMetrics: [:], testRowCount: 0, stepCount: stepCount, seconds: seconds,
-                stepsPerSecond: Double(done) / max(seconds, 1e-9), samplesPerSecond: 0, updatesByWorker: state.updates,
+                stepsPerSecond: Double(done) / max(seconds, 1e-9), samplesPerSecond: Double(state.rowCount) / max(seconds, 1e-9), updatesByWorker: state.updates,
                 droppedGradients: gradientsPerUpdate.map { max(0, computed - $0 * done) } ?? 0, staleness: state.staleness,
                 bytesMoved: state.updates.enumerated().reduce(0) { $0 &+ $1.element &* (state.bytesPerStep[$1.offset] ?? 0) },
                 losses: state.losses.sorted { $0.step < $1.step }, placement: placement)

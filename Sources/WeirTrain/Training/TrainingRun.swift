@@ -116,7 +116,6 @@ struct TrainingRun: Sendable {
         }
         var report = progress.report(
             stepCount: options.stepCount, seconds: seconds, gradientsPerUpdate: plan.gradientsPerUpdate, placement: placement(of: evaluator.client.graph))
-        report.samplesPerSecond = Double(report.updatesByWorker.reduce(0, +) * options.batchSize) / max(seconds, 1e-9)
         report.trainMetrics = trainMetrics
         report.testMetrics = testMetrics
         report.testRowCount = test.rowCount

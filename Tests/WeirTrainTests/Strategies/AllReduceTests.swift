@@ -40,6 +40,8 @@ struct AllReduceTests {
                 network, table: table, strategy: AllReduceReplicas(shards: 4), optimizer: Adam(learningRate: 0.02), stepCount: 60, batchSize: 16)
             let report = try await Trainer(options, cluster: cluster.spec).run()
             #expect(report.updatesByWorker == [60, 60])
+            // Each step has the rows of four shards, whichever worker has them.
+            #expect((report.samplesPerSecond * report.seconds).rounded() == 60 * 4 * 16)
             #expect(report.testAccuracy >= 0.9)
             // Each worker receives all gradients of 4·16 + 16 + 16·3 + 3 parameters once.
             #expect(report.bytesPerStep == 2 * 131 * 4)
