@@ -115,7 +115,8 @@ final class TrainingProgress: Sendable {
             let done = max(0, stepCount - state.firstStep)
             var report = TrainingReport(
                 trainMetrics: [:], testMetrics: [:], testRowCount: 0, stepCount: stepCount, seconds: seconds,
-                stepsPerSecond: Double(done) / max(seconds, 1e-9), samplesPerSecond: Double(state.rowCount) / max(seconds, 1e-9), updatesByWorker: state.updates,
+                stepsPerSecond: Double(done) / max(seconds, 1e-9), samplesPerSecond: Double(state.rowCount) / max(seconds, 1e-9),
+                updatesByWorker: state.updates,
                 droppedGradients: gradientsPerUpdate.map { max(0, computed - $0 * done) } ?? 0, staleness: state.staleness,
                 bytesMoved: state.updates.enumerated().reduce(0) { $0 &+ $1.element &* (state.bytesPerStep[$1.offset] ?? 0) },
                 losses: state.losses.sorted { $0.step < $1.step }, placement: placement)
