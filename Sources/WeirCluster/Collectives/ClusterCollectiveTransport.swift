@@ -31,19 +31,20 @@ final class ClusterCollectiveTransport: CollectiveTransport {
     }
 
     func receive(
-        _ key: CollectiveKey, from member: CollectiveGroup.Member, into target: Tensor, cancellation: Cancellation, _ done: @escaping Completion<Tensor>
+        _ key: CollectiveKey, from member: CollectiveGroup.Member, into destination: CollectiveDestination, cancellation: Cancellation,
+        _ done: @escaping Completion<Tensor>
     ) {
-        receive(ReceiveBuffer(key: key, byteCount: target.byteCount, source: member), into: target, cancellation, done)
+        receive(ReceiveBuffer(key: key, byteCount: destination.target.byteCount, source: member), into: destination, cancellation, done)
     }
 
     private func receive(
-        _ request: ReceiveBuffer, into target: Tensor?, _ cancellation: Cancellation, _ done: @escaping Completion<Tensor>
+        _ request: ReceiveBuffer, into destination: CollectiveDestination?, _ cancellation: Cancellation, _ done: @escaping Completion<Tensor>
     ) {
         guard !request.source.device.isSameTask(as: peers.task) else {
             return collectives.mailbox.take(request.key, byteCount: request.byteCount, cancellation: cancellation, done)
         }
         do {
-            try worker(of: request.source.device).receiveBuffer(request, into: target, cancellation: cancellation) { result in
+            try worker(of: request.source.device).receiveBuffer(request, into: destination, cancellation: cancellation) { result in
                 done(result.flatMap { ClusterCollectiveTransport.checked($0.tensor, request) })
             }
         } catch {

@@ -13,9 +13,10 @@ package protocol CollectivePeer: AnyObject, Sendable {
     /// Returns the next step id of each graph key, by key.
     func stepSequence(_ graphKeys: [Int]) async throws -> [Int: Int]
     /// Returns a tensor that a member on this task sends, as soon as it is sent.
-    /// - Parameter target: where the caller wants the elements, in memory that nobody else uses. A stub may give another tensor.
+    /// - Parameter destination: where the caller wants the elements. A stub that takes them there gives the destination's target; else
+    ///   it gives another tensor.
     func receiveBuffer(
-        _ request: ReceiveBuffer, into target: Tensor?, cancellation: Cancellation, _ done: @escaping Completion<CollectiveBuffer>)
+        _ request: ReceiveBuffer, into destination: CollectiveDestination?, cancellation: Cancellation, _ done: @escaping Completion<CollectiveBuffer>)
     /// Ends a group: its operations fail, and its members resolve it again. Returns when the task has done so.
     func endGroup(_ request: EndGroup) async throws
     /// As `endGroup`, but does not wait for the task.
@@ -38,7 +39,7 @@ extension CollectivePeer {
     package func stepSequence(_ graphKeys: [Int]) async throws -> [Int: Int] { throw Self.unimplemented("GetStepSequence") }
     /// As `completeGroup`.
     package func receiveBuffer(
-        _ request: ReceiveBuffer, into target: Tensor?, cancellation: Cancellation, _ done: @escaping Completion<CollectiveBuffer>
+        _ request: ReceiveBuffer, into destination: CollectiveDestination?, cancellation: Cancellation, _ done: @escaping Completion<CollectiveBuffer>
     ) {
         done(.failure(Self.unimplemented("RecvBuf")))
     }

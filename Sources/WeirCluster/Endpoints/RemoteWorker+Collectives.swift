@@ -33,9 +33,11 @@ extension RemoteWorker {
     }
 
     func receiveBuffer(
-        _ request: ReceiveBuffer, into target: Tensor?, cancellation: Cancellation, _ done: @escaping Completion<CollectiveBuffer>
+        _ request: ReceiveBuffer, into destination: CollectiveDestination?, cancellation: Cancellation, _ done: @escaping Completion<CollectiveBuffer>
     ) {
         var request = request
+        // What comes in a message is not combined on its way.
+        let target = destination?.combination == nil ? destination?.target : nil
         if request.requestID == 0 { request.requestID = .random(in: 1 ... .max) }
         start("RecvBuf", cancellation, done) { [request] worker in
             let received = try await worker.call(

@@ -36,10 +36,10 @@ final class Link: Sendable {
     /// Starts reading both sockets.
     /// - Parameters:
     ///   - onFrame: called on the reading thread; it must not block.
-    ///   - target: says where the payload of a reply is wanted.
+    ///   - destination: says where the payload of a reply is wanted.
     ///   - onEnd: called once, when either socket has ended; with `unavailable` unless the peer violated the protocol.
     func start(
-        _ onFrame: @escaping @Sendable (LinkFrame) -> Void, target: @escaping LinkSocket.Target = { _ in nil },
+        _ onFrame: @escaping @Sendable (LinkFrame) -> Void, destination: @escaping LinkSocket.Destination = { _ in nil },
         onEnd: @escaping @Sendable (Status) -> Void
     ) {
         let ended = Once<Void> { result in
@@ -50,7 +50,7 @@ final class Link: Sendable {
             onFrame(frame)
         }
         for (socket, ring, other) in [(control, nil, bulk), (bulk, incoming, control)] {
-            socket.start(through: ring, target: target, receive) { reason in
+            socket.start(through: ring, destination: destination, receive) { reason in
                 other.close()
                 ended.finish(.failure(reason ?? .unavailable("its link closed")))
             }

@@ -9,7 +9,7 @@ final class LinkClient: Sendable {
     private enum Pending {
         case run(Completion<RunGraphReply>)
         /// A call that is answered with a tensor: its name for messages, and where the caller wants the elements.
-        case receive(String, into: Tensor?, Completion<RendezvousItem>)
+        case receive(String, into: CollectiveDestination?, Completion<RendezvousItem>)
     }
     private struct Call {
         let pending: Pending
@@ -62,7 +62,7 @@ final class LinkClient: Sendable {
     func start(_ onEnd: @escaping @Sendable () -> Void) {
         link.start(
             { [self] in handle($0) },
-            target: { [self] in target($0) },
+            destination: { [self] in destination($0) },
             onEnd: { [self] status in
                 fail(status)
                 onEnd()
@@ -85,10 +85,10 @@ final class LinkClient: Sendable {
         }
     }
     func receiveBuffer(
-        _ request: ReceiveBuffer, into target: Tensor?, cancellation: Cancellation, _ done: @escaping Completion<CollectiveBuffer>
+        _ request: ReceiveBuffer, into destination: CollectiveDestination?, cancellation: Cancellation, _ done: @escaping Completion<CollectiveBuffer>
     ) {
         do throws(Status) {
-            let receive = Pending.receive("RecvBuf", into: target) { result in done(result.map { CollectiveBuffer($0.tensor) }) }
+            let receive = Pending.receive("RecvBuf", into: destination) { result in done(result.map { CollectiveBuffer($0.tensor) }) }
             try call(.receiveBuffer, request.linkHead, receive, cancellation)
         } catch {
             done(.failure(error))
@@ -167,8 +167,8 @@ final class LinkClient: Sendable {
 
     /// Returns where the caller of a call wants the elements of the answer. If the call fails while they are read, the caller
     /// drops that memory, which the reader keeps.
-    private func target(_ number: UInt64) -> Tensor? {
-        state.withLock { state in if case .receive(_, let target, _)? = state.calls[number]?.pending { target } else { nil } }
+    private func destination(_ number: UInt64) -> CollectiveDestination? {
+        state.withLock { state in if case .receive(_, let destination, _)? = state.calls[number]?.pending { destination } else { nil } }
     }
 
     private func handle(_ frame: LinkFrame) {

@@ -1,9 +1,10 @@
 import WeirDevice
+import WeirRuntime
 package import WeirTensor
 
 extension LinkSocket {
     /// Says where the payload of a reply to a call is wanted; nil for a new tensor. A tensor of another type or size is not used.
-    typealias Target = @Sendable (_ call: UInt64) -> Tensor?
+    typealias Destination = @Sendable (_ call: UInt64) -> CollectiveDestination?
 
     /// Reads the next frame. The payload is read directly into the tensor's memory.
     /// - Parameters:
@@ -18,7 +19,7 @@ extension LinkSocket {
     }
 
     private func receive(
-        _ input: inout LinkSocketReader, through ring: SharedRing?, target: Target = { _ in nil }, isHandshake: Bool = false
+        _ input: inout LinkSocketReader, through ring: SharedRing?, destination: Destination = { _ in nil }, isHandshake: Bool = false
     ) throws(Status) -> LinkFrame? {
         guard let header = input.read(LinkFrame.headerByteCount) else { return nil }
         var decoder = LinkHeadDecoder(header)
@@ -41,26 +42,44 @@ extension LinkSocket {
             guard !overflows, payloadCount == UInt64(expected) else {
                 throw .dataLoss("A link's \(description.dtype) tensor of shape \(description.shape) comes with \(payloadCount) bytes")
             }
-            let tensor: Tensor
-            if let wanted = target(frame.call), wanted.dtype == description.dtype, wanted.elementCount == description.shape.elementCount {
-                tensor = wanted
-            } else {
-                tensor = try Tensor(description.dtype, description.shape)
-            }
-            guard ring?.read(into: tensor.mutableBytes, while: { isAlive }) ?? input.read(into: tensor.mutableBytes) else { return nil }
-            frame.payload = tensor
+            guard let payload = try receivePayload(description, expected, &input, through: ring, destination(frame.call)) else { return nil }
+            frame.payload = payload
         } else if payloadCount != 0 {
             throw .dataLoss("A link's message of kind \(kind) comes with \(payloadCount) bytes of payload")
         }
         return frame
     }
 
+    /// Reads the elements of a tensor to their destination, if it is one for such a tensor; else into a new tensor.
+    /// - Returns: nil when the connection has ended.
+    private func receivePayload(
+        _ description: LinkTensor, _ byteCount: Int, _ input: inout LinkSocketReader, through ring: SharedRing?, _ destination: CollectiveDestination?
+    ) throws(Status) -> Tensor? {
+        var target: Tensor?
+        if let destination, destination.target.dtype == description.dtype,
+            destination.target.elementCount == description.shape.elementCount
+        {
+            let size = description.dtype.byteCount
+            if destination.combination == nil {
+                target = destination.target
+            } else if let ring, ring.isAligned(to: size) {
+                // Elements are combined where they lie in the ring, so none may be cut.
+                let isRead = ring.read(byteCount, inUnitsOf: size, while: { isAlive }) { destination.take($0, at: $1, byteCount: $2) }
+                return isRead ? destination.target : nil
+            }
+        }
+        let tensor: Tensor
+        if let target { tensor = target } else { tensor = try Tensor(description.dtype, description.shape) }
+        guard ring?.read(into: tensor.mutableBytes, while: { isAlive }) ?? input.read(into: tensor.mutableBytes) else { return nil }
+        return tensor
+    }
+
     /// Reads frames on a dedicated thread until the connection ends.
     /// - Parameters:
-    ///   - target: says where the payload of a reply is wanted.
+    ///   - destination: says where the payload of a reply is wanted.
     ///   - onEnd: called once with the reason, or nil when the peer closed the connection.
     func start(
-        through ring: SharedRing? = nil, target: @escaping Target = { _ in nil }, _ onFrame: @escaping @Sendable (LinkFrame) -> Void,
+        through ring: SharedRing? = nil, destination: @escaping Destination = { _ in nil }, _ onFrame: @escaping @Sendable (LinkFrame) -> Void,
         onEnd: @escaping @Sendable (Status?) -> Void
     ) {
         @Sendable func end(_ reason: Status?) {
@@ -71,7 +90,7 @@ extension LinkSocket {
             try SystemThread.run { [self] in
                 do throws(Status) {
                     var input = LinkSocketReader(descriptor, bufferByteCount: 64 << 10)
-                    while let frame = try receive(&input, through: ring, target: target) { onFrame(frame) }
+                    while let frame = try receive(&input, through: ring, destination: destination) { onFrame(frame) }
                     end(input.failure)
                 } catch {
                     end(error)

@@ -89,11 +89,11 @@ final class LinkWorker: WorkerEndpoint {
     }
 
     func receiveBuffer(
-        _ request: ReceiveBuffer, into target: Tensor?, cancellation: Cancellation, _ done: @escaping Completion<CollectiveBuffer>
+        _ request: ReceiveBuffer, into destination: CollectiveDestination?, cancellation: Cancellation, _ done: @escaping Completion<CollectiveBuffer>
     ) {
-        if let link { return link.receiveBuffer(request, into: target, cancellation: cancellation, done) }
+        if let link { return link.receiveBuffer(request, into: destination, cancellation: cancellation, done) }
         connectLater()
-        remote.receiveBuffer(request, into: target, cancellation: cancellation, done)
+        remote.receiveBuffer(request, into: destination, cancellation: cancellation, done)
     }
     func endGroup(_ request: EndGroup) async throws { try await remote.endGroup(request) }
     func announceEnd(_ request: EndGroup) {

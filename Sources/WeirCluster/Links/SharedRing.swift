@@ -93,13 +93,30 @@ package final class SharedRing: Sendable {
         }
     }
 
+    /// Whether the next byte that is read has an address that is a multiple of `size`, a power of two.
+    package func isAligned(to size: Int) -> Bool { Int(localCount.load(ordering: .relaxed)) & (size - 1) == 0 }
+
+    /// Blocks until all bytes have been used where they lie in the ring.
+    /// - Parameters:
+    ///   - byteCount: a multiple of `size`.
+    ///   - size: a power of two, to which the ring is aligned. What `use` gets is a multiple of it.
+    ///   - isAlive: polled while the peer makes no progress.
+    ///   - use: gets some bytes, which the peer can change at any time, their offset from the first, and their number.
+    /// - Returns: false when the peer is gone or violates the protocol.
+    package func read(
+        _ byteCount: Int, inUnitsOf size: Int, while isAlive: () -> Bool, _ use: (UnsafeRawPointer, _ offset: Int, _ byteCount: Int) -> Void
+    ) -> Bool {
+        transfer(byteCount, unit: UInt32(size), published: consumed, awaited: written, room: { $1 &- $0 }, isAlive) { use($0, $1, $2) }
+    }
+
     /// Copies `total` bytes in chunks and publishes each.
     /// - Parameters:
+    ///   - unit: a power of two; all chunks are multiples of it.
     ///   - room: how many bytes this side can copy, given both counts.
     ///   - copy: copies between a position in the ring and an offset in the caller's memory.
     @inline(__always)
     private func transfer(
-        _ total: Int, published: Progress, awaited: Progress, room: (_ localCount: UInt32, _ other: UInt32) -> UInt32,
+        _ total: Int, unit: UInt32 = 1, published: Progress, awaited: Progress, room: (_ localCount: UInt32, _ other: UInt32) -> UInt32,
         _ isAlive: () -> Bool, copy: (UnsafeMutableRawPointer, Int, Int) -> Void
     ) -> Bool {
         var count = localCount.load(ordering: .relaxed)
@@ -107,14 +124,14 @@ package final class SharedRing: Sendable {
         var offset = 0
         while offset < total {
             var other = awaited.count.pointee.load(ordering: .acquiring)
-            if room(count, other) == 0 {
+            while room(count, other) < unit {
                 guard let next = SharedRing.wait(awaited, toChangeFrom: other, isAlive) else { return false }
                 other = next
             }
             let available = room(count, other)
             guard available <= SharedRing.capacity else { return false }
             let position = count & (SharedRing.capacity - 1)
-            let part = min(available, SharedRing.capacity - position, SharedRing.chunkByteCount, UInt32(clamping: total - offset))
+            let part = min(available, SharedRing.capacity - position, SharedRing.chunkByteCount, UInt32(clamping: total - offset)) & ~(unit - 1)
             copy(memory.base + SharedRing.dataOffset + Int(position), offset, Int(part))
             offset += Int(part)
             count &+= part
@@ -127,10 +144,11 @@ package final class SharedRing: Sendable {
     /// Polls, then sleeps until the other side's count changes.
     /// - Returns: the new count, or nil when the other side is gone.
     private static func wait(_ progress: Progress, toChangeFrom value: UInt32, _ isAlive: () -> Bool) -> UInt32? {
-        for _ in 0..<spinCount {
+        for spin in 1...spinCount {
             let now = progress.count.pointee.load(ordering: .acquiring)
             if now != value { return now }
-            linux_pause()
+            // With few cores the other side may need this one.
+            if spin % 128 == 0 { sched_yield() } else { linux_pause() }
         }
         // Only the side that sets the flag clears it: the other side could clear a later one.
         defer { progress.hasWaiter.pointee.store(0, ordering: .relaxed) }

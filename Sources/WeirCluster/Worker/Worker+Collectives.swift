@@ -18,7 +18,7 @@ extension Worker {
 
     /// Returns a tensor that a member on this task sends.
     package func receiveBuffer(
-        _ request: ReceiveBuffer, into target: Tensor?, cancellation: Cancellation, _ done: @escaping Completion<CollectiveBuffer>
+        _ request: ReceiveBuffer, into destination: CollectiveDestination?, cancellation: Cancellation, _ done: @escaping Completion<CollectiveBuffer>
     ) {
         do throws(Status) {
             try requests.record(request.requestID, method: "RecvBuf (Worker)")

@@ -8,11 +8,12 @@ import WeirTensor
 /// All pieces begin at once, so a receive is posted before its tensor comes. What the transport reports becomes an event; the
 /// thread that reports it also handles it, unless another thread is handling events. So the steps run on one thread at a time,
 /// and tensors that come at once do not nest calls. Larger tensors are added on the compute pool, so that the thread that reads a
-/// link goes on reading.
+/// link goes on reading. A transport that takes elements to their destination adds them itself as they arrive.
 ///
-/// **Passes over memory**, for a sum of B bytes over two members: each sends B/2 of its input and receives B/2, which it reads and
-/// adds to its own into the result (reads B, writes B/2); then sends that half of the result and receives the other half in
-/// place. The input is never copied, nor are the parts joined: they are views of one result.
+/// **Passes over memory**, for a sum of B bytes over two members: each sends B/2 of its input and receives B/2, which is added to its
+/// own into the result on the way (reads B/2, writes B/2); then it sends that half of the result and receives the other half in
+/// place (writes B/2). With what is sent, B is read and B written, as much as one copy of the tensor does, and B passes through
+/// the transport's buffer both ways. The input is never copied, nor are the parts joined: they are views of one result.
 ///
 /// In a traced step the run records what it passed to each other member and got from it, and each piece of arithmetic as work, while the
 /// node itself counts as waiting.
@@ -42,6 +43,8 @@ final class CollectiveTransfers: @unchecked Sendable {  // all but constants and
         var value: Tensor?
         /// Whether the result has the value.
         var isInResult = false
+        /// Where the transport may have taken the tensor that is being received.
+        var destination: Tensor?
     }
 
     /// Tensors up to this size are added by the thread that reports them: that takes less time than to wake another one.
@@ -119,6 +122,14 @@ final class CollectiveTransfers: @unchecked Sendable {  // all but constants and
         if handles { handleEvents(isOnPool: false) }
     }
 
+    /// Whether a tensor that was received is large and not yet where it belongs, or is to be divided.
+    private func isWork(_ received: Tensor, _ piece: Int) -> Bool {
+        guard received.byteCount > CollectiveTransfers.inlineByteCount else { return false }
+        guard let destination = progress[piece].destination, received.sharesMemory(with: destination) else { return true }
+        let next = progress[piece].step + 1, steps = schedule.pieces[piece].steps
+        return operation.arithmetic?.divide != nil && next < steps.count && steps[next] == .divide
+    }
+
     /// Handles events until there are none. A large tensor is left to a thread of the pool.
     private func handleEvents(isOnPool: Bool) {
         while true {
@@ -129,7 +140,7 @@ final class CollectiveTransfers: @unchecked Sendable {  // all but constants and
             }
             if events.isEmpty { return }
             for (index, event) in events.enumerated() {
-                if !isOnPool, case .received(_, .success(let tensor), _) = event, tensor.byteCount > CollectiveTransfers.inlineByteCount {
+                if !isOnPool, case .received(let piece, .success(let tensor), _) = event, isWork(tensor, piece) {
                     mailbox.withLock { mailbox in
                         if !mailbox.isStopped { mailbox.events.insert(contentsOf: events[index...], at: 0) }
                     }
@@ -231,8 +242,9 @@ final class CollectiveTransfers: @unchecked Sendable {  // all but constants and
                 let key = CollectiveKey(run: membership.run, source: rank, destination: membership.rank, part: part)
                 let done: Completion<Tensor> = { [self] in post(.received(piece: piece, $0, time: traceTime)) }
                 if trace != nil { times.expect(from: rank, at: traceTime) }
-                if case .copy = use {
-                    transport.receive(key, from: member(rank), into: try resultView(plan), cancellation: receives, done)
+                if let destination = try self.destination(piece, use) {
+                    progress[piece].destination = destination.target
+                    transport.receive(key, from: member(rank), into: destination, cancellation: receives, done)
                 } else {
                     transport.receive(
                         key, from: member(rank), byteCount: plan.input.count * operation.dtype.byteCount, cancellation: receives, done)
@@ -263,6 +275,22 @@ final class CollectiveTransfers: @unchecked Sendable {  // all but constants and
         return flat.rows(range)
     }
 
+    /// Where a piece's next value belongs; nil if it needs memory of its own, which it gets when it comes.
+    private func destination(_ piece: Int, _ use: CollectiveSchedule.Use) throws(Status) -> CollectiveDestination? {
+        let plan = schedule.pieces[piece]
+        switch use {
+        case .copy: return CollectiveDestination(try resultView(plan))
+        case .combine(let receivedIsLower):
+            guard isInPlace(plan) else { return nil }
+            let combination = CollectiveDestination.Combination(
+                own: try value(piece), receivedIsLower: receivedIsLower, try arithmetic().combine)
+            return CollectiveDestination(try resultView(plan), combination: combination)
+        }
+    }
+
+    /// Whether a piece's next value may be written to the result.
+    private func isInPlace(_ plan: CollectiveSchedule.Piece) -> Bool { plan.output != nil && schedule.overwritesSent }
+
     /// Takes a tensor that has been received.
     /// - Parameter time: when it was received, in a traced step.
     private func use(_ received: Tensor, _ piece: Int, _ time: Int) throws(Status) {
@@ -279,12 +307,16 @@ final class CollectiveTransfers: @unchecked Sendable {  // all but constants and
             if !received.sharesMemory(with: target), byteCount > 0 { target.mutableBytes.copyMemory(from: received.bytes) }
             progress[piece].isInResult = true
         case .combine(let receivedIsLower):
-            let own = try value(piece)
-            let isInPlace = plan.output != nil && schedule.overwritesSent
+            let isInPlace = isInPlace(plan)
+            let isCombined = progress[piece].destination.map { received.sharesMemory(with: $0) } ?? false
             let target = isInPlace ? try resultView(plan) : try Tensor(operation.dtype, Shape(plan.input.count))
-            try combine(receivedIsLower ? received : own, receivedIsLower ? own : received, into: target)
+            if !isCombined {
+                let own = try value(piece)
+                try combine(receivedIsLower ? received : own, receivedIsLower ? own : received, into: target)
+            }
             if isInPlace { progress[piece].isInResult = true } else { progress[piece].value = target }
         }
+        progress[piece].destination = nil
         withExtendedLifetime(received) {}
     }
 

@@ -14,11 +14,12 @@ package protocol CollectiveTransport: AnyObject, Sendable {
     ///   - cancellation: ends the receive with an error.
     func receive(
         _ key: CollectiveKey, from member: CollectiveGroup.Member, byteCount: Int, cancellation: Cancellation, _ done: @escaping Completion<Tensor>)
-    /// Receives a tensor from one member where it is wanted. A transport that reads from a socket or from shared memory reads into
-    /// `target`; any other may give a tensor of its own, which the caller copies.
-    /// - Parameter target: memory that nobody else uses until `done` is called. It has the type and the size of the tensor.
+    /// Receives a tensor from one member where it is wanted. A transport that reads from a socket or from shared memory may take the
+    /// elements there, and then gives the destination's target. Any other gives a tensor of its own, which the caller copies or
+    /// combines.
     func receive(
-        _ key: CollectiveKey, from member: CollectiveGroup.Member, into target: Tensor, cancellation: Cancellation, _ done: @escaping Completion<Tensor>)
+        _ key: CollectiveKey, from member: CollectiveGroup.Member, into destination: CollectiveDestination, cancellation: Cancellation,
+        _ done: @escaping Completion<Tensor>)
     /// Ends the run's generation of the group: fails what waits and what will be sent or received for any of its runs, so that a
     /// member that is late does not wait for one that failed. It has no effect on a generation that has ended, or on later ones.
     /// The members of other tasks are told.
@@ -30,9 +31,10 @@ package protocol CollectiveTransport: AnyObject, Sendable {
 extension CollectiveTransport {
     /// Gives the transport's own tensor.
     package func receive(
-        _ key: CollectiveKey, from member: CollectiveGroup.Member, into target: Tensor, cancellation: Cancellation, _ done: @escaping Completion<Tensor>
+        _ key: CollectiveKey, from member: CollectiveGroup.Member, into destination: CollectiveDestination, cancellation: Cancellation,
+        _ done: @escaping Completion<Tensor>
     ) {
-        receive(key, from: member, byteCount: target.byteCount, cancellation: cancellation, done)
+        receive(key, from: member, byteCount: destination.target.byteCount, cancellation: cancellation, done)
     }
 }
 
