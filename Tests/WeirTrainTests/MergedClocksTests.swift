@@ -61,7 +61,7 @@ struct MergedClocksTests {
         let merged = StepTimeline(merging: [
             step(0, skew: 0), step(1, skew: 9_000, clock: "boot 7"), step(2, skew: 9_000, clock: "boot 7", callsServer: false),
         ])
-        let offsets = try [1, 2].map { try #require(merged.clockOffsets[worker($0)]) }
+        let offsets = try [1, 2].map { number in try #require(merged.clockOffsets[worker(number)]) }
         #expect(offsets[0] == offsets[1] && offsets[0].errorBound != nil && merged.clocks.unaligned.isEmpty)
         #expect(start(of: "compute1", in: merged) == start(of: "compute2", in: merged))
     }

@@ -85,17 +85,17 @@ public struct ServerDefinition: Sendable {
         let malformed = Status.invalidArgument(
             "TF_CONFIG: 'task' must have a job's name as 'type' and a whole number as 'index', as in {\"type\": \"worker\", \"index\": 0}")
         guard case .text(let type)? = task["type"] else { throw malformed }
-        let index: Int?
+        let number: Int?
         switch task["index"] ?? .null {
         case .null: return (type, nil)
-        case .integer(let number): index = number
-        case .number(let number): index = Int(exactly: number)
+        case .integer(let value): number = value
+        case .number(let value): number = Int(exactly: value)
         // Some launchers write the index as a string.
-        case .text(let text): index = Int(text)
-        case .boolean, .array, .object: index = nil
+        case .text(let text): number = Int(text)
+        case .boolean, .array, .object: number = nil
         }
-        guard let index else { throw malformed }
-        return (type, index)
+        guard number != nil else { throw malformed }
+        return (type, number)
     }
 
     /// The name of the server's task.
