@@ -78,7 +78,7 @@ struct MergedClocksTests {
         let merged = StepTimeline(merging: [step(0, skew: 0), step(1, skew: 700, callsServer: false), step(2, skew: 0)])
         #expect(start(of: "compute1", in: merged) == Self.base + 2_700 && merged.clocks.unaligned == [worker(1)])
         #expect(merged.clockErrorBound == nil)
-        #expect(merged.notes == ["the clock of 1 client is not aligned: nothing tells how it differs from the first one"])
+        #expect(merged.notes == ["the clock of 1 client is not aligned: nothing bounds how it differs from the first one"])
         #expect(merged.description.hasSuffix(merged.notes[0]) && TimelinePicture([.init("async", merged)]).svg.contains(merged.notes[0]))
         // Also when it is merged again.
         #expect(StepTimeline(merging: [merged]).notes == merged.notes)

@@ -92,6 +92,6 @@ struct MergedClocks {
 }
 
 extension [Int] {
-    /// The sum, limited to what an `Int` holds.
-    fileprivate var clampedSum: Int { Int(clamping: reduce(Int128(0)) { $0 + Int128($1) }) }
+    /// The sum, limited to numbers that an `Int` holds and whose negatives it holds.
+    fileprivate var clampedSum: Int { Swift.max(Int(clamping: reduce(Int128(0)) { $0 + Int128($1) }), -Int.max) }
 }

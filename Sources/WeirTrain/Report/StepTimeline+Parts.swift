@@ -167,7 +167,11 @@ extension StepTimeline {
             calls: calls.map { Call(caller: $0.caller, callee: $0.callee, start: moved($0.start), end: moved($0.end)) },
             clockOffsets: clockOffsets, clockContradiction: clockContradiction)
         timeline.clocks = clocks
-        timeline.spans = TimeRanges(union: spans.ranges.map { moved($0.lowerBound)..<max(moved($0.lowerBound), moved($0.upperBound)) })
+        timeline.spans = TimeRanges(
+            union: spans.ranges.map { range in
+                let (start, end) = StepTimeline.bounded(moved(range.lowerBound), moved(range.upperBound))
+                return start..<end
+            })
         return timeline
     }
 

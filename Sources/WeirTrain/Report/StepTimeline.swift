@@ -102,8 +102,8 @@ extension StepTimeline: CustomStringConvertible {
         let count = clocks.unaligned.count
         guard count > 0 else { return nil }
         return count == 1
-            ? "the clock of 1 client is not aligned: nothing tells how it differs from the first one"
-            : "the clocks of \(count) clients are not aligned: nothing tells how they differ from the first one"
+            ? "the clock of 1 client is not aligned: nothing bounds how it differs from the first one"
+            : "the clocks of \(count) clients are not aligned: nothing bounds how they differ from the first one"
     }
 
     /// How exact the times are; nil when all tasks read one clock.
