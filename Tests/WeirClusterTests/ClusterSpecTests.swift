@@ -109,6 +109,8 @@ struct ClusterSpecTests {
             (#"{"ps": {"zero": "a:1"}}"#, "must have numbers for keys, found \"zero\""),
             (#"{"ps": {"-1": "a:1"}}"#, "found -1 in job 'ps'"),
             (#"{"ps": {"1": "a:1", "01": "b:1"}}"#, "task 1 of job 'ps' is there more than once"),
+            (#"{"ps": ["a:1"], "ps": ["b:1"]}"#, "; line 1, column 17: expected each key once, found 'ps' again"),
+            (#"{"ps": ["a:1"], "a\nb": 1, "a\nb": 1}"#, "found 'a b' again"), (#"{"ps": ["a:1"]} x"#, "expected the end of the text, found 'x'"),
             (#"{"cluster": {"ps": "a:1"}, "task": {"type": "ps", "index": 0}}"#, "job 'ps' must be an array"),
         ])
     func malformed(_ text: String, _ expected: String) throws {
@@ -152,6 +154,24 @@ struct ServerDefinitionTests {
         #expect(throws: Status.self) { try ServerDefinition(.configuration(text), job: "ps", task: nil) }
         let quoted = text.replacing("\"index\": 1", with: "\"index\": \"1\"")
         #expect(try ServerDefinition(.configuration(quoted), job: nil, task: nil).task == 1)
+    }
+
+    @Test(
+        "the task of TF_CONFIG may lack its index, and a malformed one is an error",
+        arguments: [
+            ("null", nil, nil), (#"{"type": "ps"}"#, "ps", 0), (#"{"type": "ps", "index": null}"#, "ps", 0), (#"{"type": "ps", "index": 0.0}"#, "ps", 0),
+            ("5", nil, nil), ("{}", nil, nil), (#"{"type": 5}"#, nil, nil), (#"{"type": "ps", "index": "x"}"#, nil, nil),
+            (#"{"type": "ps", "index": 0.5}"#, nil, nil), (#"{"type": "ps", "index": 1e300}"#, nil, nil), (#"{"type": "ps", "index": [0]}"#, nil, nil),
+        ] as [(String, String?, Int?)])
+    func configuredTask(_ task: String, _ job: String?, _ index: Int?) throws {
+        let text = #"{"cluster": {"ps": ["a:1"], "worker": ["b:2"]}, "task": \#(task)}"#
+        let definition = Result { try ServerDefinition(.configuration(text), job: nil, task: nil) }
+        guard let job else {
+            let status = #expect(throws: Status.self) { try definition.get() }
+            #expect(status?.message.hasPrefix(task == "null" ? "Which job is this?" : "TF_CONFIG: 'task' must have") == true, "\(status?.message ?? "")")
+            return
+        }
+        #expect(try definition.get().job == job && definition.get().task == index)
     }
 
     @Test("the error for a missing or unknown task lists the existing ones")

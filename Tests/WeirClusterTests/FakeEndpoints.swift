@@ -107,6 +107,29 @@ final class FakeWorker: WorkerEndpoint {
     func logging(enabled: Bool, fetching steps: [Int]) async throws {}
 }
 
+extension FakeMaster {
+    /// A master whose steps end only on cancellation.
+    static func untilCancelled(_ started: Event<Void>, _ ended: Event<Void>) -> FakeMaster {
+        FakeMaster { _, cancellation, done in
+            _ = cancellation.register {
+                ended.happen()
+                done(.failure(.cancelled("step was cancelled")))
+            }
+            started.happen()
+        }
+    }
+}
+
+/// The error of the body, as a status; nil when it succeeds.
+func status(of body: () async throws -> some Any) async -> WeirTensor.Status? {
+    do {
+        _ = try await body()
+        return nil
+    } catch {
+        return WeirTensor.Status(anyError: error)
+    }
+}
+
 /// An unbounded queue of values that a test waits for.
 final class Event<Value: Sendable>: Sendable {
     private let stream: AsyncStream<Value>

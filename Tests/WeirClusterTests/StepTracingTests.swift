@@ -59,9 +59,42 @@ struct StepTracingTests {
             let (ps, first, second) = ("/job:ps/replica:0/task:0", "/job:worker/replica:0/task:0", "/job:worker/replica:0/task:1")
             #expect(links == ["\(ps) \(first)", "\(ps) \(second)", "\(second) \(first)"])
             if !HostClock.identity.isEmpty { #expect(timeline.clockErrorBound == 0 && timeline.clockContradiction == 0) }
-            // The path ends with what ended last: the send of the fetched value.
-            let path = CriticalPath(timeline).steps.map { timeline.lanes[$0.position.lane].intervals[$0.position.interval].node }
-            #expect(path.last.map { $0.hasPrefix("_send_sum") } == true, "\(path)")
+            // The path ends with what ended last, the send of the fetched value, and comes from another task.
+            let path = CriticalPath(timeline).steps
+            let nodes = path.map { timeline.interval($0.position).node }
+            #expect(nodes.suffix(2).first == "sum" && nodes.last?.hasPrefix("_send_sum") == true, "\(nodes)")
+            #expect(Set(path.map(\.position.lane)).count > 1, "\(nodes)")
+        }
+    }
+
+    @Test("the critical path of a chain over three tasks has all of its nodes and transfers", arguments: transports)
+    func path(_ transport: ServerOptions.TensorTransport) async throws {
+        var options = ServerOptions()
+        options.tensorTransport = transport
+        try await TestCluster.with([("ps", 1), ("worker", 2)], options: options) { cluster in
+            let b = GraphBuilder(registry: .standard)
+            let v = b.device("/job:ps/task:0") {
+                b.add("VariableV2", name: "v", attributes: ["dtype": .type(.float32), "shape": .shape([1000])])[0]
+            }
+            let initialize = b.add("Assign", [v, b.constant(Tensor([Float](repeating: 2, count: 1000)))], name: "init")
+            let read = b.device("/job:ps/task:0") { b.add("Identity", [v], name: "read")[0] }
+            let negative = b.device("/job:worker/task:1") { b.add("Neg", [read], name: "negative")[0] }
+            let square = b.device("/job:worker/task:0") { b.add("Square", [negative], name: "square")[0] }
+            let session = try await Session(b.graph(), target: .address(cluster.server("worker").target))
+            _ = try await session.run(targets: [initialize.name])
+            let reply = try await session.run(fetches: [square.name], options: RunOptions(traces: true))
+            try await session.close()
+            let timeline = try #require(reply.timeline)
+            let path = CriticalPath(timeline)
+            let runs = path.steps.map { (timeline.lanes[$0.position.lane].task, timeline.interval($0.position)) }
+            #expect(runs.map(\.1.op) == ["VariableV2", "Identity", "_Send", "_Recv", "Neg", "_Send", "_Recv", "Square", "_Send"], "\(runs)")
+            try #require(runs.count == 9)
+            #expect([0, 1, 4, 7].map { runs[$0].1.node } == ["v", "read", "negative", "square"])
+            let (ps, first, second) = ("/job:ps/replica:0/task:0", "/job:worker/replica:0/task:0", "/job:worker/replica:0/task:1")
+            #expect(runs.map(\.0) == [ps, ps, ps, second, second, second, first, first, first])
+            // What is not waiting adds up to the time from the first run's start to the last one's end.
+            let whole = try #require(runs.last).1.end - runs[0].1.start
+            #expect(path.duration == whole && path.steps.map(\.duration).reduce(0, +) == whole - path.steps.map(\.delay).reduce(0, +))
         }
     }
 
@@ -193,12 +226,73 @@ struct StepTracingTests {
         var sum = NodeTime(node: "sum", op: "AddV2", device: "d", start: 1000, end: 2000)
         sum.inputs = ["a", "b:1", "^c"]
         var send = NodeTime(node: "a/_1", op: "_Send", device: "d", start: 1000, end: 2000)
+        send.inputs = ["a:2", "^c"]
         send.transfer = NodeTime.Transfer(edge: "edge_3_a", peer: "/job:ps/replica:0/task:0/device:CPU:0")
-        let stats = TFStepStats([sum, send])
+        var receive = NodeTime(node: "b/_2", op: "_Recv", device: "d", start: 1000, end: 2000)
+        receive.transfer = NodeTime.Transfer(edge: "edge_4_b", peer: "/job:ps/replica:0/task:0/device:CPU:0")
+        let stats = TFStepStats([sum, send, receive])
         #expect(
-            stats.devStats[0].nodeStats.map(\.timelineLabel) == ["sum = AddV2(a, b:1, ^c)", "a/_1 = _Send(edge_3_a @/job:ps/replica:0/task:0/device:CPU:0)"])
+            stats.devStats[0].nodeStats.map(\.timelineLabel) == [
+                "sum = AddV2(a, b:1, ^c)", "a/_1 = _Send(a:2, ^c, edge_3_a @/job:ps/replica:0/task:0/device:CPU:0)",
+                "b/_2 = _Recv(edge_4_b @/job:ps/replica:0/task:0/device:CPU:0)",
+            ])
         let read = NodeTime.all(in: stats)
-        #expect(read.map(\.inputs) == [sum.inputs, []] && read.map(\.transfer) == [nil, send.transfer] && read.map(\.op) == ["AddV2", "_Send"])
+        #expect(read.map(\.inputs) == [sum.inputs, send.inputs, []] && read.map(\.transfer) == [nil, send.transfer, receive.transfer])
+        #expect(read.map(\.op) == ["AddV2", "_Send", "_Recv"])
+    }
+
+    @Test("a call with which a worker of TensorFlow's got a tensor is read as a receive, and sent on as one")
+    func tensorCalls() throws {
+        var stats = TFNodeExecStats()
+        stats.nodeName = "RecvTensor"
+        // As TensorFlow 2.21 writes it.
+        stats.timelineLabel =
+            "[4000B] [113.475174Mb/s] edge_4_v/read from /job:ps/replica:0/task:0/device:CPU:0 to /job:worker/replica:0/task:0/device:CPU:0"
+        stats.allStartMicros = 7
+        stats.opEndRelMicros = 3
+        var output = TFNodeOutput()
+        output.tensorDescription.allocationDescription.requestedBytes = 4000
+        stats.output = [output]
+        var device = TFDeviceStepStats()
+        device.device = "/job:worker/replica:0/task:0/device:CPU:0"
+        device.nodeStats = [stats]
+        var all = TFStepStats()
+        all.devStats = [device]
+        let times = NodeTime.all(in: all)
+        for time in [times, NodeTime.all(in: TFStepStats(times))].flatMap({ $0 }) {
+            #expect(time.node == "RecvTensor/edge_4_v/read" && time.op == "_Recv" && time.inputs.isEmpty)
+            #expect(time.transfer == .init(edge: "edge_4_v/read", peer: "/job:ps/replica:0/task:0/device:CPU:0"))
+            #expect(time.transfer?.producer == "v/read" && time.outputBytes == [4000] && [time.start, time.end] == [7000, 10_000])
+        }
+        #expect(times.count == 1)
+    }
+
+    @Test(
+        "the node whose tensor is transferred is known by the name of the edge, if partitioning gave it",
+        arguments: [
+            ("edge_7_x", "x"), ("edge_12_a/b_1", "a/b_1"), ("edge_7_", nil), ("edge_x_y", nil), ("x:0", "x"), (":0", nil), ("x", nil), ("", nil),
+            ("collective_3_5_0", nil), ("x:", nil),
+        ] as [(String, String?)])
+    func producers(_ edge: String, _ node: String?) {
+        #expect(NodeTime.Transfer(edge: edge, peer: "d").producer.map { String($0) } == node)
+    }
+
+    @Test("a send waited for the node whose tensor it sends, or for those before it if that has not run")
+    func sends() throws {
+        let b = GraphBuilder(registry: .standard)
+        let x = b.placeholder(.float32, shape: [2], name: "x")
+        let y = b.add("Neg", [x], name: "y")[0]
+        let attributes: Attributes = [
+            "T": .type(.float32), "tensor_name": .string("edge_1_y"), "send_device": .string("/job:a/replica:0/task:0/device:CPU:0"),
+            "recv_device": .string("/job:b/replica:0/task:0/device:CPU:0"), "send_device_incarnation": .int(1),
+        ]
+        _ = b.add("_Send", [y], name: "y_S0", attributes: attributes)
+        let graph = try b.graph()
+        for (recorded, inputs) in [(["x", "y", "y_S0"], ["y"]), (["x", "y_S0"], ["x"])] {
+            var time = NodeTime(node: "y_S0", op: "_Send", device: "d", start: 0, end: 0)
+            NodeDependencies([graph], recorded: Set(recorded)).complete(&time)
+            #expect(time.inputs == inputs && time.transfer == .init(edge: "edge_1_y", peer: "/job:b/replica:0/task:0/device:CPU:0"))
+        }
     }
 
     @Test(

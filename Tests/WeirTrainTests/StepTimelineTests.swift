@@ -30,7 +30,9 @@ struct StepTimelineTests {
         let (there, back) = ("edge_1_w", "edge_2_g")
         var metadata = RunMetadata(times: [
             time("w", "VariableV2", on: Self.server, onServer(1_000), onServer(1_100), shape: [2, 3]),
-            time("w/_S1", "_Send", on: Self.server, onServer(1_200), onServer(1_250), transfer: .init(edge: there, peer: Self.worker + "/device:CPU:0")),
+            time(
+                "w/_S1", "_Send", on: Self.server, onServer(1_200), onServer(1_250), inputs: ["w"],
+                transfer: .init(edge: there, peer: Self.worker + "/device:CPU:0")),
             time(
                 "g/_S4", "_Recv", on: Self.server, onServer(900), onServer(5_500), transfer: .init(edge: back, peer: Self.worker + "/device:CPU:0"),
                 shape: [2, 3]),
@@ -39,7 +41,9 @@ struct StepTimelineTests {
                 "w/_S2", "_Recv", on: Self.worker, base + 800, base + 2_000, transfer: .init(edge: there, peer: Self.server + "/device:CPU:0"), shape: [2, 3]),
             time("dense/MatMul", "MatMul", on: Self.worker, base + 2_100, base + 3_000, inputs: ["w/_S2:0"], shape: [2]),
             time("gradients/dense/grad", "MatMul", on: Self.worker, base + 3_100, base + 4_000, inputs: ["dense/MatMul"], shape: [2, 3]),
-            time("g/_S3", "_Send", on: Self.worker, base + 4_100, base + 4_150, transfer: .init(edge: back, peer: Self.server + "/device:CPU:0")),
+            time(
+                "g/_S3", "_Send", on: Self.worker, base + 4_100, base + 4_150, inputs: ["gradients/dense/grad"],
+                transfer: .init(edge: back, peer: Self.server + "/device:CPU:0")),
             time("wait", "QueueDequeueV2", on: Self.worker, base + 800, base + 900),
         ])
         metadata.calls = [
@@ -73,6 +77,47 @@ struct StepTimelineTests {
         for arrow in timeline.arrows {
             #expect(timeline.interval(arrow.source).start <= arrow.end && arrow.start <= arrow.end)
         }
+    }
+
+    @Test("the critical path goes back over both tasks to the first node", arguments: [0, 3_000_000_000, -3_000_000_000])
+    func path(_ skew: Int) {
+        let timeline = StepTimeline(metadata(skew: skew))
+        let path = CriticalPath(timeline)
+        #expect(
+            path.steps.map { timeline.interval($0.position).node } == [
+                "w", "w/_S1", "w/_S2", "dense/MatMul", "gradients/dense/grad", "g/_S3", "g/_S4", "train/update",
+            ])
+        let sameClock = StepTimeline(metadata(skew: 0, clock: "boot 1"))
+        let steps = CriticalPath(sameClock).steps
+        #expect(steps.map(\.duration) == [100, 50, 750, 900, 900, 50, 1350, 400] && steps.map(\.delay) == [0, 100, 0, 100, 100, 100, 0, 100])
+        #expect(sameClock.duration - CriticalPath(sameClock).duration == 200, "the worker waits before the server's first node runs")
+    }
+
+    @Test("a tensor of a task that records no sends comes from the node that made it")
+    func impliedTransfers() {
+        // As a server and a worker of TensorFlow record it.
+        let edge = "edge_4_v/read"
+        let times = [
+            time("v", "VariableV2", on: Self.server, 100, 110), time("v/read", "Identity", on: Self.server, 110, 120, inputs: ["v"]),
+            time(
+                "RecvTensor/\(edge)", "_Recv", on: Self.worker, 50, 200, transfer: .init(edge: edge, peer: Self.server + "/device:CPU:0"), shape: [1000]),
+            time("y", "Neg", on: Self.worker, 210, 220, inputs: ["v/read_S1"]), time("z", "Neg", on: Self.worker, 225, 230, inputs: ["y", "other_S7"]),
+        ]
+        let timeline = StepTimeline(RunMetadata(times: times))
+        #expect(timeline.arrows.map { [timeline.interval($0.source).node, timeline.interval($0.target).node] } == [["v/read", "RecvTensor/\(edge)"]])
+        #expect(timeline.arrows.map(\.byteCount) == [4000] && timeline.unpairedEnds.isEmpty)
+        #expect(timeline.lanes[1].intervals.map(\.inputs) == [[], ["RecvTensor/\(edge)"], ["y", "other_S7"]])
+        let path = CriticalPath(timeline).steps.map { timeline.interval($0.position).node }
+        #expect(path == ["v", "v/read", "RecvTensor/\(edge)", "y", "z"])
+    }
+
+    @Test("a send whose inputs are not recorded waited for the node that its edge names")
+    func impliedInputs() {
+        let times = [
+            time("x", "Neg", on: Self.worker, 0, 10),
+            time("x/_1", "_Send", on: Self.worker, 11, 12, transfer: .init(edge: "edge_5_x", peer: Self.server + "/device:CPU:0")),
+        ]
+        #expect(StepTimeline(RunMetadata(times: times)).lanes[0].intervals.map(\.inputs) == [[], ["x"]])
     }
 
     @Test("tasks that read one clock are not corrected")
@@ -118,16 +163,23 @@ struct StepTimelineTests {
     }
 
     /// The step of one client, whose worker sends 8 bytes to the worker of another and receives 12 from it, three times in a loop.
-    private func member(_ number: Int, runs: Int) -> StepTimeline {
+    /// - Parameter skew: how much the worker's clock is ahead; the workers say that they read one clock if it is nil.
+    private func member(_ number: Int, runs: Int, skew: Int? = nil) -> StepTimeline {
         let task = "/job:worker/replica:0/task:\(number)", peer = "/job:worker/replica:0/task:\(1 - number)/device:CPU:0"
         let times = (0..<runs).flatMap { run -> [NodeTime] in
-            let transfer = NodeTime.Transfer(edge: "collective_1_1_\(run / 2)", peer: peer), start = 100 * run + 10 * number
+            let transfer = NodeTime.Transfer(edge: "collective_1_1_\(run / 2)", peer: peer), start = 100 * run + 10 * number + (skew ?? 0)
             return [
                 time("sum/_send_\(1 - number)", "_Send", on: task, start, start + 1, transfer: transfer, shape: [2]),
                 time("sum/_recv_\(1 - number)", "_Recv", on: task, start, start + 20, transfer: transfer, shape: [3]),
             ]
         }
-        return StepTimeline(RunMetadata(times: times + [time("w/_1", "_Recv", on: task, 0, 1, transfer: .init(edge: "w:0", peer: task + "/device:CPU:0"))]))
+        let feed = time("w/_1", "_Recv", on: task, skew ?? 0, (skew ?? 0) + 1, transfer: .init(edge: "w:0", peer: task + "/device:CPU:0"))
+        var metadata = RunMetadata(times: times + [feed])
+        if skew == nil {
+            let party = StepCall.Party(task: task, clock: "boot 1")
+            metadata.calls = [StepCall(caller: party, callee: party, sent: 0, arrived: 0, answered: 500, returned: 500)]
+        }
+        return StepTimeline(metadata)
     }
 
     @Test("what one client's worker sends to that of another becomes an arrow when their timelines are merged")
@@ -145,6 +197,14 @@ struct StepTimelineTests {
         #expect(StepUtilization(merged).links.map(\.byteCount) == [36, 36])
         // Merging what is merged changes nothing.
         #expect(StepTimeline(merging: [merged]).arrows == merged.arrows)
+    }
+
+    @Test("the clocks of two masters are aligned by what their workers sent each other", arguments: [5_000, 0])
+    func mergedClocks(_ skew: Int) {
+        let merged = StepTimeline(merging: [member(0, runs: 3, skew: 0), member(1, runs: 3, skew: skew)])
+        // Each send is 10 before or after the other, and each receive takes 20.
+        #expect(merged.clockOffsets["/job:worker/replica:0/task:1"] == ClockAlignment.Offset(nanoseconds: skew + 10, errorBound: 20))
+        #expect(merged.arrows.count == 6 && merged.lanes[1].intervals.map(\.start) == merged.lanes[0].intervals.map(\.start))
     }
 
     @Test("ends that no client traced stay without the other end")

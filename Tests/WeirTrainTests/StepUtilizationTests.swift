@@ -53,6 +53,66 @@ struct StepUtilizationTests {
         #expect(path.duration == 100)
     }
 
+    @Test("a send that is recorded after its tensor has arrived does not end the path")
+    func lateSend() {
+        let timeline = StepTimeline(
+            lanes: [
+                .init(task: "a", device: "CPU:0", intervals: [run("x", 0, 10), run("send", 10, 100, after: ["x"])]),
+                .init(task: "b", device: "CPU:0", intervals: [run("receive", 5, 30, waits: true), run("v", 31, 50, after: ["receive"])]),
+            ],
+            arrows: [.init(edge: "e", source: .init(0, 1), target: .init(1, 0), byteCount: 1, start: 30, end: 30)])
+        let path = CriticalPath(timeline)
+        #expect(path.steps.map { timeline.interval($0.position).node } == ["x", "send", "receive", "v"])
+        #expect(path.steps.map(\.duration) == [10, 20, 0, 19] && path.steps.map(\.delay) == [0, 0, 0, 1])
+        #expect(path.steps.map(\.start) == [0, 10, 30, 31])
+    }
+
+    @Test("a receive that was asked for late waited for what its task did before")
+    func lateReceive() {
+        let timeline = StepTimeline(
+            lanes: [
+                .init(task: "a", device: "CPU:0", intervals: [run("x", 0, 10), run("send", 10, 11, after: ["x"])]),
+                .init(
+                    task: "b", device: "CPU:0",
+                    intervals: [run("merge", 0, 40), run("receive", 42, 50, after: ["merge"], waits: true), run("v", 50, 60, after: ["receive"])]),
+            ],
+            arrows: [.init(edge: "e", source: .init(0, 1), target: .init(1, 1), byteCount: 1, start: 42, end: 50)])
+        let path = CriticalPath(timeline)
+        #expect(path.steps.map { timeline.interval($0.position).node } == ["merge", "receive", "v"])
+        #expect(path.steps.map(\.duration) == [40, 8, 10] && path.steps.map(\.delay) == [0, 2, 0])
+    }
+
+    @Test("the path of a collective operation goes to the member that was late")
+    func collective() {
+        func sum(_ start: Int, _ end: Int, after input: String) -> StepTimeline.Interval {
+            var sum = StepTimeline.Interval(node: "sum", op: "CollectiveReduce", kind: .wait, start: start, end: end)
+            (sum.inputs, sum.isWaiting) = ([input], true)
+            return sum
+        }
+        func send(_ peer: Int, _ start: Int, _ end: Int) -> StepTimeline.Interval {
+            StepTimeline.Interval(node: "sum/_send_\(peer)", op: "_Send", kind: .transfer, start: start, end: end)
+        }
+        let timeline = StepTimeline(
+            lanes: [
+                .init(
+                    task: "a", device: "CPU:0",
+                    intervals: [
+                        run("x", 0, 10), sum(11, 50, after: "x"), run("sum/_recv_1", 12, 45, waits: true), send(1, 12, 13), run("y", 51, 60, after: ["sum"]),
+                    ]),
+                .init(
+                    task: "b", device: "CPU:0",
+                    intervals: [run("late", 0, 40), sum(41, 50, after: "late"), run("sum/_recv_0", 42, 48, waits: true), send(0, 42, 43)]),
+            ],
+            arrows: [
+                .init(edge: "c", source: .init(1, 3), target: .init(0, 2), byteCount: 1, start: 43, end: 45),
+                .init(edge: "c", source: .init(0, 3), target: .init(1, 2), byteCount: 1, start: 42, end: 48),
+            ])
+        let path = CriticalPath(timeline)
+        #expect(path.steps.map { timeline.interval($0.position).node } == ["late", "sum/_send_0", "sum/_recv_1", "sum", "y"])
+        #expect(path.steps.map(\.duration) == [40, 1, 2, 5, 9] && path.steps.map(\.delay) == [0, 2, 0, 0, 1])
+        #expect(path.duration == timeline.duration)
+    }
+
     @Test("in a loop the path takes the runs that had ended")
     func loop() {
         let runs = (0..<5).flatMap { [run("body", $0 * 10, $0 * 10 + 4, after: ["next"]), run("next", $0 * 10 + 5, $0 * 10 + 9, after: ["body"])] }

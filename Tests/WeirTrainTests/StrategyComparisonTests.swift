@@ -98,7 +98,7 @@ struct StrategyComparisonTests {
                     + #"{"node":"dense","op":"MatMul","device":"/job:worker/replica:0/task:0/CPU:0","ns":500000},"#
                     + #"{"node":"receive","op":"_Recv","device":"/job:worker/replica:0/task:0/CPU:0","ns":250000},"#
                     + #"{"node":"w/read","op":"ReadVariableOp","device":"/job:ps/replica:0/task:0/CPU:0","ns":200000},"#
-                    + #"{"node":"send","op":"_Send","device":"/job:ps/replica:0/task:0/CPU:0","ns":50000}]}}"#,
+                    + #"{"node":"send","op":"_Send","device":"/job:ps/replica:0/task:0/CPU:0","ns":50000}],"notes":[]}}"#,
                 #"{"strategy":"single","cluster":"this process, cpu=1","outcome":"trained","steps":2,"seconds":0.25,"steps_per_s":9.876,"#
                     + #""rows_per_s":316.0,"bytes_per_step":0,"accuracy":null,"dropped_gradients":1,"staleness":{},"#
                     + #""memory_bytes":{"this process":12000000},"summary":"# + placement + "}}",

@@ -7,7 +7,7 @@ import Weir
 @Suite("Results of sweeps")
 struct SweepResultTests {
     /// Two trials that ended, and one that failed, of a grid.
-    private func result() throws -> SweepResult {
+    private func result(runCount: Int = 3) throws -> SweepResult {
         let specification = try SweepSpecification(
             base: ["steps": .integer(4)],
             parameters: [.init("hidden", .values([.text(#"10,"20""#), .text("5"), .text("1")])), .init("rate", .values([.number(0.1)]))], method: .grid,
@@ -24,7 +24,8 @@ struct SweepResultTests {
                 isFailure ? .failed(trial: 2, .outOfRange("diverged\nfast"), seconds: 1) : .ended(trial: trial, reports[trial], seconds: 0.5))
         }
         #expect(progress.settleAll() == [])
-        let usage = ServerUsage(server: .slot(0), runCount: 3, lossCount: 1, busySeconds: 1.9, lostSeconds: 2, seconds: 4)
+        let usage = ServerUsage(
+            server: .slot(0), runCount: runCount, lossCount: runCount == 0 ? 0 : 1, busySeconds: runCount == 0 ? 0 : 1.9, lostSeconds: 2, seconds: 4)
         return SweepResult(progress, [usage], .seconds(4))
     }
 
@@ -39,6 +40,13 @@ struct SweepResultTests {
                 slot 0: busy 95.0 %, 3 runs, lost 1 time
 
                 """)
+    }
+
+    @Test("a sweep that only read what was done says that nothing was left to run")
+    func nothingLeft() throws {
+        let (result, again) = (try result(), try result(runCount: 0))
+        #expect(again.hadNothingToRun && !result.hadNothingToRun)
+        #expect(again.table == result.table.replacing("slot 0: busy 95.0 %, 3 runs, lost 1 time", with: "nothing left to run"))
     }
 
     @Test("CSV has every field, in quotes where needed")

@@ -1,8 +1,3 @@
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
 public import WeirTensor
 import WeirWire
 
@@ -64,25 +59,59 @@ extension ClusterSpec {
     /// `TF_CONFIG`.
     /// - Throws: `invalidArgument` for other text.
     public init(json text: String) throws(Status) {
-        guard let whole = try? JSONDecoder().decode(ClusterJSON.self, from: Data(text.utf8)),
-            case .object(let fields) = whole
-        else {
-            throw .invalidArgument(
-                "Cluster: expected JSON such as {\"ps\":[\"host:port\"],\"worker\":[\"host:port\"]}, found "
-                    + ClusterSpec.quoted(text))
+        func malformed(_ reason: String) -> Status {
+            .invalidArgument(
+                "Cluster: expected JSON such as {\"ps\":[\"host:port\"],\"worker\":[\"host:port\"]}, found \(ClusterSpec.quoted(text))\(reason)")
         }
+        let whole: JSONValue
+        do throws(Status) {
+            whole = try JSONValue(parsing: text)
+        } catch {
+            throw malformed("; \(error.message.split(whereSeparator: \.isNewline).joined(separator: " "))")
+        }
+        guard case .object(let members) = whole else { throw malformed("") }
         // A job may be called `cluster`. The keys of a job are integers, and the keys of a cluster are not.
-        if case .object(let jobs)? = fields["cluster"], jobs.isEmpty || !jobs.keys.allSatisfy({ Int($0) != nil }) {
+        if case .object(let jobs)? = whole["cluster"], jobs.isEmpty || !jobs.allSatisfy({ Int($0.key) != nil }) {
             try self.init(jobs)
         } else {
-            try self.init(fields)
+            try self.init(members)
         }
     }
 
-    private init(_ fields: [String: ClusterJSON]) throws(Status) {
+    private init(_ members: [JSONValue.Member]) throws(Status) {
         var jobs: [String: [Int: String]] = [:]
-        for (job, value) in fields { jobs[job] = try value.tasks(job) }
+        for member in members { jobs[member.key] = try ClusterSpec.tasks(member.value, of: member.key) }
         try self.init(jobs)
+    }
+
+    /// Returns the addresses of a job by task index. The value must be an array of addresses, or an object with task indices as
+    /// keys.
+    /// - Throws: `invalidArgument` for other values.
+    private static func tasks(_ value: JSONValue, of job: String) throws(Status) -> [Int: String] {
+        var tasks: [Int: String] = [:]
+        func add(_ number: Int, _ value: JSONValue) throws(Status) {
+            guard case .text(let address) = value else {
+                throw .invalidArgument("Cluster: task \(number) of job '\(job)' must be a string \"host:port\"")
+            }
+            guard tasks.updateValue(address, forKey: number) == nil else {
+                throw .invalidArgument("Cluster: task \(number) of job '\(job)' is there more than once")
+            }
+        }
+        switch value {
+        case .array(let addresses):
+            for (number, address) in addresses.enumerated() { try add(number, address) }
+        case .object(let numbered):
+            for member in numbered {
+                guard let number = Int(member.key) else {
+                    throw .invalidArgument("Cluster: the tasks of job '\(job)' must have numbers for keys, found \(quoted(member.key))")
+                }
+                try add(number, member.value)
+            }
+        default:
+            throw .invalidArgument(
+                "Cluster: job '\(job)' must be an array of \"host:port\" or an object from task number to \"host:port\"")
+        }
+        return tasks
     }
 
     private static func malformed(_ found: String) -> Status {
@@ -91,59 +120,5 @@ extension ClusterSpec {
 
     private static func trimmed(_ text: some StringProtocol) -> String {
         String(text.drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())
-    }
-}
-
-/// A JSON value, as far as a cluster may contain it. Numbers, booleans and null are `other`.
-enum ClusterJSON: Decodable {
-    case text(String)
-    case array([ClusterJSON])
-    case object([String: ClusterJSON])
-    case other
-
-    init(from decoder: any Decoder) throws {
-        let container = try decoder.singleValueContainer()
-        if let text = try? container.decode(String.self) {
-            self = .text(text)
-        } else if let elements = try? container.decode([ClusterJSON].self) {
-            self = .array(elements)
-        } else if let fields = try? container.decode([String: ClusterJSON].self) {
-            self = .object(fields)
-        } else {
-            self = .other
-        }
-    }
-
-    /// Returns the addresses of a job by task index. The value must be an array of addresses, or an object with task indices as
-    /// keys.
-    /// - Throws: `invalidArgument` for other values.
-    func tasks(_ job: String) throws(Status) -> [Int: String] {
-        var tasks: [Int: String] = [:]
-        func add(_ number: Int, _ value: ClusterJSON) throws(Status) {
-            guard case .text(let address) = value else {
-                throw .invalidArgument("Cluster: task \(number) of job '\(job)' must be a string \"host:port\"")
-            }
-            guard tasks.updateValue(address, forKey: number) == nil else {
-                throw .invalidArgument("Cluster: task \(number) of job '\(job)' is there more than once")
-            }
-        }
-        switch self {
-        case .array(let addresses):
-            for (number, address) in addresses.enumerated() { try add(number, address) }
-        case .object(let numbered):
-            for (key, address) in numbered {
-                guard let number = Int(key) else {
-                    throw .invalidArgument(
-                        "Cluster: the tasks of job '\(job)' must have numbers for keys, found "
-                            + ClusterSpec.quoted(key))
-                }
-                try add(number, address)
-            }
-        case .text, .other:
-            throw .invalidArgument(
-                "Cluster: job '\(job)' must be an array of \"host:port\" or an object from task number to "
-                    + "\"host:port\"")
-        }
-        return tasks
     }
 }

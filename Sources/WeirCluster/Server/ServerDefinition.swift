@@ -1,10 +1,6 @@
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
 import Glibc
 public import WeirTensor
+import WeirWire
 
 /// The cluster of a server and its task in it. TensorFlow's `ServerDef`.
 public struct ServerDefinition: Sendable {
@@ -77,39 +73,29 @@ public struct ServerDefinition: Sendable {
         _ text: String, _ job: String?, _ task: Int?
     ) throws(Status) -> (ClusterSpec, String?, Int?) {
         let spec = try ClusterSpec(json: text)
-        let entry: Configuration.Entry?
-        do {
-            entry = try JSONDecoder().decode(Configuration.self, from: Data(text.utf8)).task
-        } catch {
-            throw .invalidArgument(
-                "TF_CONFIG: 'task' must have a job's name as 'type' and a whole number as 'index', as in {\"type\": \"worker\", \"index\": 0}")
-        }
+        let entry = try entry(in: JSONValue(parsing: text))
         // A task index belongs to its job. If the caller gave another job, the index in the text does not apply.
         let index = job == nil || job == entry?.type ? entry?.index : nil
         return (spec, job ?? entry?.type, task ?? index)
     }
 
-    private struct Configuration: Decodable {
-        struct Entry: Decodable {
-            var type: String
-            var index: Int?
-
-            private enum Key: String, CodingKey { case type, index }
-            init(from decoder: any Decoder) throws {
-                let fields = try decoder.container(keyedBy: Key.self)
-                type = try fields.decode(String.self, forKey: .type)
-                // Some launchers write the index as a string.
-                if let text = try? fields.decode(String.self, forKey: .index) {
-                    guard let number = Int(text) else {
-                        throw DecodingError.dataCorruptedError(forKey: .index, in: fields, debugDescription: "not a number")
-                    }
-                    index = number
-                } else {
-                    index = try fields.decodeIfPresent(Int.self, forKey: .index)
-                }
-            }
+    /// The task in the text of `TF_CONFIG`; nil if there is none.
+    private static func entry(in configuration: JSONValue) throws(Status) -> (type: String, index: Int?)? {
+        guard let task = configuration["task"], task != .null else { return nil }
+        let malformed = Status.invalidArgument(
+            "TF_CONFIG: 'task' must have a job's name as 'type' and a whole number as 'index', as in {\"type\": \"worker\", \"index\": 0}")
+        guard case .text(let type)? = task["type"] else { throw malformed }
+        let number: Int?
+        switch task["index"] ?? .null {
+        case .null: return (type, nil)
+        case .integer(let value): number = value
+        case .number(let value): number = Int(exactly: value)
+        // Some launchers write the index as a string.
+        case .text(let text): number = Int(text)
+        case .boolean, .array, .object: number = nil
         }
-        var task: Entry?
+        guard number != nil else { throw malformed }
+        return (type, number)
     }
 
     /// The name of the server's task.

@@ -29,8 +29,9 @@ struct NodeDependencies {
         switch node.op.role {
         case .send: time.transfer = transfer(node, peer: "recv_device")
         case .receive: time.transfer = transfer(node, peer: "send_device")
-        default: time.inputs = inputs(of: node, in: graph)
+        default: break
         }
+        time.inputs = inputs(of: node, in: graph)
     }
 
     private func transfer(_ node: Node, peer: String) -> NodeTime.Transfer? {

@@ -12,8 +12,11 @@ extension StepTimeline {
     /// Puts steps that ran at the same time, of several clients of one training, on one timeline. A device that took part in
     /// several of them has one lane. What a collective operation moved from the tasks of one client to those of another is an arrow.
     ///
-    /// Each timeline has the clock of its master. The masters' clocks are taken to agree, as those of one machine do.
+    /// Each timeline has the clock of its master, and all get that of the first one's: see `MergedClocks`. Each step stays at its
+    /// time. If some did not overlap with others, as those of asynchronous clients may, the description says so.
     public init(merging timelines: [StepTimeline]) {
+        let clocks = MergedClocks(timelines)
+        let timelines = zip(timelines, clocks.offsets).map { $0.moved(earlierBy: $1.nanoseconds) }
         struct Place: Hashable {
             let task: String
             let device: String
@@ -61,22 +64,13 @@ extension StepTimeline {
                 ends.append(end)
             }
         }
-        let (pairs, unpaired) = StepTimeline.pairs(of: ends, in: lanes)
+        let (pairs, unpaired) = TransferPairing.pairs(of: ends) { lanes[ends[$0].position.lane].intervals[ends[$0].position.interval] }
         arrows += pairs.map { Arrow(edge: ends[$0.send].edge, from: ends[$0.send].position, to: ends[$0.receive].position, in: lanes) }
         self.init(
             lanes: lanes, arrows: arrows.sorted(by: <), unpairedEnds: unpaired.map { ends[$0] }, calls: timelines.flatMap(\.calls),
-            clockOffsets: timelines.reduce(into: [:]) { $0.merge($1.clockOffsets) { first, _ in first } },
-            clockContradiction: timelines.map(\.clockContradiction).max() ?? 0)
-    }
-
-    private static func pairs(of ends: [TransferEnd], in lanes: [Lane]) -> (pairs: [(send: Int, receive: Int)], unpaired: [Int]) {
-        var pairing = TransferPairing()
-        for (number, end) in ends.enumerated() {
-            let interval = lanes[end.position.lane].intervals[end.position.interval]
-            let channel = TransferPairing.Channel(edge: end.edge, source: end.source, destination: end.destination)
-            if end.isSend { pairing.addSend(number, on: channel, start: interval.start) } else { pairing.addReceive(number, on: channel, end: interval.end) }
-        }
-        return pairing.result()
+            clockOffsets: clocks.taskOffsets(timelines), clockContradiction: max(clocks.contradiction, timelines.map(\.clockContradiction).max() ?? 0))
+        self.clocks = clocks.names
+        spans = TimeRanges(union: timelines.flatMap(\.spans.ranges))
     }
 }
 

@@ -43,6 +43,12 @@ extension StepTimeline {
             self.kind = kind
             (self.start, self.end) = StepTimeline.bounded(start, end)
         }
+
+        /// Makes the same run at another time.
+        fileprivate init(_ other: Interval, start: Int, end: Int) {
+            self.init(node: other.node, op: other.op, kind: other.kind, start: start, end: end)
+            (byteCount, outputs, inputs, isWaiting) = (other.byteCount, other.outputs, other.inputs, other.isWaiting)
+        }
     }
     /// What one device did.
     public struct Lane: Sendable, Hashable {
@@ -81,7 +87,7 @@ extension StepTimeline {
     public struct Arrow: Sendable, Hashable {
         /// The name of the tensor's edge: the same in the attributes of the send and of the receive.
         public var edge: String
-        /// The send.
+        /// The send. Of a task that does not record its sends, as those of TensorFlow: the node whose tensor it is.
         public var source: Position
         /// The receive.
         public var target: Position
@@ -138,6 +144,35 @@ extension StepTimeline {
             self.callee = callee
             (self.start, self.end) = StepTimeline.bounded(start, end)
         }
+    }
+
+    /// The timeline with all times of it so many nanoseconds earlier.
+    func moved(earlierBy offset: Int) -> StepTimeline {
+        guard offset != 0 else { return self }
+        func moved(_ time: Int) -> Int {
+            let (result, overflow) = time.subtractingReportingOverflow(offset)
+            return overflow ? (offset > 0 ? 0 : .max) : result
+        }
+        let lanes = lanes.map { lane in
+            Lane(
+                task: lane.task, device: lane.device,
+                intervals: lane.intervals.map { Interval($0, start: moved($0.start), end: moved($0.end)) })
+        }
+        var timeline = StepTimeline(
+            lanes: lanes,
+            arrows: arrows.map {
+                Arrow(edge: $0.edge, source: $0.source, target: $0.target, byteCount: $0.byteCount, start: moved($0.start), end: moved($0.end))
+            },
+            unpairedEnds: unpairedEnds,
+            calls: calls.map { Call(caller: $0.caller, callee: $0.callee, start: moved($0.start), end: moved($0.end)) },
+            clockOffsets: clockOffsets, clockContradiction: clockContradiction)
+        timeline.clocks = clocks
+        timeline.spans = TimeRanges(
+            union: spans.ranges.map { range in
+                let (start, end) = StepTimeline.bounded(moved(range.lowerBound), moved(range.upperBound))
+                return start..<end
+            })
+        return timeline
     }
 
     /// Limits times so that their differences do not overflow.

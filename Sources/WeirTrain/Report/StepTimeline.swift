@@ -12,8 +12,8 @@ public import WeirOps
 ///     try timeline.svg(title: "one step").write(toFile: "step.svg", atomically: true, encoding: .utf8)
 /// }
 /// ```
-/// Times are nanoseconds since 1970 of the reference clock, which is the master's. See `ClockAlignment` for the clocks of other
-/// tasks.
+/// Times are nanoseconds since 1970 of the reference clock, which is the master's; of several merged steps, that of the first one's
+/// master. See `ClockAlignment` for the clocks of other tasks.
 public struct StepTimeline: Sendable {
     /// What each device did: by job, task, type and index.
     public let lanes: [Lane]
@@ -31,6 +31,10 @@ public struct StepTimeline: Sendable {
     public let start: Int
     /// The end of the last kernel.
     public let end: Int
+    /// The clocks of the tasks. A timeline that is made of its parts has none, and is taken to have that of others like it.
+    var clocks = ClockNames()
+    /// When the steps ran that are on the timeline. Several if steps were merged that ran at different times.
+    var spans: TimeRanges
 
     /// Makes a timeline of its parts. Arrows and ends of transfers that are not at intervals are dropped.
     public init(
@@ -48,6 +52,7 @@ public struct StepTimeline: Sendable {
         self.clockContradiction = clockContradiction
         start = lanes.lazy.flatMap(\.intervals).map(\.start).min() ?? 0
         end = lanes.lazy.flatMap(\.intervals).map(\.end).max() ?? 0
+        spans = TimeRanges(union: [start..<end])
     }
 
     /// Makes the timeline of a step that was run with `RunOptions.traces`.
@@ -81,13 +86,30 @@ extension StepTimeline: CustomStringConvertible {
     /// times may be wrong.
     public var description: String {
         "StepTimeline: \(intervalCount) node runs on \(lanes.count) devices in \(DurationText.text(nanoseconds: duration)), \(arrows.count) tensors moved"
-            + (clockNote.map { "; \($0)" } ?? "")
+            + notes.map { "; \($0)" }.joined()
+    }
+
+    /// What one must know of the times to read them; empty for a step of tasks that read one clock.
+    var notes: [String] { [clockNote, unalignedNote, spansNote].compactMap { $0 } }
+
+    /// Says that steps were merged that did not run at one time.
+    private var spansNote: String? {
+        spans.ranges.count > 1 ? "the steps of the clients ran at \(spans.ranges.count) different times" : nil
+    }
+
+    /// Says that the clocks of merged steps are taken to agree.
+    private var unalignedNote: String? {
+        let count = clocks.unaligned.count
+        guard count > 0 else { return nil }
+        return count == 1
+            ? "the clock of 1 client is not aligned: nothing bounds how it differs from the first one"
+            : "the clocks of \(count) clients are not aligned: nothing bounds how they differ from the first one"
     }
 
     /// How exact the times are; nil when all tasks read one clock.
     var clockNote: String? {
         guard clockOffsets.values.contains(where: { $0.nanoseconds != 0 || $0.errorBound != 0 }) else { return nil }
-        guard let bound = clockErrorBound else { return "clocks of tasks aligned, with unknown error" }
+        guard let bound = clockErrorBound else { return clocks.unaligned.isEmpty ? "clocks of tasks aligned, with unknown error" : nil }
         return "clocks of tasks aligned within ±\(DurationText.text(nanoseconds: bound))"
     }
 }

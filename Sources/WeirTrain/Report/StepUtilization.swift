@@ -57,7 +57,7 @@ public struct StepUtilization: Sendable {
         public var duration: Int
     }
 
-    /// The duration of the step in nanoseconds.
+    /// The duration of the step in nanoseconds. Of merged steps: the time in which at least one of them ran.
     public let duration: Int
     /// The devices in the order of the timeline's lanes.
     public let devices: [Device]
@@ -70,13 +70,14 @@ public struct StepUtilization: Sendable {
 
     /// Computes how a step used its devices.
     public init(_ timeline: StepTimeline) {
-        duration = timeline.duration
+        let duration = timeline.spans.duration
+        self.duration = duration
         devices = timeline.lanes.map { lane in
             let busy = TimeRanges(union: lane.intervals.lazy.filter { !$0.isWaiting }.map { $0.start..<$0.end })
             let waiting = TimeRanges(union: lane.intervals.lazy.filter(\.isWaiting).map { $0.start..<$0.end }).subtracting(busy)
             return Device(
                 task: lane.task, device: lane.device, busy: busy.duration, waiting: waiting.duration,
-                idle: timeline.duration - busy.duration - waiting.duration)
+                idle: duration - busy.duration - waiting.duration)
         }
         let byLink = Dictionary(grouping: timeline.arrows) { [timeline.lanes[$0.source.lane].task, timeline.lanes[$0.target.lane].task] }
         links = byLink.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map { tasks, arrows in

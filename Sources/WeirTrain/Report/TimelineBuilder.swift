@@ -45,13 +45,17 @@ struct TimelineBuilder {
     private let metadata: RunMetadata
     private let registry: OpRegistry
     private let places: [String: Place]
+    private let nodes: RecordedNodes
     /// The clocks that tasks say they read, by task.
     private let claimedClocks: [String: String]
 
     init(_ metadata: RunMetadata, registry: OpRegistry) {
         self.metadata = metadata
         self.registry = registry
-        places = Dictionary(metadata.times.map { ($0.device, Place($0.device)) }, uniquingKeysWith: { first, _ in first })
+        let places = Dictionary(metadata.times.map { ($0.device, Place($0.device)) }, uniquingKeysWith: { first, _ in first })
+        self.places = places
+        nodes = RecordedNodes(
+            metadata.times, device: { places[$0.device]?.owner ?? $0.device }, isReceive: { registry[$0.op]?.role == .receive })
         var clocks: [String: String] = [:]
         for party in metadata.calls.flatMap({ [$0.caller, $0.callee] }) where !party.clock.isEmpty { clocks[party.task] = party.clock }
         claimedClocks = clocks
@@ -107,10 +111,12 @@ struct TimelineBuilder {
         let offsets = tasks.map { task in
             (task, clocks.offsets[reading(task, 0).clock] ?? ClockAlignment.Offset(nanoseconds: 0, errorBound: nil))
         }
-        return StepTimeline(
+        var timeline = StepTimeline(
             lanes: lanes, arrows: arrows.sorted(by: <), unpairedEnds: unpairedEnds,
             calls: calls.sorted { ($0.start, $0.callee) < ($1.start, $1.callee) },
             clockOffsets: Dictionary(offsets, uniquingKeysWith: { first, _ in first }), clockContradiction: clocks.contradiction)
+        timeline.clocks = ClockNames(master: master, tasks: believed)
+        return timeline
     }
 
     private func interval(_ record: NodeTime, at time: (Int) -> Int) -> StepTimeline.Interval {
@@ -118,7 +124,7 @@ struct TimelineBuilder {
             node: record.node, op: record.op, kind: kind(record), start: time(record.start), end: time(record.end))
         interval.byteCount = record.outputBytes.saturatingSum
         interval.outputs = zip(record.outputTypes, record.outputShapes).map { "\($0)\($1)" }
-        interval.inputs = record.inputs.map { String(NodeTime.node(ofInput: $0)) }
+        interval.inputs = nodes.inputs(of: record, on: place(record.device).owner, isSend: role(record) == .send)
         interval.isWaiting = role(record) == .receive || interval.kind == .wait
         return interval
     }
@@ -150,7 +156,16 @@ struct TimelineBuilder {
             guard let (channel, isSend) = transferEnd(record) else { continue }
             if isSend { pairing.addSend(index, on: channel, start: record.start) } else { pairing.addReceive(index, on: channel, end: record.end) }
         }
-        return pairing.result()
+        var (pairs, unpaired) = pairing.result()
+        // Of tasks that record no sends, a tensor comes from the node that made it.
+        let sent = Set(metadata.times.lazy.compactMap { transferEnd($0) }.filter(\.isSend).map(\.channel))
+        let received = Dictionary(grouping: unpaired) { transferEnd(metadata.times[$0])?.channel }
+        for (channel, receives) in received {
+            if let channel, !sent.contains(channel) { pairs += nodes.producers(of: receives, on: channel, in: metadata.times) }
+        }
+        let paired = Set(pairs.lazy.map(\.receive))
+        unpaired.removeAll { paired.contains($0) }
+        return (pairs.sorted { $0.receive < $1.receive }, unpaired)
     }
 
     /// What is known of the order of events of different tasks: a call arrives after it is sent, and its reply arrives after it is
@@ -164,7 +179,9 @@ struct TimelineBuilder {
         }
         for (send, receive) in transfers {
             let (sent, received) = (metadata.times[send], metadata.times[receive])
-            result.append(.init(.init(place(sent.device).task, sent.start), before: .init(place(received.device).task, received.end)))
+            // A node that made a tensor, and stands for the send, had ended before.
+            let start = sent.transfer == nil ? sent.end : sent.start
+            result.append(.init(.init(place(sent.device).task, start), before: .init(place(received.device).task, received.end)))
         }
         return result.filter { $0.earlier.clock != $0.later.clock }
     }

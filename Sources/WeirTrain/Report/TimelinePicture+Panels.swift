@@ -78,11 +78,7 @@ extension TimelinePicture {
         let byLane = Dictionary(grouping: CriticalPath(timeline).steps, by: \.position.lane)
         for (lane, steps) in byLane.sorted(by: { $0.key < $1.key }) {
             let y = top + Double(lane) * TimelinePicture.laneHeight + 24.5
-            let runs = steps.map { step -> Range<Int> in
-                let end = timeline.interval(step.position).end
-                return end - step.duration..<end
-            }
-            for range in TimeRanges(union: runs).ranges {
+            for range in TimeRanges(union: steps.map { $0.start..<$0.start + $0.duration }).ranges {
                 svg.line(
                     x1: x(range.lowerBound), y1: y, x2: max(x(range.upperBound), x(range.lowerBound) + 0.4), y2: y, color: TimelinePicture.pathColor, width: 1.6
                 )

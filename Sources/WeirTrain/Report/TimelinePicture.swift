@@ -105,7 +105,7 @@ public struct TimelinePicture: Sendable {
             parts.append("\(omissions.merged) node runs shorter than \(DurationText.text(nanoseconds: Int(shortest))) are drawn together with their neighbours")
         }
         if omissions.arrows > 0 { parts.append("the arrows of \(omissions.arrows) smaller tensors are left out") }
-        parts += Set(panels.compactMap(\.timeline.clockNote)).sorted()
+        parts += Set(panels.flatMap(\.timeline.notes)).sorted()
         return parts.joined(separator: "; ")
     }
 

@@ -3,8 +3,8 @@ import WeirTensor
 /// What a training did with its devices, for its end: where the ops are, and how the first traced step used devices and links.
 public struct TrainingSummary: Sendable {
     private let placement: [(device: String, opCount: Int, byteCount: Int)]
-    /// The number of the step, and how it used the devices; nil if none was traced.
-    private let traced: (step: Int, utilization: StepUtilization)?
+    /// The number of the step, how it used the devices, and what one must know of its times; nil if none was traced.
+    private let traced: (step: Int, utilization: StepUtilization, notes: [String])?
     /// How many devices, and how many links, have a row.
     private static let rowLimit = 8
     /// How many parts of the critical path have a row.
@@ -13,7 +13,7 @@ public struct TrainingSummary: Sendable {
     /// Summarizes a training.
     public init(_ report: TrainingReport) {
         placement = report.placement
-        traced = report.timelines.first.map { ($0.step, StepUtilization($0.timeline)) }
+        traced = report.timelines.first.map { ($0.step, StepUtilization($0.timeline), $0.timeline.notes) }
     }
 
     /// Lines of two columns: the duration of the traced step, each device, each link by its bytes, the largest first, and the longest
@@ -22,6 +22,7 @@ public struct TrainingSummary: Sendable {
         var rows: [[String]] = []
         if let traced {
             rows.append(["traced step", "\(traced.step), which took \(DurationText.text(nanoseconds: traced.utilization.duration))"])
+            rows += traced.notes.map { ["", $0] }
         }
         rows += limited(deviceRows, "devices")
         guard let used = traced?.utilization else { return rows }
@@ -66,12 +67,15 @@ public struct TrainingSummary: Sendable {
         return rows.prefix(TrainingSummary.rowLimit) + [["", "and \(rows.count - TrainingSummary.rowLimit) more \(what)"]]
     }
 
-    /// One JSON object: `placement`, and if a step was traced its number and what `StepUtilization.json` has.
+    /// One JSON object: `placement`, and if a step was traced its number, what `StepUtilization.json` has, and `notes` on its times.
     public var json: String {
         let places = placement.map { place in
             JSONText.object([("device", JSONText.string(place.device)), ("ops", "\(place.opCount)"), ("bytes", "\(place.byteCount)")])
         }
-        let step = traced.map { [("step", "\($0.step)")] + $0.utilization.jsonMembers } ?? []
+        let step =
+            traced.map { traced in
+                [("step", "\(traced.step)")] + traced.utilization.jsonMembers + [("notes", JSONText.array(traced.notes.map { JSONText.string($0) }))]
+            } ?? []
         return JSONText.object([("placement", JSONText.array(places))] + step)
     }
 }

@@ -37,4 +37,21 @@ struct TransferPairing {
         }
         return (pairs.sorted { $0.receive < $1.receive }, unpaired.sorted())
     }
+
+    /// The pairs of ends of different timelines, and the ends without the other one, as indices of the ends.
+    /// - Parameter interval: the run of the end at an index.
+    static func pairs(of ends: [StepTimeline.TransferEnd], _ interval: (Int) -> StepTimeline.Interval)
+        -> (pairs: [(send: Int, receive: Int)], unpaired: [Int])
+    {
+        var pairing = TransferPairing()
+        for (number, end) in ends.enumerated() {
+            let channel = Channel(edge: end.edge, source: end.source, destination: end.destination)
+            if end.isSend {
+                pairing.addSend(number, on: channel, start: interval(number).start)
+            } else {
+                pairing.addReceive(number, on: channel, end: interval(number).end)
+            }
+        }
+        return pairing.result()
+    }
 }

@@ -108,7 +108,8 @@ final class SweepReporter: Sendable {
             return
         }
         for line in result.table.split(separator: "\n") { Terminal.line(String(line)) }
-        var rows = [["servers busy", "\(fixed(result.busyShare * 100, 1)) % of \(fixed(result.seconds, 1)) s"]]
+        // The table says so when nothing was left to run.
+        var rows = result.hadNothingToRun ? [] : [["servers busy", "\(fixed(result.busyShare * 100, 1)) % of \(fixed(result.seconds, 1)) s"]]
         if let best = result.best { rows.append(["best", "trial \(best.number), checkpoint \(best.checkpoint ?? "not kept")"]) }
         rows.append(["files", files.joined(separator: ", ")])
         for line in table(rows) { Terminal.line(line) }

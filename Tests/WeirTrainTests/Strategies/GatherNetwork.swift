@@ -62,16 +62,36 @@ struct StartedClients {
     /// Runs one step of a client, with all rows as its batch.
     /// - Returns: the number of updates after the step, and when it read the variables if the client says so.
     @discardableResult
-    func step(_ client: Int, timeout: Duration? = nil) async throws -> (count: Int, read: Int?) {
+    func step(_ client: Int) async throws -> (count: Int, read: Int?) {
         let loop = loops[client]
         var feeds: [NamedTensor] = []
         for shard in loop.client.shards { feeds += try BatchFeeds(shard.inputs, rows).feeds(rows) }
         let fetches = [loop.client.updateCount.name] + (loop.client.readCount.map { [$0.name] } ?? [])
-        var options = RunOptions()
-        if let timeout { options.timeout = timeout }
-        let reply = try await loop.session.run(fetches: fetches, feeds: feeds, targets: [loop.client.step.name], options: options)
+        let reply = try await loop.session.run(fetches: fetches, feeds: feeds, targets: [loop.client.step.name])
         let counts = try reply.tensors.map { Int(try $0.tensor.scalar(of: Int64.self)) }
         return (counts[0], counts.count > 1 ? counts[1] : nil)
+    }
+
+    /// Adds operations to a client's graph that count what nodes hold: elements of queues, or gradients in accumulators.
+    /// - Parameter op: the op that counts what a node holds; nil for a node that is not counted.
+    /// - Returns: the names of the counts.
+    func addCounts(_ client: Int, by op: (Node) -> String?) async throws -> [String] {
+        let session = loops[client].session
+        var graph = session.graph
+        var names: [String] = []
+        for (id, node) in graph.nodes.enumerated() {
+            guard let op = op(node) else { continue }
+            let count = try Node(name: "held_by/\(node.name)", op: OpRegistry.standard.require(op), inputs: [Endpoint(id)])
+            try graph.add(count)
+            names.append("\(count.name):0")
+        }
+        try await session.extend(to: graph)
+        return names
+    }
+
+    /// What the counts are now, also while steps of the client wait.
+    func counts(_ client: Int, _ names: [String]) async throws -> [Int] {
+        try await loops[client].session.run(fetches: names).tensors.map { Int(try $0.tensor.scalar(of: Int32.self)) }
     }
 
     /// The value of a parameter, by its name in the model.

@@ -12,6 +12,12 @@ struct LeadLimitTests {
     private func clients(_ cluster: TestCluster, _ strategy: AsynchronousReplicas) async throws -> StartedClients {
         try await StartedClients(strategy, ModelGraph(GatherNetwork()), rows: rows.get(), cluster: cluster.spec)
     }
+    /// The count of the tokens that worker 1 has given to worker 0, in the graph of worker 0.
+    private func tokens(of clients: StartedClients) async throws -> [String] {
+        let counts = try await clients.addCounts(0) { $0.attributes.string("shared_name") == "async/lead/1_0" ? "QueueSizeV2" : nil }
+        try #require(counts.count == 1)
+        return counts
+    }
     private func options(_ strategy: any Strategy, steps: Int) throws -> TrainingOptions {
         let table = try Table.iris()
         return try TrainingOptions(DenseNetwork(inputCount: 4, hidden: [8], classCount: 3), table: table, strategy: strategy, stepCount: steps)
@@ -21,9 +27,13 @@ struct LeadLimitTests {
     func waits(_ lead: Int) async throws {
         try await TestCluster.with([("ps", 2), ("worker", 2)]) { cluster in
             let clients = try await clients(cluster, AsynchronousReplicas(maximumLead: lead))
-            for _ in 0...lead { try await clients.step(0) }
-            let early = await #expect(throws: Status.self) { try await clients.step(0, timeout: .milliseconds(200)) }
-            #expect(early?.code == .deadlineExceeded)
+            let tokens = try await tokens(of: clients)
+            for done in 0...lead {
+                #expect(try await clients.counts(0, tokens) == [lead + 1 - done])
+                try await clients.step(0)
+            }
+            // The next step finds no token until the slow worker gives one.
+            #expect(try await clients.counts(0, tokens) == [0])
             async let waiting = clients.step(0)
             let slow = try await clients.step(1)
             #expect(slow.count == lead + 2 && slow.read == lead + 1, "nobody updates while the slow worker is the only one that may")
@@ -36,12 +46,15 @@ struct LeadLimitTests {
     func evaluation() async throws {
         try await TestCluster.with([("ps", 1), ("worker", 2)]) { cluster in
             let clients = try await clients(cluster, AsynchronousReplicas(maximumLead: 1))
-            for _ in 0..<2 {
+            let tokens = try await tokens(of: clients)
+            for done in 0..<2 {
                 for _ in 0..<4 { #expect(try await clients.loops[0].metrics(rows.get())["accuracy"] != nil) }
+                #expect(try await clients.counts(0, tokens) == [2 - done])
                 try await clients.step(0)
             }
+            #expect(try await clients.counts(0, tokens) == [0])
             #expect(try await clients.loops[0].metrics(rows.get())["accuracy"] != nil)
-            await #expect(throws: Status.self) { try await clients.step(0, timeout: .milliseconds(200)) }
+            #expect(try await clients.counts(0, tokens) == [0])
             try await clients.close()
         }
     }

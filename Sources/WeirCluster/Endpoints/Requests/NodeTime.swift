@@ -19,8 +19,9 @@ public struct NodeTime: Sendable {
     /// The shape of each output.
     public var outputShapes: [Shape]
     /// The names of the nodes whose results the node waited for, as in `NodeDef.input`: `x`, `x:1` or `^x`. Nodes that did not
-    /// run, because a pass folded or fused them, are replaced by those before them. Empty for a send or a receive, and for a
-    /// node in the body of a function.
+    /// run, because a pass folded or fused them, are replaced by those before them. Those of a send are the node whose tensor it
+    /// sends, and in a loop what releases it. Empty for a receive outside of loops, for what a collective operation transfers, and
+    /// for a node in the body of a function.
     public var inputs: [String] = []
     /// What a send or a receive transfers; nil for all other nodes.
     public var transfer: Transfer?
@@ -35,6 +36,15 @@ public struct NodeTime: Sendable {
         public init(edge: String, peer: String) {
             self.edge = edge
             self.peer = peer
+        }
+
+        /// The node whose tensor is transferred, as partitioning names edges: `x` for `edge_7_x`, and for `x:0`, which a client feeds or
+        /// fetches. Nil for an edge with another name.
+        package var producer: Substring? {
+            let parts = edge.split(separator: "_", maxSplits: 2, omittingEmptySubsequences: false)
+            if parts.count == 3, parts[0] == "edge", Int(parts[1]) != nil { return parts[2].isEmpty ? nil : parts[2] }
+            guard let colon = edge.lastIndex(of: ":"), Int(edge[edge.index(after: colon)...]) != nil, colon > edge.startIndex else { return nil }
+            return edge[..<colon]
         }
     }
 

@@ -2,7 +2,7 @@ import WeirTensor
 
 extension SweepResult {
     /// The ranked trials as text in columns: rank, trial, each hyper-parameter, the objective, the step, the number of runs, and the
-    /// reason of a failure. Then a line for each server with its busy share.
+    /// reason of a failure. Then a line for each server with its busy share, or that nothing was left to run.
     public var table: String {
         var rows = [["rank", "trial"] + parameterNames + [objective.metric, "step", "runs", ""]]
         for (index, trial) in trials.enumerated() {
@@ -10,10 +10,14 @@ extension SweepResult {
                 [trial.value == nil ? "-" : String(index + 1), String(trial.number)] + parameterNames.map { trial.configuration[$0].map(shown) ?? "" }
                     + [trial.value.map(shown) ?? "failed", String(trial.step), String(trial.runCount), line(trial.failure?.message ?? "")])
         }
-        let usage = servers.map { server in
-            "\(server.server): busy \(percent(server.busyShare)), \(server.runCount) runs"
-                + (server.lossCount == 0 ? "" : ", lost \(server.lossCount) time\(server.lossCount == 1 ? "" : "s")")
-        }
+        // The shares of a sweep that only read what was done would be 0.
+        let usage =
+            hadNothingToRun
+            ? ["nothing left to run"]
+            : servers.map { server in
+                "\(server.server): busy \(percent(server.busyShare)), \(server.runCount) runs"
+                    + (server.lossCount == 0 ? "" : ", lost \(server.lossCount) time\(server.lossCount == 1 ? "" : "s")")
+            }
         return (aligned(rows) + usage).map { $0 + "\n" }.joined()
     }
 

@@ -18,6 +18,8 @@ public struct SweepResult: Hashable, Sendable {
     public var best: SweptTrial? { trials.first { $0.value != nil } }
     /// The share of the servers' time in which they ran trials, of the time in which they were not lost: from 0 to 1.
     public var busyShare: Double { ServerUsage.busyShare(servers) }
+    /// Whether all trials had ended when the sweep was last started, so that the servers ran none.
+    public var hadNothingToRun: Bool { servers.allSatisfy { $0.runCount == 0 } }
 
     var parameterNames: [String] { parameters.map(\.name) }
 
