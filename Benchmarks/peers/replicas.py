@@ -399,5 +399,8 @@ def main():
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    sys.exit(main())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: servers and clients with it
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
