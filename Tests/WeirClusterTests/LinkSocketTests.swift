@@ -4,6 +4,7 @@ import Glibc
 import Testing
 import WeirDevice
 import WeirGraph
+import WeirRuntime
 import WeirTensor
 
 @testable import WeirCluster
@@ -110,13 +111,50 @@ struct LinkSocketTests {
         let (here, there) = try pair()
         let wanted = try Tensor(.float32, [3])
         let received = Event<Tensor?>()
-        there.start(target: { $0 < 3 ? wanted : nil }, { received.happen($0.payload) }, onEnd: { _ in received.happen(nil) })
+        there.start(destination: { $0 < 3 ? CollectiveDestination(wanted) : nil }, { received.happen($0.payload) }, onEnd: { _ in received.happen(nil) })
         let values = Tensor([1, 2, 3] as [Float])
         let others = [Tensor([1, 2, 3, 4] as [Float]), Tensor([1, 2, 3] as [Int32])]
         for (call, tensor) in ([values] + others + [values]).enumerated() {
             try here.send(LinkFrame(kind: .tensor, call: UInt64(call), head: LinkTensor(RendezvousItem(tensor)).head, payload: tensor))
             let found = try #require(try await received.next())
             #expect(found == tensor && found.sharesMemory(with: wanted) == (call == 0))
+        }
+        here.close()
+        #expect(try await received.next() == nil)
+    }
+
+    @Test("elements are combined on their way through the ring, unless bytes before them have left it unaligned", arguments: [false, true])
+    func combined(isUnaligned: Bool) async throws {
+        let (here, there) = try pair()
+        let reader = try SharedRing(), writer = try SharedRing(from: dup(reader.descriptor))
+        let count = 3 * Int(SharedRing.capacity) / 4 + 5
+        let own = Tensor((0..<count).map { Float($0) }), target = try Tensor(.float32, [count])
+        let subtract: CollectiveArithmetic.Combine = { a, b, result, count in
+            for index in 0..<count {
+                let difference = a.load(fromByteOffset: 4 * index, as: Float.self) - b.load(fromByteOffset: 4 * index, as: Float.self)
+                result.storeBytes(of: difference, toByteOffset: 4 * index, as: Float.self)
+            }
+        }
+        let destination = CollectiveDestination(target, combination: .init(own: own, receivedIsLower: false, subtract))
+        let received = Event<Tensor?>()
+        there.start(
+            through: reader, destination: { $0 == 1 ? destination : nil }, { received.happen($0.payload) }, onEnd: { _ in received.happen(nil) })
+        let before = isUnaligned ? Tensor([1, 2, 3] as [UInt8]) : Tensor([1] as [Float])
+        let values = Tensor((0..<count).map { Float($0 % 7) })
+        // The writer blocks, so it has its own thread, as in a link.
+        let frames = try [before, values].enumerated().map { call, tensor in
+            LinkFrame(kind: .tensor, call: UInt64(call), head: try LinkTensor(RendezvousItem(tensor)).head, payload: tensor)
+        }
+        try SystemThread.run {
+            for frame in frames { #expect(throws: Never.self) { try here.sendBlocking(frame, through: writer) } }
+        }
+        #expect(try await received.next() == before)
+        let found = try #require(try await received.next())
+        #expect(found.sharesMemory(with: target) == !isUnaligned)
+        if isUnaligned {
+            #expect(found == values)
+        } else {
+            #expect(try target.array(of: Float.self) == (0..<count).map { Float($0) - Float($0 % 7) })
         }
         here.close()
         #expect(try await received.next() == nil)
