@@ -15,7 +15,7 @@ struct Towers {
         for (index, device) in devices.enumerated() {
             try builder.nameScope("tower\(index)") { () throws(Status) in
                 try builder.device(device) { () throws(Status) in
-                    let tower = try model.replica(in: builder, variables: variables)
+                    let tower = try model.replica(in: builder, variables: variables, runsUpdates: index == 0)
                     flows.append(tower.gradients(with: variables))
                     replicas.append(tower)
                 }
