@@ -21,10 +21,13 @@ struct OneStep {
     let loss: Double
 
     /// Runs one step. Each client's shards take the rows in order.
-    /// - Parameter rows: as many as all shards of all clients take.
+    /// - Parameters:
+    ///   - rows: as many as all shards of all clients take.
+    ///   - beforeStep: is called when all clients are ready for the step.
     static func run(
         _ strategy: any Strategy, _ model: ModelGraph, rows: Table, batchSize: Int, cluster: ClusterSpec = ClusterSpec(),
-        devices: [String] = ["/cpu:0"], localDevices: LocalDevices? = nil, partitioning: VariablePartitioning? = nil
+        devices: [String] = ["/cpu:0"], localDevices: LocalDevices? = nil, partitioning: VariablePartitioning? = nil,
+        beforeStep: () async throws -> Void = {}
     ) async throws -> OneStep {
         let setting = TrainingSetting(
             cluster: cluster, devices: devices, optimizer: KeepGradient(), batchSize: batchSize, partitioning: partitioning)
@@ -41,6 +44,7 @@ struct OneStep {
             for try await _ in group {}
         }
         for loop in loops { try await loop.join() }
+        try await beforeStep()
         guard let holder = loops.first(where: { !$0.client.parameters.isEmpty }) else { throw Status.internalError("no client has the parameters") }
         var first = 0
         var feeds: [[NamedTensor]] = []
