@@ -1,3 +1,4 @@
+import Testing
 import Weir
 import WeirGraph
 import WeirTensor
@@ -72,6 +73,12 @@ struct StartedClients {
         let reply = try await loop.session.run(fetches: fetches, feeds: feeds, targets: [loop.client.step.name], options: options)
         let counts = try reply.tensors.map { Int(try $0.tensor.scalar(of: Int64.self)) }
         return (counts[0], counts.count > 1 ? counts[1] : nil)
+    }
+
+    /// Runs a step of the last client as if all clients had been killed: it gives its gradients away, then waits until its time is over.
+    func lateStep() async throws {
+        await #expect(throws: Status.self) { try await step(loops.count - 1, timeout: .milliseconds(300)) }
+        for loop in loops { try await loop.session.close() }
     }
 
     /// The value of a parameter, by its name in the model.

@@ -62,8 +62,8 @@ struct HybridTests {
         let rows = try RandomNetwork.table(rows: 12, seed: 4)
         let expected = try await OneStep.run(SingleDevice(), model, rows: rows, batchSize: 12)
         try await TestCluster.with([("ps", 1), ("worker", 2)]) { cluster in
-            let late = try await LateStep(HybridReplicas(), model, rows: rows, batchSize: 6, cluster: cluster.spec)
-            let found = try await OneStep.run(HybridReplicas(), model, rows: rows, batchSize: 6, cluster: cluster.spec, beforeStep: late.run)
+            let killed = try await StartedClients(HybridReplicas(), model, rows: rows, cluster: cluster.spec)
+            let found = try await OneStep.run(HybridReplicas(), model, rows: rows, batchSize: 6, cluster: cluster.spec, beforeStep: killed.lateStep)
             #expect(try found.difference(from: expected) <= 1e-5)
         }
     }

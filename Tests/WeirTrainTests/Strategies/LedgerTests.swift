@@ -112,8 +112,8 @@ struct LedgerTests {
         let expected = try await OneStep.run(SingleDevice(), model, rows: rows, batchSize: 8)
         try await TestCluster.with([("ps", 2), ("worker", 2)]) { cluster in
             let strategy = SynchronousReplicas(ledger: true)
-            let late = try await LateStep(strategy, model, rows: rows, batchSize: 4, cluster: cluster.spec)
-            let found = try await OneStep.run(strategy, model, rows: rows, batchSize: 4, cluster: cluster.spec, beforeStep: late.run)
+            let killed = try await StartedClients(strategy, model, rows: rows, cluster: cluster.spec)
+            let found = try await OneStep.run(strategy, model, rows: rows, batchSize: 4, cluster: cluster.spec, beforeStep: killed.lateStep)
             #expect(try found.difference(from: expected) <= 1e-12)
         }
     }
