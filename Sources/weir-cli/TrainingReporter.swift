@@ -145,11 +145,12 @@ final class TrainingReporter: Sendable {
             let stale = staleness.map {
                 ",\"staleness\":{\"mean\":\(fixed($0.mean, 3)),\"maximum\":\(fixed($0.greatest, 0)),\"updates\":{\(counts)}}"
             }
+            let dropped = report.droppedGradients.map { "\($0)" } ?? "null"
             Terminal.line(
                 "{\"event\":\"done\",\"train_accuracy\":\(fixed(train.mean, 4)),\"test_accuracy\":\(fixed(test.mean, 4)),"
                     + "\"test_accuracy_deviation\":\(fixed(test.deviation, 4)),\"test_accuracy_by_fold\":[\(accuracies)],"
                     + "\"steps_per_s\":\(fixed(rate.mean, 1)),\"updates_by_worker\":[\(updates.joined(separator: ","))],"
-                    + "\"dropped_gradients\":\(report.droppedGradients.map { "\($0)" } ?? "null"),\"bytes_moved\":\(report.bytesMoved)\(stale ?? "")"
+                    + "\"dropped_gradients\":\(dropped),\"bytes_moved\":\(report.bytesMoved)\(stale ?? "")"
                     + (summary.map { ",\"summary\":\($0.json)" } ?? "") + "}")
             return
         }

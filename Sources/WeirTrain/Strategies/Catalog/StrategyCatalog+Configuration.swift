@@ -25,8 +25,8 @@ extension StrategyCatalog {
     /// - Throws: `invalidArgument` when there is no such strategy.
     package static func taken(of configuration: [String: ParameterValue], usual: String) throws(Status) -> [String: ParameterValue] {
         let name = configuration[strategyKey].map { "\($0)" } ?? usual
-        let taken = try taken(by: [name], with: StrategyArguments(configuration), strategyKey)
-        return configuration.filter { key, _ in StrategyParameter(key: key).map(taken.contains) ?? true }
+        let known = try taken(by: [name], with: StrategyArguments(configuration), strategyKey)
+        return configuration.filter { key, _ in StrategyParameter(key: key).map { known.contains($0) } ?? true }
     }
 
     /// Checks that each option of strategies in a sweep is taken by a strategy that the sweep tries.
@@ -39,15 +39,15 @@ extension StrategyCatalog {
         }
         let found = values { $0 == strategyKey }
         let names = found.isEmpty ? [usual] : found.map { "\($0)" }
-        var taken: Set<StrategyParameter> = []
+        var known: Set<StrategyParameter> = []
         let workers = values { StrategyParameter(key: $0) == .workerStrategy }.map { Optional($0) }
         for worker in workers + [nil] {
             var arguments = StrategyArguments()
             arguments[.workerStrategy] = worker
-            taken.formUnion(try self.taken(by: names, with: arguments, strategyKey))
+            known.formUnion(try taken(by: names, with: arguments, strategyKey))
         }
         for key in specification.base.keys.sorted() + specification.parameters.map(\.name) {
-            if let parameter = StrategyParameter(key: key), !taken.contains(parameter) { throw refusal(parameter, names) }
+            if let parameter = StrategyParameter(key: key), !known.contains(parameter) { throw refusal(parameter, names) }
         }
     }
 }

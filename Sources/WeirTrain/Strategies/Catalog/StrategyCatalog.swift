@@ -24,15 +24,15 @@ package enum StrategyCatalog {
     /// - Parameter option: what has the name, for the error.
     /// - Throws: `invalidArgument` when there is no such strategy, or an option is wrong.
     package static func strategy(_ name: String, _ arguments: StrategyArguments, option: String = "--strategy") throws(Status) -> any Strategy {
-        let type = try type(named: name, option)
-        return try type.init(arguments.only(try type.parameters(with: arguments)))
+        let chosen = try strategyType(named: name, option)
+        return try chosen.init(arguments.only(try chosen.parameters(with: arguments)))
     }
 
     /// Checks that each option has an effect: that one of these strategies takes it.
     /// - Throws: `invalidArgument` with the option and the strategies that take it.
     package static func check(_ arguments: StrategyArguments, for names: [String], option: String = "--strategy") throws(Status) {
-        let taken = try taken(by: names, with: arguments, option)
-        guard let wrong = arguments.given.first(where: { !taken.contains($0) }) else { return }
+        let known = try taken(by: names, with: arguments, option)
+        guard let wrong = arguments.given.first(where: { !known.contains($0) }) else { return }
         throw refusal(wrong, names)
     }
 
@@ -40,9 +40,9 @@ package enum StrategyCatalog {
     package static func taken(
         by names: [String], with arguments: StrategyArguments, _ option: String = "--strategy"
     ) throws(Status) -> Set<StrategyParameter> {
-        var taken: Set<StrategyParameter> = []
-        for name in names { taken.formUnion(try type(named: name, option).parameters(with: arguments)) }
-        return taken
+        var result: Set<StrategyParameter> = []
+        for name in names { result.formUnion(try strategyType(named: name, option).parameters(with: arguments)) }
+        return result
     }
 
     /// The error of an option that none of these strategies takes.
@@ -58,8 +58,8 @@ package enum StrategyCatalog {
 
     /// The strategy that splits the work of each worker.
     static func workerStrategy(_ name: String, _ arguments: StrategyArguments) throws(Status) -> any InGraphStrategy {
-        let type = try workerType(named: name)
-        return try type.init(arguments.only(type.parameters))
+        let chosen = try workerType(named: name)
+        return try chosen.init(arguments.only(chosen.parameters))
     }
     /// The options of the strategy that splits the work of each worker. Its variables lie on the worker.
     static func workerParameters(_ name: String) throws(Status) -> Set<StrategyParameter> {
@@ -68,18 +68,19 @@ package enum StrategyCatalog {
     private static let serverParameters: Set<StrategyParameter> = InGraphReplication.serverParameters
 
     private static func workerType(named name: String) throws(Status) -> any (NamedStrategy & InGraphStrategy).Type {
-        guard let type = try type(named: name, StrategyParameter.workerStrategy.option) as? any (NamedStrategy & InGraphStrategy).Type else {
+        let found = try strategyType(named: name, StrategyParameter.workerStrategy.option)
+        guard let chosen = found as? any (NamedStrategy & InGraphStrategy).Type else {
             throw .invalidArgument(
                 "\(StrategyParameter.workerStrategy.option) must be of \(workerStrategyNames.joined(separator: ", ")), which have one client; found '\(name)'")
         }
-        return type
+        return chosen
     }
 
-    private static func type(named name: String, _ option: String) throws(Status) -> any NamedStrategy.Type {
-        guard let type = types.first(where: { $0.strategyName == name }) else {
+    private static func strategyType(named name: String, _ option: String) throws(Status) -> any NamedStrategy.Type {
+        guard let chosen = types.first(where: { $0.strategyName == name }) else {
             throw .invalidArgument("\(option) must be of \(names.joined(separator: ", ")), found '\(name)'")
         }
-        return type
+        return chosen
     }
 }
 
@@ -89,8 +90,9 @@ extension TrainingOptions {
     /// - Throws: `invalidArgument` when there is no such strategy, or an option is wrong.
     package mutating func setStrategy(_ name: String, _ arguments: StrategyArguments, option: String = "--strategy") throws(Status) {
         strategy = try StrategyCatalog.strategy(name, arguments, option: option)
-        let taken = arguments.only(try StrategyCatalog.taken(by: [name], with: arguments, option))
-        balance = try taken.choice(.balance, ["roundrobin": .roundRobin, "bytes": .bytes]) ?? .roundRobin
-        partitioning = try taken.integer(.partBytes).map { .bytes(maximum: $0) }
+        let own = arguments.only(try StrategyCatalog.taken(by: [name], with: arguments, option))
+        let balances: KeyValuePairs<String, ReplicaDeviceSetter.Balance> = ["roundrobin": .roundRobin, "bytes": .bytes]
+        balance = try own.choice(.balance, balances) ?? .roundRobin
+        partitioning = try own.integer(.partBytes).map { VariablePartitioning.bytes(maximum: $0) }
     }
 }

@@ -90,8 +90,12 @@ public struct SyncReplicasOptimizer: Sendable {
                 builder.variable("sync/first_stamp") { builder.constant(Tensor(run.firstStamp)) }
             }
         }
-        awaited = firstStamp.map { [$0] } ?? []
-        let stamped = { (step: Output) in firstStamp.map { step + $0.value } ?? step }
+        let awaitedByAll: [Variable] = firstStamp.map { [$0] } ?? []
+        awaited = awaitedByAll
+        func stamped(_ step: Output) -> Output {
+            guard let firstStamp else { return step }
+            return step + firstStamp.value
+        }
         func queue(_ base: String) -> Output {
             let name = base + suffix
             return builder.fifoQueue(types: [.int64], shapes: [.scalar], sharedName: name, name: name).handle
@@ -101,9 +105,8 @@ public struct SyncReplicasOptimizer: Sendable {
         let turns = overlaps ? onStepDevice { queue("sync/turn_queue") } : nil
         let turn = turns.map { turns in onStepDevice { dequeue(turns) }.operation }
         let settings = GradientAccumulation.Settings(
-            localStep: localStep, stamp: builder.colocate(with: globalStep.handle.operation) { stamped(globalStep.value) }, required: required,
-            workerCount: max(1, workerCount), ledgerWorker: ledgerWorker,
-            turn: turn.map { [$0] } ?? [])
+            localStep: localStep, stamp: onStepDevice { stamped(globalStep.value) }, required: required, workerCount: max(1, workerCount),
+            ledgerWorker: ledgerWorker, turn: turn.map { [$0] } ?? [])
         let accumulations = gradients.map { gradient in
             switch gradient.value {
             case .dense(let output): GradientAccumulation.dense(builder, gradient.variable, output, settings)
@@ -132,25 +135,26 @@ public struct SyncReplicasOptimizer: Sendable {
                 return turns.map { builder.group([pass($0), released], name: "sync/chief_step") } ?? released
             }
             let close = builder.add("QueueCloseV2", [tokens], attributes: ["cancel_pending_enqueues": true])
-            let initializers = (turns.map { [pass($0)] } ?? []) + (firstStamp.map { [$0.initializer] } ?? [])
-            return (tokens, workerStep, chiefStep, close, initializers)
+            let first: [Operation] = (turns.map { [pass($0)] } ?? []) + awaitedByAll.map(\.initializer)
+            return (tokens, workerStep, chiefStep, close, first)
         }
         let step = chiefStep
         allowsOverlap = turn.map { !builder.usesVariables(in: step, before: [$0]) } ?? false
-        let localSteps =
-            (run?.workerNames ?? []).filter { $0 != workerName }.map { worker in
-                onStepDevice {
-                    builder.add(
-                        "VarHandleOp", name: "local_step",
-                        attributes: ["dtype": .type(.int64), "shape": .shape(PartialShape(.scalar)), "shared_name": .string(localStepName(worker))])[0]
-                }
-            } + (run == nil ? [] : [localStep.handle])
+        var kept: [Output] = accumulations.compactMap(\.handle) + [tokens]
+        if let turns { kept.append(turns) }
+        if let firstStamp, let run {
+            kept += [firstStamp.handle, localStep.handle]
+            for worker in run.workerNames where worker != workerName {
+                let attributes: Attributes = [
+                    "dtype": .type(.int64), "shape": .shape(PartialShape(.scalar)), "shared_name": .string(localStepName(worker)),
+                ]
+                kept.append(onStepDevice { builder.add("VarHandleOp", name: "local_step", attributes: attributes)[0] })
+            }
+        }
+        resources = kept
         let rows = accumulations.compactMap(\.contributions)
         contributions = rows.isEmpty ? nil : builder.colocate(with: globalStep.handle.operation) { builder.add("Pack", rows)[0] }
         let assign = builder.colocate(with: localStep.handle.operation) { localStep.assign(stamped(globalStep.value)) }
-        resources =
-            accumulations.compactMap(\.handle) + [tokens] + (turns.map { [$0] } ?? []) + (firstStamp.map { [$0.handle] } ?? [])
-            + localSteps
         resets = accumulations.compactMap(\.reset)
         localInitializer = builder.group([assign] + accumulations.map(\.setStep), name: "sync/local_init")
     }
