@@ -44,7 +44,7 @@ public struct Trainer: Sendable {
     /// - Throws: `invalidArgument` when the options are wrong; the root cause, with the task's name, when a server that training
     ///   needs is lost.
     public func run() async throws -> TrainingReport {
-        var setting = setting
+        var setting = self.setting
         setting.runNumber = TrainingSetting.newRunNumber()
         let plan = try checkedPlan(setting)
         return try await TrainingRun(plan, options, setting, train: train, test: test, onEvent: onEvent).run(plan.clients)
@@ -57,7 +57,7 @@ public struct Trainer: Sendable {
     /// - Throws: `invalidArgument` when the options are wrong, when the strategy has one client for all workers, or when the job
     ///   `worker` has no such task; the root cause when a required server is lost.
     public func run(asWorker task: Int) async throws -> TrainingReport {
-        var setting = setting
+        var setting = self.setting
         setting.runNumber = runNumberOfAll
         let plan = try checkedPlan(setting)
         guard setting.workerTasks.contains(task) else {

@@ -75,7 +75,12 @@ extension TrainingOptions {
     func processDevices() throws(Status) -> LocalDevices {
         let named = try devices.map { text throws(Status) in try DeviceName(text) }
         let cpus = named.filter { $0.type == "CPU" }.compactMap(\.index)
-        let existing = try localDevices ?? LocalDevices(cpuCount: min(cpus.max() ?? 0, TrainingOptions.greatestCPUCount - 1) + 1)
+        let existing: LocalDevices
+        if let localDevices {
+            existing = localDevices
+        } else {
+            existing = try LocalDevices(cpuCount: min(cpus.max() ?? 0, TrainingOptions.greatestCPUCount - 1) + 1)
+        }
         let names = existing.placementDevices.map(\.name)
         for (text, device) in zip(devices, named) {
             guard names.contains(where: { (device.type ?? "CPU") == $0.type && (device.index ?? $0.index) == $0.index }) else {

@@ -141,7 +141,7 @@ struct TrainingRun: Sendable {
             }
         }
         let session = try await Session(
-            client.graph, target: target, configuration: configuration, registry: .standard, devices: client.master == nil ? try options.processDevices() : nil)
+            client.graph, target: target, configuration: configuration, registry: .standard, devices: client.master == nil ? options.processDevices() : nil)
         return try ClientLoop(self, client, session, train)
     }
 

@@ -89,9 +89,9 @@ struct Compare: AsyncParsableCommand {
         guard !names.isEmpty else { throw Status.invalidArgument("--strategies must name at least one strategy, found '\(strategies ?? "")'") }
         try StrategyCatalog.check(arguments, for: names, option: "--strategies")
         let chosen = try names.map { name throws(Status) in
-            var options = options
-            try options.setStrategy(name, arguments, option: "--strategies")
-            return options
+            var training = options
+            try training.setStrategy(name, arguments, option: "--strategies")
+            return training
         }
         var seen: Set<[String]> = []
         var trainings: [ComparedTraining] = []

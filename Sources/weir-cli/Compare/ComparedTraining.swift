@@ -44,7 +44,7 @@ struct ComparedTraining: Sendable {
     }
 
     private func train(onEvent: @escaping Trainer.OnEvent) async throws -> StrategyComparison.Entry {
-        var options = options
+        var options = self.options
         let servers = usesCluster ? try place.start() : nil
         defer { servers?.end() }
         var knowsPeak = false

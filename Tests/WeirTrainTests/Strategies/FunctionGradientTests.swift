@@ -78,7 +78,7 @@ struct FunctionGradientTests {
     func refused() throws {
         for (name, expected) in [("Missing", "is not defined"), ("Pair", "must return a gradient for each of the 1 inputs")] {
             let builder = GraphBuilder(registry: .standard)
-            var library = library
+            var library = self.library
             let argument = OpSchema.Argument(name: "x", type: .fixed(.float32))
             try library.add(
                 FunctionDefinition(
