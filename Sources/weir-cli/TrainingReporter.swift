@@ -145,11 +145,12 @@ final class TrainingReporter: Sendable {
             let stale = staleness.map {
                 ",\"staleness\":{\"mean\":\(fixed($0.mean, 3)),\"maximum\":\(fixed($0.greatest, 0)),\"updates\":{\(counts)}}"
             }
+            let dropped = report.droppedGradients.map { "\($0)" } ?? "null"
             Terminal.line(
                 "{\"event\":\"done\",\"train_accuracy\":\(fixed(train.mean, 4)),\"test_accuracy\":\(fixed(test.mean, 4)),"
                     + "\"test_accuracy_deviation\":\(fixed(test.deviation, 4)),\"test_accuracy_by_fold\":[\(accuracies)],"
                     + "\"steps_per_s\":\(fixed(rate.mean, 1)),\"updates_by_worker\":[\(updates.joined(separator: ","))],"
-                    + "\"dropped_gradients\":\(report.droppedGradients),\"bytes_moved\":\(report.bytesMoved)\(stale ?? "")"
+                    + "\"dropped_gradients\":\(dropped),\"bytes_moved\":\(report.bytesMoved)\(stale ?? "")"
                     + (summary.map { ",\"summary\":\($0.json)" } ?? "") + "}")
             return
         }
@@ -167,7 +168,7 @@ final class TrainingReporter: Sendable {
             ["rows", "\(report.testRowCount), each tested once, by a network that had not seen it"],
             ["steps", "\(report.stepCount) in \(fixed(report.seconds, 2)) s, \(fixed(rate.mean, 0)) steps/s"],
             ["gradients by worker", updates.joined(separator: ", ")],
-            ["gradients dropped", "\(report.droppedGradients)"],
+            ["gradients dropped", report.droppedGradients.map { "\($0)" } ?? "not known without --ledger"],
             ["bytes moved", "\(report.bytesMoved)"],
         ]
         if let staleness { rows.append(["staleness", "mean \(fixed(staleness.mean, 2)), maximum \(fixed(staleness.greatest, 0)) updates by others"]) }

@@ -132,7 +132,7 @@ struct ModelFileTests {
             let error = #expect(throws: Status.self) { try ModelGraph(file, loss: loss, inputs: ModelFileTests.inputs) }
             #expect(error?.message.contains(expected) == true, "\(error?.message ?? "nothing"), expected \(expected)")
         }
-        try refuse("'update_ops'", { $0.collections["update_ops"] = ["norm/AssignMovingAvg"] })
+        try refuse("'update_ops' of operations that run with each step has 'norm/AssignMovingAvg'", { $0.collections["update_ops"] = ["norm/AssignMovingAvg"] })
         try refuse("has no initial value", { $0.graph.nodes.removeAll { $0.name == "layer/w/Assign" } })
         try refuse("must have a known shape") { file in
             for index in file.graph.nodes.indices where file.graph.nodes[index].name == "layer/w" {

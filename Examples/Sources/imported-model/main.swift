@@ -13,7 +13,6 @@ for variable in model.parameters { print("\(variable.name): \(variable.shape)") 
 // Each device of this process computes the gradient of half of the rows.
 var options = TrainingOptions(model, table: try .iris(), strategy: InGraphReplication(), optimizer: Adam(learningRate: 0.02), stepCount: 150, batchSize: 16)
 options.devices = ["/cpu:0", "/cpu:1"]
-options.localDevices = try LocalDevices(cpuCount: 2)
 let report = try await Trainer(options).run()
 print("accuracy \(report.testAccuracy) on \(report.testRowCount) held-out rows")
 

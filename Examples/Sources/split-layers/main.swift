@@ -34,7 +34,6 @@ let expected = try await Trainer(options).run()
 // Two CPU devices of this process; on a cluster, `devices` are those of each worker. The cut is balanced, or by name: all from the
 // layer `narrow` on is on the second device.
 options.devices = ["/cpu:0", "/cpu:1"]
-options.localDevices = try LocalDevices(cpuCount: 2)
 let byName = LayerAssignment.rules([.init("narrow", "/cpu:1")])
 let strategies: [(String, any Strategy)] = [
     ("layers, balanced", LayerParallel()),

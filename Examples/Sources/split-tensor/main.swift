@@ -28,7 +28,6 @@ let expected = try await Trainer(options).run()
 
 // Four CPU devices of this process; on a cluster, `devices` are those of each worker.
 let devices = ["/cpu:0", "/cpu:1", "/cpu:2", "/cpu:3"]
-options.localDevices = try LocalDevices(cpuCount: devices.count)
 
 // The strategy finds cuts that move the fewest bytes: `wide` by columns, `narrow` by rows. A rule can say otherwise. On the mesh,
 // half of the batch is on two devices, and the other half on the other two; it takes two batches in a step.

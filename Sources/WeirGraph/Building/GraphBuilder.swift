@@ -74,6 +74,11 @@ public final class GraphBuilder: @unchecked Sendable {  // used by one thread at
     public func addFunction(_ function: FunctionDefinition) {
         do { try built.library.add(function) } catch { record(error) }
     }
+    /// Adds the functions of a library, and the gradient functions declared for them. Functions and declarations that are there stay.
+    package func addLibrary(_ library: FunctionLibrary) {
+        for function in library.functions.values where built.library[function.name] == nil { addFunction(function) }
+        built.library.gradients.merge(library.gradients) { present, _ in present }
+    }
     /// The functions of the graph's library.
     public var library: FunctionLibrary { built.library }
 

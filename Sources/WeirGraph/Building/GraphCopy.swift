@@ -30,7 +30,7 @@ package struct GraphCopy {
         operations = [:]
         replacedNodes = Set(replacing.keys.map(\.node))
         for (endpoint, output) in replacing { operations[endpoint.node] = output.operation }
-        for function in source.library.functions.values where builder.library[function.name] == nil { builder.addFunction(function) }
+        builder.addLibrary(source.library)
     }
 
     /// The output that stands for an output of the source; nil if it is neither copied nor replaced.

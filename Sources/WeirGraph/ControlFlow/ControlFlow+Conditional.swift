@@ -25,7 +25,38 @@ extension ControlFlow {
         guard let function = own ?? g.attributes.function("f") else {
             throw Status.invalidArgument("Node '\(g.node.name)' (op \(g.node.op.name)) calls no function")
         }
+        if let declared = g.builder.library.gradients[function.name] {
+            return try declaredGradient(g, FunctionReference(declared, attributes: function.attributes))
+        }
         return try BranchGradients(g, [function], firstInput: 0).build()
+    }
+
+    /// A call of the gradient function that the library declares for a function. It takes the function's arguments and the gradients of
+    /// its results, zeros where there is none, and returns the gradients of the arguments.
+    private static func declaredGradient(_ g: GradientContext, _ reference: FunctionReference) throws(Status) -> [Output?] {
+        guard let function = g.builder.library[reference.name] else {
+            throw .notFound("Function \(reference.name), which is declared as the gradient of what node '\(g.node.name)' calls, is not defined")
+        }
+        var arguments = g.inputs
+        for (output, gradient) in zip(g.outputs, g.gradients) {
+            guard let seed = gradient ?? zeroGradient(like: output) else {
+                throw .unimplemented("Node '\(g.node.name)': the gradient of a handle is not known")
+            }
+            arguments.append(seed)
+        }
+        let results = try function.schema.ports(function.outputs, Attributes(reference.attributes))
+        guard results.count == g.inputs.count else {
+            throw .invalidArgument(
+                "Function \(reference.name) must return a gradient for each of the \(g.inputs.count) inputs of node '\(g.node.name)'; it returns "
+                    + "\(results.count)")
+        }
+        let attributes: Attributes = [
+            "f": .function(reference), "Tin": .types(arguments.map(\.dtype)), "Tout": .types(results.map(\.dtype)),
+            "_output_shapes": .shapes(zip(g.inputs, results).map { $0.dtype == $1.dtype ? $0.shape : .unknown }),
+        ]
+        let op = function.isStateful ? "StatefulPartitionedCall" : "PartitionedCall"
+        let call = g.builder.add(op, arguments, attributes: attributes)
+        return g.inputs.indices.map { mayCarryGradient(g.inputs[$0].dtype) ? call[$0] : nil }
     }
 }
 
@@ -168,7 +199,7 @@ private struct BranchGradients {
         for (index, branch) in branches.enumerated() {
             let core = try branch.back(named: "back", results: flowOut[index])
             let body = FunctionBuilder(in: builder)
-            for function in branch.body.builder.library.functions.values { body.builder.addFunction(function) }
+            body.builder.addLibrary(branch.body.builder.library)
             let seeds = zip(flowing, gradients).map { body.argument($1.dtype, g.outputs[$0].shape) }
             let givenInputs = used.map { body.argument(like: inputs[$0]) }
             let givenKept = kept.map { body.argument(forward[$0].dtype, forward[$0].shape) }

@@ -182,7 +182,7 @@ private struct LoopGradient {
         let inner = forward.body.builder
         let invariants = forward.usedArguments
         let body = FunctionBuilder(in: builder)
-        for function in inner.library.functions.values { body.builder.addFunction(function) }
+        body.builder.addLibrary(inner.library)
         let done = body.argument(.int32, .scalar), total = body.argument(.int32, .scalar)
         let gradients = variables.map { variable in
             let port = gradientPort(variable, forward)

@@ -265,7 +265,7 @@ final class FunctionBuilder {
     /// An empty body that may call the functions of `outer`'s library.
     init(in outer: GraphBuilder) {
         builder = GraphBuilder(registry: outer.registry)
-        for function in outer.library.functions.values { builder.addFunction(function) }
+        builder.addLibrary(outer.library)
     }
 
     /// Adds an argument.
@@ -301,8 +301,6 @@ final class FunctionBuilder {
 
     /// Adds the functions that were created in the body's graph to `outer`.
     func shareLibrary(with outer: GraphBuilder) {
-        for function in builder.library.functions.values where outer.library[function.name] == nil {
-            outer.addFunction(function)
-        }
+        outer.addLibrary(builder.library)
     }
 }

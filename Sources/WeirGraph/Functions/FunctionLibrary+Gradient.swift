@@ -9,7 +9,7 @@ extension FunctionLibrary {
     package mutating func addGradient(of reference: FunctionReference, registry: OpRegistry) throws(Status) -> String {
         guard let function = self[reference.name] else { throw .notFound("Function \(reference.name) is not defined.") }
         let outer = GraphBuilder(registry: registry)
-        for known in functions.values { outer.addFunction(known) }
+        outer.addLibrary(self)
         let inputs = try function.schema.ports(function.inputs, Attributes(reference.attributes))
         var body = try BodyGradient(reference, in: outer, inputs: inputs.map { ($0.dtype, .unknown, nil) })
         try body.differentiate(body.results.map { ($0.dtype, $0.shape) }, wanted: Array(inputs.indices))

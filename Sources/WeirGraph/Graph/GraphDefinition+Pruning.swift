@@ -25,7 +25,7 @@ extension GraphDefinition {
             stack += node.inputs.compactMap { InputReference($0).flatMap { positions[$0.node] } }
             switch registry[node.op]?.variableUse {
             case .handle, .reference: stack += assignments[node.name] ?? []
-            case .read, .gather, .assignment, nil: break
+            case .read, .gather, .assignment, .update, nil: break
             }
         }
         var result = GraphDefinition(library: library, versions: versions)

@@ -52,7 +52,7 @@ extension GraphBuilder {
         let isFree = node.role != .compute || node.op.readsOnlyShapes || node.op.passThrough != nil
         switch node.op.variableUse {
         case .handle, .reference, .read: return 0
-        case .gather, .assignment, nil: return isFree ? 0 : context.largestCount
+        case .gather, .assignment, .update, nil: return isFree ? 0 : context.largestCount
         }
     }
 }

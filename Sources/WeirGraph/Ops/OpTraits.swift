@@ -120,4 +120,6 @@ public enum VariableUse: Sendable {
     case gather
     /// Replaces the value by the second input.
     case assignment
+    /// Changes the value, or a part of it, in a way that depends on the old one.
+    case update
 }

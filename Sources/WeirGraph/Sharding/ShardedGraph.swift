@@ -39,7 +39,7 @@ package struct ShardedGraph {
                 throw .invalidArgument("What stands for '\(graph.nodes[endpoint.node].name)' is not laid out on the mesh \(mesh) as the plan says")
             }
         }
-        for function in graph.library.functions.values where builder.library[function.name] == nil { builder.addFunction(function) }
+        builder.addLibrary(graph.library)
         for id in plan.order
         where graph.nodes[id].outputTypes.isEmpty || graph.nodes[id].outputTypes.indices.contains(where: { replacing[Endpoint(id, $0)] == nil }) {
             try build(id)

@@ -57,15 +57,32 @@ struct CollectiveRunTable {
         var sources: [Instance: Int] = [:]
         var awaitingSource: [Instance: [Start]] = [:]
         var running: [ObjectIdentifier: (call: CollectiveCall, run: CollectiveRun)] = [:]
+        /// Greater the later a device has called an operation of the group.
+        var lastUse = 0
+
+        /// Whether no call is in the record.
+        var isIdle: Bool { asking.isEmpty && running.isEmpty && awaitingSource.isEmpty }
     }
 
-    /// The most groups that the devices of a process are in. Groups are not forgotten: all members must count their runs.
+    /// The most groups that the devices of a process are in. See `makeRoom`.
     static let maximumGroupCount = 4096
     /// The most different operations of a group.
     static let maximumInstanceCount = 1 << 22
     private var records: [Int: Record] = [:]
     /// The number of generations that have ended by a failure.
     private(set) var failureCount = 0
+    private var useCount = 0
+
+    /// Forgets the group that was used longest ago, if there is no room for a new one. All members must count the runs, so its generation
+    /// ends for them, too: if it is used again, the numbers begin anew. A server that runs for long is in many groups, one after
+    /// another, because each training has its own.
+    mutating func makeRoom(for key: Int) -> Ended? {
+        guard records[key] == nil, records.count >= CollectiveRunTable.maximumGroupCount else { return nil }
+        let oldest = records.filter(\.value.isIdle).min { $0.value.lastUse < $1.value.lastUse }
+        guard let oldest, var record = records.removeValue(forKey: oldest.key), let group = record.group else { return nil }
+        let status = Status.aborted("A member has left the group, which was used longest ago, for others (group_key=\(group.key))")
+        return end(group, status, but: nil, &record)
+    }
 
     /// Adds a call.
     mutating func enter(_ call: CollectiveCall) -> Entry {
@@ -75,6 +92,8 @@ struct CollectiveRunTable {
         }
         var record = records.removeValue(forKey: key) ?? Record()
         defer { records[key] = record }
+        useCount += 1
+        record.lastUse = useCount
         if let failure = record.failure, call.step.collectiveFailureCount < failure.number { return .fail(failure.status) }
         if let group = record.group, let rank = group.rank(of: operation.device) {
             guard group.members.count == operation.groupSize else {

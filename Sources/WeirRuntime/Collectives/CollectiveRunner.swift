@@ -45,7 +45,9 @@ package final class CollectiveRunner: CollectiveExecutor {
         let call = CollectiveCall(operation, input: input, step: step, done)
         call.watch { [self] call, status in fail(call, status) }
         guard !call.isFinished else { return }
-        switch state.withLock({ $0.enter(call) }) {
+        let (left, entry) = state.withLock { table in noted(&table) { ($0.makeRoom(for: operation.groupKey), $0.enter(call)) } }
+        conclude(left)
+        switch entry {
         case .fail(let status): call.finish(.failure(status))
         case .ask: ask(for: call)
         case .wait: break

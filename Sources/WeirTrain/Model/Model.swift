@@ -1,3 +1,4 @@
+import Synchronization
 public import WeirGraph
 public import WeirTensor
 
@@ -17,7 +18,8 @@ public import WeirTensor
 /// }
 /// ```
 /// Layers are name scopes: a strategy cuts the model between the scopes of the first level. Variables are declared with
-/// `GraphBuilder.variable`, and all are trained.
+/// `GraphBuilder.variable`, and all on which the loss depends are trained, but for those that an update changes
+/// (`ModelInputs.addUpdate`).
 public protocol Model: Sendable {
     /// The tensors of a batch.
     var inputs: [ModelInput] { get }
@@ -56,10 +58,33 @@ public struct ModelInputs: Sendable {
     /// The builder to which the model adds its nodes.
     public let builder: GraphBuilder
     private let outputs: [String: Output]
+    private let registered = ModelUpdates()
 
     init(_ builder: GraphBuilder, _ outputs: [String: Output]) {
         self.builder = builder
         self.outputs = outputs
+    }
+
+    /// The operations that `addUpdate` registered.
+    var updates: [Operation] { registered.operations }
+
+    /// Registers an operation that runs with each training step beside the update of the trained variables, such as that of the
+    /// moving averages of batch normalization. TensorFlow's collection `UPDATE_OPS`.
+    ///
+    /// ```swift
+    /// let change = (average.read() - mean) * (1 - momentum)
+    /// inputs.addUpdate(average.handle.assignSubVariable(change))
+    /// ```
+    /// It sees the batch of the step, and ends before the step does. Evaluations do not run it. If a client's graph has several copies
+    /// of the model, as towers, micro-batches and pipelines are, only the first copy's runs. So it runs once in each step of a
+    /// client, and variables have the same values in every run. A variable that it changes is not trained, and is not cut into parts.
+    ///
+    /// Records an error if the operation is of another graph.
+    public func addUpdate(_ operation: Operation) {
+        guard operation.builder === builder else {
+            return builder.record(.invalidArgument("addUpdate: expected an operation of the model's graph, found '\(operation.name)' of another"))
+        }
+        registered.add(operation)
     }
 
     /// The input of this name, of shape `[rows] + shape`. Records an error if the model declares none.
@@ -68,6 +93,13 @@ public struct ModelInputs: Sendable {
         builder.record(.invalidArgument("The model declares the inputs \(outputs.keys.sorted().joined(separator: ", ")), not '\(name)'"))
         return builder.placeholder(.float32, name: "failed")
     }
+}
+
+/// The operations that a model registers while it is built.
+private final class ModelUpdates: Sendable {
+    private let list = Mutex<[Operation]>([])
+    var operations: [Operation] { list.withLock { $0 } }
+    func add(_ operation: Operation) { list.withLock { $0.append(operation) } }
 }
 
 /// A model that predicts classes: its predictions are logits of shape `[rows, classes]`, its input `labels` has the classes.

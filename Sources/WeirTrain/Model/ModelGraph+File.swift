@@ -8,7 +8,8 @@ extension ModelGraph {
     ///
     /// The file is a `GraphDef` (`.pb`, `.pbtxt`), a `MetaGraphDef` (`.meta`, or text) or a saved model's folder. Only what the
     /// loss, the predictions and the metrics need is taken: gradients and optimizers in the file are not. The variables' initial
-    /// values are those that the graph assigns; variables of TensorFlow 1 (`VariableV2`) become resource variables.
+    /// values are those that the graph assigns; operations of the collection `update_ops`, such as the moving averages of batch
+    /// normalization, run with each training step (`ModelInputs.addUpdate`). Variables of TensorFlow 1 (`VariableV2`) become resource variables.
     ///
     /// ```swift
     /// let model = try ModelGraph(contentsOf: "model.meta", loss: "loss", inputs: ["features": "x", "labels": "y"])
@@ -24,8 +25,7 @@ extension ModelGraph {
     ///   - trained: the variables to train; nil means the file's collection `trainable_variables` or, without it, all variables of
     ///     a floating type on which the loss depends.
     /// - Throws: `notFound` when the file does not exist, or the graph has no such tensor; `invalidArgument` when the file is not a
-    ///   graph, the loss is not a scalar or depends on no variable, or a variable has no initial value or no known shape;
-    ///   `unimplemented` when the file lists operations that have to run with each step (collection `update_ops`).
+    ///   graph, the loss is not a scalar or depends on no variable, or a variable has no initial value or no known shape.
     public init(
         contentsOf path: String, loss: String, inputs: [String: String] = [:], predictions: String? = nil, metrics: [String: String] = [:],
         trained: [String]? = nil
@@ -43,22 +43,23 @@ extension ModelGraph {
         _ file: MetaGraphDefinition, loss: String, inputs: [String: String], predictions: String? = nil, metrics: [String: String] = [:],
         trained: [String]? = nil
     ) throws(Status) {
-        let updates = file.collections["update_ops"] ?? []
-        guard updates.isEmpty else {
-            throw .unimplemented(
-                "The graph has \(updates.count) operations that must run with each step (collection 'update_ops', first '\(updates[0])'), such as "
-                    + "the moving averages of batch normalization. Weir trains graphs without them")
-        }
         let names = TensorNames(file)
+        let updateNames = (file.collections["update_ops"] ?? []).map(names.node(of:))
         let lossName = try names.reference(to: loss, as: "the loss")
         let inputNames = try names.references(to: inputs.isEmpty ? names.signatureInputs : inputs, as: "input")
         let predictionName = try predictions.map { name throws(Status) in try names.reference(to: name, as: "the predictions") }
         let metricNames = try names.references(to: metrics, as: "metric")
         let needed = [lossName] + (predictionName.map { [$0] } ?? []) + inputNames.values + metricNames.values
-        let pruned = file.graph.pruned(to: needed.map(\.node), registry: .standard)
+        let pruned = file.graph.pruned(to: needed.map(\.node) + updateNames, registry: .standard)
         var graph = try ReferenceVariableConversion(registry: .standard).run(Graph(pruned, registry: .standard)).topologicallySorted()
         func endpoint(_ reference: InputReference) -> Endpoint { Endpoint(graph.index[reference.node] ?? -1, reference.index) }
         let inputs = inputNames.mapValues(endpoint), predictions = predictionName.map(endpoint)
+        let updates = try updateNames.map { name throws(Status) in
+            guard let id = graph.index[name] else {
+                throw .notFound("The collection 'update_ops' of operations that run with each step has '\(name)', which is no node of the graph")
+            }
+            return id
+        }
         var metrics = metricNames.mapValues(endpoint)
         if metrics.isEmpty, let predictions, let labels = inputs["labels"] {
             let builder = GraphBuilder(extending: graph, registry: .standard)
@@ -69,8 +70,8 @@ extension ModelGraph {
         let entries = (file.variables ?? []) + (file.trainableVariables ?? [])
         let trainable = file.trainableVariables.map { Set($0.map { names.node(of: $0.name) }) }
         try self.init(
-            graph, inputs: inputs, loss: endpoint(lossName), predictions: predictions, metrics: metrics, trained: trained?.map(names.node(of:)),
-            trainable: trainable,
+            graph, inputs: inputs, loss: endpoint(lossName), predictions: predictions, metrics: metrics, updates: updates,
+            trained: trained?.map(names.node(of:)), trainable: trainable,
             initializers: Dictionary(
                 entries.map { (names.node(of: $0.name), names.node(of: $0.initializer)) }, uniquingKeysWith: { first, _ in first }))
     }

@@ -11,8 +11,11 @@ public struct ModelGraph: Sendable {
     public internal(set) var graph: Graph
     /// The placeholders of a batch, by name. Each has the rows as first dimension.
     public let inputs: [String: Endpoint]
-    /// The loss, a scalar: the mean over the rows of a batch.
+    /// The loss of a training step, a scalar: the mean over the rows of a batch. It waits for the model's updates
+    /// (`ModelInputs.addUpdate`), so that a step that fetches it runs them.
     public let loss: Endpoint
+    /// The same loss without the updates, for evaluations; `loss` itself if the model has no updates.
+    public let evaluationLoss: Endpoint
     /// The predictions, with one row for each row of the inputs; nil if the model names none.
     public internal(set) var predictions: Endpoint?
     /// Scalars that are shown for held-out rows, by name.
@@ -38,19 +41,21 @@ public struct ModelGraph: Sendable {
         let metrics = builder.nameScope("metrics") { model.metrics(predictions, inputs) }
         try self.init(
             builder.graph(), inputs: placeholders.mapValues(\.endpoint), loss: loss.endpoint, predictions: predictions.endpoint,
-            metrics: metrics.mapValues(\.endpoint))
+            metrics: metrics.mapValues(\.endpoint), updates: inputs.updates.map(\.id))
     }
 
     /// Takes a graph that computes a loss.
     /// - Parameters:
-    ///   - trained: the names of the variables to train; nil means all on which the loss depends and that have a floating type.
+    ///   - updates: nodes that run with each training step. See `ModelInputs.addUpdate`.
+    ///   - trained: the names of the variables to train; nil means all of a floating type on which the loss depends and that no
+    ///     update changes.
     ///   - trainable: the names of the variables that may be trained if `trained` is nil; nil means all.
     ///   - initializers: for variables with several assignments, the name of the node that assigns the initial value.
     /// - Throws: `invalidArgument` when the loss is not a floating scalar, an input is not a placeholder, a variable has no initial
     ///   value or no known shape, or the loss does not depend on a variable to train.
     package init(
         _ graph: Graph, inputs: [String: Endpoint], loss: Endpoint, predictions: Endpoint? = nil, metrics: [String: Endpoint] = [:],
-        trained: [String]? = nil, trainable: Set<String>? = nil, initializers: [String: String] = [:]
+        updates: [NodeID] = [], trained: [String]? = nil, trainable: Set<String>? = nil, initializers: [String: String] = [:]
     ) throws(Status) {
         try graph.validate()
         let builder = GraphBuilder(extending: graph, registry: .standard)
@@ -67,6 +72,17 @@ public struct ModelGraph: Sendable {
             let found = graph.nodes.indices.contains(endpoint.node) ? "node '\(graph.nodes[endpoint.node].name)'" : "no such node"
             throw .invalidArgument("Input '\(name)' must be a placeholder, found \(found)")
         }
+        evaluationLoss = loss
+        var (graph, loss) = (graph, loss)
+        if !updates.isEmpty {
+            if let missing = updates.first(where: { !graph.nodes.indices.contains($0) }) {
+                throw .invalidArgument("An update must be a node of the graph; found number \(missing) of \(graph.nodes.count)")
+            }
+            // In the scope of the loss, which is not a layer.
+            let name = "\(graph.nodes[loss.node].name)_with_updates"
+            loss = builder.add("Identity", [value], name: name, controls: updates.map { Operation(builder, $0) })[0].endpoint
+            graph = try builder.graph()
+        }
         let all = try ModelVariable.all(of: graph, needed: [loss] + (predictions.map { [$0] } ?? []) + metrics.values, initializers)
         let reached = graph.ancestors(of: [loss.node])
         let chosen = try trained.map { names throws(Status) -> Set<String> in
@@ -76,7 +92,7 @@ public struct ModelGraph: Sendable {
             return Set(names)
         }
         let allowed = chosen ?? trainable
-        let floating = all.filter { $0.dtype.isFloating && reached[$0.handle] && allowed?.contains($0.name) != false }
+        let floating = all.filter { $0.dtype.isFloating && reached[$0.handle] && allowed?.contains($0.name) != false && (chosen != nil || !$0.isUpdated) }
         let gradients = builder.gradients(of: [value], with: floating.compactMap { builder.output(at: Endpoint($0.handle)) })
         if let failure = builder.failure { throw failure }
         let parameters = zip(floating, gradients).filter { $0.1 != nil }.map(\.0)

@@ -5,8 +5,10 @@ public import WeirTensor
 public struct ModelReplica: Sendable {
     /// The placeholders, or what stands for them, by input name.
     public let inputs: [String: Output]
-    /// The loss.
+    /// The loss of a training step. The model's updates run with it.
     public let loss: Output
+    /// The loss without updates, for evaluations.
+    public let evaluationLoss: Output
     /// The predictions; nil if the model names none.
     public let predictions: Output?
     /// The metrics by name.
@@ -21,10 +23,11 @@ extension ModelGraph {
     /// Copies the model's computation into a builder, in its current scopes. Replicas share the variables.
     /// - Parameters:
     ///   - feeding: outputs that take the place of placeholders, by input name; the others are new placeholders.
+    ///   - runsUpdates: whether the loss runs the model's updates (`ModelInputs.addUpdate`). Of several replicas in a graph, only one may.
     ///   - after: operations for which the replica waits before it reads a variable. If there are any, it has reads of its own.
     /// - Throws: `invalidArgument` when the model has no input of a given name.
     public func replica(
-        in builder: GraphBuilder, variables: DeclaredVariables, feeding: [String: Output] = [:], after: [Operation] = []
+        in builder: GraphBuilder, variables: DeclaredVariables, feeding: [String: Output] = [:], runsUpdates: Bool = true, after: [Operation] = []
     ) throws(Status) -> ModelReplica {
         var replacing = variables.replacing
         if !after.isEmpty { replacing = replacing.filter { graph.nodes[$0.key.node].op.variableUse != .read } }
@@ -38,12 +41,13 @@ extension ModelGraph {
         var copy = GraphCopy(of: graph, in: builder, replacing: replacing, rewriting: variables.rewriting)
         let names = inputs.keys.sorted(), metricNames = metrics.keys.sorted()
         let placeholders = try copy.copy(names.compactMap { inputs[$0] })
-        let losses = try copy.copy([loss])
+        let losses = try copy.copy([evaluationLoss, runsUpdates ? loss : evaluationLoss])
         let predicted = try copy.copy(predictions.map { [$0] } ?? [])
         let measured = try copy.copy(metricNames.compactMap { metrics[$0] })
-        guard let lossOutput = losses.first else { throw .internalError("The model's loss was not copied") }
+        guard losses.count == 2 else { throw .internalError("The model's loss was not copied") }
         var replica = ModelReplica(
-            inputs: Dictionary(uniqueKeysWithValues: zip(names, placeholders)), loss: lossOutput, predictions: predicted.first,
+            inputs: Dictionary(uniqueKeysWithValues: zip(names, placeholders)), loss: losses[1], evaluationLoss: losses[0],
+            predictions: predicted.first,
             metrics: Dictionary(uniqueKeysWithValues: zip(metricNames, measured)), copy: copy)
         replica.nodes = firstNode..<builder.nodeCount
         let handles = after.isEmpty ? [] : Set(variables.all.map(\.handle.endpoint))

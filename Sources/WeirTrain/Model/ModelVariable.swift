@@ -16,6 +16,8 @@ public struct ModelVariable: Sendable {
 
     /// Whether every use is a gather of rows, so that a batch has a gradient for some rows only.
     public let isGathered: Bool
+    /// Whether the model changes it in a step, as it does with moving averages.
+    public let isUpdated: Bool
     /// A node that uses the variable neither by reading its value nor by gathering rows, so that it must not be cut; nil if there
     /// is none.
     let otherUse: NodeID?
@@ -60,6 +62,7 @@ public struct ModelVariable: Sendable {
                 ModelVariable(
                     name: name, handle: id, initialValue: graph.nodes[assignment].inputs[1], dtype: dtype, shape: shape,
                     isGathered: !own.isEmpty && others.isEmpty && shape.rank > 0 && shape.elementCount > 0,
+                    isUpdated: own.contains { [.assignment, .update].contains(graph.nodes[$0].op.variableUse) },
                     otherUse: others.first { graph.nodes[$0].op.variableUse != .read }))
         }
         return result

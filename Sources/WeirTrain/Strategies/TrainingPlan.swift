@@ -7,15 +7,19 @@ public struct TrainingPlan: Sendable {
     public var clients: [TrainingClient]
     /// The number of workers without which training cannot go on. The chief's worker is always needed.
     public var requiredWorkers: Int
-    /// The number of gradients, each of one batch, that one update applies, so that others were dropped; nil if every gradient
-    /// is applied.
+    /// The number of workers' gradients that one update needs, so that others are dropped; nil if every gradient is applied.
     public var gradientsPerUpdate: Int?
+    /// Whether each worker has a client of its own, so that the clients can run in processes of their own
+    /// (`Trainer.run(asWorker:)`), also if there is only one worker.
+    public var hasClientForEachWorker: Bool
 
     /// A plan of these clients.
-    public init(clients: [TrainingClient], requiredWorkers: Int, gradientsPerUpdate: Int? = nil) {
+    /// - Parameter hasClientForEachWorker: nil means that there are several clients.
+    public init(clients: [TrainingClient], requiredWorkers: Int, gradientsPerUpdate: Int? = nil, hasClientForEachWorker: Bool? = nil) {
         self.clients = clients
         self.requiredWorkers = requiredWorkers
         self.gradientsPerUpdate = gradientsPerUpdate
+        self.hasClientForEachWorker = hasClientForEachWorker ?? (clients.count > 1)
     }
 }
 
@@ -27,6 +31,9 @@ public struct TrainingClient: Sendable {
     public var master: DeviceName?
     /// The tasks that the session needs; empty means all of the cluster. See `SessionConfiguration.deviceFilters`.
     public var deviceFilters: [String] = []
+    /// Whether no other client uses what this one has on servers. Then it is not shared with other sessions, so that trainings at the same
+    /// time have variables of their own, and it is dropped at the end.
+    public var ownsState = false
     /// The graph.
     public var graph: Graph
     /// The parts of a step's rows. Each is fed with a batch of its own.

@@ -15,8 +15,11 @@ public struct TrainingSetting: Sendable {
     public var balance: ReplicaDeviceSetter.Balance
     /// How large variables are cut into parts; nil leaves all whole.
     public var partitioning: VariablePartitioning?
+    /// Tells the training from others on the same servers, at the same time or before: the keys of collective operations and the names
+    /// of queues have it. From 1 to `Int32.max`. Plans that are made apart, by a process for each worker, must have the same.
+    public var runNumber = TrainingSetting.newRunNumber()
 
-    /// Describes a setting.
+    /// Describes a setting, with a run number of its own.
     public init(
         cluster: ClusterSpec = ClusterSpec(), devices: [String] = ["/cpu:0"], optimizer: any Optimizer, batchSize: Int,
         balance: ReplicaDeviceSetter.Balance = .roundRobin, partitioning: VariablePartitioning? = nil
@@ -29,6 +32,15 @@ public struct TrainingSetting: Sendable {
         self.partitioning = partitioning
     }
 
+    /// A run number that almost surely no other training has.
+    static func newRunNumber() -> Int { Int(Int32.random(in: 1...Int32.max)) }
+    /// The run number of a text, in every process the same: FNV-1a.
+    static func runNumber(of text: String) -> Int {
+        let hash = text.utf8.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+        return max(1, Int((hash ^ hash >> 32) & 0x7FFF_FFFF))
+    }
+    /// The end of the names of what only this training uses on the servers.
+    var runSuffix: String { "/run_\(runNumber)" }
     /// The numbers of the tasks of job `worker`.
     public var workerTasks: [Int] { cluster.taskIndices(job: "worker") }
     /// The number of tasks of job `ps`.
@@ -73,7 +85,8 @@ extension TrainingSetting {
     func requireWholeVariables(_ strategy: some Strategy) throws(Status) {
         guard partitioning != nil else { return }
         throw .invalidArgument(
-            "Strategy '\(strategy.name)' does not cut variables into parts; 'sync', 'async', 'hybrid', 'in-graph' and 'single' do")
+            "Strategy '\(strategy.name)' does not cut variables into parts; expected one of "
+                + StrategyCatalog.names(taking: .partBytes).joined(separator: ", "))
     }
     /// The cluster's jobs, for messages.
     var jobs: String { cluster.jobs.isEmpty ? "no jobs" : "only " + cluster.jobs.keys.sorted().joined(separator: ", ") }

@@ -29,6 +29,8 @@ struct WorkerGraph {
         var initializers: [Operation] = []
         /// Runs before the first step.
         var preparation: Operation?
+        /// Variables that the chief's initializers set, for which all clients wait, and which are no state of the training.
+        var awaited: [Variable] = []
         /// Handles of what stays on the servers until it is destroyed.
         var resources: [Output] = []
         /// Empties what stays on the servers and cannot be destroyed.
@@ -46,30 +48,31 @@ struct WorkerGraph {
     /// Builds the client of the worker.
     /// - Parameters:
     ///   - beginning: adds what comes before the replica reads the variables.
-    ///   - update: adds the step. It is called in the device scope of the replica.
+    ///   - update: adds the step. It is called in the device scope of the worker's first device.
     func client(
         beginning: (_ builder: GraphBuilder, _ globalStep: Variable) -> Beginning = { _, _ in Beginning() },
         _ update: (_ builder: GraphBuilder, _ gradients: [VariableGradient], _ globalStep: Variable) -> Update
     ) throws(Status) -> TrainingClient {
         let builder = GraphBuilder(registry: .standard)
         let master = TrainingSetting.worker(task)
-        let device = master.description + setting.devices[0]
+        let devices = setting.devices.map { master.description + $0 }
         let isChief = task == setting.workerTasks.first
-        let setter = ReplicaDeviceSetter(parameterServers: setting.parameterServerCount, worker: device, balance: setting.balance)
+        let setter = ReplicaDeviceSetter(parameterServers: setting.parameterServerCount, worker: devices[0], balance: setting.balance)
         return try builder.device(setter.device) { () throws(Status) -> TrainingClient in
             let globalStep = builder.globalStep()
             let declared = try model.declareVariables(in: builder, partitioning: setting.partitioning)
             let begun = beginning(builder, globalStep)
             let before = begun.gates + (begun.readCount.map { [$0.operation] } ?? [])
-            let replica = try builder.nameScope("replica") { () throws(Status) in
-                try model.replica(in: builder, variables: declared, after: before)
+            // Outside of the setter's scope: each tower has a device of its own.
+            let towers = try builder.device(nil) { () throws(Status) in
+                try Towers(model, in: builder, variables: declared, devices: devices, after: before)
             }
-            let added = update(builder, replica.gradients(with: declared), globalStep)
+            let added = update(builder, towers.gradients, globalStep)
             // An evaluation must not wait at the gates, nor read the number of updates, which the chief destroys when training ends.
             let needsOwn = !before.isEmpty
             let evaluation =
                 try needsOwn
-                ? builder.nameScope("evaluation") { () throws(Status) in try model.replica(in: builder, variables: declared) } : replica
+                ? builder.nameScope("evaluation") { () throws(Status) in try model.replica(in: builder, variables: declared) } : towers.replicas[0]
             let updateCount = builder.controlDependencies([added.step]) { globalStep.read() }
             let ending = builder.controlDependencies([updateCount.operation]) { added.ending() }
             let step =
@@ -79,7 +82,7 @@ struct WorkerGraph {
             let number = setting.workerTasks.firstIndex(of: task) ?? 0
             var client = TrainingClient(
                 worker: number, master: master, graph: Graph(),
-                shards: [BatchShard(number, inputs: replica.inputs, loss: replica.loss)], step: step, updateCount: updateCount,
+                shards: towers.shards(from: number * devices.count), step: step, updateCount: updateCount,
                 lifecycle: lifecycle(builder, [globalStep] + declared.all + added.variables, globalStep, added, isChief: isChief))
             client.state = TrainingState(globalStep: globalStep, variables: declared.all + added.variables)
             // A client needs the parameter servers and its own worker only; without this filter it would wait for all workers.
@@ -100,13 +103,14 @@ struct WorkerGraph {
             builder.colocate(with: handle.operation) { builder.add("DestroyResourceOp", [handle]) }
         }
         // Outside of the worker's scope: a variable that has only a colocation, as those of optimizers, would be placed by it.
-        let flags = builder.device(nil) { variables.map(\.isInitialized) }
+        let awaited = variables + added.awaited
+        let flags = builder.device(nil) { awaited.map(\.isInitialized) }
         let isInitialized = builder.add("Pack", flags, name: "is_initialized")[0]
         let resources = isChief && !added.initializers.isEmpty ? builder.group(added.initializers, name: "initialize_resources") : nil
         return ClientLifecycle(
             initializer: isChief ? builder.group(variables.map(\.initializer) + added.initializers, name: "initialize") : nil,
             resourceInitializer: resources,
-            awaited: (variables.map(\.name), isInitialized), preparation: added.preparation,
+            awaited: (awaited.map(\.name), isInitialized), preparation: added.preparation,
             forget: isChief ? builder.group(destroyed + added.resets, name: "forget") : nil)
     }
 }

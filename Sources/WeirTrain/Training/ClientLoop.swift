@@ -147,7 +147,7 @@ struct ClientLoop: Sendable {
         let shards = client.shards.count
         let count = Int(try reply.tensors[shards].tensor.scalar(of: Int64.self))
         let staleness = try client.readCount.map { _ in max(0, count - 1 - Int(try reply.tensors[shards + 1].tensor.scalar(of: Int64.self))) }
-        let owners = run.plan.clients.count > 1 ? [client.worker] : Array(0..<shards)
+        let owners = run.plan.hasClientForEachWorker ? [client.worker] : Array(0..<shards)
         run.progress.recordRows(client.shards.reduce(0) { $0 + min($1.batches * run.options.batchSize, train.rowCount) })
         if let timeline = reply.timeline {
             run.progress.record(timeline, step: step)
@@ -155,7 +155,7 @@ struct ClientLoop: Sendable {
             for owner in owners { run.progress.setBytesPerStep(owner, bytes / owners.count) }
         }
         for (index, owner) in owners.enumerated() {
-            let losses = run.plan.clients.count > 1 ? Array(0..<shards) : [index]
+            let losses = run.plan.hasClientForEachWorker ? Array(0..<shards) : [index]
             let loss = try losses.reduce(Float(0)) { sum, shard in sum + Float(try reply.tensors[shard].tensor.double()) } / Float(losses.count)
             run.progress.recordStep(owner, globalStep: min(count, run.options.stepCount), loss: loss, staleness: staleness)
         }

@@ -52,8 +52,11 @@ public struct CrossValidationReport: Sendable {
     public var stepCount: Int { folds.reduce(0) { $0 + $1.stepCount } }
     /// The time of training in seconds, of all folds.
     public var seconds: Double { folds.reduce(0) { $0 + $1.seconds } }
-    /// The number of gradients that were too late to be used, of all folds.
-    public var droppedGradients: Int { folds.reduce(0) { $0 + $1.droppedGradients } }
+    /// The number of gradients that were not used, of all folds; nil if it is not known of each.
+    public var droppedGradients: Int? {
+        let known = folds.compactMap(\.droppedGradients)
+        return known.count == folds.count ? known.reduce(0, +) : nil
+    }
     /// The bytes of tensors sent between tasks, of all folds.
     public var bytesMoved: Int { folds.reduce(0) { $0 &+ $1.bytesMoved } }
     /// The number of gradients that each worker computed.

@@ -44,21 +44,27 @@ public struct Trainer: Sendable {
     /// - Throws: `invalidArgument` when the options are wrong; the root cause, with the task's name, when a server that training
     ///   needs is lost.
     public func run() async throws -> TrainingReport {
-        let plan = try checkedPlan()
+        var setting = self.setting
+        setting.runNumber = TrainingSetting.newRunNumber()
+        let plan = try checkedPlan(setting)
         return try await TrainingRun(plan, options, setting, train: train, test: test, onEvent: onEvent).run(plan.clients)
     }
 
     /// Runs the client of one worker, as one of several processes. The chief, the first worker, initializes the variables.
+    ///
+    /// All processes must have the same options. Trainings with the same options that run at the same time on the same servers must have
+    /// different `TrainingOptions.runName`s.
     /// - Throws: `invalidArgument` when the options are wrong, when the strategy has one client for all workers, or when the job
     ///   `worker` has no such task; the root cause when a required server is lost.
     public func run(asWorker task: Int) async throws -> TrainingReport {
-        let plan = try checkedPlan()
+        var setting = self.setting
+        setting.runNumber = runNumberOfAll
+        let plan = try checkedPlan(setting)
         guard setting.workerTasks.contains(task) else {
             throw Status.invalidArgument("Task \(task) is not in job 'worker', whose tasks are \(setting.workerTasks)")
         }
-        guard plan.clients.count == setting.workerTasks.count, let number = setting.workerTasks.firstIndex(of: task),
-            let client = plan.clients.first(where: { $0.worker == number }), client.lifecycle.awaited != nil || client.lifecycle.initializer != nil,
-            client.master != nil, plan.clients.count > 1 || client.lifecycle.awaited != nil
+        guard plan.hasClientForEachWorker, let number = setting.workerTasks.firstIndex(of: task),
+            let client = plan.clients.first(where: { $0.worker == number })
         else {
             throw Status.invalidArgument(
                 "Strategy '\(options.strategy.name)' has one client for all workers; expected one with a client for each, such as 'sync' or "
@@ -67,9 +73,20 @@ public struct Trainer: Sendable {
         return try await TrainingRun(plan, options, setting, train: train, test: test, onEvent: onEvent).run([client])
     }
 
+    /// The run number on which processes with the same options, one for each worker, agree without a message.
+    private var runNumberOfAll: Int {
+        let variables = options.model.parameters.map { "\($0.name) \($0.dtype) \($0.shape)" }
+        let facts =
+            [options.runName ?? "", setting.cluster.json, options.strategy.name, options.optimizer.name, setting.devices.joined(separator: ",")]
+            + ["\(options.stepCount) \(options.batchSize) \(options.seed)"] + variables
+        return TrainingSetting.runNumber(of: facts.joined(separator: "\n"))
+    }
+
     /// Checks the options against the table and the cluster, and makes the plan. Nothing starts.
     /// - Throws: `invalidArgument` when the options are wrong, or the strategy does not suit the model or the cluster.
-    package func checkedPlan() throws(Status) -> TrainingPlan {
+    package func checkedPlan() throws(Status) -> TrainingPlan { try checkedPlan(setting) }
+
+    private func checkedPlan(_ setting: TrainingSetting) throws(Status) -> TrainingPlan {
         guard options.stepCount > 0, options.batchSize > 0 else {
             throw .invalidArgument("steps and batch size must be at least 1, found \(options.stepCount) and \(options.batchSize)")
         }

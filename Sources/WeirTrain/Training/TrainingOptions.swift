@@ -37,8 +37,12 @@ public struct TrainingOptions: Sendable {
     public var tracedSteps: Set<Int> = [3]
     /// The devices of this process, or of each worker, that compute.
     public var devices = ["/cpu:0"]
-    /// The devices of a session in this process; nil makes those of this machine.
+    /// The devices of a training in this process; nil makes as many CPUs as `devices` names, which share the cores. `devices` may name
+    /// others, such as simulated GPUs, only if they are here.
     public var localDevices: LocalDevices?
+    /// Tells this training from others with the same options, on the same servers at the same time, if its clients run in processes of
+    /// their own: all of them give the same name. See `Trainer.run(asWorker:)`.
+    public var runName: String?
 
     /// Makes the options of a training. The others have default values, and can be set later.
     public init(
@@ -63,6 +67,33 @@ public struct TrainingOptions: Sendable {
         self.init(
             try ModelGraph(model), table: table, strategy: strategy, optimizer: optimizer, stepCount: stepCount, batchSize: batchSize, seed: seed)
     }
+}
+
+extension TrainingOptions {
+    /// The devices of a session in this process, among them all that compute.
+    /// - Throws: `invalidArgument` when `devices` names one that the process does not have.
+    func processDevices() throws(Status) -> LocalDevices {
+        let named = try devices.map { text throws(Status) in try DeviceName(text) }
+        let cpus = named.filter { $0.type == "CPU" }.compactMap(\.index)
+        let existing: LocalDevices
+        if let localDevices {
+            existing = localDevices
+        } else {
+            existing = try LocalDevices(cpuCount: min(cpus.max() ?? 0, TrainingOptions.greatestCPUCount - 1) + 1)
+        }
+        let names = existing.placementDevices.map(\.name)
+        for (text, device) in zip(devices, named) {
+            guard names.contains(where: { (device.type ?? "CPU") == $0.type && (device.index ?? $0.index) == $0.index }) else {
+                throw .invalidArgument(
+                    "A training in this process cannot compute on '\(text)': the process has "
+                        + "\(names.map { "\($0)" }.joined(separator: ", ")). Other devices are made with TrainingOptions.localDevices")
+            }
+        }
+        return existing
+    }
+
+    /// More CPUs of one process are a mistake.
+    private static let greatestCPUCount = 1024
 }
 
 /// An event of training.

@@ -107,17 +107,23 @@ final class TrainingProgress: Sendable {
     func setBytesPerStep(_ worker: Int, _ bytes: Int) { state.withLock { $0.bytesPerStep[worker] = bytes } }
 
     /// Makes the report, without metrics.
+    /// - Parameter hasAllClients: whether no client ran in another process.
     func report(
-        stepCount: Int, seconds: Double, gradientsPerUpdate: Int?, placement: [(device: String, opCount: Int, byteCount: Int)]
+        stepCount: Int, seconds: Double, gradientsPerUpdate: Int?, hasAllClients: Bool, placement: [(device: String, opCount: Int, byteCount: Int)]
     ) -> TrainingReport {
         state.withLock { state in
             let computed = state.updates.reduce(0, +)
             let done = max(0, stepCount - state.firstStep)
+            var dropped: Int? = 0
+            // Without backups an update uses one gradient of each worker. With them, it uses those that are there.
+            if let gradientsPerUpdate {
+                dropped = gradientsPerUpdate == workerCount && hasAllClients ? max(0, computed - gradientsPerUpdate * done) : nil
+            }
             var report = TrainingReport(
                 trainMetrics: [:], testMetrics: [:], testRowCount: 0, stepCount: stepCount, seconds: seconds,
                 stepsPerSecond: Double(done) / max(seconds, 1e-9), samplesPerSecond: Double(state.rowCount) / max(seconds, 1e-9),
                 updatesByWorker: state.updates,
-                droppedGradients: gradientsPerUpdate.map { max(0, computed - $0 * done) } ?? 0, staleness: state.staleness,
+                droppedGradients: dropped, staleness: state.staleness,
                 bytesMoved: state.updates.enumerated().reduce(0) { $0 &+ $1.element &* (state.bytesPerStep[$1.offset] ?? 0) },
                 losses: state.losses.sorted { $0.step < $1.step }, placement: placement)
             // The ledger counts what the updates took, also if that was more than they required.

@@ -16,9 +16,11 @@ public struct TrainingReport: Sendable {
     public var samplesPerSecond: Double
     /// The number of gradients that each worker computed.
     public var updatesByWorker: [Int]
-    /// The number of gradients that were too late to be used. Without a ledger it is assumed that each update used as many as it
-    /// required; with one, those are included that were being computed when training ended.
-    public var droppedGradients: Int
+    /// The number of workers' gradients that were not used, because they were too late or training ended; nil if it is not known. An
+    /// update uses all gradients that have arrived when it begins, also more than it requires, so with backup workers only
+    /// a ledger tells (`SynchronousReplicas.ledger`). A gradient of which only some variables' parts were used counts in part, and the sum
+    /// is rounded down.
+    public var droppedGradients: Int?
     /// For each staleness, the number of updates that had it; empty if none can be stale. See `AsynchronousReplicas`.
     public var staleness: [Int: Int]
     /// The bytes of tensors sent between tasks.

@@ -27,7 +27,8 @@ struct TrainingRun: Sendable {
         tracedSteps = reached.isEmpty && !options.tracedSteps.isEmpty ? [1] : reached
         let lanes = max(setting.workerTasks.count, plan.clients.map(\.shards.count).max() ?? 1, plan.clients.count)
         let keepsLedger = plan.clients.contains { $0.updates?.contributions != nil }
-        progress = TrainingProgress(workerCount: plan.clients.count > 1 ? plan.clients.count : lanes, keepsLedger: keepsLedger, onEvent: onEvent)
+        progress = TrainingProgress(
+            workerCount: plan.hasClientForEachWorker ? plan.clients.count : lanes, keepsLedger: keepsLedger, onEvent: onEvent)
     }
 
     var milestones: TrainingMilestones {
@@ -115,7 +116,8 @@ struct TrainingRun: Sendable {
             if let forget = loop.client.lifecycle.forget { try await loop.session.run(forget) }
         }
         var report = progress.report(
-            stepCount: options.stepCount, seconds: seconds, gradientsPerUpdate: plan.gradientsPerUpdate, placement: placement(of: evaluator.client.graph))
+            stepCount: options.stepCount, seconds: seconds, gradientsPerUpdate: plan.gradientsPerUpdate, hasAllClients: clients.count == plan.clients.count,
+            placement: placement(of: evaluator.client.graph))
         report.trainMetrics = trainMetrics
         report.testMetrics = testMetrics
         report.testRowCount = test.rowCount
@@ -126,7 +128,7 @@ struct TrainingRun: Sendable {
         var target = Session.Target.inProcess
         var configuration = SessionConfiguration()
         configuration.deviceFilters = client.deviceFilters
-        configuration.isolatesState = options.isolatesState
+        configuration.isolatesState = options.isolatesState || client.ownsState
         var waiting: Task<Void, Never>?
         defer { waiting?.cancel() }
         if let master = client.master {
@@ -139,7 +141,7 @@ struct TrainingRun: Sendable {
             }
         }
         let session = try await Session(
-            client.graph, target: target, configuration: configuration, registry: .standard, devices: client.master == nil ? options.localDevices : nil)
+            client.graph, target: target, configuration: configuration, registry: .standard, devices: client.master == nil ? options.processDevices() : nil)
         return try ClientLoop(self, client, session, train)
     }
 

@@ -12,7 +12,8 @@ struct Compare: AsyncParsableCommand {
 
     @OptionGroup var model: ModelOptions
     @OptionGroup var data: DataOptions
-    @Option(help: ArgumentHelp("Strategies to compare: single,sync. Default: all, mesh only with --mesh.", valueName: "LIST")) var strategies: String?
+    @Option(help: ArgumentHelp("Strategies to compare: single,sync. Default: all that need no option that is not given.", valueName: "LIST")) var strategies:
+        String?
     @Option(
         help: ArgumentHelp(
             "Where to train: local:JOBS starts servers; cpu=N or gpu=N is in this process, GPUs simulated (default: \(Compare.defaultClusters)).",
@@ -33,7 +34,7 @@ struct Compare: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let options = try trainingOptions()
+        let options = try TrainingOptions(model, data, optimizer)
         let trainings = try trainings(options)
         guard trainings.contains(where: { $0.refusal == nil }) else {
             let reasons = trainings.map { "\($0.strategy.name), \($0.label): \($0.refusal?.message ?? "")" }
@@ -41,16 +42,9 @@ struct Compare: AsyncParsableCommand {
         }
         try OutputFile.prepare(out, files: ["compare.svg", "compare.json"])
         let reporter = ComparisonReporter(json: json, count: trainings.count, stepCount: options.stepCount)
-        // Ctrl-C ends the training and its servers. Those that have ended are shown.
-        let end = try TerminationRequest()
-        let work = Task { await Compare.run(trainings, options, reporter) }
-        let watch = Task {
-            await end.wait()
-            work.cancel()
-        }
-        let comparison = await work.value
-        let isCancelled = work.isCancelled
-        watch.cancel()
+        // Trainings that have ended before a signal are shown.
+        let (result, isCancelled) = try await untilTerminated { await Compare.run(trainings, reporter) }
+        let comparison = try result.get()
         try show(comparison)
         if isCancelled {
             throw Status.cancelled("The comparison was cancelled by a signal after \(comparison.entries.count) of \(trainings.count) trainings")
@@ -62,11 +56,11 @@ struct Compare: AsyncParsableCommand {
         }
     }
 
-    private static func run(_ trainings: [ComparedTraining], _ options: TrainingOptions, _ reporter: ComparisonReporter) async -> StrategyComparison {
+    private static func run(_ trainings: [ComparedTraining], _ reporter: ComparisonReporter) async -> StrategyComparison {
         var comparison = StrategyComparison()
         for (index, training) in trainings.enumerated() where !Task.isCancelled {
             reporter.begin(training, number: index + 1)
-            let entry = await training.run(options) { reporter.event($0) }
+            let entry = await training.run { reporter.event($0) }
             // A training that was cancelled says nothing of its strategy.
             if Task.isCancelled, entry.failure != nil { break }
             reporter.end(entry)
@@ -87,30 +81,24 @@ struct Compare: AsyncParsableCommand {
         try writeFile(numbers, comparison.json)
     }
 
-    private func trainingOptions() throws -> TrainingOptions {
-        let defaults = model.defaults
-        let table = try data.table(defaults)
-        var options = TrainingOptions(
-            try model.graph(for: table, seed: optimizer.seed), table: table, optimizer: try optimizer.named(defaults),
-            stepCount: optimizer.steps ?? defaults.steps, batchSize: optimizer.batch ?? defaults.batch, seed: optimizer.seed)
-        options.foldCount = data.folds
-        try split.apply(to: &options)
-        return options
-    }
-
     /// All trainings, in the order of the places and then of the strategies. What does not use the cluster is trained once for the same
     /// devices.
     private func trainings(_ options: TrainingOptions) throws -> [ComparedTraining] {
-        let names = strategies?.split(separator: ",").map(String.init) ?? SplitOptions.names.filter { $0 != "mesh" || split.mesh.mesh != nil }
+        let arguments = split.arguments
+        let names = strategies?.split(separator: ",").map(String.init) ?? StrategyCatalog.names(with: arguments)
         guard !names.isEmpty else { throw Status.invalidArgument("--strategies must name at least one strategy, found '\(strategies ?? "")'") }
-        try split.check(for: names)
-        let chosen = try names.map { name throws(Status) in try split.strategy(name, option: "--strategies") }
+        try StrategyCatalog.check(arguments, for: names, option: "--strategies")
+        let chosen = try names.map { name throws(Status) in
+            var training = options
+            try training.setStrategy(name, arguments, option: "--strategies")
+            return training
+        }
         var seen: Set<[String]> = []
         var trainings: [ComparedTraining] = []
         for place in try places() {
-            for strategy in chosen {
-                let training = try ComparedTraining(strategy, at: place, options)
-                if seen.insert([strategy.name, training.label]).inserted { trainings.append(training) }
+            for options in chosen {
+                let training = try ComparedTraining(options, at: place)
+                if seen.insert([options.strategy.name, training.label]).inserted { trainings.append(training) }
             }
         }
         return trainings

@@ -3,23 +3,26 @@ import Weir
 
 /// One training of a comparison, before it runs.
 struct ComparedTraining: Sendable {
-    let strategy: any Strategy
-    let place: ComparedPlace
+    private let options: TrainingOptions
+    private let place: ComparedPlace
+    var strategy: any Strategy { options.strategy }
     /// Where it trains, for the table.
     let label: String
     /// Whether it has a client that calls a server.
-    let usesCluster: Bool
+    private let usesCluster: Bool
     /// Why it is not run; nil if it is.
     let refusal: Status?
 
     /// Makes the plan of the training, to see whether the strategy suits the place. Nothing starts.
     /// - Throws: an error of the strategy that does not say that it is unsuitable.
-    init(_ strategy: any Strategy, at place: ComparedPlace, _ options: TrainingOptions) throws {
-        self.strategy = strategy
+    init(_ options: TrainingOptions, at place: ComparedPlace) throws {
+        var options = options
+        options.devices = place.devices.scopes
+        self.options = options
         self.place = place
         let cluster = try place.plannedCluster()
         do throws(Status) {
-            let plan = try Trainer(ComparedTraining.options(options, strategy, place), cluster: cluster).checkedPlan()
+            let plan = try Trainer(options, cluster: cluster).checkedPlan()
             usesCluster = plan.clients.contains { $0.master != nil }
             refusal = nil
         } catch {
@@ -30,25 +33,18 @@ struct ComparedTraining: Sendable {
         label = place.label(usesCluster: usesCluster)
     }
 
-    private static func options(_ options: TrainingOptions, _ strategy: any Strategy, _ place: ComparedPlace) -> TrainingOptions {
-        var options = options
-        options.strategy = strategy
-        options.devices = place.devices.scopes
-        return options
-    }
-
     /// Trains, with servers and devices of its own, and tests on the first fold.
-    func run(_ options: TrainingOptions, onEvent: @escaping Trainer.OnEvent) async -> StrategyComparison.Entry {
+    func run(onEvent: @escaping Trainer.OnEvent) async -> StrategyComparison.Entry {
         if let refusal { return StrategyComparison.Entry(strategy: strategy.name, cluster: label, outcome: .inapplicable(refusal)) }
         do {
-            return try await train(options, onEvent: onEvent)
+            return try await train(onEvent: onEvent)
         } catch {
             return StrategyComparison.Entry(strategy: strategy.name, cluster: label, outcome: .failed(Status(error)))
         }
     }
 
-    private func train(_ options: TrainingOptions, onEvent: @escaping Trainer.OnEvent) async throws -> StrategyComparison.Entry {
-        var options = ComparedTraining.options(options, strategy, place)
+    private func train(onEvent: @escaping Trainer.OnEvent) async throws -> StrategyComparison.Entry {
+        var options = self.options
         let servers = usesCluster ? try place.start() : nil
         defer { servers?.end() }
         var knowsPeak = false

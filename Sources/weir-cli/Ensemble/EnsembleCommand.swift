@@ -40,19 +40,12 @@ struct EnsembleCommand: AsyncParsableCommand {
         trainer.foldCount = data.folds
         trainer.seed = optimizer.seed
         trainer.devices = try devices.scopes()
-        let end = try TerminationRequest()
-        let training = Task { [trainer] in try await trainer.run() }
-        let watch = Task {
-            await end.wait()
-            training.cancel()
-        }
-        let result = await training.result
-        watch.cancel()
+        let (result, isCancelled) = try await untilTerminated { [trainer] in try await trainer.run() }
         reporter.endLine()
         switch result {
         case .success(let report): reporter.finish(report)
         case .failure(let error):
-            if training.isCancelled { throw Status.cancelled("The ensemble was cancelled by a signal") }
+            if isCancelled { throw Status.cancelled("The ensemble was cancelled by a signal") }
             throw Status(error)
         }
     }

@@ -30,15 +30,7 @@ struct Sweep: AsyncParsableCommand {
             return try arguments.training.options(devices: arguments.devices, isHere: isHere)
         }
         let scheduler = SweepScheduler(specification, servers: servers, runner: runner, directory: out) { reporter.event($0) }
-        // Ctrl-C ends the trials and the local servers.
-        let end = try TerminationRequest()
-        let sweep = Task { try await scheduler.run() }
-        let watch = Task {
-            await end.wait()
-            sweep.cancel()
-        }
-        let result = await sweep.result
-        watch.cancel()
+        let (result, _) = try await untilTerminated { try await scheduler.run() }
         reporter.endLine()
         switch result {
         case .success(let found): try finish(found, reporter)

@@ -15,12 +15,14 @@ extension SweptArguments {
     }()
 
     /// Parses the options of a trial as the command line's: `{"learning-rate": 0.1}` is `--learning-rate=0.1`. An underscore stands
-    /// for a dash. A flag is true or false.
+    /// for a dash. A flag is true or false. Options of strategies that the trial's strategy does not take are left out: they are for
+    /// trials with another strategy.
     /// - Throws: `invalidArgument` with the option that is wrong, and with those that exist when it does not.
     init(_ configuration: [String: ParameterValue]) throws(Status) {
         var arguments: [String] = []
         var seen: Set<String> = []
-        for (key, value) in configuration.sorted(by: { $0.key < $1.key }) {
+        let taken = try StrategyCatalog.taken(of: configuration, usual: StrategyOptions.usual)
+        for (key, value) in taken.sorted(by: { $0.key < $1.key }) {
             let name = SweptArguments.name(key)
             try SweptArguments.check(key)
             guard seen.insert(name).inserted else { throw .invalidArgument("option '\(key)': expected it once, found it with '_' and with '-'") }
@@ -45,8 +47,9 @@ extension SweptArguments {
         throw .invalidArgument("option '\(key)' does not exist\(hint). The options are \(known.joined(separator: ", "))")
     }
 
-    /// Checks that all options of a sweep exist, before anything starts.
+    /// Checks that all options of a sweep exist, and that a strategy that it tries takes them, before anything starts.
     static func check(_ specification: SweepSpecification) throws(Status) {
         for key in specification.base.keys.sorted() + specification.parameters.map(\.name) { try check(key) }
+        try StrategyCatalog.check(specification, usual: StrategyOptions.usual)
     }
 }

@@ -3,15 +3,22 @@ import Weir
 
 /// The options that name a strategy.
 struct StrategyOptions: ParsableArguments {
-    @Option(help: "single, layers, pipeline, pipelines, tensor, mesh, in-graph, async, sync, allreduce or hybrid.") var strategy = "single"
-    @Option(help: "Sync: write which worker's gradients each update used to this file, one JSON object a line.") var ledger: String?
+    /// The strategy where none is named.
+    static let usual = SingleDevice.strategyName
+
+    @Option(help: ArgumentHelp(StrategyCatalog.names.joined(separator: ", "), valueName: "NAME")) var strategy = StrategyOptions.usual
+    @Option(help: .of(.ledger, "write which worker's gradients each update used to this file, one JSON object a line.", valueName: "FILE"))
+    var ledger: String?
     @OptionGroup var split: SplitOptions
 
-    func validate() throws {
-        try split.check(for: [strategy])
-        guard ledger == nil || strategy == "sync" else { throw Status.invalidArgument("--ledger needs strategy sync, found \(strategy)") }
+    func validate() throws { try StrategyCatalog.check(arguments, for: [strategy]) }
+
+    private var arguments: StrategyArguments {
+        var result = split.arguments
+        if ledger != nil { result[.ledger] = .boolean(true) }
+        return result
     }
 
-    /// The strategy.
-    func named() throws(Status) -> any Strategy { try split.strategy(strategy, ledger: ledger != nil) }
+    /// Sets the strategy of a training.
+    func apply(to options: inout TrainingOptions) throws(Status) { try options.setStrategy(strategy, arguments) }
 }

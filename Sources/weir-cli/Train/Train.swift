@@ -20,8 +20,9 @@ struct Train: AsyncParsableCommand {
     func run() async throws {
         var options = try training.options(devices: clusterOptions.devices, isHere: clusterOptions.cluster == nil)
         options.checkpoint = checkpoints.parsed()
+        options.runName = clusterOptions.runName
         try trace.apply(to: &options)
-        let (spec, local) = try clusterOptions.start(for: training.strategy.strategy)
+        let (spec, local) = try clusterOptions.start(for: options.strategy)
         let reporter: TrainingReporter
         do {
             reporter = try TrainingReporter(
@@ -32,16 +33,8 @@ struct Train: AsyncParsableCommand {
             throw error
         }
         let validation = CrossValidation(options, cluster: spec) { reporter.event($0) }
-        // Ctrl-C ends the training and the local servers.
-        let end = try TerminationRequest()
-        let run = Task { try await validation.run(asWorker: clusterOptions.task) }
-        let watch = Task {
-            await end.wait()
-            run.cancel()
-        }
-        let result = await run.result
-        let isCancelled = run.isCancelled
-        watch.cancel()
+        let task = clusterOptions.task
+        let (result, isCancelled) = try await untilTerminated { try await validation.run(asWorker: task) }
         local?.end()
         switch result {
         case .success(let report): try reporter.finish(report)

@@ -16,16 +16,23 @@ struct TrainingArguments: ParsableArguments {
     ///   - devices: the devices that compute.
     ///   - isHere: whether they are of this process, not of servers.
     func options(devices: DeviceOptions, isHere: Bool) throws -> TrainingOptions {
-        let defaults = model.defaults
-        let table = try data.table(defaults)
-        var options = TrainingOptions(
-            try model.graph(for: table, seed: optimizer.seed), table: table, strategy: try strategy.named(), optimizer: try optimizer.named(defaults),
-            stepCount: optimizer.steps ?? defaults.steps, batchSize: optimizer.batch ?? defaults.batch, seed: optimizer.seed)
-        options.foldCount = data.folds
-        try strategy.split.apply(to: &options)
+        var options = try TrainingOptions(model, data, optimizer)
+        try strategy.apply(to: &options)
         options.evaluationInterval = evaluateEvery
         options.devices = try devices.scopes()
         if isHere { options.localDevices = try devices.local() }
         return options
+    }
+}
+
+extension TrainingOptions {
+    /// A training of a network on a table, where options that are not given have the values that suit the network.
+    init(_ model: ModelOptions, _ data: DataOptions, _ optimizer: OptimizerOptions) throws {
+        let defaults = model.defaults
+        let table = try data.table(defaults)
+        self.init(
+            try model.graph(for: table, seed: optimizer.seed), table: table, optimizer: try optimizer.named(defaults),
+            stepCount: optimizer.steps ?? defaults.steps, batchSize: optimizer.batch ?? defaults.batch, seed: optimizer.seed)
+        foldCount = data.folds
     }
 }

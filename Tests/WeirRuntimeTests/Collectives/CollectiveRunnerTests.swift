@@ -17,6 +17,22 @@ struct CollectiveRunnerTests {
         return try results.allSatisfy { try $0.scalar(of: Float.self) == Float(1 << count - 1) }
     }
 
+    @Test("a process can be in any number of groups one after another, and a group that it has left forms anew for all members")
+    func manyGroups() throws {
+        let members = CollectiveMembers(2)
+        func sum(_ key: Int) throws -> [Float] {
+            let waiting = (0..<2).map { rank in
+                var operation = members.operation(.reduce(.init(.add)), rank: rank)
+                operation.groupKey = key
+                return members.start(operation, rank: rank, Tensor(Float(rank + key)))
+            }
+            return try waiting.map { try $0.wait().get().scalar(of: Float.self) }
+        }
+        let last = CollectiveRunTable.maximumGroupCount + 3
+        for key in 1...last { #expect(try sum(key) == [Float(2 * key + 1), Float(2 * key + 1)]) }
+        for key in [1, 2, last, 1] { #expect(try sum(key) == [Float(2 * key + 1), Float(2 * key + 1)]) }
+    }
+
     @Test("a gather joins the tensors in the order of ranks", arguments: 1...9, [0, 2, 70_000])
     func gather(_ members: Int, _ count: Int) throws {
         let group = CollectiveMembers(members)

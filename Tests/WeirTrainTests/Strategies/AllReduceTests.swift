@@ -1,5 +1,7 @@
+import Synchronization
 import Testing
 import Weir
+import WeirCluster
 import WeirGraph
 import WeirTensor
 import WeirTesting
@@ -17,17 +19,89 @@ struct AllReduceTests {
         }
     }
 
-    @Test("the same number of shards has the same bits on 1, 2 and 4 workers, in every run", arguments: UInt64(1)...2)
+    @Test("the same number of shards has the same bits on 1, 2, 4 and 8 workers, in every run", arguments: UInt64(1)...2)
     func bits(_ seed: UInt64) async throws {
         let model = try ModelGraph(RandomNetwork(seed: seed, dtype: .float32))
         let rows = try RandomNetwork.table(rows: 8 * 3, seed: seed)
         let strategy = AllReduceReplicas(shards: 8, bucketByteCount: 3000)
         let expected = try await OneStep.run(strategy, model, rows: rows, batchSize: 3)
-        for workers in [1, 2, 4, 2] {
+        for workers in [1, 2, 4, 8, 2] {
             try await TestCluster.with([("worker", workers)]) { cluster in
                 let found = try await OneStep.run(strategy, model, rows: rows, batchSize: 3, cluster: cluster.spec)
                 #expect(found.gradients == expected.gradients, "\(workers) workers, seed \(seed)")
             }
+        }
+    }
+
+    @Test("many steps of 8 shards have the same bits on 1, 2, 4 and 8 workers")
+    func trainingBits() async throws {
+        var expected: [Double] = []
+        for workers in [1, 2, 4, 8] {
+            try await TestCluster.with([("worker", workers)]) { cluster in
+                let losses = try await evaluatedLosses(AllReduceReplicas(shards: 8, bucketByteCount: 100), stepCount: 6, cluster: cluster.spec)
+                #expect(losses.count == 6 && Set(losses).count == 6)
+                if expected.isEmpty { expected = losses }
+                #expect(losses == expected, "\(workers) workers")
+            }
+        }
+    }
+
+    /// The losses of held-out rows after each step of a small network.
+    private func evaluatedLosses(_ strategy: any Strategy, seed: Int = 1, stepCount: Int, cluster: ClusterSpec) async throws -> [Double] {
+        let network = DenseNetwork(inputCount: 4, hidden: [5], classCount: 3)
+        var options = try TrainingOptions(
+            network, table: .iris(), strategy: strategy, optimizer: Adam(learningRate: 0.02), stepCount: stepCount, batchSize: 4, seed: seed)
+        options.evaluationInterval = 1
+        let losses = Mutex<[Double]>([])
+        _ = try await Trainer(options, cluster: cluster) { event in
+            if case .evaluated(let evaluation) = event { losses.withLock { $0.append(evaluation.testLoss) } }
+        }.run()
+        return losses.withLock { $0 }
+    }
+
+    @Test("trainings on one cluster, in turn and at the same time, do not get each other's sums, variables or numbers of steps")
+    func trainings() async throws {
+        try await TestCluster.with([("worker", 2)]) { cluster in
+            let strategy = AllReduceReplicas(shards: 4)
+            let first = try await evaluatedLosses(strategy, seed: 1, stepCount: 12, cluster: cluster.spec)
+            let second = try await evaluatedLosses(strategy, seed: 2, stepCount: 9, cluster: cluster.spec)
+            #expect(first.count == 12 && second.count == 9 && first[0] != second[0])
+            for _ in 0..<3 {
+                async let one = evaluatedLosses(strategy, seed: 1, stepCount: 12, cluster: cluster.spec)
+                async let two = evaluatedLosses(strategy, seed: 2, stepCount: 9, cluster: cluster.spec)
+                async let three = evaluatedLosses(strategy, seed: 1, stepCount: 12, cluster: cluster.spec)
+                #expect(try await one == first)
+                #expect(try await two == second)
+                #expect(try await three == first)
+            }
+        }
+    }
+
+    @Test("groups of a run, and of different runs, have different keys")
+    func keys() {
+        let keys = [1, 2, 3, 1 << 20, Int(Int32.max)].flatMap { run in (0..<8).map { WorkerExchange.groupKey(run, $0) } }
+        #expect(Set(keys).count == keys.count && keys.allSatisfy { (1...Int(Int32.max)).contains($0) })
+        #expect(WorkerExchange.groupKey(7, 3) == WorkerExchange.groupKey(7, 3))
+    }
+
+    @Test("processes with the same options agree on the run, and those with another name or other options do not")
+    func runNumbers() {
+        let texts = ["", "a", "b", "a\n", "single"]
+        #expect(Set(texts.map(TrainingSetting.runNumber)).count == texts.count)
+        #expect(texts.allSatisfy { (1...Int(Int32.max)).contains(TrainingSetting.runNumber(of: $0)) })
+    }
+
+    @Test("one worker is a group of one, also in a process of its own")
+    func oneWorker() async throws {
+        try await TestCluster.with([("worker", 1)]) { cluster in
+            let network = DenseNetwork(inputCount: 4, hidden: [5], classCount: 3)
+            let options = try TrainingOptions(network, table: .iris(), strategy: AllReduceReplicas(shards: 2), stepCount: 5)
+            let trainer = Trainer(options, cluster: cluster.spec)
+            let report = try await trainer.run(asWorker: 0)
+            #expect(report.updatesByWorker == [5])
+            #expect(try await trainer.run().updatesByWorker == [5])
+            let error = await #expect(throws: Status.self) { try await trainer.run(asWorker: 1) }
+            #expect(error?.message.contains("Task 1 is not in job 'worker'") == true)
         }
     }
 

@@ -1,3 +1,4 @@
+import Testing
 import Weir
 import WeirGraph
 import WeirTensor
@@ -62,12 +63,14 @@ struct StartedClients {
     /// Runs one step of a client, with all rows as its batch.
     /// - Returns: the number of updates after the step, and when it read the variables if the client says so.
     @discardableResult
-    func step(_ client: Int) async throws -> (count: Int, read: Int?) {
+    func step(_ client: Int, timeout: Duration? = nil) async throws -> (count: Int, read: Int?) {
         let loop = loops[client]
         var feeds: [NamedTensor] = []
         for shard in loop.client.shards { feeds += try BatchFeeds(shard.inputs, rows).feeds(rows) }
         let fetches = [loop.client.updateCount.name] + (loop.client.readCount.map { [$0.name] } ?? [])
-        let reply = try await loop.session.run(fetches: fetches, feeds: feeds, targets: [loop.client.step.name])
+        var options = RunOptions()
+        if let timeout { options.timeout = timeout }
+        let reply = try await loop.session.run(fetches: fetches, feeds: feeds, targets: [loop.client.step.name], options: options)
         let counts = try reply.tensors.map { Int(try $0.tensor.scalar(of: Int64.self)) }
         return (counts[0], counts.count > 1 ? counts[1] : nil)
     }
@@ -92,6 +95,12 @@ struct StartedClients {
     /// What the counts are now, also while steps of the client wait.
     func counts(_ client: Int, _ names: [String]) async throws -> [Int] {
         try await loops[client].session.run(fetches: names).tensors.map { Int(try $0.tensor.scalar(of: Int32.self)) }
+    }
+
+    /// Runs a step of the last client as if all clients had been killed: it gives its gradients away, then waits until its time is over.
+    func lateStep() async throws {
+        await #expect(throws: Status.self) { try await step(loops.count - 1, timeout: .milliseconds(300)) }
+        for loop in loops { try await loop.session.close() }
     }
 
     /// The value of a parameter, by its name in the model.

@@ -56,6 +56,18 @@ struct HybridTests {
         }
     }
 
+    @Test("a step of a training that was killed cannot give its gradient to the next training")
+    func lateStep() async throws {
+        let model = try ModelGraph(GatherNetwork())
+        let rows = try RandomNetwork.table(rows: 12, seed: 4)
+        let expected = try await OneStep.run(SingleDevice(), model, rows: rows, batchSize: 12)
+        try await TestCluster.with([("ps", 1), ("worker", 2)]) { cluster in
+            let killed = try await StartedClients(HybridReplicas(), model, rows: rows, cluster: cluster.spec)
+            let found = try await OneStep.run(HybridReplicas(), model, rows: rows, batchSize: 6, cluster: cluster.spec, beforeStep: killed.lateStep)
+            #expect(try found.difference(from: expected) <= 1e-5)
+        }
+    }
+
     @Test("many steps of several workers are those of one device: no gradient is lost, used twice or computed from old rows")
     func steps() async throws {
         let model = try ModelGraph(GatherNetwork())

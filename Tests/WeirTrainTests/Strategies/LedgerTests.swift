@@ -105,6 +105,19 @@ struct LedgerTests {
         }
     }
 
+    @Test("a step of a training that was killed adds no gradient to the next training and takes none of its tokens", arguments: [false, true])
+    func lateStep(_ gathersRows: Bool) async throws {
+        let model = try ModelGraph(RandomNetwork(seed: 3, dtype: .float64, kinds: gathersRows ? [.embedding] : [.dense], gathersRows: gathersRows))
+        let rows = try RandomNetwork.table(rows: 8, seed: 3)
+        let expected = try await OneStep.run(SingleDevice(), model, rows: rows, batchSize: 8)
+        try await TestCluster.with([("ps", 2), ("worker", 2)]) { cluster in
+            let strategy = SynchronousReplicas(ledger: true)
+            let killed = try await StartedClients(strategy, model, rows: rows, cluster: cluster.spec)
+            let found = try await OneStep.run(strategy, model, rows: rows, batchSize: 4, cluster: cluster.spec, beforeStep: killed.lateStep)
+            #expect(try found.difference(from: expected) <= 1e-12)
+        }
+    }
+
     @Test("a ledger of variables in parts counts each part")
     func parts() async throws {
         try await TestCluster.with([("ps", 2), ("worker", 2)]) { cluster in

@@ -15,14 +15,19 @@ struct KeepGradient: Optimizer {
 struct OneStep {
     /// The gradient of the mean loss over all rows, by parameter.
     let gradients: [String: [Double]]
+    /// The values of the variables that are not trained, as the first worker has them after the step.
+    let others: [String: [Double]]
     /// The loss that the step reported: the mean of the shards' losses.
     let loss: Double
 
     /// Runs one step. Each client's shards take the rows in order.
-    /// - Parameter rows: as many as all shards of all clients take.
+    /// - Parameters:
+    ///   - rows: as many as all shards of all clients take.
+    ///   - beforeStep: is called when all clients are ready for the step.
     static func run(
         _ strategy: any Strategy, _ model: ModelGraph, rows: Table, batchSize: Int, cluster: ClusterSpec = ClusterSpec(),
-        devices: [String] = ["/cpu:0"], localDevices: LocalDevices? = nil, partitioning: VariablePartitioning? = nil
+        devices: [String] = ["/cpu:0"], localDevices: LocalDevices? = nil, partitioning: VariablePartitioning? = nil,
+        beforeStep: () async throws -> Void = {}
     ) async throws -> OneStep {
         let setting = TrainingSetting(
             cluster: cluster, devices: devices, optimizer: KeepGradient(), batchSize: batchSize, partitioning: partitioning)
@@ -39,6 +44,7 @@ struct OneStep {
             for try await _ in group {}
         }
         for loop in loops { try await loop.join() }
+        try await beforeStep()
         guard let holder = loops.first(where: { !$0.client.parameters.isEmpty }) else { throw Status.internalError("no client has the parameters") }
         var first = 0
         var feeds: [[NamedTensor]] = []
@@ -67,18 +73,27 @@ struct OneStep {
             }
             return try await group.reduce(into: []) { $0 += $1 }
         }
-        let gradients = try await values(holder)
+        let gradients = try await values(of: holder.client.parameters, holder.session)
+        let chief = try #require(loops.first { $0.client.worker == 0 })
+        let names = Set(model.otherVariables.map(\.name))
+        let state = (chief.client.state?.variables ?? []).filter { names.contains($0.name) }
+        let others = try await values(of: Dictionary(uniqueKeysWithValues: state.map { ($0.name, $0.value) }), chief.session)
         for loop in loops { if loop.client.worker == 0, let forget = loop.client.lifecycle.forget { try await loop.session.run(forget) } }
         for loop in loops { try await loop.session.close() }
-        return OneStep(gradients: gradients, loss: losses.reduce(0, +) / Double(max(1, losses.count)))
+        return OneStep(gradients: gradients, others: others, loss: losses.reduce(0, +) / Double(max(1, losses.count)))
     }
 
-    private static func values(_ loop: ClientLoop) async throws -> [String: [Double]] {
-        let names = loop.client.parameters.keys.sorted()
-        let reply = try await loop.session.run(fetches: names.compactMap { loop.client.parameters[$0]?.name })
+    private static func values(of outputs: [String: Output], _ session: Session) async throws -> [String: [Double]] {
+        let names = outputs.keys.sorted()
+        if names.isEmpty { return [:] }
+        let reply = try await session.run(fetches: names.compactMap { outputs[$0]?.name })
         return Dictionary(
             uniqueKeysWithValues: try zip(names, reply.tensors).map { name, found in
-                (name, found.tensor.dtype == .float64 ? try found.tensor.array(of: Double.self) : try found.tensor.array(of: Float.self).map(Double.init))
+                switch found.tensor.dtype {
+                case .float64: (name, try found.tensor.array(of: Double.self))
+                case .int64: (name, try found.tensor.array(of: Int64.self).map(Double.init))
+                default: (name, try found.tensor.array(of: Float.self).map(Double.init))
+                }
             })
     }
 

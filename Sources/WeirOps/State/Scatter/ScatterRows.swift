@@ -97,6 +97,7 @@ private func handleScatter(
         name, "(resource: resource, indices: Tindices, updates: dtype) -> ()", type, "Tindices: {int32, int64}"
     )
     .stateful()
+    .variable(.update)
     .shape { c in try requireUpdates(c, StateShapes.variable(c)) }
     .noGradient()
     .kernel(

@@ -77,6 +77,7 @@ private func handleScatterNd(
         "use_locking: bool = true", "bad_indices_policy: string = ''"
     )
     .stateful()
+    .variable(.update)
     .shape { c in _ = try StateShapes.variable(c, attribute: "T") }
     .noGradient()
     .kernel(["T": types, "Tindices": .index], gpu: ["T": gpu, "Tindices": .index], hostMemory: ["ref"]) { request in

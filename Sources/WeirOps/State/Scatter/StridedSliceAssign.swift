@@ -22,6 +22,7 @@ extension OpDefinition {
         "(ref: resource, begin: Index, end: Index, strides: Index, value: T) -> ()", attributes: sliceAttributes
     )
     .stateful()
+    .variable(.update)
     .shape { c in _ = try StateShapes.variable(c, attribute: "T") }
     .noGradient()
     .kernel(

@@ -33,6 +33,7 @@ private func referenceUpdate(_ name: String, _ function: (some InPlaceFunction).
 private func handleUpdate(_ name: String, _ function: (some InPlaceFunction).Type) -> OpDefinition {
     OpDefinition(name, "(resource: resource, value: dtype) -> ()", "dtype: type")
         .stateful()
+        .variable(.update)
         .shape(StateShapes.assignment)
         .noGradient()
         .kernel(["dtype": .numeric], gpu: ["dtype": StateTypes.gpuUpdate], hostMemory: ["resource"]) { request in

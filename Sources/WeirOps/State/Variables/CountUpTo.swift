@@ -21,6 +21,7 @@ extension OpDefinition {
         "ResourceCountUpTo", "(resource: resource) -> (output: T)", "limit: int", "T: {int32, int64}"
     )
     .stateful()
+    .variable(.update)
     .shape { c in
         if let rank = try StateShapes.variable(c, attribute: "T").rank, rank != 0 {
             throw Status.invalidArgument("Shape must be rank 0 but is rank \(rank)")

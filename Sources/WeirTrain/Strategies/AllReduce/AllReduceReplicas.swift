@@ -14,8 +14,9 @@ public import WeirTensor
 /// Sums of gradients have a fixed order, a balanced binary tree: training has the same bits on every worker, in every run, and if a
 /// power of two of batches is computed by any power of two of workers with any power of two of devices.
 public struct AllReduceReplicas: Strategy {
+    package static let strategyName = "allreduce"
     /// `allreduce`.
-    public let name = "allreduce"
+    public let name = AllReduceReplicas.strategyName
     /// What each worker does.
     public var work: Work
     /// Gradients are sent together when they have this many bytes.
@@ -60,15 +61,19 @@ public struct AllReduceReplicas: Strategy {
             var graph = try inner.gradientGraph(model, own)
             graph.numberShards(from: number * graph.shards.count)
             let variables = [graph.globalStep] + graph.variables
-            var exchange = WorkerExchange(graph.builder, worker: number, of: workerCount, variables: variables, bucketByteCount: byteCount)
+            var exchange = WorkerExchange(
+                graph.builder, worker: number, of: workerCount, runNumber: setting.runNumber, variables: variables, bucketByteCount: byteCount)
             let update = graph.builder.apply(setting.optimizer, exchange.means(graph.gradients), globalStep: graph.globalStep)
             let initializers = exchange.initializers(variables) + update.variables.map(\.initializer)
             var client = try graph.client(
                 worker: number, master: own.firstWorker, step: update.operation, initializers: initializers,
                 state: graph.variables + update.variables)
-            if let master = own.firstWorker { client.deviceFilters = ["\(master)"] }
+            if let master = own.firstWorker {
+                client.deviceFilters = ["\(master)"]
+                client.ownsState = true
+            }
             clients.append(client)
         }
-        return TrainingPlan(clients: clients, requiredWorkers: workerCount)
+        return TrainingPlan(clients: clients, requiredWorkers: workerCount, hasClientForEachWorker: !setting.workerTasks.isEmpty)
     }
 }

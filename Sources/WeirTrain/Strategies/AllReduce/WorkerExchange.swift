@@ -19,16 +19,26 @@ struct WorkerExchange {
     private var instance = 0
 
     /// - Parameters:
+    ///   - runNumber: the same for all workers of a training, and no other training's: servers count the runs of each operation, and two
+    ///     trainings with the same keys would get each other's sums.
     ///   - variables: the variables that the worker has; all workers have the same, in the same order.
     ///   - bucketByteCount: gradients are sent together when they have this many bytes.
-    init(_ builder: GraphBuilder, worker: Int, of workerCount: Int, variables: [Variable], bucketByteCount: Int) {
+    init(_ builder: GraphBuilder, worker: Int, of workerCount: Int, runNumber: Int, variables: [Variable], bucketByteCount: Int) {
         self.builder = builder
         self.worker = worker
         self.workerCount = workerCount
         self.bucketByteCount = bucketByteCount
         for variable in variables where groups[variable.requestedDevice] == nil {
-            groups[variable.requestedDevice] = CollectiveNodes(builder, groupSize: workerCount, groupKey: groups.count + 1)
+            let key = WorkerExchange.groupKey(runNumber, groups.count)
+            groups[variable.requestedDevice] = CollectiveNodes(builder, groupSize: workerCount, groupKey: key)
         }
+    }
+
+    /// The key of a group of a run: from 1 to `Int32.max`, different for the groups of a run, and almost surely for those of two runs.
+    static func groupKey(_ runNumber: Int, _ group: Int) -> Int {
+        // An odd factor and an offset permute the numbers of 31 bits. The key 0 is left out.
+        let number = (UInt32(truncatingIfNeeded: runNumber) &* 0x9E37_79B1 &+ UInt32(truncatingIfNeeded: group)) & 0x7FFF_FFFF
+        return max(1, Int(number))
     }
 
     /// Builds a collective operation in the group of a device; nil if there is one worker.

@@ -3,7 +3,8 @@ public import WeirTensor
 
 /// One client for each worker; each applies its gradients to the shared variables as soon as they are computed.
 ///
-/// The variables are on the parameter servers, and each worker computes on its first device. A gradient may be stale: computed from variables that others have updated since.
+/// The variables are on the parameter servers. A worker with several devices computes a batch on each of them in a step, and applies the
+/// mean of their gradients. A gradient may be stale: computed from variables that others have updated since.
 /// Dean et al., *Large Scale Distributed Deep Networks*, 2012. With `maximumLead` the staleness is bounded: Ho et al., *More
 /// Effective Distributed ML via a Stale Synchronous Parallel Parameter Server*, 2013.
 ///
@@ -12,8 +13,9 @@ public import WeirTensor
 /// the variables were read, is counted although the gradient has seen it. And for each other worker one update is not counted if it
 /// had changed only some of the variables by then.
 public struct AsynchronousReplicas: Strategy {
+    package static let strategyName = "async"
     /// `async`.
-    public let name = "async"
+    public let name = AsynchronousReplicas.strategyName
     /// How many steps a worker may be ahead of the slowest; nil for no limit. With `n`, a worker that has done `c` steps begins the
     /// next one when each other worker has done at least `c - n`. With 0, all do each step together. Of `w` workers, a step's
     /// staleness is at most `(w - 1) · (2n + 1)`: during it, another can go from `n` steps behind to `n + 1` ahead.
@@ -36,7 +38,9 @@ public struct AsynchronousReplicas: Strategy {
         for task in tasks {
             var limit: LeadLimit?
             var client = try WorkerGraph(model, setting, task: task).client { builder, globalStep in
-                limit = maximumLead.flatMap { tasks.count > 1 ? LeadLimit(builder, of: task, among: tasks, maximum: $0, beside: globalStep) : nil }
+                limit = maximumLead.flatMap {
+                    tasks.count > 1 ? LeadLimit(builder, of: task, among: tasks, maximum: $0, runSuffix: setting.runSuffix, beside: globalStep) : nil
+                }
                 let gates = limit?.gates ?? []
                 let readCount = builder.controlDependencies(gates) { globalStep.read() }
                 return WorkerGraph.Beginning(readCount: readCount, gates: gates)
@@ -53,6 +57,6 @@ public struct AsynchronousReplicas: Strategy {
             client.gates = limit?.control
             clients.append(client)
         }
-        return TrainingPlan(clients: clients, requiredWorkers: 1)
+        return TrainingPlan(clients: clients, requiredWorkers: 1, hasClientForEachWorker: true)
     }
 }

@@ -24,10 +24,11 @@ struct LeadLimit {
     private let tokens: [Output]
 
     /// Adds the gates of the worker with number `task`.
-    init(_ builder: GraphBuilder, of task: Int, among tasks: [Int], maximum: Int, beside globalStep: Variable) {
+    /// - Parameter runSuffix: the end of the queues' names, which no other training has.
+    init(_ builder: GraphBuilder, of task: Int, among tasks: [Int], maximum: Int, runSuffix: String, beside globalStep: Variable) {
         let others = tasks.filter { $0 != task }
         func queue(_ giver: Int, _ taker: Int) -> Output {
-            let name = "async/lead/\(giver)_\(taker)"
+            let name = "async/lead/\(giver)_\(taker)\(runSuffix)"
             return builder.fifoQueue(types: [.int32], shapes: [.scalar], sharedName: name, name: name).handle
         }
         func give(_ token: Double, _ queue: Output) -> Operation { builder.add("QueueEnqueueV2", [queue, builder.scalar(token, .int32)]) }

@@ -10,17 +10,21 @@ import WeirTensor
 struct GradientQueues {
     private let builder: GraphBuilder
     private let workerCount: Int
+    private let runSuffix: String
     /// Operations that destroy the queues, which would stay on the servers with what they hold.
     private(set) var removals: [Operation] = []
 
-    init(_ builder: GraphBuilder, workerCount: Int) {
+    /// - Parameter runSuffix: the end of the queues' names, which no other training has. So a step of a training that was killed cannot
+    ///   add its gradient, however late, to the queues of the next.
+    init(_ builder: GraphBuilder, workerCount: Int, runSuffix: String) {
         self.builder = builder
         self.workerCount = workerCount
+        self.runSuffix = runSuffix
     }
 
     /// The queue of a worker's gradients of a variable. It is the same in all clients.
     private func queue(_ gradient: VariableGradient, of worker: Int) -> TensorQueue {
-        let name = "\(gradient.variable.name)/gradients/worker_\(worker)"
+        let name = "\(gradient.variable.name)/gradients/worker_\(worker)\(runSuffix)"
         return builder.fifoQueue(types: gradient.value.components.map(\.dtype), sharedName: name, name: name)
     }
 

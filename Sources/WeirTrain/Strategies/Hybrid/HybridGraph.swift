@@ -27,11 +27,11 @@ struct HybridGraph {
         let isSparse = { (variable: Variable) in declared.gathered.contains(variable.handle) }
         let own = [globalStep] + declared.all.filter { !isSparse($0) }
         var exchange = WorkerExchange(
-            builder, worker: worker, of: setting.workerTasks.count, variables: own, bucketByteCount: bucketByteCount)
+            builder, worker: worker, of: setting.workerTasks.count, runNumber: setting.runNumber, variables: own, bucketByteCount: bucketByteCount)
         let means = exchange.means(towers.gradients.filter { !isSparse($0.variable) })
         let update = builder.apply(setting.optimizer, means, globalStep: globalStep)
 
-        var queues = GradientQueues(builder, workerCount: setting.workerTasks.count)
+        var queues = GradientQueues(builder, workerCount: setting.workerTasks.count, runSuffix: setting.runSuffix)
         // The loss has gathered all the rows that it needs, also those that no gradient depends on. So no update can come before.
         let gathered = towers.replicas.map(\.loss.operation)
         let sparse = towers.gradients.filter { isSparse($0.variable) }.map { $0.waiting(for: gathered, on: devices[0]) }

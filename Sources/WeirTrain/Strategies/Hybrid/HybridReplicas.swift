@@ -15,8 +15,9 @@ public import WeirTensor
 /// of a step wait for neither the sums nor the updates of the same step. With powers of two, training has the same bits in every run
 /// and for any number of workers, as with `AllReduceReplicas`.
 public struct HybridReplicas: Strategy {
+    package static let strategyName = "hybrid"
     /// `hybrid`.
-    public let name = "hybrid"
+    public let name = HybridReplicas.strategyName
     /// The number of batches of a step, by all workers together: a multiple of the number of all devices; nil means one for each.
     public var shards: Int?
     /// Gradients of dense variables are sent together when they have this many bytes.
@@ -51,6 +52,6 @@ public struct HybridReplicas: Strategy {
             let graph = HybridGraph(setting, worker: number, bucketByteCount: byteCount)
             clients.append(try graph.client(model, task: task, devices: devices))
         }
-        return TrainingPlan(clients: clients, requiredWorkers: clients.count)
+        return TrainingPlan(clients: clients, requiredWorkers: clients.count, hasClientForEachWorker: true)
     }
 }

@@ -7,8 +7,9 @@ public import WeirTensor
 /// The devices in order are those of the first replica's stages, then those of the second's. The variables are on the first
 /// replica's devices. From one client, in one graph.
 public struct DataParallelPipelines: InGraphStrategy {
+    package static let strategyName = "pipelines"
     /// `pipelines`.
-    public let name = "pipelines"
+    public let name = DataParallelPipelines.strategyName
     /// The number of replicas.
     public var replicaCount: Int
     /// How each replica is cut; its number of stages is that of one replica.

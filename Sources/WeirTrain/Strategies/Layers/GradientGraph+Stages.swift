@@ -25,7 +25,7 @@ extension GradientGraph {
         for (index, devices) in replicas.enumerated() {
             var replica = StagedReplica(builder, stages, declared, devices: devices)
             try builder.nameScope("pipeline\(index)") { () throws(Status) in
-                try replica.build(microBatchCount: schedule?.microBatchCount ?? 1)
+                try replica.build(microBatchCount: schedule?.microBatchCount ?? 1, runsUpdates: index == 0)
                 if let schedule { replica.impose(schedule) }
                 let loss = builder.device(devices[lastStage]) { builder.mean(of: replica.losses) }
                 shards.append(BatchShard(index, inputs: replica.inputs, loss: loss))

@@ -7,8 +7,9 @@ public import WeirTensor
 /// one device; `PipelineParallel` keeps the stages busy. TensorFlow's model parallelism by device scopes: Dean et al., *Large Scale
 /// Distributed Deep Networks*, 2012.
 public struct LayerParallel: InGraphStrategy {
+    package static let strategyName = "layers"
     /// `layers`.
-    public let name = "layers"
+    public let name = LayerParallel.strategyName
     /// The number of stages; nil means one for each device.
     public var stageCount: Int?
     /// How layers are assigned to devices.

@@ -13,8 +13,8 @@ struct LayerScopes {
     init(_ model: ModelGraph) {
         let graph = model.graph
         // Without named predictions, all that is not in the loss's scope leads to the loss.
-        let lossScope = LayerScopes.path(graph.nodes[model.loss.node]).first
-        let leads = graph.ancestors(of: [model.predictions?.node ?? model.loss.node])
+        let lossScope = LayerScopes.path(graph.nodes[model.evaluationLoss.node]).first
+        let leads = graph.ancestors(of: [model.predictions?.node ?? model.evaluationLoss.node])
         let isLossApart = model.predictions != nil || lossScope == nil
         let all = graph.nodes.indices.filter { leads[$0] && !LayerScopes.follows(graph.nodes[$0]) }.map { LayerScopes.path(graph.nodes[$0]) }
         let apart = all.filter { !$0.isEmpty && (isLossApart || $0.first != lossScope) }
@@ -48,7 +48,7 @@ struct LayerScopes {
         if node.role == .placeholder || node.role == .constant { return true }
         switch node.op.variableUse {
         case .handle, .reference, .read: return true
-        case .gather, .assignment, nil: return false
+        case .gather, .assignment, .update, nil: return false
         }
     }
 

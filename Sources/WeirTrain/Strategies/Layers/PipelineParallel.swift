@@ -8,8 +8,9 @@ public import WeirTensor
 /// batch. Ops that take statistics over the rows, such as batch normalization, take them over a micro-batch. A random op with a seed
 /// gives every micro-batch the same numbers. Huang et al., *GPipe*, 2019; Narayanan et al., *Megatron-LM*, 2021.
 public struct PipelineParallel: InGraphStrategy {
+    package static let strategyName = "pipeline"
     /// `pipeline`.
-    public let name = "pipeline"
+    public let name = PipelineParallel.strategyName
     /// The number of parts of a batch.
     public var microBatchCount: Int
     /// The order in which the stages work on them.

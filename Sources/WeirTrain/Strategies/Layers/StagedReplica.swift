@@ -29,12 +29,13 @@ struct StagedReplica {
     }
 
     /// Adds the nodes of all micro-batches.
-    mutating func build(microBatchCount: Int) throws(Status) {
+    /// - Parameter runsUpdates: whether the first micro-batch runs the model's updates.
+    mutating func build(microBatchCount: Int, runsUpdates: Bool) throws(Status) {
         let parts = try splitInputs(microBatchCount)
         if let failure = builder.failure { throw failure }
         for microBatch in 0..<microBatchCount {
             try builder.nameScope("micro\(microBatch)") { () throws(Status) in
-                let loss = try forward(microBatch, parts.mapValues { $0[microBatch] })
+                let loss = try forward(microBatch, parts.mapValues { $0[microBatch] }, runsUpdates: runsUpdates && microBatch == 0)
                 backward(microBatch, loss)
             }
         }
@@ -57,9 +58,9 @@ struct StagedReplica {
         return parts
     }
 
-    private mutating func forward(_ microBatch: Int, _ inputs: [String: Output]) throws(Status) -> Output {
+    private mutating func forward(_ microBatch: Int, _ inputs: [String: Output], runsUpdates: Bool) throws(Status) -> Output {
         let first = builder.nodeCount
-        let replica = try model.replica(in: builder, variables: variables, feeding: inputs)
+        let replica = try model.replica(in: builder, variables: variables, feeding: inputs, runsUpdates: runsUpdates)
         for id in model.graph.nodes.indices {
             // What stands for a variable or an input was there before, and belongs to no micro-batch.
             guard let copied = replica.copy.operation(id)?.id, copied >= first, let stage = stages.stage(of: id) else { continue }

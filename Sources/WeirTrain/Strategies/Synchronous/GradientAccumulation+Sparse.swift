@@ -45,7 +45,7 @@ extension GradientAccumulation {
             let mean = VariableGradient(variable, VariableGradient.summingDuplicates(sumIndices, means))
             return GradientAccumulation(
                 apply: apply(settings.localStep.value, sentIndices, sentRows),
-                setStep: builder.add("AccumulatorSetGlobalStep", [handle, settings.globalStep.value]), mean: mean,
+                setStep: builder.add("AccumulatorSetGlobalStep", [handle, settings.stamp]), mean: mean,
                 contributions: settings.ledgerWorker == nil ? nil : contributions, handle: nil,
                 reset: reset(builder, handle, rowCount, rowShape, variable.dtype, apply))
         }

@@ -21,8 +21,8 @@ struct GradientAccumulation {
     struct Settings {
         /// The step from which the worker read the variables.
         let localStep: Variable
-        /// The number of updates.
-        let globalStep: Variable
+        /// What marks gradients of the current step.
+        let stamp: Output
         /// The number of gradients for one update.
         let required: Int
         /// The number of workers.
@@ -56,7 +56,7 @@ struct GradientAccumulation {
             let handle = builder.conditionalAccumulator(
                 variable.dtype, PartialShape(shape), sharedName: name, takesMean: !keepsLedger, name: name)
             let apply = handle.applyGradient(sent, localStep: settings.localStep.value)
-            let setStep = handle.setGlobalStep(settings.globalStep.value)
+            let setStep = handle.setGlobalStep(settings.stamp)
             let required = builder.scalar(Double(settings.required), .int32)
             let taken = builder.controlDependencies(settings.turn) { handle.takeGradient(required, variable.dtype) }
             guard keepsLedger else {

@@ -3,11 +3,12 @@ public import WeirTensor
 
 /// One client for each worker; the gradients of several workers are averaged on the parameter servers and applied once for all.
 ///
-/// The variables are on the parameter servers, and each worker computes on its first device. See `SyncReplicas`, which builds the
-/// accumulators and the token queue.
+/// The variables are on the parameter servers. A worker with several devices computes a batch on each of them, and the mean of their
+/// gradients is its gradient. See `SyncReplicasOptimizer`, which builds the accumulators and the token queue.
 public struct SynchronousReplicas: Strategy {
+    package static let strategyName = "sync"
     /// `sync`.
-    public let name = "sync"
+    public let name = SynchronousReplicas.strategyName
     /// The number of gradients for an update, between 1 and the number of workers; the other workers are backups. nil requires
     /// all.
     public var required: Int?
@@ -34,14 +35,16 @@ public struct SynchronousReplicas: Strategy {
         for (number, task) in tasks.enumerated() {
             clients.append(
                 try WorkerGraph(model, setting, task: task).client { builder, gradients, globalStep in
-                    let sync = SyncReplicas(
+                    let sync = SyncReplicasOptimizer(
                         builder, setting.optimizer, gradients, globalStep: globalStep, required: count, workerCount: tasks.count,
-                        workerName: "worker\(task)", ledgerWorker: ledger ? number : nil, overlaps: true)
+                        workerName: "worker\(task)", ledgerWorker: ledger ? number : nil, overlaps: true,
+                        run: SyncReplicasOptimizer.Run(suffix: setting.runSuffix, workerNames: tasks.map { "worker\($0)" }))
                     var update = WorkerGraph.Update(step: sync.workerStep, variables: sync.variables)
                     update.preparation = sync.localInitializer
                     update.resources = sync.resources
                     update.resets = sync.resets
                     update.initializers = sync.initializers
+                    update.awaited = sync.awaited
                     if number == 0 {
                         var loop = UpdateLoop(step: sync.chiefStep, close: sync.closeTokens, contributions: sync.contributions)
                         loop.inFlight = sync.allowsOverlap ? 2 : 1
@@ -50,6 +53,6 @@ public struct SynchronousReplicas: Strategy {
                     return update
                 })
         }
-        return TrainingPlan(clients: clients, requiredWorkers: count, gradientsPerUpdate: count)
+        return TrainingPlan(clients: clients, requiredWorkers: count, gradientsPerUpdate: count, hasClientForEachWorker: true)
     }
 }

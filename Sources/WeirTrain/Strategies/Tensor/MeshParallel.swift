@@ -11,8 +11,9 @@ public import WeirTensor
 /// of the first index of `data`, and the others get it in each step. Batch normalization takes the moments of all rows, as one
 /// device would. See Xu et al., "GSPMD: General and Scalable Parallelization for ML Computation Graphs", 2021.
 public struct MeshParallel: InGraphStrategy {
+    package static let strategyName = "mesh"
     /// `mesh`.
-    public let name = "mesh"
+    public let name = MeshParallel.strategyName
     /// The axes; the last varies fastest over the devices.
     public var axes: [DeviceMesh.Axis]
     /// As for `TensorParallel`.

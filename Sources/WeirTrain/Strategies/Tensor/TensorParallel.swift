@@ -11,8 +11,9 @@ public import WeirTensor
 /// What is whole, such as biases after a sum and the values between blocks, lies on the first device. That moves as many bytes as
 /// an all-reduce by a ring, and neither computes nor stores anything twice.
 public struct TensorParallel: InGraphStrategy {
+    package static let strategyName = "tensor"
     /// `tensor`.
-    public let name = "tensor"
+    public let name = TensorParallel.strategyName
     /// Parts of variables' names with the cuts that these have instead of those that the strategy would choose:
     /// `("attention/query", .columns)` fits `block1/attention/query/weights`. The first rule that fits a variable counts.
     public var rules: [(String, VariableCut)]

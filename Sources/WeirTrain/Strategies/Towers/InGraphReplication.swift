@@ -6,8 +6,9 @@ public import WeirTensor
 ///
 /// The sum of gradients is a balanced binary tree, so that a power of two of batches has the same bits on any power of two of devices.
 public struct InGraphReplication: InGraphStrategy {
+    package static let strategyName = "in-graph"
     /// `in-graph`.
-    public let name = "in-graph"
+    public let name = InGraphReplication.strategyName
     /// The number of batches of a step, a multiple of the number of devices; nil means one for each device.
     public var shards: Int?
     /// Makes the strategy.

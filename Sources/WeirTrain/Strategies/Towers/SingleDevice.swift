@@ -3,8 +3,9 @@ public import WeirTensor
 
 /// Trains on one device: of this process, or of one task of a cluster. What the other strategies compute is compared with it.
 public struct SingleDevice: Strategy {
+    package static let strategyName = "single"
     /// `single`.
-    public let name = "single"
+    public let name = SingleDevice.strategyName
     /// The task that has the variables and computes; nil means this process.
     public var task: DeviceName?
     /// Makes the strategy.

@@ -9,13 +9,16 @@ struct Towers {
     let gradients: [VariableGradient]
 
     /// Adds a tower for each of these devices, of which there is at least one.
-    init(_ model: ModelGraph, in builder: GraphBuilder, variables: DeclaredVariables, devices: [String]) throws(Status) {
+    /// - Parameter after: operations for which the towers wait before they read variables.
+    init(
+        _ model: ModelGraph, in builder: GraphBuilder, variables: DeclaredVariables, devices: [String], after: [Operation] = []
+    ) throws(Status) {
         var replicas: [ModelReplica] = []
         var flows: [[VariableGradient]] = []
         for (index, device) in devices.enumerated() {
             try builder.nameScope("tower\(index)") { () throws(Status) in
                 try builder.device(device) { () throws(Status) in
-                    let tower = try model.replica(in: builder, variables: variables)
+                    let tower = try model.replica(in: builder, variables: variables, runsUpdates: index == 0, after: after)
                     flows.append(tower.gradients(with: variables))
                     replicas.append(tower)
                 }
@@ -30,7 +33,9 @@ struct Towers {
     }
 
     /// The towers' parts of a step's rows.
-    var shards: [BatchShard] { replicas.enumerated().map { BatchShard($0, inputs: $1.inputs, loss: $1.loss) } }
+    var shards: [BatchShard] { shards(from: 0) }
+    /// The same, of which other clients have those before `first`.
+    func shards(from first: Int) -> [BatchShard] { replicas.enumerated().map { BatchShard(first + $0, inputs: $1.inputs, loss: $1.loss) } }
 }
 
 extension TrainingSetting {

@@ -1,6 +1,7 @@
 public import WeirGraph
 import WeirOps
 import WeirTensor
+import WeirWire
 
 /// Synchronous replicas: the gradients of several workers are accumulated on the parameter servers, averaged and applied once;
 /// then all workers continue. Chen et al., *Revisiting Distributed Synchronous SGD*, 2016; TensorFlow's
@@ -9,7 +10,7 @@ import WeirTensor
 /// Each variable has a conditional accumulator on its device, which drops gradients of older steps. A worker adds its gradients
 /// and waits for a token. The chief takes the averages when enough gradients have arrived, applies them, and enqueues one token
 /// for each worker. When fewer gradients are required than there are workers, the other workers are backups.
-public struct SyncReplicas: Sendable {
+public struct SyncReplicasOptimizer: Sendable {
     /// The step of a worker: adds gradients, then waits for the token which says that an update was applied.
     public let workerStep: Operation
     /// The step of the chief, for a loop of its own: waits for gradients, applies them, increments the step, enqueues tokens.
@@ -23,19 +24,38 @@ public struct SyncReplicas: Sendable {
     public let localInitializer: Operation
     /// The number of updates so far.
     public let globalStep: Variable
-    /// The step from which this worker read the variables; marks its gradients.
+    /// The step from which this worker read the variables; marks its gradients. In a `Run`, its first stamp is added.
     public let localStep: Variable
     /// The variables of the optimizer.
     public let variables: [Variable]
     /// Closes the token queue, which ends training: waiting workers get OUT_OF_RANGE instead of a token.
     public let closeTokens: Operation
-    /// The handles of the accumulators and the token queue. These stay on the servers until they are destroyed.
+    /// The handles of the accumulators and the queues, and in a `Run` of `awaited` and all local steps. These stay on the servers until they are destroyed.
     public let resources: [Output]
     /// Empties the accumulators that cannot be destroyed, those of sparse gradients. To run when no step runs.
     public let resets: [Operation]
+    /// What `initializers` sets, so that all workers wait for it before they run `localInitializer`: a variable if there is a `Run`.
+    public let awaited: [Variable]
     /// How many gradients of each worker the chief's step used for each variable, `int32` of shape `[variables, workers]`; nil if no
     /// ledger is kept. To be fetched with `chiefStep`.
     public let contributions: Output?
+
+    /// What keeps a training apart from one on the same servers that was killed before. A step of the old one may still run there: it finds
+    /// other queues, so it takes none of the new one's tokens, and its gradients are older than all of the new one's, so they are dropped.
+    public struct Run: Sendable {
+        /// The end of the names of queues and local steps. All workers of a training have the same, no other training has.
+        public var suffix: String
+        /// The names of all workers, whose local steps the chief destroys at the end.
+        public var workerNames: [String]
+        /// What marks the gradients of the first step. Only the chief's counts. It is later than all marks of earlier trainings, which make
+        /// fewer than 2²⁰ steps in a millisecond.
+        public var firstStamp = Int64(clamping: Int(Event.now * 1000)) << 20
+        /// A run that begins now.
+        public init(suffix: String, workerNames: [String]) {
+            self.suffix = suffix
+            self.workerNames = workerNames
+        }
+    }
 
     /// - Parameters:
     ///   - gradients: the variables with their gradients.
@@ -46,9 +66,10 @@ public struct SyncReplicas: Sendable {
     ///     give theirs, or none does.
     ///   - overlaps: whether the chief is to have two steps in flight, if `allowsOverlap` says then that it may. They take turns: a
     ///     step takes gradients when the step before has updated all variables, so it cannot take what the other one needs.
+    ///   - run: keeps this training apart from earlier ones; nil if the servers are new.
     public init(
         _ builder: GraphBuilder, _ optimizer: any Optimizer, _ gradients: [VariableGradient], globalStep: Variable,
-        required: Int, workerCount: Int, workerName: String, ledgerWorker: Int? = nil, overlaps: Bool = false
+        required: Int, workerCount: Int, workerName: String, ledgerWorker: Int? = nil, overlaps: Bool = false, run: Run? = nil
     ) {
         self.globalStep = globalStep
         let counts = 1...Int(Int32.max)
@@ -58,20 +79,34 @@ public struct SyncReplicas: Sendable {
         if let ledgerWorker, !(0..<max(1, workerCount)).contains(ledgerWorker) {
             builder.record(.invalidArgument("Expected the number of one of \(workerCount) workers for the ledger, found \(ledgerWorker)"))
         }
+        let suffix = run?.suffix ?? ""
+        func localStepName(_ worker: String) -> String { "sync/local_step/\(worker)\(suffix)" }
         let localStep = builder.colocate(with: globalStep.handle.operation) {
-            builder.variable("sync/local_step/\(workerName)") { builder.scalar(0, .int64) }
+            builder.variable(localStepName(workerName)) { builder.scalar(0, .int64) }
         }
         self.localStep = localStep
-        func queue(_ name: String) -> Output {
-            builder.fifoQueue(types: [.int64], shapes: [.scalar], sharedName: name, name: name).handle
+        let firstStamp = run.map { run in
+            builder.colocate(with: globalStep.handle.operation) {
+                builder.variable("sync/first_stamp") { builder.constant(Tensor(run.firstStamp)) }
+            }
+        }
+        let awaitedByAll: [Variable] = firstStamp.map { [$0] } ?? []
+        awaited = awaitedByAll
+        func stamped(_ step: Output) -> Output {
+            guard let firstStamp else { return step }
+            return step + firstStamp.value
+        }
+        func queue(_ base: String) -> Output {
+            let name = base + suffix
+            return builder.fifoQueue(types: [.int64], shapes: [.scalar], sharedName: name, name: name).handle
         }
         func dequeue(_ queue: Output) -> Output { builder.add("QueueDequeueV2", [queue], attributes: ["component_types": .types([.int64])])[0] }
         let onStepDevice = { (body: () -> Output) in builder.colocate(with: globalStep.handle.operation, body) }
         let turns = overlaps ? onStepDevice { queue("sync/turn_queue") } : nil
         let turn = turns.map { turns in onStepDevice { dequeue(turns) }.operation }
         let settings = GradientAccumulation.Settings(
-            localStep: localStep, globalStep: globalStep, required: required, workerCount: max(1, workerCount), ledgerWorker: ledgerWorker,
-            turn: turn.map { [$0] } ?? [])
+            localStep: localStep, stamp: onStepDevice { stamped(globalStep.value) }, required: required, workerCount: max(1, workerCount),
+            ledgerWorker: ledgerWorker, turn: turn.map { [$0] } ?? [])
         let accumulations = gradients.map { gradient in
             switch gradient.value {
             case .dense(let output): GradientAccumulation.dense(builder, gradient.variable, output, settings)
@@ -84,10 +119,12 @@ public struct SyncReplicas: Sendable {
         (tokens, workerStep, chiefStep, closeTokens, initializers) = builder.colocate(with: globalStep.handle.operation) {
             let tokens = queue("sync/token_queue")
             let workerStep = builder.controlDependencies(accumulations.map(\.apply)) {
-                let token = dequeue(tokens)
+                // If the chief has begun anew meanwhile, the gradient was dropped, and no token would come. Then the local step is destroyed.
+                let marked = localStep.read()
+                let token = builder.controlDependencies([marked.operation]) { dequeue(tokens) }
                 // The token says that an update was applied. The step is read after it, because a token that a dead worker left
                 // over may be old, and an old local step would cause the next gradient to be dropped.
-                return builder.controlDependencies([token.operation]) { localStep.assign(globalStep.read()) }
+                return builder.controlDependencies([token.operation]) { localStep.assign(stamped(globalStep.read())) }
             }
             func pass(_ turns: Output) -> Operation { builder.add("QueueEnqueueV2", [turns, builder.scalar(0, .int64)]) }
             let chiefStep = builder.controlDependencies([update.operation]) {
@@ -98,14 +135,26 @@ public struct SyncReplicas: Sendable {
                 return turns.map { builder.group([pass($0), released], name: "sync/chief_step") } ?? released
             }
             let close = builder.add("QueueCloseV2", [tokens], attributes: ["cancel_pending_enqueues": true])
-            return (tokens, workerStep, chiefStep, close, turns.map { [pass($0)] } ?? [])
+            let first: [Operation] = (turns.map { [pass($0)] } ?? []) + awaitedByAll.map(\.initializer)
+            return (tokens, workerStep, chiefStep, close, first)
         }
         let step = chiefStep
         allowsOverlap = turn.map { !builder.usesVariables(in: step, before: [$0]) } ?? false
+        var kept: [Output] = accumulations.compactMap(\.handle) + [tokens]
+        if let turns { kept.append(turns) }
+        if let firstStamp, let run {
+            kept += [firstStamp.handle, localStep.handle]
+            for worker in run.workerNames where worker != workerName {
+                let attributes: Attributes = [
+                    "dtype": .type(.int64), "shape": .shape(PartialShape(.scalar)), "shared_name": .string(localStepName(worker)),
+                ]
+                kept.append(onStepDevice { builder.add("VarHandleOp", name: "local_step", attributes: attributes)[0] })
+            }
+        }
+        resources = kept
         let rows = accumulations.compactMap(\.contributions)
         contributions = rows.isEmpty ? nil : builder.colocate(with: globalStep.handle.operation) { builder.add("Pack", rows)[0] }
-        let assign = builder.colocate(with: localStep.handle.operation) { localStep.assign(globalStep.value) }
-        resources = accumulations.compactMap(\.handle) + [tokens] + (turns.map { [$0] } ?? [])
+        let assign = builder.colocate(with: localStep.handle.operation) { localStep.assign(stamped(globalStep.value)) }
         resets = accumulations.compactMap(\.reset)
         localInitializer = builder.group([assign] + accumulations.map(\.setStep), name: "sync/local_init")
     }
@@ -113,10 +162,10 @@ public struct SyncReplicas: Sendable {
     /// The same with dense gradients.
     public init(
         _ builder: GraphBuilder, _ optimizer: any Optimizer, _ gradients: [(Variable, Output)], globalStep: Variable,
-        required: Int, workerCount: Int, workerName: String, ledgerWorker: Int? = nil, overlaps: Bool = false
+        required: Int, workerCount: Int, workerName: String, ledgerWorker: Int? = nil, overlaps: Bool = false, run: Run? = nil
     ) {
         self.init(
             builder, optimizer, gradients.map { VariableGradient($0, .dense($1)) }, globalStep: globalStep, required: required,
-            workerCount: workerCount, workerName: workerName, ledgerWorker: ledgerWorker, overlaps: overlaps)
+            workerCount: workerCount, workerName: workerName, ledgerWorker: ledgerWorker, overlaps: overlaps, run: run)
     }
 }
