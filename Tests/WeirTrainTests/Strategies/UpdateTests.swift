@@ -43,7 +43,8 @@ struct UpdateTests {
     ]
 
     private func imported() throws -> ModelGraph {
-        try ModelGraph(contentsOf: UpdateTests.folder + "batch_norm.pbtxt", loss: "loss", inputs: ["features": "x", "labels": "y"], predictions: "output/logits")
+        try ModelGraph(
+            contentsOf: UpdateTests.folder + "batch_norm.pbtxt", loss: "loss", inputs: ["features": "x", "labels": "y"], predictions: "output/logits")
     }
     private func close(_ found: Double, _ expected: Double) -> Bool { abs(found - expected) <= 2e-5 * max(abs(expected), 0.1) }
 
