@@ -46,7 +46,7 @@ public struct ExponentialMovingAverage: Sendable {
         let share = countsUpdates ? updateCount.map { self.share(after: $0) } : nil
         let averages = variables.map { variable in
             builder.colocate(with: variable.handle.operation) {
-                builder.variable("\(variable.name)/\(ExponentialMovingAverage.slot.name)", partOf: variable.wholeName) { variable.initialValue }
+                builder.variable("\(variable.name)/\(ExponentialMovingAverage.slot.name)") { variable.initialValue }
             }
         }
         let updates = builder.controlDependencies(after) { zip(averages, variables).map { update($0, toward: $1, share: share) } }

@@ -41,7 +41,7 @@ public enum GradientClipping: Sendable, Hashable {
         case .norm(let limit):
             guard isValid(limit, builder) else { return gradients }
             // Parts of one variable follow each other or not; a group has the numbers of its parts.
-            let groups = Dictionary(grouping: gradients.indices) { gradients[$0].variable.wholeName }.values.sorted { $0[0] < $1[0] }
+            let groups = Dictionary(grouping: gradients.indices) { gradients[$0].wholeName }.values.sorted { $0[0] < $1[0] }
             var result = gradients
             for group in groups {
                 let parts = group.map { gradients[$0] }
@@ -104,12 +104,14 @@ public enum GradientClipping: Sendable, Hashable {
 extension VariableGradient {
     /// The gradient with other elements, which are made on the variable's device.
     fileprivate func mapped(_ change: (Output) -> Output) -> VariableGradient {
-        variable.handle.builder.colocate(with: variable.handle.operation) {
+        var result = self
+        result.value = variable.handle.builder.colocate(with: variable.handle.operation) {
             switch value {
-            case .dense(let output): VariableGradient(variable, .dense(change(output)))
-            case .sparse(let indices, let rows): VariableGradient(variable, .sparse(indices: indices, rows: change(rows)))
+            case .dense(let output): .dense(change(output))
+            case .sparse(let indices, let rows): .sparse(indices: indices, rows: change(rows))
             }
         }
+        return result
     }
 }
 

@@ -10,6 +10,13 @@ public struct OptimizerUpdate: Sendable {
     public let variables: [Variable]
     /// The moving averages that are evaluated in place of the trained variables; empty if the variables are evaluated.
     public let averages: [(variable: Variable, average: Variable)]
+    /// Those of `variables` that begin with the value of a trained variable, which workers that must begin alike share.
+    let copies: [(variable: Variable, copy: Variable)]
+    /// The other `variables`.
+    var others: [Variable] {
+        let handles = Set(copies.map(\.copy.handle))
+        return variables.filter { !handles.contains($0.handle) }
+    }
 }
 
 extension GraphBuilder {
@@ -52,6 +59,7 @@ extension GraphBuilder {
     ) -> OptimizerUpdate {
         var added: [Variable] = []
         var averages: [(variable: Variable, average: Variable)] = []
+        var copies: [(variable: Variable, copy: Variable)] = []
         let first = gradients.first?.variable
         let scalars = optimizer.scalars.map { entry in
             colocated(with: first) { variable("\(optimizer.name)/\(entry.name)") { scalar(entry.initial, first?.dtype ?? .float32) } }
@@ -62,8 +70,9 @@ extension GraphBuilder {
             let target = gradient.variable
             let slots = declared.map { declare($0, of: target) }
             added += slots
+            copies += zip(declared, slots).filter { $0.0.initial == .variable }.map { (target, $0.1) }
             if let evaluated, slots.indices.contains(evaluated) { averages.append((target, slots[evaluated])) }
-            return VariableUpdate(variable: target, gradient: gradient.value, slots: slots, scalars: scalars, step: step)
+            return VariableUpdate(variable: target, wholeName: gradient.wholeName, gradient: gradient.value, slots: slots, scalars: scalars, step: step)
         }
         let updates = optimizer.updates(all)
         var last = controlDependencies(updates) {
@@ -80,7 +89,7 @@ extension GraphBuilder {
         }
         // Beside the global step, so that what waits for the update there does not wait for a message from elsewhere.
         let update = colocated(with: globalStep) { group(last, name: "\(optimizer.name)/update") }
-        return OptimizerUpdate(operation: update, variables: added, averages: averages)
+        return OptimizerUpdate(operation: update, variables: added, averages: averages, copies: copies)
     }
 
     /// Declares a slot of a variable, beside it.
@@ -101,5 +110,14 @@ extension GraphBuilder {
     private func colocated<R>(with variable: Variable?, _ body: () -> R) -> R {
         guard let variable else { return body() }
         return colocate(with: variable.handle.operation, body)
+    }
+}
+
+extension Variable {
+    /// The value that the initializer assigns.
+    var initialValue: Output {
+        let builder = handle.builder
+        guard let assigned = builder.node(initializer.id).inputs.dropFirst().first else { return value }
+        return Output(builder, assigned)
     }
 }

@@ -36,7 +36,7 @@ public struct LAMB: Optimizer {
 
     /// Builds the updates; those of the parts of one variable have the same scale.
     public func updates(_ all: [VariableUpdate]) -> [Operation] {
-        let groups = Dictionary(grouping: all.indices) { all[$0].variable.wholeName }.values.sorted { $0[0] < $1[0] }
+        let groups = Dictionary(grouping: all.indices) { all[$0].wholeName }.values.sorted { $0[0] < $1[0] }
         var ends: [Int: Operation] = [:]
         for indices in groups { ends.merge(zip(indices, update(indices.map { all[$0] }))) { first, _ in first } }
         return all.indices.compactMap { ends[$0] }

@@ -6,6 +6,8 @@ public import WeirTensor
 public struct VariableUpdate: Sendable {
     /// The variable.
     public let variable: Variable
+    /// The name of the larger variable that it is a part of; its own name if it is not a part.
+    public let wholeName: String
     /// Its gradient.
     public internal(set) var gradient: VariableGradient.Value
     /// The variables for `Optimizer.slots`, in their order.

@@ -21,7 +21,7 @@ public struct DecoupledWeightDecay: OptimizerWrapper {
 
     /// Builds the decay of each variable, and then the updates.
     public func updates(_ all: [VariableUpdate]) -> [Operation] {
-        let decays = all.map { one in includes(one.variable.wholeName) ? one.colocated { shrink(one) } : nil }
+        let decays = all.map { one in includes(one.wholeName) ? one.colocated { shrink(one) } : nil }
         let ready = zip(all, decays).map { one, decay -> VariableUpdate in
             guard let decay else { return one }
             // The gradient waits for the decay, and so does all that the update does with the variable.

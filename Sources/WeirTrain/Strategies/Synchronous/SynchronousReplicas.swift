@@ -37,7 +37,7 @@ public struct SynchronousReplicas: Strategy {
                     let sync = SyncReplicas(
                         builder, setting.optimizer, gradients, globalStep: globalStep, required: count, workerCount: tasks.count,
                         workerName: "worker\(task)", ledgerWorker: ledger ? number : nil, overlaps: true)
-                    var update = WorkerGraph.Update(step: sync.workerStep, variables: sync.variables)
+                    var update = WorkerGraph.Update(step: sync.workerStep, variables: sync.variables, averages: sync.averages)
                     update.preparation = sync.localInitializer
                     update.resources = sync.resources
                     update.resets = sync.resets
