@@ -65,15 +65,15 @@ extension ModelReplica {
         let replacing = Dictionary(averages.map { ($0.variable.handle.endpoint, $0.average.handle) }) { first, _ in first }
         let metricNames = metrics.keys.sorted(), inputNames = inputs.keys.sorted()
         // The nodes say where they are.
-        return try builder.device(nil) { () throws(Status) in
-            try builder.nameScope("averages") { () throws(Status) in
+        return try builder.device(nil) { () throws(Status) -> ModelReplica in
+            try builder.nameScope("averages") { () throws(Status) -> ModelReplica in
                 var copy = GraphCopy(of: try builder.graph(), in: builder, replacing: replacing)
                 let placeholders = try copy.copy(inputNames.compactMap { inputs[$0]?.endpoint })
-                guard let loss = try copy.copy([loss.endpoint]).first else { throw .internalError("The loss of the averages was not copied") }
+                guard let copiedLoss = try copy.copy([loss.endpoint]).first else { throw .internalError("The loss of the averages was not copied") }
                 let predicted = try copy.copy(predictions.map { [$0.endpoint] } ?? [])
                 let measured = try copy.copy(metricNames.compactMap { metrics[$0]?.endpoint })
                 return ModelReplica(
-                    inputs: Dictionary(uniqueKeysWithValues: zip(inputNames, placeholders)), loss: loss, predictions: predicted.first,
+                    inputs: Dictionary(uniqueKeysWithValues: zip(inputNames, placeholders)), loss: copiedLoss, predictions: predicted.first,
                     metrics: Dictionary(uniqueKeysWithValues: zip(metricNames, measured)), copy: self.copy)
             }
         }

@@ -45,8 +45,10 @@ public struct ExponentialMovingAverage: Sendable {
         }
         let share = countsUpdates ? updateCount.map { self.share(after: $0) } : nil
         let averages = variables.map { variable in
-            builder.colocate(with: variable.handle.operation) {
-                builder.variable("\(variable.name)/\(ExponentialMovingAverage.slot.name)") { variable.initialValue }
+            builder.colocate(with: variable.handle.operation) { () -> Variable in
+                var slice = variable.slice
+                slice?.fullName += "/\(ExponentialMovingAverage.slot.name)"
+                return builder.variable("\(variable.name)/\(ExponentialMovingAverage.slot.name)", slice: slice) { variable.initialValue }
             }
         }
         let updates = builder.controlDependencies(after) { zip(averages, variables).map { update($0, toward: $1, share: share) } }
@@ -56,7 +58,8 @@ public struct ExponentialMovingAverage: Sendable {
     /// The part of the difference by which an average moves, a `float64` scalar, when there were this many updates.
     func share(after updateCount: Output) -> Output {
         let number = updateCount.cast(to: .float64)
-        return 1 - ((number + 1) / (number + 10)).minimum(decay)
+        let part = (number + 1) / (number + 10)
+        return 1 - part.minimum(decay)
     }
 
     /// Builds the update of one average, on its device.

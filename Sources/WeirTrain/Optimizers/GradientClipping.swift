@@ -105,7 +105,7 @@ extension VariableGradient {
     /// The gradient with other elements, which are made on the variable's device.
     fileprivate func mapped(_ change: (Output) -> Output) -> VariableGradient {
         var result = self
-        result.value = variable.handle.builder.colocate(with: variable.handle.operation) {
+        result.value = variable.handle.builder.colocate(with: variable.handle.operation) { () -> Value in
             switch value {
             case .dense(let output): .dense(change(output))
             case .sparse(let indices, let rows): .sparse(indices: indices, rows: change(rows))

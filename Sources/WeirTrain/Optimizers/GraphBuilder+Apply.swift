@@ -70,7 +70,7 @@ extension GraphBuilder {
             let target = gradient.variable
             let slots = declared.map { declare($0, of: target) }
             added += slots
-            copies += zip(declared, slots).filter { $0.0.initial == .variable }.map { (target, $0.1) }
+            for (slot, copy) in zip(declared, slots) where slot.initial == .variable { copies.append((target, copy)) }
             if let evaluated, slots.indices.contains(evaluated) { averages.append((target, slots[evaluated])) }
             return VariableUpdate(variable: target, wholeName: gradient.wholeName, gradient: gradient.value, slots: slots, scalars: scalars, step: step)
         }

@@ -83,9 +83,12 @@ public struct LAMB: Optimizer {
     private func step(_ update: VariableUpdate) -> Step {
         let gradient = update.denseGradient
         let (m, v) = (update.current(update.slots[0]), update.current(update.slots[1]))
-        let mean = m + (gradient - m) * (1 - beta1)
-        let square = v + (gradient.square() - v) * (1 - beta2)
-        var direction = mean / (1 - update.scalar(0)) / ((square / (1 - update.scalar(1))).sqrt() + epsilon)
+        let (ownMean, ownSquare) = (1 - beta1, 1 - beta2)
+        let mean = m + (gradient - m) * ownMean
+        let square = v + (gradient.square() - v) * ownSquare
+        // Corrected for their initial value of zero.
+        let numerator = mean / (1 - update.scalar(0)), denominator = (square / (1 - update.scalar(1))).sqrt()
+        var direction = numerator / (denominator + epsilon)
         let value = update.current(update.variable)
         if weightDecay != 0 { direction = direction + value * weightDecay }
         return Step(

@@ -26,10 +26,11 @@ public struct Lion: Optimizer {
     /// Builds the update from TensorFlow's elementwise operations.
     public func update(_ update: VariableUpdate, gradient: Output) -> Operation {
         let momentum = update.current(update.slots[0])
-        let direction = (momentum * beta1 + gradient * (1 - beta1)).sign()
+        let (ownDirection, ownMomentum) = (1 - beta1, 1 - beta2)
+        let direction = (momentum * beta1 + gradient * ownDirection).sign()
         return update.builder.group(
             [
-                update.slots[0].assign(momentum * beta2 + gradient * (1 - beta2)),
+                update.slots[0].assign(momentum * beta2 + gradient * ownMomentum),
                 update.apply("ResourceApplyGradientDescent", [update.rate, direction]),
             ], name: "Lion")
     }

@@ -39,12 +39,13 @@ public struct Nadam: Optimizer {
         let square: Output
     }
 
-    private func coefficient(_ power: Output) -> Output { beta1 * (1 - 0.5 * power) }
+    private func coefficient(_ power: Output) -> Output { (1 - power * 0.5) * beta1 }
 
     private func factors(_ scalars: [Variable]) -> Factors {
         let (power, product, square) = (scalars[0].value, scalars[1].value, scalars[2].value)
         let (own, next) = (coefficient(power), coefficient(power * Nadam.base))
-        return Factors(mean: next / (1 - product * next), gradient: (1 - own) / (1 - product), square: 1 / (1 - square))
+        let (past, future) = (1 - product, 1 - product * next)
+        return Factors(mean: next / future, gradient: (1 - own) / past, square: (1 - square).reciprocal())
     }
 
     /// Builds the updates. The factors that depend on the number of updates are computed once.
@@ -60,10 +61,12 @@ public struct Nadam: Optimizer {
     private func update(_ update: VariableUpdate, gradient: Output, _ factors: Factors) -> Operation {
         func cast(_ factor: Output) -> Output { factor.dtype == update.variable.dtype ? factor : factor.cast(to: update.variable.dtype) }
         let (m, v) = (update.current(update.slots[0]), update.current(update.slots[1]))
-        let mean = m + (gradient - m) * (1 - beta1)
-        let square = v + (gradient.square() - v) * (1 - beta2)
+        let (ownMean, ownSquare) = (1 - beta1, 1 - beta2)
+        let mean = m + (gradient - m) * ownMean
+        let square = v + (gradient.square() - v) * ownSquare
         let direction = mean * cast(factors.mean) + gradient * cast(factors.gradient)
-        let step = direction / ((square * cast(factors.square)).sqrt() + epsilon)
+        let root = (square * cast(factors.square)).sqrt()
+        let step = direction / (root + epsilon)
         return update.builder.group(
             [
                 update.slots[0].assign(mean), update.slots[1].assign(square),

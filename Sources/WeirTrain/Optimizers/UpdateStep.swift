@@ -36,7 +36,7 @@ public struct UpdateStep: Sendable {
             return
         }
         (number, rates) = builder.colocate(with: globalStep.handle.operation) {
-            builder.nameScope("learning_rate") {
+            builder.nameScope("learning_rate") { () -> (Output?, [DType: Output]) in
                 let read = builder.controlDependencies(before) { globalStep.read() }
                 let number = read.dtype == .int64 ? read : read.cast(to: .int64)
                 guard learningRate.schedule != nil else { return (number, [:]) }

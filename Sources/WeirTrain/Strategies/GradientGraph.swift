@@ -61,7 +61,7 @@ public struct GradientGraph: Sendable {
         let (updateCount, initializer) = builder.colocate(with: globalStep.handle.operation) {
             (builder.controlDependencies([step]) { globalStep.read() }, builder.group(initializers, name: "initialize"))
         }
-        let evaluation = try evaluation.reading(averages)
+        let evaluation = try self.evaluation.reading(averages)
         var client = TrainingClient(
             worker: worker, master: master, graph: try builder.graph(), shards: shards, step: step, updateCount: updateCount,
             lifecycle: ClientLifecycle(initializer: initializer))

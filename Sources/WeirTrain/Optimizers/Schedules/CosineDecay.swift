@@ -21,7 +21,8 @@ public struct CosineDecay: LearningRateSchedule {
     /// Builds the rate.
     public func value(_ builder: GraphBuilder, step: Output) -> Output {
         let done = step.minimum(Double(steps)) / Double(steps)
-        return ((done.cosineFall() * (1 - alpha)) + alpha) * rate
+        let height = 1 - alpha
+        return (done.cosineFall() * height + alpha) * rate
     }
 }
 
@@ -60,15 +61,19 @@ public struct CosineDecayRestarts: LearningRateSchedule {
             restarts = passed.floor()
             done = passed - restarts
         } else {
-            // Before restart i the periods have (1 − f^i) / (1 − f) times the length of the first. The logarithms' rounding must not
+            // Before restart i the periods have (f^i − 1) / (f − 1) times the length of the first. The logarithms' rounding must not
             // delay a restart.
             let base = builder.scalar(periodFactor, .float64)
-            restarts = (((1 - passed * (1 - periodFactor)).log() / base.log()) + 1e-9).floor()
+            let growth = periodFactor - 1
+            let number = (passed * growth + 1).log() / base.log()
+            restarts = (number + 1e-9).floor()
             let length = base.pow(restarts)
-            done = (passed - (1 - length) / (1 - periodFactor)) / length
+            let begun = (length - 1) / growth
+            done = (passed - begun) / length
         }
         let wave = rateFactor == 1 ? done.cosineFall() : done.cosineFall() * builder.scalar(rateFactor, .float64).pow(restarts)
-        return (wave * (1 - alpha) + alpha) * rate
+        let height = 1 - alpha
+        return (wave * height + alpha) * rate
     }
 }
 

@@ -21,7 +21,8 @@ public struct LinearWarmup: LearningRateSchedule {
     /// Builds the rate.
     public func value(_ builder: GraphBuilder, step: Output) -> Output {
         let goal = next.value(builder, step: builder.scalar(0, .float64))
-        let line = (goal - start) * (step / Double(steps)) + start
+        let done = step / Double(steps)
+        let line = (goal - start) * done + start
         let after = next.value(builder, step: (step - Double(steps)).maximum(0))
         return step.less(Double(steps)).select(line, after)
     }
@@ -48,7 +49,8 @@ public struct NoamDecay: LearningRateSchedule {
     public func value(_ builder: GraphBuilder, step: Output) -> Output {
         let number = step + 1
         let (warmup, scale) = (Double(warmup), rate / Double(size).squareRoot())
-        return number.rsqrt().minimum(number * (1 / (warmup * warmup.squareRoot()))) * scale
+        let slope = 1 / (warmup * warmup.squareRoot())
+        return number.rsqrt().minimum(number * slope) * scale
     }
 }
 

@@ -27,10 +27,17 @@ public struct PolynomialDecay: LearningRateSchedule {
     /// Builds the rate.
     public func value(_ builder: GraphBuilder, step: Output) -> Output {
         let steps = Double(steps)
-        // The first step is in the first cycle.
-        let done = cycle ? step / ((step / steps).ceil().maximum(1) * steps) : step.minimum(steps) / steps
-        let rest = 1 - done
-        return (power == 1 ? rest : rest.pow(power)) * (rate - end) + end
+        let done: Output
+        if cycle {
+            // The first step is in the first cycle.
+            let periods = (step / steps).ceil().maximum(1)
+            done = step / (periods * steps)
+        } else {
+            done = step.minimum(steps) / steps
+        }
+        let rest = 1 - done, height = rate - end
+        let curve = power == 1 ? rest : rest.pow(power)
+        return curve * height + end
     }
 }
 

@@ -27,7 +27,7 @@ struct NamedValue<Argument, Value>: Sendable {
                     let known = parameters.isEmpty ? "it has none" : "its parameters are \(parameters.map(\.name).joined(separator: ", "))"
                     throw .invalidArgument("'\(name)' has no parameter '\(setting.name)'; \(known)")
                 }
-                guard seen.insert(setting.name).inserted else { throw .invalidArgument("'\(name)': parameter '\(setting.name)' is given twice") }
+                guard seen.insert(parameter.name).inserted else { throw .invalidArgument("'\(name)': parameter '\(setting.name)' is given twice") }
                 guard parameter.set(&root, setting.value) else {
                     throw .invalidArgument("'\(name)': '\(setting.name)' must be \(parameter.form), found '\(setting.value)'")
                 }
