@@ -1,5 +1,7 @@
 import Testing
 import Weir
+import WeirGraph
+import WeirTensor
 
 @testable import WeirTrain
 

@@ -1,5 +1,7 @@
 import Testing
 import Weir
+import WeirGraph
+import WeirTensor
 import WeirTesting
 
 @testable import WeirTrain
@@ -65,7 +67,7 @@ struct MovingAverageTests {
         try await started.close()
     }
 
-    @Test("averages that did not move far predict what the variables do", arguments: [nil, VariablePartitioning.parts(2)])
+    @Test("averages that follow at once predict what the variables do, also tables on parameter servers", arguments: [nil, VariablePartitioning.parts(2)])
     func strategies(_ partitioning: VariablePartitioning?) async throws {
         let rows = try RandomNetwork.table(rows: 8, seed: 4)
         let model = try ModelGraph(GatherNetwork())

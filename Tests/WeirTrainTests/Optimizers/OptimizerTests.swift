@@ -1,5 +1,7 @@
 import Testing
 import Weir
+import WeirGraph
+import WeirTensor
 
 @testable import WeirTrain
 
@@ -27,15 +29,15 @@ struct OptimizerCase: Sendable, CustomTestStringConvertible {
         let table = builder.variable("table") { constant(start, [4, 2]) }
         guard isSparse else { return (table, VariableGradient(table, .dense((table.value - constant(goal, [4, 2])) * constant(weights, [4, 2])))) }
         let indices = builder.constant(Tensor([3, 1] as [Int64]))
-        func rows(_ values: [Double]) -> Output { constant([6, 7, 2, 3].map { values[$0] }, [2, 2]) }
-        let rows = (table.handle.gatherVariable(indices, dtype) - rows(goal)) * rows(weights)
+        func picked(_ values: [Double]) -> Output { constant([6, 7, 2, 3].map { values[$0] }, [2, 2]) }
+        let rows = (table.handle.gatherVariable(indices, dtype) - picked(goal)) * picked(weights)
         return (table, VariableGradient(table, .sparse(indices: indices, rows: rows)))
     }
 
     /// The table after some updates.
     static func run(_ optimizer: any Optimizer, _ dtype: DType, isSparse: Bool, times: Int = 10) async throws -> [Double] {
         let builder = GraphBuilder()
-        let (table, gradient) = table(builder, dtype, isSparse: isSparse)
+        let (table, gradient) = OptimizerCase.table(builder, dtype, isSparse: isSparse)
         let step = builder.globalStep()
         let update = builder.apply(optimizer, [gradient], globalStep: step)
         let result = table.read().cast(to: .float64)
