@@ -21,7 +21,7 @@ public struct DecoupledWeightDecay: OptimizerWrapper {
 
     /// Builds the decay of each variable, and then the updates.
     public func updates(_ all: [VariableUpdate]) -> [Operation] {
-        let decays = all.map { one in includes(one.wholeName) ? one.colocated { shrink(one) } : nil }
+        let decays = all.map { one -> Operation? in includes(one.wholeName) ? one.colocated { shrink(one) } : nil }
         let ready = zip(all, decays).map { one, decay -> VariableUpdate in
             guard let decay else { return one }
             // The gradient waits for the decay, and so does all that the update does with the variable.
@@ -62,7 +62,7 @@ extension VariableUpdate {
     fileprivate func after(_ operation: Operation) -> VariableUpdate {
         var late = self
         late.gradient = colocated {
-            builder.controlDependencies([operation]) {
+            builder.controlDependencies([operation]) { () -> VariableGradient.Value in
                 switch gradient {
                 case .dense(let output): .dense(output.identity())
                 case .sparse(let indices, let rows): .sparse(indices: indices, rows: rows.identity())
