@@ -33,6 +33,7 @@ let package = Package(
         example("sweep"),
         example("ensemble"),
         example("own-op"),
+        example("own-optimizer"),
         example("own-device"),
     ],
     swiftLanguageModes: [.v6]

@@ -61,6 +61,31 @@ extension ModelGraph {
 }
 
 extension ModelReplica {
+    /// The replica with other variables in place of some: a copy of its nodes that reads these.
+    /// - Parameter averages: for each variable, the one that is read in its place; if there are none, the replica is this one.
+    func reading(_ averages: [(variable: Variable, average: Variable)]) throws(Status) -> ModelReplica {
+        guard !averages.isEmpty else { return self }
+        let builder = loss.builder
+        let replacing = Dictionary(averages.map { ($0.variable.handle.endpoint, $0.average.handle) }) { first, _ in first }
+        let metricNames = metrics.keys.sorted(), inputNames = inputs.keys.sorted()
+        // The nodes say where they are.
+        return try builder.device(nil) { () throws(Status) -> ModelReplica in
+            try builder.nameScope("averages") { () throws(Status) -> ModelReplica in
+                var copy = GraphCopy(of: try builder.graph(), in: builder, replacing: replacing)
+                let placeholders = try copy.copy(inputNames.compactMap { inputs[$0]?.endpoint })
+                // Evaluations alone read it, and they run no updates.
+                guard let copiedLoss = try copy.copy([evaluationLoss.endpoint]).first else {
+                    throw .internalError("The loss of the averages was not copied")
+                }
+                let predicted = try copy.copy(predictions.map { [$0.endpoint] } ?? [])
+                let measured = try copy.copy(metricNames.compactMap { metrics[$0]?.endpoint })
+                return ModelReplica(
+                    inputs: Dictionary(uniqueKeysWithValues: zip(inputNames, placeholders)), loss: copiedLoss, evaluationLoss: copiedLoss,
+                    predictions: predicted.first, metrics: Dictionary(uniqueKeysWithValues: zip(metricNames, measured)), copy: self.copy)
+            }
+        }
+    }
+
     /// Adds the gradients of the loss with respect to the trained variables, in their order. If all that the model does with a
     /// variable is to gather rows, its gradient is sparse: it has the rows that the batch gathered, each once.
     ///

@@ -23,6 +23,8 @@ struct WorkerGraph {
         var step: Operation
         /// The variables of the optimizer.
         var variables: [Variable]
+        /// The moving averages that are evaluated in place of the variables.
+        var averages: [(variable: Variable, average: Variable)]
         /// Ends the training step, after the number of updates was read.
         var ending: () -> [Operation] = { [] }
         /// Runs with the initializer of the chief.
@@ -89,7 +91,7 @@ struct WorkerGraph {
             client.deviceFilters = ["/job:ps", "/job:worker/task:\(task)"]
             client.readCount = begun.readCount
             client.updates = isChief ? added.loop : nil
-            client.evaluation = evaluation
+            client.evaluation = try evaluation.reading(added.averages)
             client.parameters = declared.values
             client.graph = try builder.graph()
             return client
