@@ -70,7 +70,7 @@ public struct Dataset: Sendable {
     }
 
     /// All values of a column; reads all rows unless they are known. It may block.
-    func values(of name: String) throws(Status) -> Tensor {
+    package func values(of name: String) throws(Status) -> Tensor {
         if let known = source.known(name) { return known }
         _ = try columns.named(name)
         let only = try RenamedColumns(source, [(name, name)])

@@ -218,7 +218,7 @@ struct ClientLoop: Sendable {
         let rowByteCount = rows.columns.filter { inputs[$0.name] != nil }.reduce(1) { $0 + min($1.rowByteCount, 1 << 40) }
         var inOrder = rows
         inOrder.order = nil
-        let batches = try inOrder.batch(min(rows.rowCount, max(1, ClientLoop.evaluationByteCount / rowByteCount))).makeAsyncIterator()
+        let batches = try inOrder.batch(min(rows.rowCount, max(1, run.options.evaluationByteCount / rowByteCount))).makeAsyncIterator()
         defer { batches.close() }
         var sums = [Double](repeating: 0, count: scalars.count)
         while let batch = try await batches.next() {
@@ -228,9 +228,6 @@ struct ClientLoop: Sendable {
         }
         return sums
     }
-
-    /// The most bytes of rows that are evaluated at a time.
-    private static let evaluationByteCount = 64 << 20
 }
 
 extension Tensor {

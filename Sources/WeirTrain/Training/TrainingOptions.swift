@@ -31,6 +31,8 @@ public struct TrainingOptions: Sendable {
     /// The number of updates from one evaluation on the held-out rows to the next; nil evaluates at the end only. See
     /// `TrainingEvent.evaluated`.
     public var evaluationInterval: Int?
+    /// The most bytes of rows that are evaluated at a time; at least 1.
+    var evaluationByteCount = 64 << 20
     /// Whether the training's variables on a server are its own, and are dropped when it ends. Only for a strategy with one client.
     var isolatesState = false
     /// The steps of each client that are traced, counted from 1. The first steps are slower than the others. A training with fewer

@@ -89,9 +89,9 @@ struct Compare: AsyncParsableCommand {
 
     private func trainingOptions() throws -> TrainingOptions {
         let defaults = model.defaults
-        let table = try data.table(defaults)
+        let rows = try data.rows(defaults)
         var options = TrainingOptions(
-            try model.graph(for: table, seed: optimizer.seed), table: table, optimizer: try optimizer.named(defaults),
+            try model.graph(for: rows, seed: optimizer.seed), data: rows.data, optimizer: try optimizer.named(defaults),
             stepCount: optimizer.steps ?? defaults.steps, batchSize: optimizer.batch ?? defaults.batch, seed: optimizer.seed)
         options.foldCount = data.folds
         try split.apply(to: &options)

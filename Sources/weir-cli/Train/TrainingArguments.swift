@@ -17,9 +17,9 @@ struct TrainingArguments: ParsableArguments {
     ///   - isHere: whether they are of this process, not of servers.
     func options(devices: DeviceOptions, isHere: Bool) throws -> TrainingOptions {
         let defaults = model.defaults
-        let table = try data.table(defaults)
+        let rows = try data.rows(defaults)
         var options = TrainingOptions(
-            try model.graph(for: table, seed: optimizer.seed), table: table, strategy: try strategy.named(), optimizer: try optimizer.named(defaults),
+            try model.graph(for: rows, seed: optimizer.seed), data: rows.data, strategy: try strategy.named(), optimizer: try optimizer.named(defaults),
             stepCount: optimizer.steps ?? defaults.steps, batchSize: optimizer.batch ?? defaults.batch, seed: optimizer.seed)
         options.foldCount = data.folds
         try strategy.split.apply(to: &options)

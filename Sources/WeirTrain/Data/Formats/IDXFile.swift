@@ -15,7 +15,7 @@ public enum IDXFile {
         try tensor(from: Inflater.contents(InputFile.contents(of: path), path), path)
     }
 
-    static func tensor(from bytes: [UInt8], _ place: String) throws(Status) -> Tensor {
+    package static func tensor(from bytes: [UInt8], _ place: String) throws(Status) -> Tensor {
         guard bytes.count >= 4, bytes[0] == 0, bytes[1] == 0, let dtype = types.first(where: { $0.code == bytes[2] })?.dtype, bytes[3] > 0 else {
             throw .dataLoss("\(place): expected 0, 0, a type and a number of dimensions at 0, found \(bytes.prefix(4).map { "\($0)" }.joined(separator: ", "))")
         }

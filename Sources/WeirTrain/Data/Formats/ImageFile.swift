@@ -136,7 +136,7 @@ extension Tensor {
                 for channel in 0..<channels {
                     let above = Float(from[top + left + channel]) * (1 - column.part) + Float(from[top + right + channel]) * column.part
                     let below = Float(from[bottom + left + channel]) * (1 - column.part) + Float(from[bottom + right + channel]) * column.part
-                    to[target] = UInt8(clamping: Int((above * (1 - row.part) + below * row.part).rounded()))
+                    to[target] = UInt8(clamping: Int((above * (1 - row.part) + below * row.part).rounded(.toNearestOrEven)))
                     target += 1
                 }
             }

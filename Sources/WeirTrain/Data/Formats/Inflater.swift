@@ -2,7 +2,7 @@ import CZlib
 import WeirTensor
 
 /// Decompression of files with zlib.
-enum Inflater {
+package enum Inflater {
     enum Framing { case raw, gzip }
 
     /// The most bytes that deflate makes of one. It bounds what a file can say that it has.
@@ -66,7 +66,7 @@ enum Inflater {
     }
 
     /// The CRC-32 of bytes, which zip archives have.
-    static func checksum(_ bytes: [UInt8]) -> UInt32 {
+    package static func checksum(_ bytes: [UInt8]) -> UInt32 {
         bytes.withUnsafeBufferPointer { memory in
             var (crc, position) = (CZlib.crc32(0, nil, 0), 0)
             while position < memory.count, let base = memory.baseAddress {

@@ -1,11 +1,11 @@
-import WeirTensor
+package import WeirTensor
 import WeirWire
 
 /// Reads zip archives: stored and deflated entries, also of the format's 64-bit extension. Every place and size in the archive is
 /// checked against the file before memory is allocated, and no two entries may share bytes.
-struct ZipArchive {
-    struct Entry: Sendable {
-        var name: String
+package struct ZipArchive {
+    package struct Entry: Sendable {
+        package var name: String
         fileprivate(set) var method: UInt16
         fileprivate(set) var compressedCount: Int
         fileprivate(set) var byteCount: Int
@@ -16,11 +16,11 @@ struct ZipArchive {
         fileprivate(set) var start = 0
     }
 
-    let entries: [Entry]
+    package let entries: [Entry]
     private let file: InputFile
 
     /// - Throws: `dataLoss` when the file is no such archive; the error of a file that cannot be read.
-    init(_ path: String) throws(Status) {
+    package init(_ path: String) throws(Status) {
         file = try InputFile(path)
         let directory = try ZipArchive.directory(of: file)
         var cursor = ByteCursor(try file.read(at: directory.offset, count: directory.byteCount)[...], "\(path): the archive's directory")
@@ -40,7 +40,7 @@ struct ZipArchive {
 
     /// The bytes of an entry.
     /// - Throws: `dataLoss` when they are damaged; `unimplemented` when they are compressed in another way than deflate.
-    func contents(of entry: Entry) throws(Status) -> [UInt8] {
+    package func contents(of entry: Entry) throws(Status) -> [UInt8] {
         let place = "\(file.path): entry '\(entry.name)'"
         let stored = try file.read(at: entry.start, count: entry.compressedCount)
         let bytes: [UInt8]
@@ -146,15 +146,15 @@ struct ZipArchive {
 }
 
 /// Writes zip archives of stored entries.
-struct ZipWriter {
+package struct ZipWriter {
     private let file: AtomicFile
     private var directory: [UInt8] = []
     private var count = 0
 
-    init(_ path: String) throws(Status) { file = try AtomicFile(path) }
+    package init(_ path: String) throws(Status) { file = try AtomicFile(path) }
 
     /// - Throws: `unimplemented` for an entry or an archive of 4 GiB or more, which need the format's 64-bit extension.
-    mutating func append(_ name: String, _ bytes: [UInt8]) throws(Status) {
+    package mutating func append(_ name: String, _ bytes: [UInt8]) throws(Status) {
         let (offset, path) = (file.byteCount, file.destination)
         guard let size = UInt32(exactly: bytes.count), let place = UInt32(exactly: offset), size < .max, place < .max, count < 0xfffe,
             let nameCount = UInt16(exactly: name.utf8.count)
@@ -176,7 +176,7 @@ struct ZipWriter {
     }
 
     /// Writes the directory. Without it there is no file.
-    func finish() throws(Status) {
+    package func finish() throws(Status) {
         guard let offset = UInt32(exactly: file.byteCount), offset < .max, let size = UInt32(exactly: directory.count), let count = UInt16(exactly: count) else {
             throw .unimplemented("\(file.destination): an archive of less than 4 GiB is written, found \(file.byteCount) bytes")
         }
