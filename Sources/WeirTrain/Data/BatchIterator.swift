@@ -16,12 +16,13 @@ public final class BatchIterator: AsyncIteratorProtocol, Sendable {
     private let end: Int?
 
     init(_ batches: BatchedDataset, from first: Int) {
-        maker = BatchMaker(batches)
+        let (maker, end) = (BatchMaker(batches), batches.batchCount)
+        self.maker = maker
+        self.end = end
         nextNumber = Mutex(first)
-        end = batches.batchCount
         // Reading a file, or what a user's function does, must not keep one of Swift's own threads.
         let prefetching = batches.dataset.prefetching ?? (batches.dataset.isInMemory ? nil : Dataset.Prefetching(depth: 2, threads: 1))
-        prefetcher = prefetching.map { [maker, end] in BatchPrefetcher(maker, $0, from: first, end: end) }
+        prefetcher = prefetching.map { BatchPrefetcher(maker, $0, from: first, end: end) }
     }
 
     deinit { prefetcher?.close() }

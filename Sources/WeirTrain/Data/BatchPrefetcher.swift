@@ -45,7 +45,7 @@ final class BatchPrefetcher: Sendable {
     /// Takes a batch, and lets as many more be made as are to be read ahead.
     func take(_ number: Int) async throws(Status) -> [String: Tensor] {
         let batch = await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
+            await withCheckedContinuation { (continuation: CheckedContinuation<Batch, Never>) in
                 let batch = state.withLock { state -> Batch? in
                     state.limit = max(state.limit, number + 1 + prefetching.depth)
                     if state.isClosed { return .failure(.cancelled("The batches were closed")) }

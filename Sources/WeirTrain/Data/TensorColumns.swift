@@ -25,7 +25,8 @@ struct TensorColumns: RowSource {
         guard let rowCount else { throw .invalidArgument("A dataset needs at least one column, found none") }
         for (name, names) in classes.sorted(by: { $0.key < $1.key }) {
             guard let tensor = tensors[name], tensor.rank == 1, tensor.dtype.isInteger, tensor.dtype != .uint64 else {
-                throw .invalidArgument("Column '\(name)': expected class numbers, a vector of integers, found \(tensors[name].map { "\($0.dtype) \($0.shape)" } ?? "none")")
+                throw .invalidArgument(
+                    "Column '\(name)': expected class numbers, a vector of integers, found \(tensors[name].map { "\($0.dtype) \($0.shape)" } ?? "none")")
             }
             if let wrong = try tensor.integers().first(where: { !names.indices.contains($0) }) {
                 throw .invalidArgument("Column '\(name)': expected class numbers from 0 to \(names.count - 1), found \(wrong)")

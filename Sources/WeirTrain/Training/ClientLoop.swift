@@ -82,7 +82,7 @@ struct ClientLoop: Sendable {
     private func runSteps(from first: Int) async throws {
         // Of clients that do not wait for each other, each has made its share of the updates.
         let firstBatch = client.readCount == nil ? first : first / run.plan.clients.count
-        let batches = try client.shards.map { shard throws(Status) in try batches(for: shard, from: firstBatch) }
+        let batches = try client.shards.map { shard throws(Status) in try iterator(for: shard, from: firstBatch) }
         defer { for shard in batches { shard.close() } }
         func nextFeeds() async throws(Status) -> [NamedTensor] {
             var tensors: [NamedTensor] = []
@@ -139,7 +139,7 @@ struct ClientLoop: Sendable {
 
     /// The batches of a part, without an end. Its rows follow from the seed, its number and the batch's number alone, so that a training
     /// that goes on from a checkpoint takes the batches that it would have taken: the number of updates is the position.
-    private func batches(for shard: BatchShard, from first: Int) throws(Status) -> BatchIterator {
+    private func iterator(for shard: BatchShard, from first: Int) throws(Status) -> BatchIterator {
         let seed = run.options.seed &* 7919
         return try train.shuffle(seed: UInt64(bitPattern: Int64(seed &+ shard.number &+ 1)), window: train.order?.window)
             .batch(max(1, rowCount(of: shard)), dropRemainder: true).repeated().makeAsyncIterator(from: DatasetPosition(batch: first))

@@ -54,7 +54,9 @@ struct DataOptions: ParsableArguments {
         switch try rows(defaults).data {
         case .table(let table): return table
         case .dataset(let dataset): return try Table(dataset)
-        case .divided: throw Status.invalidArgument("--data \(data ?? ""): expected rows that are not divided, of which each member gets a part; found \(DataFormat.idxFolder.rawValue)")
+        case .divided:
+            throw Status.invalidArgument(
+                "--data \(data ?? ""): expected rows that are not divided, of which each member gets a part; found \(DataFormat.idxFolder.rawValue)")
         }
     }
 

@@ -59,7 +59,9 @@ struct DataFilesFuzzer: FuzzKind {
         let format = random.pick(Format.allCases)
         switch format {
         case .csv:
-            let text = random.pick(["a,b,k\n1,2.5,x\n3,,y\n", "\"a \"\"q\"\"\",k\r\n\"1\",\"two\nlines\"\r\n", "k\n1e400\nnan\n0x1p3\n", "1;2\n", "\u{feff}a,a\n1,2"])
+            let text = random.pick([
+                "a,b,k\n1,2.5,x\n3,,y\n", "\"a \"\"q\"\"\",k\r\n\"1\",\"two\nlines\"\r\n", "k\n1e400\nnan\n0x1p3\n", "1;2\n", "\u{feff}a,a\n1,2",
+            ])
             return Case(format: format, bytes: random.chance(90) ? several(Array(text.utf8)) : several(several(Array(text.utf8))))
         case .records:
             // Right checksums, so that readers get to the examples.

@@ -12,7 +12,9 @@ struct CSVTests {
         while let record = try parser.next() { found.append(record.fields.map(\.text)) }
         return found
     }
-    private func dataset(_ text: String, _ options: CSVOptions = CSVOptions()) throws -> Dataset { try Dataset(csv: Array(text.utf8), source: "x.csv", options) }
+    private func dataset(_ text: String, _ options: CSVOptions = CSVOptions()) throws -> Dataset {
+        try Dataset(csv: Array(text.utf8), source: "x.csv", options)
+    }
     private func message(_ text: String, _ options: CSVOptions = CSVOptions()) -> String {
         thrownStatus { _ = try dataset(text, options) }?.message ?? "no error"
     }
@@ -79,7 +81,9 @@ struct CSVTests {
         #expect(message("a,b\n1,\"x\"y\n").contains("row 2, column 2: expected ',' or the end of the line after a quoted field, found 'y'"))
         #expect(message("a,b\n1,\n", CSVOptions(classes: ["b"])).contains("row 2, column 2 ('b'): expected a class, found nothing"))
         #expect(message("a,b\n1,2\n", CSVOptions(classes: ["c"])).contains("expected a column 'c', found a, b"))
-        #expect(thrownStatus { _ = try Dataset(csv: Array("a\n".utf8) + [0xff, 10], source: "x.csv") }?.message == "x.csv: row 2, column 1: expected UTF-8, found other bytes")
+        #expect(
+            thrownStatus { _ = try Dataset(csv: Array("a\n".utf8) + [0xff, 10], source: "x.csv") }?.message
+                == "x.csv: row 2, column 1: expected UTF-8, found other bytes")
         #expect(thrownStatus { _ = try Dataset(csvFile: "none.csv") }?.code == .notFound)
     }
 
@@ -95,7 +99,9 @@ struct CSVTests {
         let scratch = FileSystemScratch()
         let path = "\(scratch.path)/x.csv"
         let before = try Dataset(
-            ["f": Tensor([Float(0.1), -1e30]), "i": Tensor([Int64.min, 7]), "k": Tensor([Int32(1), 0]), "s, t": Tensor(["a \"b\"\n", " c"] as [ByteString])],
+            [
+                "f": Tensor([Float(0.1), -1e30]), "i": Tensor([Int64.min, 7]), "k": Tensor([Int32(1), 0]), "s, t": Tensor(["a \"b\"\n", " c"] as [ByteString]),
+            ],
             classes: ["k": ["one", "two"]])
         try before.write(csvFile: path)
         let after = try Dataset(csvFile: path, CSVOptions(classes: ["k"]))

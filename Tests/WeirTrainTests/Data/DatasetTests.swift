@@ -253,7 +253,9 @@ struct DatasetTests {
         #expect(try Tensor([1.5]).converted(to: .bfloat16, "x") == Tensor([BFloat16(1.5)]))
         #expect(try Tensor([true, false]).converted(to: .int32, "x") == Tensor([Int32(1), 0]))
         #expect(try Tensor([Int32(5)]).converted(to: .uint64, "x") == Tensor([UInt64(5)]))
-        #expect(thrownStatus { _ = try Tensor([Int64(300)]).converted(to: .uint8, "x") }?.message == "Column 'x': expected values from 0 to 255 for an input of uint8, found 300")
+        #expect(
+            thrownStatus { _ = try Tensor([Int64(300)]).converted(to: .uint8, "x") }?.message
+                == "Column 'x': expected values from 0 to 255 for an input of uint8, found 300")
         #expect(thrownStatus { _ = try Tensor([UInt64.max]).converted(to: .int64, "x") }?.code == .invalidArgument)
         #expect(thrownStatus { _ = try Tensor([Float(1)]).converted(to: .int32, "x") }?.code == .invalidArgument)
         #expect(thrownStatus { _ = try Tensor(["1"] as [ByteString]).converted(to: .float32, "x") }?.code == .invalidArgument)

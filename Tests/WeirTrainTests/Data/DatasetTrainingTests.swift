@@ -31,7 +31,8 @@ struct DatasetTrainingTests {
     }
 
     private func options(_ data: TrainingData, _ strategy: any Strategy = SingleDevice(), steps: Int = 200) throws -> TrainingOptions {
-        var options = try TrainingOptions(Line(), data: data, strategy: strategy, optimizer: GradientDescent(learningRate: 0.3), stepCount: steps, batchSize: 16)
+        var options = try TrainingOptions(
+            Line(), data: data, strategy: strategy, optimizer: GradientDescent(learningRate: 0.3), stepCount: steps, batchSize: 16)
         options.devices = ["/cpu:0", "/cpu:1"]
         options.localDevices = try LocalDevices(cpuCount: 2)
         return options

@@ -61,7 +61,9 @@ struct ImageTests {
                 let status = thrownStatus { _ = try ImageFile.decode(bytes, "x.png") }
                 if let status { #expect(status.message.hasPrefix("x.png"), "\(status)") }
                 // The last chunk of a PNG file has nothing that is needed, and what ends a JPEG file may be missing by a byte.
-                if number < whole.count - 20 { #expect(status?.code == .dataLoss, "a prefix of \(number) of \(whole.count) bytes: \(String(describing: status))") }
+                if number < whole.count - 20 {
+                    #expect(status?.code == .dataLoss, "a prefix of \(number) of \(whole.count) bytes: \(String(describing: status))")
+                }
             }
         }
     }
@@ -101,7 +103,9 @@ struct ImageTests {
         let fold = try dataset.fold(0, of: 2, seed: 1)
         #expect(fold.train.rowCount + fold.test.rowCount == 5)
         #expect(try Dataset(imageFolder: scratch.path, size: (5, 4), channels: 1).column("features").shape == [5, 4, 1])
-        #expect(try Dataset(imageFolder: scratch.path, size: (5, 4), channels: 1).rows([0])["features"] == Tensor([UInt8](repeating: 4, count: 20), ofShape: [1, 5, 4, 1]))
+        #expect(
+            try Dataset(imageFolder: scratch.path, size: (5, 4), channels: 1).rows([0])["features"]
+                == Tensor([UInt8](repeating: 4, count: 20), ofShape: [1, 5, 4, 1]))
         let table = try Table(dataset.rescaled("features", scale: 1 / 127.5, offset: -1))
         #expect(table.featureShape == [2, 2, 3] && table.featureCount == 12 && table.classes == ["ant", "cat"])
     }

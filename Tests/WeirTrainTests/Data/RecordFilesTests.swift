@@ -51,7 +51,10 @@ struct RecordFilesTests {
     @Test("rows are written to shards, and come back", arguments: [1, 2, 3])
     func shards(_ count: Int) async throws {
         let before = try Dataset(
-            ["a": Tensor((0..<10).map { Float($0) }, ofShape: [5, 2]), "k": Tensor((0..<5).map { UInt8($0) }), "s": Tensor((0..<5).map { ByteString("s\($0)") })])
+            [
+                "a": Tensor((0..<10).map { Float($0) }, ofShape: [5, 2]), "k": Tensor((0..<5).map { UInt8($0) }),
+                "s": Tensor((0..<5).map { ByteString("s\($0)") }),
+            ])
         try before.write(recordFile: "\(scratch.path)/rows.tfrecord", shards: count)
         #expect(scratch.names.count == count)
         if count == 3 { #expect(scratch.names[1] == "rows-00001-of-00003.tfrecord") }

@@ -75,7 +75,8 @@ struct TensorFileTests {
 
     @Test("safetensors are read as the format says")
     func safetensors() throws {
-        let header = #"{"__metadata__":{"by":"hand"},"b":{"dtype":"I16","shape":[2],"data_offsets":[8,12]},"a":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]}}"#
+        let header =
+            #"{"__metadata__":{"by":"hand"},"b":{"dtype":"I16","shape":[2],"data_offsets":[8,12]},"a":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]}}"#
         let whole = [UInt8(header.utf8.count), 0, 0, 0, 0, 0, 0, 0] + Array(header.utf8) + [0, 0, 128, 63, 0, 0, 0, 192, 5, 0, 255, 255]
         let expected = ["a": Tensor([Float(1), -2], ofShape: [1, 2]), "b": Tensor([Int16(5), -1])]
         #expect(try SafetensorsFile.read(file(whole)) == expected)

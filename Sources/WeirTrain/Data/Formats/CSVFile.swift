@@ -50,7 +50,8 @@ extension Dataset {
         let names = options.hasHeader ? first.fields.map(\.text) : (1...first.fields.count).map { "column\($0)" }
         var seen: Set<String> = []
         for (index, name) in names.enumerated() where name.isEmpty || !seen.insert(name).inserted {
-            throw .invalidArgument("\(source): row 1, column \(index + 1): expected a name for each column, found \(name.isEmpty ? "nothing" : "'\(name)' again")")
+            throw .invalidArgument(
+                "\(source): row 1, column \(index + 1): expected a name for each column, found \(name.isEmpty ? "nothing" : "'\(name)' again")")
         }
         for name in options.classes where !seen.contains(name) {
             throw .invalidArgument("\(source): row 1: expected a column '\(name)', found \(names.joined(separator: ", "))")
@@ -87,7 +88,8 @@ extension Dataset {
             throw .invalidArgument("\(path): a CSV file has one value for each row and column; found column \(column)")
         }
         func quoted(_ text: String) -> String {
-            let mustQuote = text.isEmpty || text.first?.isWhitespace == true || text.last?.isWhitespace == true
+            let mustQuote =
+                text.isEmpty || text.first?.isWhitespace == true || text.last?.isWhitespace == true
                 || text.utf8.contains { $0 == byte || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }
             return mustQuote ? "\"" + text.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\"" : text
         }
@@ -116,7 +118,7 @@ extension Tensor {
         case .bool: return elements(Bool.self).map { $0 ? "1" : "0" }
         case .uint64: return elements(UInt64.self).map { "\($0)" }
         case .float64: return elements(Double.self).map { "\($0)" }
-        case _ where dtype.isFloating: return try converted(to: .float32, column.name).elements(Float.self).map { "\($0)" }
+        case _ where dtype.isFloating: return try converted(to: .float32, column.name).array(of: Float.self).map { "\($0)" }
         case _ where dtype.isInteger:
             return try integers(column.name).map { number in
                 if let names = column.classes, names.indices.contains(number) { names[number] } else { "\(number)" }

@@ -57,7 +57,8 @@ struct CSVParser {
         var content: [UInt8] = []
         while true {
             guard position < bytes.count else {
-                throw .invalidArgument("\(source): row \(first), column \(number): expected '\"' at the end of the field that begins here, found the end of the file")
+                throw .invalidArgument(
+                    "\(source): row \(first), column \(number): expected '\"' at the end of the field that begins here, found the end of the file")
             }
             let byte = bytes[position]
             position += 1
@@ -72,7 +73,9 @@ struct CSVParser {
         skipBlanks()
         guard position == bytes.count || bytes[position] == delimiter || isLineEnd(bytes[position]) else {
             let found = Character(Unicode.Scalar(bytes[position]))
-            throw .invalidArgument("\(source): row \(line), column \(number): expected '\(Character(Unicode.Scalar(delimiter)))' or the end of the line after a quoted field, found '\(found)'")
+            throw .invalidArgument(
+                "\(source): row \(line), column \(number): expected '\(Character(Unicode.Scalar(delimiter)))' or the end of the line after a quoted field, found '\(found)'"
+            )
         }
         return try text(content[...], number, first)
     }

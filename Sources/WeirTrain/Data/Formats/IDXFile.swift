@@ -26,7 +26,8 @@ public enum IDXFile {
         do throws(Status) { shape = try Shape(validating: dimensions) } catch { throw .dataLoss("\(place): dimensions at 4: \(error.message)") }
         let (count, overflow) = shape.elementCount.multipliedReportingOverflow(by: dtype.byteCount)
         guard !overflow, count == bytes.count - start else {
-            throw .dataLoss("\(place): expected \(overflow ? "more" : "\(count)") bytes of \(dtype) of shape \(shape) at \(start), found \(bytes.count - start)")
+            throw .dataLoss(
+                "\(place): expected \(overflow ? "more" : "\(count)") bytes of \(dtype) of shape \(shape) at \(start), found \(bytes.count - start)")
         }
         let tensor = try Tensor(dtype, shape)
         if count > 0 { bytes.withUnsafeBytes { tensor.mutableBytes.copyMemory(from: .init(rebasing: $0[start...])) } }
@@ -56,7 +57,9 @@ public enum IDXFile {
         }
         var header: [UInt8] = [0, 0, code, rank]
         for dimension in tensor.shape.dimensions {
-            guard let size = UInt32(exactly: dimension) else { throw .invalidArgument("\(path): the format has dimensions of 32 bits, found shape \(tensor.shape)") }
+            guard let size = UInt32(exactly: dimension) else {
+                throw .invalidArgument("\(path): the format has dimensions of 32 bits, found shape \(tensor.shape)")
+            }
             header.appendLittleEndian(size.byteSwapped)
         }
         let elements = try tensor.copied()
@@ -84,7 +87,9 @@ extension Dataset {
         // Images of one channel say so.
         if images.rank == 3 { images = images.reshaped(try (images.shape + [1]).validated()) }
         let numbers = try classes.integers(labels)
-        guard let last = numbers.max(), numbers.allSatisfy({ $0 >= 0 }) else { throw .invalidArgument("\(labels): expected class numbers from 0 on, found \(numbers.min().map { "\($0)" } ?? "none")") }
+        guard let last = numbers.max(), numbers.allSatisfy({ $0 >= 0 }) else {
+            throw .invalidArgument("\(labels): expected class numbers from 0 on, found \(numbers.min().map { "\($0)" } ?? "none")")
+        }
         guard last < 1 << 24 else { throw .invalidArgument("\(labels): expected class numbers from 0 on, found \(last)") }
         try self.init(["features": images, "labels": classes], classes: ["labels": (0...last).map { "\($0)" }])
     }
@@ -96,7 +101,9 @@ extension Dataset {
         func file(_ part: String, _ kind: String) throws(Status) -> String {
             // Some programs that unpack them put a dot for the second dash.
             let wanted = ["\(part)-\(kind)-ubyte", "\(part).\(kind)-ubyte"].flatMap { [$0, "\($0).gz"] }
-            guard let name = names.first(where: { wanted.contains($0) }) else { throw .notFound("\(path): expected a file \(part)-\(kind)-ubyte, with .gz or not") }
+            guard let name = names.first(where: { wanted.contains($0) }) else {
+                throw .notFound("\(path): expected a file \(part)-\(kind)-ubyte, with .gz or not")
+            }
             return FileSystem.join(path, name)
         }
         return (

@@ -19,7 +19,9 @@ public enum ImageFile {
     ///   - source: names the bytes in errors.
     /// - Throws: as for a file.
     public static func decode(_ bytes: [UInt8], channels: Int? = nil, _ source: String = "picture") throws(Status) -> Tensor {
-        if let channels, channels != 1, channels != 3 { throw .invalidArgument("\(source): a picture has 1 or 3 channels, expected one of these, found \(channels)") }
+        if let channels, channels != 1, channels != 3 {
+            throw .invalidArgument("\(source): a picture has 1 or 3 channels, expected one of these, found \(channels)")
+        }
         if bytes.starts(with: [0x89, 0x50, 0x4e, 0x47]) { return try png(bytes, source).channels(channels) }
         if bytes.starts(with: [0xff, 0xd8, 0xff]) { return try jpeg(bytes, channels, source).channels(channels) }
         throw .dataLoss("\(source): expected a PNG or JPEG picture, found the bytes \(bytes.prefix(4).map { "\($0)" }.joined(separator: ", "))")
@@ -54,7 +56,7 @@ public enum ImageFile {
             facts.deallocate()
         }
         // The library reads from these bytes until it has finished.
-        return try bytes.withUnsafeBufferPointer { (memory) throws(Status) in
+        return try bytes.withUnsafeBufferPointer { (memory) throws(Status) -> Tensor in
             guard weir_png_begin(facts, memory.baseAddress, memory.count) != 0 else { throw .dataLoss("\(source): not a whole PNG picture: \(message(facts))") }
             let (width, height) = (Int(facts.pointee.width), Int(facts.pointee.height))
             let pixels = width.multipliedReportingOverflow(by: height)
@@ -78,7 +80,7 @@ public enum ImageFile {
             let reason: UnsafeMutablePointer<CChar>? = tjGetErrorStr2(handle)
             return .dataLoss("\(source): \(what): \(reason.map { String(cString: $0) } ?? "no reason is known")")
         }
-        return try bytes.withUnsafeBufferPointer { (memory) throws(Status) in
+        return try bytes.withUnsafeBufferPointer { (memory) throws(Status) -> Tensor in
             var (width, height, isGrey) = (Int32(0), Int32(0), Int32(0))
             guard weir_jpeg_header(handle, memory.baseAddress, UInt(memory.count), &width, &height, &isGrey) == 0, width > 0, height > 0 else {
                 throw failure("not a whole JPEG picture")

@@ -66,14 +66,17 @@ struct RecordFiles: RowSource {
         var columns: [DatasetColumn] = []
         for feature in features {
             guard [.string, .float32, .int64].contains(feature.dtype) else {
-                throw .invalidArgument("Feature '\(feature.name)': an example has values of string, float or int64, expected one of these, found \(feature.dtype)")
+                throw .invalidArgument(
+                    "Feature '\(feature.name)': an example has values of string, float or int64, expected one of these, found \(feature.dtype)")
             }
             columns.append(DatasetColumn(feature.name, feature.dtype, try feature.shape.validated(), classes: feature.classes))
         }
         if columns.isEmpty {
             let example = try RecordFiles.example(at: first.offset, RecordReader(files[first.file]), files[first.file])
             for (name, feature) in example.features { columns.append(DatasetColumn(name, feature.dtype, feature.count == 1 ? .scalar : Shape(feature.count))) }
-            guard !columns.isEmpty else { throw .invalidArgument("\(files[first.file]): record at \(first.offset): expected an example with features, found none") }
+            guard !columns.isEmpty else {
+                throw .invalidArgument("\(files[first.file]): record at \(first.offset): expected an example with features, found none")
+            }
         }
         self.columns = columns.sorted { $0.name < $1.name }
     }
