@@ -84,28 +84,34 @@ struct ClientLoop: Sendable {
         let firstBatch = client.readCount == nil ? first : first / run.plan.clients.count
         let batches = try client.shards.map { shard throws(Status) in try iterator(for: shard, from: firstBatch) }
         defer { for shard in batches { shard.close() } }
-        func nextFeeds() async throws(Status) -> [NamedTensor] {
-            var tensors: [NamedTensor] = []
-            for index in feeds.indices {
-                guard let rows = try await batches[index].next() else { throw .internalError("the batches of a training have an end") }
-                tensors += try feeds[index].feeds(rows)
+        // A result, because an error of a file is none of a server, which may mean that training has ended.
+        func nextFeeds() async -> Result<[NamedTensor], Status> {
+            do throws(Status) {
+                var tensors: [NamedTensor] = []
+                for index in feeds.indices {
+                    guard let rows = try await batches[index].next() else { throw .internalError("the batches of a training have an end") }
+                    tensors += try feeds[index].feeds(rows)
+                }
+                return .success(tensors)
+            } catch {
+                return .failure(error)
             }
-            return tensors
         }
         let endsItself = client.updates == nil && !endsByClosing
         if endsItself, first >= run.options.stepCount { return }
         var milestone = first
-        var next = try await nextFeeds()
+        var next = await nextFeeds()
         var isFirst = true
         var number = 0
         while !Task.isCancelled {
+            let current = try next.get()
             do {
                 run.progress.beginStep(client.worker)
                 number += 1
-                let (current, traces) = (next, run.tracedSteps.contains(number))
+                let traces = run.tracedSteps.contains(number)
                 async let step = runStep(current, traces: traces)
                 // The next batch is made, or waited for, while the servers work.
-                next = try await nextFeeds()
+                next = await nextFeeds()
                 let reply = try await step
                 try record(reply, step: number)
                 isFirst = false

@@ -74,7 +74,8 @@ struct CSVParser {
         guard position == bytes.count || bytes[position] == delimiter || isLineEnd(bytes[position]) else {
             let found = Character(Unicode.Scalar(bytes[position]))
             throw .invalidArgument(
-                "\(source): row \(line), column \(number): expected '\(Character(Unicode.Scalar(delimiter)))' or the end of the line after a quoted field, found '\(found)'"
+                "\(source): row \(line), column \(number): expected '\(Character(Unicode.Scalar(delimiter)))' or the end of the line "
+                    + "after a quoted field, found '\(found)'"
             )
         }
         return try text(content[...], number, first)

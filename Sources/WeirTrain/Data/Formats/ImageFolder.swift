@@ -60,7 +60,8 @@ struct ImageFolder: RowSource {
             if let size { picture = try picture.resized(height: size.height, width: size.width) }
             guard picture.shape == features.shape else {
                 throw .invalidArgument(
-                    "\(files[number]): expected a picture of shape \(features.shape), as the first one is, found \(picture.shape); say a size to which all are resized"
+                    "\(files[number]): expected a picture of shape \(features.shape), as the first one is, found \(picture.shape); "
+                        + "say a size to which all are resized"
                 )
             }
             try stack.append(["features": picture], files[number])
