@@ -89,7 +89,9 @@ struct DataFilesFuzzer: FuzzKind {
             }
             return Case(format: format, bytes: bytes)
         case .idx:
-            let seed: [UInt8] = [0, 0, random.pick([8, 9, 11, 12, 13, 14]), 2, 0, 0, 0, 2, 0, 0, 0, 2] + (0..<random.pick([4, 8, 16, 32])).map { UInt8($0) }
+            let count = random.pick([4, 8, 16, 32])
+            var seed: [UInt8] = [0, 0, random.pick([8, 9, 11, 12, 13, 14]), 2, 0, 0, 0, 2, 0, 0, 0, 2]
+            for value in 0..<count { seed.append(UInt8(value)) }
             return Case(format: format, bytes: random.chance(70) ? several(seed) : seed)
         case .png:
             var bytes = several(png)
@@ -131,7 +133,8 @@ struct DataFilesFuzzer: FuzzKind {
         switch made.format {
         case .csv:
             var options = CSVOptions(classes: bytes.count % 3 == 0 ? ["k"] : [])
-            options.missing = [.refuse, .replace(0), .mean, .dropRow][bytes.count % 4]
+            let choices: [CSVOptions.MissingValues] = [.refuse, .replace(0), .mean, .dropRow]
+            options.missing = choices[bytes.count % 4]
             options.hasHeader = bytes.count % 5 > 0
             _ = try? Table(csv: String(decoding: bytes, as: UTF8.self), source: "case.csv")
             return try readAll(Dataset(csv: bytes, source: "case.csv", options))
@@ -154,8 +157,8 @@ struct DataFilesFuzzer: FuzzKind {
             return try SafetensorsFile.read("case.safetensors").count >= 0
         case .idx: return try IDXFile.tensor(from: bytes, "case").rank > 0
         case .png, .jpeg:
-            let channels = [nil, 1, 3][bytes.count % 3]
-            return try ImageFile.decode(bytes, channels: channels).rank == 3
+            let choices: [Int?] = [nil, 1, 3]
+            return try ImageFile.decode(bytes, channels: choices[bytes.count % 3]).rank == 3
         }
     }
 

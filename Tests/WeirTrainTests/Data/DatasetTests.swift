@@ -47,7 +47,7 @@ struct DatasetTests {
         #expect(shards == [[0, 3, 6, 9], [1, 4, 7, 10], [2, 5, 8]])
         #expect(thrownStatus { _ = try dataset.shard(count: 3, index: 3) }?.code == .invalidArgument)
         #expect(thrownStatus { _ = try dataset.shard(count: 0, index: 0) }?.code == .invalidArgument)
-        let tests = try (0..<4).flatMap { fold in
+        let tests = try (0..<4).flatMap { fold -> [Float] in
             let parts = try dataset.fold(fold, of: 4, seed: 5)
             #expect(parts.train.rowCount + parts.test.rowCount == 11)
             return try values(parts.test.rows(0..<parts.test.rowCount))

@@ -103,7 +103,8 @@ struct DatasetTrainingTests {
     func mistakes() async throws {
         func message(_ tensors: [String: Tensor]) async throws -> String {
             let trainer = try Trainer(options(.dataset(Dataset(tensors))))
-            return await #expect(throws: Status.self) { try await trainer.run() }?.message ?? ""
+            let error = await #expect(throws: Status.self) { try await trainer.run() }
+            return error?.message ?? ""
         }
         let ten = Tensor([Float](repeating: 0, count: 10))
         #expect(try await message(["x": Tensor([Float](repeating: 0, count: 20), ofShape: [10, 2])]).contains("columns 'x'; the model also has the input 'y'"))
