@@ -1,3 +1,4 @@
+import WeirCluster
 import WeirGraph
 import WeirTensor
 
@@ -14,4 +15,8 @@ extension TrainingRun {
 extension BatchFeeds {
     init(_ inputs: [String: Output], _ table: Table) throws(Status) { try self.init(inputs, Dataset(table).columns) }
     func feeds(_ rows: Table) throws(Status) -> [NamedTensor] { try feeds(Dataset(rows).rows(0..<rows.rowCount)) }
+}
+
+extension ClientLoop {
+    func metrics(_ rows: Table) async throws -> [String: Double] { try await metrics(Dataset(rows)) }
 }
