@@ -27,6 +27,7 @@ let package = Package(
         example("imported-model", exclude: ["classifier.pbtxt"]),
         example("between-graph"),
         example("strategies"),
+        example("own-data", exclude: ["houses.csv"]),
         example("own-model"),
         example("split-layers"),
         example("split-tensor"),

@@ -7,7 +7,7 @@ public struct TrainingOptions: Sendable {
     /// The model.
     public var model: ModelGraph
     /// The rows to train and test on.
-    public var table: Table
+    public var data: TrainingData
     /// How the work is split.
     public var strategy: any Strategy
     /// The optimizer.
@@ -18,8 +18,10 @@ public struct TrainingOptions: Sendable {
     public var batchSize: Int
     /// The seed of the folds and the batches.
     public var seed: Int
-    /// The number of folds for cross-validation; each is held out once, for testing.
+    /// The number of folds for cross-validation; each is held out once, for testing. Data that are divided already have no folds.
     public var foldCount = 5
+    /// Whether the report has metrics on all training rows, which are read once more for it.
+    public var evaluatesTrainingRows = true
     /// How variables are spread over the parameter servers.
     public var balance = ReplicaDeviceSetter.Balance.roundRobin
     /// How large variables are cut into parts on several parameter servers; nil leaves all whole.
@@ -29,6 +31,8 @@ public struct TrainingOptions: Sendable {
     /// The number of updates from one evaluation on the held-out rows to the next; nil evaluates at the end only. See
     /// `TrainingEvent.evaluated`.
     public var evaluationInterval: Int?
+    /// The most bytes of rows that are evaluated at a time; at least 1.
+    var evaluationByteCount = 64 << 20
     /// Whether the training's variables on a server are its own, and are dropped when it ends. Only for a strategy with one client.
     var isolatesState = false
     /// The steps of each client that are traced, counted from 1. The first steps are slower than the others. A training with fewer
@@ -46,11 +50,11 @@ public struct TrainingOptions: Sendable {
 
     /// Makes the options of a training. The others have default values, and can be set later.
     public init(
-        _ model: ModelGraph, table: Table, strategy: any Strategy = SingleDevice(), optimizer: any Optimizer = Momentum(learningRate: 0.01),
+        _ model: ModelGraph, data: TrainingData, strategy: any Strategy = SingleDevice(), optimizer: any Optimizer = Momentum(learningRate: 0.01),
         stepCount: Int = 200, batchSize: Int = 32, seed: Int = 1
     ) {
         self.model = model
-        self.table = table
+        self.data = data
         self.strategy = strategy
         self.optimizer = optimizer
         self.stepCount = stepCount
@@ -61,11 +65,27 @@ public struct TrainingOptions: Sendable {
     /// Makes the options of a training of a model that is written in Swift.
     /// - Throws: the errors of `ModelGraph.init`.
     public init(
+        _ model: some Model, data: TrainingData, strategy: any Strategy = SingleDevice(), optimizer: any Optimizer = Momentum(learningRate: 0.01),
+        stepCount: Int = 200, batchSize: Int = 32, seed: Int = 1
+    ) throws(Status) {
+        self.init(try ModelGraph(model), data: data, strategy: strategy, optimizer: optimizer, stepCount: stepCount, batchSize: batchSize, seed: seed)
+    }
+
+    /// Makes the options of a training on a table's rows.
+    public init(
+        _ model: ModelGraph, table: Table, strategy: any Strategy = SingleDevice(), optimizer: any Optimizer = Momentum(learningRate: 0.01),
+        stepCount: Int = 200, batchSize: Int = 32, seed: Int = 1
+    ) {
+        self.init(model, data: .table(table), strategy: strategy, optimizer: optimizer, stepCount: stepCount, batchSize: batchSize, seed: seed)
+    }
+
+    /// Makes the options of a training on a table's rows of a model that is written in Swift.
+    /// - Throws: the errors of `ModelGraph.init`.
+    public init(
         _ model: some Model, table: Table, strategy: any Strategy = SingleDevice(), optimizer: any Optimizer = Momentum(learningRate: 0.01),
         stepCount: Int = 200, batchSize: Int = 32, seed: Int = 1
     ) throws(Status) {
-        self.init(
-            try ModelGraph(model), table: table, strategy: strategy, optimizer: optimizer, stepCount: stepCount, batchSize: batchSize, seed: seed)
+        try self.init(model, data: .table(table), strategy: strategy, optimizer: optimizer, stepCount: stepCount, batchSize: batchSize, seed: seed)
     }
 }
 

@@ -12,11 +12,11 @@ struct TrainingRun: Sendable {
     let progress: TrainingProgress
     /// The steps of each client that are traced, counted from 1.
     let tracedSteps: Set<Int>
-    private let train: Table
-    let test: Table
+    private let train: Dataset
+    let test: Dataset
     private let onEvent: Trainer.OnEvent
 
-    init(_ plan: TrainingPlan, _ options: TrainingOptions, _ setting: TrainingSetting, train: Table, test: Table, onEvent: @escaping Trainer.OnEvent) {
+    init(_ plan: TrainingPlan, _ options: TrainingOptions, _ setting: TrainingSetting, train: Dataset, test: Dataset, onEvent: @escaping Trainer.OnEvent) {
         self.plan = plan
         self.options = options
         self.setting = setting
@@ -110,7 +110,8 @@ struct TrainingRun: Sendable {
         guard let evaluator = loops.first(where: { $0.client.evaluation != nil }) ?? loops.first else {
             throw Status.internalError("training has no client")
         }
-        let trainMetrics = try await evaluator.metrics(train), testMetrics = try await evaluator.metrics(test)
+        let trainMetrics = options.evaluatesTrainingRows ? try await evaluator.metrics(train) : [:]
+        let testMetrics = try await evaluator.metrics(test)
         for loop in loops where loop.client.worker == 0 {
             // Without a global step, the workers of the next training wait until its chief has initialized it.
             if let forget = loop.client.lifecycle.forget { try await loop.session.run(forget) }

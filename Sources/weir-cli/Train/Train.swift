@@ -26,7 +26,8 @@ struct Train: AsyncParsableCommand {
         let reporter: TrainingReporter
         do {
             reporter = try TrainingReporter(
-                json: json, stepCount: options.stepCount, foldCount: options.foldCount, directory: out, ledger: training.strategy.ledger,
+                json: json, stepCount: options.stepCount, foldCount: options.data.isDivided ? 1 : options.foldCount, directory: out,
+                ledger: training.strategy.ledger,
                 trace: trace.trace, strategy: training.strategy.strategy)
         } catch {
             local?.end()
