@@ -37,7 +37,9 @@ extension ModelGraph {
         var declared: [NodeID: [Variable]] = [:]
         // In the graph's order, in which a variable comes before those that are initialized from it.
         for variable in (parameters + otherVariables).sorted(by: { $0.handle < $1.handle }) {
-            let isCuttable = cuttable?.contains { $0.handle == variable.handle } ?? true
+            // What a model updates itself, such as a moving average, stays whole.
+            let isUpdated = variable.otherUse != nil && !parameters.contains { $0.handle == variable.handle }
+            let isCuttable = !isUpdated && cuttable?.contains { $0.handle == variable.handle } ?? true
             let rows = isCuttable ? partitioning?.rows(of: variable) ?? [] : []
             if rows.count > 1 {
                 declared[variable.handle] = try declaration.declare(variable, rows, each)

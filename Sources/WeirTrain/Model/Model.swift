@@ -16,12 +16,16 @@ public import WeirTensor
 ///     }
 /// }
 /// ```
-/// Layers are name scopes: a strategy cuts the model between the scopes of the first level. Variables are declared with
-/// `GraphBuilder.variable`, and all are trained.
+/// Layers are name scopes: a strategy cuts the model between the scopes of the first level. A model is made of values that conform to `Layer`,
+/// or declares its variables with `GraphBuilder.variable`; all on which the loss depends are trained.
 public protocol Model: Sendable {
     /// The tensors of a batch.
     var inputs: [ModelInput] { get }
     /// Adds the layers and returns the predictions, with one row for each row of the inputs.
+    ///
+    /// It is called a second time if a layer, such as `Dropout`, computes something else in inference than in training: the loss is that of
+    /// the first call, the predictions and the metrics are those of the second. Such a model declares all variables through layers, or
+    /// with `LayerContext.variable`; the second call finds those of the first.
     func predictions(_ inputs: ModelInputs) -> Output
     /// Adds the loss, a scalar. It must be the mean over the rows of the batch: strategies that split a batch take the mean of
     /// the parts' losses.
@@ -56,11 +60,26 @@ public struct ModelInputs: Sendable {
     /// The builder to which the model adds its nodes.
     public let builder: GraphBuilder
     private let outputs: [String: Output]
+    private let pass: ModelPass
 
-    init(_ builder: GraphBuilder, _ outputs: [String: Output]) {
+    init(_ builder: GraphBuilder, _ outputs: [String: Output], _ pass: ModelPass = ModelPass(.training)) {
         self.builder = builder
         self.outputs = outputs
+        self.pass = pass
     }
+
+    /// The context with which layers are added to the graph.
+    /// - Parameters:
+    ///   - seed: the seed of initial values. Each variable has a seed of its own that follows from it and the number of variables before.
+    ///   - dtype: the element type of variables and activations.
+    public func layers(seed: Int = 1, dtype: DType = .float32) -> LayerContext { LayerContext(builder, pass, seed: seed, dtype: dtype) }
+    /// The context of a network whose first variable's seed has another number.
+    func layers(seed: Int, dtype: DType = .float32, firstSeed: Int) -> LayerContext {
+        LayerContext(builder, pass, seed: seed, dtype: dtype, drawn: firstSeed)
+    }
+
+    /// Has an operation run with each training step, such as the update of a moving average.
+    public func addUpdate(_ operation: Operation) { pass.updates.append(operation) }
 
     /// The input of this name, of shape `[rows] + shape`. Records an error if the model declares none.
     public subscript(name: String) -> Output {

@@ -15,6 +15,11 @@ public struct ModelGraph: Sendable {
     public let loss: Endpoint
     /// The predictions, with one row for each row of the inputs; nil if the model names none.
     public internal(set) var predictions: Endpoint?
+    /// The loss without what layers do in training only, such as dropout and updates of moving averages: that of held-out rows. It is `loss`
+    /// itself if no layer does anything else in training.
+    public internal(set) var evaluationLoss: Endpoint
+    /// The predictions of which `loss` is computed, and the name scope of those that are computed otherwise; nil if these are the same.
+    let training: (predictions: Endpoint, inferenceScope: String)?
     /// Scalars that are shown for held-out rows, by name.
     public internal(set) var metrics: [String: Endpoint]
     /// The variables that are trained, in the order in which the graph declares them.
@@ -32,13 +37,38 @@ public struct ModelGraph: Sendable {
             let shape = PartialShape([nil] + input.shape.map { Optional($0) })
             placeholders[input.name] = builder.placeholder(input.dtype, shape: shape, name: input.name)
         }
-        let inputs = ModelInputs(builder, placeholders)
-        let predictions = model.predictions(inputs)
-        let loss = builder.nameScope("loss") { model.loss(predictions, inputs).identity(name: "value") }
-        let metrics = builder.nameScope("metrics") { model.metrics(predictions, inputs) }
+        let pass = ModelPass(.training)
+        let inputs = ModelInputs(builder, placeholders, pass)
+        var (predictions, evaluated) = (model.predictions(inputs), inputs)
+        let trained = predictions
+        func loss(_ predictions: Output, _ inputs: ModelInputs, after updates: [Operation] = []) -> Output {
+            builder.nameScope("loss") {
+                let value = pass.losses.reduce(model.loss(predictions, inputs)) { $0 + $1 }
+                return builder.controlDependencies(updates) { value.identity(name: "value") }
+            }
+        }
+        let trainingLoss = loss(trained, inputs, after: pass.updates)
+        var evaluationLoss = trainingLoss
+        var training: (predictions: Endpoint, inferenceScope: String)?
+        if pass.dependsOnMode {
+            let declared = builder.variables.count
+            evaluated = ModelInputs(builder, placeholders, pass.inference())
+            builder.nameScope("inference") {
+                training = (trained.endpoint, builder.scopeName)
+                predictions = model.predictions(evaluated)
+            }
+            if let other = builder.variables.dropFirst(declared).first {
+                builder.record(
+                    .invalidArgument(
+                        "Variable '\(other.name)' is declared with the graph's builder; a model whose layers depend on the mode declares its "
+                            + "variables with LayerContext.variable, which finds them when predictions are built a second time"))
+            }
+            evaluationLoss = loss(predictions, evaluated)
+        }
+        let metrics = builder.nameScope("metrics") { model.metrics(predictions, evaluated) }
         try self.init(
-            builder.graph(), inputs: placeholders.mapValues(\.endpoint), loss: loss.endpoint, predictions: predictions.endpoint,
-            metrics: metrics.mapValues(\.endpoint))
+            builder.graph(), inputs: placeholders.mapValues(\.endpoint), loss: trainingLoss.endpoint, predictions: predictions.endpoint,
+            metrics: metrics.mapValues(\.endpoint), evaluationLoss: evaluationLoss.endpoint, training: training)
     }
 
     /// Takes a graph that computes a loss.
@@ -46,11 +76,14 @@ public struct ModelGraph: Sendable {
     ///   - trained: the names of the variables to train; nil means all on which the loss depends and that have a floating type.
     ///   - trainable: the names of the variables that may be trained if `trained` is nil; nil means all.
     ///   - initializers: for variables with several assignments, the name of the node that assigns the initial value.
+    ///   - evaluationLoss: the loss of held-out rows; nil means `loss`.
+    ///   - training: the predictions of which the loss is computed, and the scope of the others; nil if they are the same.
     /// - Throws: `invalidArgument` when the loss is not a floating scalar, an input is not a placeholder, a variable has no initial
     ///   value or no known shape, or the loss does not depend on a variable to train.
     package init(
         _ graph: Graph, inputs: [String: Endpoint], loss: Endpoint, predictions: Endpoint? = nil, metrics: [String: Endpoint] = [:],
-        trained: [String]? = nil, trainable: Set<String>? = nil, initializers: [String: String] = [:]
+        trained: [String]? = nil, trainable: Set<String>? = nil, initializers: [String: String] = [:], evaluationLoss: Endpoint? = nil,
+        training: (predictions: Endpoint, inferenceScope: String)? = nil
     ) throws(Status) {
         try graph.validate()
         let builder = GraphBuilder(extending: graph, registry: .standard)
@@ -67,7 +100,7 @@ public struct ModelGraph: Sendable {
             let found = graph.nodes.indices.contains(endpoint.node) ? "node '\(graph.nodes[endpoint.node].name)'" : "no such node"
             throw .invalidArgument("Input '\(name)' must be a placeholder, found \(found)")
         }
-        let all = try ModelVariable.all(of: graph, needed: [loss] + (predictions.map { [$0] } ?? []) + metrics.values, initializers)
+        let all = try ModelVariable.all(of: graph, needed: [loss, evaluationLoss ?? loss] + (predictions.map { [$0] } ?? []) + metrics.values, initializers)
         let reached = graph.ancestors(of: [loss.node])
         let chosen = try trained.map { names throws(Status) -> Set<String> in
             for name in names where !all.contains(where: { $0.name == name }) {
@@ -90,6 +123,8 @@ public struct ModelGraph: Sendable {
         self.loss = loss
         self.predictions = predictions
         self.metrics = metrics
+        self.evaluationLoss = evaluationLoss ?? loss
+        self.training = training
         self.parameters = parameters
         otherVariables = all.filter { !names.contains($0.name) }
     }

@@ -7,6 +7,8 @@ public struct ModelReplica: Sendable {
     public let inputs: [String: Output]
     /// The loss.
     public let loss: Output
+    /// The loss of held-out rows.
+    public let evaluationLoss: Output
     /// The predictions; nil if the model names none.
     public let predictions: Output?
     /// The metrics by name.
@@ -38,13 +40,13 @@ extension ModelGraph {
         var copy = GraphCopy(of: graph, in: builder, replacing: replacing, rewriting: variables.rewriting)
         let names = inputs.keys.sorted(), metricNames = metrics.keys.sorted()
         let placeholders = try copy.copy(names.compactMap { inputs[$0] })
-        let losses = try copy.copy([loss])
+        let losses = try copy.copy([loss, evaluationLoss])
         let predicted = try copy.copy(predictions.map { [$0] } ?? [])
         let measured = try copy.copy(metricNames.compactMap { metrics[$0] })
-        guard let lossOutput = losses.first else { throw .internalError("The model's loss was not copied") }
+        guard losses.count == 2 else { throw .internalError("The model's loss was not copied") }
         var replica = ModelReplica(
-            inputs: Dictionary(uniqueKeysWithValues: zip(names, placeholders)), loss: lossOutput, predictions: predicted.first,
-            metrics: Dictionary(uniqueKeysWithValues: zip(metricNames, measured)), copy: copy)
+            inputs: Dictionary(uniqueKeysWithValues: zip(names, placeholders)), loss: losses[0], evaluationLoss: losses[1],
+            predictions: predicted.first, metrics: Dictionary(uniqueKeysWithValues: zip(metricNames, measured)), copy: copy)
         replica.nodes = firstNode..<builder.nodeCount
         let handles = after.isEmpty ? [] : Set(variables.all.map(\.handle.endpoint))
         for id in replica.nodes where !after.isEmpty {

@@ -52,7 +52,7 @@ extension ClientLoop {
         guard let evaluation = client.evaluation else { return }
         let names = evaluation.metrics.keys.sorted()
         let feeds = try BatchFeeds(evaluation.inputs, run.test).feeds(run.test)
-        let reply = try await session.run(fetches: [evaluation.loss.name] + names.compactMap { evaluation.metrics[$0]?.name }, feeds: feeds)
+        let reply = try await session.run(fetches: [evaluation.evaluationLoss.name] + names.compactMap { evaluation.metrics[$0]?.name }, feeds: feeds)
         let values = try reply.tensors.map { reply throws(Status) in try reply.tensor.double() }
         guard let loss = values.first else { throw Status.internalError("an evaluation returned no loss") }
         run.progress.evaluated(

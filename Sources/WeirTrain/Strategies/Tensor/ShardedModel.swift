@@ -44,7 +44,7 @@ struct ShardedModel {
             throw .invalidArgument("No variable can be cut into \(mesh.axes[layerAxis].size) equal parts; the variables are \(sizes)")
         }
         // Held-out rows come in any number, so that they are not cut.
-        let roots = [model.loss] + (model.predictions.map { [$0] } ?? []) + model.metrics.keys.sorted().compactMap { model.metrics[$0] }
+        let roots = [model.evaluationLoss] + (model.predictions.map { [$0] } ?? []) + model.metrics.keys.sorted().compactMap { model.metrics[$0] }
         evaluation = try ShardingPass(
             ShardingFacts(model.graph, roots: roots, rowCount: rowCount), mesh: mesh, roots: roots,
             variables: Dictionary(uniqueKeysWithValues: shardings.map { ($0, [ShardingPass.Choice($1)]) })
@@ -70,12 +70,12 @@ struct ShardedModel {
 
     private func evaluationReplica(_ variables: ShardedVariables, in builder: GraphBuilder) throws(Status) -> ModelReplica {
         let metricNames = model.metrics.keys.sorted()
-        let roots = [model.loss] + (model.predictions.map { [$0] } ?? []) + metricNames.compactMap { model.metrics[$0] }
+        let roots = [model.evaluationLoss] + (model.predictions.map { [$0] } ?? []) + metricNames.compactMap { model.metrics[$0] }
         let built = try replica("evaluation", evaluation, roots, variables, in: builder)
-        guard let loss = built.outputs[model.loss] else { throw .internalError("The model's loss was not built") }
+        guard let loss = built.outputs[model.evaluationLoss] else { throw .internalError("The model's loss was not built") }
         let metrics = metricNames.compactMap { name in model.metrics[name].flatMap { built.outputs[$0] }.map { (name, $0) } }
         return ModelReplica(
-            inputs: built.inputs, loss: loss, predictions: model.predictions.flatMap { built.outputs[$0] },
+            inputs: built.inputs, loss: loss, evaluationLoss: loss, predictions: model.predictions.flatMap { built.outputs[$0] },
             metrics: Dictionary(uniqueKeysWithValues: metrics), copy: GraphCopy(of: model.graph, in: builder, replacing: built.outputs))
     }
 
