@@ -34,7 +34,8 @@ extension Initializer {
     public static func tensor(_ value: Tensor) -> Initializer {
         Initializer(isRandom: false) { builder, shape, _, dtype in
             guard value.shape == shape, value.dtype == dtype else {
-                builder.record(.invalidArgument("Initial value of '\(builder.scopeName)': expected \(dtype) of shape \(shape), found \(value.dtype) of \(value.shape)"))
+                builder.record(
+                    .invalidArgument("Initial value of '\(builder.scopeName)': expected \(dtype) of shape \(shape), found \(value.dtype) of \(value.shape)"))
                 return builder.filled(shape, with: 0, dtype)
             }
             return builder.constant(value)

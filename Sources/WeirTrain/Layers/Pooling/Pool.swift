@@ -25,9 +25,11 @@ struct Pool: Sendable {
             return pooled(image, (1, size[0]), (1, strides[0])).squeezed(axes: [1])
         case (2, _): return pooled(input, (size[0], size[1]), (strides[0], strides[1]))
         default:
-            return context.builder.add(
-                kind == .max ? "MaxPool3D" : "AvgPool3D", [input],
-                attributes: ["ksize": .ints([1] + size + [1]), "strides": .ints([1] + strides + [1]), "padding": padding.text])[0]
+            let attributes: Attributes = ["ksize": .ints([1] + size + [1]), "strides": .ints([1] + strides + [1]), "padding": padding.text]
+            switch kind {
+            case .max: return context.builder.add("MaxPool3D", [input], attributes: attributes)[0]
+            case .average: return context.builder.add("AvgPool3D", [input], attributes: attributes)[0]
+            }
         }
     }
 

@@ -31,7 +31,8 @@ public struct LayerCut: Sendable {
         let graph = model.graph
         let order = graph.topologicalOrder()
         guard order.count == graph.nodes.count else { throw .invalidArgument("The model's graph has a cycle, so its layers have no order") }
-        let needed = graph.ancestors(of: [model.loss.node, model.evaluationLoss.node] + (model.predictions.map { [$0.node] } ?? []) + model.metrics.values.map(\.node))
+        let needed = graph.ancestors(
+            of: [model.loss.node, model.evaluationLoss.node] + (model.predictions.map { [$0.node] } ?? []) + model.metrics.values.map(\.node))
         let isTrained = graph.ancestors(of: [model.loss.node])
         let assignment = LayerOrder(graph, LayerScopes(model), isTrained: isTrained, order)
         let layerOfNode = assignment.layers(needed: needed)
