@@ -40,8 +40,9 @@ extension Activation {
     }
     /// The approximation of `gelu` with a hyperbolic tangent, as in GPT-2. Keras's `gelu(x, approximate=True)`.
     public static let approximateGelu = Activation("gelu") { input in
-        let cube = input * input * input
-        return input * 0.5 * (((input + cube * 0.044715) * (2 / Double.pi).squareRoot()).tanh() + 1)
+        let factor = (2 / Double.pi).squareRoot()
+        let inner = (input + input * input * input * 0.044715) * factor
+        return input * 0.5 * (inner.tanh() + 1)
     }
     /// `1 / (1 + exp(-x))`.
     public static let sigmoid = Activation("sigmoid") { $0.sigmoid() }

@@ -1,6 +1,6 @@
 public import WeirGraph
 import WeirOps
-public import WeirTensor
+import WeirTensor
 
 /// A measure of predictions that is a function of sums over rows: accuracy, precision, the area under a curve…
 ///

@@ -82,7 +82,7 @@ public struct MultiHeadAttention: Layer {
         let queries = projection(query, sizes, "query", keySize), keys = projection(key, keySizes, "key", keySize)
         let values = projection(value, valueSizes, "value", valueSize)
         var scores = queries.matMul(keys, transposeB: true) * (1 / Double(keySize).squareRoot())
-        if let visible = visible(mask, sizes[0], keySizes[0], context) {
+        if let visible = visibility(mask, sizes[0], keySizes[0], context) {
             // Of weights that are all masked, none is greater than another.
             scores = visible.select(scores, context.builder.scalar(scores.dtype == .float16 ? -6e4 : -1e9, scores.dtype))
         }
@@ -100,7 +100,7 @@ public struct MultiHeadAttention: Layer {
     }
 
     /// Which sources a position sees, as a bool that broadcasts to `[rows, heads, positions, sources]`; nil for all.
-    private func visible(_ mask: Output?, _ positions: Int, _ sources: Int, _ context: LayerContext) -> Output? {
+    private func visibility(_ mask: Output?, _ positions: Int, _ sources: Int, _ context: LayerContext) -> Output? {
         let ofAllHeads = mask.map { $0.shape.rank == 2 ? $0 : $0.expandedDimension(at: -3) }
         guard isCausal else { return ofAllHeads }
         let builder = context.builder
