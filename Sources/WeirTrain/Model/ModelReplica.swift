@@ -20,7 +20,8 @@ public struct ModelReplica: Sendable {
 }
 
 extension ModelGraph {
-    /// Copies the model's computation into a builder, in its current scopes. Replicas share the variables.
+    /// Copies the model's computation into a builder, in its current scopes. Replicas share the variables. Where the model draws random numbers,
+    /// replicas in different name scopes draw others.
     /// - Parameters:
     ///   - feeding: outputs that take the place of placeholders, by input name; the others are new placeholders.
     ///   - after: operations for which the replica waits before it reads a variable. If there are any, it has reads of its own.
@@ -37,7 +38,8 @@ extension ModelGraph {
             replacing[endpoint] = output
         }
         let firstNode = builder.nodeCount
-        var copy = GraphCopy(of: graph, in: builder, replacing: replacing, rewriting: variables.rewriting)
+        let source = drawingOtherNumbers(ModelGraph.copyNumber(scope: builder.scopeName)).graph
+        var copy = GraphCopy(of: source, in: builder, replacing: replacing, rewriting: variables.rewriting)
         let names = inputs.keys.sorted(), metricNames = metrics.keys.sorted()
         let placeholders = try copy.copy(names.compactMap { inputs[$0] })
         let losses = try copy.copy([loss, evaluationLoss])

@@ -61,8 +61,9 @@ struct WorkerGraph {
             let declared = try model.declareVariables(in: builder, partitioning: setting.partitioning)
             let begun = beginning(builder, globalStep)
             let before = begun.gates + (begun.readCount.map { [$0.operation] } ?? [])
+            let number = setting.workerTasks.firstIndex(of: task) ?? 0
             let replica = try builder.nameScope("replica") { () throws(Status) in
-                try model.replica(in: builder, variables: declared, after: before)
+                try model.drawingOtherNumbers(UInt64(number)).replica(in: builder, variables: declared, after: before)
             }
             let added = update(builder, replica.gradients(with: declared), globalStep)
             // An evaluation must not wait at the gates, nor read the number of updates, which the chief destroys when training ends.
@@ -76,7 +77,6 @@ struct WorkerGraph {
                 ending.isEmpty
                 ? added.step
                 : builder.colocate(with: globalStep.handle.operation) { builder.group([added.step] + ending, name: "training_step") }
-            let number = setting.workerTasks.firstIndex(of: task) ?? 0
             var client = TrainingClient(
                 worker: number, master: master, graph: Graph(),
                 shards: [BatchShard(number, inputs: replica.inputs, loss: replica.loss)], step: step, updateCount: updateCount,

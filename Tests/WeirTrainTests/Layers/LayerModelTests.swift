@@ -1,6 +1,7 @@
 import Foundation
 import Testing
 import Weir
+import WeirCluster
 import WeirGraph
 import WeirOps
 import WeirRuntime
@@ -129,6 +130,26 @@ struct LayerModelTests {
         for shard in client.shards { all += try feeds(shard.inputs) }
         _ = try session.run(feeds: all, fetches: client.shards.map(\.loss.name), targets: [client.step.name])
         #expect(try moving().contains { abs($0) > 0.01 })
+    }
+
+    @Test("copies of a dropout, in towers and workers, draw other numbers; initial values do not change")
+    func copies() throws {
+        let model = try ModelGraph(Noisy())
+        func seeds(_ graph: Graph, _ end: String) -> [Int] {
+            graph.nodes.filter { $0.name.hasSuffix(end) && !$0.name.hasPrefix("evaluation/") }.compactMap { $0.attributes.int("seed2") }
+        }
+        let cluster = try ClusterSpec(["ps": ["127.0.0.1:1"], "worker": ["127.0.0.1:2", "127.0.0.1:3"]])
+        let plans: [(any Strategy, TrainingSetting)] = [
+            (InGraphReplication(), TrainingSetting(devices: LayerModelTests.devices(2), optimizer: GradientDescent(learningRate: 0.1), batchSize: 8)),
+            (SynchronousReplicas(), TrainingSetting(cluster: cluster, optimizer: GradientDescent(learningRate: 0.1), batchSize: 8)),
+            (AllReduceReplicas(), TrainingSetting(cluster: cluster, optimizer: GradientDescent(learningRate: 0.1), batchSize: 8)),
+        ]
+        for (strategy, setting) in plans {
+            let graphs = try strategy.plan(model, setting).clients.map(\.graph)
+            let drawn = graphs.flatMap { seeds($0, "dropped/RandomUniform") }
+            #expect(drawn.count == 2 && Set(drawn).count == 2, "\(strategy.name): \(drawn)")
+            for graph in graphs { #expect(seeds(graph, "first/kernel/RandomUniform") == seeds(model.graph, "first/kernel/RandomUniform")) }
+        }
     }
 
     @Test(
