@@ -1,4 +1,5 @@
 public import WeirGraph
+import WeirOps
 
 /// Layers one after another. Keras's `Sequential`.
 ///
