@@ -67,6 +67,29 @@ struct LayerModelTests {
         }
     }
 
+    @Test("of an embedding's table only rows are read, in both modes, so that its gradient is sparse")
+    func embedding() throws {
+        struct Words: Classifier {
+            var inputs: [ModelInput] { [ModelInput("features", .int32, [4]), ModelInput("labels", .int32)] }
+            func predictions(_ inputs: ModelInputs) -> Output {
+                let network = Sequential {
+                    Embedding(50, 8)
+                    Dropout(0.1)
+                    GlobalAveragePool()
+                    Dense(3)
+                }
+                return network(inputs["features"], inputs.layers())
+            }
+        }
+        let model = try ModelGraph(Words())
+        #expect(model.parameters.map(\.isGathered) == [true, false, false])
+        let builder = GraphBuilder()
+        let declared = try model.declareVariables(in: builder), replica = try model.replica(in: builder, variables: declared)
+        let gradients = replica.gradients(with: declared)
+        guard case .sparse(_, let rows) = gradients[0].value else { throw Status.internalError("expected a sparse gradient, found \(gradients[0].value)") }
+        #expect(rows.shape == [nil, 8])
+    }
+
     @Test("a variable that only one mode has is an error")
     func otherVariables() {
         struct Uneven: Classifier {
