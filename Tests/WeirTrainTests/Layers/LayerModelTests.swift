@@ -86,8 +86,7 @@ struct LayerModelTests {
         let builder = GraphBuilder()
         let declared = try model.declareVariables(in: builder), replica = try model.replica(in: builder, variables: declared)
         let gradients = replica.gradients(with: declared)
-        guard case .sparse(_, let rows) = gradients[0].value else { throw Status.internalError("expected a sparse gradient, found \(gradients[0].value)") }
-        #expect(rows.shape == [nil, 8])
+        guard case .sparse = gradients[0].value else { throw Status.internalError("expected a sparse gradient, found \(gradients[0].value)") }
     }
 
     @Test("a variable that only one mode has is an error")
