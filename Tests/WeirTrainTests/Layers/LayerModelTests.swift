@@ -132,7 +132,7 @@ struct LayerModelTests {
     }
 
     @Test(
-        "a step updates the moving averages, once for each part of a batch, and an evaluation does not",
+        "a step updates the moving averages, and an evaluation does not",
         arguments: [
             (SingleDevice(), 1), (InGraphReplication(), 2), (LayerParallel(), 2), (PipelineParallel(microBatches: 2), 2),
         ] as [(any Strategy, Int)])
