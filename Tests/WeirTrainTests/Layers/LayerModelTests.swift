@@ -182,7 +182,7 @@ struct LayerModelTests {
     func learns(_ sample: (strategy: any Strategy, deviceCount: Int)) async throws {
         var options = try options(sample.strategy)
         options.devices = LayerModelTests.devices(sample.deviceCount)
-        options.localDevices = LocalDevices(cpuCount: sample.deviceCount)
+        options.localDevices = try LocalDevices(cpuCount: sample.deviceCount)
         let report = try await Trainer(options).run()
         #expect(report.testAccuracy > 0.8, "\(report.testAccuracy)")
     }
