@@ -40,7 +40,7 @@ struct EnsembleTrainerTests {
         let report = try await EnsembleTrainer(members(5), table: .iris(), directory: scratch.path, methods: [.average]).run()
         #expect(report.members.map(\.trainedRowCount) == [40, 40, 40])
         let model = try BundleReader(report.files.checkpoint), member = try BundleReader("\(scratch.path)/member2/model-5")
-        #expect(try model.tensor("member2/hidden1/weights") == member.tensor("hidden1/weights"))
+        #expect(try model.tensor("member2/hidden1/kernel") == member.tensor("hidden1/kernel"))
         #expect(try model.tensors().count == 4 + 4 + 6)
         // The graph has no values: it is small, and what it computes comes from the checkpoint.
         let graph = try GraphDefinition(contentsOf: report.files.graph)

@@ -7,7 +7,7 @@ public struct ModelReplica: Sendable {
     public let inputs: [String: Output]
     /// The loss of a training step. The model's updates run with it.
     public let loss: Output
-    /// The loss without updates, for evaluations.
+    /// The loss of held-out rows.
     public let evaluationLoss: Output
     /// The predictions; nil if the model names none.
     public let predictions: Output?
@@ -20,7 +20,8 @@ public struct ModelReplica: Sendable {
 }
 
 extension ModelGraph {
-    /// Copies the model's computation into a builder, in its current scopes. Replicas share the variables.
+    /// Copies the model's computation into a builder, in its current scopes. Replicas share the variables. Where the model draws random numbers,
+    /// replicas in different name scopes draw others.
     /// - Parameters:
     ///   - feeding: outputs that take the place of placeholders, by input name; the others are new placeholders.
     ///   - runsUpdates: whether the loss runs the model's updates (`ModelInputs.addUpdate`). Of several replicas in a graph, only one may.
@@ -38,17 +39,17 @@ extension ModelGraph {
             replacing[endpoint] = output
         }
         let firstNode = builder.nodeCount
-        var copy = GraphCopy(of: graph, in: builder, replacing: replacing, rewriting: variables.rewriting)
+        let source = drawingOtherNumbers(ModelGraph.copyNumber(scope: builder.scopeName)).graph
+        var copy = GraphCopy(of: source, in: builder, replacing: replacing, rewriting: variables.rewriting)
         let names = inputs.keys.sorted(), metricNames = metrics.keys.sorted()
         let placeholders = try copy.copy(names.compactMap { inputs[$0] })
-        let losses = try copy.copy([evaluationLoss, runsUpdates ? loss : evaluationLoss])
+        let losses = try copy.copy([evaluationLoss, runsUpdates ? loss : lossWithoutUpdates])
         let predicted = try copy.copy(predictions.map { [$0] } ?? [])
         let measured = try copy.copy(metricNames.compactMap { metrics[$0] })
         guard losses.count == 2 else { throw .internalError("The model's loss was not copied") }
         var replica = ModelReplica(
             inputs: Dictionary(uniqueKeysWithValues: zip(names, placeholders)), loss: losses[1], evaluationLoss: losses[0],
-            predictions: predicted.first,
-            metrics: Dictionary(uniqueKeysWithValues: zip(metricNames, measured)), copy: copy)
+            predictions: predicted.first, metrics: Dictionary(uniqueKeysWithValues: zip(metricNames, measured)), copy: copy)
         replica.nodes = firstNode..<builder.nodeCount
         let handles = after.isEmpty ? [] : Set(variables.all.map(\.handle.endpoint))
         for id in replica.nodes where !after.isEmpty {

@@ -65,9 +65,10 @@ struct WorkerGraph {
             let declared = try model.declareVariables(in: builder, partitioning: setting.partitioning)
             let begun = beginning(builder, globalStep)
             let before = begun.gates + (begun.readCount.map { [$0.operation] } ?? [])
+            let number = setting.workerTasks.firstIndex(of: task) ?? 0
             // Outside of the setter's scope: each tower has a device of its own.
             let towers = try builder.device(nil) { () throws(Status) in
-                try Towers(model, in: builder, variables: declared, devices: devices, after: before)
+                try Towers(model.drawingOtherNumbers(UInt64(number)), in: builder, variables: declared, devices: devices, after: before)
             }
             let added = update(builder, towers.gradients, globalStep)
             // An evaluation must not wait at the gates, nor read the number of updates, which the chief destroys when training ends.
@@ -81,7 +82,6 @@ struct WorkerGraph {
                 ending.isEmpty
                 ? added.step
                 : builder.colocate(with: globalStep.handle.operation) { builder.group([added.step] + ending, name: "training_step") }
-            let number = setting.workerTasks.firstIndex(of: task) ?? 0
             var client = TrainingClient(
                 worker: number, master: master, graph: Graph(),
                 shards: towers.shards(from: number * devices.count), step: step, updateCount: updateCount,

@@ -58,7 +58,7 @@ public struct AllReduceReplicas: Strategy {
         for number in 0..<workerCount {
             let task = setting.workerTasks.isEmpty ? nil : setting.workerTasks[number]
             let own = try setting.alone(task)
-            var graph = try inner.gradientGraph(model, own)
+            var graph = try inner.gradientGraph(model.drawingOtherNumbers(UInt64(number)), own)
             graph.numberShards(from: number * graph.shards.count)
             let variables = [graph.globalStep] + graph.variables
             var exchange = WorkerExchange(
