@@ -38,7 +38,7 @@ final class TrainingReporter: Sendable {
 
     func event(_ event: TrainingEvent) {
         switch event {
-        case .placed: break
+        case .placed, .graph, .parameters: break
         case .fold(let fold):
             state.withLock { state in
                 state.fold = fold

@@ -1,4 +1,4 @@
-import WeirGraph
+public import WeirGraph
 public import WeirRuntime
 public import WeirTensor
 
@@ -29,6 +29,10 @@ public struct TrainingOptions: Sendable {
     /// The number of updates from one evaluation on the held-out rows to the next; nil evaluates at the end only. See
     /// `TrainingEvent.evaluated`.
     public var evaluationInterval: Int?
+    /// Whether training sends the events `graph` and `parameters`. The values of all variables come to this process at each evaluation.
+    public var reportsDetails = false
+    /// Whether the report has the values that the model's variables have at the end, `TrainingReport.parameters`.
+    public var returnsParameters = false
     /// Whether the training's variables on a server are its own, and are dropped when it ends. Only for a strategy with one client.
     var isolatesState = false
     /// The steps of each client that are traced, counted from 1. The first steps are slower than the others. A training with fewer
@@ -75,6 +79,11 @@ public enum TrainingEvent: Sendable {
     case step(TrainingStep)
     /// The model was evaluated, if `TrainingOptions.evaluationInterval` is set: at multiples of it and at the end.
     case evaluated(TrainingEvaluation)
+    /// The graph of the chief, before the first step. Only if `TrainingOptions.reportsDetails` is set.
+    case graph(GraphDefinition)
+    /// The values of the trained variables, by their names in the model, with each evaluation. Only if
+    /// `TrainingOptions.reportsDetails` is set.
+    case parameters(step: Int, [String: Tensor])
     /// The state after `step` updates was saved to the checkpoint at `path`.
     case saved(step: Int, path: String)
     /// The variables were updated from gradients of several workers. Only for a strategy that keeps a ledger.

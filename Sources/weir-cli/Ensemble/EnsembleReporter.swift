@@ -37,7 +37,7 @@ final class EnsembleReporter: Sendable {
             Terminal.line(
                 "\(JSONValue(members: ["event": .text("trained"), "member": .integer(member + 1), "name": .text(members[member].name), "checkpoint": .text(path)]))"
             )
-        case .fold, .placed, .updated, .evaluated: break
+        case .fold, .placed, .graph, .parameters, .updated, .evaluated: break
         }
     }
 

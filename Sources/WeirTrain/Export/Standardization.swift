@@ -1,0 +1,21 @@
+import WeirGraph
+import WeirOps
+import WeirTensor
+
+/// How the features of a table were changed before training: from each column its mean was subtracted, and all were divided by one
+/// scale. A model that is served does the same with the rows that it gets.
+public struct Standardization: Hashable, Sendable {
+    /// The mean of each feature.
+    public var means: [Float]
+    /// The scale of all features.
+    public var scale: Float
+
+    /// Describes a change of features.
+    public init(means: [Float], scale: Float) {
+        self.means = means
+        self.scale = scale
+    }
+
+    /// Adds the nodes that change rows of features.
+    func applied(to rows: Output) -> Output { (rows - rows.builder.constant(Tensor(means))) / Double(scale) }
+}
