@@ -98,7 +98,7 @@ let package = Package(
         // 6
         .target(
             name: "WeirTrain",
-            dependencies: ["WeirCluster", "WeirRuntime", "WeirOps", "WeirWire", "WeirGraph", "WeirTensor"],
+            dependencies: ["WeirCluster", "WeirRuntime", "WeirOps", "WeirWire", "WeirGraph", "WeirTensor", "CZlib"],
             resources: [.embedInCode("Resources/iris.csv")],
             swiftSettings: settings),
         .target(

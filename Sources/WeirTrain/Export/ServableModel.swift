@@ -99,7 +99,7 @@ public struct ServableModel: Sendable {
     /// - Throws: `alreadyExists` when the path is something else than a saved model or an empty folder; the error of a file that
     ///   cannot be written.
     public func write(to directory: String) throws(Status) {
-        let folder = try AtomicFolder(directory) { contents in contents.isEmpty || contents.contains { $0 == "saved_model.pb" } }
+        let folder = try ServableModel.folder(directory)
         if !variables.isEmpty {
             var writer = try BundleWriter("\(folder.path)/variables/variables")
             for variable in variables.sorted(by: { $0.name < $1.name }) {
@@ -115,6 +115,14 @@ public struct ServableModel: Sendable {
         }
         try AtomicFile.write(try metaGraph.serializedSavedModel(), to: "\(folder.path)/saved_model.pb", durably: true)
         try folder.commit()
+    }
+
+    /// Checks that a model can be written to a folder.
+    /// - Throws: as `write`.
+    package static func check(destination directory: String) throws(Status) { _ = try folder(directory) }
+
+    private static func folder(_ directory: String) throws(Status) -> AtomicFolder {
+        try AtomicFolder(directory) { contents in contents.isEmpty || contents.contains { $0 == "saved_model.pb" } }
     }
 
     /// Opens a session in this process whose variables have the values.

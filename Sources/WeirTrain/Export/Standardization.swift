@@ -16,6 +16,13 @@ public struct Standardization: Hashable, Sendable {
         self.scale = scale
     }
 
+    /// The change that `Trainer` makes of a fold's rows.
+    /// - Parameter training: the rows to train on, as they were.
+    public init(training: Table) {
+        let moments = training.moments
+        self.init(means: moments.means, scale: moments.scale)
+    }
+
     /// Adds the nodes that change rows of features.
     func applied(to rows: Output) -> Output { (rows - rows.builder.constant(Tensor(means))) / Double(scale) }
 }

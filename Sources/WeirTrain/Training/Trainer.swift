@@ -12,8 +12,6 @@ public struct Trainer: Sendable {
     private let onEvent: OnEvent
     private let train: Table
     private let test: Table
-    /// How the features were changed; nil if they are as they were.
-    private var standardization: Standardization?
 
     /// - Parameters:
     ///   - fold: the fold that is held out, counted from 0.
@@ -23,7 +21,6 @@ public struct Trainer: Sendable {
         let moments = parts.train.moments
         self.init(
             options, train: parts.train.standardized(moments), test: parts.test.standardized(moments), cluster: cluster, onEvent: onEvent)
-        standardization = Standardization(means: moments.means, scale: moments.scale)
     }
 
     /// Makes a training with rows that are divided already, in place of `options.table`. The features are taken as they are.
@@ -48,7 +45,7 @@ public struct Trainer: Sendable {
     ///   needs is lost.
     public func run() async throws -> TrainingReport {
         let plan = try checkedPlan()
-        return try await report(plan, plan.clients)
+        return try await TrainingRun(plan, options, setting, train: train, test: test, onEvent: onEvent).run(plan.clients)
     }
 
     /// Runs the client of one worker, as one of several processes. The chief, the first worker, initializes the variables.
@@ -67,13 +64,7 @@ public struct Trainer: Sendable {
                 "Strategy '\(options.strategy.name)' has one client for all workers; expected one with a client for each, such as 'sync' or "
                     + "'async', to run as worker \(task)")
         }
-        return try await report(plan, [client])
-    }
-
-    private func report(_ plan: TrainingPlan, _ clients: [TrainingClient]) async throws -> TrainingReport {
-        var report = try await TrainingRun(plan, options, setting, train: train, test: test, onEvent: onEvent).run(clients)
-        report.standardization = standardization
-        return report
+        return try await TrainingRun(plan, options, setting, train: train, test: test, onEvent: onEvent).run([client])
     }
 
     /// Checks the options against the table and the cluster, and makes the plan. Nothing starts.

@@ -36,8 +36,6 @@ public struct TrainingReport: Sendable {
 
     /// The values of the model's variables at the end, by name; empty unless `TrainingOptions.returnsParameters` is set.
     public var parameters: [String: Tensor] = [:]
-    /// How the features were changed before training; nil if they were taken as they are.
-    public var standardization: Standardization?
 
     /// What the devices did in the first traced step; nil if none was traced.
     public var timeline: StepTimeline? { timelines.first?.timeline }

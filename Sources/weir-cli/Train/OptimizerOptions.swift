@@ -15,10 +15,15 @@ struct OptimizerOptions: ParsableArguments {
         try require("--learning-rate", learningRate, in: 0...1e6)
     }
 
+    /// The learning rate.
+    func rate(_ defaults: TrainingDefaults) -> Double {
+        learningRate ?? (optimizer ?? defaults.optimizer == defaults.optimizer ? defaults.learningRate : 0.01)
+    }
+
     /// The optimizer.
     func named(_ defaults: TrainingDefaults) throws -> any Optimizer {
         let name = optimizer ?? defaults.optimizer
-        let rate = learningRate ?? (name == defaults.optimizer ? defaults.learningRate : 0.01)
+        let rate = rate(defaults)
         switch name {
         case "sgd": return GradientDescent(learningRate: rate)
         case "momentum": return Momentum(learningRate: rate)

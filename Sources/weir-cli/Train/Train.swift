@@ -14,6 +14,11 @@ struct Train: AsyncParsableCommand {
     @OptionGroup var clusterOptions: ClusterOptions
     @OptionGroup var checkpoints: CheckpointOptions
     @OptionGroup var trace: TraceOptions
+    @OptionGroup var export: ExportOptions
+    @Option(
+        help: ArgumentHelp(
+            "Write event files for TensorBoard with loss, metrics, speed, weights, graph and hyper-parameters, a run for each fold.", valueName: "DIR"))
+    var summaries: String?
     @Option(help: "Where event files, the loss curve and the picture of a step go.") var out = "weir-run"
     @Flag(help: "Print one JSON object a line.") var json = false
 
@@ -21,6 +26,13 @@ struct Train: AsyncParsableCommand {
         var options = try training.options(devices: clusterOptions.devices, isHere: clusterOptions.cluster == nil)
         options.checkpoint = checkpoints.parsed()
         try trace.apply(to: &options)
+        try export.apply(to: &options)
+        let recorder = summaries.map { TrainingSummaries(directory: $0, hyperparameters: hyperparameters(options)) }
+        if recorder != nil {
+            options.reportsDetails = true
+            // Weights and metrics are recorded at evaluations; without an interval there is one, at the end.
+            options.evaluationInterval = options.evaluationInterval ?? options.stepCount
+        }
         let (spec, local) = try clusterOptions.start(for: training.strategy.strategy)
         let reporter: TrainingReporter
         do {
@@ -31,7 +43,10 @@ struct Train: AsyncParsableCommand {
             local?.end()
             throw error
         }
-        let validation = CrossValidation(options, cluster: spec) { reporter.event($0) }
+        let validation = CrossValidation(options, cluster: spec) { event in
+            recorder?.record(event)
+            reporter.event(event)
+        }
         // Ctrl-C ends the training and the local servers.
         let end = try TerminationRequest()
         let run = Task { try await validation.run(asWorker: clusterOptions.task) }
@@ -43,12 +58,30 @@ struct Train: AsyncParsableCommand {
         let isCancelled = run.isCancelled
         watch.cancel()
         local?.end()
+        let succeeded = if case .success = result { true } else { false }
+        do { try recorder?.close(succeeded: succeeded) } catch { reporter.event(.notice("--summaries: the event files are incomplete: \(error.message)")) }
         switch result {
-        case .success(let report): try reporter.finish(report)
+        case .success(let report):
+            // The report is shown also if the model cannot be written.
+            let written = Result { try export.write(report, options) }
+            for file in (try? written.get()) ?? [] { reporter.wrote(file.what, file.path) }
+            try reporter.finish(report)
+            _ = try written.get()
         case .failure(let error):
             reporter.abandon()
             if isCancelled { throw Status.cancelled("Training was cancelled by a signal") }
             throw Status(error)
         }
+    }
+
+    /// What tells this training from another, for TensorBoard's table of runs.
+    private func hyperparameters(_ options: TrainingOptions) -> [String: HyperparameterValue] {
+        let defaults = training.model.defaults
+        let name = training.optimizer.optimizer ?? defaults.optimizer
+        return [
+            "model": .text(training.model.model), "strategy": .text(training.strategy.strategy), "optimizer": .text(name),
+            "learning_rate": .number(training.optimizer.rate(defaults)), "batch": .number(Double(options.batchSize)),
+            "steps": .number(Double(options.stepCount)), "seed": .number(Double(options.seed)),
+        ]
     }
 }
