@@ -40,8 +40,9 @@ struct EnsembleGraph {
             case .vote: throw .invalidArgument("A vote gives classes, not probabilities, so it is not served; expected average or stacking")
             }
         }
-        let probabilities = combined.cast(to: .float32).identity(name: "probabilities")
-        let classes = probabilities.argMax(axis: 1, outputType: .int32).identity(name: "classes")
+        let single = combined.cast(to: .float32)
+        let probabilities = single.identity(name: "probabilities")
+        let classes = single.argMax(axis: 1, outputType: .int32).identity(name: "classes")
         let named = members.enumerated().map { ("member\($0 + 1)", $1) }
         model = try ServableModel(
             builder, values: values, trained: trained,

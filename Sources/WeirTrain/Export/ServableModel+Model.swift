@@ -39,8 +39,9 @@ extension ServableModel {
         if let labels = model.inputs["labels"], model.graph.nodes[labels.node].outputTypes[labels.index].dtype.isInteger, copied.shape.rank == 2,
             copied.dtype.isFloating
         {
-            let probabilities = copied.softmax().cast(to: .float32).identity(name: "probabilities")
-            outputs["probabilities"] = probabilities
+            // No output is computed from another: of a frozen graph, the outputs are those that no node uses.
+            let probabilities = copied.softmax().cast(to: .float32)
+            outputs["probabilities"] = probabilities.identity(name: "probabilities")
             outputs["classes"] = probabilities.argMax(axis: 1, outputType: .int32).identity(name: "classes")
         }
         try self.init(
