@@ -32,6 +32,7 @@ let package = Package(
         example("split-tensor"),
         example("sweep"),
         example("ensemble"),
+        example("export"),
         example("own-op"),
         example("own-device"),
     ],

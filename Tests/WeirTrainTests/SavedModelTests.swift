@@ -188,7 +188,8 @@ struct SavedModelTests {
         for text in ["a,b\n1,2\n3,4.5\n", "a,b,label\n1,2,cat\n3, 4.5 ,dog"] {
             #expect(try PredictionData.rows(csv: text, source: "t", for: signature) == ["x": wanted])
         }
-        for (text, part) in [("", "header"), ("a,b\n1\n", "row 2"), ("a,b\n1,x\n", "column 2"), ("a\n1\n", "takes 2 numbers"), ("a,b,c,d\n1,2,3,4", "takes 2")] {
+        for (text, part) in [("", "header"), ("a,b\n1\n", "row 2"), ("a,b\n1,x\n", "column 2"), ("a\n1\n", "takes 2 numbers"), ("a,b,c,d\n1,2,3,4", "takes 2")]
+        {
             let error = #expect(throws: Status.self) { try PredictionData.rows(csv: text, source: "t", for: signature) }
             #expect(error?.code == .invalidArgument && error?.message.contains(part) == true, "\(error?.message ?? "")")
         }

@@ -72,11 +72,15 @@ struct SummaryTests {
         if case .histogram(let histogram)? = found[1].value.content {
             #expect(histogram.count == 3 && histogram.minimum == 1 && histogram.maximum == 2 && histogram.sum == 5 && histogram.sumOfSquares == 9)
             #expect(histogram.buckets.reduce(0, +) == 3)
-        } else { Issue.record("no histogram") }
+        } else {
+            Issue.record("no histogram")
+        }
         if case .image(let image)? = found[2].value.content {
             #expect(image.height == 2 && image.width == 2 && image.channelCount == 3)
             #expect(try pixels(image.encoded, rowSize: 6) == Array(1...12))
-        } else { Issue.record("no image") }
+        } else {
+            Issue.record("no image")
+        }
         #expect(found[3].value.metadata?.plugin == "text")
         let graphs = events.compactMap { event -> [UInt8]? in if case .graph(let bytes)? = event.content { bytes } else { nil } }
         #expect(try GraphDefinition(serialized: try #require(graphs.first)).nodes.map(\.name) == ["one"])
@@ -105,7 +109,9 @@ struct SummaryTests {
             if field.number == 4 { group = String(decoding: bytes, as: UTF8.self) }
             guard field.number == 1 else { continue }
             var entry = WireReader(bytes)
-            while let part = try entry.next() { if part.number == 1, case .bytes(let name) = part.value { names.append(String(decoding: name, as: UTF8.self)) } }
+            while let part = try entry.next() {
+                if part.number == 1, case .bytes(let name) = part.value { names.append(String(decoding: name, as: UTF8.self)) }
+            }
         }
         #expect(names == ["fast", "name", "rate"] && group == "g")
     }
@@ -142,7 +148,8 @@ struct SummaryTests {
         let tag = builder.constant("t")
         let color: AttributeValue = .tensor(Tensor([1, 2, 3, 4] as [UInt8]))
         let summaries = [
-            builder.add("ImageSummary", [tag, bytes], attributes: ["max_images": 2])[0], builder.add("ImageSummary", [tag, halves], attributes: ["max_images": 1])[0],
+            builder.add("ImageSummary", [tag, bytes], attributes: ["max_images": 2])[0],
+            builder.add("ImageSummary", [tag, halves], attributes: ["max_images": 1])[0],
             builder.add("ImageSummary", [tag, bad], attributes: ["bad_color": color])[0],
         ]
         let found = try await Session(builder.graph()).run(summaries).map { try Summary($0.scalar(of: ByteString.self).bytes[...]) }

@@ -27,7 +27,9 @@ public enum PredictionData {
     /// - Throws: `invalidArgument` with row and column of the first error, or when the columns do not fit the signature.
     static func rows(csv text: String, source: String, for signature: ModelSignature) throws(Status) -> [String: Tensor] {
         let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
-        guard let header = lines.first, !header.allSatisfy(\.isWhitespace) else { throw .invalidArgument("\(source): expected a header row, found an empty file") }
+        guard let header = lines.first, !header.allSatisfy(\.isWhitespace) else {
+            throw .invalidArgument("\(source): expected a header row, found an empty file")
+        }
         let columnCount = fields(header).count
         let (_, input) = try only(signature, source)
         var taken = columnCount
@@ -35,7 +37,9 @@ public enum PredictionData {
         var values: [Double] = []
         for (index, line) in lines.enumerated().dropFirst() where !line.allSatisfy(\.isWhitespace) {
             let fields = fields(line)
-            guard fields.count == columnCount else { throw .invalidArgument("\(source): row \(index + 1): expected \(columnCount) columns, found \(fields.count)") }
+            guard fields.count == columnCount else {
+                throw .invalidArgument("\(source): row \(index + 1): expected \(columnCount) columns, found \(fields.count)")
+            }
             for (column, field) in fields.prefix(taken).enumerated() {
                 guard let value = Double(field) else {
                     throw .invalidArgument("\(source): row \(index + 1), column \(column + 1): expected a number, found '\(field)'")

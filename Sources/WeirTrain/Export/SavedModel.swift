@@ -124,7 +124,8 @@ public struct SavedModel: Sendable {
     /// - Throws: `dataLoss` when the files are damaged; the error of a node that fails.
     public func restore(_ session: Session) async throws(Status) {
         if let saver {
-            _ = try await session.run(feeds: [NamedTensor(tensorName(saver.fileName), Tensor("\(path)/variables/variables"))], targets: [nodeName(saver.restore)])
+            _ = try await session.run(
+                feeds: [NamedTensor(tensorName(saver.fileName), Tensor("\(path)/variables/variables"))], targets: [nodeName(saver.restore)])
         }
         if let initialization {
             let feeds = initialization.assets.map { NamedTensor(tensorName($0.tensor), Tensor("\(path)/assets/\($0.fileName)")) }

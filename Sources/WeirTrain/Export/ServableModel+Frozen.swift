@@ -14,7 +14,9 @@ extension ServableModel {
         guard let signature = signatures[name] else {
             throw .notFound("The model has the signatures \(signatures.keys.sorted().joined(separator: ", ")), not '\(name)'")
         }
-        let roots = (signature.inputs.values.map(\.name) + signature.outputs.values.map(\.name)).compactMap { InputReference($0).flatMap { graph.index[$0.node] } }
+        let roots = (signature.inputs.values.map(\.name) + signature.outputs.values.map(\.name)).compactMap {
+            InputReference($0).flatMap { graph.index[$0.node] }
+        }
         let needed = graph.ancestors(of: roots)
         let builder = GraphBuilder(registry: .standard)
         var replacing: [Endpoint: Output] = [:]

@@ -31,15 +31,15 @@ extension SummaryWriter {
     public func hyperparameters(_ parameters: [String: HyperparameterValue], metrics: [String] = [], group: String? = nil) throws(Status) {
         let now = Event.now
         var experiment = WireWriter()
-        experiment.field(4, now)
+        experiment.field(3, now)
         for (name, value) in parameters.sorted(by: { $0.key < $1.key }) {
-            experiment.message(5) { info in
+            experiment.message(4) { info in
                 info.field(1, name)
                 info.field(4, value.kind)
             }
         }
         for tag in metrics {
-            experiment.message(6) { info in info.message(1) { $0.field(2, tag) } }
+            experiment.message(5) { info in info.message(1) { $0.field(2, tag) } }
         }
         try appendHyperparameters("_hparams_/experiment", 2, experiment.bytes)
         var start = WireWriter()

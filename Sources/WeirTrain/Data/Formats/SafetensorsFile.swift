@@ -18,7 +18,8 @@ public enum SafetensorsFile {
         var start = ByteCursor(try file.read(at: 0, count: min(8, size))[...], "\(path): the length of the header")
         let length = try start.littleEndian(UInt64.self)
         guard let count = Int(exactly: length), count <= size - 8, count <= JSONValue.maximumByteCount else {
-            throw .dataLoss("\(path): expected a header of at most \(min(max(0, size - 8), JSONValue.maximumByteCount)) bytes at 8, found a length of \(length)")
+            throw .dataLoss(
+                "\(path): expected a header of at most \(min(max(0, size - 8), JSONValue.maximumByteCount)) bytes at 8, found a length of \(length)")
         }
         let header: JSONObjectReader
         do throws(Status) { header = try JSONObjectReader(JSONValue(parsing: file.read(at: 8, count: count))) } catch {
@@ -67,7 +68,8 @@ public enum SafetensorsFile {
             let offsets = try Place.integers(reader, "data_offsets")
             let (count, overflow) = shape.elementCount.multipliedReportingOverflow(by: dtype.byteCount)
             guard offsets.count == 2, offsets[0] >= 0, offsets[1] >= offsets[0], !overflow, offsets[1] - offsets[0] == count else {
-                throw .dataLoss("\(name).data_offsets: expected a range of \(overflow ? "more" : "\(count)") bytes for \(dtype) of shape \(shape), found \(offsets)")
+                throw .dataLoss(
+                    "\(name).data_offsets: expected a range of \(overflow ? "more" : "\(count)") bytes for \(dtype) of shape \(shape), found \(offsets)")
             }
             range = offsets[0]..<offsets[1]
         }

@@ -32,7 +32,9 @@ struct ZipArchive {
         for index in entries.indices { try ZipArchive.locate(&entries[index], in: file, before: directory.offset) }
         var end = 0
         for entry in entries.sorted(by: { $0.offset < $1.offset }) {
-            guard entry.offset >= end else { throw .dataLoss("\(path): entry '\(entry.name)' begins at \(entry.offset), inside of another, which ends at \(end)") }
+            guard entry.offset >= end else {
+                throw .dataLoss("\(path): entry '\(entry.name)' begins at \(entry.offset), inside of another, which ends at \(end)")
+            }
             end = entry.start + entry.compressedCount
         }
         self.entries = entries
@@ -82,7 +84,9 @@ struct ZipArchive {
             var locator = ByteCursor(tail[(end - 12)...], "\(file.path): the place of the archive's 64-bit end record")
             let place = try whole(locator.littleEndian(UInt64.self), file.path)
             var record = ByteCursor(try file.read(at: place, count: 56)[...], "\(file.path): the archive's 64-bit end record")
-            guard try record.littleEndian(UInt32.self) == 0x0606_4b50 else { throw .dataLoss("\(file.path): expected the archive's 64-bit end record at \(place)") }
+            guard try record.littleEndian(UInt32.self) == 0x0606_4b50 else {
+                throw .dataLoss("\(file.path): expected the archive's 64-bit end record at \(place)")
+            }
             _ = try record.bytes(28)
             count = try whole(record.littleEndian(UInt64.self), file.path)
             byteCount = try whole(record.littleEndian(UInt64.self), file.path)
@@ -177,7 +181,8 @@ struct ZipWriter {
 
     /// Writes the directory. Without it there is no file.
     func finish() throws(Status) {
-        guard let offset = UInt32(exactly: file.byteCount), offset < .max, let size = UInt32(exactly: directory.count), let count = UInt16(exactly: count) else {
+        guard let offset = UInt32(exactly: file.byteCount), offset < .max, let size = UInt32(exactly: directory.count), let count = UInt16(exactly: count)
+        else {
             throw .unimplemented("\(file.destination): an archive of less than 4 GiB is written, found \(file.byteCount) bytes")
         }
         var end: [UInt8] = [0x50, 0x4b, 5, 6, 0, 0, 0, 0]
