@@ -52,7 +52,7 @@ struct Predict: AsyncParsableCommand {
     /// A field of CSV: in quotes if it needs them.
     private static func quoted(_ field: String) -> String {
         guard field.contains(where: { $0 == "," || $0 == "\"" || $0.isNewline }) else { return field }
-        return "\"" + field.flatMap { $0 == "\"" ? "\"\"" : String($0) } + "\""
+        return "\"" + field.map { $0 == "\"" ? "\"\"" : String($0) }.joined() + "\""
     }
 
     /// The values of an output, by row.

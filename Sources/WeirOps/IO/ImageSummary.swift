@@ -52,7 +52,7 @@ private struct ImageSummaryValues {
         let (height, width, channels) = (images.dimension(1), images.dimension(2), images.dimension(3))
         var summary = Summary()
         for index in 0..<min(limit, images.dimension(0)) {
-            let pixels = pixels(of: index, height * width * channels)
+            let pixels = self.pixels(of: index, height * width * channels)
             let image = Summary.Image(
                 height: height, width: width, channelCount: channels,
                 encoded: try PNG.encoded(pixels, width: width, height: height, channelCount: channels))

@@ -62,9 +62,9 @@ struct SaverNodes: Sendable {
             builder.device(shard.device) {
                 let index = builder.constant(Tensor(Int32(clamping: number)), name: "ShardedFilename/shard")
                 let part = builder.add("ShardedFilename", [parts, index, count], name: "ShardedFilename")[0]
-                let save = save(builder, part, shard.variables)
-                prefixes.append(builder.add("Identity", [part], name: "control_dependency", controls: [save])[0])
-                saves.append(save)
+                let saved = SaverNodes.save(builder, part, shard.variables)
+                prefixes.append(builder.add("Identity", [part], name: "control_dependency", controls: [saved])[0])
+                saves.append(saved)
             }
         }
         let all = builder.add("Pack", prefixes, name: "MergeV2Checkpoints/checkpoint_prefixes", controls: saves)[0]

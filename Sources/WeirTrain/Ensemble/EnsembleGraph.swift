@@ -61,7 +61,7 @@ struct EnsembleGraph {
         guard let input = model.inputs["features"], let placeholder = source.output(at: input) else {
             throw .invalidArgument("Member '\(member.name)': expected a model with an input 'features' and predictions, found one without")
         }
-        return try model.predictions(in: builder, feeding: ["features": rows.fitted(to: placeholder)], owner: "member '\(member.name)'")
+        return try model.servedPredictions(in: builder, feeding: ["features": rows.fitted(to: placeholder)], owner: "member '\(member.name)'")
     }
 
     /// The mean of the members' probabilities.

@@ -36,7 +36,7 @@ public enum PredictionData {
         if let wanted = rowSize(input), wanted == columnCount - 1 { taken = wanted }
         var values: [Double] = []
         for (index, line) in lines.enumerated().dropFirst() where !line.allSatisfy(\.isWhitespace) {
-            let fields = fields(line)
+            let fields = PredictionData.fields(line)
             guard fields.count == columnCount else {
                 throw .invalidArgument("\(source): row \(index + 1): expected \(columnCount) columns, found \(fields.count)")
             }

@@ -1,6 +1,7 @@
 public import WeirCluster
 public import WeirGraph
 import WeirOps
+public import WeirRuntime
 public import WeirTensor
 import WeirWire
 
@@ -143,7 +144,7 @@ public struct SavedModel: Sendable {
     public func predict(
         _ inputs: [String: Tensor], signature name: String = ModelSignature.defaultName, in session: Session
     ) async throws(Status) -> [String: Tensor] {
-        let signature = try signature(name)
+        let signature = try self.signature(name)
         var feeds: [NamedTensor] = []
         for (input, info) in signature.inputs.sorted(by: { $0.key < $1.key }) {
             guard let value = inputs[input] else {

@@ -1,4 +1,4 @@
-public import WeirGraph
+import WeirGraph
 import WeirOps
 public import WeirTensor
 
@@ -34,7 +34,7 @@ extension ServableModel {
                 feeding[name] = fed
             }
         }
-        let copied = try model.predictions(in: builder, feeding: feeding, owner: "the model")
+        let copied = try model.servedPredictions(in: builder, feeding: feeding, owner: "the model")
         var outputs = ["predictions": copied.identity(name: "predictions")]
         if let labels = model.inputs["labels"], model.graph.nodes[labels.node].outputTypes[labels.index].dtype.isInteger, copied.shape.rank == 2,
             copied.dtype.isFloating
@@ -56,7 +56,7 @@ extension ModelGraph {
     ///   - feeding: what takes the place of placeholders, by input name.
     ///   - owner: names the model in errors.
     /// - Throws: `invalidArgument` when the model names no predictions, or they need another input.
-    func predictions(in builder: GraphBuilder, feeding: [String: Output], owner: String) throws(Status) -> Output {
+    func servedPredictions(in builder: GraphBuilder, feeding: [String: Output], owner: String) throws(Status) -> Output {
         guard let predictions else { throw .invalidArgument("Expected predictions of \(owner), found a model without") }
         let needed = graph.ancestors(of: [predictions.node])
         for (name, input) in inputs.sorted(by: { $0.key < $1.key }) where needed[input.node] && feeding[name] == nil {

@@ -5,7 +5,7 @@ import WeirTensor
 /// A copy of what some outputs of a graph need, with variables that begin with zeros: the graph of a model that is served has neither
 /// the training's nodes nor large constants.
 struct ServedCopy {
-    let builder = GraphBuilder(registry: .standard)
+    let builder: GraphBuilder
     /// The variables of the source that the copy has too, in the same order.
     let variables: [Variable]
     /// The signatures, of outputs of the copy.
@@ -13,12 +13,13 @@ struct ServedCopy {
 
     /// - Throws: `invalidArgument` when an output depends on a placeholder that is no input, or is not of this graph.
     init(_ source: Graph, _ declared: [Variable], _ signatures: [String: ServedOutputs]) throws(Status) {
+        let builder = GraphBuilder(registry: .standard)
         let endpoints = signatures.values.flatMap { Array($0.inputs.values) + Array($0.outputs.values) }.map(\.endpoint)
         guard endpoints.allSatisfy({ source.nodes.indices.contains($0.node) }) else {
             throw .invalidArgument("The inputs and outputs of a signature must belong to the graph of the builder")
         }
         let needed = source.ancestors(of: endpoints.map(\.node))
-        variables = declared.filter { needed[$0.handle.endpoint.node] }
+        let variables = declared.filter { needed[$0.handle.endpoint.node] }
         var replacing: [Endpoint: Output] = [:]
         for variable in variables {
             let copy = builder.variable(variable.name, slice: variable.slice) { builder.valueToRestore(variable.shape, variable.dtype) }
@@ -35,6 +36,8 @@ struct ServedCopy {
                 inputs: Dictionary(uniqueKeysWithValues: zip(inputNames, inputs)), outputs: Dictionary(uniqueKeysWithValues: zip(outputNames, outputs)))
         }
         self.signatures = copied
+        self.variables = variables
+        self.builder = builder
     }
 
     /// Checks that the outputs need no placeholders but the inputs.

@@ -58,11 +58,11 @@ package enum FileSystem {
     package static func sync(_ directory: String) throws(Status) {
         if try FileFaults.stepWithoutDisk() { return }
         let path = directory.isEmpty ? "." : directory
-        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw .system(path) }
         defer { _ = close(descriptor) }
         // Some file systems, of networks for example, do not sync directories.
-        guard fsync(descriptor) == 0 || errno == EINVAL || errno == ENOTSUP else { throw .system(path) }
+        guard fsync(descriptor) == 0 || errno == EINVAL || errno == EOPNOTSUPP else { throw .system(path) }
     }
 
     /// The time of a file's last change, in seconds since 1970.

@@ -81,7 +81,7 @@ extension MetaGraphDefinition {
             throw .notFound("\(directory): expected the folder of a saved model, found no saved_model.pb or saved_model.pbtxt in it")
         }
         let bytes = try InputFile.contents(of: file)
-        do {
+        do throws(Status) {
             let model: TFSavedModel = file.hasSuffix(".pbtxt") ? try MetaGraphDefinition.parse(bytes) : try TFSavedModel(parsing: bytes)
             let wanted = tags ?? ["serve"]
             let only = tags == nil && model.metaGraphs.count == 1 ? model.metaGraphs.first : nil

@@ -23,7 +23,7 @@ struct OptimizerOptions: ParsableArguments {
     /// The optimizer.
     func named(_ defaults: TrainingDefaults) throws -> any Optimizer {
         let name = optimizer ?? defaults.optimizer
-        let rate = rate(defaults)
+        let rate = self.rate(defaults)
         switch name {
         case "sgd": return GradientDescent(learningRate: rate)
         case "momentum": return Momentum(learningRate: rate)
