@@ -63,7 +63,9 @@ struct Train: AsyncParsableCommand {
         switch result {
         case .success(let report):
             // The report is shown also if the model cannot be written.
-            let written = Result { try export.write(report, options) }
+            // Of several processes, the chief writes it.
+            let isChief = clusterOptions.task ?? 0 == 0
+            let written = Result { isChief ? try export.write(report, options) : [] }
             for file in (try? written.get()) ?? [] { reporter.wrote(file.what, file.path) }
             try reporter.finish(report)
             _ = try written.get()
