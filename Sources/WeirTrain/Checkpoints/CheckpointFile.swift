@@ -72,15 +72,17 @@ public final class CheckpointFile {
     private static func entries(_ reader: BundleReader) throws(Status) -> [Entry] {
         var sizes: [ByteString: Int] = [:]
         try reader.forEachEntry { (key, entry) throws(Status) in sizes[key] = entry.size }
-        return try reader.tensors().map { name, entry throws(Status) in
+        var entries: [Entry] = []
+        for (name, entry) in try reader.tensors() {
             var byteCount = entry.size
-            for slice in entry.slices {
-                let key = try slice.isFull(of: entry.shape) ? name : slice.key(in: name)
-                byteCount = byteCount &+ (key == name ? 0 : sizes[key] ?? 0)
+            for slice in entry.slices where !slice.isFull(of: entry.shape) {
+                let key = slice.key(in: name)
+                byteCount = byteCount &+ (sizes[key] ?? 0)
             }
-            return Entry(
-                name: name.description, dtype: entry.dtype, shape: entry.shape, byteCount: byteCount, sliceCount: max(1, entry.slices.count))
+            entries.append(
+                Entry(name: name.description, dtype: entry.dtype, shape: entry.shape, byteCount: byteCount, sliceCount: max(1, entry.slices.count)))
         }
+        return entries
     }
 
     /// Reads a tensor. A partitioned one is assembled from its slices.
