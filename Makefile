@@ -56,7 +56,7 @@ $(VENV)/installed:
 		{ echo "installing python3-venv"; $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq python3-venv; }
 	@echo "installing tensorflow-cpu into $(VENV); a large download"
 	python3 -m venv --clear $(VENV)
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check tensorflow-cpu==2.21.0
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check tensorflow-cpu==2.21.0 tensorboard==2.21.0
 	touch $@
 
 ## All tests, and random cases of every op, in a debug build, with assertions and checks of exclusive access, under

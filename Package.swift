@@ -51,10 +51,11 @@ let package = Package(
             name: "WeirProto",
             dependencies: [.product(name: "SwiftProtobuf", package: "swift-protobuf")],
             swiftSettings: [.swiftLanguageMode(.v6)]),
+        .systemLibrary(name: "CZlib", pkgConfig: nil, providers: [.apt(["zlib1g-dev"])]),
         .target(
             name: "WeirWire",
             dependencies: [
-                "WeirGraph", "WeirTensor", "WeirProto", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+                "WeirGraph", "WeirTensor", "WeirProto", "CZlib", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
             swiftSettings: settings),
         // 4
@@ -79,7 +80,6 @@ let package = Package(
             swiftSettings: settings),
         // 5
         .systemLibrary(name: "CLinux"),
-        .systemLibrary(name: "CZlib", pkgConfig: nil, providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CPNG", pkgConfig: nil, providers: [.apt(["libpng-dev"])]),
         .systemLibrary(name: "CTurboJPEG", pkgConfig: nil, providers: [.apt(["libturbojpeg0-dev"])]),
         .target(

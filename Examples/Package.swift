@@ -33,6 +33,7 @@ let package = Package(
         example("split-tensor"),
         example("sweep"),
         example("ensemble"),
+        example("export"),
         example("own-op"),
         example("own-optimizer"),
         example("own-device"),

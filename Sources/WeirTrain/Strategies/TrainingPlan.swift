@@ -88,10 +88,12 @@ public struct TrainingState: Sendable {
 
 extension TrainingClient {
     /// Adds nodes that save and restore the state.
-    mutating func addSaver(maxToKeep: Int?) throws(Status) {
+    mutating func addSaver(_ checkpoint: TrainingCheckpoint) throws(Status) {
         guard let state else { return }
         let builder = state.globalStep.handle.builder
-        saver = Saver(builder, [state.globalStep] + state.variables, maxToKeep: maxToKeep)
+        saver = Saver(
+            builder, [state.globalStep] + state.variables, maxToKeep: checkpoint.maxToKeep, keepEveryHours: checkpoint.keepEveryHours,
+            layout: checkpoint.layout)
         graph = try builder.graph()
     }
 }

@@ -30,7 +30,7 @@ extension ClientLoop {
 
     /// Saves and evaluates if a milestone is after `last` and not after `count`.
     func pass(_ count: Int, after last: Int) async throws {
-        if run.milestones.saves(after: last, at: count) { try await save(count) }
+        if run.milestones.saves(after: last, at: count) || run.saveClock.isDue { try await save(count) }
         if run.milestones.evaluates(after: last, at: count) { try await evaluate(count) }
     }
 
@@ -45,6 +45,7 @@ extension ClientLoop {
 
     private func save(_ count: Int) async throws {
         guard let saver = client.saver, let checkpoint = run.options.checkpoint else { return }
+        run.saveClock.restart()
         run.progress.saved(try await saver.save(session, to: checkpoint.prefix, globalStep: count), step: count)
     }
 
@@ -57,5 +58,28 @@ extension ClientLoop {
         run.progress.evaluated(
             TrainingEvaluation(
                 step: count, testLoss: loss, testMetrics: Dictionary(zip(names, values.dropFirst()), uniquingKeysWith: { first, _ in first })))
+        if run.options.reportsDetails { run.progress.reached(try await trainedValues(), step: count) }
+    }
+
+    /// The values of the trained variables, by their names in the model; empty if another client has them.
+    func trainedValues() async throws(Status) -> [String: Tensor] {
+        let names = client.parameters.keys.sorted()
+        guard !names.isEmpty else { return [:] }
+        let reply = try await session.run(fetches: names.compactMap { client.parameters[$0]?.name })
+        return Dictionary(zip(names, reply.tensors.map(\.tensor)), uniquingKeysWith: { first, _ in first })
+    }
+
+    /// The values of all variables of the model, by their names in it.
+    /// - Throws: `unimplemented` when a variable that is not trained is cut, so that no client has its value.
+    func modelValues() async throws(Status) -> [String: Tensor] {
+        var values = try await trainedValues()
+        for variable in run.options.model.otherVariables {
+            guard let declared = client.state?.variables.first(where: { $0.name == variable.name && $0.slice == nil }) else {
+                throw .unimplemented(
+                    "The values of the model cannot be returned: strategy '\(run.options.strategy.name)' has no whole variable '\(variable.name)'")
+            }
+            values[variable.name] = try await session.run(declared.value)
+        }
+        return values
     }
 }

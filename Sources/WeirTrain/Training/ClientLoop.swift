@@ -185,17 +185,21 @@ struct ClientLoop: Sendable {
         try await withThrowingTaskGroup(of: Tensor?.self) { group in
             var (begun, done, milestone) = (first, first, first)
             while done < run.options.stepCount {
-                let goal = run.milestones.next(after: milestone, before: run.options.stepCount)
+                // When the clock says that it is time to save, no update begins until those in flight are done.
+                let isDue = run.saveClock.isDue && begun > milestone
+                let goal = isDue ? begun : run.milestones.next(after: milestone, before: run.options.stepCount)
                 while begun < min(done + inFlight, goal) {
                     begun += 1
                     let (step, traces) = (begun, run.tracedSteps.contains(begun - first))
                     group.addTask { try await runUpdate(updates, step: step, traces: traces) }
                 }
-                guard let contributions = try await group.next() else { return }
-                // Those in flight are alike, and have no number before they are done.
-                done += 1
-                if let contributions { run.progress.record(try GradientLedger.Entry(step: done, contributions)) }
-                guard done == goal, goal < run.options.stepCount else { continue }
+                if begun > done {
+                    guard let contributions = try await group.next() else { return }
+                    // Those in flight are alike, and have no number before they are done.
+                    done += 1
+                    if let contributions { run.progress.record(try GradientLedger.Entry(step: done, contributions)) }
+                }
+                guard done == goal, done < run.options.stepCount else { continue }
                 try await pass(done, after: milestone)
                 milestone = done
             }

@@ -117,7 +117,7 @@ public struct Trainer: Sendable {
         guard let chief = plan.clients.first else { throw .internalError("Strategy '\(options.strategy.name)' made a plan without clients") }
         if let checkpoint = options.checkpoint {
             guard chief.state != nil else { throw .unimplemented("Strategy '\(options.strategy.name)' does not save checkpoints") }
-            for index in plan.clients.indices { try plan.clients[index].addSaver(maxToKeep: checkpoint.maxToKeep) }
+            for index in plan.clients.indices { try plan.clients[index].addSaver(checkpoint) }
         }
         return plan
     }

@@ -1,4 +1,4 @@
-import WeirGraph
+public import WeirGraph
 public import WeirRuntime
 public import WeirTensor
 
@@ -33,6 +33,10 @@ public struct TrainingOptions: Sendable {
     public var evaluationInterval: Int?
     /// The most bytes of rows that are evaluated at a time; at least 1.
     var evaluationByteCount = 64 << 20
+    /// Whether training sends the events `graph` and `parameters`. The values of all variables come to this process at each evaluation.
+    public var reportsDetails = false
+    /// Whether the report has the values that the model's variables have at the end, `TrainingReport.parameters`.
+    public var returnsParameters = false
     /// Whether the training's variables on a server are its own, and are dropped when it ends. Only for a strategy with one client.
     var isolatesState = false
     /// The steps of each client that are traced, counted from 1. The first steps are slower than the others. A training with fewer
@@ -126,6 +130,11 @@ public enum TrainingEvent: Sendable {
     case step(TrainingStep)
     /// The model was evaluated, if `TrainingOptions.evaluationInterval` is set: at multiples of it and at the end.
     case evaluated(TrainingEvaluation)
+    /// The graph of the chief, before the first step. Only if `TrainingOptions.reportsDetails` is set.
+    case graph(GraphDefinition)
+    /// The values of the trained variables, by their names in the model, with each evaluation. Only if
+    /// `TrainingOptions.reportsDetails` is set.
+    case parameters(step: Int, [String: Tensor])
     /// The state after `step` updates was saved to the checkpoint at `path`.
     case saved(step: Int, path: String)
     /// The variables were updated from gradients of several workers. Only for a strategy that keeps a ledger.

@@ -32,21 +32,30 @@ struct OptimizerOptions: ParsableArguments {
         try require("--average", average, in: 0...1)
     }
 
+    /// The optimizer's name with its parameters. Without a name, the parameters are those of the model's optimizer.
+    func name(_ defaults: TrainingDefaults) -> String {
+        let text = optimizer ?? defaults.optimizer
+        return text.hasPrefix(":") ? defaults.optimizer + text : text
+    }
+
+    /// The first learning rate.
+    func rate(_ defaults: TrainingDefaults) -> Double {
+        let name = name(defaults)
+        let isDefault = name == defaults.optimizer || name.hasPrefix("\(defaults.optimizer):")
+        return learningRate ?? (isDefault ? defaults.learningRate : 0.01)
+    }
+
     /// The optimizer.
     /// - Throws: `invalidArgument` for an optimizer, a schedule or a parameter that does not exist.
     func named(_ defaults: TrainingDefaults) throws(Status) -> any Optimizer {
-        // Without a name, parameters are those of the model's optimizer.
-        let text = optimizer ?? defaults.optimizer
-        let full = text.hasPrefix(":") ? defaults.optimizer + text : text
-        let isDefault = full == defaults.optimizer || full.hasPrefix("\(defaults.optimizer):")
-        let rate = learningRate ?? (isDefault ? defaults.learningRate : 0.01)
+        let rate = self.rate(defaults)
         let scheduled: LearningRate =
             if let learningRateSchedule {
                 try LearningRateSchedules.named(learningRateSchedule, rate: rate, stepCount: steps ?? defaults.steps)
             } else {
                 .constant(rate)
             }
-        var result = try Optimizers.named(full, learningRate: scheduled)
+        var result = try Optimizers.named(name(defaults), learningRate: scheduled)
         if let weightDecay { result = result.decayed(weightDecay) }
         if let clipValue { result = result.clipped(.value(-clipValue, clipValue)) }
         if let clipNorm { result = result.clipped(.globalNorm(clipNorm)) }

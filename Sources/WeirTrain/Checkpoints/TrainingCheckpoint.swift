@@ -12,21 +12,28 @@ public struct TrainingCheckpoint: Hashable, Sendable {
     public enum Source: Hashable, Sendable {
         /// From the model's initial values.
         case initialValues
-        /// From the latest checkpoint with the prefix; if there is none, from the initial values.
+        /// From the latest checkpoint with the prefix; if there is none, from the initial values. Of checkpoints that are damaged the one
+        /// before is taken, and a notice says so; if none can be read, it is an error.
         case latest
         /// From the checkpoint at this path.
         case path(String)
     }
 
-    /// The path of the checkpoints, to which `-` and the number of updates are added. The server that saves and this process need the
-    /// same file system.
+    /// The path of the checkpoints, to which `-` and the number of updates are added. See `layout` for the file systems that it is on.
     public var prefix: String
-    /// The number of updates from one checkpoint to the next; nil saves only at the end of training, which is always done.
+    /// The number of updates from one checkpoint to the next. Without it and `seconds`, training saves only at its end, which is
+    /// always done.
     public var interval: Int?
+    /// The seconds from one checkpoint to the next, besides those of `interval`.
+    public var seconds: Double?
     /// Where the first values come from.
     public var source: Source
     /// The number of checkpoints that are kept of those that this training writes; nil keeps all.
     public var maxToKeep: Int?
+    /// One checkpoint of each so many hours is kept besides those; nil keeps none.
+    public var keepEveryHours: Double?
+    /// Which tasks read and write the files.
+    public var layout = Saver.Layout.gathered
 
     /// Describes the checkpoints of a training.
     public init(_ prefix: String, every interval: Int? = nil, from source: Source = .initialValues, maxToKeep: Int? = 5) {
@@ -44,16 +51,17 @@ public struct TrainingCheckpoint: Hashable, Sendable {
     }
 
     /// The path of the checkpoint to begin with; nil to begin with initial values.
-    /// - Throws: `dataLoss` when the folder's state file is malformed.
-    func restoredPath() throws(Status) -> String? {
+    /// - Parameter notice: tells the user of a later checkpoint that is not taken, because it is damaged or gone.
+    /// - Throws: `dataLoss` when the folder's state file is malformed, or the folder has checkpoints but none can be read.
+    func restoredPath(notice: (String) -> Void = { _ in }) throws(Status) -> String? {
         switch source {
         case .initialValues: return nil
         case .path(let path): return path
         case .latest:
-            guard let path = try Saver.latestCheckpoint(in: FileSystem.directory(of: prefix)) else { return nil }
-            let name = path.split(separator: "/").last ?? ""
-            let number = name.dropFirst(fileName.count + 1)
-            return name.hasPrefix("\(fileName)-") && !number.isEmpty && number.allSatisfy(\.isNumber) ? path : nil
+            let found = try CheckpointFolder.latestReadable(prefix) { path, problem in
+                notice("CHECKPOINT NOT USED: \(path) cannot be read (\(problem.message)); trying the one before")
+            }
+            return found
         }
     }
 
@@ -62,6 +70,12 @@ public struct TrainingCheckpoint: Hashable, Sendable {
     func check() throws(Status) {
         guard !fileName.isEmpty else { throw .invalidArgument("The prefix of checkpoints must end in a file's name, such as 'run/model'; found '\(prefix)'") }
         if let interval, interval < 1 { throw .invalidArgument("Updates from one checkpoint to the next must be at least 1, found \(interval)") }
+        if let seconds, !(seconds > 0 && seconds.isFinite) {
+            throw .invalidArgument("Seconds from one checkpoint to the next must be greater than 0, found \(seconds)")
+        }
+        if let keepEveryHours, !(keepEveryHours > 0) {
+            throw .invalidArgument("One checkpoint of each so many hours is kept: expected more than 0 hours, found \(keepEveryHours)")
+        }
         if let maxToKeep, maxToKeep < 1 { throw .invalidArgument("Checkpoints that are kept must be at least 1, or nil for all, found \(maxToKeep)") }
     }
 }

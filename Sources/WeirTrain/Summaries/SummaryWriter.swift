@@ -2,7 +2,18 @@ import Synchronization
 public import WeirTensor
 import WeirWire
 
-/// Writes scalars to an event file for TensorBoard. The file is created in `directory`.
+/// Writes scalars, histograms, images, texts, a graph, hyper-parameters and traces to an event file for TensorBoard. The file is
+/// created in `directory`, which TensorBoard shows as a run.
+///
+/// ```swift
+/// let writer = try SummaryWriter(directory: "logs/first")
+/// try writer.scalar("loss", 0.3, step: 1)
+/// try writer.histogram("weights", weights, step: 1)
+/// try writer.close()
+/// ```
+/// Events are buffered, so a full disk may show only in a later call or in `close`. Every call that writes throws the status of the
+/// system's error; later calls throw it again, because readers cannot read past a damaged event. After `close` they throw
+/// `failedPrecondition`.
 public final class SummaryWriter: Sendable {
     private struct Guarded: @unchecked Sendable {  // the file is used only under the lock
         var file: EventFile?
@@ -29,11 +40,18 @@ public final class SummaryWriter: Sendable {
         guarded = Mutex(Guarded(file: EventFile(try RecordWriter(path, .append))))
     }
 
-    /// Adds a point to a curve. Events are buffered, so a full disk may show only in a later call or in `close`.
-    /// - Throws: the status of the system's error. Later calls throw it again, because readers cannot read past a damaged event.
-    ///   `failedPrecondition` after `close`.
+    /// Adds a point to a curve.
     public func scalar(_ tag: String, _ value: Double, step: Int) throws(Status) {
-        let event = Event(step: Int64(step), .summary(Summary([.init(tag, .scalar(Float(value)))])))
+        try append(Summary.Value(tag, .scalar(Float(value))), step: step)
+    }
+
+    /// Adds one value at a step.
+    func append(_ value: Summary.Value, step: Int) throws(Status) {
+        try append(Event(step: Int64(step), .summary(Summary([value]))))
+    }
+
+    /// Adds an event.
+    func append(_ event: Event) throws(Status) {
         try use { (file) throws(Status) in try file.append(event) }
     }
 
