@@ -67,23 +67,18 @@ extension ModelReplica {
     func reading(_ averages: [(variable: Variable, average: Variable)]) throws(Status) -> ModelReplica {
         guard !averages.isEmpty else { return self }
         let builder = loss.builder
-        let replacing = Dictionary(averages.map { ($0.variable.handle.endpoint, $0.average.handle) }) { first, _ in first }
         let metricNames = metrics.keys.sorted(), inputNames = inputs.keys.sorted()
-        // The nodes say where they are.
-        return try builder.device(nil) { () throws(Status) -> ModelReplica in
-            try builder.nameScope("averages") { () throws(Status) -> ModelReplica in
-                var copy = GraphCopy(of: try builder.graph(), in: builder, replacing: replacing)
-                let placeholders = try copy.copy(inputNames.compactMap { inputs[$0]?.endpoint })
-                // Evaluations alone read it, and they run no updates.
-                guard let copiedLoss = try copy.copy([evaluationLoss.endpoint]).first else {
-                    throw .internalError("The loss of the averages was not copied")
-                }
-                let predicted = try copy.copy(predictions.map { [$0.endpoint] } ?? [])
-                let measured = try copy.copy(metricNames.compactMap { metrics[$0]?.endpoint })
-                return ModelReplica(
-                    inputs: Dictionary(uniqueKeysWithValues: zip(inputNames, placeholders)), loss: copiedLoss, evaluationLoss: copiedLoss,
-                    predictions: predicted.first, metrics: Dictionary(uniqueKeysWithValues: zip(metricNames, measured)), copy: self.copy)
+        return try averages.copying(in: builder) { copy throws(Status) -> ModelReplica in
+            let placeholders = try copy.copy(inputNames.compactMap { inputs[$0]?.endpoint })
+            // Evaluations alone read it, and they run no updates.
+            guard let copiedLoss = try copy.copy([evaluationLoss.endpoint]).first else {
+                throw .internalError("The loss of the averages was not copied")
             }
+            let predicted = try copy.copy(predictions.map { [$0.endpoint] } ?? [])
+            let measured = try copy.copy(metricNames.compactMap { metrics[$0]?.endpoint })
+            return ModelReplica(
+                inputs: Dictionary(uniqueKeysWithValues: zip(inputNames, placeholders)), loss: copiedLoss, evaluationLoss: copiedLoss,
+                predictions: predicted.first, metrics: Dictionary(uniqueKeysWithValues: zip(metricNames, measured)), copy: self.copy)
         }
     }
 
@@ -120,5 +115,29 @@ extension ModelReplica {
             if variables.gathered.contains(handle) { found[handle, default: []].append((Output(builder, node.inputs[1]), Output(builder, Endpoint(id)))) }
         }
         return found
+    }
+}
+
+extension [(variable: Variable, average: Variable)] {
+    /// Values of variables with the averages in place of the variables; empty if there are no averages.
+    /// - Parameter values: computed from variables, by name.
+    func values(of values: [String: Output], in builder: GraphBuilder) throws(Status) -> [String: Output] {
+        guard !isEmpty else { return [:] }
+        let names = values.keys.sorted()
+        return try copying(in: builder) { copy throws(Status) -> [String: Output] in
+            Dictionary(uniqueKeysWithValues: zip(names, try copy.copy(names.compactMap { values[$0]?.endpoint })))
+        }
+    }
+
+    /// Copies nodes of a builder's graph into the builder, so that they read the averages.
+    fileprivate func copying<R>(in builder: GraphBuilder, _ body: (_ copy: inout GraphCopy) throws(Status) -> R) throws(Status) -> R {
+        let replacing = Dictionary(map { ($0.variable.handle.endpoint, $0.average.handle) }) { first, _ in first }
+        // The nodes say where they are.
+        return try builder.device(nil) { () throws(Status) -> R in
+            try builder.nameScope("averages") { () throws(Status) -> R in
+                var copy = GraphCopy(of: try builder.graph(), in: builder, replacing: replacing)
+                return try body(&copy)
+            }
+        }
     }
 }

@@ -62,11 +62,13 @@ public struct GradientGraph: Sendable {
             (builder.controlDependencies([step]) { globalStep.read() }, builder.group(initializers, name: "initialize"))
         }
         let evaluation = try self.evaluation.reading(averages)
+        let averaged = try averages.values(of: parameters, in: builder)
         var client = TrainingClient(
             worker: worker, master: master, graph: try builder.graph(), shards: shards, step: step, updateCount: updateCount,
             lifecycle: ClientLifecycle(initializer: initializer))
         client.evaluation = evaluation
         client.parameters = parameters
+        client.averages = averaged
         client.state = TrainingState(globalStep: globalStep, variables: state)
         return client
     }

@@ -54,6 +54,8 @@ public struct TrainingClient: Sendable {
     public var evaluation: ModelReplica?
     /// The values of the trained variables, with their names in the model; empty if another client has them.
     public var parameters: [String: Output] = [:]
+    /// The values that are evaluated in place of those of `parameters`: whole moving averages, by the variables' names in the model.
+    var averages: [String: Output] = [:]
     /// The variables that are the state of the training, for checkpoints; nil if another client has them.
     public var state: TrainingState?
     /// Saves and restores the state; nil unless checkpoints are wanted.

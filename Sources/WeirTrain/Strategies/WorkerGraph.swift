@@ -93,6 +93,7 @@ struct WorkerGraph {
             client.updates = isChief ? added.loop : nil
             client.evaluation = try evaluation.reading(added.averages)
             client.parameters = declared.values
+            client.averages = try added.averages.values(of: declared.values, in: builder)
             client.graph = try builder.graph()
             return client
         }

@@ -62,17 +62,20 @@ extension ClientLoop {
     }
 
     /// The values of the trained variables, by their names in the model; empty if another client has them.
-    func trainedValues() async throws(Status) -> [String: Tensor] {
-        let names = client.parameters.keys.sorted()
+    func trainedValues() async throws(Status) -> [String: Tensor] { try await values(client.parameters) }
+
+    private func values(_ outputs: [String: Output]) async throws(Status) -> [String: Tensor] {
+        let names = outputs.keys.sorted()
         guard !names.isEmpty else { return [:] }
-        let reply = try await session.run(fetches: names.compactMap { client.parameters[$0]?.name })
+        let reply = try await session.run(fetches: names.compactMap { outputs[$0]?.name })
         return Dictionary(zip(names, reply.tensors.map(\.tensor)), uniquingKeysWith: { first, _ in first })
     }
 
-    /// The values of all variables of the model, by their names in it.
+    /// The values of all variables of the model with which it is evaluated, by their names in it: averages in place of variables that have
+    /// them.
     /// - Throws: `unimplemented` when a variable that is not trained is cut, so that no client has its value.
     func modelValues() async throws(Status) -> [String: Tensor] {
-        var values = try await trainedValues()
+        var values = try await values(client.parameters.merging(client.averages) { _, average in average })
         for variable in run.options.model.otherVariables {
             guard let declared = client.state?.variables.first(where: { $0.name == variable.name && $0.slice == nil }) else {
                 throw .unimplemented(

@@ -67,6 +67,23 @@ struct MovingAverageTests {
         try await started.close()
     }
 
+    @Test("a report returns the averages that were evaluated, so that these are exported")
+    func returned() async throws {
+        let table = try Table.iris()
+        func parameters(_ optimizer: any Optimizer, steps: Int) async throws -> [String: Tensor] {
+            let network = DenseNetwork(inputCount: 4, hidden: [4], classCount: 3)
+            var options = try TrainingOptions(network, table: table, optimizer: optimizer, stepCount: steps)
+            options.returnsParameters = true
+            return try await Trainer(options).run().parameters
+        }
+        let plain = GradientDescent(learningRate: 0.1)
+        // A decay of 1 leaves the averages at the initial values, which have the same seed in all trainings.
+        let first = try await parameters(plain.averaged(decay: 1), steps: 1)
+        #expect(first.count == 4)
+        #expect(try await parameters(plain.averaged(decay: 1), steps: 3) == first)
+        #expect(try await parameters(plain, steps: 3) != first)
+    }
+
     @Test("averages that follow at once predict what the variables do, also tables on parameter servers", arguments: [nil, VariablePartitioning.parts(2)])
     func strategies(_ partitioning: VariablePartitioning?) async throws {
         let rows = try RandomNetwork.table(rows: 8, seed: 4)
