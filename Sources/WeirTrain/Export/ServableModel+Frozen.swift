@@ -37,7 +37,7 @@ extension ServableModel {
                         let axis = shared.builder.constant(Tensor(Int32(clamping: batch)), name: "\(name)/axis")
                         return shared.builder.add("GatherV2", [shared, inputs[1], axis], name: name, attributes: ["batch_dims": .int(batch)])[0]
                     }
-                case .handle, .reference, .assignment, nil:
+                case .handle, .reference, .assignment, .update, nil:
                     throw .unimplemented("Node '\(node.name)' (op \(node.op.name)) uses variable '\(variable.name)', so it cannot become a constant")
                 }
             }

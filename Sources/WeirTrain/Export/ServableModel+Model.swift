@@ -79,7 +79,7 @@ extension Output {
     func fitted(to placeholder: Output) -> Output {
         var value = self
         if let rank = placeholder.shape.rank, rank != 2 {
-            value = value.reshaped(to: [-1] + (1..<max(1, rank)).compactMap { placeholder.shape[$0] })
+            value = value.reshaped(to: [-1] + (1..<Swift.max(1, rank)).compactMap { placeholder.shape[$0] })
         }
         return placeholder.dtype == value.dtype ? value : value.cast(to: placeholder.dtype)
     }
