@@ -48,6 +48,9 @@ public struct ConvolutionalNetwork: Classifier {
             return builder.failing(
                 "ConvolutionalNetwork: images must have a height and width of at least 2, and channels; found \(imageShape)")
         }
+        guard Shape(imageShape).elementCount <= Shape.maximumElementCount else {
+            return builder.failing("ConvolutionalNetwork: the number of elements of an image must not overflow; found images of \(imageShape)")
+        }
         guard !filters.isEmpty, (filters + [hidden, classCount]).allSatisfy({ $0 > 0 }) else {
             return builder.failing(
                 "ConvolutionalNetwork: expected positive numbers of filters, hidden units and classes; found \(filters), \(hidden) and \(classCount)")

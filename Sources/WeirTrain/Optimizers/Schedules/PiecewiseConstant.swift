@@ -13,11 +13,12 @@ public struct PiecewiseConstant: LearningRateSchedule {
         self.boundaries = boundaries
         self.values = values
     }
-    /// The boundaries must ascend, and there must be one value more.
+    /// The boundaries must ascend, and there must be at least one, and one value more.
     public var problem: String? {
         guard values.count == boundaries.count + 1 else {
             return "expected one value more than boundaries, found \(values.count) values and \(boundaries.count) boundaries"
         }
+        guard !boundaries.isEmpty else { return "expected at least one boundary, found none" }
         return zip(boundaries, boundaries.dropFirst()).allSatisfy { $0 < $1 } ? nil : "expected boundaries that ascend, found \(boundaries)"
     }
     /// Builds the rate.
