@@ -49,6 +49,28 @@ struct SweepJournalTests {
         #expect(lines == records.count + 1)
     }
 
+    @Test("a sweep that was interrupted while trials ran can be opened again, however often, and after its end")
+    func interruptedOften() throws {
+        let specification = try specification(1)
+        var job: SearchJob?
+        for attempt in 1...3 {
+            let (journal, progress) = try SweepJournal.open(specification, in: scratch.path)
+            #expect(progress.interrupted == (attempt == 1 ? [] : [0]) && progress.runningCount == 0)
+            if attempt == 1, case .start(let first) = progress.next { job = first }
+            try journal.append([.started(#require(job), server: "slot 0", configuration: specification.configuration(of: 0))])
+        }
+        // The last one reaches the end.
+        let (journal, progress) = try SweepJournal.open(specification, in: scratch.path)
+        #expect(progress.trials.map(\.attemptCount) == [3])
+        let last = try #require(job), report = TrialReport(step: last.steps, metrics: [specification.objective.metric: 0.5], checkpoint: nil)
+        let records = [
+            SweepRecord.started(last, server: "slot 0", configuration: specification.configuration(of: 0)), .ended(trial: 0, report, seconds: 1),
+        ]
+        try journal.append(records)
+        let (ended, _) = try SweepJournal.replay(bytes, specification, path)
+        #expect(ended.interrupted.isEmpty && ended.trials.map(\.attemptCount) == [4] && ended.trials.map(\.phase) == [.ended(0.5)])
+    }
+
     @Test("a torn line is removed before the next record is written")
     func tornLine() throws {
         let specification = try specification()

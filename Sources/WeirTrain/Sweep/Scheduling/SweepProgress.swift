@@ -57,6 +57,8 @@ struct SweepProgress: Sendable {
     }
 
     private mutating func start(_ job: SearchJob, _ server: String, _ configuration: [String: ParameterValue]) throws(Status) {
+        // A trial runs once at a time. So the process that ran it has ended, and a later one, which read the journal, begins it again.
+        if trials.indices.contains(job.trial), trials[job.trial].phase == .running, trials[job.trial].job == job { interrupt(job.trial) }
         if let index = interrupted.firstIndex(of: job.trial), trials[job.trial].job == job {
             interrupted.remove(at: index)
             trials[job.trial].restart(job, server: server)
@@ -86,10 +88,12 @@ struct SweepProgress: Sendable {
 
     /// Takes it that no trial runs any more: the process that ran them has ended. Their jobs are to be run again.
     mutating func interruptAll() {
-        for trial in trials.indices where trials[trial].phase == .running {
-            stop(trial, .interrupted, 0)
-            interrupted.append(trial)
-        }
+        for trial in trials.indices where trials[trial].phase == .running { interrupt(trial) }
+    }
+
+    private mutating func interrupt(_ trial: Int) {
+        stop(trial, .interrupted, 0)
+        interrupted.append(trial)
     }
 
     /// What a display shows of a sweep that goes on.
