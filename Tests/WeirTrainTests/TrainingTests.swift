@@ -216,6 +216,24 @@ struct TrainingTests {
         }
     }
 
+    @Test("a fold does not wait for a worker that was lost in the fold before", .timeLimit(.minutes(1)))
+    func lostBeforeFold() async throws {
+        try await TestCluster.with([("ps", 1), ("worker", 3)]) { cluster in
+            var options = try options(SynchronousReplicas(required: 2), steps: 150)
+            options.foldCount = 2
+            let leaving = Mutex<Task<Void, Never>?>(nil)
+            let validation = CrossValidation(options, cluster: cluster.spec) { event in
+                guard case .step(let step) = event, step.step >= 10 else { return }
+                leaving.withLock { leaving in
+                    if leaving == nil { leaving = Task { await (try? cluster.server("worker", 2))?.stop() } }
+                }
+            }
+            let error = await #expect(throws: Status.self) { try await validation.run() }
+            #expect(error?.code == .unavailable && error?.message.contains("Worker /job:worker/task:2 was lost in fold 1 of 2") == true)
+            await leaving.withLock { $0 }?.value
+        }
+    }
+
     @Test("synchronous training uses one gradient of each worker for each update")
     func synchronous() async throws {
         try await TestCluster.with([("ps", 2), ("worker", 2)]) { cluster in

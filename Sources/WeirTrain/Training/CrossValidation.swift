@@ -20,7 +20,8 @@ public struct CrossValidation: Sendable {
     /// Trains and tests on each fold in turn; once, if the data are divided already. Checkpoints are in a folder for each fold: `fold-1`,
     /// `fold-2`…
     /// - Parameter task: runs only this worker's client, as one of several processes; all clients when nil.
-    /// - Throws: `invalidArgument` for less than two folds; the error of `Trainer` for the first fold that fails.
+    /// - Throws: `invalidArgument` for less than two folds; the error of `Trainer` for the first fold that fails; `unavailable` when a worker
+    ///   was lost in a fold and does not answer when the next one begins.
     public func run(asWorker task: Int? = nil) async throws -> CrossValidationReport {
         guard options.foldCount >= 2 || options.data.isDivided else {
             throw Status.invalidArgument("Cross-validation needs at least 2 folds, found \(options.foldCount)")
@@ -28,6 +29,7 @@ public struct CrossValidation: Sendable {
         var folds: [TrainingReport] = []
         for fold in 0..<(options.data.isDivided ? 1 : options.foldCount) {
             try Task.checkCancellation()
+            if let last = folds.last { try await requireAnswers(of: last.lostWorkers, before: fold) }
             onEvent(.fold(fold))
             var options = options
             options.checkpoint = options.checkpoint?.inFolder("fold-\(fold + 1)")
@@ -35,6 +37,21 @@ public struct CrossValidation: Sendable {
             if let task { folds.append(try await trainer.run(asWorker: task)) } else { folds.append(try await trainer.run()) }
         }
         return CrossValidationReport(folds: folds)
+    }
+
+    /// A fold begins with all workers: without this, it would wait for one that was lost in the fold before and has not come back.
+    private func requireAnswers(of workers: [Int], before fold: Int) async throws(Status) {
+        let tasks = cluster.taskIndices(job: "worker")
+        for worker in workers where tasks.indices.contains(worker) {
+            guard let address = cluster.address(job: "worker", task: tasks[worker]) else { continue }
+            do throws(Status) {
+                _ = try await ServerProbe.devices(address: address, timeout: .seconds(5))
+            } catch {
+                throw .unavailable(
+                    "Worker /job:worker/task:\(tasks[worker]) was lost in fold \(fold) of \(options.foldCount), and each fold begins with all workers: "
+                        + error.message)
+            }
+        }
     }
 }
 

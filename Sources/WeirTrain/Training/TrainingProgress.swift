@@ -128,6 +128,7 @@ final class TrainingProgress: Sendable {
                 droppedGradients: dropped, staleness: state.staleness,
                 bytesMoved: state.updates.enumerated().reduce(0) { $0 &+ $1.element &* (state.bytesPerStep[$1.offset] ?? 0) },
                 losses: state.losses.sorted { $0.step < $1.step }, placement: placement)
+            report.lostWorkers = state.lost.sorted()
             // The ledger counts what the updates took, also if that was more than they required.
             if let ledger = state.ledger, !ledger.dropped.contains(nil), ledger.variableCount > 0 {
                 report.droppedGradients = ledger.dropped.reduce(0) { $0 + ($1 ?? 0) } / ledger.variableCount

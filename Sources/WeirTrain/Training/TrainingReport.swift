@@ -18,6 +18,8 @@ public struct TrainingReport: Sendable {
     public var samplesPerSecond: Double
     /// The number of gradients that each worker computed.
     public var updatesByWorker: [Int]
+    /// The numbers of the workers that were lost, ascending.
+    public var lostWorkers: [Int] = []
     /// The number of workers' gradients that were not used, because they were too late or training ended; nil if it is not known. An
     /// update uses all gradients that have arrived when it begins, also more than it requires, so with backup workers only
     /// a ledger tells (`SynchronousReplicas.ledger`). A gradient of which only some variables' parts were used counts in part, and the sum
