@@ -154,12 +154,13 @@ struct TrainingTests {
         #expect(error?.code == .invalidArgument && error?.message.contains("found \(count)") == true)
     }
 
-    @Test("more folds than there are rows of a class leave none to test on, and that is said")
+    @Test("more folds than rows are refused before the first begins")
     func tooManyFolds() async throws {
         var options = try options(SingleDevice())
         options.foldCount = 200
-        let error = await #expect(throws: Status.self) { try await CrossValidation(options).run() }
-        #expect(error?.code == .invalidArgument && error?.message.contains("200 folds") == true)
+        let events = Mutex(0)
+        let error = await #expect(throws: Status.self) { try await CrossValidation(options) { _ in events.withLock { $0 += 1 } }.run() }
+        #expect(error?.code == .invalidArgument && error?.message.contains("200 folds") == true && events.withLock { $0 } == 0)
     }
 
     @Test("replicas learn together", arguments: replicated + [InGraphReplication()])
