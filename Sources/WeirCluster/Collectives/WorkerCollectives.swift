@@ -86,11 +86,13 @@ final class WorkerCollectives: Sendable {
     private func end(_ membership: Membership, _ status: Status, tells: Bool) {
         let group = membership.group
         let told = tells ? WorkerCollectives.told(status, group, by: membership.peers.task) : status.derived
-        mailbox.fail(group.key, group.generation, told)
-        if tells {
+        // Before anything fails here: if this task is a master, the next step's messages to these tasks come after this one. Therefore
+        // the leader, which most often is, tells them also what another task has told it.
+        if tells || led.leads(group.generation, of: group.key) {
             let request = EndGroup(groupKey: group.key, generation: group.generation, status: told)
             for task in membership.otherTasks { try? membership.peers.worker(task).announceEnd(request) }
         }
+        mailbox.fail(group.key, group.generation, told)
         led.end(group.generation, told)
         membership.onEnd(told)
         // The leader answers the call, unless the message to it was lost. The call must not end before: that would end the
