@@ -245,6 +245,7 @@ def asynchronous(cluster, last_step, **options):
 def two_asynchronous_workers(cluster, **options):
     results = side_by_side(cluster, lambda servers: asynchronous(servers, last_step=150, **options))
     for steps, accuracy in results:
-        # Each of two workers may have begun its last step when the other made the last update.
-        expect(150 <= steps <= 151, True, f"updates until the last step, of {results}")
+        # The hook compares the step that a run read before its own update: each of two workers may have a run under way that
+        # read 148 when the count reaches 149, and makes one more run after it.
+        expect(150 <= steps <= 152, True, f"updates until the last step, of {results}")
         expect(accuracy > 0.94, True, f"an accuracy of 94 %, of {results}")
