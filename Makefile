@@ -56,7 +56,7 @@ $(VENV)/installed:
 		{ echo "installing python3-venv"; $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq python3-venv; }
 	@echo "installing tensorflow-cpu into $(VENV); a large download"
 	python3 -m venv --clear $(VENV)
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check tensorflow-cpu==2.21.0
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check tensorflow-cpu==2.21.0 tensorboard==2.21.0
 	touch $@
 
 ## All tests, and random cases of every op, in a debug build, with assertions and checks of exclusive access, under
@@ -78,12 +78,16 @@ build: deps
 	$(SWIFT) build $(FLAGS) --product weir
 	Scripts/link-whole weir
 
-## Installs the system libraries that Weir links: oneDNN and zlib.
+## Installs the system libraries that Weir links: oneDNN, zlib, and those that decode pictures.
 deps:
 	@[ -f /usr/include/zlib.h ] || [ -f /usr/local/include/zlib.h ] || \
 		{ echo "installing zlib1g-dev"; $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq zlib1g-dev; }
 	@[ -f /usr/include/oneapi/dnnl/dnnl.h ] || [ -f /usr/local/include/oneapi/dnnl/dnnl.h ] || \
 		{ echo "installing libdnnl-dev"; $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq libdnnl-dev; }
+	@[ -f /usr/include/png.h ] || [ -f /usr/local/include/png.h ] || \
+		{ echo "installing libpng-dev"; $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq libpng-dev; }
+	@[ -f /usr/include/turbojpeg.h ] || [ -f /usr/local/include/turbojpeg.h ] || \
+		{ echo "installing libturbojpeg0-dev"; $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq libturbojpeg0-dev; }
 
 clean:
 	rm -rf .build

@@ -51,10 +51,11 @@ let package = Package(
             name: "WeirProto",
             dependencies: [.product(name: "SwiftProtobuf", package: "swift-protobuf")],
             swiftSettings: [.swiftLanguageMode(.v6)]),
+        .systemLibrary(name: "CZlib", pkgConfig: nil, providers: [.apt(["zlib1g-dev"])]),
         .target(
             name: "WeirWire",
             dependencies: [
-                "WeirGraph", "WeirTensor", "WeirProto", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+                "WeirGraph", "WeirTensor", "WeirProto", "CZlib", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
             swiftSettings: settings),
         // 4
@@ -79,7 +80,8 @@ let package = Package(
             swiftSettings: settings),
         // 5
         .systemLibrary(name: "CLinux"),
-        .systemLibrary(name: "CZlib", pkgConfig: nil, providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CPNG", pkgConfig: nil, providers: [.apt(["libpng-dev"])]),
+        .systemLibrary(name: "CTurboJPEG", pkgConfig: nil, providers: [.apt(["libturbojpeg0-dev"])]),
         .target(
             name: "WeirCluster",
             dependencies: [
@@ -98,7 +100,9 @@ let package = Package(
         // 6
         .target(
             name: "WeirTrain",
-            dependencies: ["WeirCluster", "WeirRuntime", "WeirOps", "WeirWire", "WeirGraph", "WeirTensor"],
+            dependencies: [
+                "WeirCluster", "WeirRuntime", "WeirOps", "WeirWire", "WeirGraph", "WeirDevice", "WeirTensor", "CZlib", "CPNG", "CTurboJPEG",
+            ],
             resources: [.embedInCode("Resources/iris.csv")],
             swiftSettings: settings),
         .target(
@@ -129,7 +133,8 @@ let package = Package(
         .executableTarget(
             name: "weir-fuzz",
             dependencies: [
-                "Weir", "WeirTesting", "WeirCluster", "WeirRuntime", "WeirOps", "WeirWire", "WeirProto", "WeirGraph", "WeirDevice", "WeirTensor",
+                "Weir", "WeirTesting", "WeirTrain", "WeirCluster", "WeirRuntime", "WeirOps", "WeirWire", "WeirProto", "WeirGraph", "WeirDevice",
+                "WeirTensor",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],

@@ -22,21 +22,29 @@ extension GraphBuilder {
     public func heNormal(_ shape: Shape, seed: Int, _ dtype: DType = .float32) -> Output {
         let (inputs, _) = GraphBuilder.connections(shape)
         guard let normal = random("TruncatedNormal", shape, seed, dtype) else { return scalar(0, dtype) }
-        // A normal distribution that is cut at two standard deviations has this standard deviation.
-        let deviation = (2 / max(inputs, 1)).squareRoot() / 0.879_625_661_034_239_78
+        let deviation = (2 / max(inputs, 1)).squareRoot() / GraphBuilder.truncatedDeviation
         return add("Mul", [normal, scalar(deviation, dtype)])[0]
     }
 
-    /// The number of inputs of an output and of outputs of an input, for weights of this shape.
-    private static func connections(_ shape: Shape) -> (inputs: Double, outputs: Double) {
-        let inputs = shape.rank > 1 ? shape.count(..<(shape.rank - 1)) : 1
-        let field = shape.rank > 2 ? shape.count(..<(shape.rank - 2)) : 1
-        let units = shape.rank > 0 ? shape[shape.rank - 1] : 1
-        return (Double(inputs), Double(field) * Double(units))
+    /// The standard deviation of a standard normal distribution that is cut at two standard deviations.
+    static let truncatedDeviation = 0.879_625_661_034_239_78
+
+    /// The number of inputs of an output and of outputs of an input, for weights of this shape. Keras's `compute_fans`.
+    static func connections(_ shape: Shape) -> (inputs: Double, outputs: Double) {
+        guard shape.rank > 1 else { return shape.rank == 0 ? (1, 1) : (Double(shape[0]), Double(shape[0])) }
+        let field = Double(shape.count(..<(shape.rank - 2)))
+        return (field * Double(shape[shape.rank - 2]), field * Double(shape[shape.rank - 1]))
+    }
+
+    /// Random numbers of the op, times a factor, plus an addend. Records an error if no tensor can have the shape.
+    func scaledRandom(_ op: String, _ shape: Shape, seed: Int, _ dtype: DType, by factor: Double, plus addend: Double = 0) -> Output {
+        guard let numbers = random(op, shape, seed, dtype) else { return scalar(0, dtype) }
+        let scaled = add("Mul", [numbers, scalar(factor, dtype)])[0]
+        return addend == 0 ? scaled : add("AddV2", [scaled, scalar(addend, dtype)])[0]
     }
 
     /// Random numbers of the op; nil, with an error, if no tensor can have the shape.
-    private func random(_ op: String, _ shape: Shape, _ seed: Int, _ dtype: DType) -> Output? {
+    func random(_ op: String, _ shape: Shape, _ seed: Int, _ dtype: DType) -> Output? {
         guard let dimensions = dimensions(of: shape) else { return nil }
         return add(op, [dimensions], attributes: ["dtype": .type(dtype), "seed": .int(seed), "seed2": .int(nodeCount)])[0]
     }

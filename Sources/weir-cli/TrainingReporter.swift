@@ -9,6 +9,8 @@ final class TrainingReporter: Sendable {
         var lastStep = -1
         var fold = 0
         var hasLostEvents = false
+        /// What else was written, and where.
+        var written: [[String]] = []
     }
     private let json: Bool
     private let stepCount: Int
@@ -38,7 +40,7 @@ final class TrainingReporter: Sendable {
 
     func event(_ event: TrainingEvent) {
         switch event {
-        case .placed: break
+        case .placed, .graph, .parameters: break
         case .fold(let fold):
             state.withLock { state in
                 state.fold = fold
@@ -123,6 +125,12 @@ final class TrainingReporter: Sendable {
         }
     }
 
+    /// Records that a file was written, for the report.
+    func wrote(_ what: String, _ path: String) {
+        state.withLock { $0.written.append([what, path]) }
+        if json { Terminal.line("{\"event\":\"written\",\"what\":\(quoted(what)),\"path\":\(quoted(path))}") }
+    }
+
     func finish(_ report: CrossValidationReport) throws {
         for (index, fold) in report.folds.enumerated() {
             for (part, metrics) in [("train", fold.trainMetrics), ("test", fold.testMetrics)] {
@@ -172,7 +180,7 @@ final class TrainingReporter: Sendable {
             ["bytes moved", "\(report.bytesMoved)"],
         ]
         if let staleness { rows.append(["staleness", "mean \(fixed(staleness.mean, 2)), maximum \(fixed(staleness.greatest, 0)) updates by others"]) }
-        rows += (summary?.rows ?? []) + [["event files", directory], ["loss curve", curve]] + pictures
+        rows += (summary?.rows ?? []) + [["event files", directory], ["loss curve", curve]] + pictures + state.withLock { $0.written }
         for line in table(rows) { Terminal.line(line) }
     }
 

@@ -12,7 +12,8 @@ struct AllCommand: AsyncParsableCommand {
     /// The kinds and their percentages of the cases and of the time. Cases over a port take longer.
     private static let kinds: [(cases: Double, time: Double, run: @Sendable (FuzzOptions) throws -> Int)] = [
         (40, 25, { try watch(OpsFuzzer.self, $0) }),
-        (25, 10, { try watch(FilesFuzzer.self, $0) }),
+        (17, 6, { try watch(FilesFuzzer.self, $0) }),
+        (8, 4, { try watch(DataFilesFuzzer.self, $0) }),
         (12, 15, { try watch(DefinitionsFuzzer.self, $0) }),
         (13, 15, { try watch(MessagesFuzzer.self, $0) }),
         (3, 5, { try watch(HeadersFuzzer.self, $0) }),

@@ -7,6 +7,6 @@ struct Fuzz: AsyncParsableCommand {
         commandName: "weir-fuzz", abstract: "Random cases against every door of Weir; each can be made again from its seed and number.",
         subcommands: [
             AllCommand.self, GraphsCommand.self, OpsCommand.self, KindCommand<DefinitionsFuzzer>.self, KindCommand<MessagesFuzzer>.self,
-            KindCommand<HeadersFuzzer>.self, KindCommand<LinksFuzzer>.self, KindCommand<FilesFuzzer>.self,
+            KindCommand<HeadersFuzzer>.self, KindCommand<LinksFuzzer>.self, KindCommand<FilesFuzzer>.self, KindCommand<DataFilesFuzzer>.self,
         ])
 }

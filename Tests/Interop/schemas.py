@@ -71,6 +71,10 @@ def default_text(value, type_names):
     if kind == "shape":
         shape = value.shape
         return "<unknown>" if shape.unknown_rank else "[" + ",".join(str(dim.size) for dim in shape.dim) + "]"
+    if kind == "tensor":
+        # The only op with such a default has a vector of bytes.
+        shape = ",".join(str(dim.size) for dim in value.tensor.tensor_shape.dim)
+        return f"{type_names[value.tensor.dtype]}[{shape}] [{', '.join(str(each) for each in value.tensor.int_val)}]"
     return {"b": lambda: str(value.b).lower(), "i": lambda: str(value.i), "f": lambda: str(value.f),
             "s": lambda: quoted(value.s), "type": lambda: type_names[value.type]}[kind]()
 

@@ -16,6 +16,13 @@ struct EnsembleTrainerTests {
         }
     }
 
+    /// The probabilities that the written model gives.
+    private func probabilities(_ report: EnsembleReport, _ table: Table) async throws -> ClassProbabilities {
+        let model = try SavedModel(contentsOf: report.model)
+        let found = try await model.predict(["features": table.featureTensor], in: model.session())
+        return try ClassProbabilities(try #require(found["probabilities"]))
+    }
+
     @Test(
         "members are trained on parts of the rows, and the saved model gives the combination's probabilities", arguments: [EnsembleMethod.average, .stacking])
     func whole(_ served: EnsembleMethod) async throws {
@@ -29,8 +36,13 @@ struct EnsembleTrainerTests {
         #expect(report.servedDifference < 1e-6 && report.served == served)
         let predictions = try await report.ensemble.memberProbabilities(of: table)
         let combined = try report.ensemble.probabilities(predictions, by: served)
-        let read = try await report.files.probabilities(of: table)
+        let read = try await probabilities(report, table)
         #expect(zip(read.values, combined.values).allSatisfy { abs($0 - $1) < 1e-6 })
+        let saved = try SavedModel(contentsOf: report.model)
+        let members = try await saved.predict(["features": table.featureTensor], signature: "members", in: saved.session())
+        #expect(members.keys.sorted() == ["member1", "member2", "member3"])
+        let second = try ClassProbabilities(try #require(members["member2"]))
+        #expect(zip(second.values, predictions[1].values).allSatisfy { abs($0 - $1) < 1e-6 })
         let average = try EnsembleCombination.average(predictions)
         #expect((combined == average) == (served == .average))
     }
@@ -39,12 +51,12 @@ struct EnsembleTrainerTests {
     func variables() async throws {
         let report = try await EnsembleTrainer(members(5), table: .iris(), directory: scratch.path, methods: [.average]).run()
         #expect(report.members.map(\.trainedRowCount) == [40, 40, 40])
-        let model = try BundleReader(report.files.checkpoint), member = try BundleReader("\(scratch.path)/member2/model-5")
-        #expect(try model.tensor("member2/hidden1/weights") == member.tensor("hidden1/weights"))
+        #expect(report.model == "\(scratch.path)/model")
+        let model = try BundleReader("\(report.model)/variables/variables"), member = try BundleReader("\(scratch.path)/member2/model-5")
+        #expect(try model.tensor("member2/hidden1/kernel") == member.tensor("hidden1/kernel"))
         #expect(try model.tensors().count == 4 + 4 + 6)
-        // The graph has no values: it is small, and what it computes comes from the checkpoint.
-        let graph = try GraphDefinition(contentsOf: report.files.graph)
-        #expect(try graph.serialized().count < 100_000)
+        // The graph has no values: it is small, and what it computes comes from the variables' files.
+        #expect(try InputFile.contents(of: "\(report.model)/saved_model.pb").count < 100_000)
     }
 
     @Test("the numbers are the same wherever members are trained, one after another or at the same time")
@@ -57,7 +69,7 @@ struct EnsembleTrainerTests {
             ).run()
             #expect(Set(there.members.compactMap(\.server)) == Set(servers))
             let table = try Table.iris()
-            let (a, b) = (try await here.files.probabilities(of: table), try await there.files.probabilities(of: table))
+            let (a, b) = (try await probabilities(here, table), try await probabilities(there, table))
             #expect(zip(a.values, b.values).allSatisfy { abs($0 - $1) < 1e-4 })
         }
     }

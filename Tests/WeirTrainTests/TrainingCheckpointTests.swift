@@ -123,16 +123,6 @@ struct TrainingCheckpointTests {
         #expect(try Saver.latestCheckpoint(in: "\(scratch.path)/fold-2") == "\(scratch.path)/fold-2/model-3")
     }
 
-    @Test("the batches from a number on are those that follow in one sequence", arguments: [0, 1, 4, 5, 23])
-    func batches(_ number: Int) throws {
-        let table = try Table.iris()
-        var all = Batches(table, batchSize: 32, seed: 7), rest = Batches(table, batchSize: 32, seed: 7, from: number)
-        for _ in 0..<number { _ = all.next() }
-        for _ in 0..<6 { #expect(all.next().values == rest.next().values) }
-        var first = Batches(table, batchSize: 150, seed: 7), second = Batches(table, batchSize: 150, seed: 7, from: 1)
-        #expect(first.next().values != second.next().values)
-    }
-
     @Test("milestones are the multiples of two intervals")
     func milestones() {
         let milestones = TrainingMilestones(evaluationInterval: 4, checkpointInterval: 10)

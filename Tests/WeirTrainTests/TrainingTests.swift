@@ -123,12 +123,17 @@ struct TrainingTests {
         _ = try builder.graph()
     }
 
-    @Test("an optimizer without the variables that it needs is an error of the builder")
-    func missingSlots() {
-        let builder = GraphBuilder(registry: .standard)
-        let variable = builder.variable("v") { builder.filled([2], with: 0) }
-        _ = Adam().update(variable, slots: [], scalars: [], gradient: variable.value)
-        #expect(builder.failure?.code == .invalidArgument && builder.failure?.message.contains("Adam needs 2 slots and 2 scalars") == true)
+    @Test("an optimizer that needs the number of updates, without a global step, is an error of the builder")
+    func missingGlobalStep() {
+        for optimizer in [
+            AdagradDualAveraging(learningRate: 0.1), Adam(learningRate: LearningRate(CosineDecay(0.1, steps: 10))),
+            Adam().averaged(decay: 0.9, countsUpdates: true),
+        ] as [any Optimizer] {
+            let builder = GraphBuilder(registry: .standard)
+            let variable = builder.variable("v") { builder.filled([2], with: 0) }
+            _ = builder.apply(optimizer, [(variable, variable.value)])
+            #expect(builder.failure?.code == .invalidArgument && builder.failure?.message.contains("'globalStep' must be given") == true)
+        }
     }
 
     @Test("variables of any size are spread over parameter servers by their bytes")

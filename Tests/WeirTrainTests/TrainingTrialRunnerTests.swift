@@ -13,7 +13,7 @@ struct TrainingTrialRunnerTests {
         let table = try Table.iris()
         guard let rate = configuration["learning-rate"]?.double else { throw Status.invalidArgument("expected learning-rate, found \(configuration)") }
         let network = DenseNetwork(inputCount: table.featureCount, hidden: [8], classCount: table.classes.count)
-        var options = try TrainingOptions(network, table: table, optimizer: Momentum(learningRate: rate), batchSize: 16)
+        var options = try TrainingOptions(network, table: table, optimizer: Momentum(learningRate: .constant(rate)), batchSize: 16)
         if case .integer(let interval)? = configuration["every"] { options.evaluationInterval = interval }
         return options
     }

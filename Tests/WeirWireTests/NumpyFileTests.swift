@@ -47,6 +47,18 @@ struct NumpyFileTests {
         #expect(status { try NumpyFile.tensor(contentsOf: directory("none.npy")) }?.code == .notFound)
     }
 
+    @Test("arrays in Fortran's order become row-major")
+    func fortran() throws {
+        // numpy.arange(6, dtype='<i2').reshape(1, 2, 3) and its copies in order F.
+        let header = "{'descr': '<i2', 'fortran_order': True, 'shape': (1, 2, 3), }"
+        let expected = Tensor([Int16(0), 1, 2, 3, 4, 5], ofShape: [1, 2, 3])
+        #expect(try NumpyFile.tensor(from: file(header, [0, 0, 3, 0, 1, 0, 4, 0, 2, 0, 5, 0])) == expected)
+        let vector = "{'descr': '|u1', 'fortran_order': True, 'shape': (3,), }"
+        #expect(try NumpyFile.tensor(from: file(vector, [7, 8, 9])) == Tensor([UInt8(7), 8, 9]))
+        let empty = "{'descr': '|u1', 'fortran_order': True, 'shape': (3, 0), }"
+        #expect(try NumpyFile.tensor(from: file(empty, [])).shape == [3, 0])
+    }
+
     @Test("the later format versions, and headers written by others, are read")
     func otherHeaders() throws {
         let header = "{\"shape\":(1,),\"fortran_order\":False,\"descr\":\"<i2\"}"
@@ -59,7 +71,7 @@ struct NumpyFileTests {
     func malformed() throws {
         for (header, data) in [
             ("{'descr': '>f4', 'fortran_order': False, 'shape': (1,), }", [0, 0, 0, 0]),
-            ("{'descr': '<f4', 'fortran_order': True, 'shape': (1,), }", [0, 0, 0, 0]),
+            ("{'descr': '<f4', 'fortran_order': Maybe, 'shape': (1,), }", [0, 0, 0, 0]), ("{'descr': '<f4', 'shape': (1,), }", [0, 0, 0, 0]),
             ("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", [0, 0, 0, 0]),
             ("{'descr': '<f4', 'fortran_order': False, 'shape': (0,), }", [0]),
             ("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,), }", []),

@@ -15,13 +15,14 @@ let report = try await EnsembleTrainer(members, table: table, directory: directo
 for member in report.members { print("\(member.name): accuracy \(member.accuracy), trained on \(member.trainedRowCount ?? 0) rows") }
 for combination in report.combinations { print("\(combination.name): accuracy \(combination.accuracy)") }
 
-// The saved model by itself: a graph, and a checkpoint with the variables of all members. Any session runs it, TensorFlow's too.
-let session = try await Session(Graph(contentsOf: report.files.graph))
-_ = try await session.run([String](), feeding: ["save/Const:0": report.files.checkpoint], targets: ["save/restore_all"])
+// The saved model by itself: a SavedModel with the variables of all members, which TensorFlow loads too.
+let model = try SavedModel(contentsOf: report.model)
+let session = try await model.session()
 let rows: [[Float]] = [[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3]]
-let found = try await session.run(["probabilities:0", "classes:0"], feeding: ["features:0": rows])
-let names = try found[1].array(of: Int32.self).map { table.classes[Int($0)] }
-print("probabilities \(found[0]), so \(names)")
+let found = try await model.predict(["features": rows.tensor(.float32)], in: session)
+guard let probabilities = found["probabilities"], let numbers = found["classes"] else { throw Status.internalError("an output is missing: \(model)") }
+let names = try numbers.array(of: Int32.self).map { table.classes[Int($0)] }
+print("probabilities \(probabilities), so \(names)")
 
 let average = report.combinations.first { $0.name == "average" }?.accuracy ?? 0
 guard average >= 0.8, report.servedDifference < 1e-6, names.first == "setosa" || names.first == "Iris-setosa" else {

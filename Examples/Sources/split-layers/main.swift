@@ -7,17 +7,12 @@ struct Network: Classifier {
     let inputs = [ModelInput("features", .float32, [4]), ModelInput("labels", .int32)]
 
     func predictions(_ inputs: ModelInputs) -> Output {
-        let builder = inputs.builder
-        func dense(_ name: String, _ x: Output, _ from: Int, _ to: Int) -> Output {
-            builder.nameScope(name) {
-                let weights = builder.variable("weights") { builder.glorotUniform([from, to], seed: from) }
-                let biases = builder.variable("biases") { builder.filled([to], with: 0) }
-                return x.matMul(weights.value).biasAdd(biases.value)
-            }
+        let network = Sequential {
+            Dense(64, activation: .relu, name: "wide")
+            Dense(16, activation: .relu, name: "narrow")
+            Dense(3, name: "output")
         }
-        let wide = dense("wide", inputs["features"], 4, 64).relu()
-        let narrow = dense("narrow", wide, 64, 16).relu()
-        return dense("output", narrow, 16, 3)
+        return network(inputs["features"], inputs.layers(seed: 1))
     }
 }
 

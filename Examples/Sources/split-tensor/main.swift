@@ -7,18 +7,15 @@ struct Network: Classifier {
     let inputs = [ModelInput("features", .float32, [4]), ModelInput("labels", .int32)]
 
     func predictions(_ inputs: ModelInputs) -> Output {
-        let builder = inputs.builder
-        func dense(_ name: String, _ x: Output, _ from: Int, _ to: Int) -> Output {
-            builder.nameScope(name) {
-                let weights = builder.variable("weights") { builder.glorotUniform([from, to], seed: from) }
-                let biases = builder.variable("biases") { builder.filled([to], with: 0) }
-                return x.matMul(weights.value).biasAdd(biases.value)
+        let network = Sequential {
+            Dense(16, activation: .tanh, name: "input")
+            Residual(name: "block") {
+                Dense(64, activation: .relu, name: "wide")
+                Dense(16, name: "narrow")
             }
+            Dense(3, name: "output")
         }
-        let width = 16
-        let x = dense("input", inputs["features"], 4, width).tanh()
-        let y = x + builder.nameScope("block") { dense("narrow", dense("wide", x, width, 4 * width).relu(), 4 * width, width) }
-        return dense("output", y, width, 3)
+        return network(inputs["features"], inputs.layers(seed: 1))
     }
 }
 

@@ -20,7 +20,7 @@ let specification = try SweepSpecification(
         let rate = configuration["learning-rate"]?.double
     else { throw Status.invalidArgument("expected hidden, batch and learning-rate, found \(configuration)") }
     let network = DenseNetwork(inputCount: table.featureCount, hidden: [units], classCount: table.classes.count)
-    return try TrainingOptions(network, table: table, optimizer: Momentum(learningRate: rate), batchSize: batch)
+    return try TrainingOptions(network, table: table, optimizer: Momentum(learningRate: .constant(rate)), batchSize: batch)
 }
 
 // Two trials at a time in this process. With servers, each trains one: `.address("host:2222")`.

@@ -104,7 +104,11 @@ extension OpSchema.AttributeSpec {
         case .shapes: return .shapes([])
         case .tensors: return .tensors([])
         case .functions: return .functions([])
-        case .tensor: preconditionFailure("\(op): a tensor default has no notation")
+        case .tensor:
+            // A vector of bytes, such as `uint8 [255, 0]`: no op has another default.
+            guard text.hasPrefix("uint8 [") else { preconditionFailure("\(op): '\(text)' is no vector of uint8") }
+            let bytes = text.dropFirst(6).dropFirst().dropLast().components(separatedBy: ", ").map { UInt8(clamping: integer($0)) }
+            return .tensor(Tensor(bytes))
         }
     }
 }

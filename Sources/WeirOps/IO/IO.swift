@@ -5,6 +5,6 @@ import WeirKernels
 package let ioOps: [OpDefinition] = [
     .saveV2, .restoreV2, .mergeV2Checkpoints, .shardedFilename, .shardedFilespec,
     .readFile, .writeFile, .matchingFiles,
-    .scalarSummary, .histogramSummary, .tensorSummaryV2, .mergeSummary,
+    .scalarSummary, .histogramSummary, .imageSummary, .tensorSummaryV2, .mergeSummary,
     .serializeTensor, .parseTensor,
 ]

@@ -2,54 +2,49 @@ import WeirCluster
 import WeirGraph
 import WeirTensor
 
-/// Turns rows of a table into feeds for a model's placeholders.
+/// Turns rows of a dataset into feeds for a model's placeholders: each takes the column of its name.
 struct BatchFeeds {
-    private let entries: [(column: Column, output: Output)]
-    private enum Column { case features, labels }
+    private let entries: [(column: DatasetColumn, output: Output, rowShape: Shape)]
 
-    /// - Throws: `invalidArgument` when a placeholder is neither `features` nor `labels`, or cannot hold the table's rows.
-    init(_ inputs: [String: Output], _ table: Table) throws(Status) {
-        var entries: [(Column, Output)] = []
+    /// - Throws: `invalidArgument` when a placeholder has no column, or cannot hold the column's rows.
+    init(_ inputs: [String: Output], _ columns: [DatasetColumn]) throws(Status) {
+        var entries: [(DatasetColumn, Output, Shape)] = []
         for (name, output) in inputs.sorted(by: { $0.key < $1.key }) {
-            switch name {
-            case "features":
-                guard let row = BatchFeeds.rowShape(output), Shape(row).elementCount == table.featureCount, [.float32, .float64].contains(output.dtype) else {
-                    throw .invalidArgument(
-                        "Input 'features' takes rows of \(output.shape) of \(output.dtype); the table has \(table.featureCount) numbers in a row")
-                }
-                entries.append((.features, output))
-            case "labels":
-                guard output.shape.rank ?? 1 == 1, [.int32, .int64].contains(output.dtype) else {
-                    throw .invalidArgument("Input 'labels' must be a vector of int32 or int64, found \(output)")
-                }
-                entries.append((.labels, output))
-            default:
-                throw .invalidArgument("A table has the inputs 'features' and 'labels'; the model also has '\(name)'")
+            guard let column = columns.first(where: { $0.name == name }) else {
+                throw .invalidArgument(
+                    "The data has the columns \(columns.map { "'\($0.name)'" }.joined(separator: ", ")); the model also has the input '\(name)'")
             }
+            guard Tensor.canConvert(column.dtype, to: output.dtype), let rowShape = BatchFeeds.rowShape(output.shape, column.shape) else {
+                throw .invalidArgument(
+                    "Input '\(name)' takes rows of \(output.shape) of \(output.dtype); the data has rows of \(column.shape) of \(column.dtype)")
+            }
+            entries.append((column, output, rowShape))
         }
         self.entries = entries
     }
 
-    /// The dimensions of one row; nil if they are not known.
-    private static func rowShape(_ output: Output) -> [Int]? {
-        guard let rank = output.shape.rank, rank > 0 else { return nil }
-        let sizes = (1..<rank).compactMap { output.shape[$0] }
-        return sizes.count == rank - 1 ? sizes : nil
+    /// The shape that a column's rows get for a placeholder: the placeholder's, if it has as many elements; nil if it cannot hold them.
+    private static func rowShape(_ placeholder: PartialShape, _ column: Shape) -> Shape? {
+        guard let rank = placeholder.rank else { return column }
+        guard rank > 0 else { return nil }
+        let sizes = (1..<rank).map { placeholder[$0] }
+        let known = sizes.compactMap { $0 }
+        if known.count == sizes.count {
+            let shape = Shape(known)
+            return shape.elementCount == column.elementCount ? shape : nil
+        }
+        guard sizes.count == column.rank, zip(sizes, column.dimensions).allSatisfy({ $0 == nil || $0 == $1 }) else { return nil }
+        return column
     }
 
     /// The feeds of these rows.
-    func feeds(_ rows: Table) throws(Status) -> [NamedTensor] {
+    /// - Throws: `invalidArgument` when a number does not fit the placeholder's type.
+    func feeds(_ rows: [String: Tensor]) throws(Status) -> [NamedTensor] {
         var feeds: [NamedTensor] = []
-        for (column, output) in entries {
-            let tensor: Tensor
-            switch column {
-            case .features:
-                let shape = Shape([rows.rowCount] + (BatchFeeds.rowShape(output) ?? []))
-                tensor = output.dtype == .float64 ? try Tensor(rows.values.map(Double.init), shape: shape) : try Tensor(rows.values, shape: shape)
-            case .labels:
-                tensor = output.dtype == .int64 ? Tensor(rows.labels.map(Int64.init)) : rows.labelTensor
-            }
-            feeds.append(NamedTensor(output.name, tensor))
+        for (column, output, rowShape) in entries {
+            guard let values = rows[column.name], values.rank > 0 else { throw .internalError("rows have no column '\(column.name)'") }
+            let tensor = try values.converted(to: output.dtype, column.name)
+            feeds.append(NamedTensor(output.name, tensor.reshaped(Shape([tensor.dimension(0)]) + rowShape)))
         }
         return feeds
     }

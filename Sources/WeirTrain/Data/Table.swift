@@ -1,6 +1,7 @@
 public import WeirTensor
 
-/// A table of numeric features with a class label for each row. It is read from CSV text; the last column is the label.
+/// A table of numeric features with a class label for each row, in memory: a dataset of the columns `features` and `labels` that knows
+/// its classes, and is standardized for training. It is read from CSV text, or made from a dataset.
 public struct Table: Sendable {
     /// The names of all columns, the label's included.
     public internal(set) var columns: [String]
@@ -19,68 +20,17 @@ public struct Table: Sendable {
     /// - Complexity: O(rows × features): each use makes a copy.
     public var features: [[Float]] { (0..<rowCount).map { Array(values[$0 * featureCount..<($0 + 1) * featureCount]) } }
 
+    /// The shape of a row of features: a vector, or an image's height, width and channels. It has `featureCount` elements.
+    public internal(set) var featureShape: [Int]
+
     /// A table of these columns. `values` has `columns.count - 1` numbers for each label.
-    init(columns: [String], classes: [String], values: [Float], labels: [Int32]) {
+    init(columns: [String], classes: [String], values: [Float], labels: [Int32], featureShape: [Int]? = nil) {
         precondition(values.count == labels.count * (columns.count - 1), "a table has the same number of features in each row")
         self.columns = columns
         self.classes = classes
         self.values = values
         self.labels = labels
-    }
-
-    /// Parses CSV text with a header row.
-    /// - Parameter source: names the text in errors.
-    /// - Throws: `invalidArgument` with row and column of the first error.
-    public init(csv text: String, source: String) throws {
-        let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
-        guard let header = lines.first, !header.allSatisfy(\.isWhitespace) else {
-            throw Status.invalidArgument("\(source): expected a header row, found an empty file")
-        }
-        let columns = Table.fields(header)
-        guard columns.count >= 2 else {
-            let other = header.first { ";\t|".contains($0) }
-            let hint = other.map { "; columns are separated by commas, found '\($0 == "\t" ? "\\t" : String($0))'" } ?? ""
-            throw Status.invalidArgument("\(source): row 1: expected numeric columns and a label, found \(columns.count) column\(hint)")
-        }
-        var names: [String] = []
-        var numbers: [Float] = []
-        for (index, line) in lines.enumerated().dropFirst() where !line.allSatisfy(\.isWhitespace) {
-            let fields = Table.fields(line)
-            guard fields.count == columns.count else {
-                throw Status.invalidArgument("\(source): row \(index + 1): expected \(columns.count) columns, found \(fields.count)")
-            }
-            for (column, field) in fields.dropLast().enumerated() {
-                guard let value = Float(field), value.isFinite else {
-                    throw Status.invalidArgument(
-                        "\(source): row \(index + 1), column \(column + 1) ('\(columns[column])'): expected a number, found '\(field)'")
-                }
-                numbers.append(value)
-            }
-            guard let label = fields.last, !label.isEmpty else {
-                throw Status.invalidArgument("\(source): row \(index + 1), column \(columns.count): expected a label, found nothing")
-            }
-            names.append(label)
-        }
-        guard !numbers.isEmpty else { throw Status.invalidArgument("\(source): expected rows after the header, found none") }
-        var order: [String: Int32] = [:]
-        var classes: [String] = []
-        for name in names where order[name] == nil {
-            order[name] = Int32(classes.count)
-            classes.append(name)
-        }
-        guard classes.count >= 2 else {
-            throw Status.invalidArgument("\(source): expected at least two different labels, found only '\(classes[0])'")
-        }
-        self.init(columns: columns, classes: classes, values: numbers, labels: names.map { order[$0] ?? 0 })
-    }
-
-    private static func fields(_ line: Substring) -> [String] {
-        line.split(separator: ",", omittingEmptySubsequences: false).map { field in
-            var field = field.drop(while: \.isWhitespace)
-            while field.last?.isWhitespace == true { field.removeLast() }
-            if field.count >= 2, field.first == "\"", field.last == "\"" { field = field.dropFirst().dropLast() }
-            return String(field)
-        }
+        self.featureShape = featureShape ?? [columns.count - 1]
     }
 
     /// The table with only these rows, which must exist, in this order.
@@ -88,7 +38,7 @@ public struct Table: Sendable {
         var values: [Float] = []
         values.reserveCapacity(indices.count * featureCount)
         for row in indices { values += self.values[row * featureCount..<(row + 1) * featureCount] }
-        return Table(columns: columns, classes: classes, values: values, labels: indices.map { labels[$0] })
+        return Table(columns: columns, classes: classes, values: values, labels: indices.map { labels[$0] }, featureShape: featureShape)
     }
 
     /// Splits the rows into `count` folds and returns fold `number` as test rows and the others as training rows.
@@ -96,19 +46,8 @@ public struct Table: Sendable {
     /// With one fold, all rows are test rows. Each row is in one fold. The folds are stratified: each has its share of each
     /// class, drawn by seed.
     public func fold(_ number: Int, of count: Int, seed: UInt64) -> (train: Table, test: Table) {
-        let count = max(count, 1)
-        var generator = SplitMix(seed: seed)
-        var train: [Int] = []
-        var test: [Int] = []
-        // The assignment continues from class to class, so that the sizes of folds differ by one row at most.
-        var next = 0
-        for label in classes.indices {
-            for row in labels.indices.filter({ Int(labels[$0]) == label }).shuffled(using: &generator) {
-                if next % count == number { test.append(row) } else { train.append(row) }
-                next += 1
-            }
-        }
-        return (rows(train.shuffled(using: &generator)), rows(test))
+        let parts = Folds.divide(labels.map(Int.init), number, of: count, seed: seed)
+        return (rows(parts.train), rows(parts.test))
     }
 
     /// The mean of each column, and one scale for all columns. With one scale, columns that vary more keep more weight.

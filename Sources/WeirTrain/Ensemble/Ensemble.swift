@@ -30,8 +30,8 @@ public struct Ensemble: Sendable {
     /// - Parameter table: rows as the ensemble's table has them, not standardized.
     /// - Throws: `invalidArgument` when the table has other features, or a member's predictions are no logits of the classes.
     public func memberProbabilities(of table: Table) async throws(Status) -> [ClassProbabilities] {
-        let graph = try EnsembleGraph(self, serving: .average, holdsValues: true)
-        let session = try await graph.session()
+        let graph = try EnsembleGraph(self, serving: .average)
+        let session = try await graph.model.session()
         let found = try await session.run(graph.members, feeding: [graph.features: try features(of: table)])
         try await session.close()
         var members: [ClassProbabilities] = []
@@ -68,49 +68,12 @@ public struct Ensemble: Sendable {
         return table.featureTensor
     }
 
-    /// Writes the ensemble as one model: the graph `ensemble.pb`, a `GraphDef`, and the checkpoint `ensemble`.
-    ///
-    /// `features:0` takes rows of features. `probabilities:0` has the combined probabilities of the classes, `classes:0` the most
-    /// probable class of each row, `member1/probabilities:0` and so on those of the members. The operation `save/restore_all` restores
-    /// the variables from the checkpoint whose path is fed to `save/Const:0`.
-    /// - Parameters:
-    ///   - directory: the folder, which is created if needed.
-    ///   - method: what `probabilities:0` is: the average or stacking.
-    /// - Throws: as `probabilities`; the error of a file that cannot be written.
-    public func write(to directory: String, serving method: EnsembleMethod = .average) async throws(Status) -> EnsembleFiles {
-        let files = EnsembleFiles(directory: directory)
-        let trained = try EnsembleGraph(self, serving: method, holdsValues: true)
-        let session = try await trained.session()
-        try await trained.saver.save(session, to: files.checkpoint)
-        try await session.close()
-        let served = try EnsembleGraph(self, serving: method, holdsValues: false)
-        try AtomicFile.write(try served.graph.definition.serialized(), to: files.graph)
-        return files
-    }
-}
-
-/// The files of an ensemble as one model.
-public struct EnsembleFiles: Hashable, Sendable {
-    /// The path of the graph.
-    public let graph: String
-    /// The path of the checkpoint.
-    public let checkpoint: String
-
-    /// The files that `Ensemble.write` makes in a folder.
-    public init(directory: String) {
-        graph = FileSystem.join(directory, "ensemble.pb")
-        checkpoint = FileSystem.join(directory, "ensemble")
-    }
-
-    /// The combined probabilities that the saved model gives to rows. Only the files are used.
-    /// - Throws: the error of a file that cannot be read; `invalidArgument` when the table has other features.
-    public func probabilities(of table: Table) async throws(Status) -> ClassProbabilities {
-        let graph = try Graph(GraphDefinition(contentsOf: graph, variants: OpRegistry.standard.variants), registry: .standard)
-        let session = try await Session(graph, registry: .standard)
-        _ = try await session.run(feeds: [NamedTensor("save/Const:0", Tensor(checkpoint))], targets: ["save/restore_all"])
-        let reply = try await session.run(fetches: ["probabilities:0"], feeds: [NamedTensor("features:0", table.featureTensor)])
-        try await session.close()
-        guard let found = reply.tensors.first?.tensor else { throw .internalError("a step returned no tensor") }
-        return try ClassProbabilities(found)
+    /// The ensemble as one model. Its signature `serving_default` takes `features`, rows as they are in the table, and has the outputs
+    /// `probabilities`, the combined ones, and `classes`, the most probable class of each row. The signature `members` has the
+    /// probabilities of the members, `member1` and so on.
+    /// - Parameter method: what `probabilities` is: the average or stacking.
+    /// - Throws: as `probabilities`.
+    public func servable(_ method: EnsembleMethod = .average) throws(Status) -> ServableModel {
+        try EnsembleGraph(self, serving: method).model
     }
 }

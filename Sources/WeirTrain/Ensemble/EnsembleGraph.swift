@@ -5,33 +5,33 @@ import WeirTensor
 
 /// The graph of an ensemble: from features to the probabilities of the members and their combination.
 struct EnsembleGraph {
-    let graph: Graph
+    /// The graph with the members' values, as one model. Its signature `serving_default` has the combined probabilities and the classes,
+    /// `members` the probabilities of each member.
+    let model: ServableModel
     let features: Output
     /// The probabilities of each member, `float32` of shape `[rows, classes]`.
     let members: [Output]
-    /// The combined probabilities, `float32` of shape `[rows, classes]`.
-    let probabilities: Output
-    let saver: Saver
-    private let initializer: Operation
 
-    /// - Parameters:
-    ///   - holdsValues: whether the variables' initial values are those of the members; otherwise they are zeros, and the graph is
-    ///     small.
-    init(_ ensemble: Ensemble, serving method: EnsembleMethod, holdsValues: Bool) throws(Status) {
+    init(_ ensemble: Ensemble, serving method: EnsembleMethod) throws(Status) {
         let builder = GraphBuilder(registry: .standard)
-        let moments = ensemble.moments
-        let features = builder.placeholder(.float32, shape: PartialShape([nil, moments.means.count]), name: "features")
-        let rows = builder.nameScope("standardized") { (features - builder.constant(Tensor(moments.means))) / Double(moments.scale) }
+        let standardization = Standardization(means: ensemble.moments.means, scale: ensemble.moments.scale)
+        let features = builder.placeholder(.float32, shape: PartialShape([nil, standardization.means.count]), name: "features")
+        let rows = builder.nameScope("standardized") { standardization.applied(to: features) }
         var members: [Output] = []
+        var values: [String: Tensor] = [:]
+        var trained: Set<String> = []
         for (index, member) in ensemble.members.enumerated() {
-            try builder.nameScope("member\(index + 1)") { () throws(Status) in
-                let logits = try EnsembleGraph.logits(of: member, rows, in: builder, holdsValues: holdsValues)
+            let scope = "member\(index + 1)"
+            try builder.nameScope(scope) { () throws(Status) in
+                let logits = try EnsembleGraph.logits(of: member, rows, in: builder)
                 guard logits.shape.rank == 2, logits.dtype.isFloating, logits.shape[1] == nil || logits.shape[1] == ensemble.classes.count else {
                     throw .invalidArgument(
                         "Member '\(member.name)': expected predictions of shape [rows, \(ensemble.classes.count)], logits of the classes; found \(logits)")
                 }
                 members.append(logits.softmax().cast(to: .float32).identity(name: "probabilities"))
             }
+            for (name, value) in member.values { values["\(scope)/\(name)"] = value }
+            for variable in member.model.parameters { trained.insert("\(scope)/\(variable.name)") }
         }
         let combined = try builder.nameScope("combined") { () throws(Status) in
             switch method {
@@ -40,43 +40,28 @@ struct EnsembleGraph {
             case .vote: throw .invalidArgument("A vote gives classes, not probabilities, so it is not served; expected average or stacking")
             }
         }
-        let probabilities = combined.cast(to: .float32).identity(name: "probabilities")
-        _ = probabilities.argMax(axis: 1, outputType: .int32).identity(name: "classes")
-        saver = Saver(builder, maxToKeep: 1)
-        initializer = builder.group(builder.variables.map(\.initializer), name: "initialize")
-        graph = try builder.graph()
+        let single = combined.cast(to: .float32)
+        let probabilities = single.identity(name: "probabilities")
+        let classes = single.argMax(axis: 1, outputType: .int32).identity(name: "classes")
+        let named = members.enumerated().map { ("member\($0 + 1)", $1) }
+        model = try ServableModel(
+            builder, values: values, trained: trained,
+            signatures: [
+                ModelSignature.defaultName: ServedOutputs(inputs: ["features": features], outputs: ["probabilities": probabilities, "classes": classes]),
+                "members": ServedOutputs(inputs: ["features": features], outputs: Dictionary(uniqueKeysWithValues: named)),
+            ])
         self.features = features
         self.members = members
-        self.probabilities = probabilities
     }
 
     /// Copies a member's network up to its predictions.
-    private static func logits(of member: Ensemble.Member, _ rows: Output, in builder: GraphBuilder, holdsValues: Bool) throws(Status) -> Output {
+    private static func logits(of member: Ensemble.Member, _ rows: Output, in builder: GraphBuilder) throws(Status) -> Output {
         let model = member.model
         let source = GraphBuilder(extending: model.graph, registry: .standard)
-        guard let predictions = model.predictions, let input = model.inputs["features"], let placeholder = source.output(at: input) else {
+        guard let input = model.inputs["features"], let placeholder = source.output(at: input) else {
             throw .invalidArgument("Member '\(member.name)': expected a model with an input 'features' and predictions, found one without")
         }
-        let declared = try model.declareVariables(in: builder) { variable, _ in
-            builder.variable(variable.name) {
-                if !holdsValues { return builder.filled(variable.shape, with: 0, variable.dtype) }
-                guard let value = member.values[variable.name] else {
-                    builder.record(.internalError("Member '\(member.name)' has no value of variable '\(variable.name)'"))
-                    return builder.filled(variable.shape, with: 0, variable.dtype)
-                }
-                return builder.constant(value, name: "value")
-            }
-        }
-        var value = rows
-        if let rank = placeholder.shape.rank, rank != 2 { value = value.reshaped(to: [-1] + (1..<max(1, rank)).compactMap { placeholder.shape[$0] }) }
-        if placeholder.dtype != .float32 { value = value.cast(to: placeholder.dtype) }
-        var copy = GraphCopy(
-            of: model.graph, in: builder, replacing: declared.replacing.merging([input: value]) { _, new in new }, rewriting: declared.rewriting)
-        guard let logits = try copy.copy([predictions]).first else { throw .internalError("The predictions of member '\(member.name)' were not copied") }
-        for (name, other) in model.inputs.sorted(by: { $0.key < $1.key }) where name != "features" && copy[other] != nil {
-            throw .invalidArgument("Member '\(member.name)': expected predictions from 'features' alone, found that they need '\(name)'")
-        }
-        return logits
+        return try model.servedPredictions(in: builder, feeding: ["features": rows.fitted(to: placeholder)], owner: "member '\(member.name)'")
     }
 
     /// The mean of the members' probabilities.
@@ -98,12 +83,5 @@ struct EnsembleGraph {
         let rows = logarithms.count == 1 ? logarithms[0] : builder.concatenated(logarithms, axis: 1)
         let product = rows.matMul(builder.constant(Tensor(weights, ofShape: Shape(featureCount, classCount)), name: "weights"))
         return (product + builder.constant(Tensor(intercepts), name: "intercepts")).softmax()
-    }
-
-    /// A session in this process whose variables have the members' values.
-    func session() async throws(Status) -> Session {
-        let session = try await Session(graph, registry: .standard)
-        try await session.run(initializer)
-        return session
     }
 }

@@ -22,9 +22,9 @@ public struct EnsembleReport: Sendable {
     public let combinations: [Score]
     /// The number of held-out rows.
     public let testRowCount: Int
-    /// The files of the ensemble as one model.
-    public let files: EnsembleFiles
-    /// What the model's output `probabilities:0` is.
+    /// The folder of the ensemble as one model, a SavedModel.
+    public let model: String
+    /// What the model's output `probabilities` is.
     public let served: EnsembleMethod
     /// The greatest difference between the probabilities of the saved model, read again, and those of the combination.
     public let servedDifference: Double

@@ -27,6 +27,8 @@ public struct EnsembleTrainer: Sendable {
     public var foldCount = 5
     /// The seed of the parts and the batches.
     public var seed = 1
+    /// Where the model is written, as a SavedModel; nil means the folder `model` in the trainer's folder.
+    public var modelDirectory: String?
     /// The devices of this process, or of each server; a member takes the first.
     public var devices = ["/cpu:0"]
 
@@ -150,12 +152,13 @@ public struct EnsembleTrainer: Sendable {
             let classes = try ensemble.classes(predictions, by: method)
             combinations.append(.init(name: method.rawValue, accuracy: accuracy(classes), trainedRowCount: nil, server: nil, seconds: nil))
         }
-        let files = try await ensemble.write(to: directory, serving: served)
+        let path = modelDirectory ?? FileSystem.join(directory, "model")
+        try ensemble.servable(served).write(to: path)
         let combined = try ensemble.probabilities(predictions, by: served)
-        let read = try await files.probabilities(of: test)
+        let read = try await EnsembleTrainer.probabilities(of: test, path)
         let difference = zip(read.values, combined.values).reduce(0) { max($0, abs($1.0 - $1.1)) }
         guard difference <= EnsembleTrainer.tolerance else {
-            throw .internalError("The model \(files.graph) gives probabilities that differ by \(difference) from those of the combination")
+            throw .internalError("The model \(path) gives probabilities that differ by \(difference) from those of the combination")
         }
         return EnsembleReport(
             ensemble: ensemble,
@@ -164,6 +167,16 @@ public struct EnsembleTrainer: Sendable {
                     name: trained.member.name, accuracy: accuracy(found.0.classes), trainedRowCount: found.1, server: trained.server,
                     seconds: trained.seconds)
             },
-            combinations: combinations, testRowCount: test.rowCount, files: files, served: served, servedDifference: difference)
+            combinations: combinations, testRowCount: test.rowCount, model: path, served: served, servedDifference: difference)
+    }
+
+    /// The combined probabilities that the written model gives to rows.
+    private static func probabilities(of table: Table, _ path: String) async throws(Status) -> ClassProbabilities {
+        let model = try SavedModel(contentsOf: path)
+        let session = try await model.session()
+        let found = try await model.predict(["features": table.featureTensor], in: session)
+        try await session.close()
+        guard let probabilities = found["probabilities"] else { throw .internalError("\(path): its signature has no output 'probabilities'") }
+        return try ClassProbabilities(probabilities)
     }
 }

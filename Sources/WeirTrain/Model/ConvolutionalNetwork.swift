@@ -48,26 +48,29 @@ public struct ConvolutionalNetwork: Classifier {
             return builder.failing(
                 "ConvolutionalNetwork: images must have a height and width of at least 2, and channels; found \(imageShape)")
         }
+        guard Shape(imageShape).elementCount <= Shape.maximumElementCount else {
+            return builder.failing("ConvolutionalNetwork: the number of elements of an image must not overflow; found images of \(imageShape)")
+        }
         guard !filters.isEmpty, (filters + [hidden, classCount]).allSatisfy({ $0 > 0 }) else {
             return builder.failing(
                 "ConvolutionalNetwork: expected positive numbers of filters, hidden units and classes; found \(filters), \(hidden) and \(classCount)")
         }
-        var layers = LayerBuilder(builder, dtype: dtype, seed: seed)
-        var images = inputs["features"]
-        for (index, count) in filters.enumerated() {
-            images = builder.nameScope("conv\(index + 1)") {
-                let channels = index == 0 ? imageShape[2] : filters[index - 1]
-                let input = index == 0 ? images.reshaped(to: [-1] + imageShape) : images
-                return layers.convolution(input, channels: channels, filters: count, size: 3).relu()
+        let network = Sequential {
+            for (index, count) in filters.enumerated() {
+                Sequential(name: "conv\(index + 1)") {
+                    if index == 0 { Reshape(imageShape, name: "") }
+                    Conv2D(count, 3, padding: .same, activation: .relu, kernelInitializer: .heNormal, name: "")
+                }
             }
+            // Without padding, an odd last row or column is dropped.
+            Sequential(name: "pool") {
+                MaxPool2D(2, name: "")
+                Flatten(name: "")
+            }
+            Dense(hidden, activation: .relu, kernelInitializer: .heNormal, name: "dense")
+            Dense(classCount, name: "output")
         }
-        // Without padding, an odd last row or column is dropped.
-        let flat = Shape(imageShape[0] / 2, imageShape[1] / 2, filters[filters.count - 1]).elementCount
-        let pooled = builder.nameScope("pool") {
-            images.maxPool(window: (2, 2), strides: (2, 2)).reshaped(to: [-1, flat])
-        }
-        let activations = builder.nameScope("dense") { layers.dense(pooled, inputs: flat, units: hidden, .heNormal).relu() }
-        return builder.nameScope("output") { layers.dense(activations, inputs: hidden, units: classCount) }
+        return network(inputs["features"], inputs.layers(seed: seed, dtype: dtype))
     }
 }
 

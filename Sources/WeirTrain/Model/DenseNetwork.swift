@@ -1,5 +1,4 @@
 public import WeirGraph
-import WeirOps
 import WeirTensor
 
 /// A classifier of dense layers with ReLU between them.
@@ -26,20 +25,10 @@ public struct DenseNetwork: Classifier {
 
     /// Adds the layers `hidden1`, `hidden2`… and `output`, and returns the logits.
     public func predictions(_ inputs: ModelInputs) -> Output {
-        let builder = inputs.builder
-        let sizes = [inputCount] + hidden + [classCount]
-        var value = inputs["features"]
-        for index in 0..<sizes.count - 1 {
-            let isLast = index == hidden.count
-            value = builder.nameScope(isLast ? "output" : "hidden\(index + 1)") {
-                let weights = builder.variable("weights") {
-                    builder.glorotUniform(Shape(sizes[index], sizes[index + 1]), seed: seed &* 1000 &+ index)
-                }
-                let biases = builder.variable("biases") { builder.filled(Shape(sizes[index + 1]), with: 0) }
-                let sum = value.matMul(weights.value).biasAdd(biases.value)
-                return isLast ? sum : sum.relu()
-            }
+        let network = Sequential {
+            for (index, units) in hidden.enumerated() { Dense(units, activation: .relu, name: "hidden\(index + 1)") }
+            Dense(classCount, name: "output")
         }
-        return value
+        return network(inputs["features"], inputs.layers(seed: seed, firstSeed: 0))
     }
 }

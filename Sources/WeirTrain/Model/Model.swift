@@ -1,4 +1,3 @@
-import Synchronization
 public import WeirGraph
 public import WeirTensor
 
@@ -17,13 +16,17 @@ public import WeirTensor
 ///     }
 /// }
 /// ```
-/// Layers are name scopes: a strategy cuts the model between the scopes of the first level. Variables are declared with
-/// `GraphBuilder.variable`, and all on which the loss depends are trained, but for those that an update changes
+/// Layers are name scopes: a strategy cuts the model between the scopes of the first level. A model is made of values that conform to `Layer`,
+/// or declares its variables with `GraphBuilder.variable`; all on which the loss depends are trained, but for those that an update changes
 /// (`ModelInputs.addUpdate`).
 public protocol Model: Sendable {
     /// The tensors of a batch.
     var inputs: [ModelInput] { get }
     /// Adds the layers and returns the predictions, with one row for each row of the inputs.
+    ///
+    /// It is called a second time if a layer, such as `Dropout`, computes something else in inference than in training: the loss is that of
+    /// the first call, the predictions and the metrics are those of the second. Such a model declares all variables through layers, or
+    /// with `LayerContext.variable`; the second call finds those of the first.
     func predictions(_ inputs: ModelInputs) -> Output
     /// Adds the loss, a scalar. It must be the mean over the rows of the batch: strategies that split a batch take the mean of
     /// the parts' losses.
@@ -58,15 +61,23 @@ public struct ModelInputs: Sendable {
     /// The builder to which the model adds its nodes.
     public let builder: GraphBuilder
     private let outputs: [String: Output]
-    private let registered = ModelUpdates()
+    private let pass: ModelPass
 
-    init(_ builder: GraphBuilder, _ outputs: [String: Output]) {
+    init(_ builder: GraphBuilder, _ outputs: [String: Output], _ pass: ModelPass = ModelPass(.training)) {
         self.builder = builder
         self.outputs = outputs
+        self.pass = pass
     }
 
-    /// The operations that `addUpdate` registered.
-    var updates: [Operation] { registered.operations }
+    /// The context with which layers are added to the graph.
+    /// - Parameters:
+    ///   - seed: the seed of initial values. Each variable has a seed of its own that follows from it and the number of variables before.
+    ///   - dtype: the element type of variables and activations.
+    public func layers(seed: Int = 1, dtype: DType = .float32) -> LayerContext { LayerContext(builder, pass, seed: seed, dtype: dtype) }
+    /// The context of a network whose first variable's seed has another number.
+    func layers(seed: Int, dtype: DType = .float32, firstSeed: Int) -> LayerContext {
+        LayerContext(builder, pass, seed: seed, dtype: dtype, drawn: firstSeed)
+    }
 
     /// Registers an operation that runs with each training step beside the update of the trained variables, such as that of the
     /// moving averages of batch normalization. TensorFlow's collection `UPDATE_OPS`.
@@ -80,12 +91,7 @@ public struct ModelInputs: Sendable {
     /// client, and variables have the same values in every run. A variable that it changes is not trained, and is not cut into parts.
     ///
     /// Records an error if the operation is of another graph.
-    public func addUpdate(_ operation: Operation) {
-        guard operation.builder === builder else {
-            return builder.record(.invalidArgument("addUpdate: expected an operation of the model's graph, found '\(operation.name)' of another"))
-        }
-        registered.add(operation)
-    }
+    public func addUpdate(_ operation: Operation) { pass.addUpdate(operation, in: builder) }
 
     /// The input of this name, of shape `[rows] + shape`. Records an error if the model declares none.
     public subscript(name: String) -> Output {
@@ -93,13 +99,6 @@ public struct ModelInputs: Sendable {
         builder.record(.invalidArgument("The model declares the inputs \(outputs.keys.sorted().joined(separator: ", ")), not '\(name)'"))
         return builder.placeholder(.float32, name: "failed")
     }
-}
-
-/// The operations that a model registers while it is built.
-private final class ModelUpdates: Sendable {
-    private let list = Mutex<[Operation]>([])
-    var operations: [Operation] { list.withLock { $0 } }
-    func add(_ operation: Operation) { list.withLock { $0.append(operation) } }
 }
 
 /// A model that predicts classes: its predictions are logits of shape `[rows, classes]`, its input `labels` has the classes.

@@ -98,8 +98,8 @@ private struct TensorNames {
         nodes = Set(file.graph.nodes.map(\.name))
         // TensorFlow's marker of an initialization operation is a signature without inputs.
         let signatures = file.signatures.values.filter { !$0.inputs.isEmpty }
-        signatureInputs = signatures.count == 1 ? signatures[0].inputs : [:]
-        outputs = signatures.count == 1 ? signatures[0].outputs : [:]
+        signatureInputs = signatures.count == 1 ? signatures[0].inputs.mapValues(\.name) : [:]
+        outputs = signatures.count == 1 ? signatures[0].outputs.mapValues(\.name) : [:]
     }
 
     /// The output that a user names.

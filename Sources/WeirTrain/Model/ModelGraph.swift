@@ -14,10 +14,15 @@ public struct ModelGraph: Sendable {
     /// The loss of a training step, a scalar: the mean over the rows of a batch. It waits for the model's updates
     /// (`ModelInputs.addUpdate`), so that a step that fetches it runs them.
     public let loss: Endpoint
-    /// The same loss without the updates, for evaluations; `loss` itself if the model has no updates.
-    public let evaluationLoss: Endpoint
+    /// The same loss without the updates: that of all copies of the model in a graph but the first.
+    let lossWithoutUpdates: Endpoint
     /// The predictions, with one row for each row of the inputs; nil if the model names none.
     public internal(set) var predictions: Endpoint?
+    /// The loss of held-out rows: without updates, and without what layers do in training only, such as dropout. It is `loss` itself if there
+    /// is nothing of both.
+    public internal(set) var evaluationLoss: Endpoint
+    /// The predictions of which `loss` is computed, and the name scope of those that are computed otherwise; nil if these are the same.
+    let training: (predictions: Endpoint, inferenceScope: String)?
     /// Scalars that are shown for held-out rows, by name.
     public internal(set) var metrics: [String: Endpoint]
     /// The variables that are trained, in the order in which the graph declares them.
@@ -35,13 +40,35 @@ public struct ModelGraph: Sendable {
             let shape = PartialShape([nil] + input.shape.map { Optional($0) })
             placeholders[input.name] = builder.placeholder(input.dtype, shape: shape, name: input.name)
         }
-        let inputs = ModelInputs(builder, placeholders)
-        let predictions = model.predictions(inputs)
-        let loss = builder.nameScope("loss") { model.loss(predictions, inputs).identity(name: "value") }
-        let metrics = builder.nameScope("metrics") { model.metrics(predictions, inputs) }
+        let pass = ModelPass(.training)
+        let inputs = ModelInputs(builder, placeholders, pass)
+        var (predictions, evaluated) = (model.predictions(inputs), inputs)
+        let trained = predictions
+        func loss(_ predictions: Output, _ inputs: ModelInputs) -> Output {
+            builder.nameScope("loss") { pass.losses.reduce(model.loss(predictions, inputs)) { $0 + $1 }.identity(name: "value") }
+        }
+        let trainingLoss = loss(trained, inputs)
+        var evaluationLoss = trainingLoss
+        var training: (predictions: Endpoint, inferenceScope: String)?
+        if pass.dependsOnMode {
+            let declared = builder.variables.count
+            evaluated = ModelInputs(builder, placeholders, pass.inference())
+            builder.nameScope("inference") {
+                training = (trained.endpoint, builder.scopeName)
+                predictions = model.predictions(evaluated)
+            }
+            if let other = builder.variables.dropFirst(declared).first {
+                builder.record(
+                    .invalidArgument(
+                        "Variable '\(other.name)' is declared with the graph's builder; a model whose layers depend on the mode declares its "
+                            + "variables with LayerContext.variable, which finds them when predictions are built a second time"))
+            }
+            evaluationLoss = loss(predictions, evaluated)
+        }
+        let metrics = builder.nameScope("metrics") { model.metrics(predictions, evaluated) }
         try self.init(
-            builder.graph(), inputs: placeholders.mapValues(\.endpoint), loss: loss.endpoint, predictions: predictions.endpoint,
-            metrics: metrics.mapValues(\.endpoint), updates: inputs.updates.map(\.id))
+            builder.graph(), inputs: placeholders.mapValues(\.endpoint), loss: trainingLoss.endpoint, predictions: predictions.endpoint,
+            metrics: metrics.mapValues(\.endpoint), updates: pass.updates.map(\.id), evaluationLoss: evaluationLoss.endpoint, training: training)
     }
 
     /// Takes a graph that computes a loss.
@@ -51,11 +78,14 @@ public struct ModelGraph: Sendable {
     ///     update changes.
     ///   - trainable: the names of the variables that may be trained if `trained` is nil; nil means all.
     ///   - initializers: for variables with several assignments, the name of the node that assigns the initial value.
+    ///   - evaluationLoss: the loss of held-out rows; nil means `loss`, without the updates.
+    ///   - training: the predictions of which the loss is computed, and the scope of the others; nil if they are the same.
     /// - Throws: `invalidArgument` when the loss is not a floating scalar, an input is not a placeholder, a variable has no initial
     ///   value or no known shape, or the loss does not depend on a variable to train.
     package init(
         _ graph: Graph, inputs: [String: Endpoint], loss: Endpoint, predictions: Endpoint? = nil, metrics: [String: Endpoint] = [:],
-        updates: [NodeID] = [], trained: [String]? = nil, trainable: Set<String>? = nil, initializers: [String: String] = [:]
+        updates: [NodeID] = [], trained: [String]? = nil, trainable: Set<String>? = nil, initializers: [String: String] = [:],
+        evaluationLoss: Endpoint? = nil, training: (predictions: Endpoint, inferenceScope: String)? = nil
     ) throws(Status) {
         try graph.validate()
         let builder = GraphBuilder(extending: graph, registry: .standard)
@@ -72,7 +102,7 @@ public struct ModelGraph: Sendable {
             let found = graph.nodes.indices.contains(endpoint.node) ? "node '\(graph.nodes[endpoint.node].name)'" : "no such node"
             throw .invalidArgument("Input '\(name)' must be a placeholder, found \(found)")
         }
-        evaluationLoss = loss
+        lossWithoutUpdates = loss
         var (graph, loss) = (graph, loss)
         if !updates.isEmpty {
             if let missing = updates.first(where: { !graph.nodes.indices.contains($0) }) {
@@ -83,7 +113,8 @@ public struct ModelGraph: Sendable {
             loss = builder.add("Identity", [value], name: name, controls: updates.map { Operation(builder, $0) })[0].endpoint
             graph = try builder.graph()
         }
-        let all = try ModelVariable.all(of: graph, needed: [loss] + (predictions.map { [$0] } ?? []) + metrics.values, initializers)
+        let evaluated = [evaluationLoss ?? lossWithoutUpdates] + (predictions.map { [$0] } ?? []) + metrics.values
+        let all = try ModelVariable.all(of: graph, needed: [loss] + evaluated, initializers)
         let reached = graph.ancestors(of: [loss.node])
         let chosen = try trained.map { names throws(Status) -> Set<String> in
             for name in names where !all.contains(where: { $0.name == name }) {
@@ -106,6 +137,8 @@ public struct ModelGraph: Sendable {
         self.loss = loss
         self.predictions = predictions
         self.metrics = metrics
+        self.evaluationLoss = evaluationLoss ?? lossWithoutUpdates
+        self.training = training
         self.parameters = parameters
         otherVariables = all.filter { !names.contains($0.name) }
     }

@@ -7,7 +7,7 @@ public struct ModelReplica: Sendable {
     public let inputs: [String: Output]
     /// The loss of a training step. The model's updates run with it.
     public let loss: Output
-    /// The loss without updates, for evaluations.
+    /// The loss of held-out rows.
     public let evaluationLoss: Output
     /// The predictions; nil if the model names none.
     public let predictions: Output?
@@ -20,7 +20,8 @@ public struct ModelReplica: Sendable {
 }
 
 extension ModelGraph {
-    /// Copies the model's computation into a builder, in its current scopes. Replicas share the variables.
+    /// Copies the model's computation into a builder, in its current scopes. Replicas share the variables. Where the model draws random numbers,
+    /// replicas in different name scopes draw others.
     /// - Parameters:
     ///   - feeding: outputs that take the place of placeholders, by input name; the others are new placeholders.
     ///   - runsUpdates: whether the loss runs the model's updates (`ModelInputs.addUpdate`). Of several replicas in a graph, only one may.
@@ -38,17 +39,17 @@ extension ModelGraph {
             replacing[endpoint] = output
         }
         let firstNode = builder.nodeCount
-        var copy = GraphCopy(of: graph, in: builder, replacing: replacing, rewriting: variables.rewriting)
+        let source = drawingOtherNumbers(ModelGraph.copyNumber(scope: builder.scopeName)).graph
+        var copy = GraphCopy(of: source, in: builder, replacing: replacing, rewriting: variables.rewriting)
         let names = inputs.keys.sorted(), metricNames = metrics.keys.sorted()
         let placeholders = try copy.copy(names.compactMap { inputs[$0] })
-        let losses = try copy.copy([evaluationLoss, runsUpdates ? loss : evaluationLoss])
+        let losses = try copy.copy([evaluationLoss, runsUpdates ? loss : lossWithoutUpdates])
         let predicted = try copy.copy(predictions.map { [$0] } ?? [])
         let measured = try copy.copy(metricNames.compactMap { metrics[$0] })
         guard losses.count == 2 else { throw .internalError("The model's loss was not copied") }
         var replica = ModelReplica(
             inputs: Dictionary(uniqueKeysWithValues: zip(names, placeholders)), loss: losses[1], evaluationLoss: losses[0],
-            predictions: predicted.first,
-            metrics: Dictionary(uniqueKeysWithValues: zip(metricNames, measured)), copy: copy)
+            predictions: predicted.first, metrics: Dictionary(uniqueKeysWithValues: zip(metricNames, measured)), copy: copy)
         replica.nodes = firstNode..<builder.nodeCount
         let handles = after.isEmpty ? [] : Set(variables.all.map(\.handle.endpoint))
         for id in replica.nodes where !after.isEmpty {
@@ -61,6 +62,26 @@ extension ModelGraph {
 }
 
 extension ModelReplica {
+    /// The replica with other variables in place of some: a copy of its nodes that reads these.
+    /// - Parameter averages: for each variable, the one that is read in its place; if there are none, the replica is this one.
+    func reading(_ averages: [(variable: Variable, average: Variable)]) throws(Status) -> ModelReplica {
+        guard !averages.isEmpty else { return self }
+        let builder = loss.builder
+        let metricNames = metrics.keys.sorted(), inputNames = inputs.keys.sorted()
+        return try averages.copying(in: builder) { copy throws(Status) -> ModelReplica in
+            let placeholders = try copy.copy(inputNames.compactMap { inputs[$0]?.endpoint })
+            // Evaluations alone read it, and they run no updates.
+            guard let copiedLoss = try copy.copy([evaluationLoss.endpoint]).first else {
+                throw .internalError("The loss of the averages was not copied")
+            }
+            let predicted = try copy.copy(predictions.map { [$0.endpoint] } ?? [])
+            let measured = try copy.copy(metricNames.compactMap { metrics[$0]?.endpoint })
+            return ModelReplica(
+                inputs: Dictionary(uniqueKeysWithValues: zip(inputNames, placeholders)), loss: copiedLoss, evaluationLoss: copiedLoss,
+                predictions: predicted.first, metrics: Dictionary(uniqueKeysWithValues: zip(metricNames, measured)), copy: self.copy)
+        }
+    }
+
     /// Adds the gradients of the loss with respect to the trained variables, in their order. If all that the model does with a
     /// variable is to gather rows, its gradient is sparse: it has the rows that the batch gathered, each once.
     ///
@@ -94,5 +115,29 @@ extension ModelReplica {
             if variables.gathered.contains(handle) { found[handle, default: []].append((Output(builder, node.inputs[1]), Output(builder, Endpoint(id)))) }
         }
         return found
+    }
+}
+
+extension [(variable: Variable, average: Variable)] {
+    /// Values of variables with the averages in place of the variables; empty if there are no averages.
+    /// - Parameter values: computed from variables, by name.
+    func values(of values: [String: Output], in builder: GraphBuilder) throws(Status) -> [String: Output] {
+        guard !isEmpty else { return [:] }
+        let names = values.keys.sorted()
+        return try copying(in: builder) { copy throws(Status) -> [String: Output] in
+            Dictionary(uniqueKeysWithValues: zip(names, try copy.copy(names.compactMap { values[$0]?.endpoint })))
+        }
+    }
+
+    /// Copies nodes of a builder's graph into the builder, so that they read the averages.
+    fileprivate func copying<R>(in builder: GraphBuilder, _ body: (_ copy: inout GraphCopy) throws(Status) -> R) throws(Status) -> R {
+        let replacing = Dictionary(map { ($0.variable.handle.endpoint, $0.average.handle) }) { first, _ in first }
+        // The nodes say where they are.
+        return try builder.device(nil) { () throws(Status) -> R in
+            try builder.nameScope("averages") { () throws(Status) -> R in
+                var copy = GraphCopy(of: try builder.graph(), in: builder, replacing: replacing)
+                return try body(&copy)
+            }
+        }
     }
 }

@@ -63,50 +63,37 @@ public struct Transformer: Classifier {
         guard width % heads == 0 else {
             return builder.failing("Transformer: the width must be a multiple of the heads; found width \(width) and \(heads) heads")
         }
-        var layers = LayerBuilder(builder, dtype: dtype, seed: seed)
-        var tokens = builder.nameScope("embedding") {
-            let vectors = layers.dense(inputs["features"].reshaped(to: [-1, tokenSize]), inputs: tokenSize, units: width)
-            return sequences(vectors) + layers.positions(tokenCount, width: width)
-        }
-        for block in 1...depth {
-            tokens = builder.nameScope("block\(block)") {
-                let attended = tokens + builder.nameScope("attention") { attention(tokens, &layers) }
-                return attended + builder.nameScope("mlp") { mlp(attended, &layers) }
+        let attention = MultiHeadAttention(heads: heads, keySize: width / heads, name: "attention")
+        let network = Sequential {
+            Sequential(name: "embedding") {
+                Reshape([tokenCount, tokenSize], name: "")
+                Dense(width, name: "")
+                PositionEmbedding(name: "")
+            }
+            for block in 1...depth {
+                Sequential(name: "block\(block)") {
+                    Residual(name: "") {
+                        LayerNormalization(epsilon: 1e-6, name: "attention_norm")
+                        attention
+                    }
+                    Residual(name: "") {
+                        LayerNormalization(epsilon: 1e-6, name: "mlp_norm")
+                        Sequential(name: "mlp") {
+                            Dense(2 * width, activation: .gelu, name: "up")
+                            Dense(width, name: "down")
+                        }
+                    }
+                }
+            }
+            Sequential(name: "output") {
+                LayerNormalization(epsilon: 1e-6, name: "norm")
+                GlobalAveragePool(name: "")
+                Dense(classCount, name: "")
             }
         }
-        return builder.nameScope("output") {
-            layers.dense(layers.normalized(tokens, width: width).mean(axes: [1]), inputs: width, units: classCount)
-        }
+        return network(inputs["features"], inputs.layers(seed: seed, dtype: dtype))
     }
 
     /// Greater sizes are mistakes. With this bound, no product of two of them overflows.
     private static let greatestSize = 1 << 20
-
-    /// Rows of vectors, `[rows * tokens, width]`, as sequences, `[rows, tokens, width]`.
-    private func sequences(_ vectors: Output) -> Output { vectors.reshaped(to: [-1, tokenCount, width]) }
-
-    /// Multi-head self-attention on `[rows, tokens, width]`.
-    private func attention(_ tokens: Output, _ layers: inout LayerBuilder) -> Output {
-        let builder = tokens.builder
-        let vectors = layers.normalized(tokens, width: width).reshaped(to: [-1, width])
-        /// A projection of the tokens for each head: `[rows, heads, tokens, width / heads]`.
-        func projection(_ name: String) -> Output {
-            builder.nameScope(name) {
-                layers.dense(vectors, inputs: width, units: width)
-                    .reshaped(to: [-1, tokenCount, heads, width / heads]).transposed(permutation: [0, 2, 1, 3])
-            }
-        }
-        let query = projection("query"), key = projection("key"), value = projection("value")
-        let scores = query.matMul(key, transposeB: true) * (1 / Double(width / heads).squareRoot())
-        let mixed = scores.softmax().matMul(value).transposed(permutation: [0, 2, 1, 3]).reshaped(to: [-1, width])
-        return builder.nameScope("projection") { sequences(layers.dense(mixed, inputs: width, units: width)) }
-    }
-
-    /// Two dense layers with a GELU between them, on each token of `[rows, tokens, width]`.
-    private func mlp(_ tokens: Output, _ layers: inout LayerBuilder) -> Output {
-        let builder = tokens.builder
-        let vectors = layers.normalized(tokens, width: width).reshaped(to: [-1, width])
-        let wide = builder.nameScope("up") { layers.gelu(layers.dense(vectors, inputs: width, units: 2 * width)) }
-        return builder.nameScope("down") { sequences(layers.dense(wide, inputs: 2 * width, units: width)) }
-    }
 }

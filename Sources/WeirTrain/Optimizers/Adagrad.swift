@@ -6,33 +6,30 @@ public struct Adagrad: Optimizer {
     /// `Adagrad`.
     public let name = "Adagrad"
     /// The learning rate.
-    public var learningRate: Double
+    public var learningRate: LearningRate
     /// The initial value of the accumulator `a`.
     public var initialAccumulator: Double
     /// Makes an Adagrad optimizer.
-    public init(learningRate: Double, initialAccumulator: Double = 0.1) {
+    public init(learningRate: LearningRate, initialAccumulator: Double = 0.1) {
         self.learningRate = learningRate
         self.initialAccumulator = initialAccumulator
     }
     /// The accumulator of squared gradients.
-    public var slots: [(name: String, initial: Double)] { [("Adagrad", initialAccumulator)] }
+    public var slots: [OptimizerSlot] { [OptimizerSlot("Adagrad", initialAccumulator)] }
 
     /// Adds `ResourceApplyAdagrad`.
-    public func update(_ variable: Variable, slots: [Variable], scalars: [Variable], gradient: Output) -> Operation {
-        checked(variable, slots, scalars) { builder in
-            return builder.add(
-                "ResourceApplyAdagrad", [variable.handle, slots[0].handle, builder.scalar(learningRate, variable.dtype), gradient],
-                attributes: ["T": .type(variable.dtype), "use_locking": true])
-        }
+    public func update(_ update: VariableUpdate, gradient: Output) -> Operation {
+        update.apply("ResourceApplyAdagrad", [update.slots[0].handle, update.rate, gradient])
     }
 
     /// Adds `ResourceSparseApplyAdagrad`.
-    public func sparseUpdate(_ variable: Variable, slots: [Variable], scalars: [Variable], indices: Output, rows: Output) -> Operation {
-        checked(variable, slots, scalars) { builder in
-            return builder.add(
-                "ResourceSparseApplyAdagrad",
-                [variable.handle, slots[0].handle, builder.scalar(learningRate, variable.dtype), rows, indices],
-                attributes: ["T": .type(variable.dtype), "use_locking": true])
-        }
+    public func sparseUpdate(_ update: VariableUpdate, indices: Output, rows: Output) -> Operation {
+        update.apply("ResourceSparseApplyAdagrad", [update.slots[0].handle, update.rate, rows, indices])
     }
+}
+
+extension Adagrad {
+    /// `adagrad` in texts.
+    static let named = NamedValue<LearningRate, any Optimizer>("adagrad", [.number("accumulator") { $0.initialAccumulator = $1 }] as [NamedParameter<Adagrad>])
+    { Adagrad(learningRate: $0) }
 }

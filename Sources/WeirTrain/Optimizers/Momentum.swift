@@ -6,43 +6,42 @@ public struct Momentum: Optimizer {
     /// `Momentum`.
     public let name = "Momentum"
     /// The learning rate.
-    public var learningRate: Double
+    public var learningRate: LearningRate
     /// The coefficient μ.
     public var momentum: Double
     /// Whether to use Nesterov momentum.
     public var nesterov: Bool
     /// Makes a momentum optimizer.
-    public init(learningRate: Double, momentum: Double = 0.9, nesterov: Bool = false) {
+    public init(learningRate: LearningRate, momentum: Double = 0.9, nesterov: Bool = false) {
         self.learningRate = learningRate
         self.momentum = momentum
         self.nesterov = nesterov
     }
     /// The accumulator `m`.
-    public var slots: [(name: String, initial: Double)] { [("Momentum", 0)] }
+    public var slots: [OptimizerSlot] { [OptimizerSlot("Momentum", 0)] }
 
     /// Adds `ResourceApplyMomentum`.
-    public func update(_ variable: Variable, slots: [Variable], scalars: [Variable], gradient: Output) -> Operation {
-        checked(variable, slots, scalars) { builder in
-            return builder.add(
-                "ResourceApplyMomentum",
-                [
-                    variable.handle, slots[0].handle, builder.scalar(learningRate, variable.dtype), gradient,
-                    builder.scalar(momentum, variable.dtype),
-                ],
-                attributes: ["T": .type(variable.dtype), "use_locking": true, "use_nesterov": .bool(nesterov)])
-        }
+    public func update(_ update: VariableUpdate, gradient: Output) -> Operation {
+        update.apply(
+            "ResourceApplyMomentum", [update.slots[0].handle, update.rate, gradient, update.number(momentum)],
+            attributes: ["use_nesterov": .bool(nesterov)])
     }
 
     /// Adds `ResourceSparseApplyMomentum`, which leaves the accumulator's other rows as they are.
-    public func sparseUpdate(_ variable: Variable, slots: [Variable], scalars: [Variable], indices: Output, rows: Output) -> Operation {
-        checked(variable, slots, scalars) { builder in
-            return builder.add(
-                "ResourceSparseApplyMomentum",
-                [
-                    variable.handle, slots[0].handle, builder.scalar(learningRate, variable.dtype), rows, indices,
-                    builder.scalar(momentum, variable.dtype),
-                ],
-                attributes: ["T": .type(variable.dtype), "use_locking": true, "use_nesterov": .bool(nesterov)])
-        }
+    public func sparseUpdate(_ update: VariableUpdate, indices: Output, rows: Output) -> Operation {
+        update.apply(
+            "ResourceSparseApplyMomentum", [update.slots[0].handle, update.rate, rows, indices, update.number(momentum)],
+            attributes: ["use_nesterov": .bool(nesterov)])
+    }
+}
+
+extension Momentum {
+    /// `momentum` in texts.
+    static let named = NamedValue<LearningRate, any Optimizer>(
+        "momentum", [.number("momentum") { $0.momentum = $1 }, .flag("nesterov") { $0.nesterov = $1 }] as [NamedParameter<Momentum>]
+    ) { Momentum(learningRate: $0) }
+    /// `nesterov` in texts.
+    static let namedNesterov = NamedValue<LearningRate, any Optimizer>("nesterov", [.number("momentum") { $0.momentum = $1 }] as [NamedParameter<Momentum>]) {
+        Momentum(learningRate: $0, nesterov: true)
     }
 }

@@ -8,6 +8,8 @@ public struct VariableGradient: Sendable {
     public var variable: Variable
     /// The gradient's elements.
     public var value: Value
+    /// The name of the larger variable that the variable is a part of; the variable's own name if it is not a part.
+    public var wholeName: String
 
     /// The elements of a gradient.
     public enum Value: Sendable {
@@ -19,9 +21,11 @@ public struct VariableGradient: Sendable {
     }
 
     /// A gradient of a variable.
-    public init(_ variable: Variable, _ value: Value) {
+    /// - Parameter whole: the name of the larger variable that the variable is a part of; nil takes it from the variable's slice.
+    public init(_ variable: Variable, _ value: Value, partOf whole: String? = nil) {
         self.variable = variable
         self.value = value
+        wholeName = whole ?? variable.slice?.fullName ?? variable.name
     }
 
     /// The sum of sparse gradients of one variable, whose indices may have duplicates.

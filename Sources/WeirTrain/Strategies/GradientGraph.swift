@@ -42,7 +42,8 @@ public struct GradientGraph: Sendable {
         let update = builder.apply(setting.optimizer, gradients, globalStep: globalStep)
         let initializers = ([globalStep] + variables + update.variables).map(\.initializer)
         let client = try client(
-            worker: 0, master: setting.firstWorker, step: update.operation, initializers: initializers, state: variables + update.variables)
+            worker: 0, master: setting.firstWorker, step: update.operation, initializers: initializers, state: variables + update.variables,
+            averages: update.averages)
         // The graph may have nodes on each worker that every step needs.
         return TrainingPlan(clients: [client], requiredWorkers: max(1, setting.workerTasks.count))
     }
@@ -52,17 +53,22 @@ public struct GradientGraph: Sendable {
     ///   - step: updates the variables, and counts the update.
     ///   - initializers: what initializes all variables, those of the optimizer too.
     ///   - state: the variables that the client has or shares, but for the number of updates: what a checkpoint holds.
+    ///   - averages: the moving averages that are evaluated in place of the variables.
     func client(
-        worker: Int, master: DeviceName?, step: Operation, initializers: [Operation], state: [Variable]
+        worker: Int, master: DeviceName?, step: Operation, initializers: [Operation], state: [Variable],
+        averages: [(variable: Variable, average: Variable)]
     ) throws(Status) -> TrainingClient {
         let (updateCount, initializer) = builder.colocate(with: globalStep.handle.operation) {
             (builder.controlDependencies([step]) { globalStep.read() }, builder.group(initializers, name: "initialize"))
         }
+        let evaluation = try self.evaluation.reading(averages)
+        let averaged = try averages.values(of: parameters, in: builder)
         var client = TrainingClient(
             worker: worker, master: master, graph: try builder.graph(), shards: shards, step: step, updateCount: updateCount,
             lifecycle: ClientLifecycle(initializer: initializer))
         client.evaluation = evaluation
         client.parameters = parameters
+        client.averages = averaged
         client.state = TrainingState(globalStep: globalStep, variables: state)
         return client
     }

@@ -54,6 +54,8 @@ public struct TrainingClient: Sendable {
     public var evaluation: ModelReplica?
     /// The values of the trained variables, with their names in the model; empty if another client has them.
     public var parameters: [String: Output] = [:]
+    /// The values that are evaluated in place of those of `parameters`: whole moving averages, by the variables' names in the model.
+    var averages: [String: Output] = [:]
     /// The variables that are the state of the training, for checkpoints; nil if another client has them.
     public var state: TrainingState?
     /// Saves and restores the state; nil unless checkpoints are wanted.
@@ -88,10 +90,12 @@ public struct TrainingState: Sendable {
 
 extension TrainingClient {
     /// Adds nodes that save and restore the state.
-    mutating func addSaver(maxToKeep: Int?) throws(Status) {
+    mutating func addSaver(_ checkpoint: TrainingCheckpoint) throws(Status) {
         guard let state else { return }
         let builder = state.globalStep.handle.builder
-        saver = Saver(builder, [state.globalStep] + state.variables, maxToKeep: maxToKeep)
+        saver = Saver(
+            builder, [state.globalStep] + state.variables, maxToKeep: checkpoint.maxToKeep, keepEveryHours: checkpoint.keepEveryHours,
+            layout: checkpoint.layout)
         graph = try builder.graph()
     }
 }

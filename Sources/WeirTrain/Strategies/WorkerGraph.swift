@@ -23,6 +23,8 @@ struct WorkerGraph {
         var step: Operation
         /// The variables of the optimizer.
         var variables: [Variable]
+        /// The moving averages that are evaluated in place of the variables.
+        var averages: [(variable: Variable, average: Variable)]
         /// Ends the training step, after the number of updates was read.
         var ending: () -> [Operation] = { [] }
         /// Runs with the initializer of the chief.
@@ -63,9 +65,10 @@ struct WorkerGraph {
             let declared = try model.declareVariables(in: builder, partitioning: setting.partitioning)
             let begun = beginning(builder, globalStep)
             let before = begun.gates + (begun.readCount.map { [$0.operation] } ?? [])
+            let number = setting.workerTasks.firstIndex(of: task) ?? 0
             // Outside of the setter's scope: each tower has a device of its own.
             let towers = try builder.device(nil) { () throws(Status) in
-                try Towers(model, in: builder, variables: declared, devices: devices, after: before)
+                try Towers(model.drawingOtherNumbers(UInt64(number)), in: builder, variables: declared, devices: devices, after: before)
             }
             let added = update(builder, towers.gradients, globalStep)
             // An evaluation must not wait at the gates, nor read the number of updates, which the chief destroys when training ends.
@@ -79,7 +82,6 @@ struct WorkerGraph {
                 ending.isEmpty
                 ? added.step
                 : builder.colocate(with: globalStep.handle.operation) { builder.group([added.step] + ending, name: "training_step") }
-            let number = setting.workerTasks.firstIndex(of: task) ?? 0
             var client = TrainingClient(
                 worker: number, master: master, graph: Graph(),
                 shards: towers.shards(from: number * devices.count), step: step, updateCount: updateCount,
@@ -89,8 +91,9 @@ struct WorkerGraph {
             client.deviceFilters = ["/job:ps", "/job:worker/task:\(task)"]
             client.readCount = begun.readCount
             client.updates = isChief ? added.loop : nil
-            client.evaluation = evaluation
+            client.evaluation = try evaluation.reading(added.averages)
             client.parameters = declared.values
+            client.averages = try added.averages.values(of: declared.values, in: builder)
             client.graph = try builder.graph()
             return client
         }

@@ -30,7 +30,7 @@ extension ClientLoop {
 
     /// Saves and evaluates if a milestone is after `last` and not after `count`.
     func pass(_ count: Int, after last: Int) async throws {
-        if run.milestones.saves(after: last, at: count) { try await save(count) }
+        if run.milestones.saves(after: last, at: count) || run.saveClock.isDue { try await save(count) }
         if run.milestones.evaluates(after: last, at: count) { try await evaluate(count) }
     }
 
@@ -45,18 +45,44 @@ extension ClientLoop {
 
     private func save(_ count: Int) async throws {
         guard let saver = client.saver, let checkpoint = run.options.checkpoint else { return }
+        run.saveClock.restart()
         run.progress.saved(try await saver.save(session, to: checkpoint.prefix, globalStep: count), step: count)
     }
 
     private func evaluate(_ count: Int) async throws {
         guard let evaluation = client.evaluation else { return }
         let names = evaluation.metrics.keys.sorted()
-        let feeds = try BatchFeeds(evaluation.inputs, run.test).feeds(run.test)
-        let reply = try await session.run(fetches: [evaluation.evaluationLoss.name] + names.compactMap { evaluation.metrics[$0]?.name }, feeds: feeds)
-        let values = try reply.tensors.map { reply throws(Status) in try reply.tensor.double() }
+        let scalars = [evaluation.evaluationLoss] + names.compactMap { evaluation.metrics[$0] }
+        let values = try await means(of: scalars, evaluation.inputs, run.test)
         guard let loss = values.first else { throw Status.internalError("an evaluation returned no loss") }
         run.progress.evaluated(
             TrainingEvaluation(
                 step: count, testLoss: loss, testMetrics: Dictionary(zip(names, values.dropFirst()), uniquingKeysWith: { first, _ in first })))
+        if run.options.reportsDetails { run.progress.reached(try await trainedValues(), step: count) }
+    }
+
+    /// The values of the trained variables, by their names in the model; empty if another client has them.
+    func trainedValues() async throws(Status) -> [String: Tensor] { try await values(client.parameters) }
+
+    private func values(_ outputs: [String: Output]) async throws(Status) -> [String: Tensor] {
+        let names = outputs.keys.sorted()
+        guard !names.isEmpty else { return [:] }
+        let reply = try await session.run(fetches: names.compactMap { outputs[$0]?.name })
+        return Dictionary(zip(names, reply.tensors.map(\.tensor)), uniquingKeysWith: { first, _ in first })
+    }
+
+    /// The values of all variables of the model with which it is evaluated, by their names in it: averages in place of variables that have
+    /// them.
+    /// - Throws: `unimplemented` when a variable that is not trained is cut, so that no client has its value.
+    func modelValues() async throws(Status) -> [String: Tensor] {
+        var values = try await values(client.parameters.merging(client.averages) { _, average in average })
+        for variable in run.options.model.otherVariables {
+            guard let declared = client.state?.variables.first(where: { $0.name == variable.name && $0.slice == nil }) else {
+                throw .unimplemented(
+                    "The values of the model cannot be returned: strategy '\(run.options.strategy.name)' has no whole variable '\(variable.name)'")
+            }
+            values[variable.name] = try await session.run(declared.value)
+        }
+        return values
     }
 }

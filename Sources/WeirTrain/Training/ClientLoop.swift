@@ -8,18 +8,18 @@ struct ClientLoop: Sendable {
     let run: TrainingRun
     let client: TrainingClient
     let session: Session
-    private let train: Table
+    private let train: Dataset
     private let feeds: [BatchFeeds]
     /// The losses of the shards, the number of updates after the step and, if the client has it, the number before.
     private let fetches: [String]
     private let target: String
 
-    init(_ run: TrainingRun, _ client: TrainingClient, _ session: Session, _ train: Table) throws(Status) {
+    init(_ run: TrainingRun, _ client: TrainingClient, _ session: Session, _ train: Dataset) throws(Status) {
         self.run = run
         self.client = client
         self.session = session
         self.train = train
-        feeds = try client.shards.map { shard throws(Status) in try BatchFeeds(shard.inputs, train) }
+        feeds = try client.shards.map { shard throws(Status) in try BatchFeeds(shard.inputs, train.columns) }
         fetches = client.shards.map(\.loss.name) + [client.updateCount.name] + (client.readCount.map { [$0.name] } ?? [])
         target = client.step.name
     }
@@ -82,30 +82,36 @@ struct ClientLoop: Sendable {
     private func runSteps(from first: Int) async throws {
         // Of clients that do not wait for each other, each has made its share of the updates.
         let firstBatch = client.readCount == nil ? first : first / run.plan.clients.count
-        let seed = run.options.seed &* 7919
-        var batches = client.shards.map { shard in
-            Batches(
-                train, batchSize: run.options.batchSize * shard.batches, seed: UInt64(bitPattern: Int64(seed &+ shard.number &+ 1)), from: firstBatch)
-        }
-        func nextFeeds() throws(Status) -> [NamedTensor] {
-            var tensors: [NamedTensor] = []
-            for index in feeds.indices { tensors += try feeds[index].feeds(batches[index].next()) }
-            return tensors
+        let batches = try client.shards.map { shard throws(Status) in try iterator(for: shard, from: firstBatch) }
+        defer { for shard in batches { shard.close() } }
+        // A result, because an error of a file is none of a server, which may mean that training has ended.
+        func nextFeeds() async -> Result<[NamedTensor], Status> {
+            do throws(Status) {
+                var tensors: [NamedTensor] = []
+                for index in feeds.indices {
+                    guard let rows = try await batches[index].next() else { throw .internalError("the batches of a training have an end") }
+                    tensors += try feeds[index].feeds(rows)
+                }
+                return .success(tensors)
+            } catch {
+                return .failure(error)
+            }
         }
         let endsItself = client.updates == nil && !endsByClosing
         if endsItself, first >= run.options.stepCount { return }
         var milestone = first
-        var next = try nextFeeds()
+        var next = await nextFeeds()
         var isFirst = true
         var number = 0
         while !Task.isCancelled {
+            let current = try next.get()
             do {
                 run.progress.beginStep(client.worker)
                 number += 1
-                let (current, traces) = (next, run.tracedSteps.contains(number))
+                let traces = run.tracedSteps.contains(number)
                 async let step = runStep(current, traces: traces)
-                // The next batch is made while the servers work.
-                next = try nextFeeds()
+                // The next batch is made, or waited for, while the servers work.
+                next = await nextFeeds()
                 let reply = try await step
                 try record(reply, step: number)
                 isFirst = false
@@ -134,6 +140,17 @@ struct ClientLoop: Sendable {
         }
     }
 
+    /// The rows of a batch of a part.
+    private func rowCount(of shard: BatchShard) -> Int { min(min(run.options.batchSize, train.rowCount) * shard.batches, train.rowCount) }
+
+    /// The batches of a part, without an end. Its rows follow from the seed, its number and the batch's number alone, so that a training
+    /// that goes on from a checkpoint takes the batches that it would have taken: the number of updates is the position.
+    private func iterator(for shard: BatchShard, from first: Int) throws(Status) -> BatchIterator {
+        let seed = run.options.seed &* 7919
+        return try train.shuffle(seed: UInt64(bitPattern: Int64(seed &+ shard.number &+ 1)), window: train.order?.window)
+            .batch(max(1, rowCount(of: shard)), dropRemainder: true).repeated().makeAsyncIterator(from: DatasetPosition(batch: first))
+    }
+
     private func runStep(_ feeds: [NamedTensor], traces: Bool) async throws -> RunStepReply {
         var options = RunOptions()
         options.traces = traces
@@ -148,7 +165,7 @@ struct ClientLoop: Sendable {
         let count = Int(try reply.tensors[shards].tensor.scalar(of: Int64.self))
         let staleness = try client.readCount.map { _ in max(0, count - 1 - Int(try reply.tensors[shards + 1].tensor.scalar(of: Int64.self))) }
         let owners = run.plan.hasClientForEachWorker ? [client.worker] : Array(0..<shards)
-        run.progress.recordRows(client.shards.reduce(0) { $0 + min($1.batches * run.options.batchSize, train.rowCount) })
+        run.progress.recordRows(client.shards.reduce(0) { $0 + rowCount(of: $1) })
         if let timeline = reply.timeline {
             run.progress.record(timeline, step: step)
             let bytes = timeline.bytesBetweenTasks
@@ -168,17 +185,21 @@ struct ClientLoop: Sendable {
         try await withThrowingTaskGroup(of: Tensor?.self) { group in
             var (begun, done, milestone) = (first, first, first)
             while done < run.options.stepCount {
-                let goal = run.milestones.next(after: milestone, before: run.options.stepCount)
+                // When the clock says that it is time to save, no update begins until those in flight are done.
+                let isDue = run.saveClock.isDue && begun > milestone
+                let goal = isDue ? begun : run.milestones.next(after: milestone, before: run.options.stepCount)
                 while begun < min(done + inFlight, goal) {
                     begun += 1
                     let (step, traces) = (begun, run.tracedSteps.contains(begun - first))
                     group.addTask { try await runUpdate(updates, step: step, traces: traces) }
                 }
-                guard let contributions = try await group.next() else { return }
-                // Those in flight are alike, and have no number before they are done.
-                done += 1
-                if let contributions { run.progress.record(try GradientLedger.Entry(step: done, contributions)) }
-                guard done == goal, goal < run.options.stepCount else { continue }
+                if begun > done {
+                    guard let contributions = try await group.next() else { return }
+                    // Those in flight are alike, and have no number before they are done.
+                    done += 1
+                    if let contributions { run.progress.record(try GradientLedger.Entry(step: done, contributions)) }
+                }
+                guard done == goal, done < run.options.stepCount else { continue }
                 try await pass(done, after: milestone)
                 milestone = done
             }
@@ -194,12 +215,28 @@ struct ClientLoop: Sendable {
     }
 
     /// The metrics of the model on these rows.
-    func metrics(_ table: Table) async throws -> [String: Double] {
-        guard table.rowCount > 0, let evaluation = client.evaluation else { return [:] }
+    func metrics(_ rows: Dataset) async throws -> [String: Double] {
+        guard rows.rowCount > 0, let evaluation = client.evaluation else { return [:] }
         let names = evaluation.metrics.keys.sorted()
-        let feeds = try BatchFeeds(evaluation.inputs, table).feeds(table)
-        let reply = try await session.run(fetches: names.compactMap { evaluation.metrics[$0]?.name }, feeds: feeds)
-        return Dictionary(uniqueKeysWithValues: try zip(names, reply.tensors).map { ($0, try $1.tensor.double()) })
+        let values = try await means(of: names.compactMap { evaluation.metrics[$0] }, evaluation.inputs, rows)
+        return Dictionary(uniqueKeysWithValues: zip(names, values))
+    }
+
+    /// The means over rows of scalars that are means over the rows of a batch. Rows that do not take much memory are one batch.
+    func means(of scalars: [Output], _ inputs: [String: Output], _ rows: Dataset) async throws -> [Double] {
+        let feeds = try BatchFeeds(inputs, rows.columns)
+        let rowByteCount = rows.columns.filter { inputs[$0.name] != nil }.reduce(1) { $0 + min($1.rowByteCount, 1 << 40) }
+        var inOrder = rows
+        inOrder.order = nil
+        let batches = try inOrder.batch(min(rows.rowCount, max(1, run.options.evaluationByteCount / rowByteCount))).makeAsyncIterator()
+        defer { batches.close() }
+        var sums = [Double](repeating: 0, count: scalars.count)
+        while let batch = try await batches.next() {
+            let share = Double(batch.values.first?.dimension(0) ?? 0) / Double(rows.rowCount)
+            let reply = try await session.run(fetches: scalars.map(\.name), feeds: feeds.feeds(batch))
+            for (index, found) in reply.tensors.enumerated() where sums.indices.contains(index) { sums[index] += try found.tensor.double() * share }
+        }
+        return sums
     }
 }
 

@@ -17,19 +17,20 @@ public struct CrossValidation: Sendable {
         self.onEvent = onEvent
     }
 
-    /// Trains and tests on each fold in turn. Checkpoints are in a folder for each fold: `fold-1`, `fold-2`…
+    /// Trains and tests on each fold in turn; once, if the data are divided already. Checkpoints are in a folder for each fold: `fold-1`,
+    /// `fold-2`…
     /// - Parameter task: runs only this worker's client, as one of several processes; all clients when nil.
     /// - Throws: `invalidArgument` for less than two folds, or more than rows; the error of `Trainer` for the first fold that fails; `unavailable` when a worker
     ///   was lost in a fold and does not answer when the next one begins.
     public func run(asWorker task: Int? = nil) async throws -> CrossValidationReport {
-        guard options.foldCount >= 2 else {
+        guard options.foldCount >= 2 || options.data.isDivided else {
             throw Status.invalidArgument("Cross-validation needs at least 2 folds, found \(options.foldCount)")
         }
         guard options.foldCount <= options.table.rowCount else {
             throw Status.invalidArgument("\(options.foldCount) folds need as many rows, found \(options.table.rowCount)")
         }
         var folds: [TrainingReport] = []
-        for fold in 0..<options.foldCount {
+        for fold in 0..<(options.data.isDivided ? 1 : options.foldCount) {
             try Task.checkCancellation()
             if let last = folds.last { try await requireAnswers(of: last.lostWorkers, before: fold) }
             onEvent(.fold(fold))

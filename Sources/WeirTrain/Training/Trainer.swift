@@ -10,31 +10,42 @@ public struct Trainer: Sendable {
     private let options: TrainingOptions
     private let setting: TrainingSetting
     private let onEvent: OnEvent
-    private let train: Table
-    private let test: Table
+    /// The rows to train and to test on; the error that reading their classes had.
+    private let rows: Result<(train: Dataset, test: Dataset), Status>
 
     /// - Parameters:
     ///   - fold: the fold that is held out, counted from 0.
     ///   - cluster: jobs `ps` and `worker`; without tasks, training is in this process.
     public init(_ options: TrainingOptions, fold: Int = 0, cluster: ClusterSpec = ClusterSpec(), onEvent: @escaping OnEvent = { _ in }) {
-        let parts = options.table.fold(fold, of: options.foldCount, seed: UInt64(bitPattern: Int64(options.seed)))
-        let moments = parts.train.moments
         self.init(
-            options, train: parts.train.standardized(moments), test: parts.test.standardized(moments), cluster: cluster, onEvent: onEvent)
+            options, Result { () throws(Status) in try options.data.fold(fold, of: options.foldCount, seed: UInt64(bitPattern: Int64(options.seed))) },
+            cluster, onEvent)
     }
 
-    /// Makes a training with rows that are divided already, in place of `options.table`. The features are taken as they are.
+    /// Makes a training with rows that are divided already, in place of `options.data`. The values are taken as they are.
     /// - Parameters:
     ///   - train: the rows to train on.
     ///   - test: the rows to test on.
     ///   - cluster: jobs `ps` and `worker`; without tasks, training is in this process.
     public init(
+        _ options: TrainingOptions, train: Dataset, test: Dataset, cluster: ClusterSpec = ClusterSpec(), onEvent: @escaping OnEvent = { _ in }
+    ) {
+        self.init(options, .success((train, test)), cluster, onEvent)
+    }
+
+    /// Makes a training with tables that are divided already. The features are taken as they are.
+    public init(
         _ options: TrainingOptions, train: Table, test: Table, cluster: ClusterSpec = ClusterSpec(), onEvent: @escaping OnEvent = { _ in }
+    ) {
+        self.init(options, .success((Dataset(train), Dataset(test))), cluster, onEvent)
+    }
+
+    private init(
+        _ options: TrainingOptions, _ rows: Result<(train: Dataset, test: Dataset), Status>, _ cluster: ClusterSpec, _ onEvent: @escaping OnEvent
     ) {
         self.options = options
         self.onEvent = onEvent
-        self.train = train
-        self.test = test
+        self.rows = rows
         setting = TrainingSetting(
             cluster: cluster, devices: options.devices, optimizer: options.optimizer, batchSize: options.batchSize, balance: options.balance,
             partitioning: options.partitioning)
@@ -47,7 +58,8 @@ public struct Trainer: Sendable {
         var setting = self.setting
         setting.runNumber = TrainingSetting.newRunNumber()
         let plan = try checkedPlan(setting)
-        return try await TrainingRun(plan, options, setting, train: train, test: test, onEvent: onEvent).run(plan.clients)
+        let rows = try rows.get()
+        return try await TrainingRun(plan, options, setting, train: rows.train, test: rows.test, onEvent: onEvent).run(plan.clients)
     }
 
     /// Runs the client of one worker, as one of several processes. The chief, the first worker, initializes the variables.
@@ -70,7 +82,8 @@ public struct Trainer: Sendable {
                 "Strategy '\(options.strategy.name)' has one client for all workers; expected one with a client for each, such as 'sync' or "
                     + "'async', to run as worker \(task)")
         }
-        return try await TrainingRun(plan, options, setting, train: train, test: test, onEvent: onEvent).run([client])
+        let rows = try rows.get()
+        return try await TrainingRun(plan, options, setting, train: rows.train, test: rows.test, onEvent: onEvent).run([client])
     }
 
     /// The run number on which processes with the same options, one for each worker, agree without a message.
@@ -82,7 +95,7 @@ public struct Trainer: Sendable {
         return TrainingSetting.runNumber(of: facts.joined(separator: "\n"))
     }
 
-    /// Checks the options against the table and the cluster, and makes the plan. Nothing starts.
+    /// Checks the options against the data and the cluster, and makes the plan. Nothing starts.
     /// - Throws: `invalidArgument` when the options are wrong, or the strategy does not suit the model or the cluster.
     package func checkedPlan() throws(Status) -> TrainingPlan { try checkedPlan(setting) }
 
@@ -90,9 +103,11 @@ public struct Trainer: Sendable {
         guard options.stepCount > 0, options.batchSize > 0 else {
             throw .invalidArgument("steps and batch size must be at least 1, found \(options.stepCount) and \(options.batchSize)")
         }
-        guard train.rowCount > 0, test.rowCount > 0 else {
+        let rows = try rows.get()
+        guard rows.train.rowCount > 0, rows.test.rowCount > 0 else {
             throw .invalidArgument(
-                "Each of \(options.foldCount) folds must have rows, and leave rows to train on; the table has \(options.table.rowCount) rows")
+                "Each of \(options.foldCount) folds must have rows, and leave rows to train on; the data have \(options.data.rowCount) rows, of which "
+                    + "\(rows.train.rowCount) are to train on and \(rows.test.rowCount) to test on")
         }
         try options.checkpoint?.check()
         if let interval = options.evaluationInterval, interval < 1 {
@@ -102,7 +117,7 @@ public struct Trainer: Sendable {
         guard let chief = plan.clients.first else { throw .internalError("Strategy '\(options.strategy.name)' made a plan without clients") }
         if let checkpoint = options.checkpoint {
             guard chief.state != nil else { throw .unimplemented("Strategy '\(options.strategy.name)' does not save checkpoints") }
-            for index in plan.clients.indices { try plan.clients[index].addSaver(maxToKeep: checkpoint.maxToKeep) }
+            for index in plan.clients.indices { try plan.clients[index].addSaver(checkpoint) }
         }
         return plan
     }

@@ -1,4 +1,4 @@
-import WeirGraph
+public import WeirGraph
 public import WeirRuntime
 public import WeirTensor
 
@@ -7,7 +7,7 @@ public struct TrainingOptions: Sendable {
     /// The model.
     public var model: ModelGraph
     /// The rows to train and test on.
-    public var table: Table
+    public var data: TrainingData
     /// How the work is split.
     public var strategy: any Strategy
     /// The optimizer.
@@ -18,8 +18,10 @@ public struct TrainingOptions: Sendable {
     public var batchSize: Int
     /// The seed of the folds and the batches.
     public var seed: Int
-    /// The number of folds for cross-validation; each is held out once, for testing.
+    /// The number of folds for cross-validation; each is held out once, for testing. Data that are divided already have no folds.
     public var foldCount = 5
+    /// Whether the report has metrics on all training rows, which are read once more for it.
+    public var evaluatesTrainingRows = true
     /// How variables are spread over the parameter servers.
     public var balance = ReplicaDeviceSetter.Balance.roundRobin
     /// How large variables are cut into parts on several parameter servers; nil leaves all whole.
@@ -29,6 +31,12 @@ public struct TrainingOptions: Sendable {
     /// The number of updates from one evaluation on the held-out rows to the next; nil evaluates at the end only. See
     /// `TrainingEvent.evaluated`.
     public var evaluationInterval: Int?
+    /// The most bytes of rows that are evaluated at a time; at least 1.
+    var evaluationByteCount = 64 << 20
+    /// Whether training sends the events `graph` and `parameters`. The values of all variables come to this process at each evaluation.
+    public var reportsDetails = false
+    /// Whether the report has the values that the model's variables have at the end, `TrainingReport.parameters`.
+    public var returnsParameters = false
     /// Whether the training's variables on a server are its own, and are dropped when it ends. Only for a strategy with one client.
     var isolatesState = false
     /// The steps of each client that are traced, counted from 1. The first steps are slower than the others. A training with fewer
@@ -46,11 +54,11 @@ public struct TrainingOptions: Sendable {
 
     /// Makes the options of a training. The others have default values, and can be set later.
     public init(
-        _ model: ModelGraph, table: Table, strategy: any Strategy = SingleDevice(), optimizer: any Optimizer = Momentum(learningRate: 0.01),
+        _ model: ModelGraph, data: TrainingData, strategy: any Strategy = SingleDevice(), optimizer: any Optimizer = Momentum(learningRate: 0.01),
         stepCount: Int = 200, batchSize: Int = 32, seed: Int = 1
     ) {
         self.model = model
-        self.table = table
+        self.data = data
         self.strategy = strategy
         self.optimizer = optimizer
         self.stepCount = stepCount
@@ -61,11 +69,27 @@ public struct TrainingOptions: Sendable {
     /// Makes the options of a training of a model that is written in Swift.
     /// - Throws: the errors of `ModelGraph.init`.
     public init(
+        _ model: some Model, data: TrainingData, strategy: any Strategy = SingleDevice(), optimizer: any Optimizer = Momentum(learningRate: 0.01),
+        stepCount: Int = 200, batchSize: Int = 32, seed: Int = 1
+    ) throws(Status) {
+        self.init(try ModelGraph(model), data: data, strategy: strategy, optimizer: optimizer, stepCount: stepCount, batchSize: batchSize, seed: seed)
+    }
+
+    /// Makes the options of a training on a table's rows.
+    public init(
+        _ model: ModelGraph, table: Table, strategy: any Strategy = SingleDevice(), optimizer: any Optimizer = Momentum(learningRate: 0.01),
+        stepCount: Int = 200, batchSize: Int = 32, seed: Int = 1
+    ) {
+        self.init(model, data: .table(table), strategy: strategy, optimizer: optimizer, stepCount: stepCount, batchSize: batchSize, seed: seed)
+    }
+
+    /// Makes the options of a training on a table's rows of a model that is written in Swift.
+    /// - Throws: the errors of `ModelGraph.init`.
+    public init(
         _ model: some Model, table: Table, strategy: any Strategy = SingleDevice(), optimizer: any Optimizer = Momentum(learningRate: 0.01),
         stepCount: Int = 200, batchSize: Int = 32, seed: Int = 1
     ) throws(Status) {
-        self.init(
-            try ModelGraph(model), table: table, strategy: strategy, optimizer: optimizer, stepCount: stepCount, batchSize: batchSize, seed: seed)
+        try self.init(model, data: .table(table), strategy: strategy, optimizer: optimizer, stepCount: stepCount, batchSize: batchSize, seed: seed)
     }
 }
 
@@ -106,6 +130,11 @@ public enum TrainingEvent: Sendable {
     case step(TrainingStep)
     /// The model was evaluated, if `TrainingOptions.evaluationInterval` is set: at multiples of it and at the end.
     case evaluated(TrainingEvaluation)
+    /// The graph of the chief, before the first step. Only if `TrainingOptions.reportsDetails` is set.
+    case graph(GraphDefinition)
+    /// The values of the trained variables, by their names in the model, with each evaluation. Only if
+    /// `TrainingOptions.reportsDetails` is set.
+    case parameters(step: Int, [String: Tensor])
     /// The state after `step` updates was saved to the checkpoint at `path`.
     case saved(step: Int, path: String)
     /// The variables were updated from gradients of several workers. Only for a strategy that keeps a ledger.

@@ -63,6 +63,8 @@ final class TrainingProgress: Sendable {
         }
         onEvent(.evaluated(evaluation))
     }
+    /// Reports the values that the trained variables have reached.
+    func reached(_ values: [String: Tensor], step: Int) { onEvent(.parameters(step: step, values)) }
     /// Records that the state was saved.
     func saved(_ path: String, step: Int) { onEvent(.saved(step: step, path: path)) }
 

@@ -1,3 +1,5 @@
+public import WeirTensor
+
 /// The result of training with one fold held out.
 public struct TrainingReport: Sendable {
     /// The metrics on training rows, by name.
@@ -35,6 +37,9 @@ public struct TrainingReport: Sendable {
     public var ledger: GradientLedger?
     /// What the devices did in the traced steps, `TrainingOptions.tracedSteps`, of all clients, by step.
     public var timelines: [(step: Int, timeline: StepTimeline)] = []
+
+    /// The values of the model's variables at the end, by name; empty unless `TrainingOptions.returnsParameters` is set.
+    public var parameters: [String: Tensor] = [:]
 
     /// What the devices did in the first traced step; nil if none was traced.
     public var timeline: StepTimeline? { timelines.first?.timeline }

@@ -12,17 +12,20 @@ struct TrainingRun: Sendable {
     let progress: TrainingProgress
     /// The steps of each client that are traced, counted from 1.
     let tracedSteps: Set<Int>
-    private let train: Table
-    let test: Table
+    private let train: Dataset
+    let test: Dataset
+    /// Says when to save by the clock.
+    let saveClock: SaveClock
     private let onEvent: Trainer.OnEvent
 
-    init(_ plan: TrainingPlan, _ options: TrainingOptions, _ setting: TrainingSetting, train: Table, test: Table, onEvent: @escaping Trainer.OnEvent) {
+    init(_ plan: TrainingPlan, _ options: TrainingOptions, _ setting: TrainingSetting, train: Dataset, test: Dataset, onEvent: @escaping Trainer.OnEvent) {
         self.plan = plan
         self.options = options
         self.setting = setting
         self.train = train
         self.test = test
         self.onEvent = onEvent
+        saveClock = SaveClock(seconds: options.checkpoint?.seconds)
         let reached = options.tracedSteps.filter { $0 <= options.stepCount }
         tracedSteps = reached.isEmpty && !options.tracedSteps.isEmpty ? [1] : reached
         let lanes = max(setting.workerTasks.count, plan.clients.map(\.shards.count).max() ?? 1, plan.clients.count)
@@ -80,13 +83,18 @@ struct TrainingRun: Sendable {
         if let chief = loops.first(where: { $0.client.worker == 0 }) {
             // Destroys the state that an earlier training left when its chief was killed.
             if let forget = chief.client.lifecycle.forget { try await chief.session.run(forget) }
+            if options.reportsDetails { onEvent(.graph(chief.client.graph.definition)) }
             let placed = placement(of: chief.client.graph)
             onEvent(.placed(placed.map { "\($0.device): \($0.opCount) ops, \($0.byteCount) bytes" }.joined(separator: "\n")))
             if setting.parameterServerCount > 0, !placed.isEmpty, !placed.contains(where: { $0.device.hasPrefix("/job:ps/") }) {
                 onEvent(.notice("the parameter servers have nothing to do: strategy '\(options.strategy.name)' keeps no variables there"))
             }
         }
-        let restored = try options.checkpoint?.restoredPath()
+        let restored = try options.checkpoint?.restoredPath { onEvent(.notice($0)) }
+        // The saver removes the checkpoints of the training that this one goes on with, when there are too many.
+        if let checkpoint = options.checkpoint, restored != nil, checkpoint.source == .latest {
+            for loop in loops { try loop.client.saver?.recoverCheckpoints(checkpoint.prefix) }
+        }
         // At once: clients with variables of their own may exchange the initial values.
         try await withThrowingTaskGroup(of: Void.self) { group in
             for loop in loops { group.addTask { try await loop.initialize(from: restored) } }
@@ -96,6 +104,7 @@ struct TrainingRun: Sendable {
         let first = try await loops.first?.firstStep() ?? 0
         progress.begin(at: first)
         let start = ContinuousClock.now
+        saveClock.restart()
         try await withThrowingTaskGroup(of: Void.self) { group in
             for loop in loops {
                 group.addTask { try await loop.runUntilLost(from: first) }
@@ -110,7 +119,9 @@ struct TrainingRun: Sendable {
         guard let evaluator = loops.first(where: { $0.client.evaluation != nil }) ?? loops.first else {
             throw Status.internalError("training has no client")
         }
-        let trainMetrics = try await evaluator.metrics(train), testMetrics = try await evaluator.metrics(test)
+        let values = try await parameters(loops)
+        let trainMetrics = options.evaluatesTrainingRows ? try await evaluator.metrics(train) : [:]
+        let testMetrics = try await evaluator.metrics(test)
         for loop in loops where loop.client.worker == 0 {
             // Without a global step, the workers of the next training wait until its chief has initialized it.
             if let forget = loop.client.lifecycle.forget { try await loop.session.run(forget) }
@@ -121,7 +132,17 @@ struct TrainingRun: Sendable {
         report.trainMetrics = trainMetrics
         report.testMetrics = testMetrics
         report.testRowCount = test.rowCount
+        report.parameters = values
         return report
+    }
+
+    /// The values that the model's variables have at the end; empty if they are not asked for.
+    private func parameters(_ loops: [ClientLoop]) async throws -> [String: Tensor] {
+        guard options.returnsParameters else { return [:] }
+        guard let holder = loops.first(where: { !$0.client.parameters.isEmpty }) else {
+            throw Status.unimplemented("Strategy '\(options.strategy.name)' does not return the values of the model's variables")
+        }
+        return try await holder.modelValues()
     }
 
     func open(_ client: TrainingClient) async throws -> ClientLoop {

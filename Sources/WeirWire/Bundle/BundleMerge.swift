@@ -31,10 +31,16 @@ package enum BundleMerge {
         // The index is written first: when this fails, the parts must be unchanged.
         let index = try AtomicFile(BundleFiles.index(destination))
         try index.append(BundleWriter.table(header, merged.entries))
+        // An index of an earlier checkpoint of this name does not fit the new data.
+        if !prefixes.contains(destination), FileSystem.exists(index.destination) {
+            try FileSystem.remove(index.destination)
+            try FileSystem.sync(directory)
+        }
         for (file, shard) in merged.shards.sorted(by: { $0.value < $1.value }) {
             try FileSystem.rename(file, to: BundleFiles.data(destination, shard: shard, of: merged.shardCount))
         }
-        try index.commit()
+        try FileSystem.sync(directory)
+        try index.commit(durably: true)
         // The checkpoint is complete. Errors of the clean-up are ignored.
         for prefix in prefixes where prefix != destination { try? FileSystem.remove(BundleFiles.index(prefix)) }
         for file in merged.unused { try? FileSystem.remove(file) }

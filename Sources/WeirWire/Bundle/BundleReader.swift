@@ -57,6 +57,19 @@ package final class BundleReader {
         return found
     }
 
+    /// Reads everything and compares it with the checksums.
+    /// - Throws: `dataLoss` when the files are damaged, `notFound` when a data file is missing.
+    package func verify() throws(Status) {
+        var found: [(ByteString, BundleEntry)] = []
+        try forEachEntry { (key, entry) throws(Status) in found.append((key, entry)) }
+        for (key, entry) in found where entry.slices.isEmpty {
+            switch entry.dtype {
+            case .resource, .variant: continue
+            default: _ = try read(entry, key)
+            }
+        }
+    }
+
     /// Reads a whole tensor. A partitioned tensor is assembled from its slices.
     package func tensor(_ key: ByteString) throws(Status) -> Tensor {
         let entry = try entry(key)

@@ -2,6 +2,9 @@ package import WeirTensor
 
 /// Writes a checkpoint with one shard. Both files appear when `finish` returns; without `finish` no file is left.
 ///
+/// The index appears last, and when it is on the disk, so is the data. So after a crash a checkpoint with an index is complete. A
+/// checkpoint of the same name is replaced: its index is removed first, because it does not fit the new data.
+///
 /// ```swift
 /// var writer = try BundleWriter("/models/model.ckpt-100")
 /// try writer.add("weights", tensor)
@@ -56,8 +59,12 @@ package struct BundleWriter: ~Copyable {
     package consuming func finish() throws(Status) {
         let index = try AtomicFile(BundleFiles.index(prefix))
         try index.append(BundleWriter.table(BundleHeader(shardCount: 1), entries))
-        try data.commit()
-        do { try index.commit() } catch {
+        if FileSystem.exists(index.destination) {
+            try FileSystem.remove(index.destination)
+            try FileSystem.sync(FileSystem.directory(of: index.destination))
+        }
+        try data.commit(durably: true)
+        do { try index.commit(durably: true) } catch {
             try? FileSystem.remove(data.destination)
             throw error
         }

@@ -34,9 +34,9 @@ package struct CheckpointState: Hashable, Sendable {
         }
     }
 
-    /// Replaces the file atomically: readers see either the old contents or the new.
+    /// Replaces the file atomically: readers see either the old contents or the new, also after a crash.
     package func write(in directory: String, name: String = fileName) throws(Status) {
-        try AtomicFile.write(Array(text.utf8), to: FileSystem.join(directory, name))
+        try AtomicFile.write(Array(text.utf8), to: FileSystem.join(directory, name), durably: true)
     }
 
     /// The prefix of the latest checkpoint in a directory; nil when there is none or its index file is missing.
@@ -44,6 +44,16 @@ package struct CheckpointState: Hashable, Sendable {
         guard let state = try read(in: directory, name: name), !state.latest.isEmpty else { return nil }
         let prefix = FileSystem.join(directory, state.latest)
         return FileSystem.exists(BundleFiles.index(prefix)) ? prefix : nil
+    }
+
+    /// The prefixes of the checkpoints of a directory, newest first.
+    package func prefixes(in directory: String) -> [String] {
+        var found: [String] = []
+        for path in [latest] + all.reversed() where !path.isEmpty {
+            let prefix = FileSystem.join(directory, path)
+            if !found.contains(prefix) { found.append(prefix) }
+        }
+        return found
     }
 }
 

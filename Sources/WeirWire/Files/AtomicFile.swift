@@ -48,12 +48,14 @@ package final class AtomicFile {
         guard isPending else { return }
         try FileSystem.rename(file.path, to: destination)
         isPending = false
+        if durably { try FileSystem.sync(FileSystem.directory(of: destination)) }
     }
 
     /// Writes a whole file atomically.
-    package static func write(_ bytes: [UInt8], to path: String) throws(Status) {
+    /// - Parameter durably: as for `commit`.
+    package static func write(_ bytes: [UInt8], to path: String, durably: Bool = false) throws(Status) {
         let file = try AtomicFile(path)
         try file.append(bytes)
-        try file.commit()
+        try file.commit(durably: durably)
     }
 }

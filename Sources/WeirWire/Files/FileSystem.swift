@@ -31,16 +31,45 @@ package enum FileSystem {
     }
 
     package static func rename(_ source: String, to destination: String) throws(Status) {
+        try FileFaults.step()
         guard systemRename(source, destination) == 0 else { throw .system(source) }
     }
 
     package static func remove(_ path: String) throws(Status) {
+        try FileFaults.step()
         guard unlink(path) == 0 else { throw .system(path) }
     }
 
     /// Removes an empty directory.
     package static func removeDirectory(_ path: String) throws(Status) {
         guard rmdir(path) == 0 else { throw .system(path) }
+    }
+
+    /// Removes a directory with all that it has. Symbolic links are removed, not followed.
+    package static func removeTree(_ path: String) throws(Status) {
+        var facts = stat()
+        guard lstat(path, &facts) == 0 else { throw .system(path) }
+        guard facts.st_mode & S_IFMT == S_IFDIR else { return try remove(path) }
+        for name in try contents(of: path) { try removeTree(join(path, name)) }
+        try removeDirectory(path)
+    }
+
+    /// Waits until the names in a directory are on the disk: a file that was renamed has its new name after a power failure.
+    package static func sync(_ directory: String) throws(Status) {
+        if try FileFaults.stepWithoutDisk() { return }
+        let path = directory.isEmpty ? "." : directory
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .system(path) }
+        defer { _ = close(descriptor) }
+        // Some file systems, of networks for example, do not sync directories.
+        guard fsync(descriptor) == 0 || errno == EINVAL || errno == EOPNOTSUPP else { throw .system(path) }
+    }
+
+    /// The time of a file's last change, in seconds since 1970.
+    package static func modificationTime(of path: String) throws(Status) -> Double {
+        var facts = stat()
+        guard stat(path, &facts) == 0 else { throw .system(path) }
+        return Double(facts.st_mtim.tv_sec) + Double(facts.st_mtim.tv_nsec) * 1e-9
     }
 
     /// The names in a directory, sorted, without `.` and `..`.

@@ -70,18 +70,48 @@ extension MetaGraphDefinition {
         }
     }
 
+    /// Reads the graph with these tags of a saved model.
+    /// - Parameters:
+    ///   - directory: the saved model's folder.
+    ///   - tags: nil means `serve` or, without such a graph, the only one.
+    /// - Throws: `notFound` when there is no saved model, or it has no such graph; `invalidArgument` when it is malformed.
+    package init(savedModel directory: String, tags: Set<String>?, variants: VariantDecoders = .none) throws(Status) {
+        let file = MetaGraphDefinition.file(of: directory)
+        guard file != directory else {
+            throw .notFound("\(directory): expected the folder of a saved model, found no saved_model.pb or saved_model.pbtxt in it")
+        }
+        let bytes = try InputFile.contents(of: file)
+        do throws(Status) {
+            let model: TFSavedModel = file.hasSuffix(".pbtxt") ? try MetaGraphDefinition.parse(bytes) : try TFSavedModel(parsing: bytes)
+            let wanted = tags ?? ["serve"]
+            let only = tags == nil && model.metaGraphs.count == 1 ? model.metaGraphs.first : nil
+            guard let found = model.metaGraphs.first(where: { Set($0.metaInfoDef.tags) == wanted }) ?? only else {
+                throw .notFound(
+                    "expected a graph with the tags {\(wanted.sorted().joined(separator: ", "))}, found \(MetaGraphDefinition.tagLists(of: model))")
+            }
+            try self.init(found, variants)
+        } catch {
+            throw Status(error.code, "\(file): \(error.message)")
+        }
+    }
+
+    private static func tagLists(of model: TFSavedModel) -> String {
+        model.metaGraphs.map { "{\($0.metaInfoDef.tags.joined(separator: ", "))}" }.joined(separator: ", ")
+    }
+
     /// The graph of a saved model that was made for training, or its only graph.
     private static func chosen(of model: TFSavedModel) throws(Status) -> TFMetaGraphDef {
         if let training = model.metaGraphs.first(where: { $0.metaInfoDef.tags.contains("train") }) { return training }
         guard model.metaGraphs.count == 1, let only = model.metaGraphs.first else {
-            let tags = model.metaGraphs.map { "{\($0.metaInfoDef.tags.joined(separator: ", "))}" }.joined(separator: ", ")
-            throw .invalidArgument("A saved model must have a graph with the tag 'train', or one graph; found \(model.metaGraphs.count) with the tags \(tags)")
+            throw .invalidArgument(
+                "A saved model must have a graph with the tag 'train', or one graph; found \(model.metaGraphs.count) with the tags \(tagLists(of: model))")
         }
         return only
     }
 
     private init(_ message: TFMetaGraphDef, _ variants: VariantDecoders) throws(Status) {
         self.init(graph: try GraphDefinition(message.graphDef, variants: variants))
+        tags = message.metaInfoDef.tags
         for (name, collection) in message.collectionDef {
             switch collection.kind {
             case .nodeList(let list): collections[name] = list.value
@@ -94,14 +124,64 @@ extension MetaGraphDefinition {
             case .int64List, .floatList, nil: continue
             }
         }
-        signatures = message.signatureDef.mapValues { signature in
-            Signature(inputs: signature.inputs.mapValues(\.name), outputs: signature.outputs.mapValues(\.name))
+        for (name, signature) in message.signatureDef {
+            signatures[name] = Signature(
+                inputs: try MetaGraphDefinition.tensors(signature.inputs), outputs: try MetaGraphDefinition.tensors(signature.outputs),
+                method: signature.methodName)
+        }
+        try readOtherFields(Array(message.unknownFields.data))
+    }
+
+    private static func tensors(_ messages: [String: TFTensorInfo]) throws(Status) -> [String: TensorEntry] {
+        var result: [String: TensorEntry] = [:]
+        for (name, message) in messages {
+            result[name] = TensorEntry(name: message.name, dtype: DType(withoutReference: message.dtype), shape: try PartialShape(message.tensorShape))
+        }
+        return result
+    }
+
+    /// Reads the fields that the message is declared without: the saver and the assets.
+    private mutating func readOtherFields(_ bytes: [UInt8]) throws(Status) {
+        var reader = WireReader(bytes)
+        while let field = try reader.next() {
+            guard case .bytes(let value) = field.value else { continue }
+            if field.number == 3 { saver = try SaverEntry(reading: value) }
+            if field.number == 6 { assets.append(try AssetEntry(reading: value)) }
+        }
+    }
+}
+
+extension MetaGraphDefinition.SaverEntry {
+    fileprivate init(reading bytes: ArraySlice<UInt8>) throws(Status) {
+        self.init(fileName: "", save: "", restore: "")
+        var reader = WireReader(bytes)
+        while let field = try reader.next() {
+            switch (field.number, field.value) {
+            case (1, .bytes(let value)): fileName = String(decoding: value, as: UTF8.self)
+            case (2, .bytes(let value)): save = String(decoding: value, as: UTF8.self)
+            case (3, .bytes(let value)): restore = String(decoding: value, as: UTF8.self)
+            default: break
+            }
+        }
+    }
+}
+
+extension MetaGraphDefinition.AssetEntry {
+    fileprivate init(reading bytes: ArraySlice<UInt8>) throws(Status) {
+        self.init(tensor: "", fileName: "")
+        var reader = WireReader(bytes)
+        while let field = try reader.next() {
+            switch (field.number, field.value) {
+            case (1, .bytes(let value)): tensor = try TFTensorInfo(parsing: Array(value)).name
+            case (2, .bytes(let value)): fileName = String(decoding: value, as: UTF8.self)
+            default: break
+            }
         }
     }
 }
 
 extension MetaGraphDefinition.VariableEntry {
     fileprivate init(_ message: TFVariableDef) {
-        self.init(name: message.variableName, initializer: message.initializerName)
+        self.init(name: message.variableName, initializer: message.initializerName, snapshot: message.snapshotName)
     }
 }

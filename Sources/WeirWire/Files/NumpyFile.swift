@@ -1,6 +1,7 @@
 package import WeirTensor
 
-/// Reads and writes arrays in NumPy's `.npy` format: little-endian, row-major, of the types that both sides support.
+/// Reads and writes arrays in NumPy's `.npy` format: little-endian, of the types that both sides support. Arrays in Fortran's order are
+/// read, and become row-major.
 package enum NumpyFile {
     private static let magic: [UInt8] = [0x93] + Array("NUMPY".utf8)
 

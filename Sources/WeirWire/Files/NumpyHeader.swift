@@ -15,6 +15,8 @@ struct NumpyHeader {
 
     let dtype: DType
     let shape: Shape
+    /// Whether the first index varies fastest, as in Fortran.
+    let isFortranOrder: Bool
     /// The number of bytes before the first element.
     let byteCount: Int
 
@@ -26,9 +28,10 @@ struct NumpyHeader {
             throw .invalidArgument(
                 "A little-endian .npy array of numbers is expected, found descr '\(fields["descr"] ?? "")'")
         }
-        guard fields["fortran_order"] == "False" else {
-            throw .invalidArgument("A row-major .npy array is expected, found fortran_order True")
+        guard let order = fields["fortran_order"], order == "False" || order == "True" else {
+            throw .invalidArgument("A .npy header with fortran_order True or False is expected, found '\(fields["fortran_order"] ?? "")'")
         }
+        isFortranOrder = order == "True"
         guard let tuple = fields["shape"] else { throw .invalidArgument("The .npy header has no shape") }
         var dimensions: [Int] = []
         for word in tuple.split(whereSeparator: { $0 == "," || $0 == " " }) {
@@ -86,12 +89,37 @@ struct NumpyHeader {
         return try Tensor(dtype, shape)
     }
 
-    /// Returns the tensor after checking its elements.
+    /// Returns the tensor after checking its elements, in row-major order.
     /// - Throws: `invalidArgument` when a bool is neither 0 nor 1.
     func checked(_ tensor: Tensor) throws(Status) -> Tensor {
         if dtype == .bool, tensor.bytes.reduce(0, |) > 1 {
             throw .invalidArgument("A .npy array of bool has bytes other than 0 and 1")
         }
-        return tensor
+        return isFortranOrder && shape.rank > 1 && tensor.elementCount > 1 ? try NumpyHeader.transposed(tensor) : tensor
+    }
+
+    /// The elements of a tensor that has them in Fortran's order, in row-major order.
+    private static func transposed(_ tensor: Tensor) throws(Status) -> Tensor {
+        let result = try Tensor(tensor.dtype, tensor.shape)
+        let (sizes, width) = (tensor.shape.dimensions, tensor.dtype.byteCount)
+        // How many elements apart neighbours along each dimension are.
+        var strides = [1]
+        for size in sizes.dropLast() { strides.append(strides[strides.count - 1] * size) }
+        var indices = [Int](repeating: 0, count: sizes.count)
+        var source = 0
+        for target in 0..<tensor.elementCount {
+            (result.address + target * width).copyMemory(from: tensor.address + source * width, byteCount: width)
+            var dimension = sizes.count - 1
+            while dimension >= 0 {
+                indices[dimension] += 1
+                source += strides[dimension]
+                if indices[dimension] < sizes[dimension] { break }
+                source -= strides[dimension] * sizes[dimension]
+                indices[dimension] = 0
+                dimension -= 1
+            }
+        }
+        withExtendedLifetime(tensor) {}
+        return result
     }
 }

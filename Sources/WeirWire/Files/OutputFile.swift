@@ -23,6 +23,7 @@ package final class OutputFile {
     package private(set) var byteCount: Int
 
     package init(_ path: String, _ mode: Mode = .replace) throws(Status) {
+        try FileFaults.step()
         let flags =
             switch mode {
             case .replace: O_TRUNC
@@ -63,6 +64,7 @@ package final class OutputFile {
     /// Waits until all bytes are on the disk, so that they survive a power failure.
     package func sync() throws(Status) {
         try flush()
+        if try FileFaults.stepWithoutDisk() { return }
         guard fsync(descriptor) == 0 else { throw .system(path) }
     }
 
@@ -80,7 +82,9 @@ package final class OutputFile {
         guard descriptor >= 0 else { throw .failedPrecondition("\(path) is closed") }
         var rest = bytes
         while !rest.isEmpty {
-            let count = systemWrite(descriptor, rest.baseAddress!, rest.count)
+            let allowed = try FileFaults.allowed(rest.count)
+            guard let base = rest.baseAddress else { return }
+            let count = systemWrite(descriptor, base, allowed)
             if count < 0, errno == EINTR { continue }
             guard count >= 0 else { throw .system(path) }
             rest = .init(rebasing: rest[count...])

@@ -28,6 +28,11 @@ package struct WireWriter {
         bytes.appendLittleEndian(value.bitPattern)
     }
 
+    package mutating func always(_ number: Int, _ value: Double) {
+        tag(number, 1)
+        bytes.appendLittleEndian(value.bitPattern)
+    }
+
     package mutating func field(_ number: Int, _ value: Double) {
         // Negative zero is not the default: like protobuf, compare the bits.
         guard value.bitPattern != 0 else { return }

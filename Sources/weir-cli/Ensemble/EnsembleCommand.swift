@@ -7,7 +7,7 @@ struct EnsembleCommand: AsyncParsableCommand {
         abstract: "Train different networks on different rows, and combine them into one model.",
         discussion: """
             Each member trains on a part of the rows of its own, on a server or in this process, all at the same time. Members and \
-            combinations are tested on the same held-out fold. --out gets one model of all members: ensemble.pb and the checkpoint ensemble.
+            combinations are tested on the same held-out fold. One model of all members is written, a SavedModel: weir predict and TensorFlow read it.
             """)
 
     @Option(
@@ -20,6 +20,7 @@ struct EnsembleCommand: AsyncParsableCommand {
     @OptionGroup var devices: DeviceOptions
     @OptionGroup var places: TrainingServerOptions
     @Option(help: "Where checkpoints and the model go.") var out = "weir-ensemble"
+    @Option(help: ArgumentHelp("Where the model goes (default: model in the folder of --out).", valueName: "DIR")) var export: String?
     @Flag(help: "Print one JSON object a line.") var json = false
 
     func run() async throws {
@@ -38,6 +39,8 @@ struct EnsembleCommand: AsyncParsableCommand {
         let reporter = EnsembleReporter(json: json, described)
         var trainer = EnsembleTrainer(described, table: table, directory: out, methods: methods, served: served, servers: servers) { reporter.event($0, $1) }
         trainer.foldCount = data.folds
+        if let export { try ServableModel.check(destination: export) }
+        trainer.modelDirectory = export
         trainer.seed = optimizer.seed
         trainer.devices = try devices.scopes()
         let (result, isCancelled) = try await untilTerminated { [trainer] in try await trainer.run() }

@@ -37,7 +37,7 @@ final class EnsembleReporter: Sendable {
             Terminal.line(
                 "\(JSONValue(members: ["event": .text("trained"), "member": .integer(member + 1), "name": .text(members[member].name), "checkpoint": .text(path)]))"
             )
-        case .fold, .placed, .updated, .evaluated: break
+        case .fold, .placed, .graph, .parameters, .updated, .evaluated: break
         }
     }
 
@@ -60,7 +60,7 @@ final class EnsembleReporter: Sendable {
         for score in report.combinations { rows.append([score.name, fixed(score.accuracy, 4), "", "", ""]) }
         for line in columns(rows) { Terminal.line(line) }
         Terminal.line("held-out rows \(report.testRowCount)")
-        Terminal.line("model \(report.files.graph), checkpoint \(report.files.checkpoint), serves the \(report.served.rawValue)")
+        Terminal.line("model \(report.model), a SavedModel, serves the \(report.served.rawValue)")
         Terminal.line("read again, its probabilities differ by at most \(report.servedDifference)")
     }
 
@@ -86,7 +86,7 @@ final class EnsembleReporter: Sendable {
         }
         return JSONValue(members: [
             "event": .text("done"), "members": scores(report.members), "combinations": scores(report.combinations),
-            "test_rows": .integer(report.testRowCount), "graph": .text(report.files.graph), "checkpoint": .text(report.files.checkpoint),
+            "test_rows": .integer(report.testRowCount), "model": .text(report.model),
             "served": .text(report.served.rawValue), "served_difference": JSONValue(report.servedDifference),
         ])
     }

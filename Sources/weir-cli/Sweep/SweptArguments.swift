@@ -15,14 +15,14 @@ extension SweptArguments {
     }()
 
     /// Parses the options of a trial as the command line's: `{"learning-rate": 0.1}` is `--learning-rate=0.1`. An underscore stands
-    /// for a dash. A flag is true or false. Options of strategies that the trial's strategy does not take are left out: they are for
-    /// trials with another strategy.
+    /// for a dash. A flag is true or false. `{"optimizer.beta1": 0.8}` is the parameter of the optimizer: `--optimizer=adam:beta1=0.8`.
+    /// Options of strategies that the trial's strategy does not take are left out: they are for trials with another strategy.
     /// - Throws: `invalidArgument` with the option that is wrong, and with those that exist when it does not.
     init(_ configuration: [String: ParameterValue]) throws(Status) {
         var arguments: [String] = []
         var seen: Set<String> = []
         let taken = try StrategyCatalog.taken(of: configuration, usual: StrategyOptions.usual)
-        for (key, value) in taken.sorted(by: { $0.key < $1.key }) {
+        for (key, value) in try SweptArguments.joined(taken).sorted(by: { $0.key < $1.key }) {
             let name = SweptArguments.name(key)
             try SweptArguments.check(key)
             guard seen.insert(name).inserted else { throw .invalidArgument("option '\(key)': expected it once, found it with '_' and with '-'") }
@@ -37,10 +37,41 @@ extension SweptArguments {
         }
     }
 
+    /// Options whose value is a name with parameters: `adam:beta1=0.8`.
+    private static let parametrized = ["optimizer", "learning-rate-schedule"]
+
+    /// The option and the parameter of a key such as `optimizer.beta1`; nil for a key without a parameter.
+    private static func parameter(_ key: String) -> (option: String, parameter: String)? {
+        let parts = key.split(separator: ".", maxSplits: 1).map(String.init)
+        return parts.count == 2 ? (name(parts[0]), parts[1]) : nil
+    }
+
+    /// The configuration with the parameters of an option in the option's value.
+    private static func joined(_ configuration: [String: ParameterValue]) throws(Status) -> [String: ParameterValue] {
+        var result: [String: ParameterValue] = [:]
+        var settings: [String: [String]] = [:]
+        for (key, value) in configuration.sorted(by: { $0.key < $1.key }) {
+            try check(key)
+            if let (option, parameter) = parameter(key) { settings[option, default: []].append("\(parameter)=\(value)") } else { result[key] = value }
+        }
+        for (option, settings) in settings {
+            let key = result.keys.sorted().first { name($0) == option } ?? option
+            let text = result[key].map { "\($0)" } ?? ""
+            result[key] = .text(text + (text.contains(":" as Character) ? "," : ":") + settings.joined(separator: ","))
+        }
+        return result
+    }
+
     private static func name(_ key: String) -> String { String(key.map { $0 == "_" ? "-" : $0 }) }
 
     /// Checks that an option exists.
     static func check(_ key: String) throws(Status) {
+        if let (option, _) = parameter(key) {
+            guard parametrized.contains(option) else {
+                throw .invalidArgument("option '\(key)': only \(parametrized.joined(separator: " and ")) have parameters, found '\(option)'")
+            }
+            return
+        }
         guard !known.contains(name(key)) else { return }
         let near = name(key).nearest(among: known)
         let hint = near.isEmpty ? "" : "; near: \(near.joined(separator: ", "))"

@@ -3,18 +3,91 @@ import Weir
 
 /// The options that name the rows to train and test on.
 struct DataOptions: ParsableArguments {
-    @Option(help: "iris, digits, or a CSV file: a header row, numeric columns, the last column the label (default: the model's).")
+    @Option(
+        help: ArgumentHelp(
+            "iris, digits; FILE.csv, .npz, .safetensors or .tfrecord; a folder of MNIST's files, or with a folder of pictures for each class.",
+            discussion: "Columns are features and labels. Default: the model's.", valueName: "DATA"))
     var data: String?
-    @Option(parsing: .unconditional, help: "Parts that the rows are cut into; each is held out in turn, to test on.") var folds = 5
+    @Option(help: ArgumentHelp("CSV: the column with the classes (default: the last).", valueName: "COLUMN")) var label: String?
+    @Option(help: ArgumentHelp("npz, safetensors, tfrecord: names of columns, such as features=x,labels=y.", valueName: "LIST")) var columns: String?
+    @Option(help: ArgumentHelp("Pictures: resize them, such as 64x48 (default: the size of the first).", valueName: "HxW")) var imageSize: String?
+    @Option(parsing: .unconditional, help: "Parts that the rows are cut into; each is held out in turn, to test on. MNIST's files are cut already.")
+    var folds = 5
 
-    func validate() throws { try require("--folds", folds, in: 2...1_000) }
+    func validate() throws {
+        try require("--folds", folds, in: 2...1_000)
+        _ = try size()
+    }
 
     /// The rows.
-    func table(_ defaults: TrainingDefaults) throws -> Table {
-        switch data ?? defaults.data {
-        case "iris": try Table.iris()
-        case "digits": try Table.digits()
-        case let path: try Table(csvFile: path)
+    func rows(_ defaults: TrainingDefaults) throws -> TrainingRows {
+        let path = data ?? defaults.data
+        if path == "iris" || path == "digits" {
+            try refuse([("--label", label != nil), ("--columns", columns != nil), ("--image-size", imageSize != nil)], of: path)
+            return TrainingRows(try path == "iris" ? Table.iris() : Table.digits())
         }
+        let format = DataFormat(path: path)
+        try refuse(
+            [
+                ("--label", label != nil && format != .csv), ("--image-size", imageSize != nil && format != .imageFolder),
+                ("--columns", columns != nil && ![.numpy, .safetensors, .records].contains(format)),
+            ], of: format.rawValue)
+        switch format {
+        case .csv: return TrainingRows(try Table(csvFile: path, label: label))
+        case .numpy: return try TrainingRows(inMemory: named(Dataset(numpyFile: path)))
+        case .safetensors: return try TrainingRows(inMemory: named(Dataset(safetensorsFile: path)))
+        case .records:
+            let dataset = try named(Dataset(recordFiles: [path]))
+            return try TrainingRows(.dataset(dataset), like: dataset)
+        case .idxFolder:
+            let (train, test) = try Dataset.idxFolder(path)
+            let scaled = try (DataOptions.scaled(train), DataOptions.scaled(test))
+            return try TrainingRows(.divided(train: scaled.0, test: scaled.1), like: scaled.0)
+        case .imageFolder:
+            let dataset = try DataOptions.scaled(Dataset(imageFolder: path, size: size()))
+            return try TrainingRows(.dataset(dataset), like: dataset)
+        }
+    }
+
+    /// The rows as a table, for what takes only tables.
+    func table(_ defaults: TrainingDefaults) throws -> Table {
+        switch try rows(defaults).data {
+        case .table(let table): return table
+        case .dataset(let dataset): return try Table(dataset)
+        case .divided:
+            throw Status.invalidArgument(
+                "--data \(data ?? ""): expected rows that are not divided, of which each member gets a part; found \(DataFormat.idxFolder.rawValue)")
+        }
+    }
+
+    /// Pixels from 0 to 255 become numbers from -1 to 1.
+    private static func scaled(_ pictures: Dataset) throws(Status) -> Dataset { try pictures.rescaled("features", scale: 1 / 127.5, offset: -1) }
+
+    /// The dataset with the names of `--columns`.
+    private func named(_ dataset: Dataset) throws -> Dataset {
+        guard let columns else { return dataset }
+        var names: [String: String] = [:]
+        for pair in columns.split(separator: ",") {
+            let parts = pair.split(separator: "=", omittingEmptySubsequences: false).map(String.init)
+            guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty, names.updateValue(parts[0], forKey: parts[1]) == nil else {
+                throw Status.invalidArgument("--columns must be NAME=COLUMN, such as features=x,labels=y, each column once; found '\(columns)'")
+            }
+        }
+        return try dataset.keeping(Array(names.keys)).renamed(names)
+    }
+
+    private func size() throws(Status) -> (height: Int, width: Int)? {
+        guard let imageSize else { return nil }
+        let parts = imageSize.split(separator: "x", omittingEmptySubsequences: false).compactMap { Int($0) }
+        guard parts.count == 2, imageSize.count(where: { $0 == "x" }) == 1, parts.allSatisfy({ (1...65_536).contains($0) }) else {
+            throw .invalidArgument("--image-size must be HEIGHTxWIDTH, such as 64x48, found '\(imageSize)'")
+        }
+        return (parts[0], parts[1])
+    }
+
+    private func refuse(_ options: [(name: String, isGiven: Bool)], of what: String) throws(Status) {
+        guard let wrong = options.first(where: \.isGiven) else { return }
+        let kinds = ["--label": "a CSV file", "--columns": "FILE.npz, .safetensors or .tfrecord", "--image-size": "a folder of pictures"]
+        throw .invalidArgument("\(wrong.name) is for --data that is \(kinds[wrong.name] ?? ""); found \(what)")
     }
 }

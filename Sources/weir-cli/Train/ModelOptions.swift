@@ -38,23 +38,29 @@ struct ModelOptions: ParsableArguments {
     }
 
     /// The model for a table's rows.
-    /// - Throws: `invalidArgument` when the options do not fit the model or the table; the errors of `ModelGraph`.
-    func graph(for table: Table, seed: Int) throws -> ModelGraph {
+    func graph(for table: Table, seed: Int) throws -> ModelGraph { try graph(for: TrainingRows(table), seed: seed) }
+
+    /// The model for some rows.
+    /// - Throws: `invalidArgument` when the options do not fit the model or the rows; the errors of `ModelGraph`.
+    func graph(for rows: TrainingRows, seed: Int) throws -> ModelGraph {
         if case .file = kind {
         } else if let option = fileOption {
             throw Status.invalidArgument("--\(option) is for a model in a file; found --model \(model)")
         }
         if case .dnn = kind {} else if hidden != nil { throw Status.invalidArgument("--hidden is for --model dnn, found --model \(model)") }
-        let classCount = table.classes.count
         switch kind {
         case .dnn:
-            return try ModelGraph(DenseNetwork(inputCount: table.featureCount, hidden: hiddenUnits(), classCount: classCount, seed: seed))
+            let (shape, classCount) = try classified(rows)
+            return try ModelGraph(DenseNetwork(inputCount: shape.reduce(1, *), hidden: hiddenUnits(), classCount: classCount, seed: seed))
         case .cnn:
-            let side = try side(of: table)
-            return try ModelGraph(ConvolutionalNetwork(imageShape: [side, side, 1], classCount: classCount, seed: seed))
+            let (shape, classCount) = try classified(rows)
+            let image = shape.count == 3 ? shape : shape.count == 2 ? shape + [1] : try square(shape) + [1]
+            return try ModelGraph(ConvolutionalNetwork(imageShape: image, classCount: classCount, seed: seed))
         case .transformer:
-            let side = try side(of: table)
-            return try ModelGraph(Transformer(tokenCount: side, tokenSize: side, classCount: classCount, seed: seed))
+            let (shape, classCount) = try classified(rows)
+            // Each line of a picture is a token.
+            let tokens = shape.count >= 2 ? [shape[0], shape.dropFirst().reduce(1, *)] : try square(shape)
+            return try ModelGraph(Transformer(tokenCount: tokens[0], tokenSize: tokens[1], classCount: classCount, seed: seed))
         case .file(let path):
             let suffixes = [".pb", ".pbtxt", ".meta", ".txt"]
             guard suffixes.contains(where: path.hasSuffix) || path.contains("/" as Character) else {
@@ -81,13 +87,23 @@ struct ModelOptions: ParsableArguments {
         }
     }
 
-    /// The height and width of a row that is a square image.
-    private func side(of table: Table) throws -> Int {
-        let side = Int(Double(table.featureCount).squareRoot().rounded())
-        guard side >= 2, side * side == table.featureCount else {
-            throw Status.invalidArgument("--model \(model) takes rows that are square images, such as 64 features; found \(table.featureCount)")
+    /// The shape of a row of features, and the number of classes.
+    private func classified(_ rows: TrainingRows) throws(Status) -> (shape: [Int], classCount: Int) {
+        guard let shape = rows.featureShape, let classCount = rows.classCount else {
+            throw .invalidArgument(
+                "--model \(model) takes the columns 'features', of numbers, and 'labels', of class numbers, which --columns names; found data without them")
         }
-        return side
+        return (shape, classCount)
+    }
+
+    /// The height and width of a row that is a square image.
+    private func square(_ shape: [Int]) throws(Status) -> [Int] {
+        let count = shape.reduce(1, *)
+        let side = Int(Double(count).squareRoot().rounded())
+        guard side >= 2, side * side == count else {
+            throw .invalidArgument("--model \(model) takes rows that are images, square ones such as 64 features if their shape does not say; found \(count)")
+        }
+        return [side, side]
     }
 
     private func named(_ pairs: [String], _ option: String) throws -> [String: String] {

@@ -6,26 +6,60 @@ struct OptimizerOptions: ParsableArguments {
     @Option(parsing: .unconditional, help: "Random seed: initial weights, batches, held-out rows.") var seed = 1
     @Option(parsing: .unconditional, help: "Updates of the variables (default: dnn 200, cnn 600, transformer 800).") var steps: Int?
     @Option(parsing: .unconditional, help: "Rows a worker takes for one gradient (default: 32).") var batch: Int?
-    @Option(help: "sgd, momentum, adagrad, adam or rmsprop (default: dnn momentum; cnn, transformer adam).") var optimizer: String?
+    @Option(
+        help: ArgumentHelp(
+            "\(Optimizers.names.joined(separator: ", ")), with parameters: momentum:momentum=0.8,nesterov=true (default: dnn momentum; cnn, transformer adam).",
+            valueName: "NAME"))
+    var optimizer: String?
     @Option(parsing: .unconditional, help: "Learning rate (default: 0.01; adam of cnn 0.004, of transformer 0.002).") var learningRate: Double?
+    @Option(
+        help: ArgumentHelp(
+            "How the learning rate changes: \(LearningRateSchedules.names.joined(separator: ", ")), with parameters: cosine:warmup=20,steps=200.",
+            valueName: "NAME"))
+    var learningRateSchedule: String?
+    @Option(parsing: .unconditional, help: "Scale gradients so that the norm of all together is at most this.") var clipNorm: Double?
+    @Option(parsing: .unconditional, help: "Bring each element of the gradients between minus this and this.") var clipValue: Double?
+    @Option(parsing: .unconditional, help: "Decoupled weight decay, relative to the learning rate.") var weightDecay: Double?
+    @Option(parsing: .unconditional, help: "Evaluate moving averages of the variables with this decay, such as 0.99.") var average: Double?
 
     func validate() throws {
         try require("--steps", steps, in: OptionRange.steps)
         try require("--batch", batch, in: 1...1_000_000)
         try require("--learning-rate", learningRate, in: 0...1e6)
+        try require("--clip-norm", clipNorm, in: 1e-30...1e30)
+        try require("--clip-value", clipValue, in: 1e-30...1e30)
+        try require("--weight-decay", weightDecay, in: 0...1e6)
+        try require("--average", average, in: 0...1)
+    }
+
+    /// The optimizer's name with its parameters. Without a name, the parameters are those of the model's optimizer.
+    func name(_ defaults: TrainingDefaults) -> String {
+        let text = optimizer ?? defaults.optimizer
+        return text.hasPrefix(":") ? defaults.optimizer + text : text
+    }
+
+    /// The first learning rate.
+    func rate(_ defaults: TrainingDefaults) -> Double {
+        let name = name(defaults)
+        let isDefault = name == defaults.optimizer || name.hasPrefix("\(defaults.optimizer):")
+        return learningRate ?? (isDefault ? defaults.learningRate : 0.01)
     }
 
     /// The optimizer.
-    func named(_ defaults: TrainingDefaults) throws -> any Optimizer {
-        let name = optimizer ?? defaults.optimizer
-        let rate = learningRate ?? (name == defaults.optimizer ? defaults.learningRate : 0.01)
-        switch name {
-        case "sgd": return GradientDescent(learningRate: rate)
-        case "momentum": return Momentum(learningRate: rate)
-        case "adagrad": return Adagrad(learningRate: rate)
-        case "adam": return Adam(learningRate: rate)
-        case "rmsprop": return RMSProp(learningRate: rate)
-        default: throw Status.invalidArgument("--optimizer must be sgd, momentum, adagrad, adam or rmsprop, found '\(name)'")
-        }
+    /// - Throws: `invalidArgument` for an optimizer, a schedule or a parameter that does not exist.
+    func named(_ defaults: TrainingDefaults) throws(Status) -> any Optimizer {
+        let rate = self.rate(defaults)
+        let scheduled: LearningRate =
+            if let learningRateSchedule {
+                try LearningRateSchedules.named(learningRateSchedule, rate: rate, stepCount: steps ?? defaults.steps)
+            } else {
+                .constant(rate)
+            }
+        var result = try Optimizers.named(name(defaults), learningRate: scheduled)
+        if let weightDecay { result = result.decayed(weightDecay) }
+        if let clipValue { result = result.clipped(.value(-clipValue, clipValue)) }
+        if let clipNorm { result = result.clipped(.globalNorm(clipNorm)) }
+        if let average { result = result.averaged(decay: average) }
+        return result
     }
 }

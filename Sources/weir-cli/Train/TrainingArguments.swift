@@ -26,12 +26,12 @@ struct TrainingArguments: ParsableArguments {
 }
 
 extension TrainingOptions {
-    /// A training of a network on a table, where options that are not given have the values that suit the network.
+    /// A training of a network on rows, where options that are not given have the values that suit the network.
     init(_ model: ModelOptions, _ data: DataOptions, _ optimizer: OptimizerOptions) throws {
         let defaults = model.defaults
-        let table = try data.table(defaults)
+        let rows = try data.rows(defaults)
         self.init(
-            try model.graph(for: table, seed: optimizer.seed), table: table, optimizer: try optimizer.named(defaults),
+            try model.graph(for: rows, seed: optimizer.seed), data: rows.data, optimizer: try optimizer.named(defaults),
             stepCount: optimizer.steps ?? defaults.steps, batchSize: optimizer.batch ?? defaults.batch, seed: optimizer.seed)
         foldCount = data.folds
     }

@@ -117,6 +117,11 @@ def summaries(table):
     table.case("HistogramSummary", "float32, spread", [text("h"), f32([0, 1e-13, -1e-13, 1e20, -1e20, 1e30, 5, 5])])
     table.case("HistogramSummary", "float32, not a number", [text("h"), f32([1, NAN])], fails="INVALID_ARGUMENT")
     table.case("HistogramSummary", "float32, infinite", [text("h"), f32([1, INF])], fails="INVALID_ARGUMENT")
+    # The bytes of a PNG file depend on its writer; Tests/WeirOpsTests compares the pixels.
+    for dtype in ["uint8", "float32", "float16", "float64"]:
+        table.case("ImageSummary", f"{dtype}, two images", [text("i"), tensor(dtype, [[[[1], [2]]], [[[0], [3]]]])], any=True)
+    table.case("ImageSummary", "float32, two channels", [text("i"), f32([[[[1, 2]]]])], fails="INVALID_ARGUMENT")
+    table.case("ImageSummary", "float32, no batch", [text("i"), f32([[[1]]])], fails="INVALID_ARGUMENT")
     table.types("TensorSummaryV2", lambda dtype: [text("t"), numbers(dtype, [2, 1]), text(b"\n\x03\n\x01p")])
     table.case("TensorSummaryV2", "float32, no metadata", [text("t"), f32([[1, 2], [3, 4]]), text("")])
     table.case("TensorSummaryV2", "float32, scalar", [text("t"), f32(7), text("")])

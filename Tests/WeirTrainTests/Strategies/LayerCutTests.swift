@@ -29,7 +29,7 @@ struct LayerCutTests {
         #expect(cut.layers.map(\.parameterByteCount) == [4 * (32 + 8), 4 * (64 + 8), 4 * (24 + 3)])
         #expect(try layer(cut, model, "features") == "hidden1")
         #expect(try layer(cut, model, "labels") == "output")
-        #expect(try layer(cut, model, "hidden2/weights/Read") == "hidden2")
+        #expect(try layer(cut, model, "hidden2/kernel/Read") == "hidden2")
         #expect(try layer(cut, model, "loss/value") == "output")
         #expect(cut.isJoined == [false, false, false])
     }

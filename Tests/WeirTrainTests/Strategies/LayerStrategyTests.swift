@@ -138,7 +138,7 @@ struct LayerStrategyTests {
         let placed = try Placer(devices: LocalDevices(cpuCount: 2).placementDevices).place(client.graph)
         let step = placed.ancestors(of: [client.step.id])
         func device(_ name: String) -> Int? { placed.node(named: name)?.device?.index }
-        #expect(device("hidden1/weights/handle") == 0 && device("hidden2/weights/handle") == 1 && device("output/biases/handle") == 1)
+        #expect(device("hidden1/kernel/handle") == 0 && device("hidden2/kernel/handle") == 1 && device("output/bias/handle") == 1)
         #expect(placed.nodes.indices.filter { step[$0] && placed.nodes[$0].op.variableUse == .read }.count == 8)
         var crossing: [String: Int] = [:]
         for id in placed.nodes.indices where step[id] {

@@ -8,7 +8,7 @@ import WeirTensor
 /// Replaces each parameter by its gradient.
 struct KeepGradient: Optimizer {
     let name = "KeepGradient"
-    func update(_ variable: Variable, slots: [Variable], scalars: [Variable], gradient: Output) -> Operation { variable.assign(gradient) }
+    func update(_ update: VariableUpdate, gradient: Output) -> Operation { update.variable.assign(gradient) }
 }
 
 /// One step of a plan on given rows, after which each parameter is its gradient.

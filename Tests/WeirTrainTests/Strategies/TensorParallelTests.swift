@@ -97,7 +97,7 @@ struct TensorParallelTests {
                 #expect(communication(graph, "gather", in: "block\(block)/\(part)").isEmpty)
             }
             for name in ["query", "key", "value"] {
-                let part = graph.node(named: "block\(block)/attention/\(name)/weights/part_0/handle")
+                let part = graph.node(named: "block\(block)/attention/\(name)/kernel/part_0/handle")
                 #expect(part?.attributes.shape("shape") == PartialShape([32, 32 / count]))
             }
         }

@@ -1,6 +1,7 @@
+import SwiftProtobuf
 import WeirGraph
 import WeirProto
-import WeirTensor
+package import WeirTensor
 import WeirWire
 
 extension RunMetadata {
@@ -9,6 +10,11 @@ extension RunMetadata {
             times: NodeTime.all(in: message.stepStats),
             partitionGraphs: try MessageDecoder.graphs(message.partitionGraphs, variants))
         calls = StepCall.all(in: message.stepStats)
+    }
+    /// Encodes the metadata as `RunMetadata`.
+    /// - Throws: `invalidArgument` when a graph cannot be serialized.
+    package func serialized() throws(Status) -> [UInt8] {
+        do { return try TFRunMetadata(self).serializedBytes() } catch { throw Status(error) }
     }
     var isEmpty: Bool { times.isEmpty && partitionGraphs.isEmpty && calls.isEmpty }
 }

@@ -58,16 +58,16 @@ public struct AllReduceReplicas: Strategy {
         for number in 0..<workerCount {
             let task = setting.workerTasks.isEmpty ? nil : setting.workerTasks[number]
             let own = try setting.alone(task)
-            var graph = try inner.gradientGraph(model, own)
+            var graph = try inner.gradientGraph(model.drawingOtherNumbers(UInt64(number)), own)
             graph.numberShards(from: number * graph.shards.count)
             let variables = [graph.globalStep] + graph.variables
             var exchange = WorkerExchange(
                 graph.builder, worker: number, of: workerCount, runNumber: setting.runNumber, variables: variables, bucketByteCount: byteCount)
             let update = graph.builder.apply(setting.optimizer, exchange.means(graph.gradients), globalStep: graph.globalStep)
-            let initializers = exchange.initializers(variables) + update.variables.map(\.initializer)
+            let initializers = exchange.initializers(variables) + exchange.initializers(ofCopies: update.copies) + update.others.map(\.initializer)
             var client = try graph.client(
                 worker: number, master: own.firstWorker, step: update.operation, initializers: initializers,
-                state: graph.variables + update.variables)
+                state: graph.variables + update.variables, averages: update.averages)
             if let master = own.firstWorker {
                 client.deviceFilters = ["\(master)"]
                 client.ownsState = true

@@ -55,7 +55,10 @@ struct WorkerExchange {
     /// The means of the workers' gradients, all of them dense, on the variables' devices.
     mutating func means(_ gradients: [VariableGradient]) -> [VariableGradient] {
         let own = gradients.map { (variable: $0.variable, value: $0.dense()) }
-        guard workerCount > 1 else { return own.map { VariableGradient($0.variable, .dense($0.value)) } }
+        func dense(_ values: [Output]) -> [VariableGradient] {
+            zip(gradients, values).map { VariableGradient($0.variable, .dense($1), partOf: $0.wholeName) }
+        }
+        guard workerCount > 1 else { return dense(own.map(\.value)) }
         let buckets = GradientBuckets(
             own.map { GradientBuckets.Member(dtype: $0.variable.dtype, elementCount: $0.variable.shape.elementCount, device: $0.variable.requestedDevice) },
             byteCount: bucketByteCount)
@@ -66,20 +69,40 @@ struct WorkerExchange {
                 return builder.add("Mul", [sum, builder.scalar(share, sum.dtype)])[0]
             }
         }
-        return zip(own, means).map { VariableGradient($0.variable, .dense($1)) }
+        return dense(means)
     }
 
     /// Sets variables to the first worker's initial values, also where a random initial value has no seed.
     /// - Parameter before: what the first worker does before it sends any. The others end after it.
     mutating func initializers(_ variables: [Variable], after before: [Operation] = []) -> [Operation] {
+        variables.map { initializer($0, on: $0.requestedDevice, after: before) }
+    }
+
+    /// The same for variables that begin with the values of others, beside which they are.
+    mutating func initializers(ofCopies copies: [(variable: Variable, copy: Variable)]) -> [Operation] {
+        copies.map { initializer($0.copy, on: $0.variable.requestedDevice, after: []) }
+    }
+
+    private mutating func initializer(_ variable: Variable, on device: String, after before: [Operation]) -> Operation {
         let isFirst = worker == 0
-        return variables.map { variable in
-            let shared = collective(on: variable.requestedDevice) { [builder] group, instance in
-                guard isFirst else { return variable.assign(group.receive(variable.dtype, variable.shape, instance: instance)) }
-                return builder.controlDependencies([variable.initializer] + before) { group.send(variable.read(), instance: instance) }
-            }
-            return shared ?? variable.initializer
+        let shared = collective(on: device) { [builder] group, instance in
+            guard isFirst else { return variable.assign(group.receive(variable.dtype, variable.shape, instance: instance)) }
+            return builder.controlDependencies([variable.initializer] + before) { group.send(variable.read(), instance: instance) }
         }
+        return shared ?? variable.initializer
+    }
+
+    /// The first worker's value of a scalar, on the device of a variable in whose group it is sent.
+    /// - Parameter own: the scalar; another worker's is not computed.
+    mutating func shared(_ own: Output, beside variable: Variable) -> Output {
+        let isFirst = worker == 0
+        let dtype = own.dtype
+        let result = collective(on: variable.requestedDevice) { [builder] group, instance -> Output in
+            guard isFirst else { return group.receive(dtype, .scalar, instance: instance) }
+            let sent = group.send(own, instance: instance)
+            return builder.controlDependencies([sent]) { own.identity() }
+        }
+        return result ?? own
     }
 
     /// An operation that ends on every worker after the first worker has done these.

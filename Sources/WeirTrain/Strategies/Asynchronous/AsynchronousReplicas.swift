@@ -46,7 +46,7 @@ public struct AsynchronousReplicas: Strategy {
                 return WorkerGraph.Beginning(readCount: readCount, gates: gates)
             } _: { builder, gradients, globalStep in
                 let applied = builder.apply(setting.optimizer, gradients, globalStep: globalStep)
-                var update = WorkerGraph.Update(step: applied.operation, variables: applied.variables)
+                var update = WorkerGraph.Update(step: applied.operation, variables: applied.variables, averages: applied.averages)
                 if let limit {
                     update.ending = { limit.release(builder) }
                     update.initializers = limit.initializers

@@ -29,17 +29,27 @@ struct HybridGraph {
         var exchange = WorkerExchange(
             builder, worker: worker, of: setting.workerTasks.count, runNumber: setting.runNumber, variables: own, bucketByteCount: bucketByteCount)
         let means = exchange.means(towers.gradients.filter { !isSparse($0.variable) })
-        let update = builder.apply(setting.optimizer, means, globalStep: globalStep)
-
         var queues = GradientQueues(builder, workerCount: setting.workerTasks.count, runSuffix: setting.runSuffix)
         // The loss has gathered all the rows that it needs, also those that no gradient depends on. So no update can come before.
         let gathered = towers.replicas.map(\.loss.operation)
         let sparse = towers.gradients.filter { isSparse($0.variable) }.map { $0.waiting(for: gathered, on: devices[0]) }
+        let optimizer = setting.optimizer
+        // Both updates have the number of updates in common, and so the learning rate. The first counts it when both have it.
+        let number = builder.updateStep(optimizer, towers.gradients, globalStep: globalStep)
+        // The first worker has the gradients of all variables; the others get their norm from it.
+        let taken = isFirst ? sparse.map { queues.mean($0) } : []
+        let hasDense = !means.isEmpty
+        let clipped = GradientClipping.apply(optimizer.clipping, means + taken, in: builder) { own in
+            hasDense ? exchange.shared(own, beside: globalStep) : own
+        }
+        let update = builder.apply(optimizer, clipped.filter { !isSparse($0.variable) }, step: number, counting: globalStep)
         var shared: [Variable] = []
+        var averages = update.averages
         var ends: [Operation] = []
         if isFirst {
-            let sparseUpdate = builder.apply(setting.optimizer, sparse.map { queues.mean($0) })
+            let sparseUpdate = builder.apply(optimizer, clipped.filter { isSparse($0.variable) }, step: number, counting: nil)
             shared = declared.all.filter(isSparse) + sparseUpdate.variables
+            averages += sparseUpdate.averages
             ends = [sparseUpdate.operation]
         } else {
             ends = sparse.map { queues.send($0, from: worker) }
@@ -49,7 +59,9 @@ struct HybridGraph {
 
         // The other workers are ready only when the servers' variables are, because the first worker sends its global step after that.
         let sharedInitializers = shared.map(\.initializer)
-        let initializers = exchange.initializers([globalStep], after: sharedInitializers) + exchange.initializers(Array(own.dropFirst()))
+        let initializers =
+            exchange.initializers([globalStep], after: sharedInitializers) + exchange.initializers(Array(own.dropFirst()))
+            + exchange.initializers(ofCopies: update.copies)
         var graph = GradientGraph(
             builder, globalStep: globalStep, variables: declared.all, gradients: towers.gradients, shards: towers.shards,
             evaluation: towers.replicas[0], parameters: declared.values)
@@ -57,8 +69,8 @@ struct HybridGraph {
         let forget = isFirst && !queues.removals.isEmpty ? builder.group(queues.removals, name: "forget") : nil
         var client = try graph.client(
             worker: worker, master: TrainingSetting.worker(task), step: step,
-            initializers: initializers + sharedInitializers + update.variables.map(\.initializer),
-            state: own.dropFirst() + update.variables + shared)
+            initializers: initializers + sharedInitializers + update.others.map(\.initializer),
+            state: own.dropFirst() + update.variables + shared, averages: averages)
         client.lifecycle.forget = forget
         client.deviceFilters = ["/job:ps", "/job:worker/task:\(task)"]
         return client

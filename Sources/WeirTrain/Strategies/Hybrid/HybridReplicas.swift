@@ -50,7 +50,7 @@ public struct HybridReplicas: Strategy {
         for (number, task) in setting.workerTasks.enumerated() {
             let devices = try setting.alone(task).towerDevices(shardCount, self)
             let graph = HybridGraph(setting, worker: number, bucketByteCount: byteCount)
-            clients.append(try graph.client(model, task: task, devices: devices))
+            clients.append(try graph.client(model.drawingOtherNumbers(UInt64(number)), task: task, devices: devices))
         }
         return TrainingPlan(clients: clients, requiredWorkers: clients.count, hasClientForEachWorker: true)
     }

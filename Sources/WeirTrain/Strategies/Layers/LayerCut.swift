@@ -6,7 +6,7 @@ public import WeirTensor
 /// A layer is a name scope of the first level, or of the first level at which there are several if one scope holds the whole
 /// model. Layers are in topological order. A node outside of all scopes belongs to the last layer among those that its inputs
 /// come from, or to the first of its consumers; a variable belongs to the first layer that uses it; the loss and the metrics
-/// belong to the last layer.
+/// belong to the last layer. Nodes that are only for inference belong to the layers of the same names.
 public struct LayerCut: Sendable {
     /// A layer.
     public struct Layer: Sendable {
@@ -31,7 +31,8 @@ public struct LayerCut: Sendable {
         let graph = model.graph
         let order = graph.topologicalOrder()
         guard order.count == graph.nodes.count else { throw .invalidArgument("The model's graph has a cycle, so its layers have no order") }
-        let needed = graph.ancestors(of: [model.loss.node] + (model.predictions.map { [$0.node] } ?? []) + model.metrics.values.map(\.node))
+        let needed = graph.ancestors(
+            of: [model.loss.node, model.evaluationLoss.node] + (model.predictions.map { [$0.node] } ?? []) + model.metrics.values.map(\.node))
         let isTrained = graph.ancestors(of: [model.loss.node])
         let assignment = LayerOrder(graph, LayerScopes(model), isTrained: isTrained, order)
         let layerOfNode = assignment.layers(needed: needed)

@@ -9,14 +9,19 @@ struct LayerScopes {
     private let bodies: Set<String>
     /// The names of the trained variables.
     private let parameters: [String]
+    /// The scope of the nodes that are only for inference, which are in the layers of the same names; nil if there are none.
+    private let inferenceScope: String?
 
     init(_ model: ModelGraph) {
         let graph = model.graph
         // Without named predictions, all that is not in the loss's scope leads to the loss.
-        let lossScope = LayerScopes.path(graph.nodes[model.evaluationLoss.node]).first
-        let leads = graph.ancestors(of: [model.predictions?.node ?? model.evaluationLoss.node])
+        let inferenceScope = model.training?.inferenceScope
+        func path(_ id: NodeID) -> [Substring] { LayerScopes.path(graph.nodes[id], inferenceScope) }
+        let loss = model.lossWithoutUpdates.node
+        let lossScope = path(loss).first
+        let leads = graph.ancestors(of: [model.predictions?.node ?? loss] + (model.training.map { [$0.predictions.node] } ?? []))
         let isLossApart = model.predictions != nil || lossScope == nil
-        let all = graph.nodes.indices.filter { leads[$0] && !LayerScopes.follows(graph.nodes[$0]) }.map { LayerScopes.path(graph.nodes[$0]) }
+        let all = graph.nodes.indices.filter { leads[$0] && !LayerScopes.follows(graph.nodes[$0]) }.map(path)
         let apart = all.filter { !$0.isEmpty && (isLossApart || $0.first != lossScope) }
         let body = apart.isEmpty ? all.filter { !$0.isEmpty } : apart
         var depth = 0
@@ -28,6 +33,7 @@ struct LayerScopes {
         bodies = Set(body.compactMap { [around] path in LayerScopes.scope(in: path, around: around) })
         parameters = model.parameters.map(\.name)
         self.graph = graph
+        self.inferenceScope = inferenceScope
     }
 
     /// Whether a scope is a layer: it leads to the predictions, or has a trained variable of its own.
@@ -52,11 +58,14 @@ struct LayerScopes {
         }
     }
 
-    private func scope(of id: NodeID) -> String? { LayerScopes.scope(in: LayerScopes.path(graph.nodes[id]), around: around) }
+    private func scope(of id: NodeID) -> String? { LayerScopes.scope(in: LayerScopes.path(graph.nodes[id], inferenceScope), around: around) }
     private static func scope(in path: [Substring], around: [Substring]) -> String? {
         guard path.starts(with: around) else { return path.first.map(String.init) }
         return path.count > around.count ? path.prefix(around.count + 1).joined(separator: "/") : nil
     }
-    /// The scopes of a node, the outermost first.
-    private static func path(_ node: Node) -> [Substring] { node.name.split(separator: "/").dropLast() }
+    /// The scopes of a node, the outermost first, without that of inference.
+    private static func path(_ node: Node, _ inferenceScope: String?) -> [Substring] {
+        let scopes = node.name.split(separator: "/").dropLast()
+        return Array(scopes.first.map(String.init) == inferenceScope ? scopes.dropFirst() : scopes)
+    }
 }

@@ -40,6 +40,7 @@ struct ModelStages {
         var result = model
         if !isEvaluated {
             result.predictions = nil
+            result.evaluationLoss = result.lossWithoutUpdates
             result.metrics = [:]
         }
         for id in result.graph.nodes.indices {

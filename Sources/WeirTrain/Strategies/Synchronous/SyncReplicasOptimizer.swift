@@ -28,6 +28,8 @@ public struct SyncReplicasOptimizer: Sendable {
     public let localStep: Variable
     /// The variables of the optimizer.
     public let variables: [Variable]
+    /// The moving averages that are evaluated in place of the trained variables; empty if the variables are evaluated.
+    public let averages: [(variable: Variable, average: Variable)]
     /// Closes the token queue, which ends training: waiting workers get OUT_OF_RANGE instead of a token.
     public let closeTokens: Operation
     /// The handles of the accumulators and the queues, and in a `Run` of `awaited` and all local steps. These stay on the servers until they are destroyed.
@@ -113,8 +115,9 @@ public struct SyncReplicasOptimizer: Sendable {
             case .sparse(let indices, let rows): GradientAccumulation.sparse(builder, gradient.variable, indices: indices, rows: rows, settings)
             }
         }
-        let update = builder.apply(optimizer, accumulations.map(\.mean), globalStep: globalStep)
+        let update = builder.apply(optimizer, accumulations.map(\.mean), globalStep: globalStep, after: settings.turn)
         variables = update.variables
+        averages = update.averages
         let tokens: Output
         (tokens, workerStep, chiefStep, closeTokens, initializers) = builder.colocate(with: globalStep.handle.operation) {
             let tokens = queue("sync/token_queue")

@@ -39,7 +39,7 @@ public struct SynchronousReplicas: Strategy {
                         builder, setting.optimizer, gradients, globalStep: globalStep, required: count, workerCount: tasks.count,
                         workerName: "worker\(task)", ledgerWorker: ledger ? number : nil, overlaps: true,
                         run: SyncReplicasOptimizer.Run(suffix: setting.runSuffix, workerNames: tasks.map { "worker\($0)" }))
-                    var update = WorkerGraph.Update(step: sync.workerStep, variables: sync.variables)
+                    var update = WorkerGraph.Update(step: sync.workerStep, variables: sync.variables, averages: sync.averages)
                     update.preparation = sync.localInitializer
                     update.resources = sync.resources
                     update.resets = sync.resets

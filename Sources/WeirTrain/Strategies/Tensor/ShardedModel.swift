@@ -61,9 +61,11 @@ struct ShardedModel {
         guard let loss = trained.outputs[model.loss] else { throw .internalError("The model's loss was not built") }
         let targets = variables.parameters.flatMap { $0 }
         let gradients = builder.device(first) { builder.gradients(of: loss, with: targets) }
+        let wholes = zip(model.parameters, variables.parameters).flatMap { parameter, parts in parts.map { _ in parameter.name } }
         let batches = batchAxis.map { mesh.axes[$0].size } ?? 1
         return GradientGraph(
-            builder, globalStep: globalStep, variables: variables.all, gradients: zip(targets, gradients).map { VariableGradient($0, .dense($1)) },
+            builder, globalStep: globalStep, variables: variables.all,
+            gradients: zip(zip(targets, gradients), wholes).map { VariableGradient($0.0, .dense($0.1), partOf: $1) },
             shards: [BatchShard(0, inputs: trained.inputs, loss: loss, batches: batches)],
             evaluation: try evaluationReplica(variables, in: builder), parameters: variables.values)
     }

@@ -15,7 +15,7 @@ public struct TensorParallel: InGraphStrategy {
     /// `tensor`.
     public let name = TensorParallel.strategyName
     /// Parts of variables' names with the cuts that these have instead of those that the strategy would choose:
-    /// `("attention/query", .columns)` fits `block1/attention/query/weights`. The first rule that fits a variable counts.
+    /// `("attention/query", .columns)` fits `block1/attention/query/kernel`. The first rule that fits a variable counts.
     public var rules: [(String, VariableCut)]
     /// Makes the strategy.
     public init(rules: [(String, VariableCut)] = []) { self.rules = rules }

@@ -31,7 +31,7 @@ struct VariableLayouts {
         return result
     }
 
-    /// Whether the parts of `scope` follow each other in the variable's name: `attention/query` fits `block1/attention/query/weights`.
+    /// Whether the parts of `scope` follow each other in the variable's name: `attention/query` fits `block1/attention/query/kernel`.
     private func fits(_ scope: String, _ variable: ModelVariable) -> Bool {
         let parts = scope.split(separator: "/"), name = variable.name.split(separator: "/")
         guard !parts.isEmpty, name.count >= parts.count else { return false }

@@ -71,7 +71,7 @@ private final class TrialReports: Sendable {
                 return report
             }
             if report.step < steps { onReport(report) }
-        case .fold, .placed, .step, .updated, .notice: break
+        case .fold, .placed, .graph, .parameters, .step, .updated, .notice: break
         }
     }
 

@@ -1,0 +1,116 @@
+public import WeirTensor
+import WeirWire
+
+/// Rows for the inputs of a signature, from a file.
+public enum PredictionData {
+    /// Reads a file.
+    ///
+    /// - `.csv`: a header row and numeric columns, for a signature with one input. If there is one column more than the input takes, the
+    ///   last one is taken for a label and left out.
+    /// - `.npz`, `.safetensors`: a tensor for each input, by name.
+    /// - Throws: `invalidArgument` when the file does not fit the signature; the error of a file that cannot be read.
+    public static func read(_ path: String, for signature: ModelSignature) throws(Status) -> [String: Tensor] {
+        if path.hasSuffix(".npz") { return try chosen(NumpyArchive.read(path), path, signature) }
+        if path.hasSuffix(".safetensors") { return try chosen(SafetensorsFile.read(path), path, signature) }
+        let text = String(decoding: try InputFile.contents(of: path), as: UTF8.self)
+        return try rows(csv: text, source: path, for: signature)
+    }
+
+    /// The rows of a table, for a signature with one input.
+    /// - Throws: `invalidArgument` when the table does not fit it.
+    public static func rows(of table: Table, for signature: ModelSignature) throws(Status) -> [String: Tensor] {
+        try tensor(table.values.map(Double.init), columnCount: table.featureCount, source: "the table", signature)
+    }
+
+    /// Parses CSV text.
+    /// - Parameter source: names the text in errors.
+    /// - Throws: `invalidArgument` with row and column of the first error, or when the columns do not fit the signature.
+    static func rows(csv text: String, source: String, for signature: ModelSignature) throws(Status) -> [String: Tensor] {
+        let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+        guard let header = lines.first, !header.allSatisfy(\.isWhitespace) else {
+            throw .invalidArgument("\(source): expected a header row, found an empty file")
+        }
+        let columnCount = fields(header).count
+        let (_, input) = try only(signature, source)
+        var taken = columnCount
+        if let wanted = rowSize(input), wanted == columnCount - 1 { taken = wanted }
+        var values: [Double] = []
+        for (index, line) in lines.enumerated().dropFirst() where !line.allSatisfy(\.isWhitespace) {
+            let fields = PredictionData.fields(line)
+            guard fields.count == columnCount else {
+                throw .invalidArgument("\(source): row \(index + 1): expected \(columnCount) columns, found \(fields.count)")
+            }
+            for (column, field) in fields.prefix(taken).enumerated() {
+                guard let value = Double(field) else {
+                    throw .invalidArgument("\(source): row \(index + 1), column \(column + 1): expected a number, found '\(field)'")
+                }
+                values.append(value)
+            }
+        }
+        return try tensor(values, columnCount: taken, source: source, signature)
+    }
+
+    private static func fields(_ line: Substring) -> [Substring] {
+        line.split(separator: ",", omittingEmptySubsequences: false).map { field in
+            var field = field.drop(while: \.isWhitespace)
+            while field.last?.isWhitespace == true { field = field.dropLast() }
+            return field.count >= 2 && field.first == "\"" && field.last == "\"" ? field.dropFirst().dropLast() : field
+        }
+    }
+
+    private static func only(_ signature: ModelSignature, _ source: String) throws(Status) -> (name: String, info: ModelSignature.TensorInfo) {
+        guard signature.inputs.count == 1, let (name, info) = signature.inputs.first else {
+            throw .invalidArgument(
+                "\(source): columns are for a signature with one input; this one has \(signature.inputs.keys.sorted().joined(separator: ", ")). "
+                    + "Expected a .npz or .safetensors file with a tensor for each")
+        }
+        return (name, info)
+    }
+
+    /// The number of elements of one row; nil if it is not known.
+    private static func rowSize(_ info: ModelSignature.TensorInfo) -> Int? {
+        guard let rank = info.shape.rank, rank > 0 else { return nil }
+        return info.shape.dropFirst().elementCount
+    }
+
+    private static func tensor(_ values: [Double], columnCount: Int, source: String, _ signature: ModelSignature) throws(Status) -> [String: Tensor] {
+        let (name, info) = try only(signature, source)
+        if let wanted = rowSize(info), wanted != columnCount {
+            throw .invalidArgument("\(source): input '\(name)' takes \(wanted) numbers in a row, \(info); found \(columnCount) columns")
+        }
+        let rowCount = values.count / max(1, columnCount)
+        let row = rowSize(info) == nil ? [columnCount] : info.shape.dropFirst().known?.dimensions ?? [columnCount]
+        let shape = try Shape(validating: [rowCount] + row)
+        let tensor: Tensor
+        switch info.dtype ?? .float32 {
+        case .float32: tensor = try Tensor(values.map { Float($0) }, shape: shape)
+        case .float64: tensor = try Tensor(values, shape: shape)
+        case .int32: tensor = try Tensor(integers(values, source, Int32.self), shape: shape)
+        case .int64: tensor = try Tensor(integers(values, source, Int64.self), shape: shape)
+        case .uint8: tensor = try Tensor(integers(values, source, UInt8.self), shape: shape)
+        case let other: throw .invalidArgument("\(source): input '\(name)' is of \(other), which a table does not have; expected a .npz or .safetensors file")
+        }
+        return [name: tensor]
+    }
+
+    private static func integers<E: FixedWidthInteger>(_ values: [Double], _ source: String, _ type: E.Type) throws(Status) -> [E] {
+        var result: [E] = []
+        result.reserveCapacity(values.count)
+        for value in values {
+            guard let number = E(exactly: value) else { throw .invalidArgument("\(source): expected integers of type \(type), found \(value)") }
+            result.append(number)
+        }
+        return result
+    }
+
+    private static func chosen(_ tensors: [String: Tensor], _ path: String, _ signature: ModelSignature) throws(Status) -> [String: Tensor] {
+        var result: [String: Tensor] = [:]
+        for (name, info) in signature.inputs.sorted(by: { $0.key < $1.key }) {
+            guard let tensor = tensors[name] else {
+                throw .invalidArgument("\(path): expected a tensor '\(name)', \(info), found \(tensors.keys.sorted().joined(separator: ", "))")
+            }
+            result[name] = tensor
+        }
+        return result
+    }
+}

@@ -1,0 +1,93 @@
+import ArgumentParser
+import Weir
+
+struct Predict: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Compute the predictions of a saved model for rows of a file.",
+        discussion: """
+            MODEL is the folder of a SavedModel, which weir train --export, weir ensemble or TensorFlow wrote, or a frozen graph (.pb). Prints a \
+            table, one line a row.
+            """)
+
+    @Argument(help: ArgumentHelp("The folder of a SavedModel, or a frozen graph.", valueName: "MODEL")) var model: String
+    @Option(help: "iris, digits, a CSV file with a header row (a last column of labels is left out), or .npz or .safetensors with the inputs by name.")
+    var data: String
+    @Option(help: "The signature to compute.") var signature = ModelSignature.defaultName
+    @Option(help: "The tags of the graph in a SavedModel, separated by commas (default: serve).") var tags: String?
+    @Flag(help: "Print one JSON object a row.") var json = false
+    @Flag(help: "Print comma-separated values.") var csv = false
+
+    func validate() throws {
+        if json, csv { throw ValidationError("--json and --csv exclude each other") }
+    }
+
+    func run() async throws {
+        let saved = try SavedModel(contentsOf: model, tags: tags.map { Set($0.split(separator: ",").map(String.init)) })
+        let wanted = try saved.signature(signature)
+        let inputs: [String: Tensor]
+        switch data {
+        case "iris": inputs = try PredictionData.rows(of: try Table.iris(), for: wanted)
+        case "digits": inputs = try PredictionData.rows(of: try Table.digits(), for: wanted)
+        default: inputs = try PredictionData.read(data, for: wanted)
+        }
+        let session = try await saved.session()
+        let outputs = try await saved.predict(inputs, signature: signature, in: session)
+        try await session.close()
+        // Rows are counted by an input. An output of another length, or a scalar, is the same for all rows.
+        let rowCount = inputs.values.compactMap { $0.rank > 0 ? $0.shape[0] : nil }.first ?? 1
+        let names = outputs.keys.sorted()
+        let columns = names.compactMap { outputs[$0].map { Column($0, rowCount: rowCount) } }
+        if json {
+            for row in 0..<rowCount {
+                Terminal.line("\(JSONValue.object(zip(names, columns).map { JSONValue.Member($0, $1.json(row)) }))")
+            }
+            return
+        }
+        let header = zip(names, columns).flatMap { name, column in column.width == 1 ? [name] : (0..<column.width).map { "\(name)[\($0)]" } }
+        let rows = [header] + (0..<rowCount).map { row in columns.flatMap { $0.texts(row) } }
+        let lines = csv ? rows.map { $0.map(Predict.quoted).joined(separator: ",") } : table(rows)
+        for line in lines { Terminal.line(line) }
+    }
+
+    /// A field of CSV: in quotes if it needs them.
+    private static func quoted(_ field: String) -> String {
+        guard field.contains(where: { $0 == "," || $0 == "\"" || $0.isNewline }) else { return field }
+        return "\"" + field.map { $0 == "\"" ? "\"\"" : String($0) }.joined() + "\""
+    }
+
+    /// The values of an output, by row.
+    private struct Column {
+        let tensor: Tensor
+        let isByRow: Bool
+        /// The number of elements for a row.
+        let width: Int
+
+        init(_ tensor: Tensor, rowCount: Int) {
+            self.tensor = tensor
+            isByRow = tensor.rank > 0 && tensor.shape[0] == rowCount
+            width = isByRow ? tensor.elementCount / max(1, rowCount) : tensor.elementCount
+        }
+
+        private func range(_ row: Int) -> Range<Int> { isByRow ? row * width..<(row + 1) * width : 0..<width }
+
+        func texts(_ row: Int) -> [String] { range(row).map { tensor.element($0) } }
+
+        func json(_ row: Int) -> JSONValue {
+            let elements = range(row).map(element)
+            let isScalar = isByRow ? tensor.rank == 1 : tensor.rank == 0
+            return isScalar ? elements.first ?? .null : .array(elements)
+        }
+
+        /// An element. A float has the fewest digits that give the same float again.
+        private func element(_ index: Int) -> JSONValue {
+            let text = tensor.element(index)
+            switch tensor.dtype {
+            case .bool: return .boolean(text == "1")
+            case .string: return .text(text)
+            default:
+                if let whole = Int(text) { return .integer(whole) }
+                return Double(text).map { JSONValue($0) } ?? .text(text)
+            }
+        }
+    }
+}

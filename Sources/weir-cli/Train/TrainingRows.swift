@@ -1,0 +1,41 @@
+import Weir
+
+/// The rows of a training, with what the networks of the command line must know of them.
+struct TrainingRows {
+    let data: TrainingData
+    /// The shape of a row of `features`; nil if there are none.
+    let featureShape: [Int]?
+    /// The number of classes of `labels`; nil if there are none.
+    let classCount: Int?
+
+    init(_ table: Table) {
+        data = .table(table)
+        featureShape = table.featureShape
+        classCount = table.classes.count
+    }
+
+    /// Rows in memory: a table, if they have features and labels, so that they are standardized.
+    init(inMemory dataset: Dataset) throws(Status) {
+        let names = dataset.columns.map(\.name)
+        if names.contains("features"), names.contains("labels") { self.init(try Table(dataset)) } else { try self.init(.dataset(dataset), like: dataset) }
+    }
+
+    /// - Parameter dataset: has the columns of the data. If the classes have no names, the labels are read to count them.
+    init(_ data: TrainingData, like dataset: Dataset) throws(Status) {
+        self.data = data
+        featureShape = dataset.columns.first { $0.name == "features" }?.shape.dimensions
+        guard let labels = dataset.columns.first(where: { $0.name == "labels" }), labels.dtype.isInteger, labels.shape.elementCount == 1 else {
+            classCount = nil
+            return
+        }
+        if let names = labels.classes {
+            classCount = names.count
+        } else {
+            let numbers = try dataset.values(of: "labels").integers("labels")
+            guard let last = numbers.max(), last < 1 << 24, numbers.allSatisfy({ $0 >= 0 }) else {
+                throw .invalidArgument("Column 'labels': expected class numbers from 0 on, found \(numbers.min() ?? 0) to \(numbers.max() ?? 0)")
+            }
+            classCount = last + 1
+        }
+    }
+}
