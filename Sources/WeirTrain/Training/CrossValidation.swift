@@ -26,8 +26,8 @@ public struct CrossValidation: Sendable {
         guard options.foldCount >= 2 || options.data.isDivided else {
             throw Status.invalidArgument("Cross-validation needs at least 2 folds, found \(options.foldCount)")
         }
-        guard options.foldCount <= options.table.rowCount else {
-            throw Status.invalidArgument("\(options.foldCount) folds need as many rows, found \(options.table.rowCount)")
+        guard options.foldCount <= options.data.rowCount || options.data.isDivided else {
+            throw Status.invalidArgument("\(options.foldCount) folds need as many rows, found \(options.data.rowCount)")
         }
         var folds: [TrainingReport] = []
         for fold in 0..<(options.data.isDivided ? 1 : options.foldCount) {
