@@ -12,7 +12,7 @@ public struct DeepQNetwork: Agent {
     /// `dqn`.
     public let name = "dqn"
     /// The units of the hidden layers, which are rectified.
-    public var hidden = [64, 64]
+    public var hidden = [128, 128]
     /// What a reward one step later is worth.
     public var discount: Float = 0.99
     /// The steps that an actor makes in each environment before it sends them.
@@ -22,7 +22,7 @@ public struct DeepQNetwork: Agent {
     /// Updates of the network for each step of an environment.
     public var updatesPerStep = 0.5
     /// Updates from one copy to the target network to the next.
-    public var targetInterval = 64
+    public var targetInterval = 128
     /// Rows of the replay buffer.
     public var replayCapacity = 50_000
     /// Rows with which learning begins.

@@ -72,11 +72,13 @@ struct ReinforcementRun: Sendable {
     private func leave(_ session: AgentSession) async {
         // In a task of its own, because this one may be cancelled.
         let leaving = Task {
-            _ = try? await session.session.run(targets: [session.graph.close.name], options: RunOptions(timeout: .seconds(2)))
-            _ = try? await session.session.run(targets: [session.graph.forget.name], options: RunOptions(timeout: .seconds(2)))
-            try? await session.session.close()
+            let options = RunOptions(timeout: .seconds(2))
+            _ = try await session.session.run(targets: [session.graph.close.name], options: options)
+            _ = try await session.session.run(targets: [session.graph.forget.name], options: options)
         }
-        await leaving.value
+        _ = await leaving.result
+        // Not awaited: a lost server may not answer for long.
+        Task { try? await session.session.close() }
     }
 
     /// Opens the session of a worker's client; of this process without a task.

@@ -1,6 +1,5 @@
 public import WeirCluster
-import WeirGraph
-import WeirTensor
+public import WeirTensor
 
 /// Trains an agent, in this process or with actors and a learner on different tasks of a cluster.
 ///
@@ -32,8 +31,7 @@ public struct ReinforcementTrainer: Sendable {
     /// - Throws: `invalidArgument` when the options or the cluster are wrong; `unavailable`, with its name, when a parameter server or the
     ///   learner's task is lost, or no actor is left; `cancelled` when the Swift task is cancelled.
     public func run() async throws -> ReinforcementReport {
-        try options.check()
-        try checkCluster()
+        try check()
         let run = ReinforcementRun(options, cluster, onEvent)
         do {
             return try await run.run()
@@ -42,7 +40,10 @@ public struct ReinforcementTrainer: Sendable {
         }
     }
 
-    private func checkCluster() throws(Status) {
+    /// Checks the options and the cluster. Nothing starts.
+    /// - Throws: `invalidArgument` when they are wrong.
+    public func check() throws(Status) {
+        try options.check()
         guard !cluster.tasks.isEmpty else { return }
         let found = cluster.jobs.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value.count)" }.joined(separator: ",")
         guard !cluster.taskIndices(job: "ps").isEmpty, cluster.taskIndices(job: "worker").count > 1 else {
