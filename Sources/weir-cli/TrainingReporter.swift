@@ -11,6 +11,8 @@ final class TrainingReporter: Sendable {
         var hasLostEvents = false
         /// What else was written, and where.
         var written: [[String]] = []
+        /// Texts that the trained model made, with their titles.
+        var shown: [(title: String, text: String)] = []
     }
     private let json: Bool
     private let stepCount: Int
@@ -131,6 +133,12 @@ final class TrainingReporter: Sendable {
         if json { Terminal.line("{\"event\":\"written\",\"what\":\(quoted(what)),\"path\":\(quoted(path))}") }
     }
 
+    /// Records a text that the trained model made, to be shown after the report.
+    func show(_ title: String, _ text: String) {
+        state.withLock { $0.shown.append((title, text)) }
+        if json { Terminal.line("{\"event\":\"result\",\"what\":\(quoted(title)),\"text\":\(quoted(text))}") }
+    }
+
     func finish(_ report: CrossValidationReport) throws {
         for (index, fold) in report.folds.enumerated() {
             for (part, metrics) in [("train", fold.trainMetrics), ("test", fold.testMetrics)] {
@@ -182,6 +190,7 @@ final class TrainingReporter: Sendable {
         if let staleness { rows.append(["staleness", "mean \(fixed(staleness.mean, 2)), maximum \(fixed(staleness.greatest, 0)) updates by others"]) }
         rows += (summary?.rows ?? []) + [["event files", directory], ["loss curve", curve]] + pictures + state.withLock { $0.written }
         for line in table(rows) { Terminal.line(line) }
+        for (title, text) in state.withLock({ $0.shown }) { Terminal.line("\n\(title):\n\(text)") }
     }
 
     /// Writes the picture of the first traced step, and the trace of all if it is asked for.

@@ -1,4 +1,4 @@
-import WeirTensor
+package import WeirTensor
 
 /// The rows of a training, and how they are divided into those to train on and those to test on.
 public enum TrainingData: Sendable {
@@ -22,7 +22,7 @@ public enum TrainingData: Sendable {
     public var isDivided: Bool { if case .divided = self { true } else { false } }
 
     /// The rows to train on and to test on when one of `count` folds is held out.
-    func fold(_ number: Int, of count: Int, seed: UInt64) throws(Status) -> (train: Dataset, test: Dataset) {
+    package func fold(_ number: Int, of count: Int, seed: UInt64) throws(Status) -> (train: Dataset, test: Dataset) {
         switch self {
         case .table(let table):
             let parts = table.fold(number, of: count, seed: seed)

@@ -73,7 +73,7 @@ extension ModelOptions {
     /// The options of a member: the model, and after a colon the units of its hidden layers.
     fileprivate init(member text: String) throws {
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        let kinds = ["dnn", "cnn", "transformer"]
+        let kinds = NamedModels.all.filter(\.isClassifier).map(\.name)
         guard kinds.contains(parts[0]) else {
             throw Status.invalidArgument("--members must be \(kinds.joined(separator: ", ")), as dnn:16,16; found '\(text)'")
         }

@@ -28,6 +28,8 @@ struct Train: AsyncParsableCommand {
         options.runName = clusterOptions.runName
         try trace.apply(to: &options)
         try export.apply(to: &options)
+        let model = training.model.named
+        if model?.showsResults ?? false { options.returnsParameters = true }
         let recorder = summaries.map { TrainingSummaries(directory: $0, hyperparameters: hyperparameters(options)) }
         if recorder != nil {
             options.reportsDetails = true
@@ -61,12 +63,30 @@ struct Train: AsyncParsableCommand {
             let isChief = clusterOptions.task ?? 0 == 0
             let written = Result { isChief ? try export.write(report, options) : [] }
             for file in (try? written.get()) ?? [] { reporter.wrote(file.what, file.path) }
+            let shown = Result { isChief ? try show(model, report, options, reporter) : () }
             try reporter.finish(report)
             _ = try written.get()
+            try shown.get()
         case .failure(let error):
             reporter.abandon()
             if isCancelled { throw Status.cancelled("Training was cancelled by a signal") }
             throw Status(error)
+        }
+    }
+
+    /// Shows what the model of the last fold makes, and writes its files.
+    private func show(_ model: (any NamedModel)?, _ report: CrossValidationReport, _ options: TrainingOptions, _ reporter: TrainingReporter) throws {
+        guard let model, model.showsResults, let fold = report.folds.last else { return }
+        let test = try options.data.fold(report.folds.count - 1, of: options.foldCount, seed: UInt64(bitPattern: Int64(options.seed))).test
+        let trained = TrainedModel(graph: options.model, values: fold.parameters, test: test, seed: options.seed)
+        for result in try model.results(of: trained, training.model) {
+            switch result {
+            case .text(let title, let text): reporter.show(title, text)
+            case .file(let title, let name, let contents):
+                let path = FileSystem.join(out, name)
+                try AtomicFile.write(contents, to: path)
+                reporter.wrote(title, path)
+            }
         }
     }
 

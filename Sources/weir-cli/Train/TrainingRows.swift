@@ -38,4 +38,25 @@ struct TrainingRows {
             classCount = last + 1
         }
     }
+
+    /// The shape of a row of features, and the number of classes.
+    /// - Parameter model: the model that asks, for the error.
+    func classified(for model: String) throws(Status) -> (shape: [Int], classCount: Int) {
+        guard let shape = featureShape, let classCount else {
+            throw .invalidArgument(
+                "--model \(model) takes the columns 'features', of numbers, and 'labels', of class numbers, which --columns names; found data without them")
+        }
+        return (shape, classCount)
+    }
+
+    /// The height and width of a row that is a picture: its first dimension and the product of the others, or those of a square.
+    static func grid(_ shape: [Int], for model: String) throws(Status) -> [Int] {
+        if shape.count >= 2 { return [shape[0], shape.dropFirst().reduce(1, *)] }
+        let count = shape.reduce(1, *)
+        let side = Int(Double(count).squareRoot().rounded())
+        guard side >= 2, side * side == count else {
+            throw .invalidArgument("--model \(model) takes rows that are images, square ones such as 64 features if their shape does not say; found \(count)")
+        }
+        return [side, side]
+    }
 }
