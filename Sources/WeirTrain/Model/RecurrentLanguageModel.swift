@@ -7,7 +7,7 @@ public import WeirTensor
 /// ```swift
 /// let book = try Dataset.alice()
 /// let network = RecurrentLanguageModel(window: 64, characterCount: try Vocabulary(book.column("features")).count)
-/// let options = try TrainingOptions(network, data: .dataset(book), optimizer: Adam(learningRate: 0.004).clipped(.globalNorm(1)), stepCount: 1000)
+/// let options = try TrainingOptions(network, data: .dataset(book), optimizer: Adam(learningRate: 0.008).clipped(.globalNorm(1)), stepCount: 1000)
 /// ```
 /// Each row begins with states of zeros.
 public struct RecurrentLanguageModel: LanguageModel {

@@ -5,7 +5,7 @@ struct RecurrentTextModel: TextModel {
     let name = "char-rnn"
     let summary = "an LSTM that writes text"
     let defaults = TrainingDefaults(
-        data: "alice", steps: 1000, batch: 32, optimizer: "adam", learningRate: 0.004, clipNorm: 1, trainedFolds: 1, evaluationBatch: 256)
+        data: "alice", steps: 1000, batch: 32, optimizer: "adam", learningRate: 0.008, clipNorm: 1, trainedFolds: 1, evaluationBatch: 256)
     let options = ["hidden"] + TextModelOptions.names
 
     func network(window: Int, characterCount: Int, _ options: ModelOptions, seed: Int) throws -> any LanguageModel {

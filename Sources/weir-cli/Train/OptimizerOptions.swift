@@ -11,13 +11,17 @@ struct OptimizerOptions: ParsableArguments {
             "\(Optimizers.names.joined(separator: ", ")), with parameters: momentum:momentum=0.8,nesterov=true (default: \(NamedModels.defaults { $0.optimizer })).",
             valueName: "NAME"))
     var optimizer: String?
-    @Option(parsing: .unconditional, help: "Learning rate (default: \(NamedModels.defaults { "\($0.learningRate)" }); 0.01 with another optimizer).") var learningRate: Double?
+    @Option(parsing: .unconditional, help: "Learning rate (default: \(NamedModels.defaults { "\($0.learningRate)" }); 0.01 with another optimizer).")
+    var learningRate: Double?
     @Option(
         help: ArgumentHelp(
             "How the learning rate changes: \(LearningRateSchedules.names.joined(separator: ", ")), with parameters: cosine:warmup=20,steps=200.",
             valueName: "NAME"))
     var learningRateSchedule: String?
-    @Option(parsing: .unconditional, help: "Scale gradients so that the norm of all together is at most this (default: \(NamedModels.defaults { $0.clipNorm.map { "\($0)" } })).") var clipNorm: Double?
+    @Option(
+        parsing: .unconditional,
+        help: "Scale gradients so that the norm of all together is at most this (default: \(NamedModels.defaults { $0.clipNorm.map { "\($0)" } })).")
+    var clipNorm: Double?
     @Option(parsing: .unconditional, help: "Bring each element of the gradients between minus this and this.") var clipValue: Double?
     @Option(parsing: .unconditional, help: "Decoupled weight decay, relative to the learning rate.") var weightDecay: Double?
     @Option(parsing: .unconditional, help: "Evaluate moving averages of the variables with this decay, such as 0.99.") var average: Double?

@@ -55,7 +55,8 @@ struct TrainingRows {
     func classified(for model: String) throws(Status) -> (shape: [Int], classCount: Int) {
         guard let shape = featureShape, let classCount else {
             throw .invalidArgument(
-                "--model \(model) takes the columns 'features', of numbers, and 'labels', of class numbers, which --columns names; found \(vocabulary == nil ? "data without them" : "a text")")
+                "--model \(model) takes the columns 'features', of numbers, and 'labels', of class numbers, which --columns names; found \(vocabulary == nil ? "data without them" : "a text")"
+            )
         }
         return (shape, classCount)
     }

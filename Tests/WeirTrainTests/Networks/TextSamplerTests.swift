@@ -36,7 +36,9 @@ struct TextSamplerTests {
         let drawn = try await sampler.sample(after: "a", length: 30, temperature: 50, seed: 2)
         #expect(try await sampler.sample(after: "a", length: 30, temperature: 50, seed: 2) == drawn)
         #expect(try await sampler.sample(after: "a", length: 30, temperature: 50, seed: 3) != drawn)
-        for (prompt, length, temperature) in [("", 1, 1), ("aX", 1, 1), ("a", -1, 1), ("a", 1, -1), ("a", 1, .nan), ("a", 1, .infinity)] as [(String, Int, Double)] {
+        for (prompt, length, temperature) in [("", 1, 1), ("aX", 1, 1), ("a", -1, 1), ("a", 1, -1), ("a", 1, .nan), ("a", 1, .infinity)]
+            as [(String, Int, Double)]
+        {
             let error = await #expect(throws: Status.self) { try await sampler.sample(after: prompt, length: length, temperature: temperature) }
             #expect(error?.code == .invalidArgument)
         }
@@ -47,7 +49,7 @@ struct TextSamplerTests {
         // exp of the logits: 1, 2 and 5.
         let logits: [Float] = [0, 0.693_147_2, 1.609_437_9]
         var generator = SplitMix(seed: 1)
-        for (temperature, expected) in [(1.0, [0.125, 0.25, 0.625]), (0.5, [1 / 30, 4 / 30, 25 / 30])] {
+        for (temperature, expected) in [(1.0, [0.125, 0.25, 0.625]), (0.5, [1 / 30, 4 / 30, 25 / 30])] as [(Double, [Double])] {
             var counts = [0, 0, 0]
             for _ in 0..<20_000 { counts[Int(try TextSampler.draw(logits[...], temperature, &generator))] += 1 }
             for (count, share) in zip(counts, expected) { #expect(abs(Double(count) / 20_000 - share) < 0.015, "\(temperature): \(counts)") }

@@ -26,7 +26,8 @@ extension Dataset {
         guard window >= 1 else { throw .invalidArgument("A row must have at least 1 character, found \(window)") }
         // A row's last label is one character more.
         guard characters.count / 2 > window else {
-            throw .invalidArgument("\(source): expected at least two rows of \(window) characters and the one that follows, found \(characters.count) characters")
+            throw .invalidArgument(
+                "\(source): expected at least two rows of \(window) characters and the one that follows, found \(characters.count) characters")
         }
         let vocabulary: Vocabulary
         do throws(Status) { vocabulary = try Vocabulary(of: characters) } catch { throw Status(error.code, "\(source): \(error.message)") }

@@ -26,7 +26,8 @@ public struct Vocabulary: Hashable, Sendable {
         let scalars = (column.classes ?? []).flatMap(\.unicodeScalars)
         try self.init(of: scalars)
         guard names == column.classes else {
-            throw .invalidArgument("Column '\(column.name)': expected a class for each character, in the order of Unicode; found \(column.classes?.count ?? 0) classes")
+            throw .invalidArgument(
+                "Column '\(column.name)': expected a class for each character, in the order of Unicode; found \(column.classes?.count ?? 0) classes")
         }
     }
 
