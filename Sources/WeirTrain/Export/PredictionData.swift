@@ -22,6 +22,16 @@ public enum PredictionData {
         try tensor(table.values.map(Double.init), columnCount: table.featureCount, source: "the table", signature)
     }
 
+    /// All rows of data: those of a table for a signature with one input, those of a dataset's columns for the inputs of their names.
+    /// - Throws: `invalidArgument` when they do not fit the signature.
+    package static func rows(of data: TrainingData, for signature: ModelSignature) throws(Status) -> [String: Tensor] {
+        switch data {
+        case .table(let table): return try rows(of: table, for: signature)
+        case .dataset(let dataset), .divided(_, let dataset):
+            return try chosen(dataset.rows(0..<dataset.rowCount), "The data", signature)
+        }
+    }
+
     /// Parses CSV text.
     /// - Parameter source: names the text in errors.
     /// - Throws: `invalidArgument` with row and column of the first error, or when the columns do not fit the signature.

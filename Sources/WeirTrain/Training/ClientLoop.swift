@@ -228,7 +228,8 @@ struct ClientLoop: Sendable {
         let rowByteCount = rows.columns.filter { inputs[$0.name] != nil }.reduce(1) { $0 + min($1.rowByteCount, 1 << 40) }
         var inOrder = rows
         inOrder.order = nil
-        let batches = try inOrder.batch(min(rows.rowCount, max(1, run.options.evaluationByteCount / rowByteCount))).makeAsyncIterator()
+        let rowCount = min(rows.rowCount, run.options.evaluationBatchSize ?? .max, max(1, run.options.evaluationByteCount / rowByteCount))
+        let batches = try inOrder.batch(rowCount).makeAsyncIterator()
         defer { batches.close() }
         var sums = [Double](repeating: 0, count: scalars.count)
         while let batch = try await batches.next() {

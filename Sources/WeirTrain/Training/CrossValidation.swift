@@ -17,11 +17,11 @@ public struct CrossValidation: Sendable {
         self.onEvent = onEvent
     }
 
-    /// Trains and tests on each fold in turn; once, if the data are divided already. Checkpoints are in a folder for each fold: `fold-1`,
-    /// `fold-2`…
+    /// Trains and tests on each fold in turn, or on the first `TrainingOptions.trainedFoldCount`; once, if the data are divided already. Checkpoints
+    /// are in a folder for each fold: `fold-1`, `fold-2`…
     /// - Parameter task: runs only this worker's client, as one of several processes; all clients when nil.
-    /// - Throws: `invalidArgument` for less than two folds, or more than rows; the error of `Trainer` for the first fold that fails; `unavailable` when a worker
-    ///   was lost in a fold and does not answer when the next one begins.
+    /// - Throws: `invalidArgument` for less than two folds, more than rows, or more trained folds than there are; the error of `Trainer` for the first
+    ///   fold that fails; `unavailable` when a worker was lost in a fold and does not answer when the next one begins.
     public func run(asWorker task: Int? = nil) async throws -> CrossValidationReport {
         guard options.foldCount >= 2 || options.data.isDivided else {
             throw Status.invalidArgument("Cross-validation needs at least 2 folds, found \(options.foldCount)")
@@ -29,8 +29,11 @@ public struct CrossValidation: Sendable {
         guard options.foldCount <= options.data.rowCount || options.data.isDivided else {
             throw Status.invalidArgument("\(options.foldCount) folds need as many rows, found \(options.data.rowCount)")
         }
+        guard options.data.isDivided || (1...options.foldCount).contains(options.trainingCount) else {
+            throw Status.invalidArgument("Of \(options.foldCount) folds, at least 1 and at most all are held out in turn; found \(options.trainingCount)")
+        }
         var folds: [TrainingReport] = []
-        for fold in 0..<(options.data.isDivided ? 1 : options.foldCount) {
+        for fold in 0..<options.trainingCount {
             try Task.checkCancellation()
             if let last = folds.last { try await requireAnswers(of: last.lostWorkers, before: fold) }
             onEvent(.fold(fold))
@@ -67,7 +70,7 @@ public struct CrossValidationReport: Sendable {
     public var testAccuracy: SampleStatistics { SampleStatistics(folds.map(\.testAccuracy)) }
     /// The accuracy on training rows, over the folds.
     public var trainAccuracy: SampleStatistics { SampleStatistics(folds.map(\.trainAccuracy)) }
-    /// The number of rows tested: each row of the table once.
+    /// The number of rows tested, each once: all, if each fold was held out.
     public var testRowCount: Int { folds.reduce(0) { $0 + $1.testRowCount } }
     /// The number of updates of the variables, of all folds.
     public var stepCount: Int { folds.reduce(0) { $0 + $1.stepCount } }

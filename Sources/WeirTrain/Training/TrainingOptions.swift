@@ -20,6 +20,12 @@ public struct TrainingOptions: Sendable {
     public var seed: Int
     /// The number of folds for cross-validation; each is held out once, for testing. Data that are divided already have no folds.
     public var foldCount = 5
+    /// The number of folds that `CrossValidation` holds out, each in a training of its own, from the first on; nil for all. One is enough where rows
+    /// are many, or training takes long.
+    public var trainedFoldCount: Int?
+    /// The most rows that are evaluated at a time, at least 1; nil for as many as 64 MiB hold. A model whose activations take much more memory than
+    /// its rows, as those of sequences do, needs a limit.
+    public var evaluationBatchSize: Int?
     /// Whether the report has metrics on all training rows, which are read once more for it.
     public var evaluatesTrainingRows = true
     /// How variables are spread over the parameter servers.
@@ -94,6 +100,9 @@ public struct TrainingOptions: Sendable {
 }
 
 extension TrainingOptions {
+    /// The number of trainings of `CrossValidation`: one for each fold that is held out.
+    package var trainingCount: Int { data.isDivided ? 1 : trainedFoldCount ?? foldCount }
+
     /// The devices of a session in this process, among them all that compute.
     /// - Throws: `invalidArgument` when `devices` names one that the process does not have.
     func processDevices() throws(Status) -> LocalDevices {

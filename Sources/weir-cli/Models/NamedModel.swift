@@ -18,7 +18,7 @@ protocol NamedModel: Sendable {
     /// Whether it has something to show after training.
     var showsResults: Bool { get }
     /// What it shows after training, such as pictures of what it makes.
-    func results(of trained: TrainedModel, _ options: ModelOptions) throws -> [ModelResult]
+    func results(of trained: TrainedModel, _ options: ModelOptions) async throws -> [ModelResult]
 }
 
 extension NamedModel {
@@ -31,11 +31,17 @@ extension NamedModel {
 
 /// The networks by name.
 enum NamedModels {
-    static let all: [any NamedModel] = [DenseModel(), ConvolutionalModel(), TransformerModel()]
+    static let all: [any NamedModel] = [
+        DenseModel(), ConvolutionalModel(), RecurrentModel(), TransformerModel(), RecurrentTextModel(), TransformerTextModel(),
+    ]
 
     static func named(_ name: String) -> (any NamedModel)? { all.first { $0.name == name } }
     /// `dnn, dense layers; cnn, convolutions`.
     static var help: String { all.map { "\($0.name), \($0.summary)" }.joined(separator: "; ") }
+    /// What each takes where the user does not say: `dnn 200, cnn 600`. Those of which it is nil are left out.
+    static func defaults(_ value: (TrainingDefaults) -> String?) -> String {
+        all.compactMap { model in value(model.defaults).map { "\(model.name) \($0)" } }.joined(separator: ", ")
+    }
 }
 
 /// What training takes where the user does not say.
@@ -45,4 +51,10 @@ struct TrainingDefaults {
     var batch: Int
     var optimizer: String
     var learningRate: Double
+    /// The norm to which all gradients together are scaled; nil for any.
+    var clipNorm: Double?
+    /// The number of folds that are held out in turn; nil for all.
+    var trainedFolds: Int?
+    /// The most rows that are evaluated at a time; nil for as many as are not large.
+    var evaluationBatch: Int?
 }

@@ -5,37 +5,44 @@ import Weir
 struct DataOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "iris, digits; FILE.csv, .npz, .safetensors or .tfrecord; a folder of MNIST's files, or with a folder of pictures for each class.",
+            "\(BuiltInRows.names); FILE.csv, .npz, .safetensors or .tfrecord; FILE.txt, a text; a folder of MNIST's files, or with a folder of pictures for each class.",
             discussion: "Columns are features and labels. Default: the model's.", valueName: "DATA"))
     var data: String?
     @Option(help: ArgumentHelp("CSV: the column with the classes (default: the last).", valueName: "COLUMN")) var label: String?
     @Option(help: ArgumentHelp("npz, safetensors, tfrecord: names of columns, such as features=x,labels=y.", valueName: "LIST")) var columns: String?
     @Option(help: ArgumentHelp("Pictures: resize them, such as 64x48 (default: the size of the first).", valueName: "HxW")) var imageSize: String?
+    @Option(parsing: .unconditional, help: "Text: characters of a row (default: \(Dataset.usualWindow)).") var window: Int?
     @Option(parsing: .unconditional, help: "Parts that the rows are cut into; each is held out in turn, to test on. MNIST's files are cut already.")
     var folds = 5
 
     func validate() throws {
         try require("--folds", folds, in: 2...1_000)
+        try require("--window", window, in: 1...65_536)
         _ = try size()
     }
 
     /// The rows.
     func rows(_ defaults: TrainingDefaults) throws -> TrainingRows {
         let path = data ?? defaults.data
-        if path == "iris" || path == "digits" {
-            try refuse([("--label", label != nil), ("--columns", columns != nil), ("--image-size", imageSize != nil)], of: path)
-            return TrainingRows(try path == "iris" ? Table.iris() : Table.digits())
+        if let known = BuiltInRows.named(path) {
+            try refuse(
+                [
+                    ("--label", label != nil), ("--columns", columns != nil), ("--image-size", imageSize != nil), ("--window", window != nil && !known.isText),
+                ], of: path)
+            return try known.rows(window ?? Dataset.usualWindow)
         }
         let format = DataFormat(path: path)
         try refuse(
             [
                 ("--label", label != nil && format != .csv), ("--image-size", imageSize != nil && format != .imageFolder),
                 ("--columns", columns != nil && ![.numpy, .safetensors, .records].contains(format)),
+                ("--window", window != nil && format != .text),
             ], of: format.rawValue)
         switch format {
         case .csv: return TrainingRows(try Table(csvFile: path, label: label))
         case .numpy: return try TrainingRows(inMemory: named(Dataset(numpyFile: path)))
         case .safetensors: return try TrainingRows(inMemory: named(Dataset(safetensorsFile: path)))
+        case .text: return try TrainingRows(text: Dataset(textFile: path, window: window ?? Dataset.usualWindow))
         case .records:
             let dataset = try named(Dataset(recordFiles: [path]))
             return try TrainingRows(.dataset(dataset), like: dataset)
@@ -87,7 +94,7 @@ struct DataOptions: ParsableArguments {
 
     private func refuse(_ options: [(name: String, isGiven: Bool)], of what: String) throws(Status) {
         guard let wrong = options.first(where: \.isGiven) else { return }
-        let kinds = ["--label": "a CSV file", "--columns": "FILE.npz, .safetensors or .tfrecord", "--image-size": "a folder of pictures"]
+        let kinds = ["--label": "a CSV file", "--columns": "FILE.npz, .safetensors or .tfrecord", "--image-size": "a folder of pictures", "--window": "a text"]
         throw .invalidArgument("\(wrong.name) is for --data that is \(kinds[wrong.name] ?? ""); found \(what)")
     }
 }

@@ -5,13 +5,22 @@ import Weir
 struct ModelOptions: ParsableArguments {
     @Option(help: "\(NamedModels.help); or a graph of TensorFlow's: FILE.pb, .pbtxt, .meta or a saved model.")
     var model = "dnn"
-    @Option(help: "dnn: units of each hidden layer (default: 10,20,20,20,10).") var hidden: String?
+    @Option(help: "dnn: units of each hidden layer; rnn, char-rnn: of each LSTM layer (default: 10,20,20,20,10; 64; 128).") var hidden: String?
+    @Option(help: ArgumentHelp("char-…: the text after which the trained network writes (default: the beginning of a held-out row).", valueName: "TEXT"))
+    var prompt: String?
+    @Option(parsing: .unconditional, help: "char-…: below 1 the probable becomes more probable, at 0 it is certain (default: 0.8).") var temperature: Double?
+    @Option(parsing: .unconditional, help: "char-…: characters to write (default: 400).") var sampleLength: Int?
     @Option(help: "File: the name of the loss, the mean over the rows of a batch.") var loss: String?
     @Option(name: .customLong("input"), help: ArgumentHelp("File: features=x:0 or labels=y:0, the placeholders.", valueName: "NAME=TENSOR"))
     var inputs: [String] = []
     @Option(help: "File: the name of the predictions, logits of the classes.") var predictions: String?
     @Option(name: .customLong("metric"), help: ArgumentHelp("File: accuracy=acc:0, a scalar to show for held-out rows.", valueName: "NAME=TENSOR"))
     var metrics: [String] = []
+
+    func validate() throws {
+        try require("--temperature", temperature, in: 0...100)
+        try require("--sample-length", sampleLength, in: 0...1_000_000)
+    }
 
     /// The network that `--model` names; nil if it names a file.
     var named: (any NamedModel)? { NamedModels.named(model) }
@@ -52,7 +61,8 @@ struct ModelOptions: ParsableArguments {
     /// The options that were given, without dashes.
     private var given: [String] {
         [
-            ("hidden", hidden != nil), ("loss", loss != nil), ("input", !inputs.isEmpty), ("predictions", predictions != nil),
+            ("hidden", hidden != nil), ("prompt", prompt != nil), ("temperature", temperature != nil), ("sample-length", sampleLength != nil),
+            ("loss", loss != nil), ("input", !inputs.isEmpty), ("predictions", predictions != nil),
             ("metric", !metrics.isEmpty),
         ].filter(\.1).map(\.0)
     }

@@ -4,20 +4,24 @@ import Weir
 /// The options of the updates of the variables.
 struct OptimizerOptions: ParsableArguments {
     @Option(parsing: .unconditional, help: "Random seed: initial weights, batches, held-out rows.") var seed = 1
-    @Option(parsing: .unconditional, help: "Updates of the variables (default: dnn 200, cnn 600, transformer 800).") var steps: Int?
+    @Option(parsing: .unconditional, help: "Updates of the variables (default: \(NamedModels.defaults { "\($0.steps)" })).") var steps: Int?
     @Option(parsing: .unconditional, help: "Rows a worker takes for one gradient (default: 32).") var batch: Int?
     @Option(
         help: ArgumentHelp(
-            "\(Optimizers.names.joined(separator: ", ")), with parameters: momentum:momentum=0.8,nesterov=true (default: dnn momentum; cnn, transformer adam).",
+            "\(Optimizers.names.joined(separator: ", ")), with parameters: momentum:momentum=0.8,nesterov=true (default: \(NamedModels.defaults { $0.optimizer })).",
             valueName: "NAME"))
     var optimizer: String?
-    @Option(parsing: .unconditional, help: "Learning rate (default: 0.01; adam of cnn 0.004, of transformer 0.002).") var learningRate: Double?
+    @Option(parsing: .unconditional, help: "Learning rate (default: \(NamedModels.defaults { "\($0.learningRate)" }); 0.01 with another optimizer).")
+    var learningRate: Double?
     @Option(
         help: ArgumentHelp(
             "How the learning rate changes: \(LearningRateSchedules.names.joined(separator: ", ")), with parameters: cosine:warmup=20,steps=200.",
             valueName: "NAME"))
     var learningRateSchedule: String?
-    @Option(parsing: .unconditional, help: "Scale gradients so that the norm of all together is at most this.") var clipNorm: Double?
+    @Option(
+        parsing: .unconditional,
+        help: "Scale gradients so that the norm of all together is at most this (default: \(NamedModels.defaults { $0.clipNorm.map { "\($0)" } })).")
+    var clipNorm: Double?
     @Option(parsing: .unconditional, help: "Bring each element of the gradients between minus this and this.") var clipValue: Double?
     @Option(parsing: .unconditional, help: "Decoupled weight decay, relative to the learning rate.") var weightDecay: Double?
     @Option(parsing: .unconditional, help: "Evaluate moving averages of the variables with this decay, such as 0.99.") var average: Double?
@@ -58,7 +62,7 @@ struct OptimizerOptions: ParsableArguments {
         var result = try Optimizers.named(name(defaults), learningRate: scheduled)
         if let weightDecay { result = result.decayed(weightDecay) }
         if let clipValue { result = result.clipped(.value(-clipValue, clipValue)) }
-        if let clipNorm { result = result.clipped(.globalNorm(clipNorm)) }
+        if let clipNorm = clipNorm ?? (clipValue == nil ? defaults.clipNorm : nil) { result = result.clipped(.globalNorm(clipNorm)) }
         if let average { result = result.averaged(decay: average) }
         return result
     }

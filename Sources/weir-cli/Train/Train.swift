@@ -19,13 +19,23 @@ struct Train: AsyncParsableCommand {
         help: ArgumentHelp(
             "Write event files for TensorBoard with loss, metrics, speed, weights, graph and hyper-parameters, a run for each fold.", valueName: "DIR"))
     var summaries: String?
+    @Option(
+        parsing: .unconditional,
+        help: "Of --folds, how many are held out, each in a training of its own (default: all; \(NamedModels.defaults { $0.trainedFolds.map { "\($0)" } })).")
+    var trainedFolds: Int?
     @Option(help: "Where event files, the loss curve and the picture of a step go.") var out = "weir-run"
     @Flag(help: "Print one JSON object a line.") var json = false
+
+    func validate() throws { try require("--trained-folds", trainedFolds, in: 1...max(1, training.data.folds)) }
 
     func run() async throws {
         var options = try training.options(devices: clusterOptions.devices, isHere: clusterOptions.cluster == nil)
         options.checkpoint = checkpoints.parsed()
         options.runName = clusterOptions.runName
+        guard trainedFolds == nil || !options.data.isDivided else {
+            throw Status.invalidArgument("--trained-folds is for rows that are cut into folds; found --data that is divided already")
+        }
+        options.trainedFoldCount = trainedFolds ?? training.model.defaults.trainedFolds.map { min($0, options.foldCount) }
         try trace.apply(to: &options)
         try export.apply(to: &options)
         let model = training.model.named
@@ -40,7 +50,7 @@ struct Train: AsyncParsableCommand {
         let reporter: TrainingReporter
         do {
             reporter = try TrainingReporter(
-                json: json, stepCount: options.stepCount, foldCount: options.data.isDivided ? 1 : options.foldCount, directory: out,
+                json: json, stepCount: options.stepCount, foldCount: options.trainingCount, directory: out,
                 ledger: training.strategy.ledger,
                 trace: trace.trace, strategy: training.strategy.strategy)
         } catch {
@@ -63,10 +73,11 @@ struct Train: AsyncParsableCommand {
             let isChief = clusterOptions.task ?? 0 == 0
             let written = Result { isChief ? try export.write(report, options) : [] }
             for file in (try? written.get()) ?? [] { reporter.wrote(file.what, file.path) }
-            let shown = Result { isChief ? try show(model, report, options, reporter) : () }
+            var failure: (any Error)?
+            do { if isChief { try await show(model, report, options, reporter) } } catch { failure = error }
             try reporter.finish(report)
             _ = try written.get()
-            try shown.get()
+            if let failure { throw failure }
         case .failure(let error):
             reporter.abandon()
             if isCancelled { throw Status.cancelled("Training was cancelled by a signal") }
@@ -75,11 +86,11 @@ struct Train: AsyncParsableCommand {
     }
 
     /// Shows what the model of the last fold makes, and writes its files.
-    private func show(_ model: (any NamedModel)?, _ report: CrossValidationReport, _ options: TrainingOptions, _ reporter: TrainingReporter) throws {
+    private func show(_ model: (any NamedModel)?, _ report: CrossValidationReport, _ options: TrainingOptions, _ reporter: TrainingReporter) async throws {
         guard let model, model.showsResults, let fold = report.folds.last else { return }
         let test = try options.data.fold(report.folds.count - 1, of: options.foldCount, seed: UInt64(bitPattern: Int64(options.seed))).test
         let trained = TrainedModel(graph: options.model, values: fold.parameters, test: test, seed: options.seed)
-        for result in try model.results(of: trained, training.model) {
+        for result in try await model.results(of: trained, training.model) {
             switch result {
             case .text(let title, let text): reporter.show(title, text)
             case .file(let title, let name, let contents):

@@ -34,5 +34,6 @@ extension TrainingOptions {
             try model.graph(for: rows, seed: optimizer.seed), data: rows.data, optimizer: try optimizer.named(defaults),
             stepCount: optimizer.steps ?? defaults.steps, batchSize: optimizer.batch ?? defaults.batch, seed: optimizer.seed)
         foldCount = data.folds
+        evaluationBatchSize = defaults.evaluationBatch
     }
 }

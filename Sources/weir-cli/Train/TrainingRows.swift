@@ -7,11 +7,22 @@ struct TrainingRows {
     let featureShape: [Int]?
     /// The number of classes of `labels`; nil if there are none.
     let classCount: Int?
+    /// The characters of `features`; nil if these are no text.
+    private(set) var vocabulary: Vocabulary?
 
     init(_ table: Table) {
         data = .table(table)
         featureShape = table.featureShape
         classCount = table.classes.count
+    }
+
+    /// The rows of a text.
+    init(text dataset: Dataset) throws(Status) {
+        data = .dataset(dataset)
+        let column = try dataset.column("features")
+        featureShape = column.shape.dimensions
+        classCount = nil
+        vocabulary = try Vocabulary(column)
     }
 
     /// Rows in memory: a table, if they have features and labels, so that they are standardized.
@@ -44,9 +55,20 @@ struct TrainingRows {
     func classified(for model: String) throws(Status) -> (shape: [Int], classCount: Int) {
         guard let shape = featureShape, let classCount else {
             throw .invalidArgument(
-                "--model \(model) takes the columns 'features', of numbers, and 'labels', of class numbers, which --columns names; found data without them")
+                "--model \(model) takes the columns 'features', of numbers, and 'labels', of class numbers, which --columns names; found \(vocabulary == nil ? "data without them" : "a text")"
+            )
         }
         return (shape, classCount)
+    }
+
+    /// The number of characters of a row, and the characters.
+    /// - Parameter model: the model that asks, for the error.
+    func text(for model: String) throws(Status) -> (window: Int, vocabulary: Vocabulary) {
+        guard let vocabulary, let window = featureShape?.first else {
+            let texts = BuiltInRows.all.filter(\.isText).map(\.name).joined(separator: ", ")
+            throw .invalidArgument("--model \(model) takes --data that is a text: \(texts) or FILE.txt; found other rows")
+        }
+        return (window, vocabulary)
     }
 
     /// The height and width of a row that is a picture: its first dimension and the product of the others, or those of a square.

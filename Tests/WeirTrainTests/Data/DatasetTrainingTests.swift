@@ -97,11 +97,17 @@ struct DatasetTrainingTests {
             func metrics(_ predictions: Output, _ inputs: ModelInputs) -> [String: Output] { ["y": inputs["y"].mean()] }
         }
         var options = try TrainingOptions(Mean(), data: .divided(train: table.selecting(0..<8), test: table), stepCount: 1, batchSize: 4)
-        // Three rows at a time, the last part less.
-        options.evaluationByteCount = 120
-        let report = try await Trainer(options).run()
-        let means = try (#require(report.testMetrics["y"]), #require(report.trainMetrics["y"]))
-        #expect(abs(means.0 - 35) < 1e-4 && abs(means.1 - 17.5) < 1e-4, "\(means)")
+        // Three rows at a time, the last part less: by their bytes, and by their number.
+        for limit in [nil, 3] {
+            options.evaluationByteCount = limit == nil ? 120 : 1 << 20
+            options.evaluationBatchSize = limit
+            let report = try await Trainer(options).run()
+            let means = try (#require(report.testMetrics["y"]), #require(report.trainMetrics["y"]))
+            #expect(abs(means.0 - 35) < 1e-4 && abs(means.1 - 17.5) < 1e-4, "\(means)")
+        }
+        options.evaluationBatchSize = 0
+        let error = await #expect(throws: Status.self) { try await Trainer(options).run() }
+        #expect(error?.code == .invalidArgument && error?.message.contains("found 0") == true)
     }
 
     @Test("an input without a column, or with another shape or type, is refused with both")
