@@ -18,7 +18,7 @@ protocol NamedModel: Sendable {
     /// Whether it has something to show after training.
     var showsResults: Bool { get }
     /// What it shows after training, such as pictures of what it makes.
-    func results(of trained: TrainedModel, _ options: ModelOptions) throws -> [ModelResult]
+    func results(of trained: TrainedModel, _ options: ModelOptions) async throws -> [ModelResult]
 }
 
 extension NamedModel {
@@ -26,12 +26,14 @@ extension NamedModel {
     var isClassifier: Bool { true }
     var showsResults: Bool { false }
     /// Nothing.
-    func results(of trained: TrainedModel, _ options: ModelOptions) throws -> [ModelResult] { [] }
+    func results(of trained: TrainedModel, _ options: ModelOptions) async throws -> [ModelResult] { [] }
 }
 
 /// The networks by name.
 enum NamedModels {
-    static let all: [any NamedModel] = [DenseModel(), ConvolutionalModel(), TransformerModel()]
+    static let all: [any NamedModel] = [
+        DenseModel(), ConvolutionalModel(), TransformerModel(), AutoencoderModel(), DenoisingAutoencoderModel(), VariationalAutoencoderModel(),
+    ]
 
     static func named(_ name: String) -> (any NamedModel)? { all.first { $0.name == name } }
     /// `dnn, dense layers; cnn, convolutions`.

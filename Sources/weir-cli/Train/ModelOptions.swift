@@ -5,13 +5,23 @@ import Weir
 struct ModelOptions: ParsableArguments {
     @Option(help: "\(NamedModels.help); or a graph of TensorFlow's: FILE.pb, .pbtxt, .meta or a saved model.")
     var model = "dnn"
-    @Option(help: "dnn: units of each hidden layer (default: 10,20,20,20,10).") var hidden: String?
+    @Option(help: "dnn: units of each hidden layer (default: 10,20,20,20,10). Autoencoders: those before the code.") var hidden: String?
+    @Option(parsing: .unconditional, help: "Autoencoders: units of the code (default: 8, of the denoising one 32).") var code: Int?
+    @Option(
+        parsing: .unconditional,
+        help: "denoising-autoencoder: standard deviation of the noise in training; that of all features is 1 in a table (default: 0.5).")
+    var noise: Double?
     @Option(help: "File: the name of the loss, the mean over the rows of a batch.") var loss: String?
     @Option(name: .customLong("input"), help: ArgumentHelp("File: features=x:0 or labels=y:0, the placeholders.", valueName: "NAME=TENSOR"))
     var inputs: [String] = []
     @Option(help: "File: the name of the predictions, logits of the classes.") var predictions: String?
     @Option(name: .customLong("metric"), help: ArgumentHelp("File: accuracy=acc:0, a scalar to show for held-out rows.", valueName: "NAME=TENSOR"))
     var metrics: [String] = []
+
+    func validate() throws {
+        try require("--code", code, in: 1...1_000_000)
+        try require("--noise", noise, in: 0...1e6)
+    }
 
     /// The network that `--model` names; nil if it names a file.
     var named: (any NamedModel)? { NamedModels.named(model) }
@@ -52,7 +62,8 @@ struct ModelOptions: ParsableArguments {
     /// The options that were given, without dashes.
     private var given: [String] {
         [
-            ("hidden", hidden != nil), ("loss", loss != nil), ("input", !inputs.isEmpty), ("predictions", predictions != nil),
+            ("hidden", hidden != nil), ("code", code != nil), ("noise", noise != nil), ("loss", loss != nil), ("input", !inputs.isEmpty),
+            ("predictions", predictions != nil),
             ("metric", !metrics.isEmpty),
         ].filter(\.1).map(\.0)
     }
@@ -60,13 +71,16 @@ struct ModelOptions: ParsableArguments {
     /// The numbers of units of `--hidden`.
     func hiddenUnits(default units: [Int]) throws -> [Int] {
         guard let hidden else { return units }
-        return try hidden.split(separator: ",").map { field in
+        return try hidden.split(separator: ",", omittingEmptySubsequences: false).map { field in
             guard let units = Int(field), (1...1_000_000).contains(units) else {
                 throw Status.invalidArgument("--hidden must be numbers of units such as 10,20,10; found '\(field)'")
             }
             return units
         }
     }
+
+    /// The number of units of `--code`.
+    func codeUnits(default units: Int) -> Int { code ?? units }
 
     private func pairs(_ pairs: [String], _ option: String) throws -> [String: String] {
         var result: [String: String] = [:]
