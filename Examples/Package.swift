@@ -29,6 +29,7 @@ let package = Package(
         example("strategies"),
         example("own-data", exclude: ["houses.csv"]),
         example("own-model"),
+        example("autoencoder"),
         example("char-rnn", exclude: ["jack.txt"]),
         example("split-layers"),
         example("split-tensor"),

@@ -16,13 +16,14 @@ enum OutputFile {
     }
 
     /// Creates a folder for a command's files, and checks that these can be written in it.
-    /// - Throws: an error that names `--out` when they cannot.
-    static func prepare(_ directory: String, files: [String]) throws(Status) {
+    /// - Parameter option: the option that names the folder, for the error.
+    /// - Throws: an error that names the option when they cannot.
+    static func prepare(_ directory: String, files: [String], option: String = "--out") throws(Status) {
         do throws(Status) {
             try FileSystem.createDirectory(directory)
         } catch {
-            throw Status(error.code, "--out must be a folder that exists or can be created; found \(error.message)")
+            throw Status(error.code, "\(option) must be a folder that exists or can be created; found \(error.message)")
         }
-        for name in files { try check(FileSystem.join(directory, name), option: "--out") }
+        for name in files { try check(FileSystem.join(directory, name), option: option) }
     }
 }

@@ -66,7 +66,7 @@ struct Predict: AsyncParsableCommand {
         init(_ tensor: Tensor, rowCount: Int) {
             self.tensor = tensor
             isByRow = tensor.rank > 0 && tensor.shape[0] == rowCount
-            width = isByRow ? tensor.elementCount / max(1, rowCount) : tensor.elementCount
+            width = isByRow ? tensor.shape.count(1...) : tensor.elementCount
         }
 
         private func range(_ row: Int) -> Range<Int> { isByRow ? row * width..<(row + 1) * width : 0..<width }

@@ -152,30 +152,34 @@ final class TrainingReporter: Sendable {
         try writeFile(curve, LossCurve(points: report.meanLosses).svg)
         let pictures = try writeTraces(report.folds.last?.timelines ?? [])
         let summary = report.folds.last.map { TrainingSummary($0) }
-        let (train, test, rate) = (report.trainAccuracy, report.testAccuracy, SampleStatistics(report.folds.map(\.stepsPerSecond)))
+        let rate = SampleStatistics(report.folds.map(\.stepsPerSecond))
         let updates = report.updatesByWorker.map(String.init)
         let staleness = report.staleness.isEmpty ? nil : SampleStatistics(counts: report.staleness)
         if json {
-            let accuracies = report.folds.map { fixed($0.testAccuracy, 4) }.joined(separator: ",")
+            let metrics = report.metricNames.map { name in
+                let test = report.testMetric(name), byFold = report.folds.map { fixed($0.testMetrics[name] ?? .nan, 4) }.joined(separator: ",")
+                return [
+                    ("train_\(name)", fixed(report.trainMetric(name).mean, 4)), ("test_\(name)", fixed(test.mean, 4)),
+                    ("test_\(name)_deviation", fixed(test.deviation, 4)), ("test_\(name)_by_fold", "[\(byFold)]"),
+                ].map { "\(quoted($0.0)):\($0.1)," }.joined()
+            }.joined()
             let counts = report.staleness.sorted { $0.key < $1.key }.map { "\"\($0.key)\":\($0.value)" }.joined(separator: ",")
             let stale = staleness.map {
                 ",\"staleness\":{\"mean\":\(fixed($0.mean, 3)),\"maximum\":\(fixed($0.greatest, 0)),\"updates\":{\(counts)}}"
             }
             let dropped = report.droppedGradients.map { "\($0)" } ?? "null"
             Terminal.line(
-                "{\"event\":\"done\",\"train_accuracy\":\(fixed(train.mean, 4)),\"test_accuracy\":\(fixed(test.mean, 4)),"
-                    + "\"test_accuracy_deviation\":\(fixed(test.deviation, 4)),\"test_accuracy_by_fold\":[\(accuracies)],"
+                "{\"event\":\"done\",\(metrics)"
                     + "\"steps_per_s\":\(fixed(rate.mean, 1)),\"updates_by_worker\":[\(updates.joined(separator: ","))],"
                     + "\"dropped_gradients\":\(dropped),\"bytes_moved\":\(report.bytesMoved)\(stale ?? "")"
                     + (summary.map { ",\"summary\":\($0.json)" } ?? "") + "}")
             return
         }
         if Terminal.isInteractive { Terminal.line("") }
-        // A model from a file may have other metrics, or none.
         var rows: [[String]] = []
-        for name in Set(report.folds.flatMap(\.testMetrics.keys)).sorted() {
+        for name in report.metricNames {
             let values = report.folds.map { $0.testMetrics[name] ?? .nan }
-            let test = SampleStatistics(values), train = SampleStatistics(report.folds.map { $0.trainMetrics[name] ?? .nan })
+            let test = report.testMetric(name), train = report.trainMetric(name)
             let folds = values.map { fixed($0, 3) }.joined(separator: ", ")
             rows.append(["test \(name)", "\(fixed(test.mean, 4)) ± \(fixed(test.deviation, 4)), mean of \(values.count) folds: \(folds)"])
             rows.append(["train \(name)", "\(fixed(train.mean, 4)) ± \(fixed(train.deviation, 4))"])

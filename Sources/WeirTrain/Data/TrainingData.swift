@@ -6,6 +6,8 @@ public enum TrainingData: Sendable {
     case table(Table)
     /// A dataset. It is divided into folds, and its values are taken as they are.
     case dataset(Dataset)
+    /// A dataset whose column `features` is standardized like the training rows; otherwise as `dataset`. It needs no classes.
+    case standardized(Dataset)
     /// Rows that are divided already. There are no folds.
     case divided(train: Dataset, test: Dataset)
 
@@ -13,7 +15,7 @@ public enum TrainingData: Sendable {
     public var rowCount: Int {
         switch self {
         case .table(let table): table.rowCount
-        case .dataset(let dataset): dataset.rowCount
+        case .dataset(let dataset), .standardized(let dataset): dataset.rowCount
         case .divided(let train, let test): train.rowCount + test.rowCount
         }
     }
@@ -29,6 +31,10 @@ public enum TrainingData: Sendable {
             let moments = parts.train.moments
             return (Dataset(parts.train.standardized(moments)), Dataset(parts.test.standardized(moments)))
         case .dataset(let dataset): return try dataset.fold(number, of: count, seed: seed)
+        case .standardized(let dataset):
+            let parts = try dataset.fold(number, of: count, seed: seed)
+            let moments = try parts.train.moments(of: "features")
+            return (try parts.train.standardized("features", by: moments), try parts.test.standardized("features", by: moments))
         case .divided(let train, let test): return (train, test)
         }
     }

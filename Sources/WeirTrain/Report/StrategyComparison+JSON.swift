@@ -19,6 +19,7 @@ extension StrategyComparison.Entry {
                 ("outcome", JSONText.string("trained")), ("steps", "\(report.stepCount)"), ("seconds", JSONText.number(report.seconds)),
                 ("steps_per_s", JSONText.number(report.stepsPerSecond)), ("rows_per_s", JSONText.number(report.samplesPerSecond)),
                 ("bytes_per_step", "\(report.bytesPerStep)"), ("accuracy", JSONText.number(report.testAccuracy)),
+                ("metrics", JSONText.object(report.testMetrics.sorted { $0.key < $1.key }.map { ($0.key, JSONText.number($0.value)) })),
                 ("dropped_gradients", report.droppedGradients.map { "\($0)" } ?? "null"),
                 ("staleness", JSONText.object(report.staleness.sorted { $0.key < $1.key }.map { ("\($0.key)", "\($0.value)") })),
                 ("memory_bytes", JSONText.object(memory.sorted { $0.key < $1.key }.map { ($0.key, "\($0.value)") })),

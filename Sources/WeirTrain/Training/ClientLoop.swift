@@ -20,6 +20,8 @@ struct ClientLoop: Sendable {
         self.session = session
         self.train = train
         feeds = try client.shards.map { shard throws(Status) in try BatchFeeds(shard.inputs, train.columns) }
+        // Held-out rows that do not fit are refused before the training, not after it.
+        if let evaluation = client.evaluation { _ = try BatchFeeds(evaluation.inputs, run.test.columns) }
         fetches = client.shards.map(\.loss.name) + [client.updateCount.name] + (client.readCount.map { [$0.name] } ?? [])
         target = client.step.name
     }

@@ -70,6 +70,12 @@ public struct CrossValidationReport: Sendable {
     public var testAccuracy: SampleStatistics { SampleStatistics(folds.map(\.testAccuracy)) }
     /// The accuracy on training rows, over the folds.
     public var trainAccuracy: SampleStatistics { SampleStatistics(folds.map(\.trainAccuracy)) }
+    /// The names of the model's metrics, sorted.
+    public var metricNames: [String] { Set(folds.flatMap(\.testMetrics.keys)).sorted() }
+    /// A metric on held-out rows, over the folds; NaN if the model has no such metric.
+    public func testMetric(_ name: String) -> SampleStatistics { SampleStatistics(folds.map { $0.testMetrics[name] ?? .nan }) }
+    /// A metric on training rows, over the folds; NaN if the model has no such metric.
+    public func trainMetric(_ name: String) -> SampleStatistics { SampleStatistics(folds.map { $0.trainMetrics[name] ?? .nan }) }
     /// The number of rows tested, each once: all, if each fold was held out.
     public var testRowCount: Int { folds.reduce(0) { $0 + $1.testRowCount } }
     /// The number of updates of the variables, of all folds.

@@ -55,7 +55,8 @@ final class ComparisonReporter: Sendable {
         let result =
             switch entry.outcome {
             case .trained(let report):
-                "\(fixed(report.stepsPerSecond, 1)) steps/s, accuracy \(fixed(report.testAccuracy, 4)), \(fixed(report.seconds, 1)) s"
+                ([fixed(report.stepsPerSecond, 1) + " steps/s"] + report.testMetrics.sorted { $0.key < $1.key }.map { "\($0.key) \(fixed($0.value, 4))" }
+                    + [fixed(report.seconds, 1) + " s"]).joined(separator: ", ")
             case .inapplicable(let status): "does not apply: \(status.message)"
             case .failed(let status): "failed: \(status.message)"
             }

@@ -26,13 +26,14 @@ extension NamedModel {
     var isClassifier: Bool { true }
     var showsResults: Bool { false }
     /// Nothing.
-    func results(of trained: TrainedModel, _ options: ModelOptions) throws -> [ModelResult] { [] }
+    func results(of trained: TrainedModel, _ options: ModelOptions) async throws -> [ModelResult] { [] }
 }
 
 /// The networks by name.
 enum NamedModels {
     static let all: [any NamedModel] = [
-        DenseModel(), ConvolutionalModel(), RecurrentModel(), TransformerModel(), RecurrentTextModel(), TransformerTextModel(),
+        DenseModel(), ConvolutionalModel(), RecurrentModel(), TransformerModel(), RecurrentTextModel(), TransformerTextModel(), AutoencoderModel(),
+        DenoisingAutoencoderModel(), VariationalAutoencoderModel(),
     ]
 
     static func named(_ name: String) -> (any NamedModel)? { all.first { $0.name == name } }

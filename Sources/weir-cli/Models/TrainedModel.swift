@@ -7,6 +7,8 @@ struct TrainedModel {
     let values: [String: Tensor]
     /// Rows that it was not trained on.
     let test: Dataset
+    /// How the features of these rows were changed; nil if they are as they were.
+    let standardization: Standardization?
     let seed: Int
 }
 

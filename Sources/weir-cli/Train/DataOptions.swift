@@ -9,6 +9,7 @@ struct DataOptions: ParsableArguments {
             discussion: "Columns are features and labels. Default: the model's.", valueName: "DATA"))
     var data: String?
     @Option(help: ArgumentHelp("CSV: the column with the classes (default: the last).", valueName: "COLUMN")) var label: String?
+    @Flag(help: "CSV: all columns are features, for a model that takes no labels.") var noLabel = false
     @Option(help: ArgumentHelp("npz, safetensors, tfrecord: names of columns, such as features=x,labels=y.", valueName: "LIST")) var columns: String?
     @Option(help: ArgumentHelp("Pictures: resize them, such as 64x48 (default: the size of the first).", valueName: "HxW")) var imageSize: String?
     @Option(parsing: .unconditional, help: "Text: characters of a row (default: \(Dataset.usualWindow)).") var window: Int?
@@ -16,30 +17,48 @@ struct DataOptions: ParsableArguments {
     var folds = 5
 
     func validate() throws {
+        guard !noLabel || label == nil else { throw ValidationError("--label and --no-label exclude each other") }
         try require("--folds", folds, in: 2...1_000)
         try require("--window", window, in: 1...65_536)
-        _ = try size()
+        do throws(Status) { _ = try size() } catch { throw ValidationError(error.message) }
     }
 
     /// The rows.
+    /// - Throws: the error of a file, which names it.
     func rows(_ defaults: TrainingDefaults) throws -> TrainingRows {
         let path = data ?? defaults.data
+        do { return try rows(at: path) } catch {
+            let status = Status(error)
+            guard status.code == .invalidArgument, status.message.hasPrefix("Column ") else { throw status }
+            throw Status(status.code, "\(path): \(status.message)")
+        }
+    }
+
+    private func rows(at path: String) throws -> TrainingRows {
         if let known = BuiltInRows.named(path) {
             try refuse(
                 [
-                    ("--label", label != nil), ("--columns", columns != nil), ("--image-size", imageSize != nil), ("--window", window != nil && !known.isText),
+                    ("--label", label != nil), ("--no-label", noLabel), ("--columns", columns != nil), ("--image-size", imageSize != nil),
+                    ("--window", window != nil && !known.isText),
                 ], of: path)
             return try known.rows(window ?? Dataset.usualWindow)
         }
         let format = DataFormat(path: path)
         try refuse(
             [
-                ("--label", label != nil && format != .csv), ("--image-size", imageSize != nil && format != .imageFolder),
+                ("--label", label != nil && format != .csv), ("--no-label", noLabel && format != .csv),
+                ("--image-size", imageSize != nil && format != .imageFolder),
                 ("--columns", columns != nil && ![.numpy, .safetensors, .records].contains(format)),
                 ("--window", window != nil && format != .text),
             ], of: format.rawValue)
         switch format {
-        case .csv: return TrainingRows(try Table(csvFile: path, label: label))
+        case .csv:
+            guard !path.hasSuffix(".npy") else {
+                throw Status.invalidArgument("\(path): expected a .npz archive, which has arrays of features and labels by name, found one .npy array")
+            }
+            if !noLabel { return TrainingRows(try Table(csvFile: path, label: label)) }
+            let dataset = try Dataset(csvFile: path)
+            return try TrainingRows(inMemory: dataset.joined(dataset.columns.map(\.name), as: "features"))
         case .numpy: return try TrainingRows(inMemory: named(Dataset(numpyFile: path)))
         case .safetensors: return try TrainingRows(inMemory: named(Dataset(safetensorsFile: path)))
         case .text: return try TrainingRows(text: Dataset(textFile: path, window: window ?? Dataset.usualWindow))
@@ -60,7 +79,7 @@ struct DataOptions: ParsableArguments {
     func table(_ defaults: TrainingDefaults) throws -> Table {
         switch try rows(defaults).data {
         case .table(let table): return table
-        case .dataset(let dataset): return try Table(dataset)
+        case .dataset(let dataset), .standardized(let dataset): return try Table(dataset)
         case .divided:
             throw Status.invalidArgument(
                 "--data \(data ?? ""): expected rows that are not divided, of which each member gets a part; found \(DataFormat.idxFolder.rawValue)")
@@ -94,7 +113,11 @@ struct DataOptions: ParsableArguments {
 
     private func refuse(_ options: [(name: String, isGiven: Bool)], of what: String) throws(Status) {
         guard let wrong = options.first(where: \.isGiven) else { return }
-        let kinds = ["--label": "a CSV file", "--columns": "FILE.npz, .safetensors or .tfrecord", "--image-size": "a folder of pictures", "--window": "a text"]
+        let kinds = [
+            "--label": "a CSV file", "--no-label": "a CSV file", "--columns": "FILE.npz, .safetensors or .tfrecord",
+            "--image-size": "a folder of pictures",
+            "--window": "a text",
+        ]
         throw .invalidArgument("\(wrong.name) is for --data that is \(kinds[wrong.name] ?? ""); found \(what)")
     }
 }

@@ -30,7 +30,7 @@ struct ExportOptions: ParsableArguments {
     /// - Returns: what was written.
     func write(_ report: CrossValidationReport, _ options: TrainingOptions) throws(Status) -> [(what: String, path: String)] {
         guard isWanted, let fold = report.folds.last else { return [] }
-        let standardization = Standardization(options.data, fold: report.folds.count - 1, of: options.foldCount, seed: options.seed)
+        let standardization = try Standardization(options.data, fold: report.folds.count - 1, of: options.foldCount, seed: options.seed)
         let servable = try ServableModel(options.model, values: fold.parameters, standardization: standardization)
         var written: [(what: String, path: String)] = []
         if let export {

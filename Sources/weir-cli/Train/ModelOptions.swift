@@ -5,11 +5,21 @@ import Weir
 struct ModelOptions: ParsableArguments {
     @Option(help: "\(NamedModels.help); or a graph of TensorFlow's: FILE.pb, .pbtxt, .meta or a saved model.")
     var model = "dnn"
-    @Option(help: "dnn: units of each hidden layer; rnn, char-rnn: of each LSTM layer (default: 10,20,20,20,10; 64; 128).") var hidden: String?
+    @Option(
+        help: """
+            Units of each hidden layer: dnn (default: 10,20,20,20,10), of each LSTM layer: rnn (64), char-rnn (128), of the layers before the code: \
+            autoencoders.
+            """)
+    var hidden: String?
     @Option(help: ArgumentHelp("char-…: the text after which the trained network writes (default: the beginning of a held-out row).", valueName: "TEXT"))
     var prompt: String?
     @Option(parsing: .unconditional, help: "char-…: below 1 the probable becomes more probable, at 0 it is certain (default: 0.8).") var temperature: Double?
     @Option(parsing: .unconditional, help: "char-…: characters to write (default: 400).") var sampleLength: Int?
+    @Option(parsing: .unconditional, help: "Autoencoders: units of the code (default: 8, of the denoising one 32).") var code: Int?
+    @Option(
+        parsing: .unconditional,
+        help: "denoising-autoencoder: standard deviation of the noise in training; that of all features is 1 in a table (default: 0.5).")
+    var noise: Double?
     @Option(help: "File: the name of the loss, the mean over the rows of a batch.") var loss: String?
     @Option(name: .customLong("input"), help: ArgumentHelp("File: features=x:0 or labels=y:0, the placeholders.", valueName: "NAME=TENSOR"))
     var inputs: [String] = []
@@ -20,6 +30,8 @@ struct ModelOptions: ParsableArguments {
     func validate() throws {
         try require("--temperature", temperature, in: 0...100)
         try require("--sample-length", sampleLength, in: 0...1_000_000)
+        try require("--code", code, in: 1...1_000_000)
+        try require("--noise", noise, in: 0...1e6)
     }
 
     /// The network that `--model` names; nil if it names a file.
@@ -62,7 +74,7 @@ struct ModelOptions: ParsableArguments {
     private var given: [String] {
         [
             ("hidden", hidden != nil), ("prompt", prompt != nil), ("temperature", temperature != nil), ("sample-length", sampleLength != nil),
-            ("loss", loss != nil), ("input", !inputs.isEmpty), ("predictions", predictions != nil),
+            ("code", code != nil), ("noise", noise != nil), ("loss", loss != nil), ("input", !inputs.isEmpty), ("predictions", predictions != nil),
             ("metric", !metrics.isEmpty),
         ].filter(\.1).map(\.0)
     }
@@ -70,13 +82,16 @@ struct ModelOptions: ParsableArguments {
     /// The numbers of units of `--hidden`.
     func hiddenUnits(default units: [Int]) throws -> [Int] {
         guard let hidden else { return units }
-        return try hidden.split(separator: ",").map { field in
+        return try hidden.split(separator: ",", omittingEmptySubsequences: false).map { field in
             guard let units = Int(field), (1...1_000_000).contains(units) else {
                 throw Status.invalidArgument("--hidden must be numbers of units such as 10,20,10; found '\(field)'")
             }
             return units
         }
     }
+
+    /// The number of units of `--code`.
+    func codeUnits(default units: Int) -> Int { code ?? units }
 
     private func pairs(_ pairs: [String], _ option: String) throws -> [String: String] {
         var result: [String: String] = [:]

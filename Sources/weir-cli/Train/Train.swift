@@ -40,11 +40,19 @@ struct Train: AsyncParsableCommand {
         try export.apply(to: &options)
         let model = training.model.named
         if model?.showsResults ?? false { options.returnsParameters = true }
-        let recorder = summaries.map { TrainingSummaries(directory: $0, hyperparameters: hyperparameters(options)) }
+        let recorder = summaries.map {
+            TrainingSummaries(directory: $0, hyperparameters: hyperparameters(options), metrics: options.model.metrics.keys.sorted())
+        }
         if recorder != nil {
             options.reportsDetails = true
             // Weights and metrics are recorded at evaluations; without an interval there is one, at the end.
             options.evaluationInterval = options.evaluationInterval ?? options.stepCount
+        }
+        if let summaries { try OutputFile.prepare(summaries, files: ["events"], option: "--summaries") }
+        // Elsewhere the servers write, on file systems of their own.
+        if let prefix = options.checkpoint?.prefix, clusterOptions.cluster?.hasPrefix("local:") ?? true {
+            let folder = FileSystem.directory(of: prefix)
+            try OutputFile.prepare(folder.isEmpty ? "." : folder, files: ["checkpoint"], option: "--checkpoint")
         }
         let (spec, local) = try clusterOptions.start(for: options.strategy)
         let reporter: TrainingReporter
@@ -88,8 +96,11 @@ struct Train: AsyncParsableCommand {
     /// Shows what the model of the last fold makes, and writes its files.
     private func show(_ model: (any NamedModel)?, _ report: CrossValidationReport, _ options: TrainingOptions, _ reporter: TrainingReporter) async throws {
         guard let model, model.showsResults, let fold = report.folds.last else { return }
-        let test = try options.data.fold(report.folds.count - 1, of: options.foldCount, seed: UInt64(bitPattern: Int64(options.seed))).test
-        let trained = TrainedModel(graph: options.model, values: fold.parameters, test: test, seed: options.seed)
+        let number = report.folds.count - 1
+        let trained = TrainedModel(
+            graph: options.model, values: fold.parameters,
+            test: try options.data.fold(number, of: options.foldCount, seed: UInt64(bitPattern: Int64(options.seed))).test,
+            standardization: try Standardization(options.data, fold: number, of: options.foldCount, seed: options.seed), seed: options.seed)
         for result in try await model.results(of: trained, training.model) {
             switch result {
             case .text(let title, let text): reporter.show(title, text)

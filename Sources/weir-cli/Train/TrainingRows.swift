@@ -25,10 +25,14 @@ struct TrainingRows {
         vocabulary = try Vocabulary(column)
     }
 
-    /// Rows in memory: a table, if they have features and labels, so that they are standardized.
+    /// Rows in memory. If they have features, these are standardized; with labels, they are a table.
     init(inMemory dataset: Dataset) throws(Status) {
         let names = dataset.columns.map(\.name)
-        if names.contains("features"), names.contains("labels") { self.init(try Table(dataset)) } else { try self.init(.dataset(dataset), like: dataset) }
+        switch (names.contains("features"), names.contains("labels")) {
+        case (true, true): self.init(try Table(dataset))
+        case (true, false): try self.init(.standardized(dataset), like: dataset)
+        case (false, _): try self.init(.dataset(dataset), like: dataset)
+        }
     }
 
     /// - Parameter dataset: has the columns of the data. If the classes have no names, the labels are read to count them.
@@ -42,7 +46,8 @@ struct TrainingRows {
         if let names = labels.classes {
             classCount = names.count
         } else {
-            let numbers = try dataset.values(of: "labels").integers("labels")
+            var numbers = try dataset.values(of: "labels").integers("labels")
+            if case .divided(_, let test) = data { numbers += try test.values(of: "labels").integers("labels") }
             guard let last = numbers.max(), last < 1 << 24, numbers.allSatisfy({ $0 >= 0 }) else {
                 throw .invalidArgument("Column 'labels': expected class numbers from 0 on, found \(numbers.min() ?? 0) to \(numbers.max() ?? 0)")
             }
@@ -69,6 +74,15 @@ struct TrainingRows {
             throw .invalidArgument("--model \(model) takes --data that is a text: \(texts) or FILE.txt; found other rows")
         }
         return (window, vocabulary)
+    }
+
+    /// The shape of a row of features, for a model that takes no labels.
+    /// - Parameter model: the model that asks, for the error.
+    func features(for model: String) throws(Status) -> [Int] {
+        guard let featureShape, featureShape.allSatisfy({ $0 > 0 }) else {
+            throw .invalidArgument("--model \(model) takes the column 'features', of numbers, which --columns names; found data without it")
+        }
+        return featureShape
     }
 
     /// The height and width of a row that is a picture: its first dimension and the product of the others, or those of a square.

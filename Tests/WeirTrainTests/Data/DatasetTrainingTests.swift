@@ -1,3 +1,4 @@
+import Synchronization
 import Testing
 import Weir
 import WeirWire
@@ -16,6 +17,13 @@ private struct Line: Model {
     }
     func loss(_ predictions: Output, _ inputs: ModelInputs) -> Output { (predictions - inputs["y"]).square().mean() }
     func metrics(_ predictions: Output, _ inputs: ModelInputs) -> [String: Output] { ["error": (predictions - inputs["y"]).abs().mean()] }
+}
+
+/// Counts the steps of a training.
+private final class Steps: Sendable {
+    private let number = Mutex(0)
+    var found: Int { number.withLock { $0 } }
+    func count(_ event: TrainingEvent) { if case .step = event { number.withLock { $0 += 1 } } }
 }
 
 @Suite("Training on datasets", .timeLimit(.minutes(2)))
@@ -48,6 +56,40 @@ struct DatasetTrainingTests {
         #expect(report.testRowCount == 20)
         let errors = try (#require(report.testMetrics["error"]), #require(report.trainMetrics["error"]))
         #expect(errors.0 < 1e-3 && errors.1 < 1e-3, "\(errors)")
+    }
+
+    @Test("held-out rows that do not fit the model are refused before the first step")
+    func heldOutShape() async throws {
+        let narrow = try Dataset(["x": Tensor([1, 2] as [Float], shape: Shape(2, 1)), "y": Tensor([1, 2] as [Float])])
+        let steps = Steps()
+        let error = await #expect(throws: Status.self) {
+            _ = try await Trainer(options(.divided(train: plane(100), test: narrow))) { steps.count($0) }.run()
+        }
+        #expect(error?.code == .invalidArgument && error?.message.contains("[1]") == true && steps.found == 0, "\(error?.message ?? "")")
+    }
+
+    @Test("of a standardized dataset the training rows have the mean 0 and the deviation 1, and the change can be undone")
+    func standardizedRows() throws {
+        let rows = try plane(50).renamed(["x": "features"]), data = TrainingData.standardized(rows)
+        let parts = try data.fold(1, of: 5, seed: 3)
+        #expect(parts.train.rowCount == 40 && parts.test.rowCount == 10 && data.rowCount == 50)
+        let values = try parts.train.values(of: "features").array(of: Float.self).map(Double.init)
+        let statistics = SampleStatistics(values)
+        #expect(abs(statistics.mean) < 1e-6 && abs(statistics.deviation - 1) < 1e-5)
+        let change = try #require(try Standardization(data, fold: 1, of: 5, seed: 3))
+        let (before, after) = (try rows.fold(1, of: 5, seed: 3).test.values(of: "features"), try parts.test.values(of: "features"))
+        let undone = try change.undone(after).array(of: Float.self)
+        for (a, b) in zip(undone, try before.array(of: Float.self)) { #expect(abs(a - b) < 1e-6) }
+        #expect(throws: Status.self) { try change.undone(Tensor([1, 2, 3] as [Float], shape: Shape(1, 3))) }
+    }
+
+    @Test("features that are not finite are refused, with their place, where they are standardized")
+    func notFinite() throws {
+        let rows = try Dataset(["features": Tensor([1, 2, .nan, 4] as [Float], shape: Shape(2, 2)), "labels": Tensor([0, 1] as [Int32])])
+        let table = #expect(throws: Status.self) { try Table(rows) }
+        #expect(table?.message == "Column 'features', row 2: expected finite numbers, found nan")
+        let standardized = #expect(throws: Status.self) { try rows.standardized("features") }
+        #expect(standardized?.message.contains("element 1") == true)
     }
 
     @Test("values take the type of the model's inputs")
