@@ -23,7 +23,7 @@ import WeirWire
 ///
 /// Only one step may run at a time. Several clients in one process have a session each, and a graph each.
 public final class MonitoredSession: Sendable {
-    private struct State {
+    struct State {
         /// The session; nil while there is none, because servers were lost.
         var session: Session?
         var isRunning = false
@@ -32,14 +32,14 @@ public final class MonitoredSession: Sendable {
         /// Whether the last step threw.
         var hasFailed = false
     }
-    private let state: Mutex<State>
-    private let manager: SessionManager
-    private let hooks: [any SessionRunHook]
+    let state: Mutex<State>
+    let manager: SessionManager
+    let hooks: [any SessionRunHook]
     /// Nil for a master in this process.
-    private let watch: MasterWatch?
+    let watch: MasterWatch?
     /// The event file that the options ask for; nil if this client has none.
     private let writer: SummaryWriter?
-    private var options: MonitoredSessionOptions { manager.options }
+    var options: MonitoredSessionOptions { manager.options }
 
     /// Adds the hooks' nodes and what is missing of the scaffold to the graph, and makes the session.
     ///
@@ -179,59 +179,5 @@ public final class MonitoredSession: Sendable {
         if let session = before.session { await manager.close(session) }
         do throws(Status) { try writer?.close() } catch { failure = failure ?? error }
         if let failure { throw failure }
-    }
-}
-
-// MARK: Recovery
-
-extension MonitoredSession {
-    /// Does something with the session, and again with a new one when servers were lost.
-    private func retrying<T: Sendable>(_ work: @escaping @Sendable (Session) async throws(Status) -> T) async throws(Status) -> T {
-        let limit = options.maximumWait.bounded
-        let clock = manager.clock
-        var end = clock.now() + limit
-        var cause: Status?
-        while true {
-            do throws(Status) {
-                let session = try await current(within: end - clock.now(), after: cause)
-                return try await watched { () throws(Status) in try await work(session) }
-            } catch {
-                if Task.isCancelled { throw error.code == .cancelled ? error : .cancelled("The training was cancelled: \(error.message)") }
-                guard error.isPreemption else { throw error }
-                let now = clock.now()
-                if cause == nil { end = now + limit }
-                if now >= end { throw .deadlineExceeded("Steps fail for \(limit.text), the last time with: \(error.message)") }
-                // A new session whose first step fails too is not tried again at once.
-                if cause != nil { try? await clock.sleep(.milliseconds(500)) }
-                cause = error
-                options.onNotice("a server was lost (\(error.message)); a new session is made")
-                if let lost = state.withLock({ state -> Session? in
-                    defer { state.session = nil }
-                    return state.session
-                }) {
-                    await manager.close(lost)
-                }
-            }
-        }
-    }
-
-    /// The session, which is made if there is none.
-    private func current(within limit: Duration, after cause: Status?) async throws(Status) -> Session {
-        if let session = state.withLock({ $0.session }) { return session }
-        let creation = try await manager.create(within: limit, after: cause)
-        do throws(Status) {
-            for hook in hooks { try await watched { () throws(Status) in try await hook.afterCreateSession(creation) } }
-        } catch {
-            await manager.close(creation.session)
-            throw error
-        }
-        state.withLock { $0.session = creation.session }
-        return creation.session
-    }
-
-    /// Does something with a master that may never come back.
-    private func watched<T: Sendable>(_ work: @escaping @Sendable () async throws(Status) -> T) async throws(Status) -> T {
-        guard let watch else { return try await work() }
-        return try await watch.run(work)
     }
 }
