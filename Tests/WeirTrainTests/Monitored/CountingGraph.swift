@@ -16,7 +16,8 @@ struct CountingGraph {
             let sum = builder.variable("sum", initial: 0.0)
             let globalStep = builder.globalStep()
             let added = builder.colocate(with: sum.handle.operation) { sum.assignAdd(builder.constant(1.0)) }
-            let step = builder.controlDependencies([added]) {
+            // The number that hooks fetch is that before the update, so that tests know it.
+            let step = builder.controlDependencies([added, globalStep.value.operation]) {
                 builder.colocate(with: globalStep.handle.operation) { globalStep.assignAdd(builder.constant(1, .int64)) }
             }
             return (sum, globalStep, step)

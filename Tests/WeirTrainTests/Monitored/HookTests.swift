@@ -91,7 +91,8 @@ struct HookTests {
     @Test("LoggingTensorHook tells tensors every so many steps or seconds and at the end", arguments: [HookInterval.steps(3), .seconds(2.5), nil])
     func logging(_ interval: HookInterval?) async throws {
         let lines = Notices()
-        let hook = LoggingTensorHook(["sum": graph.sum.value, "step": graph.globalStep.value], every: interval, atEnd: interval != .steps(3), clock: manual.clock, log: lines.add)
+        let hook = LoggingTensorHook(
+            ["sum": graph.sum.value, "step": graph.globalStep.value], every: interval, atEnd: interval != .steps(3), clock: manual.clock, log: lines.add)
         try await train(7, hook)
         #expect(lines.all.allSatisfy { $0.hasPrefix("sum = ") && $0.contains(", step = ") })
         switch interval {
@@ -115,15 +116,15 @@ struct HookTests {
         let loss = (graph.builder.constant(2.5) - graph.sum.read()).log()
         let told = Notices()
         let session = try await MonitoredSession(graph.builder, MonitoredSessionOptions(hooks: [NaNTensorHook(loss, failsOnNaN: fails, log: told.add)]))
-        var error: Status?
+        var failure: Status?
         var count = 0
-        while !session.shouldStop, error == nil, count < 10 {
+        while !session.shouldStop, failure == nil, count < 10 {
             count += 1
-            do { try await session.run(graph.step) } catch { error.self = Status(error) }
+            do { try await session.run(graph.step) } catch { failure = Status(error) }
         }
         let expected = "The model diverged: '\(loss.name)' is not a number, after update \(count)"
         #expect((3...4).contains(count))
-        #expect(fails ? error == .invalidArgument(expected) : error == nil && told.all == [expected])
+        #expect(fails ? failure == .invalidArgument(expected) : failure == nil && told.all == [expected])
         try await session.close()
     }
 

@@ -19,7 +19,8 @@ struct MonitoredClusterTests {
 
     /// Starts the server of a task again, at its address.
     private func restart(_ cluster: TestCluster, _ job: String, _ task: Int = 0) async throws -> Server {
-        try await Server(ServerDefinition(.cluster(cluster.spec), job: job, task: task), options: ServerOptions(host: "127.0.0.1", gracePeriod: .milliseconds(100)))
+        let options = ServerOptions(host: "127.0.0.1", gracePeriod: .milliseconds(100))
+        return try await Server(ServerDefinition(.cluster(cluster.spec), job: job, task: task), options: options)
     }
 
     @Test("a chief and two workers stop at a number of updates that they count together; workers that come first wait for the chief")
@@ -42,7 +43,8 @@ struct MonitoredClusterTests {
             await notices.wait(for: "waiting for the chief to initialize 2 variables: sum (/job:ps/task:0), global_step (/job:ps/task:0)")
             let chief = CountingGraph(worker: 0)
             let final = FinalOpsHook([chief.globalStep.value, chief.sum.value])
-            var counts = [try await MonitoredClusterTests.train(chief, try CountingGraph.options(cluster, worker: 0, hooks: [StopAtStepHook(lastStep: 40), final]))]
+            let options = try CountingGraph.options(cluster, worker: 0, hooks: [StopAtStepHook(lastStep: 40), final])
+            var counts = [try await MonitoredClusterTests.train(chief, options)]
             for worker in workers { counts.append(try await worker.value) }
             let total = counts.reduce(0, +)
             // Each of the others may have been in a step.

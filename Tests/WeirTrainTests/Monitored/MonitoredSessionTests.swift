@@ -111,7 +111,7 @@ struct MonitoredSessionTests {
 
     @Test("a step that finds its queue closed ends the training without an error: taking from it, or adding to it for a worker", arguments: [true, false])
     func closedQueue(_ takes: Bool) async throws {
-        let queue = graph.builder.fifoQueue(types: [.float32], shapes: [.scalar])
+        let queue = graph.builder.fifoQueue(types: [.float32], shapes: [.scalar], sharedName: "closed")
         let enqueue = queue.enqueue([graph.builder.constant(1.0)]), close = queue.close(cancelPendingEnqueues: true)
         let dequeue = queue.dequeue()[0]
         let devices = try LocalDevices()
@@ -151,7 +151,7 @@ struct MonitoredSessionTests {
             var last: Tensor?
             while !session.shouldStop {
                 try await session.run(graph.step)
-                last = session.shouldStop ? nil : try await session.run(graph.sum.value)
+                if !session.shouldStop { last = try await session.run(graph.sum.value) }
             }
             try await session.close()
             return last

@@ -42,7 +42,8 @@ public final class NaNTensorHook: SessionRunHook {
         guard let found = values.results[NaNTensorHook.label], let numbers = found.realNumbers else { return }
         let count = numbers.lazy.filter(\.isNaN).count
         if count == 0 { return }
-        var text = "The model diverged: '\(tensor.name)' " + (found.rank == 0 ? "is not a number" : "has \(count) of \(numbers.count) elements that are not numbers")
+        let what = found.rank == 0 ? "is not a number" : "has \(count) elements of \(numbers.count) that are not numbers"
+        var text = "The model diverged: '\(tensor.name)' \(what)"
         if let globalStep = globalStep.withLock({ $0 }) { text += ", after update \(try await globalStep.read(context.session))" }
         if failsOnNaN { throw .invalidArgument(text) }
         log(text)
