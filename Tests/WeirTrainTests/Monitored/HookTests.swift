@@ -45,7 +45,7 @@ struct HookTests {
     @Test("StopAtStepHook stops after so many steps, or at the last one, whatever happened before", arguments: [true, false])
     func stopAtStep(_ counts: Bool) async throws {
         var options = MonitoredSessionOptions(hooks: [counts ? StopAtStepHook(numSteps: 4) : StopAtStepHook(lastStep: 4)])
-        options.scaffold.initFunction = { session throws(Status) in for _ in 0..<3 { try await session.run(graph.step) } }
+        options.scaffold.initFunction = { [graph] session throws(Status) in for _ in 0..<3 { try await session.run(graph.step) } }
         let session = try await MonitoredSession(graph.builder, options)
         var count = 0
         while !session.shouldStop {

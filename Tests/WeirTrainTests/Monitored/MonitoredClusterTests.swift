@@ -75,7 +75,7 @@ struct MonitoredClusterTests {
             try await cluster.server("ps").stop()
             let again = try await restart(cluster, "ps")
             // The worker is first, and waits for the chief.
-            let waiting = Task { try await sessions[1].run(graphs[1].step) }
+            let waiting = Task { [worker = sessions[1], step = graphs[1].step] in try await worker.run(step) }
             await notices[1].wait(for: "a server was lost")
             try await sessions[0].run(graphs[0].step)
             _ = try await waiting.value
