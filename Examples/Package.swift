@@ -26,6 +26,7 @@ let package = Package(
         example("imported-graph", exclude: ["line.pbtxt"]),
         example("imported-model", exclude: ["classifier.pbtxt"]),
         example("between-graph"),
+        example("monitored-session"),
         example("strategies"),
         example("own-data", exclude: ["houses.csv"]),
         example("own-model"),

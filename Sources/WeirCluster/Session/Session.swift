@@ -28,7 +28,7 @@ public final class Session: Sendable {
         public init(_ text: String) { self = text.isEmpty ? .inProcess : .address(text) }
 
         /// The address of the master; empty in process.
-        fileprivate var address: String {
+        package var address: String {
             switch self {
             case .inProcess: ""
             case .server(let server): server.target
@@ -95,7 +95,7 @@ public final class Session: Sendable {
         _ fetches: F, feeding feeds: [Output: any TensorConvertible] = [:], targets: [Operation] = [], options: RunOptions = RunOptions()
     ) async throws(Status) -> F.Fetched {
         let reply = try await run(
-            fetches: fetches.fetchNames, feeds: Session.named(Session.entries(feeds)), targets: fetches.targetNames + targets.map(\.name), options: options)
+            fetches: fetches.fetchNames, feeds: Session.named(feeds), targets: fetches.targetNames + targets.map(\.name), options: options)
         return fetches.value(from: reply.tensors.map(\.tensor))
     }
 
@@ -122,11 +122,13 @@ public final class Session: Sendable {
     /// Runs operations for their effect.
     /// - Throws: as `run` with fetches.
     public func run(_ targets: Operation..., feeding feeds: [Output: any TensorConvertible] = [:]) async throws(Status) {
-        _ = try await run(fetches: [], feeds: Session.named(Session.entries(feeds)), targets: targets.map(\.name))
+        _ = try await run(fetches: [], feeds: Session.named(feeds), targets: targets.map(\.name))
     }
 
-    private static func entries(_ feeds: [Output: any TensorConvertible]) -> [(name: String, dtype: DType?, value: any TensorConvertible)] {
-        feeds.map { (name: $0.key.name, dtype: $0.key.dtype, value: $0.value) }
+    /// Returns the values as tensors of their outputs' types, with the outputs' names.
+    /// - Throws: `invalidArgument` for a value that does not fit its output.
+    package static func named(_ feeds: [Output: any TensorConvertible]) throws(Status) -> [NamedTensor] {
+        try named(feeds.map { (name: $0.key.name, dtype: $0.key.dtype, value: $0.value) })
     }
 
     /// Returns the values as tensors of these dtypes, with their names.

@@ -99,7 +99,7 @@ struct SaverNodes: Sendable {
 
 extension GraphBuilder {
     /// The task that a node asks for, itself or through the node that it is colocated with; empty if it asks for none.
-    fileprivate func requestedTask(of operation: Operation) -> String {
+    func requestedTask(of operation: Operation) -> String {
         var current = node(operation.id)
         var visited: Set<String> = []
         while visited.insert(current.name).inserted {

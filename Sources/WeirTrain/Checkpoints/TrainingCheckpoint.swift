@@ -58,10 +58,7 @@ public struct TrainingCheckpoint: Hashable, Sendable {
         case .initialValues: return nil
         case .path(let path): return path
         case .latest:
-            let found = try CheckpointFolder.latestReadable(prefix) { path, problem in
-                notice("CHECKPOINT NOT USED: \(path) cannot be read (\(problem.message)); trying the one before")
-            }
-            return found
+            return try CheckpointFolder.latestReadable(prefix) { path, problem in notice(CheckpointFolder.notice(ofSkipped: path, problem)) }
         }
     }
 

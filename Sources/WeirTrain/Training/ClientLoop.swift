@@ -32,18 +32,13 @@ struct ClientLoop: Sendable {
         if let preparation = client.lifecycle.preparation { try await session.run(preparation) }
     }
 
-    private func waitUntilInitialized(_ names: [String], _ isInitialized: Output) async throws {
-        var waited = Duration.zero
-        while true {
-            let flags = try await session.run(isInitialized).array(of: Bool.self)
-            let missing = zip(names, flags).filter { !$1 }.map(\.0)
-            if missing.isEmpty { return }
-            if waited >= .seconds(1) {
-                run.progress.notice("worker \(client.worker) waits for the chief to initialize \(missing.count) variables, first \(missing[0])")
-                waited = .zero
-            }
-            try await Task.sleep(for: .milliseconds(50))
-            waited += .milliseconds(50)
+    private func waitUntilInitialized(_ names: [String], _ isInitialized: Output) async throws(Status) {
+        try await ReadinessWait().wait {
+            "the chief to initialize \($0.count) variables, first \($0[0])"
+        } until: { () async throws(Status) -> [String] in
+            zip(names, try await session.run(isInitialized).array(of: Bool.self)).filter { !$1 }.map(\.0)
+        } notice: { text, _ in
+            run.progress.notice("worker \(client.worker) waits for \(text)")
         }
     }
 
