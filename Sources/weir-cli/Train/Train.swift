@@ -26,6 +26,7 @@ struct Train: AsyncParsableCommand {
         var options = try training.options(devices: clusterOptions.devices, isHere: clusterOptions.cluster == nil)
         options.checkpoint = checkpoints.parsed()
         options.runName = clusterOptions.runName
+        if let wait = clusterOptions.wait { options.startTimeout = .seconds(wait) }
         try trace.apply(to: &options)
         try export.apply(to: &options)
         let recorder = summaries.map { TrainingSummaries(directory: $0, hyperparameters: hyperparameters(options)) }
@@ -51,7 +52,7 @@ struct Train: AsyncParsableCommand {
         }
         let task = clusterOptions.task
         let (result, isCancelled) = try await untilTerminated { try await validation.run(asWorker: task) }
-        local?.end()
+        local?.end(isUrgent: isCancelled)
         let succeeded = if case .success = result { true } else { false }
         do { try recorder?.close(succeeded: succeeded) } catch { reporter.event(.notice("--summaries: the event files are incomplete: \(error.message)")) }
         switch result {
