@@ -22,7 +22,7 @@ final class LocalCluster: Sendable {
             }
             for child in started { _ = try child.firstLine() }
         } catch {
-            for child in started { child.end() }
+            ChildProcess.end(started)
             throw error
         }
         children = started
@@ -40,8 +40,10 @@ final class LocalCluster: Sendable {
         }
     }
 
-    func end() {
+    /// Ends all servers.
+    /// - Parameter isUrgent: whether somebody waits who needs nothing more of the servers. Then one that does not end at once is killed.
+    func end(isUrgent: Bool = false) {
         isEnding.store(true, ordering: .releasing)
-        for child in children { child.end() }
+        ChildProcess.end(children, within: isUrgent ? .milliseconds(100) : ChildProcess.grace)
     }
 }

@@ -16,4 +16,5 @@ enum OptionRange {
     static let simulatedGPUs = 0...1024
     static let steps = 1...1_000_000_000
     static let seconds = 0.001...3600
+    static let wait = 0.1...1_000_000
 }

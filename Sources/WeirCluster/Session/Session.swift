@@ -44,14 +44,17 @@ public final class Session: Sendable {
 
     /// Opens a session with a graph.
     ///
-    /// With a server or an address it waits, without a limit, until the server and every task that the session needs answer.
+    /// With a server or an address it waits until the server and every task that the session needs answer.
     /// `SessionConfiguration.deviceFilters` says which tasks these are. To end the wait, cancel the Swift task.
-    /// - Parameter devices: the devices of an in-process session; nil makes new ones.
-    /// - Throws: `invalidArgument` when the graph cannot be placed; `cancelled` when the Swift task is cancelled; `unavailable`
-    ///   when the connection to the server breaks again after several attempts.
+    /// - Parameters:
+    ///   - devices: the devices of an in-process session; nil makes new ones.
+    ///   - timeout: how long to wait for the server and the tasks; nil waits without a limit.
+    /// - Throws: `invalidArgument` when the graph cannot be placed; `cancelled` when the Swift task is cancelled; `deadlineExceeded` when
+    ///   the timeout passes, with the names of the tasks that have not answered the server; `unavailable` when the connection to the
+    ///   server breaks again after several attempts.
     public init(
         _ graph: Graph, target: Target = .inProcess, configuration: SessionConfiguration = SessionConfiguration(),
-        registry: OpRegistry, devices: LocalDevices? = nil
+        registry: OpRegistry, devices: LocalDevices? = nil, timeout: Duration? = nil
     ) async throws(Status) {
         currentGraph = Mutex(graph)
         self.target = target.address
@@ -64,9 +67,9 @@ public final class Session: Sendable {
                 if !configuration.optimizes { options.execution.optimizer = .none }
                 backend = DirectBackend(try DirectSession(graph, registry: registry, devices: devices, options: options))
             case .server(let server):
-                backend = try await MasterBackend(server.master, graph, configuration, target: server.target)
+                backend = try await MasterBackend(server.master, graph, configuration, target: server.target, timeout: timeout)
             case .address(let address):
-                backend = try await MasterBackend(RemoteMaster.shared(target: address), graph, configuration, target: address)
+                backend = try await MasterBackend(RemoteMaster.shared(target: address), graph, configuration, target: address, timeout: timeout)
             }
         } catch {
             throw Status(error)

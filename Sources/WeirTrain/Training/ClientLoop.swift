@@ -26,10 +26,28 @@ struct ClientLoop: Sendable {
         target = client.step.name
     }
 
-    /// Waits until the chief has initialized the variables, then prepares the client.
-    func join() async throws {
+    /// Waits until the chief has initialized the variables, then prepares the client. It also ends when the worker is lost.
+    func joinUntilLost() async throws {
+        let work = Task { try await join() }
+        try await endWhenLost(work)
+    }
+
+    private func join() async throws {
         if let awaited = client.lifecycle.awaited { try await waitUntilInitialized(awaited.names, awaited.isInitialized) }
         if let preparation = client.lifecycle.preparation { try await session.run(preparation) }
+    }
+
+    /// Waits for the end of work. If the worker is lost, cancels it and returns, because a call to a lost server may block without end.
+    /// - Throws: the error of the work, unless the worker is lost and is not the chief's.
+    private func endWhenLost(_ work: Task<Void, any Error>) async throws {
+        run.progress.whenLost(client.worker) { work.cancel() }
+        do {
+            try await withTaskCancellationHandler {
+                try await work.value
+            } onCancel: {
+                work.cancel()
+            }
+        } catch  where run.progress.isLost(client.worker) && client.worker != 0 {}
     }
 
     private func waitUntilInitialized(_ names: [String], _ isInitialized: Output) async throws(Status) {
@@ -42,29 +60,20 @@ struct ClientLoop: Sendable {
         }
     }
 
-    /// Runs the steps. It also ends when the worker is lost, because a call to a lost server may block for long.
+    /// Runs the steps. It also ends when the worker is lost.
     /// - Parameter first: the number of updates with which training begins.
     func runUntilLost(from first: Int) async throws {
         let work = Task { try await runSteps(from: first) }
-        run.progress.whenLost(client.worker) { work.cancel() }
         for (other, open) in client.gates?.open ?? [:] {
             run.progress.whenLost(other) { [session] in
                 // If it fails, so does this client's step, whose error says more.
                 Task { try? await session.run(open) }
             }
         }
-        do {
-            try await withTaskCancellationHandler {
-                try await work.value
-            } onCancel: {
-                work.cancel()
-            }
-            await leave()
-        } catch  where run.progress.isLost(client.worker) && client.worker != 0 {
-        } catch {
-            await leave()
-            throw error
-        }
+        let result: Result<Void, any Error>
+        do { result = .success(try await endWhenLost(work)) } catch { result = .failure(error) }
+        await leave()
+        try result.get()
     }
 
     /// Lets the steps of the other workers begin without this one. The loss of a worker does the same.
@@ -129,6 +138,10 @@ struct ClientLoop: Sendable {
                     continue
                 }
                 if client.worker != 0, status.code == .unavailable || status.code == .aborted, let master = client.master {
+                    // The step may have failed because another task is lost.
+                    try await run.waitForRootCause(of: status)
+                    // If training needs all workers, it ends with what the step says of the cause; it need not be this worker.
+                    guard run.plan.requiredWorkers < run.plan.clients.count else { throw status }
                     try run.lost(DeviceName(job: master.job, replica: 0, task: master.task), status.message)
                     return
                 }

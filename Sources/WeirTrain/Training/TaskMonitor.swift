@@ -1,11 +1,23 @@
+import Synchronization
 import WeirCluster
 import WeirGraph
 import WeirTensor
 
 /// Monitors the tasks of a cluster. It reports within two seconds that a task does not answer or was restarted.
-struct TaskMonitor: Sendable {
+final class TaskMonitor: Sendable {
+    /// How long the monitor may take to notice that a task is lost. Who sees something fail waits so long before it blames anyone: the
+    /// failure of one task makes steps on others fail, and may reach a client first from them.
+    static let noticeTime = Duration.seconds(2)
+
     private let cluster: ClusterSpec
+    /// The addresses of tasks that have answered this process in another way.
+    private let answered = Mutex<Set<String>>([])
+
     init(_ cluster: ClusterSpec) { self.cluster = cluster }
+
+    /// Notes that a task has answered this process, so that it is lost when it does not answer the next poll. On a busy machine a task may
+    /// be used before it has answered a poll in time.
+    func recordAnswer(of address: String) { answered.withLock { _ = $0.insert(address) } }
 
     /// Polls every task until cancelled.
     /// - Parameter onLostTask: called once for each lost task; an error that it throws ends the monitoring.
@@ -13,8 +25,9 @@ struct TaskMonitor: Sendable {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for task in cluster.tasks {
                 let name = DeviceName(job: task.job, replica: 0, task: task.task)
+                let hasAnswered: @Sendable () -> Bool = { self.answered.withLock { $0.contains(task.address) } }
                 group.addTask {
-                    if let reason = await TaskMonitor.watch(task.address) { try onLostTask(name, reason) }
+                    if let reason = await TaskMonitor.watch(task.address, hasAnswered: hasAnswered) { try onLostTask(name, reason) }
                 }
             }
             // Not `waitForAll`, which would not throw before the loops of the other tasks end.
@@ -25,8 +38,9 @@ struct TaskMonitor: Sendable {
     }
 
     /// Polls one task.
+    /// - Parameter hasAnswered: whether the task has answered this process, though maybe no poll. A task that never has may be starting.
     /// - Returns: why the task is lost; nil when the monitoring was cancelled.
-    static func watch(_ address: String) async -> String? {
+    static func watch(_ address: String, hasAnswered: @Sendable () -> Bool = { false }) async -> String? {
         var incarnation: UInt64?
         while !Task.isCancelled {
             do {
@@ -35,8 +49,7 @@ struct TaskMonitor: Sendable {
                 incarnation = found ?? incarnation
             } catch {
                 if Task.isCancelled { return nil }
-                // A task that has never answered may still be starting.
-                if incarnation != nil { return "\(address) does not answer: \(Status(error).message)" }
+                if incarnation != nil || hasAnswered() { return "\(address) does not answer: \(Status(error).message)" }
             }
             do { try await Task.sleep(for: .milliseconds(300)) } catch { return nil }
         }

@@ -52,8 +52,9 @@ public struct Trainer: Sendable {
     }
 
     /// Trains and tests.
-    /// - Throws: `invalidArgument` when the options are wrong; the root cause, with the task's name, when a server that training
-    ///   needs is lost.
+    /// - Throws: `invalidArgument` when the options are wrong, or two tasks of the cluster have one address; `unavailable` with the names
+    ///   of the servers that have not answered when `TrainingOptions.startTimeout` passes; the root cause, with the task's name, when a
+    ///   server that training needs is lost.
     public func run() async throws -> TrainingReport {
         var setting = self.setting
         setting.runNumber = TrainingSetting.newRunNumber()
@@ -115,6 +116,8 @@ public struct Trainer: Sendable {
         }
         if let count = options.evaluationBatchSize, count < 1 { throw .invalidArgument("Rows that are evaluated at a time must be at least 1, found \(count)") }
         var plan = try options.strategy.plan(options.model, setting)
+        // Each task is needed: a task at the address of another one would never answer as itself.
+        if plan.clients.contains(where: { $0.master != nil }) { try setting.cluster.requireDistinctAddresses() }
         guard let chief = plan.clients.first else { throw .internalError("Strategy '\(options.strategy.name)' made a plan without clients") }
         if let checkpoint = options.checkpoint {
             guard chief.state != nil else { throw .unimplemented("Strategy '\(options.strategy.name)' does not save checkpoints") }

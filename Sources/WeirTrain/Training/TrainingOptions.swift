@@ -49,6 +49,9 @@ public struct TrainingOptions: Sendable {
     /// steps than all of these traces its first; without any, none is traced. A client that makes fewer steps traces fewer: those of
     /// asynchronous replicas share the steps.
     public var tracedSteps: Set<Int> = [3]
+    /// How long training on a cluster waits at its start until all servers that it needs have answered; nil waits without a limit. Then it
+    /// ends with an error that names those that have not.
+    public var startTimeout: Duration? = .seconds(60)
     /// The devices of this process, or of each worker, that compute.
     public var devices = ["/cpu:0"]
     /// The devices of a training in this process; nil makes as many CPUs as `devices` names, which share the cores. `devices` may name

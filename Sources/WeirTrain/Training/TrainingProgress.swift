@@ -5,6 +5,9 @@ import WeirTensor
 /// Collects the reports of all clients of one training: steps, losses, and lost workers.
 final class TrainingProgress: Sendable {
     private struct State {
+        var areSessionsOpen = false
+        /// The workers whose clients run in this process.
+        var ownWorkers: Set<Int> = []
         var step = 0
         /// The number of updates at the start.
         var firstStep = 0
@@ -45,6 +48,15 @@ final class TrainingProgress: Sendable {
         state.withLock { $0.ledger?.add(entry) }
         onEvent(.updated(entry))
     }
+
+    /// Records whose clients run in this process.
+    func runsClients(of workers: [Int]) { state.withLock { $0.ownWorkers = Set(workers) } }
+    /// Whether one of these workers is not lost.
+    var hasOwnWorkerLeft: Bool { state.withLock { !$0.ownWorkers.isSubset(of: $0.lost) } }
+    /// Records that the sessions of all clients are open.
+    func opened() { state.withLock { $0.areSessionsOpen = true } }
+    /// Whether all servers that training needs have answered.
+    var areSessionsOpen: Bool { state.withLock { $0.areSessionsOpen } }
 
     /// Records the number of updates with which training begins.
     func begin(at step: Int) {

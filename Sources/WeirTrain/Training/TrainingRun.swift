@@ -12,10 +12,12 @@ struct TrainingRun: Sendable {
     let progress: TrainingProgress
     /// The steps of each client that are traced, counted from 1.
     let tracedSteps: Set<Int>
-    private let train: Dataset
+    let train: Dataset
     let test: Dataset
     /// Says when to save by the clock.
     let saveClock: SaveClock
+    /// Watches the tasks of the cluster.
+    let monitor: TaskMonitor
     private let onEvent: Trainer.OnEvent
 
     init(_ plan: TrainingPlan, _ options: TrainingOptions, _ setting: TrainingSetting, train: Dataset, test: Dataset, onEvent: @escaping Trainer.OnEvent) {
@@ -25,6 +27,7 @@ struct TrainingRun: Sendable {
         self.train = train
         self.test = test
         self.onEvent = onEvent
+        monitor = TaskMonitor(setting.cluster)
         saveClock = SaveClock(seconds: options.checkpoint?.seconds)
         let reached = options.tracedSteps.filter { $0 <= options.stepCount }
         tracedSteps = reached.isEmpty && !options.tracedSteps.isEmpty ? [1] : reached
@@ -40,16 +43,21 @@ struct TrainingRun: Sendable {
 
     /// Runs these clients of the plan to the end of training.
     func run(_ clients: [TrainingClient]) async throws -> TrainingReport {
+        progress.runsClients(of: clients.map(\.worker))
         do {
             guard !setting.cluster.tasks.isEmpty, clients.contains(where: { $0.master != nil }) else { return try await trainAll(clients) }
-            let monitor = TaskMonitor(setting.cluster)
             return try await withThrowingTaskGroup(of: TrainingReport?.self) { group in
                 group.addTask {
                     // Returns only by throwing, when too few workers are left or the task is cancelled.
                     try await monitor.watch { name, reason in try lost(name, reason) }
                     return nil
                 }
-                group.addTask { try await trainAll(clients) }
+                group.addTask {
+                    do { return try await trainAll(clients) } catch {
+                        try await waitForRootCause(of: Status(error))
+                        throw error
+                    }
+                }
                 defer { group.cancelAll() }
                 while let report = try await group.next() {
                     if let report { return report }
@@ -61,6 +69,14 @@ struct TrainingRun: Sendable {
         }
     }
 
+    /// Gives the monitor time to find the task that is lost, if an error may be a consequence of that. Then the monitor ends training, or
+    /// the work of the lost worker, so that the caller is cancelled.
+    func waitForRootCause(of status: Status) async throws {
+        let consequences: [Status.Code] = [.unavailable, .aborted, .cancelled, .deadlineExceeded]
+        guard progress.areSessionsOpen, status.isDerived || consequences.contains(status.code) else { return }
+        try await Task.sleep(for: TaskMonitor.noticeTime)
+    }
+
     /// Handles the loss of a task.
     /// - Throws: `unavailable` when training cannot continue without it.
     func lost(_ task: DeviceName, _ reason: String) throws(Status) {
@@ -69,6 +85,7 @@ struct TrainingRun: Sendable {
         }
         let left = progress.lost(number, reason)
         if number == 0 { throw .unavailable("The chief's worker \(task) is gone: \(reason)") }
+        if !progress.hasOwnWorkerLeft { throw .unavailable("Worker \(task) is gone, whose client this process is: \(reason)") }
         if left < plan.requiredWorkers {
             throw .unavailable(
                 "Worker \(task) is gone: \(reason). \(left) of \(setting.workerTasks.count) workers are left and each update needs "
@@ -79,7 +96,8 @@ struct TrainingRun: Sendable {
     private func trainAll(_ clients: [TrainingClient]) async throws -> TrainingReport {
         var loops: [ClientLoop] = []
         defer { for loop in loops { Task { try? await loop.session.close() } } }
-        for client in clients { loops.append(try await open(client)) }
+        try await openSessions(clients) { loops.append($0) }
+        progress.opened()
         if let chief = loops.first(where: { $0.client.worker == 0 }) {
             // Destroys the state that an earlier training left when its chief was killed.
             if let forget = chief.client.lifecycle.forget { try await chief.session.run(forget) }
@@ -100,7 +118,7 @@ struct TrainingRun: Sendable {
             for loop in loops { group.addTask { try await loop.initialize(from: restored) } }
             for try await _ in group {}
         }
-        for loop in loops { try await loop.join() }
+        for loop in loops { try await loop.joinUntilLost() }
         let first = try await loops.first?.firstStep() ?? 0
         progress.begin(at: first)
         let start = ContinuousClock.now
@@ -143,27 +161,6 @@ struct TrainingRun: Sendable {
             throw Status.unimplemented("Strategy '\(options.strategy.name)' does not return the values of the model's variables")
         }
         return try await holder.modelValues()
-    }
-
-    func open(_ client: TrainingClient) async throws -> ClientLoop {
-        var target = Session.Target.inProcess
-        var configuration = SessionConfiguration()
-        configuration.deviceFilters = client.deviceFilters
-        configuration.isolatesState = options.isolatesState || client.ownsState
-        var waiting: Task<Void, Never>?
-        defer { waiting?.cancel() }
-        if let master = client.master {
-            guard let job = master.job, let task = master.task, let address = setting.cluster.address(job: job, task: task) else {
-                throw Status.invalidArgument("The cluster has no task \(master), whose master a client needs")
-            }
-            target = .address("grpc://\(address)")
-            waiting = Task.repeating(every: .seconds(2)) { [onEvent] in
-                onEvent(.notice("waiting for a session on \(address): it does not answer, or a task that it needs does not answer it"))
-            }
-        }
-        let session = try await Session(
-            client.graph, target: target, configuration: configuration, registry: .standard, devices: client.master == nil ? options.processDevices() : nil)
-        return try ClientLoop(self, client, session, train)
     }
 
     /// The number of ops and bytes on each device, as placed by the placer that masters use.

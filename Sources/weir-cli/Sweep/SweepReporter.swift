@@ -53,7 +53,7 @@ final class SweepReporter: Sendable {
             show(trial, server, configuration, "failed: \(status.message)", [.init("failure", .text(status.message))])
         case .lost(let trial, let server, let reason):
             state.withLock { _ = $0.running.removeValue(forKey: trial) }
-            notice("\(server) is lost: \(reason); trial \(trial) goes on elsewhere")
+            notice("\(server) is lost: \(reason); trial \(trial) goes on from its last checkpoint when a server is free")
         case .notice(let text): notice(text)
         }
         if !json, Terminal.isInteractive { Terminal.overwrite(line) }

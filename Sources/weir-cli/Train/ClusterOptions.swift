@@ -7,10 +7,16 @@ struct ClusterOptions: ParsableArguments {
     @Option(parsing: .unconditional, help: "With a cluster that runs: be just this worker's client.") var task: Int?
     @Option(help: "With --task: a name that the training's processes have in common, where others with the same options use the cluster.")
     var runName: String?
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Seconds that training waits at its start for servers that do not answer (default: 60).", valueName: "SECONDS"))
+    var wait: Double?
     @OptionGroup var devices: DeviceOptions
 
     func validate() throws {
         try require("--task", task, in: OptionRange.task)
+        try require("--wait", wait, in: OptionRange.wait)
+        if wait != nil, cluster == nil { throw ValidationError("--wait is for the servers of a cluster; found no --cluster") }
         if runName != nil, task == nil { throw ValidationError("--run-name is for a process that is just one worker's client; found no --task") }
     }
 

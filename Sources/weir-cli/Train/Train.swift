@@ -36,6 +36,7 @@ struct Train: AsyncParsableCommand {
             throw Status.invalidArgument("--trained-folds is for rows that are cut into folds; found --data that is divided already")
         }
         options.trainedFoldCount = trainedFolds ?? training.model.defaults.trainedFolds.map { min($0, options.foldCount) }
+        if let wait = clusterOptions.wait { options.startTimeout = .seconds(wait) }
         try trace.apply(to: &options)
         try export.apply(to: &options)
         let model = training.model.named
@@ -71,7 +72,7 @@ struct Train: AsyncParsableCommand {
         }
         let task = clusterOptions.task
         let (result, isCancelled) = try await untilTerminated { try await validation.run(asWorker: task) }
-        local?.end()
+        local?.end(isUrgent: isCancelled)
         let succeeded = if case .success = result { true } else { false }
         do { try recorder?.close(succeeded: succeeded) } catch { reporter.event(.notice("--summaries: the event files are incomplete: \(error.message)")) }
         switch result {
