@@ -30,10 +30,12 @@ public enum PredictionData {
         guard let header = lines.first, !header.allSatisfy(\.isWhitespace) else {
             throw .invalidArgument("\(source): expected a header row, found an empty file")
         }
-        let columnCount = fields(header).count
+        let names = fields(header)
+        let columnCount = names.count
         let (_, input) = try only(signature, source)
         var taken = columnCount
         if let wanted = rowSize(input), wanted == columnCount - 1 { taken = wanted }
+        try CSVHeader.check(names.prefix(taken).map(String.init), source: source)
         var values: [Double] = []
         for (index, line) in lines.enumerated().dropFirst() where !line.allSatisfy(\.isWhitespace) {
             let fields = PredictionData.fields(line)

@@ -13,6 +13,21 @@ struct ModelOptions: ParsableArguments {
     @Option(name: .customLong("metric"), help: ArgumentHelp("File: accuracy=acc:0, a scalar to show for held-out rows.", valueName: "NAME=TENSOR"))
     var metrics: [String] = []
 
+    func validate() throws {
+        if case .file(let path) = kind {
+            let suffixes = [".pb", ".pbtxt", ".meta", ".txt"]
+            guard suffixes.contains(where: path.hasSuffix) || path.contains("/" as Character) else {
+                throw ValidationError(
+                    "--model must be dnn, cnn, transformer, or a file .pb, .pbtxt or .meta or the folder of a saved model, found '\(path)'")
+            }
+            guard loss != nil else { throw ValidationError("--model \(path) needs --loss, the name of its loss") }
+        } else if let option = fileOption {
+            throw ValidationError("--\(option) is for a model in a file; found --model \(model)")
+        }
+        if case .dnn = kind {} else if hidden != nil { throw ValidationError("--hidden is for --model dnn, found --model \(model)") }
+        _ = try (hiddenUnits(), named(inputs, "--input"), named(metrics, "--metric"))
+    }
+
     /// What `--model` names.
     enum Kind {
         case dnn, cnn, transformer
@@ -41,13 +56,8 @@ struct ModelOptions: ParsableArguments {
     func graph(for table: Table, seed: Int) throws -> ModelGraph { try graph(for: TrainingRows(table), seed: seed) }
 
     /// The model for some rows.
-    /// - Throws: `invalidArgument` when the options do not fit the model or the rows; the errors of `ModelGraph`.
+    /// - Throws: `ValidationError` when the options do not fit the rows; the errors of `ModelGraph`.
     func graph(for rows: TrainingRows, seed: Int) throws -> ModelGraph {
-        if case .file = kind {
-        } else if let option = fileOption {
-            throw Status.invalidArgument("--\(option) is for a model in a file; found --model \(model)")
-        }
-        if case .dnn = kind {} else if hidden != nil { throw Status.invalidArgument("--hidden is for --model dnn, found --model \(model)") }
         switch kind {
         case .dnn:
             let (shape, classCount) = try classified(rows)
@@ -62,14 +72,8 @@ struct ModelOptions: ParsableArguments {
             let tokens = shape.count >= 2 ? [shape[0], shape.dropFirst().reduce(1, *)] : try square(shape)
             return try ModelGraph(Transformer(tokenCount: tokens[0], tokenSize: tokens[1], classCount: classCount, seed: seed))
         case .file(let path):
-            let suffixes = [".pb", ".pbtxt", ".meta", ".txt"]
-            guard suffixes.contains(where: path.hasSuffix) || path.contains("/" as Character) else {
-                throw Status.invalidArgument(
-                    "--model must be dnn, cnn, transformer, or a file .pb, .pbtxt or .meta or the folder of a saved model, found '\(path)'")
-            }
-            guard let loss else { throw Status.invalidArgument("--model \(path) needs --loss, the name of its loss") }
             return try ModelGraph(
-                contentsOf: path, loss: loss, inputs: named(inputs, "--input"), predictions: predictions, metrics: named(metrics, "--metric"))
+                contentsOf: path, loss: loss ?? "", inputs: named(inputs, "--input"), predictions: predictions, metrics: named(metrics, "--metric"))
         }
     }
 
@@ -79,29 +83,30 @@ struct ModelOptions: ParsableArguments {
     }
 
     private func hiddenUnits() throws -> [Int] {
-        try (hidden ?? "10,20,20,20,10").split(separator: ",").map { field in
+        let text = hidden ?? "10,20,20,20,10"
+        return try text.split(separator: ",", omittingEmptySubsequences: false).map { field in
             guard let units = Int(field), (1...1_000_000).contains(units) else {
-                throw Status.invalidArgument("--hidden must be numbers of units such as 10,20,10; found '\(field)'")
+                throw ValidationError("--hidden must be numbers of units such as 10,20,10; found '\(field)' in '\(text)'")
             }
             return units
         }
     }
 
     /// The shape of a row of features, and the number of classes.
-    private func classified(_ rows: TrainingRows) throws(Status) -> (shape: [Int], classCount: Int) {
+    private func classified(_ rows: TrainingRows) throws -> (shape: [Int], classCount: Int) {
         guard let shape = rows.featureShape, let classCount = rows.classCount else {
-            throw .invalidArgument(
+            throw ValidationError(
                 "--model \(model) takes the columns 'features', of numbers, and 'labels', of class numbers, which --columns names; found data without them")
         }
         return (shape, classCount)
     }
 
     /// The height and width of a row that is a square image.
-    private func square(_ shape: [Int]) throws(Status) -> [Int] {
+    private func square(_ shape: [Int]) throws -> [Int] {
         let count = shape.reduce(1, *)
         let side = Int(Double(count).squareRoot().rounded())
         guard side >= 2, side * side == count else {
-            throw .invalidArgument("--model \(model) takes rows that are images, square ones such as 64 features if their shape does not say; found \(count)")
+            throw ValidationError("--model \(model) takes rows that are images, square ones such as 64 features if their shape does not say; found \(count)")
         }
         return [side, side]
     }
@@ -110,9 +115,11 @@ struct ModelOptions: ParsableArguments {
         var result: [String: String] = [:]
         for pair in pairs {
             let parts = pair.split(separator: "=", maxSplits: 1).map(String.init)
-            guard parts.count == 2 else { throw Status.invalidArgument("\(option) must be NAME=TENSOR such as features=x:0, found '\(pair)'") }
+            guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
+                throw ValidationError("\(option) must be NAME=TENSOR such as features=x:0, found '\(pair)'")
+            }
             guard result.updateValue(parts[1], forKey: parts[0]) == nil else {
-                throw Status.invalidArgument("\(option) names '\(parts[0])' twice")
+                throw ValidationError("\(option) names '\(parts[0])' twice")
             }
         }
         return result
