@@ -123,16 +123,25 @@ public struct Trainer: Sendable {
         guard let chief = plan.clients.first else { throw .internalError("Strategy '\(options.strategy.name)' made a plan without clients") }
         for shard in plan.clients.flatMap(\.shards) { _ = try BatchFeeds(shard.inputs, rows.train.columns) }
         // After the check of the columns: rows that are no rows of the model say nothing of its batches.
-        guard options.batchSize <= rows.train.rowCount else {
-            throw .invalidArgument(
-                "The batch size must be at most \(rows.train.rowCount), the number of rows to train on (\(rows.test.rowCount) are to test on); "
-                    + "found \(options.batchSize)")
-        }
+        try checkBatches(of: plan, rowCount: rows.train.rowCount)
         if let checkpoint = options.checkpoint {
             guard chief.state != nil else { throw .unimplemented("Strategy '\(options.strategy.name)' does not save checkpoints") }
             let facts = CheckpointFacts(options)
             for index in plan.clients.indices { try plan.clients[index].addSaver(checkpoint, facts) }
         }
         return plan
+    }
+
+    /// Checks that there are enough rows to train on for the batches of a step.
+    private func checkBatches(of plan: TrainingPlan, rowCount: Int) throws(Status) {
+        let size = options.batchSize
+        guard size <= rowCount else {
+            throw .invalidArgument("The batch size must be at most \(rowCount), the number of rows to train on, found \(size)")
+        }
+        for count in plan.clients.flatMap(\.shards).map(\.batches) where size > rowCount / count && rowCount % count != 0 {
+            throw .invalidArgument(
+                "A step takes \(count) batches at once; the batch size must be at most \(rowCount / count), as there are \(rowCount) rows to train on, "
+                    + "found \(size)")
+        }
     }
 }

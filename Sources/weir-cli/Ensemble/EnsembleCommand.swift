@@ -43,7 +43,9 @@ struct EnsembleCommand: AsyncParsableCommand {
         }
         let reporter = EnsembleReporter(json: json, described)
         func trainer(_ servers: [SweepServer]) throws -> EnsembleTrainer {
-            var trainer = EnsembleTrainer(described, table: table, directory: out, methods: methods, served: served, servers: servers) { reporter.event($0, $1) }
+            var trainer = EnsembleTrainer(described, table: table, directory: out, methods: methods, served: served, servers: servers) {
+                reporter.event($0, $1)
+            }
             trainer.foldCount = data.folds
             trainer.modelDirectory = export
             trainer.seed = optimizer.seed

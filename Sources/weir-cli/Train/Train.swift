@@ -25,7 +25,8 @@ struct Train: AsyncParsableCommand {
     func validate() throws {
         guard clusterOptions.cluster != nil, training.strategy.strategy == SingleDevice.strategyName else { return }
         let others = StrategyCatalog.names.filter { $0 != SingleDevice.strategyName }.joined(separator: ", ")
-        throw ValidationError("--cluster needs a --strategy that trains on servers, of \(others); found \(SingleDevice.strategyName), which trains in this process")
+        throw ValidationError(
+            "--cluster needs a --strategy that trains on servers, of \(others); found \(SingleDevice.strategyName), which trains in this process")
     }
 
     func run() async throws {
