@@ -8,9 +8,9 @@ final class LocalCluster: Sendable {
     private let isEnding = Atomic<Bool>(false)
 
     /// - Parameter text: the jobs and their task counts, such as `ps=1,worker=2`.
-    /// - Throws: `invalidArgument` for a malformed text; `unavailable` when a server does not start.
+    /// - Throws: `ValidationError` for a malformed text; `unavailable` when a server does not start.
     init(_ text: String, serverArguments: [String] = []) throws {
-        let spec = try ClusterSpec.onLoopback(text)
+        let spec = try ClusterSpec(localJobs: text)
         self.spec = spec
         var started: [ChildProcess] = []
         do {

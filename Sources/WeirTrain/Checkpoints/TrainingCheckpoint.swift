@@ -62,6 +62,21 @@ public struct TrainingCheckpoint: Hashable, Sendable {
         }
     }
 
+    /// Makes the folder of the checkpoints, and checks that files can be made in it.
+    /// - Throws: the error of the file system, with the prefix, when they cannot.
+    func prepareFolder() throws(Status) {
+        let folder = FileSystem.directory(of: prefix)
+        do throws(Status) {
+            try FileSystem.createDirectory(folder)
+            let probe = "\(prefix).tempstate\(UInt64.random(in: 0 ... .max))"
+            try OutputFile(probe, .create).close()
+            try FileSystem.remove(probe)
+        } catch {
+            throw Status(
+                error.code, "Checkpoints '\(prefix)' need a folder that exists or can be created, and in which files can be created; found \(error.message)")
+        }
+    }
+
     private var fileName: String { prefix.split(separator: "/", omittingEmptySubsequences: false).last.map(String.init) ?? "" }
 
     func check() throws(Status) {

@@ -23,6 +23,13 @@ public enum TrainingData: Sendable {
     /// Whether the rows are divided already, so that there are no folds.
     public var isDivided: Bool { if case .divided = self { true } else { false } }
 
+    /// The number of rows to train on when one of `count` folds is held out: that of the fold that leaves the fewest, the first.
+    package func trainingRowCount(of count: Int) -> Int {
+        if case .divided(let train, _) = self { return train.rowCount }
+        let (size, rest) = rowCount.quotientAndRemainder(dividingBy: max(1, count))
+        return rowCount - size - (rest > 0 ? 1 : 0)
+    }
+
     /// The rows to train on and to test on when one of `count` folds is held out.
     package func fold(_ number: Int, of count: Int, seed: UInt64) throws(Status) -> (train: Dataset, test: Dataset) {
         switch self {

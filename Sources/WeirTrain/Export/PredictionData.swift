@@ -29,7 +29,7 @@ public enum PredictionData {
     package static func rows(of data: TrainingData, for signature: ModelSignature) throws(Status) -> [String: Tensor] {
         switch data {
         case .table(let table): return try rows(of: table, for: signature)
-        case .dataset(let dataset), .divided(_, let dataset):
+        case .dataset(let dataset), .standardized(let dataset), .divided(_, let dataset):
             return try chosen(dataset.rows(0..<dataset.rowCount), "The data", signature)
         }
     }
@@ -49,6 +49,7 @@ public enum PredictionData {
         let (_, input) = try only(signature, source)
         var taken = columnCount
         if let wanted = rowSize(input), wanted == columnCount - 1 { taken = wanted }
+        try CSVHeader.check(header.fields.prefix(taken).map(\.text), source: source)
         var values: [Double] = []
         while let record = try parser.next() {
             guard record.fields.count == columnCount else {

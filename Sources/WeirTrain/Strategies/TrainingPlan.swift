@@ -1,5 +1,6 @@
 public import WeirGraph
 public import WeirTensor
+import WeirWire
 
 /// The graphs and clients of one training: what a `Strategy` makes of a model.
 public struct TrainingPlan: Sendable {
@@ -90,12 +91,12 @@ public struct TrainingState: Sendable {
 
 extension TrainingClient {
     /// Adds nodes that save and restore the state.
-    mutating func addSaver(_ checkpoint: TrainingCheckpoint) throws(Status) {
+    mutating func addSaver(_ checkpoint: TrainingCheckpoint, _ facts: CheckpointFacts) throws(Status) {
         guard let state else { return }
         let builder = state.globalStep.handle.builder
         saver = Saver(
-            builder, [state.globalStep] + state.variables, maxToKeep: checkpoint.maxToKeep, keepEveryHours: checkpoint.keepEveryHours,
-            layout: checkpoint.layout)
+            builder, [state.globalStep] + state.variables, facts: facts.tensors, maxToKeep: checkpoint.maxToKeep,
+            keepEveryHours: checkpoint.keepEveryHours, layout: checkpoint.layout, now: { Event.now })
         graph = try builder.graph()
     }
 }

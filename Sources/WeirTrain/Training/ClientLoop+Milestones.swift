@@ -14,7 +14,11 @@ extension ClientLoop {
         }
         // Before the variables, because the other workers begin when these are initialized.
         if let resources = client.lifecycle.resourceInitializer { try await session.run(resources) }
-        try await saver.restore(session, from: checkpoint)
+        do {
+            try await saver.restore(session, from: checkpoint)
+        } catch {
+            throw Status(error).appending("; strategy '\(run.options.strategy.name)' cannot go on from this checkpoint")
+        }
         if client.worker == 0 { run.progress.notice("training goes on from \(checkpoint)") }
     }
 

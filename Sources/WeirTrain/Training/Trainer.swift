@@ -52,14 +52,15 @@ public struct Trainer: Sendable {
     }
 
     /// Trains and tests.
-    /// - Throws: `invalidArgument` when the options are wrong, or two tasks of the cluster have one address; `unavailable` with the names
-    ///   of the servers that have not answered when `TrainingOptions.startTimeout` passes; the root cause, with the task's name, when a
-    ///   server that training needs is lost.
+    /// - Throws: `invalidArgument` when the options are wrong, or two tasks of the cluster have one address; the error of a folder in which
+    ///   checkpoints cannot be saved; `unavailable` with the names of the servers that have not answered when
+    ///   `TrainingOptions.startTimeout` passes; the root cause, with the task's name, when a server that training needs is lost.
     public func run() async throws -> TrainingReport {
         var setting = self.setting
         setting.runNumber = TrainingSetting.newRunNumber()
         let plan = try checkedPlan(setting)
         let rows = try rows.get()
+        try options.checkpoint?.prepareFolder()
         return try await TrainingRun(plan, options, setting, train: rows.train, test: rows.test, onEvent: onEvent).run(plan.clients)
     }
 
@@ -84,6 +85,8 @@ public struct Trainer: Sendable {
                     + "'async', to run as worker \(task)")
         }
         let rows = try rows.get()
+        // Only the chief saves.
+        if number == 0 { try options.checkpoint?.prepareFolder() }
         return try await TrainingRun(plan, options, setting, train: rows.train, test: rows.test, onEvent: onEvent).run([client])
     }
 
@@ -110,6 +113,9 @@ public struct Trainer: Sendable {
                 "Each of \(options.foldCount) folds must have rows, and leave rows to train on; the data have \(options.data.rowCount) rows, of which "
                     + "\(rows.train.rowCount) are to train on and \(rows.test.rowCount) to test on")
         }
+        if let rate = options.optimizer.learningRate.constant, !rate.isFinite {
+            throw .invalidArgument("The learning rate must be finite, found \(rate)")
+        }
         try options.checkpoint?.check()
         if let interval = options.evaluationInterval, interval < 1 {
             throw .invalidArgument("Updates from one evaluation to the next must be at least 1, found \(interval)")
@@ -119,10 +125,27 @@ public struct Trainer: Sendable {
         // Each task is needed: a task at the address of another one would never answer as itself.
         if plan.clients.contains(where: { $0.master != nil }) { try setting.cluster.requireDistinctAddresses() }
         guard let chief = plan.clients.first else { throw .internalError("Strategy '\(options.strategy.name)' made a plan without clients") }
+        for shard in plan.clients.flatMap(\.shards) { _ = try BatchFeeds(shard.inputs, rows.train.columns) }
+        // After the check of the columns: rows that are no rows of the model say nothing of its batches.
+        try checkBatches(of: plan, rowCount: rows.train.rowCount)
         if let checkpoint = options.checkpoint {
             guard chief.state != nil else { throw .unimplemented("Strategy '\(options.strategy.name)' does not save checkpoints") }
-            for index in plan.clients.indices { try plan.clients[index].addSaver(checkpoint) }
+            let facts = CheckpointFacts(options)
+            for index in plan.clients.indices { try plan.clients[index].addSaver(checkpoint, facts) }
         }
         return plan
+    }
+
+    /// Checks that there are enough rows to train on for the batches of a step.
+    private func checkBatches(of plan: TrainingPlan, rowCount: Int) throws(Status) {
+        let size = options.batchSize
+        guard size <= rowCount else {
+            throw .invalidArgument("The batch size must be at most \(rowCount), the number of rows to train on, found \(size)")
+        }
+        for count in plan.clients.flatMap(\.shards).map(\.batches) where size > rowCount / count && rowCount % count != 0 {
+            throw .invalidArgument(
+                "A step takes \(count) batches at once; the batch size must be at most \(rowCount / count), as there are \(rowCount) rows to train on, "
+                    + "found \(size)")
+        }
     }
 }

@@ -3,6 +3,7 @@ import WeirGraph
 import WeirOps
 import WeirRuntime
 import WeirTensor
+import WeirWire
 
 /// One run of a plan: opens the sessions, initializes, runs the clients' loops, watches the tasks, and evaluates.
 struct TrainingRun: Sendable {
@@ -109,6 +110,10 @@ struct TrainingRun: Sendable {
             }
         }
         let restored = try options.checkpoint?.restoredPath { onEvent(.notice($0)) }
+        // Servers may have a checkpoint that this process does not see.
+        if let restored, let reader = try? BundleReader(restored), let text = try CheckpointFacts(options).difference(from: reader) {
+            onEvent(.notice(text))
+        }
         // The saver removes the checkpoints of the training that this one goes on with, when there are too many.
         if let checkpoint = options.checkpoint, restored != nil, checkpoint.source == .latest {
             for loop in loops { try loop.client.saver?.recoverCheckpoints(checkpoint.prefix) }

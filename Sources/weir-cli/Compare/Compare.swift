@@ -31,17 +31,24 @@ struct Compare: AsyncParsableCommand {
 
     func validate() throws {
         guard cluster == nil || clusters == nil else { throw ValidationError("--cluster is in place of --clusters; found both") }
+        let names = try names()
+        try usage {
+            try StrategyCatalog.check(split.arguments, for: names, option: "--strategies")
+            for name in names { _ = try StrategyCatalog.strategy(name, split.arguments, option: "--strategies") }
+        }
+        if cluster == nil { _ = try places() }
     }
 
     func run() async throws {
-        let options = try TrainingOptions(model, data, optimizer)
+        let options = try TrainingOptions(model, data.rows(model.defaults), data, optimizer)
         let trainings = try trainings(options)
         guard trainings.contains(where: { $0.refusal == nil }) else {
             let reasons = trainings.map { "\($0.strategy.name), \($0.label): \($0.refusal?.message ?? "")" }
-            throw Status.invalidArgument("No strategy applies: \(reasons.joined(separator: "; "))")
+            throw ValidationError("No strategy applies: \(reasons.joined(separator: "; "))")
         }
         try OutputFile.prepare(out, files: ["compare.svg", "compare.json"])
         let reporter = ComparisonReporter(json: json, count: trainings.count, stepCount: options.stepCount)
+        if let notice = optimizer.notice(of: options.batchSize, model.defaults) { reporter.event(.notice(notice)) }
         // Trainings that have ended before a signal are shown.
         let (result, isCancelled) = try await untilTerminated { await Compare.run(trainings, reporter) }
         let comparison = try result.get()
@@ -84,13 +91,9 @@ struct Compare: AsyncParsableCommand {
     /// All trainings, in the order of the places and then of the strategies. What does not use the cluster is trained once for the same
     /// devices.
     private func trainings(_ options: TrainingOptions) throws -> [ComparedTraining] {
-        let arguments = split.arguments
-        let names = strategies?.split(separator: ",").map(String.init) ?? StrategyCatalog.names(with: arguments)
-        guard !names.isEmpty else { throw Status.invalidArgument("--strategies must name at least one strategy, found '\(strategies ?? "")'") }
-        try StrategyCatalog.check(arguments, for: names, option: "--strategies")
-        let chosen = try names.map { name throws(Status) in
+        let chosen = try names().map { name in
             var training = options
-            try training.setStrategy(name, arguments, option: "--strategies")
+            try usage { try training.setStrategy(name, split.arguments, option: "--strategies") }
             return training
         }
         var seen: Set<[String]> = []
@@ -104,12 +107,14 @@ struct Compare: AsyncParsableCommand {
         return trainings
     }
 
+    private func names() throws -> [String] {
+        try strategies.map { try fields("--strategies", $0, eachOnce: true) } ?? StrategyCatalog.names(with: split.arguments)
+    }
+
     private func places() throws -> [ComparedPlace] {
         let devices = try devices.count()
         if let cluster { return [ComparedPlace(try ClusterSpec(option: cluster), devices: devices)] }
-        let list = clusters ?? Compare.defaultClusters
-        let texts = list.split(separator: ";").map(String.init)
-        guard !texts.isEmpty else { throw Status.invalidArgument("--clusters must name at least one cluster, found '\(list)'") }
-        return try texts.map { text throws(Status) in try ComparedPlace(text, devices: devices) }
+        let texts = try fields("--clusters", clusters ?? Compare.defaultClusters, separator: ";", eachOnce: true)
+        return try texts.map { try ComparedPlace($0, devices: devices) }
     }
 }

@@ -24,14 +24,17 @@ struct Sweep: AsyncParsableCommand {
 
     func run() async throws {
         let specification = try SweepSpecification(contentsOf: file)
-        do throws(Status) { try SweptArguments.check(specification) } catch { throw Status(error.code, "\(file): \(error.message)") }
+        let isHere = places.cluster == nil
+        let notices: [String]
+        do throws(Status) { notices = try SweptArguments.check(specification, isHere: isHere) } catch { throw Status(error.code, "\(file): \(error.message)") }
+        try OutputFile.prepare(out, files: SweepResult.fileNames)
         let devices = specification.base["devices"].map { ["devices": $0] } ?? [:]
         let (servers, local) = try places.start(SweptArguments(devices).devices, slotCount: max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))))
         var isCancelled = false
         defer { local?.end(isUrgent: isCancelled) }
         let reporter = SweepReporter(json: json, specification, serverCount: servers.count)
+        for notice in notices { reporter.event(.notice(notice)) }
         try local?.whenServerEnded { name, pid, how in reporter.event(.notice("\(name) (pid \(pid)) \(how)")) }
-        let isHere = places.cluster == nil
         let runner = TrainingTrialRunner { configuration in
             let arguments = try SweptArguments(configuration)
             return try arguments.training.options(devices: arguments.devices, isHere: isHere)

@@ -97,7 +97,7 @@ final class SweepReporter: Sendable {
     func endLine() { if !json, Terminal.isInteractive { Terminal.line("") } }
 
     func finish(_ result: SweepResult, directory: String) {
-        let files = ["results.csv", "results.json", "learning-curves.svg", "parallel.svg"].map { "\(directory)/\($0)" }
+        let files = SweepResult.fileNames.map { "\(directory)/\($0)" }
         if json {
             let reader: [JSONValue.Member] = if case .object(let members) = result.json { members } else { [] }
             let head: [JSONValue.Member] = [

@@ -20,11 +20,15 @@ struct DataOptions: ParsableArguments {
         guard !noLabel || label == nil else { throw ValidationError("--label and --no-label exclude each other") }
         try require("--folds", folds, in: 2...1_000)
         try require("--window", window, in: 1...65_536)
-        do throws(Status) { _ = try size() } catch { throw ValidationError(error.message) }
+        _ = try size()
+        _ = try names()
     }
 
+    /// What decides which rows these are.
+    func source(_ defaults: TrainingDefaults) -> [String?] { [data ?? defaults.data, label, columns, imageSize] }
+
     /// The rows.
-    /// - Throws: the error of a file, which names it.
+    /// - Throws: `ValidationError` for options that the data does not take; the error of a file.
     func rows(_ defaults: TrainingDefaults) throws -> TrainingRows {
         let path = data ?? defaults.data
         do { return try rows(at: path) } catch {
@@ -81,7 +85,7 @@ struct DataOptions: ParsableArguments {
         case .table(let table): return table
         case .dataset(let dataset), .standardized(let dataset): return try Table(dataset)
         case .divided:
-            throw Status.invalidArgument(
+            throw ValidationError(
                 "--data \(data ?? ""): expected rows that are not divided, of which each member gets a part; found \(DataFormat.idxFolder.rawValue)")
         }
     }
@@ -91,33 +95,39 @@ struct DataOptions: ParsableArguments {
 
     /// The dataset with the names of `--columns`.
     private func named(_ dataset: Dataset) throws -> Dataset {
-        guard let columns else { return dataset }
-        var names: [String: String] = [:]
-        for pair in columns.split(separator: ",") {
-            let parts = pair.split(separator: "=", omittingEmptySubsequences: false).map(String.init)
-            guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty, names.updateValue(parts[0], forKey: parts[1]) == nil else {
-                throw Status.invalidArgument("--columns must be NAME=COLUMN, such as features=x,labels=y, each column once; found '\(columns)'")
-            }
-        }
+        guard let names = try names() else { return dataset }
         return try dataset.keeping(Array(names.keys)).renamed(names)
     }
 
-    private func size() throws(Status) -> (height: Int, width: Int)? {
+    /// The new names of columns, by the old ones; nil if none are given.
+    private func names() throws -> [String: String]? {
+        guard let columns else { return nil }
+        var names: [String: String] = [:]
+        for pair in columns.split(separator: ",", omittingEmptySubsequences: false) {
+            let parts = pair.split(separator: "=", omittingEmptySubsequences: false).map(String.init)
+            guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty, names.updateValue(parts[0], forKey: parts[1]) == nil else {
+                throw ValidationError("--columns must be NAME=COLUMN, such as features=x,labels=y, each column once; found '\(columns)'")
+            }
+        }
+        return names
+    }
+
+    private func size() throws -> (height: Int, width: Int)? {
         guard let imageSize else { return nil }
         let parts = imageSize.split(separator: "x", omittingEmptySubsequences: false).compactMap { Int($0) }
         guard parts.count == 2, imageSize.count(where: { $0 == "x" }) == 1, parts.allSatisfy({ (1...65_536).contains($0) }) else {
-            throw .invalidArgument("--image-size must be HEIGHTxWIDTH, such as 64x48, found '\(imageSize)'")
+            throw ValidationError("--image-size must be HEIGHTxWIDTH, such as 64x48, found '\(imageSize)'")
         }
         return (parts[0], parts[1])
     }
 
-    private func refuse(_ options: [(name: String, isGiven: Bool)], of what: String) throws(Status) {
+    private func refuse(_ options: [(name: String, isGiven: Bool)], of what: String) throws {
         guard let wrong = options.first(where: \.isGiven) else { return }
         let kinds = [
             "--label": "a CSV file", "--no-label": "a CSV file", "--columns": "FILE.npz, .safetensors or .tfrecord",
             "--image-size": "a folder of pictures",
             "--window": "a text",
         ]
-        throw .invalidArgument("\(wrong.name) is for --data that is \(kinds[wrong.name] ?? ""); found \(what)")
+        throw ValidationError("\(wrong.name) is for --data that is \(kinds[wrong.name] ?? ""); found \(what)")
     }
 }

@@ -15,11 +15,11 @@ struct ExportOptions: ParsableArguments {
     private var isWanted: Bool { export != nil || exportFrozen != nil }
 
     /// Asks for what the model needs.
-    /// - Throws: `invalidArgument` when the model names no predictions; the error of a file that cannot be written.
-    func apply(to options: inout TrainingOptions) throws(Status) {
+    /// - Throws: `ValidationError` when the model names no predictions; the error of a file that cannot be written.
+    func apply(to options: inout TrainingOptions) throws {
         guard isWanted else { return }
         guard options.model.predictions != nil else {
-            throw .invalidArgument("--export needs a model with predictions; name those of a file with --predictions")
+            throw ValidationError("--export needs a model with predictions; name those of a file with --predictions")
         }
         if let export { try ServableModel.check(destination: export) }
         if let exportFrozen { try OutputFile.check(exportFrozen, option: "--export-frozen") }

@@ -32,6 +32,21 @@ struct ModelOptions: ParsableArguments {
         try require("--sample-length", sampleLength, in: 0...1_000_000)
         try require("--code", code, in: 1...1_000_000)
         try require("--noise", noise, in: 0...1e6)
+        if named == nil {
+            let suffixes = [".pb", ".pbtxt", ".meta", ".txt"]
+            guard suffixes.contains(where: model.hasSuffix) || model.contains("/" as Character) else {
+                let names = NamedModels.all.map(\.name).joined(separator: ", ")
+                throw ValidationError("--model must be \(names), or a file .pb, .pbtxt or .meta or the folder of a saved model, found '\(model)'")
+            }
+            guard loss != nil else { throw ValidationError("--model \(model) needs --loss, the name of its loss") }
+        }
+        let taken = named?.options ?? ModelOptions.optionsOfFiles
+        if let option = given.first(where: { !taken.contains($0) }) {
+            let takers = NamedModels.all.filter { $0.options.contains(option) }.map(\.name)
+            throw ValidationError(
+                "--\(option) is for \(takers.isEmpty ? "a model in a file" : "--model \(takers.joined(separator: " or "))"); found --model \(model)")
+        }
+        _ = try (hiddenUnits(default: []), pairs(inputs, "--input"), pairs(metrics, "--metric"))
     }
 
     /// The network that `--model` names; nil if it names a file.
@@ -44,28 +59,11 @@ struct ModelOptions: ParsableArguments {
     func graph(for table: Table, seed: Int) throws -> ModelGraph { try graph(for: TrainingRows(table), seed: seed) }
 
     /// The model for some rows.
-    /// - Throws: `invalidArgument` when the options do not fit the model or the rows; the errors of `ModelGraph`.
+    /// - Throws: `ValidationError` when the options do not fit the rows; the errors of `ModelGraph`.
     func graph(for rows: TrainingRows, seed: Int) throws -> ModelGraph {
-        if let named {
-            if let option = given.first(where: { !named.options.contains($0) }) {
-                let takers = NamedModels.all.filter { $0.options.contains(option) }.map(\.name)
-                throw Status.invalidArgument(
-                    "--\(option) is for \(takers.isEmpty ? "a model in a file" : "--model \(takers.joined(separator: " or "))"); found --model \(model)")
-            }
-            return try named.graph(for: rows, self, seed: seed)
-        }
-        let suffixes = [".pb", ".pbtxt", ".meta", ".txt"]
-        guard suffixes.contains(where: model.hasSuffix) || model.contains("/" as Character) else {
-            let names = NamedModels.all.map(\.name).joined(separator: ", ")
-            throw Status.invalidArgument("--model must be \(names), or a file .pb, .pbtxt or .meta or the folder of a saved model, found '\(model)'")
-        }
-        if let option = given.first(where: { !ModelOptions.optionsOfFiles.contains($0) }) {
-            let takers = NamedModels.all.filter { $0.options.contains(option) }.map(\.name)
-            throw Status.invalidArgument("--\(option) is for --model \(takers.joined(separator: " or ")); found --model \(model)")
-        }
-        guard let loss else { throw Status.invalidArgument("--model \(model) needs --loss, the name of its loss") }
+        if let named { return try named.graph(for: rows, self, seed: seed) }
         return try ModelGraph(
-            contentsOf: model, loss: loss, inputs: pairs(inputs, "--input"), predictions: predictions, metrics: pairs(metrics, "--metric"))
+            contentsOf: model, loss: loss ?? "", inputs: pairs(inputs, "--input"), predictions: predictions, metrics: pairs(metrics, "--metric"))
     }
 
     private static let optionsOfFiles = ["loss", "input", "predictions", "metric"]
@@ -84,7 +82,7 @@ struct ModelOptions: ParsableArguments {
         guard let hidden else { return units }
         return try hidden.split(separator: ",", omittingEmptySubsequences: false).map { field in
             guard let units = Int(field), (1...1_000_000).contains(units) else {
-                throw Status.invalidArgument("--hidden must be numbers of units such as 10,20,10; found '\(field)'")
+                throw ValidationError("--hidden must be numbers of units such as 10,20,10; found '\(field)' in '\(hidden)'")
             }
             return units
         }
@@ -97,9 +95,11 @@ struct ModelOptions: ParsableArguments {
         var result: [String: String] = [:]
         for pair in pairs {
             let parts = pair.split(separator: "=", maxSplits: 1).map(String.init)
-            guard parts.count == 2 else { throw Status.invalidArgument("\(option) must be NAME=TENSOR such as features=x:0, found '\(pair)'") }
+            guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
+                throw ValidationError("\(option) must be NAME=TENSOR such as features=x:0, found '\(pair)'")
+            }
             guard result.updateValue(parts[1], forKey: parts[0]) == nil else {
-                throw Status.invalidArgument("\(option) names '\(parts[0])' twice")
+                throw ValidationError("\(option) names '\(parts[0])' twice")
             }
         }
         return result

@@ -29,7 +29,7 @@ struct OptimizerOptions: ParsableArguments {
     func validate() throws {
         try require("--steps", steps, in: OptionRange.steps)
         try require("--batch", batch, in: 1...1_000_000)
-        try require("--learning-rate", learningRate, in: 0...1e6)
+        try requirePositive("--learning-rate", learningRate, atMost: 1e6)
         try require("--clip-norm", clipNorm, in: 1e-30...1e30)
         try require("--clip-value", clipValue, in: 1e-30...1e30)
         try require("--weight-decay", weightDecay, in: 0...1e6)
@@ -49,9 +49,20 @@ struct OptimizerOptions: ParsableArguments {
         return learningRate ?? (isDefault ? defaults.learningRate : 0.01)
     }
 
+    /// The rows of a batch. Where the user does not say, at most those that there are to train on.
+    func batchSize(_ defaults: TrainingDefaults, rowCount: Int) -> Int { batch ?? max(1, min(defaults.batch, rowCount)) }
+
+    /// What to tell the user when a batch has fewer rows than it usually has, and the user did not say so; nil if it has not.
+    func notice(of batchSize: Int, _ defaults: TrainingDefaults) -> String? {
+        guard batch == nil, batchSize < defaults.batch else { return nil }
+        return "batches have \(batchSize) rows, not \(defaults.batch) as usual, because there are no more to train on"
+    }
+
     /// The optimizer.
-    /// - Throws: `invalidArgument` for an optimizer, a schedule or a parameter that does not exist.
-    func named(_ defaults: TrainingDefaults) throws(Status) -> any Optimizer {
+    /// - Throws: `ValidationError` for an optimizer, a schedule or a parameter that does not exist.
+    func named(_ defaults: TrainingDefaults) throws -> any Optimizer { try usage { try made(defaults) } }
+
+    private func made(_ defaults: TrainingDefaults) throws(Status) -> any Optimizer {
         let rate = self.rate(defaults)
         let scheduled: LearningRate =
             if let learningRateSchedule {

@@ -26,7 +26,13 @@ struct Train: AsyncParsableCommand {
     @Option(help: "Where event files, the loss curve and the picture of a step go.") var out = "weir-run"
     @Flag(help: "Print one JSON object a line.") var json = false
 
-    func validate() throws { try require("--trained-folds", trainedFolds, in: 1...max(1, training.data.folds)) }
+    func validate() throws {
+        try require("--trained-folds", trainedFolds, in: 1...max(1, training.data.folds))
+        guard clusterOptions.cluster != nil, training.strategy.strategy == SingleDevice.strategyName else { return }
+        let others = StrategyCatalog.names.filter { $0 != SingleDevice.strategyName }.joined(separator: ", ")
+        throw ValidationError(
+            "--cluster needs a --strategy that trains on servers, of \(others); found \(SingleDevice.strategyName), which trains in this process")
+    }
 
     func run() async throws {
         var options = try training.options(devices: clusterOptions.devices, isHere: clusterOptions.cluster == nil)
@@ -49,13 +55,12 @@ struct Train: AsyncParsableCommand {
             // Weights and metrics are recorded at evaluations; without an interval there is one, at the end.
             options.evaluationInterval = options.evaluationInterval ?? options.stepCount
         }
-        if let summaries { try OutputFile.prepare(summaries, files: ["events"], option: "--summaries") }
-        // Elsewhere the servers write, on file systems of their own.
-        if let prefix = options.checkpoint?.prefix, clusterOptions.cluster?.hasPrefix("local:") ?? true {
-            let folder = FileSystem.directory(of: prefix)
-            try OutputFile.prepare(folder.isEmpty ? "." : folder, files: ["checkpoint"], option: "--checkpoint")
-        }
-        let (spec, local) = try clusterOptions.start(for: options.strategy)
+        // What can be wrong with the options is found before anything starts.
+        let planned = try clusterOptions.planned()
+        try usage { try CrossValidation(options, cluster: planned).prepare(asWorker: clusterOptions.task) }
+        try OutputFile.prepare(out, files: ["loss.svg", "step.svg"])
+        if let summaries { try OutputFile.prepare(summaries, option: "--summaries") }
+        let (spec, local) = try clusterOptions.start()
         let reporter: TrainingReporter
         do {
             reporter = try TrainingReporter(
@@ -66,6 +71,7 @@ struct Train: AsyncParsableCommand {
             local?.end()
             throw error
         }
+        if let notice = training.optimizer.notice(of: options.batchSize, training.model.defaults) { reporter.event(.notice(notice)) }
         let validation = CrossValidation(options, cluster: spec) { event in
             recorder?.record(event)
             reporter.event(event)

@@ -168,6 +168,36 @@ struct DatasetTrainingTests {
         #expect(error?.message.contains("leave rows to train on; the data have 1 rows, of which 0 are to train on") == true)
     }
 
+    @Test("a batch of more rows than there are to train on is refused with both numbers, and a learning rate that is no number")
+    func batches() async throws {
+        func failure(_ change: (inout TrainingOptions) throws -> Void) throws -> String? {
+            var options = try options(.dataset(plane(20)))
+            try change(&options)
+            let trainer = Trainer(options)
+            return thrownStatus { _ = try trainer.checkedPlan() }?.message
+        }
+        #expect(try failure { $0.batchSize = 16 } == nil)
+        #expect(try failure { $0.batchSize = 17 } == "The batch size must be at most 16, the number of rows to train on, found 17")
+        #expect(try failure { $0.optimizer = GradientDescent(learningRate: .constant(.nan)) } == "The learning rate must be finite, found nan")
+        let mesh = try MeshParallel(axes: DeviceMesh.axes("data=2,model=1"))
+        // 16 rows are two batches of 8, however many are asked for; 15 cannot be divided by two.
+        #expect(try failure { $0.strategy = mesh } == nil)
+        let divided = try failure {
+            $0.strategy = mesh
+            $0.data = .dataset(try plane(19))
+            $0.batchSize = 8
+        }
+        #expect(divided == "A step takes 2 batches at once; the batch size must be at most 7, as there are 15 rows to train on, found 8")
+        let least = (2...7).allSatisfy { count in
+            guard let table = try? Table.iris(), let data = try? plane(23) else { return false }
+            return [TrainingData.table(table), .dataset(data)].allSatisfy { data in
+                let counts = (0..<count).compactMap { try? data.fold($0, of: count, seed: 3).train.rowCount }
+                return counts.count == count && counts.min() == data.trainingRowCount(of: count)
+            }
+        }
+        #expect(least)
+    }
+
     @Test("an error of a file ends the training with the file's name")
     func damagedFile() async throws {
         let path = "\(scratch.path)/x.tfrecord"
