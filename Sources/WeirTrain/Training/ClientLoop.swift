@@ -32,7 +32,7 @@ struct ClientLoop: Sendable {
         try await endWhenLost(work)
     }
 
-    private func join() async throws {
+    func join() async throws {
         if let awaited = client.lifecycle.awaited { try await waitUntilInitialized(awaited.names, awaited.isInitialized) }
         if let preparation = client.lifecycle.preparation { try await session.run(preparation) }
     }

@@ -43,7 +43,7 @@ final class SilentTasks: Sendable {
     }
 
     /// Why no server answers at an address; nil when one does.
-    private static func silence(of address: String) async -> String? {
+    static func silence(of address: String) async -> String? {
         do throws(Status) {
             _ = try await ServerProbe.devices(address: address, timeout: .seconds(1))
             return nil

@@ -18,7 +18,7 @@ extension TrainingRun {
             let address = try masterAddress(of: client)
             let reports = address.map { address in Task.reporting { progress.notice(waiting(for: silent, at: address, until: end)) } }
             defer { reports?.cancel() }
-            do throws(Status) { opened(try await open(client, at: address, until: end)) } catch {
+            do throws(Status) { opened(try await open(client, until: end)) } catch {
                 guard let address else { throw error }
                 throw error.code == .deadlineExceeded ? notBegun(silent, address, error) : error.appending(", in opening a session on \(address)")
             }
@@ -34,7 +34,10 @@ extension TrainingRun {
         return address
     }
 
-    private func open(_ client: TrainingClient, at address: String?, until end: ContinuousClock.Instant?) async throws(Status) -> ClientLoop {
+    /// Opens the session of a client.
+    /// - Parameter end: when to give up; nil waits without a limit.
+    func open(_ client: TrainingClient, until end: ContinuousClock.Instant? = nil) async throws(Status) -> ClientLoop {
+        let address = try masterAddress(of: client)
         var configuration = SessionConfiguration()
         configuration.deviceFilters = client.deviceFilters
         configuration.isolatesState = options.isolatesState || client.ownsState
