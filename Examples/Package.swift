@@ -37,6 +37,7 @@ let package = Package(
         example("sweep"),
         example("ensemble"),
         example("export"),
+        example("cart-pole"),
         example("own-op"),
         example("own-optimizer"),
         example("own-device"),

@@ -8,7 +8,8 @@ struct WeirCommand: AsyncParsableCommand {
         commandName: "weir",
         abstract: "A distributed dataflow runtime for machine learning that speaks TensorFlow's protocol.",
         subcommands: [
-            Serve.self, Up.self, Train.self, Compare.self, Sweep.self, EnsembleCommand.self, Predict.self, Checkpoint.self, Devices.self, Ops.self, Bench.self,
+            Serve.self, Up.self, Train.self, Compare.self, Sweep.self, EnsembleCommand.self, Predict.self, Play.self, Checkpoint.self, Devices.self, Ops.self,
+            Bench.self,
             BenchNullStep.self,
             BenchAllReduce.self, BenchGrowth.self,
         ])
