@@ -10,7 +10,8 @@ extension StrategyComparison {
 extension StrategyComparison.Entry {
     /// The entry as a JSON object on one line. `outcome` is `trained`, `inapplicable` or `failed`.
     public var json: String {
-        var members: [(name: String, value: String)] = [("strategy", JSONText.string(strategy)), ("cluster", JSONText.string(cluster))]
+        var members = network.map { [(name: "network", value: JSONText.string($0))] } ?? []
+        members += [("strategy", JSONText.string(strategy)), ("cluster", JSONText.string(cluster))]
         switch outcome {
         case .inapplicable(let status): members += [("outcome", JSONText.string("inapplicable"))] + StrategyComparison.Entry.members(status)
         case .failed(let status): members += [("outcome", JSONText.string("failed"))] + StrategyComparison.Entry.members(status)

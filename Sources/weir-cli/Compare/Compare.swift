@@ -3,7 +3,7 @@ import Weir
 
 struct Compare: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Train the same network with every strategy on this machine, and compare them in a table and a picture.",
+        abstract: "Train a network, or several, with every strategy on this machine, and compare them in a table and a picture.",
         discussion: """
             Each training has server processes of its own, and is tested on rows that it has not seen: the first of --folds parts. \
             A strategy that does not suit a cluster is listed with the reason. The numbers, and a picture of one step of each \
@@ -11,6 +11,8 @@ struct Compare: AsyncParsableCommand {
             """)
 
     @OptionGroup var model: ModelOptions
+    @Option(help: ArgumentHelp("In place of --model: networks, each with its own data and defaults, such as dnn,cnn.", valueName: "LIST"))
+    var models: String?
     @OptionGroup var data: DataOptions
     @Option(help: ArgumentHelp("Strategies to compare: single,sync. Default: all that need no option that is not given.", valueName: "LIST")) var strategies:
         String?
@@ -31,6 +33,7 @@ struct Compare: AsyncParsableCommand {
 
     func validate() throws {
         guard cluster == nil || clusters == nil else { throw ValidationError("--cluster is in place of --clusters; found both") }
+        _ = try networks()
         let names = try names()
         try usage {
             try StrategyCatalog.check(split.arguments, for: names, option: "--strategies")
@@ -40,15 +43,20 @@ struct Compare: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let options = try TrainingOptions(model, data.rows(model.defaults), data, optimizer)
-        let trainings = try trainings(options)
+        let networks = try networks()
+        let options = try networks.map { try TrainingOptions($0, data.rows($0.defaults), data, optimizer) }
+        let trainings = try zip(networks, options).flatMap { network, options in
+            try trainings(options, network: networks.count > 1 ? network.model : nil)
+        }
         guard trainings.contains(where: { $0.refusal == nil }) else {
-            let reasons = trainings.map { "\($0.strategy.name), \($0.label): \($0.refusal?.message ?? "")" }
+            let reasons = trainings.map { "\($0.name): \($0.refusal?.message ?? "")" }
             throw ValidationError("No strategy applies: \(reasons.joined(separator: "; "))")
         }
         try OutputFile.prepare(out, files: ["compare.svg", "compare.json"])
-        let reporter = ComparisonReporter(json: json, count: trainings.count, stepCount: options.stepCount)
-        if let notice = optimizer.notice(of: options.batchSize, model.defaults) { reporter.event(.notice(notice)) }
+        let reporter = ComparisonReporter(json: json, count: trainings.count)
+        for (network, options) in zip(networks, options) {
+            if let notice = optimizer.notice(of: options.batchSize, network.defaults) { reporter.event(.notice(notice)) }
+        }
         // Trainings that have ended before a signal are shown.
         let (result, isCancelled) = try await untilTerminated { await Compare.run(trainings, reporter) }
         let comparison = try result.get()
@@ -58,8 +66,8 @@ struct Compare: AsyncParsableCommand {
         }
         let failed = comparison.entries.filter { $0.failure != nil }
         guard failed.isEmpty else {
-            throw Status.unknown(
-                "\(failed.count) of \(trainings.count) trainings failed: \(failed.map { "\($0.strategy), \($0.cluster)" }.joined(separator: "; "))")
+            let names = failed.map { [$0.network, $0.strategy, $0.cluster].compactMap { $0 }.joined(separator: ", ") }
+            throw Status.unknown("\(failed.count) of \(trainings.count) trainings failed: \(names.joined(separator: "; "))")
         }
     }
 
@@ -90,7 +98,7 @@ struct Compare: AsyncParsableCommand {
 
     /// All trainings, in the order of the places and then of the strategies. What does not use the cluster is trained once for the same
     /// devices.
-    private func trainings(_ options: TrainingOptions) throws -> [ComparedTraining] {
+    private func trainings(_ options: TrainingOptions, network: String?) throws -> [ComparedTraining] {
         let chosen = try names().map { name in
             var training = options
             try usage { try training.setStrategy(name, split.arguments, option: "--strategies") }
@@ -100,11 +108,23 @@ struct Compare: AsyncParsableCommand {
         var trainings: [ComparedTraining] = []
         for place in try places() {
             for options in chosen {
-                let training = try ComparedTraining(options, at: place)
+                let training = try ComparedTraining(options, network: network, at: place)
                 if seen.insert([options.strategy.name, training.label]).inserted { trainings.append(training) }
             }
         }
         return trainings
+    }
+
+    /// The networks of `--models`, or the one of `--model`.
+    private func networks() throws -> [ModelOptions] {
+        guard let models else { return [model] }
+        guard !model.isGiven else { throw ValidationError("--models is in place of --model and the options of one network; found both") }
+        return try fields("--models", models, eachOnce: true).map { name in
+            guard NamedModels.named(name) != nil else {
+                throw ValidationError("--models must be of \(NamedModels.all.map(\.name).joined(separator: ", ")); found '\(name)'")
+            }
+            return try ModelOptions.parse(["--model=\(name)"])
+        }
     }
 
     private func names() throws -> [String] {

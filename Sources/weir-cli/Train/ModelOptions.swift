@@ -68,6 +68,9 @@ struct ModelOptions: ParsableArguments {
 
     private static let optionsOfFiles = ["loss", "input", "predictions", "metric"]
 
+    /// Whether an option says anything of the network.
+    var isGiven: Bool { model != "dnn" || !given.isEmpty }
+
     /// The options that were given, without dashes.
     private var given: [String] {
         [
