@@ -20,8 +20,8 @@ public struct CrossValidation: Sendable {
     /// Trains and tests on each fold in turn, or on the first `TrainingOptions.trainedFoldCount`; once, if the data are divided already. Checkpoints
     /// are in a folder for each fold: `fold-1`, `fold-2`…
     /// - Parameter task: runs only this worker's client, as one of several processes; all clients when nil.
-    /// - Throws: `invalidArgument` for less than two folds, more than rows, or more trained folds than there are; the error of `Trainer` for the first
-    ///   fold that fails; `unavailable` when a worker was lost in a fold and does not answer when the next one begins.
+    /// - Throws: `invalidArgument` for less than two folds, more than rows, or more trained folds than there are; the error of `Trainer` for the
+    ///   first fold that fails; `unavailable` when a worker was lost in a fold and does not answer when the next one begins.
     public func run(asWorker task: Int? = nil) async throws -> CrossValidationReport {
         guard options.foldCount >= 2 || options.data.isDivided else {
             throw Status.invalidArgument("Cross-validation needs at least 2 folds, found \(options.foldCount)")
@@ -30,7 +30,7 @@ public struct CrossValidation: Sendable {
             throw Status.invalidArgument("\(options.foldCount) folds need as many rows, found \(options.data.rowCount)")
         }
         guard options.data.isDivided || (1...options.foldCount).contains(options.trainingCount) else {
-            throw Status.invalidArgument("Of \(options.foldCount) folds, at least 1 and at most all are held out in turn; found \(options.trainingCount)")
+            throw Status.invalidArgument("Of \(options.foldCount) folds, 1 to all are held out in turn; found \(options.trainingCount)")
         }
         var folds: [TrainingReport] = []
         for fold in 0..<options.trainingCount {

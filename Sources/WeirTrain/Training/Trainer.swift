@@ -113,7 +113,9 @@ public struct Trainer: Sendable {
         if let interval = options.evaluationInterval, interval < 1 {
             throw .invalidArgument("Updates from one evaluation to the next must be at least 1, found \(interval)")
         }
-        if let count = options.evaluationBatchSize, count < 1 { throw .invalidArgument("Rows that are evaluated at a time must be at least 1, found \(count)") }
+        if let count = options.evaluationBatchSize, count < 1 {
+            throw .invalidArgument("Rows that are evaluated at a time must be at least 1, found \(count)")
+        }
         var plan = try options.strategy.plan(options.model, setting)
         guard let chief = plan.clients.first else { throw .internalError("Strategy '\(options.strategy.name)' made a plan without clients") }
         if let checkpoint = options.checkpoint {

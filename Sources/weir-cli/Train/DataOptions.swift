@@ -27,7 +27,8 @@ struct DataOptions: ParsableArguments {
         if let known = BuiltInRows.named(path) {
             try refuse(
                 [
-                    ("--label", label != nil), ("--columns", columns != nil), ("--image-size", imageSize != nil), ("--window", window != nil && !known.isText),
+                    ("--label", label != nil), ("--columns", columns != nil), ("--image-size", imageSize != nil),
+                    ("--window", window != nil && !known.isText),
                 ], of: path)
             return try known.rows(window ?? Dataset.usualWindow)
         }
@@ -94,7 +95,9 @@ struct DataOptions: ParsableArguments {
 
     private func refuse(_ options: [(name: String, isGiven: Bool)], of what: String) throws(Status) {
         guard let wrong = options.first(where: \.isGiven) else { return }
-        let kinds = ["--label": "a CSV file", "--columns": "FILE.npz, .safetensors or .tfrecord", "--image-size": "a folder of pictures", "--window": "a text"]
+        let kinds = [
+            "--label": "a CSV file", "--columns": "FILE.npz, .safetensors or .tfrecord", "--image-size": "a folder of pictures", "--window": "a text",
+        ]
         throw .invalidArgument("\(wrong.name) is for --data that is \(kinds[wrong.name] ?? ""); found \(what)")
     }
 }

@@ -6,9 +6,9 @@ struct ModelOptions: ParsableArguments {
     @Option(help: "\(NamedModels.help); or a graph of TensorFlow's: FILE.pb, .pbtxt, .meta or a saved model.")
     var model = "dnn"
     @Option(help: "dnn: units of each hidden layer; rnn, char-rnn: of each LSTM layer (default: 10,20,20,20,10; 64; 128).") var hidden: String?
-    @Option(help: ArgumentHelp("char-…: the text after which the trained network writes (default: the beginning of a held-out row).", valueName: "TEXT"))
+    @Option(help: ArgumentHelp("char-…: the text that the trained network goes on with (default: the beginning of a held-out row).", valueName: "TEXT"))
     var prompt: String?
-    @Option(parsing: .unconditional, help: "char-…: below 1 the probable becomes more probable, at 0 it is certain (default: 0.8).") var temperature: Double?
+    @Option(parsing: .unconditional, help: "char-…: below 1 the probable becomes more probable, at 0 certain (default: 0.8).") var temperature: Double?
     @Option(parsing: .unconditional, help: "char-…: characters to write (default: 400).") var sampleLength: Int?
     @Option(help: "File: the name of the loss, the mean over the rows of a batch.") var loss: String?
     @Option(name: .customLong("input"), help: ArgumentHelp("File: features=x:0 or labels=y:0, the placeholders.", valueName: "NAME=TENSOR"))
