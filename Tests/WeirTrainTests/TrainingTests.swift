@@ -183,7 +183,7 @@ struct TrainingTests {
         options.trainedFoldCount = count
         let events = Mutex(0)
         let error = await #expect(throws: Status.self) { try await CrossValidation(options) { _ in events.withLock { $0 += 1 } }.run() }
-        #expect(error?.code == .invalidArgument && error?.message.contains("Of 5 folds") == true && events.withLock { $0 } == 0)
+        #expect(error?.code == .invalidArgument && error?.message.contains("Of 5 folds, 1 to all") == true && events.withLock { $0 } == 0)
         #expect(error?.message.contains("found \(count)") == true)
     }
 

@@ -5,8 +5,8 @@ import WeirTensor
 
 /// A model of texts: it predicts which character comes next, after each character of a row.
 ///
-/// Its inputs are `features` and `labels`, `int32` of shape `[rows, characters]`, as `Dataset.init(text:window:)` has them. Its predictions are logits
-/// of shape `[rows, characters, vocabulary]`; those after a character depend on no later one, so that the model can be asked what follows a
+/// Its inputs are `features` and `labels`, `int32` of shape `[rows, characters]`, as `Dataset.init(text:window:)` has them. Its predictions are
+/// logits of shape `[rows, characters, vocabulary]`; those after a character depend on no later one, so that the model can be asked what follows a
 /// text: see `TextSampler`.
 public protocol LanguageModel: Model {
     /// The number of characters of a row.

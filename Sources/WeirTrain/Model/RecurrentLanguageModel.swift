@@ -1,8 +1,8 @@
 public import WeirGraph
 public import WeirTensor
 
-/// A recurrent model of texts: a vector for each character, LSTM layers, and a dense layer after each step. Sutskever, Martens and Hinton, *Generating
-/// Text with Recurrent Neural Networks*, 2011; Graves, *Generating Sequences With Recurrent Neural Networks*, 2013.
+/// A recurrent model of texts: a vector for each character, LSTM layers, and a dense layer after each step. Sutskever, Martens and Hinton,
+/// *Generating Text with Recurrent Neural Networks*, 2011; Graves, *Generating Sequences With Recurrent Neural Networks*, 2013.
 ///
 /// ```swift
 /// let book = try Dataset.alice()
@@ -34,12 +34,13 @@ public struct RecurrentLanguageModel: LanguageModel {
         self.dtype = dtype
     }
 
-    /// Adds the layers `embedding`, `lstm1`, `lstm2`… and `output`, and returns the logits. Records an error if the sizes are not those of a network.
+    /// Adds the layers `embedding`, `lstm1`, `lstm2`… and `output`, and returns the logits. Records an error if the sizes are not those of
+    /// a network.
     public func predictions(_ inputs: ModelInputs) -> Output {
         guard !units.isEmpty, ([window, characterCount, embeddingSize] + units).allSatisfy({ (1...greatestLayerSize).contains($0) }) else {
             return inputs.builder.failing(
-                "RecurrentLanguageModel: characters of a row and of the vocabulary, embedding size and units must be between 1 and \(greatestLayerSize); found "
-                    + "\(window), \(characterCount), \(embeddingSize) and \(units)")
+                "RecurrentLanguageModel: characters of a row and of the vocabulary, embedding size and units must be between 1 and \(greatestLayerSize); "
+                    + "found \(window), \(characterCount), \(embeddingSize) and \(units)")
         }
         let network = Sequential {
             Embedding(characterCount, embeddingSize, name: "embedding")

@@ -42,8 +42,8 @@ public struct RecurrentNetwork: Classifier {
     public func predictions(_ inputs: ModelInputs) -> Output {
         guard !units.isEmpty, ([stepCount, stepSize, classCount] + units).allSatisfy({ (1...greatestLayerSize).contains($0) }) else {
             return inputs.builder.failing(
-                "RecurrentNetwork: steps, step size, units and classes must be between 1 and \(greatestLayerSize); found \(stepCount), \(stepSize), \(units) "
-                    + "and \(classCount)")
+                "RecurrentNetwork: steps, step size, units and classes must be between 1 and \(greatestLayerSize); found \(stepCount), \(stepSize), "
+                    + "\(units) and \(classCount)")
         }
         let network = Sequential {
             for (index, count) in units.enumerated() {

@@ -3,7 +3,8 @@ import WeirCluster
 import WeirGraph
 public import WeirTensor
 
-/// Writes texts with a trained model of texts: character by character, each drawn from the probabilities that the model gives to those that can follow.
+/// Writes texts with a trained model of texts: character by character, each drawn from the probabilities that the model gives to those that can
+/// follow.
 ///
 /// ```swift
 /// let sampler = try TextSampler(options.model, values: report.parameters, vocabulary: Vocabulary(book.column("features")))
@@ -30,8 +31,8 @@ public struct TextSampler: Sendable {
             output.dtype == .float32, output.shape.rank == 3
         else {
             throw .invalidArgument(
-                "TextSampler: expected a model of texts, whose input 'features' is int32 of [rows, characters] and whose predictions are float of [rows, "
-                    + "characters, vocabulary]; found inputs \(model.inputs.keys.sorted().joined(separator: ", "))")
+                "TextSampler: expected a model of texts, whose input 'features' is int32 of [rows, characters] and whose predictions are float of "
+                    + "[rows, characters, vocabulary]; found inputs \(model.inputs.keys.sorted().joined(separator: ", "))")
         }
         guard output.shape[2] == vocabulary.count else {
             throw .invalidArgument(

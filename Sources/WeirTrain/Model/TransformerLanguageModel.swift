@@ -40,8 +40,8 @@ public struct TransformerLanguageModel: LanguageModel {
         let sizes = [window, characterCount, width, heads, depth]
         guard sizes.allSatisfy({ (1...greatestLayerSize).contains($0) }) else {
             return builder.failing(
-                "TransformerLanguageModel: characters of a row and of the vocabulary, width, heads and depth must be between 1 and \(greatestLayerSize); "
-                    + "found \(sizes)")
+                "TransformerLanguageModel: characters of a row and of the vocabulary, width, heads and depth must be between 1 and "
+                    + "\(greatestLayerSize); found \(sizes)")
         }
         guard width % heads == 0 else {
             return builder.failing("TransformerLanguageModel: the width must be a multiple of the heads; found width \(width) and \(heads) heads")

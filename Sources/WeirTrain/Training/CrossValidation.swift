@@ -20,9 +20,9 @@ public struct CrossValidation: Sendable {
     /// Trains and tests on each fold in turn, or on the first `TrainingOptions.trainedFoldCount`; once, if the data are divided already. Checkpoints
     /// are in a folder for each fold: `fold-1`, `fold-2`…
     /// - Parameter task: runs only this worker's client, as one of several processes; all clients when nil.
-    /// - Throws: `invalidArgument` for less than two folds, or more than rows, or more trained folds than there are; the error of a folder in which checkpoints cannot be saved; the
-    ///   error of `Trainer` for the first fold that fails; `unavailable` when a worker was lost in a fold and does not answer when the next
-    ///   one begins.
+    /// - Throws: `invalidArgument` for less than two folds, more than rows, or more trained folds than there are; the error of a folder in
+    ///   which checkpoints cannot be saved; the error of `Trainer` for the first fold that fails; `unavailable` when a worker was lost in a
+    ///   fold and does not answer when the next one begins.
     public func run(asWorker task: Int? = nil) async throws -> CrossValidationReport {
         try checkFolds()
         // All before the first fold: one that cannot be used would be found only after the folds before it are trained.

@@ -120,7 +120,9 @@ public struct Trainer: Sendable {
         if let interval = options.evaluationInterval, interval < 1 {
             throw .invalidArgument("Updates from one evaluation to the next must be at least 1, found \(interval)")
         }
-        if let count = options.evaluationBatchSize, count < 1 { throw .invalidArgument("Rows that are evaluated at a time must be at least 1, found \(count)") }
+        if let count = options.evaluationBatchSize, count < 1 {
+            throw .invalidArgument("Rows that are evaluated at a time must be at least 1, found \(count)")
+        }
         var plan = try options.strategy.plan(options.model, setting)
         // Each task is needed: a task at the address of another one would never answer as itself.
         if plan.clients.contains(where: { $0.master != nil }) { try setting.cluster.requireDistinctAddresses() }

@@ -24,9 +24,10 @@ extension TextModel {
         let prompt = try options.prompt ?? TextModelOptions.prompt(from: trained.test, vocabulary)
         let temperature = options.temperature ?? 0.8
         let text = try await sampler.sample(after: prompt, length: options.sampleLength ?? 400, temperature: temperature, seed: trained.seed)
+        let characters = JSONValue.array(vocabulary.names.map { .text($0) })
         return [
             .text(title: "sample after \(quoted(prompt)), temperature \(temperature)", text),
-            .file(title: "characters by number", name: "vocabulary.json", contents: Array("\(JSONValue.array(vocabulary.names.map { .text($0) }))\n".utf8)),
+            .file(title: "characters by number", name: "vocabulary.json", contents: Array("\(characters)\n".utf8)),
         ]
     }
 }

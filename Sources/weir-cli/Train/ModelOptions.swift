@@ -11,9 +11,9 @@ struct ModelOptions: ParsableArguments {
             autoencoders.
             """)
     var hidden: String?
-    @Option(help: ArgumentHelp("char-…: the text after which the trained network writes (default: the beginning of a held-out row).", valueName: "TEXT"))
+    @Option(help: ArgumentHelp("char-…: the text that the trained network goes on with (default: the beginning of a held-out row).", valueName: "TEXT"))
     var prompt: String?
-    @Option(parsing: .unconditional, help: "char-…: below 1 the probable becomes more probable, at 0 it is certain (default: 0.8).") var temperature: Double?
+    @Option(parsing: .unconditional, help: "char-…: below 1 the probable becomes more probable, at 0 certain (default: 0.8).") var temperature: Double?
     @Option(parsing: .unconditional, help: "char-…: characters to write (default: 400).") var sampleLength: Int?
     @Option(parsing: .unconditional, help: "Autoencoders: units of the code (default: 8, of the denoising one 32).") var code: Int?
     @Option(

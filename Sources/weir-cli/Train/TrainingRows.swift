@@ -59,8 +59,9 @@ struct TrainingRows {
     /// - Parameter model: the model that asks, for the error.
     func classified(for model: String) throws(Status) -> (shape: [Int], classCount: Int) {
         guard let shape = featureShape, let classCount else {
+            let found = vocabulary == nil ? "data without them" : "a text"
             throw .invalidArgument(
-                "--model \(model) takes the columns 'features', of numbers, and 'labels', of class numbers, which --columns names; found \(vocabulary == nil ? "data without them" : "a text")"
+                "--model \(model) takes the columns 'features', of numbers, and 'labels', of class numbers, which --columns names; found \(found)"
             )
         }
         return (shape, classCount)

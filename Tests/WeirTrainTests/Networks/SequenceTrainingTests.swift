@@ -41,7 +41,7 @@ struct SequenceTrainingTests {
 
     @Test(
         "two devices and two workers train them too",
-        arguments: samples, [LayerParallel(), PipelineParallel(microBatches: 2), InGraphReplication(), SynchronousReplicas()] as [any Strategy])
+        arguments: samples, [LayerParallel(), InGraphReplication(), SynchronousReplicas()] as [any Strategy])
     func strategies(_ sample: Sample, _ strategy: any Strategy) async throws {
         var options = try options(sample.network, strategy)
         options.stepCount = 12

@@ -17,7 +17,8 @@ extension Dataset {
     }
 
     /// Reads a text in UTF-8 and cuts it into rows as `init(text:window:)` does. It may block.
-    /// - Throws: `notFound` when the file does not exist; `invalidArgument` with the place of the first byte that is not UTF-8; as `init(text:window:)`.
+    /// - Throws: `notFound` when the file does not exist; `invalidArgument` with the place of the first byte that is not UTF-8; as
+    ///   `init(text:window:)`.
     public init(textFile path: String, window: Int = usualWindow) throws(Status) {
         try self.init(Dataset.characters(of: InputFile.contents(of: path), path), window: window, source: path)
     }

@@ -15,7 +15,7 @@ public struct Vocabulary: Hashable, Sendable {
     public init(of characters: some Sequence<Unicode.Scalar>) throws(Status) {
         self.characters = Set(characters).sorted()
         guard (1...Vocabulary.greatestCount).contains(self.characters.count) else {
-            throw .invalidArgument("A vocabulary must have from 1 to \(Vocabulary.greatestCount) different characters, found \(self.characters.count)")
+            throw .invalidArgument("A vocabulary must have 1 to \(Vocabulary.greatestCount) different characters, found \(self.characters.count)")
         }
         numbers = Dictionary(uniqueKeysWithValues: zip(self.characters, Int32(0)...))
     }
@@ -46,7 +46,8 @@ public struct Vocabulary: Hashable, Sendable {
         for (place, character) in text.unicodeScalars.enumerated() {
             guard let number = self[character] else {
                 throw .invalidArgument(
-                    "Expected a text of the \(count) characters that the model knows, found '\(character.escaped(asASCII: false))' at place \(place + 1)")
+                    "Expected a text of the \(count) characters that the model knows, found '\(character.escaped(asASCII: false))' at place "
+                        + "\(place + 1)")
             }
             result.append(number)
         }
