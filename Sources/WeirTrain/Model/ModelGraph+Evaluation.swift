@@ -53,8 +53,9 @@ extension ModelGraph {
         }
         var copy = GraphCopy(of: graph, in: builder, replacing: declared.replacing.merging(replacing) { $1 }, rewriting: declared.rewriting)
         let outputs = try copy.copy(wanted)
+        let initializer = builder.group(declared.all.map(\.initializer), name: "initialize")
         let session = try await Session(builder.graph(), registry: .standard)
-        try await session.run(builder.group(declared.all.map(\.initializer), name: "initialize"))
+        try await session.run(initializer)
         let reply = try await session.run(fetches: outputs.map(\.name), feeds: feeds)
         try await session.close()
         return Dictionary(zip(names, reply.tensors.map(\.tensor)), uniquingKeysWith: { first, _ in first })

@@ -43,9 +43,10 @@ struct ShownRows {
         return (0..<rows.dimension(0)).map { row in values[row * size..<(row + 1) * size].map { ($0 - range.least) / scale } }
     }
 
-    /// The first rows, side by side.
+    /// Some of the held-out rows, side by side. They are in the order of their classes, so rows far from each other differ.
     func line(_ caption: String, _ rows: Tensor) throws(Status) -> PictureGrid.Line {
-        PictureGrid.Line(caption, Array(try pictures(rows).prefix(ShownRows.count)))
+        let pictures = try pictures(rows), count = min(ShownRows.count, pictures.count)
+        return PictureGrid.Line(caption, (0..<count).map { pictures[(2 * $0 + 1) * pictures.count / (2 * count)] })
     }
 
     /// All rows, so many side by side.
@@ -54,8 +55,8 @@ struct ShownRows {
         return stride(from: 0, to: pictures.count, by: count).map { PictureGrid.Line("", Array(pictures[$0..<min($0 + count, pictures.count)])) }
     }
 
-    func file(_ name: String, _ title: String, _ lines: [PictureGrid.Line], isSpaced: Bool = true) -> ModelResult {
-        let grid = PictureGrid(title: title, height: height, width: width, channels: channels, lines: lines, isSpaced: isSpaced)
+    func file(_ name: String, _ title: String, _ lines: [PictureGrid.Line]) -> ModelResult {
+        let grid = PictureGrid(title: title, height: height, width: width, channels: channels, lines: lines)
         return .file(title: name, name: "\(name).svg", contents: Array(grid.svg.utf8))
     }
 }

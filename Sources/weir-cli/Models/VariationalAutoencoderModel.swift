@@ -29,7 +29,7 @@ struct VariationalAutoencoderModel: NamedModel {
         let places = (0..<13).map { Float($0) / 3 - 2 }
         let plane = try Tensor(places.flatMap { y in places.flatMap { [$0, -y] } }, shape: Shape(places.count * places.count, 2))
         let map = try shown.lines(of: places.count, try await trained.predictions(decoding: plane))
-        results.append(shown.file("codes", "Rows made of the codes from (-2, 2) to (2, -2)", map, isSpaced: false))
+        results.append(shown.file("codes", "Rows made of the codes from (-2, 2) to (2, -2)", map))
         return results
     }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 import Weir
 import WeirGraph
@@ -22,15 +23,15 @@ struct AutoencoderTests {
     @Test(
         "the error of held-out digits falls as it did when these numbers were recorded, without labels",
         arguments: [
-            (Autoencoder(inputCount: 64, hidden: [32], code: 8), 1.0, 0.32), (Autoencoder(inputCount: 64, hidden: [32], code: 8, noise: 0.5), 1.0, 0.36),
-            (VariationalAutoencoder(inputCount: 64, hidden: [32], code: 8), 98.0, 0.55),
+            (Autoencoder(inputCount: 64, hidden: [32], code: 8), 1.73, 0.32), (Autoencoder(inputCount: 64, hidden: [32], code: 8, noise: 0.5), 1.95, 0.32),
+            (VariationalAutoencoder(inputCount: 64, hidden: [32], code: 8), 158.0, 0.41),
         ] as [(any Model, Double, Double)])
     func learns(_ sample: (model: any Model, before: Double, error: Double)) async throws {
         let report = try await Trainer(AutoencoderTests.options(sample.model, steps: 400)).run()
         let first = AutoencoderTests.mean(report.losses.prefix(5)), last = AutoencoderTests.mean(report.losses.suffix(20))
-        #expect(abs(first - sample.before) < 0.35 * sample.before && last < 0.9 * first, "\(first) \(last)")
+        #expect(abs(first - sample.before) < 0.1 * sample.before && last < 0.5 * first, "\(first) \(last)")
         let error = try #require(report.testMetrics["reconstruction_error"])
-        #expect(abs(error - sample.error) < 0.06, "\(error)")
+        #expect(abs(error - sample.error) < 0.03, "\(error)")
         #expect(report.testAccuracy.isNaN && report.testRowCount > 350)
     }
 
@@ -55,7 +56,7 @@ struct AutoencoderTests {
             let hidden = (0..<4).map { unit in max(0, (0..<3).reduce(b[unit]) { $0 + x[row * 3 + $1] * w[$1 * 4 + unit] }) }
             for unit in 0..<2 {
                 let logVariance = (0..<4).reduce(bias[unit]) { $0 + hidden[$1] * kernel[$1 * 2 + unit] }, mean = means[row * 2 + unit]
-                divergence += 0.5 * (logVariance.exponential + mean * mean - 1 - logVariance) / 2
+                divergence += 0.5 * (exp(logVariance) + mean * mean - 1 - logVariance) / 2
             }
         }
         #expect(abs(try #require(found["kl"]).scalar(of: Double.self) - divergence) < 1e-12)
@@ -64,7 +65,7 @@ struct AutoencoderTests {
         #expect(decoded["predictions"] == found["predictions"])
         let made = try #require(found["predictions"]).array(of: Double.self), s = try #require(found["log_variance"]).scalar(of: Double.self)
         let distance = zip(made, x).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) } / 2
-        let expected = 0.5 * (distance / s.exponential + 3 * (s + 1.837_877_066_409_345_3)) + divergence
+        let expected = 0.5 * (distance / exp(s) + 3 * (s + 1.837_877_066_409_345_3)) + divergence
         #expect(abs(try await AutoencoderTests.evaluationLoss(model, values, rows) - expected) < 1e-12)
     }
 
@@ -89,7 +90,7 @@ struct AutoencoderTests {
         #expect(await message(["codes"], values, ["features": rows]) == "Expected an output of the model, predictions, code, found 'codes'")
         #expect(await message(["code"], values, ["rows": rows]).contains("found 'rows'"))
         #expect(await message(["code"], values, [:]).contains("expected the input 'features'"))
-        #expect(await message(["predictions"], values, ["code": rows]).contains("'code' takes float32 [?,2], found float32 [2,4]"))
+        #expect(await message(["predictions"], values, ["code": rows]).contains("'code' takes float [?,2], found float [2,4]"))
         #expect(await message(["code"], [:], ["features": rows]).contains("found none"))
     }
 
@@ -115,15 +116,5 @@ struct AutoencoderTests {
         // Two towers with the same rows would have the same losses if they drew the same.
         let towers = try await losses(InGraphReplication(), devices: 2)
         #expect(try await losses(InGraphReplication(), devices: 2) == towers)
-    }
-}
-
-extension Double {
-    /// e to this power.
-    fileprivate var exponential: Double {
-        let halvings = 20, x = self / Double(1 << halvings)
-        var value = 1 + x + x * x / 2 + x * x * x / 6
-        for _ in 0..<halvings { value *= value }
-        return value
     }
 }
