@@ -46,7 +46,7 @@ struct Compare: AsyncParsableCommand {
         let networks = try networks()
         let options = try networks.map { try TrainingOptions($0, data.rows($0.defaults), data, optimizer) }
         let trainings = try zip(networks, options).flatMap { network, options in
-            try trainings(options, network: networks.count > 1 ? network.model : nil)
+            try self.trainings(options, network: networks.count > 1 ? network.model : nil)
         }
         guard trainings.contains(where: { $0.refusal == nil }) else {
             let reasons = trainings.map { "\($0.name): \($0.refusal?.message ?? "")" }
