@@ -113,23 +113,16 @@ struct MonitoredClusterTests {
             var options = try CountingGraph.options(cluster, worker: 0)
             options.maximumWait = .seconds(100)
             let target = try cluster.server("worker").target
-            let clock = ManualClock(), isOver = SharedFlag()
+            let clock = ManualClock()
             let session = try await MonitoredSession(graph.builder, options, clock: clock.clock)
             try await session.run(graph.step)
             try await cluster.server(job).stop()
-            let failing = Task { [step = graph.step] in
-                defer { isOver.set() }
-                try await session.run(step)
-            }
-            while !isOver.isSet {
-                clock.advance(by: .seconds(1))
-                await Task.yield()
-            }
-            let result = await failing.result
+            let result = await clock.passing { [step = graph.step] in try await session.run(step) }
             let error = #expect(throws: Status.self) { try result.get() }
             #expect(error?.code == .deadlineExceeded && error?.message.contains(target) == true, "\(error?.message ?? "")")
             if job == "ps" { #expect(error?.message.contains("after a server was lost") == true, "\(error?.message ?? "")") }
-            try await session.close()
+            // Its master is away, too.
+            try await clock.passing { try await session.close() }.get()
         }
     }
 
