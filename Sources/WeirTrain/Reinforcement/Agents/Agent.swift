@@ -9,6 +9,9 @@ public protocol Agent: Sendable {
     var name: String { get }
     /// Updates the variables.
     var optimizer: any Optimizer { get }
+    /// How many elements may be under way from the actors to the learner: being collected, in the queue or learned from. An agent that must
+    /// learn from what it would do now bounds thus how many updates the variables of an actor may be behind. Nil leaves it to the queue.
+    var elementsInFlight: Int? { get }
     /// What actors send to the learner: a tensor for each, with a row for each step of an environment. The first are the observations.
     func columns(observationSize: Int) -> [ExperienceColumn]
     /// Adds the network and its loss.
@@ -23,6 +26,11 @@ public protocol Agent: Sendable {
     /// Checks the numbers.
     /// - Throws: `invalidArgument` when one is out of its range.
     func check() throws(Status)
+}
+
+extension Agent {
+    /// Only the queue's capacity bounds it.
+    public var elementsInFlight: Int? { nil }
 }
 
 /// One of the tensors that actors send to the learner.

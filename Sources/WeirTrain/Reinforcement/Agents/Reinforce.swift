@@ -7,7 +7,7 @@ public import WeirTensor
 /// Williams, *Simple Statistical Gradient-Following Algorithms for Connectionist Reinforcement Learning*, 1992.
 ///
 /// What is expected is a second network's value of the observation, the baseline. The differences, the advantages, are normalized in each
-/// batch of whole episodes. Where an actor chose by variables that have been updated since, the gradient of a step is weighted by how probable
+/// batch of whole episodes. An actor's variables are at most two updates behind. Where it chose by variables that have been updated since, the gradient of a step is weighted by how probable
 /// its action is now compared with then, at most 1: Espeholt et al., *IMPALA*, 2018. In one process that is always 1.
 public struct Reinforce: Agent {
     /// `reinforce`.
@@ -20,6 +20,8 @@ public struct Reinforce: Agent {
     public var entropyWeight = 0.0
     /// The optimizer.
     public var optimizer: any Optimizer = Adam(learningRate: 0.01)
+    /// 3: with gradients of policies that are more than two updates old, learning is not stable at this learning rate.
+    public var elementsInFlight: Int? { 3 }
     /// Makes an agent with values that suit small tasks such as `CartPole`.
     public init() {}
 

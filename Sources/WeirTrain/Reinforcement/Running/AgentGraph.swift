@@ -25,7 +25,11 @@ struct AgentGraph {
     let enqueue: Operation
     /// Takes what was sent first. It waits while the queue is empty.
     let dequeue: [Output]
-    /// Closes the queue. An actor that waits, or sends later, has an error.
+    /// Takes a credit, without which an actor collects nothing. It waits while there is none. Nil if the agent bounds nothing.
+    let takeCredit: Operation?
+    /// Gives an actor a credit.
+    let giveCredit: Operation?
+    /// Closes the queues. An actor that waits, or sends later, has an error.
     let close: Operation
     /// Updates the variables from the columns.
     let update: Operation
@@ -56,11 +60,21 @@ struct AgentGraph {
         let queue = builder.device(place?.queue) {
             builder.fifoQueue(capacity: options.queueCapacity, types: described.map(\.dtype), sharedName: queueName, name: "replay_queue")
         }
-        (enqueue, dequeue, close) = builder.colocate(with: queue.handle.operation) {
-            (queue.enqueue(placeholders), queue.dequeue(), queue.close(cancelPendingEnqueues: true))
+        let credits = options.agent.elementsInFlight.map { _ in
+            builder.device(place?.queue) {
+                builder.fifoQueue(types: [.int32], shapes: [.scalar], sharedName: "\(queueName)/credits", name: "credit_queue")
+            }
         }
+        (enqueue, dequeue) = builder.colocate(with: queue.handle.operation) { (queue.enqueue(placeholders), queue.dequeue()) }
+        takeCredit = credits.map { credits in builder.colocate(with: credits.handle.operation) { credits.dequeue()[0].operation } }
+        giveCredit = credits.map { credits in
+            builder.colocate(with: credits.handle.operation) { credits.enqueue([builder.constant(Tensor(1 as Int32))]) }
+        }
+        let queues = [queue] + (credits.map { [$0] } ?? [])
+        let closings = queues.map { queue in builder.colocate(with: queue.handle.operation) { queue.close(cancelPendingEnqueues: true) } }
+        close = builder.group(closings, name: "close")
         initializer = builder.initializer
-        let destroyed = (builder.variables.map(\.handle) + [queue.handle]).map { handle in
+        let destroyed = (builder.variables.map(\.handle) + queues.map(\.handle)).map { handle in
             builder.colocate(with: handle.operation) { builder.add("DestroyResourceOp", [handle]) }
         }
         forget = builder.group(destroyed, name: "forget")

@@ -31,6 +31,10 @@ struct AgentSession: Sendable {
     }
     /// Takes what an actor saw. It waits while the queue is empty.
     func receive() async throws(Status) -> [Tensor] { try await session.run(fetches: dequeued).tensors.map(\.tensor) }
+    /// Waits for a credit to collect what is sent next.
+    func takeCredit() async throws(Status) { if let take = graph.takeCredit { try await session.run(take) } }
+    /// Lets an actor collect.
+    func giveCredit() async throws(Status) { if let give = graph.giveCredit { try await session.run(give) } }
     func close() async throws(Status) { try await session.run(graph.close) }
 
     /// Updates the network from a batch.

@@ -9,12 +9,19 @@ extension ReinforcementRun {
         try await withThrowingTaskGroup(of: BestNetwork?.self) { group in
             for (number, task) in actors.enumerated() {
                 group.addTask {
-                    try await runActor(number, task: task)
+                    try await runActor(number, task: task, of: learner)
                     return nil
                 }
             }
             group.addTask {
-                let best = try await learn(learner) { try await learner.receive() }
+                for _ in 0..<(options.agent.elementsInFlight ?? 0) { try await learner.giveCredit() }
+                var isFirst = true
+                let best = try await learn(learner) {
+                    // For what was learned from before.
+                    if !isFirst { try await learner.giveCredit() }
+                    isFirst = false
+                    return try await learner.receive()
+                }
                 progress.end()
                 try await learner.close()
                 return best
@@ -32,11 +39,15 @@ extension ReinforcementRun {
         }
     }
 
-    /// Acts until the queue is closed, or the actor's task is lost.
-    private func runActor(_ number: Int, task: Int) async throws {
+    /// Acts until the queues are closed, or the actor's task is lost.
+    private func runActor(_ number: Int, task: Int, of learner: AgentSession) async throws {
         // A call to a lost server may block for long.
         let work = Task { try await act(number, task: task) }
-        progress.whenLost(number) { work.cancel() }
+        progress.whenLost(number) {
+            work.cancel()
+            // It may have had one. If this fails, so does the learner's step, whose error says more.
+            Task { try? await learner.giveCredit() }
+        }
         do {
             try await withTaskCancellationHandler {
                 try await work.value
@@ -59,6 +70,7 @@ extension ReinforcementRun {
         var environments = batch(options.environmentsPerActor, number: number + 1)
         while !progress.hasEnded {
             try Task.checkCancellation()
+            try await session.takeCredit()
             let experience = try await options.agent.collect(&environments, session.policy, stepCount: progress.stepCount)
             progress.finished(environments.takeReturns())
             try await session.send(experience)
