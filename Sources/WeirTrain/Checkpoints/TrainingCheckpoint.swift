@@ -57,15 +57,30 @@ public struct TrainingCheckpoint: Hashable, Sendable {
         switch source {
         case .initialValues: return nil
         case .path(let path): return path
-        case .latest:
-            let found = try CheckpointFolder.latestReadable(prefix) { path, problem in
-                notice("CHECKPOINT NOT USED: \(path) cannot be read (\(problem.message)); trying the one before")
-            }
-            return found
+        case .latest: return try latestReadable(notice: notice)
+        }
+    }
+
+    /// The path of the latest checkpoint with the prefix that can be read; nil if there is none.
+    func latestReadable(notice: (String) -> Void) throws(Status) -> String? {
+        try CheckpointFolder.latestReadable(prefix) { path, problem in
+            notice("CHECKPOINT NOT USED: \(path) cannot be read (\(problem.message)); trying the one before")
         }
     }
 
     private var fileName: String { prefix.split(separator: "/", omittingEmptySubsequences: false).last.map(String.init) ?? "" }
+
+    /// Checks that this process can write in the folder of the checkpoints, which it makes.
+    func checkFolder() throws(Status) {
+        let directory = FileSystem.directory(of: prefix)
+        do throws(Status) {
+            try FileSystem.createDirectory(directory)
+            // Removed when it is released.
+            _ = try AtomicFile(FileSystem.join(directory, "\(fileName)-writing"))
+        } catch {
+            throw Status(error.code, "Checkpoints cannot be saved in '\(directory.isEmpty ? "." : directory)': \(error.message)")
+        }
+    }
 
     func check() throws(Status) {
         guard !fileName.isEmpty else { throw .invalidArgument("The prefix of checkpoints must end in a file's name, such as 'run/model'; found '\(prefix)'") }

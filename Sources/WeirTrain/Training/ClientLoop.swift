@@ -1,3 +1,4 @@
+import Synchronization
 import WeirCluster
 import WeirGraph
 import WeirOps
@@ -25,31 +26,56 @@ struct ClientLoop: Sendable {
     }
 
     /// Waits until the chief has initialized the variables, then prepares the client.
-    func join() async throws {
-        if let awaited = client.lifecycle.awaited { try await waitUntilInitialized(awaited.names, awaited.isInitialized) }
-        if let preparation = client.lifecycle.preparation { try await session.run(preparation) }
+    /// - Parameter again: whether others may be in their steps, because the worker was lost and has returned.
+    /// - Returns: false when the chief has not initialized them within the time that recovery gives it.
+    @discardableResult
+    func join(again: Bool = false) async throws -> Bool {
+        if let awaited = client.lifecycle.awaited, !(try await waitUntilInitialized(awaited.names, awaited.isInitialized)) { return false }
+        if let preparation = again ? client.lifecycle.returning : client.lifecycle.preparation { try await session.run(preparation) }
+        return true
     }
 
-    private func waitUntilInitialized(_ names: [String], _ isInitialized: Output) async throws {
-        var waited = Duration.zero
+    private func waitUntilInitialized(_ names: [String], _ isInitialized: Output) async throws -> Bool {
+        let begin = ContinuousClock.now
+        // In the first attempt the chief may begin much later.
+        let limit = run.attempt.number > 1 || run.progress.hasBegun ? run.options.recovery?.timeout : nil
+        var noticed = begin
         while true {
             let flags = try await session.run(isInitialized).array(of: Bool.self)
             let missing = zip(names, flags).filter { !$1 }.map(\.0)
-            if missing.isEmpty { return }
-            if waited >= .seconds(1) {
-                run.progress.notice("worker \(client.worker) waits for the chief to initialize \(missing.count) variables, first \(missing[0])")
-                waited = .zero
+            if missing.isEmpty { return true }
+            let wait = "worker \(client.worker) waits for the chief to initialize \(missing.count) variables, first \(missing[0])"
+            if let limit, .now - begin >= limit {
+                run.progress.notice("\(wait); it has waited \(limit): training has ended, or the chief is gone")
+                return false
+            }
+            if .now - noticed >= .seconds(1) {
+                run.progress.notice(wait)
+                noticed = .now
             }
             try await Task.sleep(for: .milliseconds(50))
-            waited += .milliseconds(50)
         }
     }
 
     /// Runs the steps. It also ends when the worker is lost, because a call to a lost server may block for long.
     /// - Parameter first: the number of updates with which training begins.
-    func runUntilLost(from first: Int) async throws {
-        let work = Task { try await runSteps(from: first) }
-        run.progress.whenLost(client.worker) { work.cancel() }
+    /// - Returns: whether the worker was lost. It may have returned since.
+    func runUntilLost(from first: Int) async throws -> Bool {
+        let isLost = Atomic<Bool>(false)
+        let watch = StepWatch()
+        let reports = client.master.map { master in
+            watch.reporting(every: run.options.stallInterval) { waited in
+                run.progress.notice(
+                    "the step of worker \(client.worker) after update \(run.progress.step) has not ended for \(Int(waited.seconds)) s: it waits for "
+                        + "\(master), a task that this one calls, or the gradients of other workers")
+            }
+        }
+        defer { reports?.cancel() }
+        let work = Task { try await runSteps(from: first, watch) }
+        run.progress.whenLost(client.worker) {
+            isLost.store(true, ordering: .releasing)
+            work.cancel()
+        }
         for (other, open) in client.gates?.open ?? [:] {
             run.progress.whenLost(other) { [session] in
                 // If it fails, so does this client's step, whose error says more.
@@ -62,24 +88,26 @@ struct ClientLoop: Sendable {
             } onCancel: {
                 work.cancel()
             }
-            await leave()
-        } catch  where run.progress.isLost(client.worker) && client.worker != 0 {
         } catch {
+            if isLost.load(ordering: .acquiring), client.worker != 0 { return true }
             await leave()
             throw error
         }
+        if isLost.load(ordering: .acquiring) { return true }
+        await leave()
+        return false
     }
 
     /// Lets the steps of the other workers begin without this one. The loss of a worker does the same.
     private func leave() async {
-        guard let leave = client.gates?.leave.name, !run.progress.isLost(client.worker) else { return }
+        guard let leave = client.gates?.leave.name else { return }
         // In a task of its own, because this one may be cancelled. If it fails, the servers are gone, and the others fail too.
         let leaving = Task { [session] in try await session.run(targets: [leave], options: RunOptions(timeout: .seconds(2))) }
         _ = await leaving.result
     }
 
     /// Runs training steps until enough updates are done.
-    private func runSteps(from first: Int) async throws {
+    private func runSteps(from first: Int, _ watch: StepWatch) async throws {
         // Of clients that do not wait for each other, each has made its share of the updates.
         let firstBatch = client.readCount == nil ? first : first / run.plan.clients.count
         let batches = try client.shards.map { shard throws(Status) in try iterator(for: shard, from: firstBatch) }
@@ -107,12 +135,14 @@ struct ClientLoop: Sendable {
             let current = try next.get()
             do {
                 run.progress.beginStep(client.worker)
+                watch.begin()
                 number += 1
                 let traces = run.tracedSteps.contains(number)
                 async let step = runStep(current, traces: traces)
                 // The next batch is made, or waited for, while the servers work.
                 next = await nextFeeds()
                 let reply = try await step
+                watch.end()
                 try record(reply, step: number)
                 isFirst = false
                 let count = Int(try reply.tensors[client.shards.count].tensor.scalar(of: Int64.self))
@@ -121,23 +151,32 @@ struct ClientLoop: Sendable {
                 if client.worker == 0 { try await pass(count, after: milestone) }
                 milestone = count
             } catch {
+                watch.end()
                 let status = Status(error)
                 // The chief closed the queue that the step waits for: enough updates are done.
                 if endsByClosing, status.code == .outOfRange { return }
                 // The chief destroyed the training's state. Either training has ended or, before this worker's first step, the
                 // state was that of an earlier training.
                 if client.worker != 0, [.notFound, .failedPrecondition, .cancelled].contains(status.code), !Task.isCancelled {
-                    if !isFirst { return }
-                    try await join()
-                    continue
-                }
-                if client.worker != 0, status.code == .unavailable || status.code == .aborted, let master = client.master {
-                    try run.lost(DeviceName(job: master.job, replica: 0, task: master.task), status.message)
+                    if isFirst {
+                        guard try await join() else { return }
+                        continue
+                    }
+                    // With recovery, the chief may begin a new attempt: the client looks for its state when its worker answers.
+                    if run.options.recovery == nil { return }
+                    try loseWorker(status)
                     return
                 }
+                if client.worker != 0, status.code == .unavailable || status.code == .aborted, client.master != nil { return try loseWorker(status) }
                 throw status
             }
         }
+    }
+
+    /// Handles that a step of the client failed as if its worker were gone. Its outcome is not known, so it is never made again.
+    private func loseWorker(_ status: Status) throws {
+        guard let master = client.master else { throw status }
+        try run.lost(DeviceName(job: master.job, replica: 0, task: master.task), status.message)
     }
 
     /// The rows of a batch of a part.

@@ -1,44 +1,88 @@
+import Synchronization
 import WeirCluster
 import WeirGraph
 import WeirTensor
 
-/// Monitors the tasks of a cluster. It reports within two seconds that a task does not answer or was restarted.
-struct TaskMonitor: Sendable {
+/// Monitors the tasks of a cluster. It reports within two seconds that a task does not answer or was restarted, and that it answers.
+final class TaskMonitor: Sendable {
+    /// What was seen of a task.
+    enum Sight: Sendable {
+        /// It does not answer, or was restarted since it answered last. Reported once, until it answers again.
+        case lost(String)
+        /// It answers. Reported each time that it is asked.
+        case answers
+    }
     private let cluster: ClusterSpec
-    init(_ cluster: ClusterSpec) { self.cluster = cluster }
+    /// The incarnations in which the tasks are expected, by address. A task that has never answered may still be starting, and has none.
+    private let expected: Mutex<[String: UInt64]>
+
+    /// - Parameter incarnations: those of tasks that have answered already.
+    init(_ cluster: ClusterSpec, incarnations: [String: UInt64] = [:]) {
+        self.cluster = cluster
+        expected = Mutex(incarnations)
+    }
+
+    /// Expects tasks in other incarnations from now on.
+    func expect(_ incarnations: [String: UInt64]) { expected.withLock { $0.merge(incarnations) { _, new in new } } }
+    /// The incarnations of the tasks that have answered, by address.
+    var incarnations: [String: UInt64] { expected.withLock { $0 } }
 
     /// Polls every task until cancelled.
-    /// - Parameter onLostTask: called once for each lost task; an error that it throws ends the monitoring.
-    func watch(_ onLostTask: @escaping @Sendable (_ task: DeviceName, _ reason: String) throws -> Void) async throws {
+    /// - Parameter onSight: an error that it throws ends the monitoring.
+    func watch(_ onSight: @escaping @Sendable (_ task: DeviceName, _ sight: Sight) throws -> Void) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for task in cluster.tasks {
                 let name = DeviceName(job: task.job, replica: 0, task: task.task)
-                group.addTask {
-                    if let reason = await TaskMonitor.watch(task.address) { try onLostTask(name, reason) }
-                }
+                group.addTask { [self] in try await watch(task.address) { try onSight(name, $0) } }
             }
             // Not `waitForAll`, which would not throw before the loops of the other tasks end.
             for try await _ in group {}
-            // All tasks are lost, or the monitoring was cancelled.
             try Task.checkCancellation()
         }
+    }
+
+    private func watch(_ address: String, _ onSight: (Sight) throws -> Void) async throws {
+        var isLost = false
+        while true {
+            let found: Result<UInt64?, Status>
+            do { found = .success(try await TaskMonitor.incarnation(of: address)) } catch { found = .failure(Status(error)) }
+            // A call that was cancelled says nothing of the task.
+            try Task.checkCancellation()
+            let before = expected.withLock { expected in
+                defer { if case .success(.some(let incarnation)) = found { expected[address] = incarnation } }
+                return expected[address]
+            }
+            switch found {
+            case .success(let incarnation):
+                if let before, let incarnation, before != incarnation, !isLost { try onSight(.lost("\(address) was restarted")) }
+                isLost = false
+                try onSight(.answers)
+            case .failure(let status):
+                // A task that has never answered may still be starting.
+                if before != nil, !isLost {
+                    isLost = true
+                    try onSight(.lost("\(address) does not answer: \(status.message)"))
+                }
+            }
+            try await Task.sleep(for: .milliseconds(300))
+        }
+    }
+
+    /// The incarnation of a task's devices: another one after a restart.
+    /// - Throws: `unavailable` or `deadlineExceeded` when it does not answer within a second.
+    static func incarnation(of address: String) async throws -> UInt64? {
+        try await ServerProbe.devices(address: address, timeout: .seconds(1)).first?.incarnation
     }
 
     /// Polls one task.
     /// - Returns: why the task is lost; nil when the monitoring was cancelled.
     static func watch(_ address: String) async -> String? {
-        var incarnation: UInt64?
-        while !Task.isCancelled {
-            do {
-                let found = try await ServerProbe.devices(address: address, timeout: .seconds(1)).first?.incarnation
-                if let incarnation, let found, incarnation != found { return "\(address) was restarted" }
-                incarnation = found ?? incarnation
-            } catch {
-                if Task.isCancelled { return nil }
-                // A task that has never answered may still be starting.
-                if incarnation != nil { return "\(address) does not answer: \(Status(error).message)" }
-            }
-            do { try await Task.sleep(for: .milliseconds(300)) } catch { return nil }
+        struct Lost: Error { let reason: String }
+        let monitor = TaskMonitor(ClusterSpec())
+        do {
+            try await monitor.watch(address) { sight in if case .lost(let reason) = sight { throw Lost(reason: reason) } }
+        } catch {
+            if let lost = error as? Lost { return lost.reason }
         }
         return nil
     }

@@ -16,9 +16,19 @@ struct TrainingRun: Sendable {
     let test: Dataset
     /// Says when to save by the clock.
     let saveClock: SaveClock
+    /// What the run begins with.
+    let attempt: TrainingAttempt
+    let monitor: TaskMonitor
+    let sessions = OpenSessions()
     private let onEvent: Trainer.OnEvent
 
-    init(_ plan: TrainingPlan, _ options: TrainingOptions, _ setting: TrainingSetting, train: Dataset, test: Dataset, onEvent: @escaping Trainer.OnEvent) {
+    /// - Parameter progress: that of the attempts before this one; nil for the first.
+    init(
+        _ plan: TrainingPlan, _ options: TrainingOptions, _ setting: TrainingSetting, train: Dataset, test: Dataset,
+        attempt: TrainingAttempt = TrainingAttempt(), progress: TrainingProgress? = nil, onEvent: @escaping Trainer.OnEvent
+    ) {
+        self.attempt = attempt
+        monitor = TaskMonitor(setting.cluster, incarnations: attempt.incarnations)
         self.plan = plan
         self.options = options
         self.setting = setting
@@ -27,26 +37,41 @@ struct TrainingRun: Sendable {
         self.onEvent = onEvent
         saveClock = SaveClock(seconds: options.checkpoint?.seconds)
         let reached = options.tracedSteps.filter { $0 <= options.stepCount }
-        tracedSteps = reached.isEmpty && !options.tracedSteps.isEmpty ? [1] : reached
+        // A later attempt numbers its steps anew.
+        tracedSteps = (reached.isEmpty && !options.tracedSteps.isEmpty ? [1] : reached).subtracting(progress?.tracedSteps ?? [])
         let lanes = max(setting.workerTasks.count, plan.clients.map(\.shards.count).max() ?? 1, plan.clients.count)
         let keepsLedger = plan.clients.contains { $0.updates?.contributions != nil }
-        progress = TrainingProgress(
-            workerCount: plan.hasClientForEachWorker ? plan.clients.count : lanes, keepsLedger: keepsLedger, onEvent: onEvent)
+        self.progress =
+            progress
+            ?? TrainingProgress(
+                workerCount: plan.hasClientForEachWorker ? plan.clients.count : lanes, keepsLedger: keepsLedger, mayUndo: options.recovery != nil,
+                onEvent: onEvent)
     }
 
     var milestones: TrainingMilestones {
         TrainingMilestones(evaluationInterval: options.evaluationInterval, checkpointInterval: options.checkpoint?.interval)
     }
 
+    /// When the state is saved after `count` updates, for messages.
+    func nextSave(after count: Int) -> String {
+        let step = "after update \(milestones.nextSave(after: count, before: options.stepCount))"
+        guard let seconds = options.checkpoint?.seconds else { return step }
+        return "in \(Duration.seconds(min(seconds, 1e9))), \(step) at the latest"
+    }
+
     /// Runs these clients of the plan to the end of training.
     func run(_ clients: [TrainingClient]) async throws -> TrainingReport {
         do {
-            guard !setting.cluster.tasks.isEmpty, clients.contains(where: { $0.master != nil }) else { return try await trainAll(clients) }
-            let monitor = TaskMonitor(setting.cluster)
+            guard TrainingRun.usesTasks(clients, setting) else { return try await trainAll(clients) }
             return try await withThrowingTaskGroup(of: TrainingReport?.self) { group in
                 group.addTask {
                     // Returns only by throwing, when too few workers are left or the task is cancelled.
-                    try await monitor.watch { name, reason in try lost(name, reason) }
+                    try await monitor.watch { name, sight in
+                        switch sight {
+                        case .lost(let reason): try lost(name, reason)
+                        case .answers: answers(name)
+                        }
+                    }
                     return nil
                 }
                 group.addTask { try await trainAll(clients) }
@@ -59,6 +84,11 @@ struct TrainingRun: Sendable {
         } catch is CancellationError {
             throw Status.cancelled("Training was cancelled")
         }
+    }
+
+    /// Whether clients run on tasks of a cluster, which may be lost.
+    static func usesTasks(_ clients: [TrainingClient], _ setting: TrainingSetting) -> Bool {
+        !setting.cluster.tasks.isEmpty && clients.contains { $0.master != nil }
     }
 
     /// Handles the loss of a task.
@@ -78,11 +108,14 @@ struct TrainingRun: Sendable {
 
     private func trainAll(_ clients: [TrainingClient]) async throws -> TrainingReport {
         var loops: [ClientLoop] = []
-        defer { for loop in loops { Task { try? await loop.session.close() } } }
-        for client in clients { loops.append(try await open(client)) }
+        for client in clients where !attempt.absentWorkers.contains(client.worker) { loops.append(try await open(client)) }
+        if options.recovery != nil, TrainingRun.usesTasks(clients, setting) {
+            // A task that is restarted before the monitor has asked it is found out, too.
+            for loop in loops { for found in try await incarnations(loop.session) { monitor.expect([found.address: found.incarnation]) } }
+        }
         if let chief = loops.first(where: { $0.client.worker == 0 }) {
-            // Destroys the state that an earlier training left when its chief was killed.
-            if let forget = chief.client.lifecycle.forget { try await chief.session.run(forget) }
+            // Destroys the state that an earlier training, or attempt, left when its chief was killed.
+            if let forget = chief.client.lifecycle.forget, !attempt.keepsValues { try await chief.session.run(forget) }
             if options.reportsDetails { onEvent(.graph(chief.client.graph.definition)) }
             let placed = placement(of: chief.client.graph)
             onEvent(.placed(placed.map { "\($0.device): \($0.opCount) ops, \($0.byteCount) bytes" }.joined(separator: "\n")))
@@ -90,9 +123,9 @@ struct TrainingRun: Sendable {
                 onEvent(.notice("the parameter servers have nothing to do: strategy '\(options.strategy.name)' keeps no variables there"))
             }
         }
-        let restored = try options.checkpoint?.restoredPath { onEvent(.notice($0)) }
-        // The saver removes the checkpoints of the training that this one goes on with, when there are too many.
-        if let checkpoint = options.checkpoint, restored != nil, checkpoint.source == .latest {
+        let restored = try restoredPath()
+        // The saver removes the checkpoints of the training, or attempt, that this one goes on with, when there are too many.
+        if let checkpoint = options.checkpoint, progress.hasSaved || (restored != nil && checkpoint.source == .latest) {
             for loop in loops { try loop.client.saver?.recoverCheckpoints(checkpoint.prefix) }
         }
         // At once: clients with variables of their own may exchange the initial values.
@@ -100,21 +133,25 @@ struct TrainingRun: Sendable {
             for loop in loops { group.addTask { try await loop.initialize(from: restored) } }
             for try await _ in group {}
         }
-        for loop in loops { try await loop.join() }
+        for loop in loops {
+            guard try await loop.join() else {
+                throw Status.failedPrecondition("Worker \(loop.client.worker): training has ended, or its chief is gone; it initializes no variables")
+            }
+        }
         let first = try await loops.first?.firstStep() ?? 0
         progress.begin(at: first)
-        let start = ContinuousClock.now
         saveClock.restart()
         try await withThrowingTaskGroup(of: Void.self) { group in
-            for loop in loops {
-                group.addTask { try await loop.runUntilLost(from: first) }
-                if loop.client.updates != nil { group.addTask { try await loop.runUpdates(from: first) } }
+            for client in clients {
+                let loop = loops.first { $0.client.worker == client.worker }
+                group.addTask { try await runToEnd(client, loop, from: first) }
+                if let loop, client.updates != nil { group.addTask { try await loop.runUpdates(from: first) } }
             }
             for try await _ in group {}
         }
         // The loops end quietly when they are cancelled between steps.
         try Task.checkCancellation()
-        let seconds = (ContinuousClock.now - start).seconds
+        let seconds = (ContinuousClock.now - progress.beginning).seconds
         if let chief = loops.first(where: { $0.client.worker == 0 }) { try await chief.finish(from: first) }
         guard let evaluator = loops.first(where: { $0.client.evaluation != nil }) ?? loops.first else {
             throw Status.internalError("training has no client")
@@ -129,6 +166,7 @@ struct TrainingRun: Sendable {
         var report = progress.report(
             stepCount: options.stepCount, seconds: seconds, gradientsPerUpdate: plan.gradientsPerUpdate, hasAllClients: clients.count == plan.clients.count,
             placement: placement(of: evaluator.client.graph))
+        report.attemptCount = attempt.number
         report.trainMetrics = trainMetrics
         report.testMetrics = testMetrics
         report.testRowCount = test.rowCount
@@ -163,7 +201,26 @@ struct TrainingRun: Sendable {
         }
         let session = try await Session(
             client.graph, target: target, configuration: configuration, registry: .standard, devices: client.master == nil ? options.processDevices() : nil)
+        sessions.add(session)
         return try ClientLoop(self, client, session, train)
+    }
+
+    /// The path of the checkpoint to begin with; nil to begin with initial values, or those that the servers have.
+    private func restoredPath() throws -> String? {
+        let notice: (String) -> Void = { onEvent(.notice($0)) }
+        switch attempt.start {
+        case .asAsked:
+            let path = try options.checkpoint?.restoredPath(notice: notice)
+            progress.beginsFirst(with: path)
+            return path
+        case .first(let path): return path
+        case .current: return nil
+        case .ownCheckpoint:
+            guard let path = try options.checkpoint?.latestReadable(notice: notice) else {
+                throw Status.dataLoss("The checkpoints of \(options.checkpoint?.prefix ?? "") that this training saved are gone")
+            }
+            return path
+        }
     }
 
     /// The number of ops and bytes on each device, as placed by the placer that masters use.

@@ -13,6 +13,7 @@ struct Train: AsyncParsableCommand {
     @OptionGroup var training: TrainingArguments
     @OptionGroup var clusterOptions: ClusterOptions
     @OptionGroup var checkpoints: CheckpointOptions
+    @OptionGroup var recovery: RecoveryOptions
     @OptionGroup var trace: TraceOptions
     @OptionGroup var export: ExportOptions
     @Option(
@@ -25,6 +26,7 @@ struct Train: AsyncParsableCommand {
     func run() async throws {
         var options = try training.options(devices: clusterOptions.devices, isHere: clusterOptions.cluster == nil)
         options.checkpoint = checkpoints.parsed()
+        options.recovery = recovery.parsed()
         options.runName = clusterOptions.runName
         try trace.apply(to: &options)
         try export.apply(to: &options)
@@ -63,6 +65,7 @@ struct Train: AsyncParsableCommand {
             for file in (try? written.get()) ?? [] { reporter.wrote(file.what, file.path) }
             try reporter.finish(report)
             _ = try written.get()
+            if let failure = report.folds.compactMap(\.saveFailure).last { throw failure }
         case .failure(let error):
             reporter.abandon()
             if isCancelled { throw Status.cancelled("Training was cancelled by a signal") }

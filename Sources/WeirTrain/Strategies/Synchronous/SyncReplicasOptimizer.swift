@@ -22,6 +22,9 @@ public struct SyncReplicasOptimizer: Sendable {
     public let initializers: [Operation]
     /// Sets this worker's local step to the global step. Each worker runs it before training.
     public let localInitializer: Operation
+    /// Sets this worker's local step to the global step while other workers train, after this one was lost. It does not touch the
+    /// accumulators, which know their step: set back, they would take gradients that are stale.
+    public let localReset: Operation
     /// The number of updates so far.
     public let globalStep: Variable
     /// The step from which this worker read the variables; marks its gradients. In a `Run`, its first stamp is added.
@@ -159,6 +162,7 @@ public struct SyncReplicasOptimizer: Sendable {
         contributions = rows.isEmpty ? nil : builder.colocate(with: globalStep.handle.operation) { builder.add("Pack", rows)[0] }
         let assign = builder.colocate(with: localStep.handle.operation) { localStep.assign(stamped(globalStep.value)) }
         resets = accumulations.compactMap(\.reset)
+        localReset = assign
         localInitializer = builder.group([assign] + accumulations.map(\.setStep), name: "sync/local_init")
     }
 
