@@ -15,21 +15,13 @@ final class OpenSessions: Sendable {
             defer { sessions = [] }
             return sessions
         }
-        await withTaskGroup(of: Void.self) { group in
-            let timer = Task { try? await Task.sleep(for: time) }
-            defer { timer.cancel() }
-            for session in closing {
-                group.addTask {
-                    let close = Task { try? await session.close() }
-                    // Cancelled when the time is over; the call ends then.
-                    let limit = Task {
-                        await timer.value
-                        close.cancel()
-                    }
-                    await close.value
-                    limit.cancel()
-                }
+        let close = Task {
+            await withTaskGroup(of: Void.self) { group in
+                for session in closing { group.addTask { try? await session.close() } }
             }
         }
+        let limit = Task { if (try? await Task.sleep(for: time)) != nil { close.cancel() } }
+        await close.value
+        limit.cancel()
     }
 }

@@ -12,20 +12,30 @@ final class TaskMonitor: Sendable {
         /// It answers. Reported each time that it is asked.
         case answers
     }
+    private struct State {
+        /// The incarnations in which the tasks answered last. A task that has never answered may still be starting, and has none.
+        var last: [String: UInt64]
+        /// Those in which they are used.
+        var used: [String: UInt64]
+    }
     private let cluster: ClusterSpec
-    /// The incarnations in which the tasks are expected, by address. A task that has never answered may still be starting, and has none.
-    private let expected: Mutex<[String: UInt64]>
+    private let state: Mutex<State>
 
-    /// - Parameter incarnations: those of tasks that have answered already.
+    /// - Parameter incarnations: those of tasks that have answered already, by address.
     init(_ cluster: ClusterSpec, incarnations: [String: UInt64] = [:]) {
         self.cluster = cluster
-        expected = Mutex(incarnations)
+        state = Mutex(State(last: incarnations, used: incarnations))
     }
 
-    /// Expects tasks in other incarnations from now on.
-    func expect(_ incarnations: [String: UInt64]) { expected.withLock { $0.merge(incarnations) { _, new in new } } }
-    /// The incarnations of the tasks that have answered, by address.
-    var incarnations: [String: UInt64] { expected.withLock { $0 } }
+    /// Expects a task, which is used from now on, in this incarnation.
+    func expect(_ address: String, _ incarnation: UInt64) {
+        state.withLock { state in
+            state.last[address] = incarnation
+            state.used[address] = incarnation
+        }
+    }
+    /// The incarnations in which tasks are used, by address, also if they were restarted since: what they had then is gone.
+    var incarnations: [String: UInt64] { state.withLock { $0.used } }
 
     /// Polls every task until cancelled.
     /// - Parameter onSight: an error that it throws ends the monitoring.
@@ -48,9 +58,13 @@ final class TaskMonitor: Sendable {
             do { found = .success(try await TaskMonitor.incarnation(of: address)) } catch { found = .failure(Status(error)) }
             // A call that was cancelled says nothing of the task.
             try Task.checkCancellation()
-            let before = expected.withLock { expected in
-                defer { if case .success(.some(let incarnation)) = found { expected[address] = incarnation } }
-                return expected[address]
+            let before = state.withLock { state in
+                let before = state.last[address]
+                if case .success(.some(let incarnation)) = found {
+                    state.last[address] = incarnation
+                    state.used[address] = state.used[address] ?? incarnation
+                }
+                return before
             }
             switch found {
             case .success(let incarnation):

@@ -22,7 +22,7 @@ extension TrainingRun {
         let work = Task {
             let loop = try await open(client)
             if let master = client.master, let found = try await incarnations(loop.session).first(where: { $0.task.isSameTask(as: master) }) {
-                monitor.expect([found.address: found.incarnation])
+                monitor.expect(found.address, found.incarnation)
             }
             guard try await loop.join(again: true) else { return false }
             return try await loop.runUntilLost(from: try await loop.updateCount())

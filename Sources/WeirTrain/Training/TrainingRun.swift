@@ -110,8 +110,15 @@ struct TrainingRun: Sendable {
         var loops: [ClientLoop] = []
         for client in clients where !attempt.absentWorkers.contains(client.worker) { loops.append(try await open(client)) }
         if options.recovery != nil, TrainingRun.usesTasks(clients, setting) {
-            // A task that is restarted before the monitor has asked it is found out, too.
-            for loop in loops { for found in try await incarnations(loop.session) { monitor.expect([found.address: found.incarnation]) } }
+            // So a task that is restarted before the monitor has asked it is found out, too.
+            for loop in loops {
+                for found in try await incarnations(loop.session) {
+                    if let before = attempt.incarnations[found.address], before != found.incarnation {
+                        throw Status.unavailable("\(found.address) was restarted")
+                    }
+                    monitor.expect(found.address, found.incarnation)
+                }
+            }
         }
         if let chief = loops.first(where: { $0.client.worker == 0 }) {
             // Destroys the state that an earlier training, or attempt, left when its chief was killed.

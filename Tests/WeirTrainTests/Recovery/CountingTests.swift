@@ -66,7 +66,9 @@ struct CountingTests {
 
     @Test("a parameter server that is restored has each asynchronous update once")
     func restored() async throws {
-        let found = try await count(AsynchronousReplicas(), steps: 150, kills: 3, of: [("ps", 0)], seed: 9)
-        #expect(found.globalStep >= 150 && found.counts.allSatisfy { abs(Int64($0) - found.globalStep) <= 2 }, "\(found.counts), \(found.globalStep)")
+        let kills = 3
+        let found = try await count(AsynchronousReplicas(), steps: 150, kills: kills, of: [("ps", 0)], seed: 9)
+        // A checkpoint may have the update of a step that is on its way for some variables only.
+        #expect(found.globalStep >= 150 && found.counts.allSatisfy { abs(Int($0) - Int(found.globalStep)) <= kills }, "\(found.counts), \(found.globalStep)")
     }
 }

@@ -154,7 +154,7 @@ struct RecoveryTests {
     func noFurther() async throws {
         try await MortalCluster.with([("ps", 1), ("worker", 1)]) { cluster in
             var options = try options(SynchronousReplicas(), steps: 1_000_000, every: nil, in: "")
-            options.recovery = TrainingRecovery(timeout: .seconds(20), attemptLimit: 2)
+            options.recovery = TrainingRecovery(timeout: .seconds(20), attemptLimit: 1)
             let (lost, losing) = AsyncStream<Void>.makeStream()
             let trainer = Trainer(options, cluster: cluster.spec) { event in if case .step(let step) = event, step.step == 3 { losing.yield() } }
             let killer = Task { for await _ in lost { try await cluster.restart("ps", 0) } }
