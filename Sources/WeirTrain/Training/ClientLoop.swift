@@ -255,7 +255,8 @@ struct ClientLoop: Sendable {
 
     /// The metrics of the model on these rows.
     func metrics(_ rows: Dataset) async throws -> [String: Double] {
-        guard rows.rowCount > 0, let evaluation = client.evaluation else { return [:] }
+        // A model without metrics has nothing to run.
+        guard rows.rowCount > 0, let evaluation = client.evaluation, !evaluation.metrics.isEmpty else { return [:] }
         let names = evaluation.metrics.keys.sorted()
         let values = try await means(of: names.compactMap { evaluation.metrics[$0] }, evaluation.inputs, rows)
         return Dictionary(uniqueKeysWithValues: zip(names, values))

@@ -31,13 +31,14 @@ struct CheckpointFailureTests {
         let calm = try await Trainer(options(steps: 12, every: 100)).run()
         let faults = FileFaults(after: .max, failure: failure, countsOnlyBytes: failure.code == .resourceExhausted)
         let notices = Mutex<[String]>([])
+        let path = scratch.path
         let report = try await train(options(steps: 12, every: 3), faults) { event in
             switch event {
             case .saved(let step, _) where step == 3: faults.left = 10
             case .notice(let text):
                 notices.withLock { $0.append(text) }
                 // Someone makes room.
-                if text.hasPrefix("CHECKPOINT NOT SAVED: \(scratch.path)/model-9") { faults.left = .max }
+                if text.hasPrefix("CHECKPOINT NOT SAVED: \(path)/model-9") { faults.left = .max }
             default: break
             }
         }

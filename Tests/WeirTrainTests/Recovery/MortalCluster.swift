@@ -28,7 +28,7 @@ final class MortalCluster: Sendable {
         var options = ServerOptions()
         options.host = "127.0.0.1"
         options.gracePeriod = .zero
-        let definition = ServerDefinition(.cluster(spec), job: job, task: task)
+        let definition = try ServerDefinition(.cluster(spec), job: job, task: task)
         var tries = 0
         while true {
             do {
