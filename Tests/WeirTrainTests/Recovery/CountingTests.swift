@@ -27,7 +27,8 @@ struct CountingTests {
                 return try await trainer.run()
             }
             var random = SplitMix(seed: seed)
-            var (left, wait) = (kills, 3)
+            var left = kills
+            var wait = 3
             for await _ in moments {
                 wait -= 1
                 guard wait <= 0, left > 0, let victim = victims.randomElement(using: &random) else { continue }
@@ -41,8 +42,8 @@ struct CountingTests {
             let found = try await report.value
             let last = try #require(try Saver.latestCheckpoint(in: scratch.path))
             let reader = try BundleReader(last)
-            let counts = try ["a", "b"].map { -(try reader.tensor(ByteString($0)).array(of: Float.self)[0]) }
-            return (found, counts, try reader.tensor("global_step").scalar(of: Int64.self))
+            let (a, b) = (try reader.tensor("a").array(of: Float.self), try reader.tensor("b").array(of: Float.self))
+            return (found, [-a[0], -b[0]], try reader.tensor("global_step").scalar(of: Int64.self))
         }
     }
 

@@ -29,17 +29,16 @@ final class MortalCluster: Sendable {
         options.host = "127.0.0.1"
         options.gracePeriod = .zero
         let definition = try ServerDefinition(.cluster(spec), job: job, task: task)
-        var tries = 0
-        while true {
+        for tries in 0... {
             do {
                 let server = try await Server(definition, options: options)
-                servers.withLock { $0["\(job)/\(task)"] = server }
-                return
-            } catch  where Status(error).code == .unavailable && tries < 50 {
+                return servers.withLock { $0["\(job)/\(task)"] = server }
+            } catch {
                 // The port of the server before may be in use for a moment.
-                tries += 1
-                try await Task.sleep(for: .milliseconds(20))
+                let status = Status(error)
+                guard status.code == .unavailable, tries < 50 else { throw status }
             }
+            try await Task.sleep(for: .milliseconds(20))
         }
     }
 
