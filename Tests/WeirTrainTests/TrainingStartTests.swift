@@ -106,8 +106,12 @@ struct TrainingStartTests {
 
     @Test("a task that was used before it answered a poll is lost when it does not answer the next one")
     func neverPolled() async throws {
-        let free = try ClusterSpec.onLoopback([("worker", 1)]).tasks[0].address
-        let reason = await TaskMonitor.watch(free, hasAnswered: { true })
-        #expect(reason?.hasPrefix("\(free) does not answer: ") == true)
+        let spec = try ClusterSpec.onLoopback([("worker", 1)])
+        let monitor = TaskMonitor(spec)
+        monitor.recordAnswer(of: spec.tasks[0].address)
+        let error = await #expect(throws: Status.self) {
+            try await monitor.watch { _, sight in if case .lost(let reason) = sight { throw Status.unavailable(reason) } }
+        }
+        #expect(error?.message.hasPrefix("\(spec.tasks[0].address) does not answer: ") == true)
     }
 }
