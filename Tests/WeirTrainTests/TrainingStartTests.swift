@@ -17,22 +17,31 @@ struct TrainingStartTests {
         return options
     }
 
-    /// Runs a body with a cluster of which only the first worker's server runs.
-    private func withFirstWorker(_ jobs: [(name: String, count: Int)], _ body: (ClusterSpec) async throws -> Void) async throws {
-        let spec = try ClusterSpec.onLoopback(jobs)
+    /// Runs a body with a cluster whose first worker's server runs, and whose parameter servers are at these addresses.
+    private func withWorker(parameterServers: [String], _ body: (ClusterSpec) async throws -> Void) async throws {
         var options = ServerOptions()
         options.host = "127.0.0.1"
         options.gracePeriod = .zero
-        let server = try await Server(ServerDefinition(.cluster(spec), job: "worker", task: 0), options: options)
+        var server: Server?
+        var (spec, tries) = (ClusterSpec(), 0)
+        // The worker's port is chosen before it is bound.
+        while server == nil {
+            spec = try ClusterSpec(["ps": parameterServers, "worker": [ClusterSpec.onLoopback([("worker", 1)]).tasks[0].address]])
+            do { server = try await Server(ServerDefinition(.cluster(spec), job: "worker", task: 0), options: options) } catch {
+                tries += 1
+                guard error.code == .unavailable, tries < 5 else { throw error }
+            }
+        }
         let result: Result<Void, any Error>
         do { result = .success(try await body(spec)) } catch { result = .failure(error) }
-        await server.stop()
+        await server?.stop()
         try result.get()
     }
 
     @Test("a training that some servers do not answer says meanwhile which, and ends with an error that names them all and no other")
     func silentServers() async throws {
-        try await withFirstWorker([("ps", 2), ("worker", 1)]) { spec in
+        let ports = [try HeldPort(accepts: false), try HeldPort(accepts: true)]
+        try await withWorker(parameterServers: ports.map(\.address)) { spec in
             let notices = Mutex<[String]>([])
             let trainer = Trainer(try options(within: .milliseconds(1300)), cluster: spec) { event in
                 if case .notice(let text) = event { notices.withLock { $0.append(text) } }
@@ -40,7 +49,7 @@ struct TrainingStartTests {
             let error = await #expect(throws: Status.self) { try await trainer.run() }
             let message = error?.message ?? ""
             #expect(error?.code == .unavailable && message.hasPrefix("Training cannot begin: no answer within 1.3 seconds from "), "\(message)")
-            let silent = [0, 1].map { "/job:ps/task:\($0) at \(spec.address(job: "ps", task: $0) ?? "") (" }
+            let silent = [0, 1].map { "/job:ps/task:\($0) at \(ports[$0].address) (" }
             #expect(silent.allSatisfy { message.contains($0) }, "\(message)")
             let waiting = notices.withLock { $0.first { $0.hasPrefix("waiting for ") } } ?? ""
             #expect(silent.allSatisfy { waiting.contains($0) } && waiting.contains("; training ends in "), "\(waiting)")
@@ -50,8 +59,9 @@ struct TrainingStartTests {
 
     @Test("the reason says what is wrong with an address")
     func reasons() async throws {
-        let free = try ClusterSpec.onLoopback([("worker", 1)]).tasks[0].address
-        #expect(await SilentTasks.silence(of: free) == "connection refused")
+        let (refusing, silent) = (try HeldPort(accepts: false), try HeldPort(accepts: true))
+        #expect(await SilentTasks.silence(of: refusing.address) == "connection refused")
+        #expect(await SilentTasks.silence(of: silent.address) == "no answer")
         #expect(await SilentTasks.silence(of: "no-such-host.invalid:2222") == "unknown host")
     }
 
@@ -68,7 +78,9 @@ struct TrainingStartTests {
     @Test("a training that waits for its servers ends when it is cancelled, also without a limit")
     func cancelled() async throws {
         let (notices, noticed) = AsyncStream<Void>.makeStream()
-        let trainer = Trainer(try options(within: nil), cluster: try ClusterSpec.onLoopback([("ps", 1), ("worker", 1)])) { event in
+        let ports = [try HeldPort(accepts: false), try HeldPort(accepts: true)]
+        let spec = try ClusterSpec(["ps": [ports[0].address], "worker": [ports[1].address]])
+        let trainer = Trainer(try options(within: nil), cluster: spec) { event in
             if case .notice = event { noticed.yield() }
         }
         let training = Task { try await trainer.run() }
@@ -106,12 +118,12 @@ struct TrainingStartTests {
 
     @Test("a task that was used before it answered a poll is lost when it does not answer the next one")
     func neverPolled() async throws {
-        let spec = try ClusterSpec.onLoopback([("worker", 1)])
-        let monitor = TaskMonitor(spec)
-        monitor.recordAnswer(of: spec.tasks[0].address)
+        let port = try HeldPort(accepts: false)
+        let monitor = TaskMonitor(try ClusterSpec(["worker": [port.address]]))
+        monitor.recordAnswer(of: port.address)
         let error = await #expect(throws: Status.self) {
             try await monitor.watch { _, sight in if case .lost(let reason) = sight { throw Status.unavailable(reason) } }
         }
-        #expect(error?.message.hasPrefix("\(spec.tasks[0].address) does not answer: ") == true)
+        #expect(error?.message.hasPrefix("\(port.address) does not answer: ") == true)
     }
 }
