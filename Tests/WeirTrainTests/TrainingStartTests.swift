@@ -119,7 +119,11 @@ struct TrainingStartTests {
     @Test("a task that was used before it answered a poll is lost when it does not answer the next one")
     func neverPolled() async throws {
         let port = try HeldPort(accepts: false)
-        let reason = await TaskMonitor.watch(port.address, hasAnswered: { true })
-        #expect(reason?.hasPrefix("\(port.address) does not answer: ") == true)
+        let monitor = TaskMonitor(try ClusterSpec(["worker": [port.address]]))
+        monitor.recordAnswer(of: port.address)
+        let error = await #expect(throws: Status.self) {
+            try await monitor.watch { _, sight in if case .lost(let reason) = sight { throw Status.unavailable(reason) } }
+        }
+        #expect(error?.message.hasPrefix("\(port.address) does not answer: ") == true)
     }
 }

@@ -57,9 +57,13 @@ public struct TrainingCheckpoint: Hashable, Sendable {
         switch source {
         case .initialValues: return nil
         case .path(let path): return path
-        case .latest:
-            return try CheckpointFolder.latestReadable(prefix) { path, problem in notice(CheckpointFolder.notice(ofSkipped: path, problem)) }
+        case .latest: return try latestReadable(notice: notice)
         }
+    }
+
+    /// The path of the latest checkpoint with the prefix that can be read; nil if there is none.
+    func latestReadable(notice: (String) -> Void) throws(Status) -> String? {
+        try CheckpointFolder.latestReadable(prefix) { path, problem in notice(CheckpointFolder.notice(ofSkipped: path, problem)) }
     }
 
     /// Makes the folder of the checkpoints, and checks that files can be made in it.

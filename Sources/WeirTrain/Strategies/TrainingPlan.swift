@@ -13,6 +13,9 @@ public struct TrainingPlan: Sendable {
     /// Whether each worker has a client of its own, so that the clients can run in processes of their own
     /// (`Trainer.run(asWorker:)`), also if there is only one worker.
     public var hasClientForEachWorker: Bool
+    /// Whether training can go on with the values that the parameter servers have when a worker is lost within a step, the chief's too.
+    /// If not, it goes on from a checkpoint: an update may have been applied to some variables only.
+    public var goesOnWithoutCheckpoint = false
 
     /// A plan of these clients.
     /// - Parameter hasClientForEachWorker: nil means that there are several clients.
@@ -132,6 +135,8 @@ public struct ClientLifecycle: Sendable {
     public var awaited: (names: [String], isInitialized: Output)?
     /// Runs before the first step, when all variables are initialized.
     public var preparation: Operation?
+    /// Runs in place of the preparation when the worker was lost and has returned, while others make steps.
+    public var returning: Operation?
     /// Destroys what the servers keep for this training. The chief runs it before the initializer, because an earlier training
     /// may have been killed, and at the end.
     public var forget: Operation?

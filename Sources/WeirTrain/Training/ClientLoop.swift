@@ -26,54 +26,61 @@ struct ClientLoop: Sendable {
         target = client.step.name
     }
 
-    /// Waits until the chief has initialized the variables, then prepares the client. It also ends when the worker is lost.
-    func joinUntilLost() async throws {
-        let work = Task { try await join() }
-        try await endWhenLost(work)
+    /// Waits until the chief has initialized the variables, then prepares the client.
+    /// - Parameter again: whether others may be in their steps, because the worker was lost and has returned.
+    /// - Returns: false when the chief has not initialized them within the time that recovery gives it.
+    @discardableResult
+    func join(again: Bool = false) async throws -> Bool {
+        if let awaited = client.lifecycle.awaited, !(try await waitUntilInitialized(awaited.names, awaited.isInitialized)) { return false }
+        if let preparation = again ? client.lifecycle.returning : client.lifecycle.preparation { try await session.run(preparation) }
+        return true
     }
 
-    func join() async throws {
-        if let awaited = client.lifecycle.awaited { try await waitUntilInitialized(awaited.names, awaited.isInitialized) }
-        if let preparation = client.lifecycle.preparation { try await session.run(preparation) }
-    }
-
-    /// Waits for the end of work. If the worker is lost, cancels it and returns, because a call to a lost server may block without end.
-    /// - Throws: the error of the work, unless the worker is lost and is not the chief's.
-    private func endWhenLost(_ work: Task<Void, any Error>) async throws {
-        run.progress.whenLost(client.worker) { work.cancel() }
-        do {
-            try await withTaskCancellationHandler {
-                try await work.value
-            } onCancel: {
-                work.cancel()
-            }
-        } catch  where run.progress.isLost(client.worker) && client.worker != 0 {}
-    }
-
-    private func waitUntilInitialized(_ names: [String], _ isInitialized: Output) async throws(Status) {
-        try await ReadinessWait().wait {
+    private func waitUntilInitialized(_ names: [String], _ isInitialized: Output) async throws(Status) -> Bool {
+        // In the first attempt the chief may begin much later.
+        let limit = run.attempt.number > 1 || run.progress.hasBegun ? run.options.recovery?.timeout : nil
+        let isInitialized = try await ReadinessWait(limit: limit).wait {
             "the chief to initialize \($0.count) variables, first \($0[0])"
         } until: { () async throws(Status) -> [String] in
             zip(names, try await session.run(isInitialized).array(of: Bool.self)).filter { !$1 }.map(\.0)
         } notice: { text, _ in
             run.progress.notice("worker \(client.worker) waits for \(text)")
         }
+        if !isInitialized {
+            run.progress.notice(
+                "worker \(client.worker) has waited \(limit ?? .zero) for the chief to initialize the variables: training has ended, or the chief is gone")
+        }
+        return isInitialized
     }
 
     /// Runs the steps. It also ends when the worker is lost.
     /// - Parameter first: the number of updates with which training begins.
-    func runUntilLost(from first: Int) async throws {
-        let work = Task { try await runSteps(from: first) }
+    /// - Returns: whether the worker was lost. It may have returned since.
+    func runUntilLost(from first: Int) async throws -> Bool {
+        let watch = StepWatch()
+        let reports = client.master.map { master in
+            watch.reporting(every: run.options.stallInterval) { waited in
+                run.progress.notice(
+                    "the step of worker \(client.worker) after update \(run.progress.step) has not ended for \(Int(waited.seconds)) s: it waits for "
+                        + "\(master), a task that this one calls, or the gradients of other workers")
+            }
+        }
+        defer { reports?.cancel() }
         for (other, open) in client.gates?.open ?? [:] {
             run.progress.whenLost(other) { [session] in
                 // If it fails, so does this client's step, whose error says more.
                 Task { try? await session.run(open) }
             }
         }
-        let result: Result<Void, any Error>
-        do { result = .success(try await endWhenLost(work)) } catch { result = .failure(error) }
+        let result: Result<Bool, any Error>
+        do {
+            result = .success(try await run.untilLost(client.worker) { try await runSteps(from: first, watch) } == nil)
+        } catch {
+            result = .failure(error)
+        }
+        if case .success(true) = result { return true }
         await leave()
-        try result.get()
+        return try result.get()
     }
 
     /// Lets the steps of the other workers begin without this one. The loss of a worker does the same.
@@ -85,7 +92,7 @@ struct ClientLoop: Sendable {
     }
 
     /// Runs training steps until enough updates are done.
-    private func runSteps(from first: Int) async throws {
+    private func runSteps(from first: Int, _ watch: StepWatch) async throws {
         // Of clients that do not wait for each other, each has made its share of the updates.
         let firstBatch = client.readCount == nil ? first : first / run.plan.clients.count
         let batches = try client.shards.map { shard throws(Status) in try iterator(for: shard, from: firstBatch) }
@@ -113,12 +120,14 @@ struct ClientLoop: Sendable {
             let current = try next.get()
             do {
                 run.progress.beginStep(client.worker)
+                watch.begin()
                 number += 1
                 let traces = run.tracedSteps.contains(number)
                 async let step = runStep(current, traces: traces)
                 // The next batch is made, or waited for, while the servers work.
                 next = await nextFeeds()
                 let reply = try await step
+                watch.end()
                 try record(reply, step: number)
                 isFirst = false
                 let count = Int(try reply.tensors[client.shards.count].tensor.scalar(of: Int64.self))
@@ -127,27 +136,39 @@ struct ClientLoop: Sendable {
                 if client.worker == 0 { try await pass(count, after: milestone) }
                 milestone = count
             } catch {
+                watch.end()
                 let status = Status(error)
                 // The chief closed the queue that the step waits for: enough updates are done.
                 if endsByClosing, status.code == .outOfRange { return }
                 // The chief destroyed the training's state. Either training has ended or, before this worker's first step, the
                 // state was that of an earlier training.
                 if client.worker != 0, [.notFound, .failedPrecondition, .cancelled].contains(status.code), !Task.isCancelled {
-                    if !isFirst { return }
-                    try await join()
-                    continue
+                    if isFirst {
+                        guard try await join() else { return }
+                        continue
+                    }
+                    // With recovery, the chief may begin a new attempt: the client looks for its state when its worker answers.
+                    if run.options.recovery == nil { return }
+                    try await run.waitForRootCause(of: status)
+                    try loseWorker(status)
+                    return
                 }
-                if client.worker != 0, status.code == .unavailable || status.code == .aborted, let master = client.master {
+                if client.worker != 0, status.code == .unavailable || status.code == .aborted, client.master != nil {
                     // The step may have failed because another task is lost.
                     try await run.waitForRootCause(of: status)
                     // If training needs all workers, it ends with what the step says of the cause; it need not be this worker.
                     guard run.plan.requiredWorkers < run.plan.clients.count else { throw status }
-                    try run.lost(DeviceName(job: master.job, replica: 0, task: master.task), status.message)
-                    return
+                    return try loseWorker(status)
                 }
                 throw status
             }
         }
+    }
+
+    /// Handles that a step of the client failed as if its worker were gone. Its outcome is not known, so it is never made again.
+    private func loseWorker(_ status: Status) throws {
+        guard let master = client.master else { throw status }
+        try run.lost(DeviceName(job: master.job, replica: 0, task: master.task), status.message)
     }
 
     /// The rows of a batch of a part.
@@ -226,7 +247,8 @@ struct ClientLoop: Sendable {
 
     /// The metrics of the model on these rows.
     func metrics(_ rows: Dataset) async throws -> [String: Double] {
-        guard rows.rowCount > 0, let evaluation = client.evaluation else { return [:] }
+        // A model without metrics has nothing to run.
+        guard rows.rowCount > 0, let evaluation = client.evaluation, !evaluation.metrics.isEmpty else { return [:] }
         let names = evaluation.metrics.keys.sorted()
         let values = try await means(of: names.compactMap { evaluation.metrics[$0] }, evaluation.inputs, rows)
         return Dictionary(uniqueKeysWithValues: zip(names, values))

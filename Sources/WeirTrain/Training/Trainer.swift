@@ -56,12 +56,13 @@ public struct Trainer: Sendable {
     ///   checkpoints cannot be saved; `unavailable` with the names of the servers that have not answered when
     ///   `TrainingOptions.startTimeout` passes; the root cause, with the task's name, when a server that training needs is lost.
     public func run() async throws -> TrainingReport {
-        var setting = self.setting
-        setting.runNumber = TrainingSetting.newRunNumber()
-        let plan = try checkedPlan(setting)
-        let rows = try rows.get()
-        try options.checkpoint?.prepareFolder()
-        return try await TrainingRun(plan, options, setting, train: rows.train, test: rows.test, onEvent: onEvent).run(plan.clients)
+        try await TrainingAttempts(options: options, rows: rows.get(), onEvent: onEvent) { () throws(Status) in
+            var setting = self.setting
+            // Of each attempt: a step of the one before that still runs on a server finds none of the queues of the next.
+            setting.runNumber = TrainingSetting.newRunNumber()
+            let plan = try checkedPlan(setting)
+            return (plan, setting, plan.clients)
+        }.run()
     }
 
     /// Runs the client of one worker, as one of several processes. The chief, the first worker, initializes the variables.
@@ -71,23 +72,32 @@ public struct Trainer: Sendable {
     /// - Throws: `invalidArgument` when the options are wrong, when the strategy has one client for all workers, or when the job
     ///   `worker` has no such task; the root cause when a required server is lost.
     public func run(asWorker task: Int) async throws -> TrainingReport {
-        var setting = self.setting
-        setting.runNumber = runNumberOfAll
-        let plan = try checkedPlan(setting)
+        try await TrainingAttempts(options: options, rows: rows.get(), onEvent: onEvent) { () throws(Status) in
+            var setting = self.setting
+            setting.runNumber = runNumberOfAll
+            let plan = try checkedPlan(setting)
+            return (plan, setting, [try client(ofWorker: task, plan)])
+        }.run()
+    }
+
+    private func client(ofWorker task: Int, _ plan: TrainingPlan) throws(Status) -> TrainingClient {
         guard setting.workerTasks.contains(task) else {
-            throw Status.invalidArgument("Task \(task) is not in job 'worker', whose tasks are \(setting.workerTasks)")
+            throw .invalidArgument("Task \(task) is not in job 'worker', whose tasks are \(setting.workerTasks)")
         }
         guard plan.hasClientForEachWorker, let number = setting.workerTasks.firstIndex(of: task),
             let client = plan.clients.first(where: { $0.worker == number })
         else {
-            throw Status.invalidArgument(
+            throw .invalidArgument(
                 "Strategy '\(options.strategy.name)' has one client for all workers; expected one with a client for each, such as 'sync' or "
                     + "'async', to run as worker \(task)")
         }
-        let rows = try rows.get()
-        // Only the chief saves.
-        if number == 0 { try options.checkpoint?.prepareFolder() }
-        return try await TrainingRun(plan, options, setting, train: rows.train, test: rows.test, onEvent: onEvent).run([client])
+        if options.recovery != nil, plan.clients.contains(where: { $0.worker != 0 && $0.lifecycle.initializer != nil }) {
+            // Each would choose the checkpoint to go on from by itself.
+            throw .unimplemented(
+                "Recovery of strategy '\(options.strategy.name)', whose workers have variables of their own, needs all clients in one process; found "
+                    + "only that of worker \(task)")
+        }
+        return client
     }
 
     /// The run number on which processes with the same options, one for each worker, agree without a message.
@@ -117,6 +127,7 @@ public struct Trainer: Sendable {
             throw .invalidArgument("The learning rate must be finite, found \(rate)")
         }
         try options.checkpoint?.check()
+        try options.recovery?.check()
         if let interval = options.evaluationInterval, interval < 1 {
             throw .invalidArgument("Updates from one evaluation to the next must be at least 1, found \(interval)")
         }

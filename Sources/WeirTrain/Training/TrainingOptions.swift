@@ -34,11 +34,16 @@ public struct TrainingOptions: Sendable {
     public var partitioning: VariablePartitioning?
     /// Where and when the state is saved, and from where training begins; nil saves nothing.
     public var checkpoint: TrainingCheckpoint?
+    /// How training goes on when a task is lost and returns; nil leaves out workers that are lost, and ends with an error when a task is
+    /// lost that it needs. Only where something starts lost tasks again does waiting for them help.
+    public var recovery: TrainingRecovery?
     /// The number of updates from one evaluation on the held-out rows to the next; nil evaluates at the end only. See
     /// `TrainingEvent.evaluated`.
     public var evaluationInterval: Int?
     /// The most bytes of rows that are evaluated at a time; at least 1.
     var evaluationByteCount = 64 << 20
+    /// After how long a step that has not ended is reported, again and again; more than 0.
+    var stallInterval = Duration.seconds(10)
     /// Whether training sends the events `graph` and `parameters`. The values of all variables come to this process at each evaluation.
     public var reportsDetails = false
     /// Whether the report has the values that the model's variables have at the end, `TrainingReport.parameters`.

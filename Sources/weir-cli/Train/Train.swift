@@ -13,6 +13,7 @@ struct Train: AsyncParsableCommand {
     @OptionGroup var training: TrainingArguments
     @OptionGroup var clusterOptions: ClusterOptions
     @OptionGroup var checkpoints: CheckpointOptions
+    @OptionGroup var recovery: RecoveryOptions
     @OptionGroup var trace: TraceOptions
     @OptionGroup var export: ExportOptions
     @Option(
@@ -37,6 +38,7 @@ struct Train: AsyncParsableCommand {
     func run() async throws {
         var options = try training.options(devices: clusterOptions.devices, isHere: clusterOptions.cluster == nil)
         options.checkpoint = checkpoints.parsed()
+        options.recovery = recovery.parsed()
         options.runName = clusterOptions.runName
         guard trainedFolds == nil || !options.data.isDivided else {
             throw Status.invalidArgument("--trained-folds is for rows that are cut into folds; found --data that is divided already")
@@ -93,6 +95,7 @@ struct Train: AsyncParsableCommand {
             try reporter.finish(report)
             _ = try written.get()
             if let failure { throw failure }
+            if let failure = report.folds.compactMap(\.saveFailure).last { throw failure }
         case .failure(let error):
             reporter.abandon()
             if isCancelled { throw Status.cancelled("Training was cancelled by a signal") }
