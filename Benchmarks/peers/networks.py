@@ -35,24 +35,40 @@ def digits():
 
 def cnn():
     return tf.keras.Sequential([
-        layers.Reshape((8, 8, 1), input_shape=(64,)),
+        tf.keras.Input((64,)), layers.Reshape((8, 8, 1)),
         layers.Conv2D(16, 3, padding="same", activation="relu"), layers.Conv2D(32, 3, padding="same", activation="relu"),
         layers.MaxPooling2D(2), layers.Flatten(), layers.Dense(64, activation="relu"), layers.Dense(10)])
 
 
-def classes(labels, logits):
+def rnn():
+    return tf.keras.Sequential([tf.keras.Input((64,)), layers.Reshape((8, 8)), layers.LSTM(64), layers.Dense(10)])
+
+
+def autoencoder():
+    return tf.keras.Sequential([
+        tf.keras.Input((64,)), layers.Dense(32, activation="relu"), layers.Dense(8), layers.Dense(32, activation="relu"), layers.Dense(64)])
+
+
+def classes(rows, labels, logits):
     return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+
+
+def reconstruction(rows, labels, made):
+    return tf.reduce_mean(tf.math.squared_difference(made, rows))
 
 
 class Network:
     """A network of `weir train --model NAME`, and the same in Keras."""
 
-    def __init__(self, make, optimizer, loss, batch=32):
-        self.make, self.optimizer, self.loss, self.batch = make, optimizer, loss, batch
+    def __init__(self, make, rate, loss, norm=None, batch=32):
+        self.make, self.loss, self.batch = make, loss, batch
+        self.optimizer = lambda: tf.keras.optimizers.Adam(rate, global_clipnorm=norm)
 
 
 NETWORKS = {
-    "cnn": Network(cnn, lambda: tf.keras.optimizers.Adam(0.004), classes),
+    "cnn": Network(cnn, 0.004, classes),
+    "rnn": Network(rnn, 0.005, classes, norm=1),
+    "autoencoder": Network(autoencoder, 0.002, reconstruction),
 }
 
 
@@ -65,7 +81,7 @@ def keras(network, steps):
     @tf.function(jit_compile=False)
     def step(rows, targets):
         with tf.GradientTape() as tape:
-            loss = network.loss(targets, model(rows, training=True))
+            loss = network.loss(rows, targets, model(rows, training=True))
         gradients = tape.gradient(loss, model.trainable_variables)
         optimizer.apply_gradients(zip(gradients, model.trainable_variables))
         return loss
