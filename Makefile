@@ -17,7 +17,7 @@ PYTHON := $(VENV)/bin/python
 INTEROP_SEED ?= 1
 INTEROP_GRAPHS ?= 250
 
-.PHONY: run compare test check consumer docs interop fuzz fuzz-short sanitize build deps bench count growth clean
+.PHONY: run compare test check consumer docs interop recovery fuzz fuzz-short sanitize build deps bench count growth clean
 
 ## Trains the example network on a cluster of one parameter server and two workers, on this machine.
 run: build
@@ -50,6 +50,10 @@ interop: build $(VENV)/installed
 	$(PYTHON) Tests/Interop/schemas.py --weir $(WEIR)
 	$(PYTHON) Tests/Interop/run.py --weir $(WEIR)
 	$(PYTHON) Tests/Interop/fuzz_graphs.py --weir $(WEIR) --seed $(INTEROP_SEED) --count $(INTEROP_GRAPHS) --findings 3
+
+## Kills and stops the processes of trainings at random moments, and fills their disks.
+recovery: build
+	Tests/Recovery/run.py --weir $(WEIR)
 
 $(VENV)/installed:
 	@python3 -c 'import ensurepip' 2> /dev/null || \

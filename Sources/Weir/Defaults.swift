@@ -31,18 +31,20 @@ extension Graph {
 extension Session {
     /// Opens a session with a graph of Weir's ops.
     ///
-    /// With a server or an address it waits, without a limit, until the server and every task that the session needs answer.
+    /// With a server or an address it waits until the server and every task that the session needs answer.
     /// `SessionConfiguration.deviceFilters` says which tasks these are. To end the wait, cancel the Swift task.
     /// - Parameters:
     ///   - target: where steps run: in this process, on a server in it, or at an address such as `grpc://host:2222`.
     ///   - devices: the devices of a session in this process; its own when there are none.
-    /// - Throws: `invalidArgument` when the graph cannot be placed; `cancelled` when the Swift task is cancelled; `unavailable`
-    ///   when the connection to the server breaks again after several attempts.
+    ///   - timeout: how long to wait for the server and the tasks; nil waits without a limit.
+    /// - Throws: `invalidArgument` when the graph cannot be placed; `cancelled` when the Swift task is cancelled; `deadlineExceeded` when
+    ///   the timeout passes, with the names of the tasks that have not answered the server; `unavailable` when the connection to the
+    ///   server breaks again after several attempts.
     public convenience init(
         _ graph: Graph, target: Target = .inProcess, configuration: SessionConfiguration = SessionConfiguration(),
-        devices: LocalDevices? = nil
+        devices: LocalDevices? = nil, timeout: Duration? = nil
     ) async throws(Status) {
-        try await self.init(graph, target: target, configuration: configuration, registry: .standard, devices: devices)
+        try await self.init(graph, target: target, configuration: configuration, registry: .standard, devices: devices, timeout: timeout)
     }
 }
 

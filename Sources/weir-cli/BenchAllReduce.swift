@@ -16,15 +16,21 @@ struct BenchAllReduce: AsyncParsableCommand {
     func validate() throws {
         try require("--workers", workers, in: 1...64)
         try require("--seconds", seconds, in: 0.01...3600)
+        _ = try byteCounts()
+        _ = try ServerOptions.TensorTransport(option: `protocol`)
     }
 
-    func run() async throws {
-        let sizes = try sizes.split(separator: ",").map { field in
+    private func byteCounts() throws -> [Int] {
+        try fields("--sizes", sizes).map { field in
             guard let bytes = Int(field), bytes % 4 == 0, (4...(1 << 32)).contains(bytes) else {
-                throw Status.invalidArgument("--sizes must be multiples of 4 bytes up to 4 GiB, such as 4096,65536; found '\(field)'")
+                throw ValidationError("--sizes must be multiples of 4 bytes up to 4 GiB, such as 4096,65536; found '\(field)'")
             }
             return bytes
         }
+    }
+
+    func run() async throws {
+        let sizes = try byteCounts()
         let cluster = try LocalCluster("worker=\(workers)", serverArguments: ["--protocol", `protocol`])
         defer { cluster.end() }
         for (index, bytes) in sizes.enumerated() { try await measure(bytes, instance: 1 + index * 1000, cluster.spec) }

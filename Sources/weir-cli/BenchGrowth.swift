@@ -40,11 +40,11 @@ struct BenchGrowth: AsyncParsableCommand {
     }
 
     /// The sizes up to `--largest`.
-    /// - Throws: `invalidArgument` when none is left.
+    /// - Throws: `ValidationError` when none is left.
     func chosen(_ sizes: [Int]) throws -> [Int] {
         let chosen = sizes.filter { $0 <= largest ?? .max }
         guard !chosen.isEmpty else {
-            throw Status.invalidArgument(
+            throw ValidationError(
                 "--largest must be at least \(sizes.min() ?? 0) for \(what.rawValue), found \(largest ?? 0)")
         }
         return chosen

@@ -18,7 +18,7 @@ struct BenchNullStep: AsyncParsableCommand {
         let spec = try ClusterSpec.onLoopback([("ps", 1), ("worker", 1)])
         let ps = try ChildProcess(
             ["serve", "--cluster", spec.json, "--job", "ps", "--task", "0", "--until-input-ends"], name: "/job:ps/task:0")
-        defer { ps.end() }
+        defer { ChildProcess.end([ps]) }
         _ = try ps.firstLine()
         let server = try await Server(ServerDefinition(.cluster(spec), job: "worker", task: 0))
         let builder = GraphBuilder(registry: .standard)

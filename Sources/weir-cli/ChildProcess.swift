@@ -69,17 +69,27 @@ final class ChildProcess: @unchecked Sendable {  // set once at start; `wait` is
         }
     }
 
-    /// Sends SIGTERM, waits up to three seconds, then sends SIGKILL.
-    func end() {
-        close(input)
-        kill(pid, SIGTERM)
-        for _ in 0..<100 {
-            if hasEnded() { return }
-            usleep(30_000)
+    /// How long a child may take to end after SIGTERM.
+    static let grace = Duration.seconds(3)
+
+    /// Sends SIGTERM to all at once, waits until they have ended or the time is over, then sends SIGKILL to those that are left. A process
+    /// that is stopped ends only then.
+    static func end(_ children: [ChildProcess], within grace: Duration = grace) {
+        for child in children {
+            close(child.input)
+            kill(child.pid, SIGTERM)
         }
-        kill(pid, SIGKILL)
-        var status: Int32 = 0
-        waitpid(pid, &status, 0)
+        let end = ContinuousClock.now + grace
+        var left = children.filter { !$0.hasEnded() }
+        while !left.isEmpty, .now < end {
+            usleep(10_000)
+            left = left.filter { !$0.hasEnded() }
+        }
+        for child in left { kill(child.pid, SIGKILL) }
+        for child in left {
+            var status: Int32 = 0
+            waitpid(child.pid, &status, 0)
+        }
     }
     private func hasEnded() -> Bool {
         var status: Int32 = 0

@@ -8,9 +8,9 @@ final class LocalCluster: Sendable {
     private let isEnding = Atomic<Bool>(false)
 
     /// - Parameter text: the jobs and their task counts, such as `ps=1,worker=2`.
-    /// - Throws: `invalidArgument` for a malformed text; `unavailable` when a server does not start.
+    /// - Throws: `ValidationError` for a malformed text; `unavailable` when a server does not start.
     init(_ text: String, serverArguments: [String] = []) throws {
-        let spec = try ClusterSpec.onLoopback(text)
+        let spec = try ClusterSpec(localJobs: text)
         self.spec = spec
         var started: [ChildProcess] = []
         do {
@@ -22,7 +22,7 @@ final class LocalCluster: Sendable {
             }
             for child in started { _ = try child.firstLine() }
         } catch {
-            for child in started { child.end() }
+            ChildProcess.end(started)
             throw error
         }
         children = started
@@ -40,8 +40,10 @@ final class LocalCluster: Sendable {
         }
     }
 
-    func end() {
+    /// Ends all servers.
+    /// - Parameter isUrgent: whether somebody waits who needs nothing more of the servers. Then one that does not end at once is killed.
+    func end(isUrgent: Bool = false) {
         isEnding.store(true, ordering: .releasing)
-        for child in children { child.end() }
+        ChildProcess.end(children, within: isUrgent ? .milliseconds(100) : ChildProcess.grace)
     }
 }

@@ -8,6 +8,13 @@ func require<Number: Comparable>(_ option: String, _ value: Number?, in range: C
     throw ValidationError("\(option) must be between \(range.lowerBound) and \(range.upperBound), found \(value)")
 }
 
+/// Checks that the value of an option is above 0.
+/// - Throws: `ValidationError`, also for NaN.
+func requirePositive(_ option: String, _ value: Double?, atMost limit: Double) throws {
+    guard let value, !(value > 0 && value <= limit) else { return }
+    throw ValidationError("\(option) must be above 0 and at most \(limit), found \(value)")
+}
+
 /// The ranges of options that several commands share.
 enum OptionRange {
     static let port = 0...65535
@@ -16,4 +23,5 @@ enum OptionRange {
     static let simulatedGPUs = 0...1024
     static let steps = 1...1_000_000_000
     static let seconds = 0.001...3600
+    static let wait = 0.1...1_000_000
 }

@@ -15,14 +15,15 @@ enum OutputFile {
         if !isThere { unlink(path) }
     }
 
-    /// Creates a folder for a command's files, and checks that these can be written in it.
-    /// - Throws: an error that names `--out` when they cannot.
-    static func prepare(_ directory: String, files: [String]) throws(Status) {
+    /// Creates a folder for a command's files, and checks that these and others can be written in it.
+    /// - Parameter option: the option that names the folder, for the error.
+    /// - Throws: an error that names the option when they cannot.
+    static func prepare(_ directory: String, option: String = "--out", files: [String] = []) throws(Status) {
         do throws(Status) {
             try FileSystem.createDirectory(directory)
         } catch {
-            throw Status(error.code, "--out must be a folder that exists or can be created; found \(error.message)")
+            throw Status(error.code, "\(option) must be a folder that exists or can be created; found \(error.message)")
         }
-        for name in files { try check(FileSystem.join(directory, name), option: "--out") }
+        for name in files + ["weir-\(getpid()).tempstate"] { try check(FileSystem.join(directory, name), option: option) }
     }
 }

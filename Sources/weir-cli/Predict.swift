@@ -10,7 +10,7 @@ struct Predict: AsyncParsableCommand {
             """)
 
     @Argument(help: ArgumentHelp("The folder of a SavedModel, or a frozen graph.", valueName: "MODEL")) var model: String
-    @Option(help: "iris, digits, a CSV file with a header row (a last column of labels is left out), or .npz or .safetensors with the inputs by name.")
+    @Option(help: "\(BuiltInRows.names), a CSV file with a header row (a last column of labels is left out), or .npz or .safetensors with the inputs by name.")
     var data: String
     @Option(help: "The signature to compute.") var signature = ModelSignature.defaultName
     @Option(help: "The tags of the graph in a SavedModel, separated by commas (default: serve).") var tags: String?
@@ -25,10 +25,11 @@ struct Predict: AsyncParsableCommand {
         let saved = try SavedModel(contentsOf: model, tags: tags.map { Set($0.split(separator: ",").map(String.init)) })
         let wanted = try saved.signature(signature)
         let inputs: [String: Tensor]
-        switch data {
-        case "iris": inputs = try PredictionData.rows(of: try Table.iris(), for: wanted)
-        case "digits": inputs = try PredictionData.rows(of: try Table.digits(), for: wanted)
-        default: inputs = try PredictionData.read(data, for: wanted)
+        if let known = BuiltInRows.named(data) {
+            let window = wanted.inputs["features"].flatMap { $0.shape.rank == 2 ? $0.shape[1] : nil }
+            inputs = try PredictionData.rows(of: known.rows(window ?? Dataset.usualWindow).data, for: wanted)
+        } else {
+            inputs = try PredictionData.read(data, for: wanted)
         }
         let session = try await saved.session()
         let outputs = try await saved.predict(inputs, signature: signature, in: session)
@@ -65,7 +66,7 @@ struct Predict: AsyncParsableCommand {
         init(_ tensor: Tensor, rowCount: Int) {
             self.tensor = tensor
             isByRow = tensor.rank > 0 && tensor.shape[0] == rowCount
-            width = isByRow ? tensor.elementCount / max(1, rowCount) : tensor.elementCount
+            width = isByRow ? tensor.shape.count(1...) : tensor.elementCount
         }
 
         private func range(_ row: Int) -> Range<Int> { isByRow ? row * width..<(row + 1) * width : 0..<width }

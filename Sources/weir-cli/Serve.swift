@@ -18,14 +18,30 @@ struct ClusterArguments: ParsableArguments {
 
 extension ClusterSpec {
     /// Parses the value of `--cluster`.
-    /// - Throws: as `init(argument:)`; an error of a file names the option.
-    init(option text: String) throws(Status) {
+    /// - Throws: `ValidationError` for a malformed text; the error of a file, with the option.
+    init(option text: String) throws {
+        guard text.hasPrefix("@") else {
+            self = try usage { try ClusterSpec(argument: text) }
+            return
+        }
         do throws(Status) {
             try self.init(argument: text)
         } catch {
-            guard text.hasPrefix("@") else { throw error }
             throw Status(error.code, "--cluster @\(error.message)")
         }
+    }
+
+    /// The cluster of `local:JOBS`, such as `ps=1,worker=2`, with addresses of this machine that are free now.
+    /// - Throws: `ValidationError` for a malformed text; `resourceExhausted` when there are not enough free ports.
+    init(localJobs text: String) throws { self = try usage { try ClusterSpec.onLoopback(text) } }
+}
+
+extension ServerOptions.TensorTransport {
+    /// Parses the value of `--protocol`.
+    /// - Throws: `ValidationError` when there is no such way.
+    init(option text: String) throws {
+        guard let found = Self(rawValue: text) else { throw ValidationError("--protocol must be links, tcp or grpc, found '\(text)'") }
+        self = found
     }
 }
 
@@ -54,19 +70,18 @@ struct Serve: AsyncParsableCommand {
         }
         try require("--cpus", cpus, in: OptionRange.cpus)
         try require("--simulate-gpus", simulateGpus, in: OptionRange.simulatedGPUs)
+        _ = try ServerOptions.TensorTransport(option: self.protocol)
     }
 
     func run() async throws {
-        let definition = try ServerDefinition(try cluster.spec(), job: job, task: task, port: port)
+        let source = try cluster.spec()
+        let definition = try usage { try ServerDefinition(source, job: job, task: task, port: port) }
         if let memoryLimit { try MemoryLimit.set(memoryLimit.value) }
         var options = ServerOptions()
         options.runtime.cpuCount = cpus
         options.runtime.simulatedGPUCount = simulateGpus
         options.defaults.allowsSoftPlacement = allowSoftPlacement
-        guard let transport = ServerOptions.TensorTransport(rawValue: self.protocol) else {
-            throw Status.invalidArgument("--protocol must be links, tcp or grpc, found '\(self.protocol)'")
-        }
-        options.tensorTransport = transport
+        options.tensorTransport = try ServerOptions.TensorTransport(option: self.protocol)
         let server = try await Server(definition, options: options)
         let end = try TerminationRequest(input: untilInputEnds ? STDIN_FILENO : nil)
         Terminal.line("serving \(server.target) as \(server.task)")

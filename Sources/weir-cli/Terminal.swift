@@ -2,7 +2,7 @@ import Glibc
 
 /// Prints a one-line message to standard error and exits with code 1.
 func fail(_ message: String) -> Never {
-    Terminal.error("weir: error: \(message)")
+    Terminal.error("\(WeirCommand._errorPrefix)\(message)")
     exit(1)
 }
 

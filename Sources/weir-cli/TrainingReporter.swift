@@ -11,6 +11,8 @@ final class TrainingReporter: Sendable {
         var hasLostEvents = false
         /// What else was written, and where.
         var written: [[String]] = []
+        /// Texts that the trained model made, with their titles.
+        var shown: [(title: String, text: String)] = []
     }
     private let json: Bool
     private let stepCount: Int
@@ -131,6 +133,12 @@ final class TrainingReporter: Sendable {
         if json { Terminal.line("{\"event\":\"written\",\"what\":\(quoted(what)),\"path\":\(quoted(path))}") }
     }
 
+    /// Records a text that the trained model made, to be shown after the report.
+    func show(_ title: String, _ text: String) {
+        state.withLock { $0.shown.append((title, text)) }
+        if json { Terminal.line("{\"event\":\"result\",\"what\":\(quoted(title)),\"text\":\(quoted(text))}") }
+    }
+
     func finish(_ report: CrossValidationReport) throws {
         for (index, fold) in report.folds.enumerated() {
             for (part, metrics) in [("train", fold.trainMetrics), ("test", fold.testMetrics)] {
@@ -144,30 +152,34 @@ final class TrainingReporter: Sendable {
         try writeFile(curve, LossCurve(points: report.meanLosses).svg)
         let pictures = try writeTraces(report.folds.last?.timelines ?? [])
         let summary = report.folds.last.map { TrainingSummary($0) }
-        let (train, test, rate) = (report.trainAccuracy, report.testAccuracy, SampleStatistics(report.folds.map(\.stepsPerSecond)))
+        let rate = SampleStatistics(report.folds.map(\.stepsPerSecond))
         let updates = report.updatesByWorker.map(String.init)
         let staleness = report.staleness.isEmpty ? nil : SampleStatistics(counts: report.staleness)
         if json {
-            let accuracies = report.folds.map { fixed($0.testAccuracy, 4) }.joined(separator: ",")
+            let metrics = report.metricNames.map { name in
+                let test = report.testMetric(name), byFold = report.folds.map { fixed($0.testMetrics[name] ?? .nan, 4) }.joined(separator: ",")
+                return [
+                    ("train_\(name)", fixed(report.trainMetric(name).mean, 4)), ("test_\(name)", fixed(test.mean, 4)),
+                    ("test_\(name)_deviation", fixed(test.deviation, 4)), ("test_\(name)_by_fold", "[\(byFold)]"),
+                ].map { "\(quoted($0.0)):\($0.1)," }.joined()
+            }.joined()
             let counts = report.staleness.sorted { $0.key < $1.key }.map { "\"\($0.key)\":\($0.value)" }.joined(separator: ",")
             let stale = staleness.map {
                 ",\"staleness\":{\"mean\":\(fixed($0.mean, 3)),\"maximum\":\(fixed($0.greatest, 0)),\"updates\":{\(counts)}}"
             }
             let dropped = report.droppedGradients.map { "\($0)" } ?? "null"
             Terminal.line(
-                "{\"event\":\"done\",\"train_accuracy\":\(fixed(train.mean, 4)),\"test_accuracy\":\(fixed(test.mean, 4)),"
-                    + "\"test_accuracy_deviation\":\(fixed(test.deviation, 4)),\"test_accuracy_by_fold\":[\(accuracies)],"
+                "{\"event\":\"done\",\(metrics)"
                     + "\"steps_per_s\":\(fixed(rate.mean, 1)),\"updates_by_worker\":[\(updates.joined(separator: ","))],"
                     + "\"dropped_gradients\":\(dropped),\"bytes_moved\":\(report.bytesMoved)\(stale ?? "")"
                     + (summary.map { ",\"summary\":\($0.json)" } ?? "") + "}")
             return
         }
         if Terminal.isInteractive { Terminal.line("") }
-        // A model from a file may have other metrics, or none.
         var rows: [[String]] = []
-        for name in Set(report.folds.flatMap(\.testMetrics.keys)).sorted() {
+        for name in report.metricNames {
             let values = report.folds.map { $0.testMetrics[name] ?? .nan }
-            let test = SampleStatistics(values), train = SampleStatistics(report.folds.map { $0.trainMetrics[name] ?? .nan })
+            let test = report.testMetric(name), train = report.trainMetric(name)
             let folds = values.map { fixed($0, 3) }.joined(separator: ", ")
             rows.append(["test \(name)", "\(fixed(test.mean, 4)) ± \(fixed(test.deviation, 4)), mean of \(values.count) folds: \(folds)"])
             rows.append(["train \(name)", "\(fixed(train.mean, 4)) ± \(fixed(train.deviation, 4))"])
@@ -182,6 +194,7 @@ final class TrainingReporter: Sendable {
         if let staleness { rows.append(["staleness", "mean \(fixed(staleness.mean, 2)), maximum \(fixed(staleness.greatest, 0)) updates by others"]) }
         rows += (summary?.rows ?? []) + [["event files", directory], ["loss curve", curve]] + pictures + state.withLock { $0.written }
         for line in table(rows) { Terminal.line(line) }
+        for (title, text) in state.withLock({ $0.shown }) { Terminal.line("\n\(title):\n\(text)") }
     }
 
     /// Writes the picture of the first traced step, and the trace of all if it is asked for.

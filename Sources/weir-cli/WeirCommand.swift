@@ -18,8 +18,10 @@ struct WeirCommand: AsyncParsableCommand {
         if let missing = Processor.missingFeature {
             fail("this processor lacks \(missing), which Weir's kernels need (any x86 server since 2013 has it)")
         }
+        var used: any ParsableCommand.Type = WeirCommand.self
         do {
             var command = try parseAsRoot()
+            used = type(of: command)
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {
@@ -27,8 +29,17 @@ struct WeirCommand: AsyncParsableCommand {
             }
         } catch let status as Status {
             fail(status.message)
+        } catch let mistake as ValidationError {
+            // Found only when the command ran: with its files, or the machine's devices.
+            let words = usageString(for: used)
+            let name = words.split(separator: " ").prefix { !"<[".contains($0.first ?? "<") }.joined(separator: " ")
+            Terminal.error("\(_errorPrefix)\(mistake.message)\nUsage: \(words)\n  See '\(name) --help' for more information.")
+            exit(withError: ExitCode.validationFailure)
         } catch {
             exit(withError: error)
         }
     }
+
+    /// That of all errors, also of those that the parser of arguments prints.
+    static let _errorPrefix = "weir: error: "
 }

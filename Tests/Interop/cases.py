@@ -84,6 +84,9 @@ def same(found, expected, tolerance):
     if isinstance(expected, (list, tuple)):
         return (isinstance(found, (list, tuple)) and len(found) == len(expected)
                 and all(same(a, b, tolerance) for a, b in zip(found, expected)))
+    if isinstance(expected, dict):
+        return (isinstance(found, dict) and found.keys() == expected.keys()
+                and all(same(found[key], expected[key], tolerance) for key in expected))
     if isinstance(expected, float):
         return isinstance(found, (int, float)) and bool(np.isclose(found, expected, rtol=tolerance, atol=tolerance,
                                                                    equal_nan=True))

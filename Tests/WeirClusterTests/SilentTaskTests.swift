@@ -83,6 +83,43 @@ struct SilentTaskTests {
         #expect(overWire || names(message), "\(message)")
     }
 
+    @Test("a session that cannot begin ends at its timeout and names all tasks that have not answered", arguments: [false, true])
+    func opening(_ overWire: Bool) async throws {
+        let ports = [try HeldPort(accepts: false), try HeldPort(accepts: true)]
+        let own = try ClusterSpec.onLoopback([("worker", 1)]).tasks[0].address
+        let spec = try ClusterSpec(["ps": ports.map(\.address), "worker": [own]])
+        var options = ServerOptions()
+        options.host = "127.0.0.1"
+        options.gracePeriod = .zero
+        let server = try await Server(ServerDefinition(.cluster(spec), job: "worker", task: 0), options: options)
+        let (graph, target) = (Graph(), overWire ? Session.Target.address(server.target) : .server(server))
+        let status = await #expect(throws: Status.self) { try await Session(graph, target: target, timeout: .milliseconds(overWire ? 2000 : 200)) }
+        #expect(status?.code == .deadlineExceeded)
+        let named = [0, 1].map { "/job:ps/replica:0/task:\($0) at \(ports[$0].address)" }.joined(separator: ", ")
+        // Over the wire, the client's deadline may pass first on a busy machine.
+        let message = status?.message ?? ""
+        #expect(message.contains("Tasks \(named) have not answered for ") || (overWire && message == "Deadline Exceeded"), "\(message)")
+        await server.stop()
+    }
+
+    @Test("a call that is cancelled ends, though the transport holds it", arguments: [false, true])
+    func heldCall(_ byTask: Bool) async throws {
+        let (asked, never) = (Event<Void>(), Event<Void>())
+        let cancellation = Cancellation()
+        let call = Task {
+            try await RemoteCall.awaitResult(cancellation) {
+                asked.happen()
+                // A task of its own, which does not see that the call is cancelled.
+                try await Task.detached { try await never.next() }.value
+            }
+        }
+        try await asked.next()
+        if byTask { call.cancel() } else { cancellation.cancel() }
+        let error = await #expect(throws: Status.self) { try await call.value }
+        #expect(error?.code == .cancelled)
+        never.happen()
+    }
+
     @Test("Reset closes sessions even if a task fails")
     func reset() async throws {
         try await withSilent(FakeWorker(onCleanUp: { throw Status.dataLoss("its containers are gone") })) { server in

@@ -87,7 +87,28 @@ struct EnsembleTrainerTests {
             let error = await #expect(throws: Status.self) { try await trainer.run() }
             #expect(error?.code == .invalidArgument)
         }
+        var folds = EnsembleTrainer(try members(), table: table, directory: scratch.path)
+        folds.foldCount = 200
+        #expect(thrownStatus { try folds.check() }?.message == "200 folds need as many rows, found 150")
+        var large = try members()
+        large[1].batchSize = 31
+        let batch = EnsembleTrainer(large, table: table, directory: scratch.path)
+        #expect(
+            thrownStatus { try batch.check() }?.message
+                == "The batch size of member 'dnn[16]' must be at most 30, the number of rows of a member's part; found 31")
         #expect(scratch.names.isEmpty)
+    }
+
+    @Test("a folder in which nothing can be written is refused before anything is trained")
+    func folder() async throws {
+        let path = "\(scratch.path)/file"
+        try AtomicFile.write([], to: path)
+        let trainer = EnsembleTrainer(try members(), table: try .iris(), directory: path) { _, _ in Issue.record("expected no training") }
+        let error = await #expect(throws: Status.self) { try await trainer.run() }
+        #expect(error?.message.contains("'\(path)/member1/model' need a folder") == true, "\(error?.message ?? "")")
+        var exported = EnsembleTrainer(try members(), table: try .iris(), directory: scratch.path) { _, _ in Issue.record("expected no training") }
+        exported.modelDirectory = path
+        #expect(thrownStatus { try exported.prepare() }?.message.contains("\(path) exists and is something else") == true)
     }
 
     @Test("stacking that was not fitted is an error")

@@ -185,11 +185,13 @@ struct SavedModelTests {
         let info = ModelSignature.TensorInfo(name: "x:0", dtype: .float32, shape: [nil, 2])
         let signature = ModelSignature(inputs: ["x": info], outputs: ["y": info])
         let wanted = try Tensor([1, 2, 3, 4.5] as [Float], shape: Shape(2, 2))
-        for text in ["a,b\n1,2\n3,4.5\n", "a,b,label\n1,2,cat\n3, 4.5 ,dog"] {
+        for text in ["a,b\n1,2\n3,4.5\n", "a,b,label\n1,2,cat\n3, 4.5 ,dog", "\"a, first\",b\r\n1,\"2\"\r\n\n3,4.5"] {
             #expect(try PredictionData.rows(csv: text, source: "t", for: signature) == ["x": wanted])
         }
-        for (text, part) in [("", "header"), ("a,b\n1\n", "row 2"), ("a,b\n1,x\n", "column 2"), ("a\n1\n", "takes 2 numbers"), ("a,b,c,d\n1,2,3,4", "takes 2")]
-        {
+        for (text, part) in [
+            ("", "header"), ("a,b\n1\n", "row 2"), ("a,b\n1,x\n", "column 2"), ("a\n1\n", "takes 2 numbers"), ("a,b,c,d\n1,2,3,4", "takes 2"),
+            ("a,b\n", "expected rows after the header"), ("a,b\n1,nan\n", "found 'nan'"),
+        ] {
             let error = #expect(throws: Status.self) { try PredictionData.rows(csv: text, source: "t", for: signature) }
             #expect(error?.code == .invalidArgument && error?.message.contains(part) == true, "\(error?.message ?? "")")
         }

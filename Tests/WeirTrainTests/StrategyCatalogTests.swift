@@ -77,6 +77,20 @@ struct StrategyCatalogTests {
         #expect(options.strategy is AllReduceReplicas && options.balance == .roundRobin && options.partitioning == nil)
     }
 
+    @Test("a strategy of workers that there is not is refused with those that there are, and so is a strategy that is named twice")
+    func wrongNames() {
+        for name in ["foo", "sync"] {
+            var given = StrategyArguments()
+            given[.workerStrategy] = .text(name)
+            let error = #expect(throws: Status.self) { try StrategyCatalog.strategy("allreduce", given) }
+            #expect(
+                error?.message
+                    == "--worker-strategy must be of layers, pipeline, pipelines, tensor, mesh, in-graph, which have one client; found '\(name)'")
+        }
+        let twice = #expect(throws: Status.self) { try StrategyCatalog.check(StrategyArguments(), for: ["sync", "single", "sync"], option: "--strategies") }
+        #expect(twice?.message == "--strategies must name each strategy once, found 'sync' again")
+    }
+
     @Test("all-reduce takes the options of its workers' strategy")
     func workers() throws {
         let given = arguments(.workerStrategy, .microBatches, .bucketBytes)

@@ -77,7 +77,7 @@ struct StrategyComparisonTests {
     func empty() {
         #expect(
             StrategyComparison().table
-                == "strategy  cluster  steps/s  rows/s  bytes/step  worked  waited  memory  accuracy  staleness")
+                == "strategy  cluster  steps/s  rows/s  bytes/step  worked  waited  memory  staleness")
         #expect(StrategyComparison().json == "[\n\n]\n" && StrategyComparison().jsonLines.isEmpty)
     }
 
@@ -89,7 +89,7 @@ struct StrategyComparisonTests {
         #expect(
             comparison.jsonLines == [
                 #"{"strategy":"async","cluster":"ps=1,worker=1","outcome":"trained","steps":2,"seconds":0.25,"steps_per_s":123.456,"#
-                    + #""rows_per_s":3950.6,"bytes_per_step":12300,"accuracy":0.98761,"dropped_gradients":1,"staleness":{"0":1,"3":1},"#
+                    + #""rows_per_s":3950.6,"bytes_per_step":12300,"accuracy":0.98761,"metrics":{"accuracy":0.98761},"dropped_gradients":1,"staleness":{"0":1,"3":1},"#
                     + #""memory_bytes":{"/job:ps/task:0":50000000,"/job:worker/task:0":70500000},"summary":"# + placement
                     + #","step":3,"step_ns":1000000,"devices":[{"device":"/job:ps/replica:0/task:0/CPU:0","worked":0.25,"waited":0.0,"idle":0.75},"#
                     + #"{"device":"/job:worker/replica:0/task:0/CPU:0","worked":0.5,"waited":0.5,"idle":0.0}],"#
@@ -100,7 +100,7 @@ struct StrategyComparisonTests {
                     + #"{"node":"w/read","op":"ReadVariableOp","device":"/job:ps/replica:0/task:0/CPU:0","ns":200000},"#
                     + #"{"node":"send","op":"_Send","device":"/job:ps/replica:0/task:0/CPU:0","ns":50000}],"notes":[]}}"#,
                 #"{"strategy":"single","cluster":"this process, cpu=1","outcome":"trained","steps":2,"seconds":0.25,"steps_per_s":9.876,"#
-                    + #""rows_per_s":316.0,"bytes_per_step":0,"accuracy":null,"dropped_gradients":1,"staleness":{},"#
+                    + #""rows_per_s":316.0,"bytes_per_step":0,"accuracy":null,"metrics":{},"dropped_gradients":1,"staleness":{},"#
                     + #""memory_bytes":{"this process":12000000},"summary":"# + placement + "}}",
                 #"{"strategy":"sync","cluster":"this process, gpu=2","outcome":"inapplicable","code":"INVALID_ARGUMENT","reason":"needs\nworkers"}"#,
                 #"{"strategy":"allreduce","cluster":"worker=4","outcome":"failed","code":"UNAVAILABLE","reason":"worker \"3\" is gone"}"#,

@@ -160,7 +160,7 @@ struct SweepScheduleTests {
         let again = try send(.ended(server: 0, .init(trial: 0, attempt: 2), .failure(.unavailable("three"))), &schedule)
         #expect(again == [.awaitAnswer(server: 0), .awaitPatience(2, .seconds(60))])
         #expect(try send(.patienceOver(1), &schedule) == [])
-        let status = Status.unavailable("no server of the sweep has been available for 60.0 seconds: a:1: three; b:1: two")
+        let status = Status.unavailable("no server of the sweep is left; none has answered for 60.0 seconds: a:1: three; b:1: two")
         #expect(try send(.patienceOver(2), &schedule) == [.finish(status)])
     }
 

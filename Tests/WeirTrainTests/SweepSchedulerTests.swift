@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Testing
 import Weir
 
@@ -103,7 +104,8 @@ struct SweepSchedulerTests {
     @Test("when all servers are lost for longer than the patience, the sweep fails, and goes on later")
     func outage() async throws {
         let (waits, continuation) = AsyncStream.makeStream(of: Duration.self)
-        let scheduler = scheduler(try specification(2), [a], wait: { continuation.yield($0) })
+        let events = Mutex<[SweepEvent]>([])
+        let scheduler = scheduler(try specification(2), [a], wait: { continuation.yield($0) }, onEvent: { event in events.withLock { $0.append(event) } })
         let sweep = Task { () async throws(Status) in try await scheduler.run() }
         var runs = runner.runs.makeAsyncIterator()
         let run = try #require(await runs.next())
@@ -112,9 +114,11 @@ struct SweepSchedulerTests {
         #expect(await wait.next() == .seconds(60))
         let status = await #expect(throws: Status.self) { try await sweep.value }
         #expect(status?.code == .unavailable)
-        #expect(
-            status?.message.hasPrefix("no server of the sweep has been available for 60.0 seconds: a:1: refused; 0 of 2 trials have ended") == true,
-            "\(status?.message ?? "")")
+        let reason = "no server of the sweep is left; none has answered for 60.0 seconds: a:1: refused; "
+        let rest = "0 of 2 trials have ended, 1 will go on from its last checkpoint, and \(scratch.path) has what is done"
+        #expect(status?.message.hasPrefix(reason + rest) == true, "\(status?.message ?? "")")
+        let notice = "no server is left: the sweep ends in 60.0 seconds if none answers; the same sweep in \(scratch.path) goes on later"
+        #expect(events.withLock { Array($0.suffix(2)) } == [.lost(trial: 0, server: "a:1", reason: "refused"), .notice(notice)])
     }
 
     @Test("failures of trials do not stop the sweep; a search by halving promotes from the checkpoint")

@@ -139,6 +139,50 @@ struct SweepSpecificationTests {
         #expect(#expect(throws: Status.self) { try grid([.init("a", .values([.integer(1)]))], base: [:]) }?.message.hasPrefix("base.steps") == true)
     }
 
+    /// The error of a check that refuses some configurations.
+    private func failure(
+        _ parameters: [SweepParameter], base: [String: ParameterValue] = [:], refusing: @escaping ([String: ParameterValue]) -> String?
+    ) throws -> String? {
+        let specification = try SweepSpecification(
+            base: base.merging(["steps": .integer(1)]) { $1 }, parameters: parameters, method: .random, trials: 3, objective: .init("loss", .min))
+        return thrownStatus {
+            try specification.checkValues { configuration throws(Status) in
+                if let text = refusing(configuration) { throw .invalidArgument(text) }
+            }
+        }?.message
+    }
+
+    @Test("each value of a list and the ends of a range are checked, and what is wrong is told with its key")
+    func values() throws {
+        let rate = SweepParameter("rate", .range(.init(0.5, 2))), batch = SweepParameter("batch", .values([.integer(8), .integer(16), .integer(99)]))
+        var seen: Set<ParameterValue> = []
+        #expect(
+            try failure([rate, batch]) { configuration in
+                seen.formUnion(configuration.values)
+                return nil
+            } == nil)
+        #expect(seen == [.integer(1), .number(0.5), .number(2), .integer(8), .integer(16), .integer(99)])
+        let large = try failure([rate, batch]) { $0["batch"] == .integer(99) ? "too large" : nil }
+        #expect(large == "parameters.batch: 99: too large")
+        #expect(try failure([rate, batch]) { $0["rate"]?.double == 2 ? "too fast" : nil } == "parameters.rate: 2.0: too fast")
+        // The first value of the other parameter is the wrong one.
+        #expect(try failure([batch, rate]) { $0["rate"]?.double == 0.5 ? "too slow" : nil } == "parameters.rate: 0.5: too slow")
+        #expect(try failure([rate, batch], base: ["model": .text("x")]) { $0["model"] == .text("x") ? "no model" : nil } == "base: no model")
+        // A base option that a parameter replaces is not tried.
+        #expect(try failure([batch], base: ["batch": .integer(0)]) { $0["batch"] == .integer(0) ? "none" : nil } == nil)
+    }
+
+    @Test("a value that goes with some values of another parameter only is not wrong")
+    func combinations() throws {
+        let model = SweepParameter("model", .values([.text("dnn"), .text("cnn")]))
+        let units = SweepParameter("units", .values([.integer(0), .integer(4)]))
+        let refusing: ([String: ParameterValue]) -> String? = { $0["model"] == .text("cnn") && $0["units"] != .integer(0) ? "cnn has no units" : nil }
+        #expect(try failure([model, units], refusing: refusing) == nil)
+        #expect(try failure([units, model], refusing: refusing) == nil)
+        let only = SweepParameter("units", .values([.integer(4)]))
+        #expect(try failure([model, only], refusing: refusing) == "parameters.model: cnn: cnn has no units")
+    }
+
     private func random(_ axis: SweepParameter.Axis, seed: Int = 1, trials: Int = 2_000) throws -> [ParameterValue] {
         let specification = try SweepSpecification(
             base: ["steps": .integer(1)], parameters: [.init("p", axis)], method: .random, trials: trials, seed: seed, objective: .init("loss", .min))

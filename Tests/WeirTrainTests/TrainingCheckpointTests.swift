@@ -1,3 +1,4 @@
+import Synchronization
 import Testing
 import Weir
 import WeirTesting
@@ -73,6 +74,78 @@ struct TrainingCheckpointTests {
         #expect(again.report.testMetrics == first.report.testMetrics)
     }
 
+    @Test(
+        "a training goes on with another strategy, which cuts the variables otherwise",
+        arguments: [(SingleDevice(), TensorParallel()), (TensorParallel(), SingleDevice()), (LayerParallel(), TensorParallel())]
+            as [(any Strategy, any Strategy)])
+    func otherStrategy(_ first: any Strategy, _ second: any Strategy) async throws {
+        let whole = try await train(SingleDevice(), until: 25, TrainingCheckpoint("\(scratch.path)/whole/model"))
+        let prefix = "\(scratch.path)/cut/model"
+        _ = try await train(first, until: 12, TrainingCheckpoint(prefix))
+        let rest = try await train(second, until: 25, TrainingCheckpoint(prefix, from: .latest))
+        #expect(rest.report.losses.map(\.step) == Array(13...25))
+        #expect(rest.state.keys.sorted() == whole.state.keys.sorted() && rest.state["hidden1/kernel/Adam"]?.shape == [4, 8])
+        for (name, value) in whole.state where value.dtype == .float32 {
+            let found = try #require(rest.state[name]).array(of: Float.self)
+            #expect(zip(found, try value.array(of: Float.self)).allSatisfy { abs($0 - $1) < 1e-4 }, "\(name)")
+        }
+    }
+
+    @Test("a training that goes on with another seed, or other batches, says so, and one with the same does not")
+    func otherBatches() async throws {
+        let prefix = "\(scratch.path)/model"
+        _ = try await train(SingleDevice(), until: 2, TrainingCheckpoint(prefix))
+        func notices(_ change: (inout TrainingOptions) -> Void) async throws -> [String] {
+            var options = try options(SingleDevice(), steps: 2)
+            options.checkpoint = TrainingCheckpoint(prefix, from: .latest)
+            change(&options)
+            let notices = Mutex<[String]>([])
+            _ = try await Trainer(options) { event in
+                if case .notice(let text) = event { notices.withLock { $0.append(text) } }
+            }.run()
+            return notices.withLock { $0.filter { $0.contains("training with") } }
+        }
+        #expect(try await notices { _ in }.isEmpty)
+        let seed = try await notices { $0.seed = 7 }
+        #expect(
+            seed == [
+                "checkpoint \(prefix)-2 is of a training with seed 1, this one has seed 7: its batches are not those that would have followed, and rows "
+                    + "that it holds out may have been trained on"
+            ])
+        let batch = try await notices { $0.batchSize = 8 }
+        #expect(batch.count == 1 && batch[0].contains("batch size 16, this one has batch size 8") && !batch[0].contains("holds out"))
+        let folds = try await notices { $0.foldCount = 4 }
+        #expect(folds.count == 1 && folds[0].contains("number of folds 5, this one has number of folds 4") && folds[0].contains("holds out"))
+    }
+
+    @Test("the facts of a training are saved by each layout", arguments: Saver.Layout.allCases)
+    func facts(_ layout: Saver.Layout) async throws {
+        var checkpoint = TrainingCheckpoint("\(scratch.path)/model")
+        checkpoint.layout = layout
+        let state = try await train(SingleDevice(), until: 1, checkpoint).state
+        #expect(state["training/seed"] == Tensor(Int64(1)) && state["training/batch_size"] == Tensor(Int64(16)) && state["training/folds"] == Tensor(Int64(5)))
+    }
+
+    @Test("folders of checkpoints are made, and one that cannot be is an error before the first fold")
+    func folders() async throws {
+        var options = try options(SingleDevice(), steps: 1)
+        options.foldCount = 2
+        options.checkpoint = TrainingCheckpoint("\(scratch.path)/new/run/model")
+        try CrossValidation(options).prepare()
+        #expect(try FileSystem.contents(of: "\(scratch.path)/new/run/fold-2").isEmpty)
+        try AtomicFile.write([], to: "\(scratch.path)/fold-2")
+        options.checkpoint = TrainingCheckpoint("\(scratch.path)/model")
+        let events = Mutex(0)
+        let validation = CrossValidation(options) { _ in events.withLock { $0 += 1 } }
+        let error = await #expect(throws: Status.self) { try await validation.run() }
+        #expect(error?.message.contains("'\(scratch.path)/fold-2/model' need a folder") == true, "\(error?.message ?? "")")
+        #expect(events.withLock { $0 } == 0)
+        options.checkpoint = TrainingCheckpoint("\(scratch.path)/fold-2/model")
+        let trainer = Trainer(options) { _ in events.withLock { $0 += 1 } }
+        let single = await #expect(throws: Status.self) { try await trainer.run() }
+        #expect(single?.message.contains("'\(scratch.path)/fold-2/model' need a folder") == true && events.withLock { $0 } == 0)
+    }
+
     @Test("a checkpoint of another network is refused, and so is one that is not there")
     func otherNetwork() async throws {
         _ = try await train(SingleDevice(), until: 2, TrainingCheckpoint("\(scratch.path)/model"))
@@ -82,6 +155,10 @@ struct TrainingCheckpointTests {
         let refusedTrainer = Trainer(other)
         let refused = await #expect(throws: Status.self) { try await refusedTrainer.run() }
         #expect(refused?.code == .invalidArgument)
+        for part in [
+            "Checkpoint \(scratch.path)/model-2, of ", "'hidden1/kernel' is float [4,9], the checkpoint has float [4,8]",
+            "strategy 'single' cannot go on from this checkpoint",
+        ] { #expect(refused?.message.contains(part) == true, "\(refused?.message ?? "")") }
         other.checkpoint = TrainingCheckpoint("\(scratch.path)/model", from: .path("\(scratch.path)/none-3"))
         let missingTrainer = Trainer(other)
         let missing = await #expect(throws: Status.self) { try await missingTrainer.run() }

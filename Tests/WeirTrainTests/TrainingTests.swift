@@ -163,6 +163,30 @@ struct TrainingTests {
         #expect(error?.code == .invalidArgument && error?.message.contains("200 folds") == true && events.withLock { $0 } == 0)
     }
 
+    @Test("as many folds as are asked for are held out, from the first on")
+    func trainedFolds() async throws {
+        var options = try options(SingleDevice(), steps: 3)
+        options.foldCount = 3
+        let all = try await CrossValidation(options).run()
+        options.trainedFoldCount = 2
+        let folds = Mutex<[Int]>([])
+        let some = try await CrossValidation(options) { event in if case .fold(let fold) = event { folds.withLock { $0.append(fold) } } }.run()
+        #expect(folds.withLock { $0 } == [0, 1] && some.testRowCount == 100 && all.testRowCount == 150)
+        #expect(some.folds.map { $0.losses.map(\.loss) } == all.folds.prefix(2).map { $0.losses.map(\.loss) })
+        options.trainedFoldCount = 3
+        #expect(try await CrossValidation(options).run().folds.count == 3)
+    }
+
+    @Test("at least one fold is held out, and at most all", arguments: [0, -1, 6, .max])
+    func wrongTrainedFolds(_ count: Int) async throws {
+        var options = try options(SingleDevice())
+        options.trainedFoldCount = count
+        let events = Mutex(0)
+        let error = await #expect(throws: Status.self) { try await CrossValidation(options) { _ in events.withLock { $0 += 1 } }.run() }
+        #expect(error?.code == .invalidArgument && error?.message.contains("Of 5 folds, 1 to all") == true && events.withLock { $0 } == 0)
+        #expect(error?.message.contains("found \(count)") == true)
+    }
+
     @Test("replicas learn together", arguments: replicated + [InGraphReplication()])
     func replicas(_ strategy: any Strategy) async throws {
         try await TestCluster.with([("ps", 1), ("worker", 2)]) { cluster in

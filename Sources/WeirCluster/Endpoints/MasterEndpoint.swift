@@ -4,7 +4,7 @@ package import WeirWire
 
 /// A master as its clients see it: TensorFlow's `MasterService` with plain values.
 package protocol MasterEndpoint: AnyObject, Sendable {
-    /// Creates a session. Waits until every task that the session needs has replied.
+    /// Creates a session. Waits until every task that the session needs has replied, or until the request's timeout passes.
     /// - Returns: the session's handle.
     func createSession(_ request: CreateSession, cancellation: Cancellation) async throws -> String
     /// Adds nodes and functions to a session's graph.

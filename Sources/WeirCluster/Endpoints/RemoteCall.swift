@@ -28,20 +28,22 @@ enum RemoteCall {
         }
     }
 
-    /// Runs an RPC and waits for its result.
+    /// Runs an RPC and waits for its result, or until the cancellation or the calling task is cancelled. Then it does not wait for the
+    /// transport, which may hold a cancelled call until the peer can be reached.
     static func awaitResult<T: Sendable>(
         _ cancellation: Cancellation, _ body: @escaping @Sendable () async throws -> T
     ) async throws -> T {
-        let task = Task { try await body() }
-        guard let token = cancellation.register({ task.cancel() }) else {
-            task.cancel()
-            throw Status.cancelled("The call was cancelled").derived
-        }
-        defer { cancellation.deregister(token) }
+        // Its own: a cancelled caller must not cancel what else the other one stands for.
+        let call = Cancellation()
+        let token = cancellation.register { call.cancel() }
+        if token == nil { call.cancel() }
+        defer { if let token { cancellation.deregister(token) } }
         return try await withTaskCancellationHandler {
-            try await task.value
+            try await withCheckedThrowingContinuation { continuation in
+                start(call, { continuation.resume(with: $0) }, body)
+            }
         } onCancel: {
-            task.cancel()
+            call.cancel()
         }
     }
 }

@@ -33,7 +33,7 @@ final class RemoteMaster: MasterEndpoint {
     func createSession(_ request: CreateSession, cancellation: Cancellation) async throws -> String {
         let message = try TFCreateSessionRequest(request)
         return try await RemoteCall.awaitResult(cancellation) {
-            let reply: TFCreateSessionResponse = try await self.call(MasterMethod.createSession, message)
+            let reply: TFCreateSessionResponse = try await self.call(MasterMethod.createSession, message, timeout: request.timeout)
             return reply.sessionHandle
         }
     }

@@ -15,8 +15,8 @@ struct ReportPauses: Sequence, IteratorProtocol {
 }
 
 extension Task where Success == Void, Failure == Never {
-    /// Calls `report` at the times of `ReportPauses`, until the task is cancelled.
-    static func reporting(_ report: @escaping @Sendable () -> Void) -> Task<Void, Never> {
+    /// Calls `report` 1, 2, 4, 8, … seconds from now, later every minute, until the task is cancelled.
+    package static func reporting(_ report: @escaping @Sendable () -> Void) -> Task<Void, Never> {
         Task.detached {
             for pause in ReportPauses() {
                 guard (try? await Task<Never, Never>.sleep(for: pause)) != nil else { return }

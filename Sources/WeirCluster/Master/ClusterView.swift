@@ -51,21 +51,47 @@ struct ClusterView: Sendable {
         }
     }
 
+    /// As `discover(_:)`, but waits for at most `timeout`; nil waits without a limit.
+    /// - Throws: `deadlineExceeded` with the names of the tasks that have not responded, when the timeout passes.
+    func discover(_ names: [DeviceName], within timeout: Duration?) async throws -> [SessionTask] {
+        guard let timeout else { return try await discover(names) }
+        return try await withThrowingTaskGroup(of: [SessionTask]?.self) { group in
+            group.addTask { try await discover(names) }
+            group.addTask {
+                try await Task.sleep(for: timeout.bounded)
+                return nil
+            }
+            defer { group.cancelAll() }
+            if let found = try await group.next() ?? nil { return found }
+            group.cancelAll()
+            do {
+                if let found = try await group.next() ?? nil { return found }
+                throw Status.internalError("The tasks of a session were not asked")
+            } catch {
+                throw Status.deadlineExceeded("Deadline Exceeded: \(Status(error).message)")
+            }
+        }
+    }
+
     /// Asks tasks for their devices and waits until all have responded.
     /// - Returns: the tasks, the local one first, the others by name.
-    /// - Throws: `unavailable` with the name of a task that has not responded, when the calling task is cancelled.
+    /// - Throws: `unavailable` with the names of the tasks that have not responded, when the calling task is cancelled.
     func discover(_ names: [DeviceName]) async throws -> [SessionTask] {
+        /// What a task has answered when the waiting ends.
+        enum Answer {
+            case devices(SessionTask)
+            case silence(of: String)
+        }
         let begin = ContinuousClock.now
-        let found = try await withThrowingTaskGroup(of: SessionTask.self) { group in
+        var found: [SessionTask] = []
+        var silent: [String] = []
+        try await withThrowingTaskGroup(of: Answer.self) { group in
             for name in names {
                 let worker = try peers.worker(name)
                 let address = peers.cluster.address(job: name.job ?? "", task: name.task ?? 0) ?? "its address"
                 group.addTask {
                     let status: [DeviceAttributes]
-                    do { status = try await worker.status() } catch  where Task.isCancelled {
-                        let time = StepCoordinator.seconds(ContinuousClock.now - begin)
-                        throw Status.unavailable("Task \(name) at \(address) has not answered for \(time)")
-                    }
+                    do { status = try await worker.status() } catch  where Task.isCancelled { return .silence(of: "\(name) at \(address)") }
                     let devices = status.map { device in
                         // A task names its devices by the server's cluster, and the session by its own.
                         var device = device
@@ -73,10 +99,20 @@ struct ClusterView: Sendable {
                             job: name.job, replica: name.replica, task: name.task, type: device.name.type, index: device.name.index)
                         return device
                     }
-                    return SessionTask(name: name, worker: worker, devices: devices)
+                    return .devices(SessionTask(name: name, worker: worker, devices: devices))
                 }
             }
-            return try await group.reduce(into: []) { $0.append($1) }
+            for try await answer in group {
+                switch answer {
+                case .devices(let task): found.append(task)
+                case .silence(let task): silent.append(task)
+                }
+            }
+        }
+        guard silent.isEmpty else {
+            let time = StepCoordinator.seconds(ContinuousClock.now - begin)
+            let (tasks, have) = silent.count == 1 ? ("Task", "has") : ("Tasks", "have")
+            throw Status.unavailable("\(tasks) \(silent.sorted().joined(separator: ", ")) \(have) not answered for \(time)")
         }
         return found.sorted { ($0.name == localTask ? 0 : 1, $0.name.description) < ($1.name == localTask ? 0 : 1, $1.name.description) }
     }

@@ -36,7 +36,7 @@ package final class Master: MasterEndpoint {
 
     /// Opens a session on all tasks that its device filters allow.
     /// - Throws: `invalidArgument` when the graph or the options are wrong; `unavailable` when the call is cancelled while a task does
-    ///   not respond.
+    ///   not respond; `deadlineExceeded` when the request's timeout passes.
     package func createSession(_ request: CreateSession, cancellation: Cancellation) async throws -> String {
         let configuration = try completed(request.configuration)
         // Not on this thread, which handles messages: a graph may be large.
@@ -45,7 +45,7 @@ package final class Master: MasterEndpoint {
         var isOpen = false
         defer { if !isOpen { view.close() } }
         let filters = try configuration.deviceFilters.map { try DeviceName($0) }
-        let tasks = try await view.discover(view.tasks(matching: filters))
+        let tasks = try await view.discover(view.tasks(matching: filters), within: request.timeout)
         let handle = hexadecimal(UInt64.random(in: 1 ... .max))
         let session = try await ComputePool.shared.result { [worker, registry, logger, metrics] in
             try MasterSession(

@@ -28,7 +28,7 @@ public final class Session: Sendable {
         public init(_ text: String) { self = text.isEmpty ? .inProcess : .address(text) }
 
         /// The address of the master; empty in process.
-        fileprivate var address: String {
+        package var address: String {
             switch self {
             case .inProcess: ""
             case .server(let server): server.target
@@ -44,14 +44,17 @@ public final class Session: Sendable {
 
     /// Opens a session with a graph.
     ///
-    /// With a server or an address it waits, without a limit, until the server and every task that the session needs answer.
+    /// With a server or an address it waits until the server and every task that the session needs answer.
     /// `SessionConfiguration.deviceFilters` says which tasks these are. To end the wait, cancel the Swift task.
-    /// - Parameter devices: the devices of an in-process session; nil makes new ones.
-    /// - Throws: `invalidArgument` when the graph cannot be placed; `cancelled` when the Swift task is cancelled; `unavailable`
-    ///   when the connection to the server breaks again after several attempts.
+    /// - Parameters:
+    ///   - devices: the devices of an in-process session; nil makes new ones.
+    ///   - timeout: how long to wait for the server and the tasks; nil waits without a limit.
+    /// - Throws: `invalidArgument` when the graph cannot be placed; `cancelled` when the Swift task is cancelled; `deadlineExceeded` when
+    ///   the timeout passes, with the names of the tasks that have not answered the server; `unavailable` when the connection to the
+    ///   server breaks again after several attempts.
     public init(
         _ graph: Graph, target: Target = .inProcess, configuration: SessionConfiguration = SessionConfiguration(),
-        registry: OpRegistry, devices: LocalDevices? = nil
+        registry: OpRegistry, devices: LocalDevices? = nil, timeout: Duration? = nil
     ) async throws(Status) {
         currentGraph = Mutex(graph)
         self.target = target.address
@@ -64,9 +67,9 @@ public final class Session: Sendable {
                 if !configuration.optimizes { options.execution.optimizer = .none }
                 backend = DirectBackend(try DirectSession(graph, registry: registry, devices: devices, options: options))
             case .server(let server):
-                backend = try await MasterBackend(server.master, graph, configuration, target: server.target)
+                backend = try await MasterBackend(server.master, graph, configuration, target: server.target, timeout: timeout)
             case .address(let address):
-                backend = try await MasterBackend(RemoteMaster.shared(target: address), graph, configuration, target: address)
+                backend = try await MasterBackend(RemoteMaster.shared(target: address), graph, configuration, target: address, timeout: timeout)
             }
         } catch {
             throw Status(error)
@@ -95,7 +98,7 @@ public final class Session: Sendable {
         _ fetches: F, feeding feeds: [Output: any TensorConvertible] = [:], targets: [Operation] = [], options: RunOptions = RunOptions()
     ) async throws(Status) -> F.Fetched {
         let reply = try await run(
-            fetches: fetches.fetchNames, feeds: Session.named(Session.entries(feeds)), targets: fetches.targetNames + targets.map(\.name), options: options)
+            fetches: fetches.fetchNames, feeds: Session.named(feeds), targets: fetches.targetNames + targets.map(\.name), options: options)
         return fetches.value(from: reply.tensors.map(\.tensor))
     }
 
@@ -122,11 +125,13 @@ public final class Session: Sendable {
     /// Runs operations for their effect.
     /// - Throws: as `run` with fetches.
     public func run(_ targets: Operation..., feeding feeds: [Output: any TensorConvertible] = [:]) async throws(Status) {
-        _ = try await run(fetches: [], feeds: Session.named(Session.entries(feeds)), targets: targets.map(\.name))
+        _ = try await run(fetches: [], feeds: Session.named(feeds), targets: targets.map(\.name))
     }
 
-    private static func entries(_ feeds: [Output: any TensorConvertible]) -> [(name: String, dtype: DType?, value: any TensorConvertible)] {
-        feeds.map { (name: $0.key.name, dtype: $0.key.dtype, value: $0.value) }
+    /// Returns the values as tensors of their outputs' types, with the outputs' names.
+    /// - Throws: `invalidArgument` for a value that does not fit its output.
+    package static func named(_ feeds: [Output: any TensorConvertible]) throws(Status) -> [NamedTensor] {
+        try named(feeds.map { (name: $0.key.name, dtype: $0.key.dtype, value: $0.value) })
     }
 
     /// Returns the values as tensors of these dtypes, with their names.

@@ -57,12 +57,12 @@ final class MasterBackend: SessionBackend {
     }
     private let sent: Mutex<Sent>
 
-    init(_ master: any MasterEndpoint, _ graph: Graph, _ configuration: SessionConfiguration, target: String) async throws {
+    init(_ master: any MasterEndpoint, _ graph: Graph, _ configuration: SessionConfiguration, target: String, timeout: Duration?) async throws {
         self.master = master
         self.target = target
         sent = Mutex(Sent(nodeCount: graph.nodes.count))
         let cancellation = Cancellation()
-        let request = CreateSession(graph: graph.definition, configuration: configuration, target: target)
+        let request = CreateSession(graph: graph.definition, configuration: configuration, target: target, timeout: timeout)
         handle = try await withTaskCancellationHandler {
             try await master.createSession(request, cancellation: cancellation)
         } onCancel: {

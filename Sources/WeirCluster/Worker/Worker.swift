@@ -69,11 +69,13 @@ package final class Worker: WorkerEndpoint {
     }
 
     /// Makes a session. Does nothing if there is one with this handle. Closes the sessions that the same master had before it
-    /// restarted.
-    package func createSession(_ request: CreateWorkerSession) async throws { try sessions.create(request, peers: peers) }
+    /// restarted, and waits until their steps have ended.
+    package func createSession(_ request: CreateWorkerSession) async throws {
+        for closed in try sessions.create(request, peers: peers) { await closed.waitForEnd() }
+    }
 
-    /// Closes a session. Does nothing if there is none with this handle.
-    package func deleteSession(_ handle: String) async throws { sessions.delete(handle) }
+    /// Closes a session, and waits until its steps have ended. Does nothing if there is none with this handle.
+    package func deleteSession(_ handle: String) async throws { await sessions.delete(handle)?.waitForEnd() }
 
     /// The number of sessions, for tests.
     var sessionCount: Int { sessions.count }

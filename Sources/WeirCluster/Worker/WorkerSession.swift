@@ -104,6 +104,14 @@ final class WorkerSession: Sendable {
     func begin() { runs.wrappingAdd(1, ordering: .relaxed) }
     func end() { runs.wrappingSubtract(1, ordering: .relaxed) }
 
+    /// Waits until none of its calls runs any more, for two seconds at most: their master has cancelled them, or is gone. So what
+    /// comes after the end of a session, such as restored variables, is not changed by one of its steps.
+    func waitForEnd() async {
+        let end = ContinuousClock.now + .seconds(2)
+        // Asked again and again, because sessions end rarely, and calls, which would have to tell, do often.
+        while isBusy, .now < end, (try? await Task.sleep(for: .milliseconds(2))) != nil {}
+    }
+
     /// Forgets a graph. Steps that run it continue.
     /// - Throws: `aborted` when there is no graph with this handle.
     func deregister(_ handle: String) throws(Status) {

@@ -29,8 +29,10 @@ final class WorkerSessionTable: Sendable {
 
     /// Makes a session. Does nothing if there is one with this handle.
     /// - Parameter peers: the tasks of the server's cluster.
+    /// - Returns: the sessions that were closed for it.
     /// - Throws: `invalidArgument` when the handle is empty.
-    func create(_ request: CreateWorkerSession, peers: WorkerPeers) throws(Status) {
+    @discardableResult
+    func create(_ request: CreateWorkerSession, peers: WorkerPeers) throws(Status) -> [WorkerSession] {
         guard !request.session.isEmpty else { throw .invalidArgument("Session handle is empty; expected one from the master") }
         let session = session(for: request, peers)
         let (evicted, isNew) = sessions.withLock { sessions -> ([WorkerSession], Bool) in
@@ -43,6 +45,7 @@ final class WorkerSessionTable: Sendable {
         }
         if !isNew { session.close() }
         for old in evicted { close(old) }
+        return evicted
     }
 
     private func executors(_ peers: WorkerPeers) -> CollectiveExecutors {
@@ -90,9 +93,13 @@ final class WorkerSessionTable: Sendable {
         return session
     }
 
-    /// Closes a session. Does nothing if there is none with this handle.
-    func delete(_ handle: String) {
-        if let session = sessions.withLock({ $0.remove(handle) }) { close(session) }
+    /// Closes a session.
+    /// - Returns: the session; nil if there is none with this handle.
+    @discardableResult
+    func delete(_ handle: String) -> WorkerSession? {
+        guard let session = sessions.withLock({ $0.remove(handle) }) else { return nil }
+        close(session)
+        return session
     }
 
     private func close(_ session: WorkerSession) {

@@ -41,10 +41,20 @@ enum CheckpointFolder {
     /// - Returns: nil when the folder lists none, or none of those that it lists is there.
     /// - Throws: `dataLoss` when the folder has checkpoints but none can be read, or its `checkpoint` file is malformed.
     static func latestReadable(_ prefix: String, skipping: (_ path: String, _ problem: Status) -> Void) throws(Status) -> String? {
-        let directory = FileSystem.directory(of: prefix)
+        try latestReadable(in: FileSystem.directory(of: prefix), of: prefix, { isNumbered($0, prefix) }, skipping: skipping)
+    }
+
+    /// As above, whatever the prefix.
+    static func latestReadable(in directory: String, skipping: (_ path: String, _ problem: Status) -> Void) throws(Status) -> String? {
+        try latestReadable(in: directory, of: directory, { _ in true }, skipping: skipping)
+    }
+
+    private static func latestReadable(
+        in directory: String, of what: String, _ isWanted: (String) -> Bool, skipping: (_ path: String, _ problem: Status) -> Void
+    ) throws(Status) -> String? {
         guard let state = try CheckpointState.read(in: directory) else { return nil }
         var damaged: Status?
-        for path in state.prefixes(in: directory) where isNumbered(path, prefix) {
+        for path in state.prefixes(in: directory) where isWanted(path) {
             do {
                 try BundleReader(path).verify()
                 return path
@@ -55,9 +65,21 @@ enum CheckpointFolder {
             }
         }
         if let damaged {
-            throw .dataLoss("No checkpoint of \(prefix) can be read. The latest is damaged: \(damaged.message)")
+            throw .dataLoss("No checkpoint of \(what) can be read. The latest is damaged: \(damaged.message)")
         }
         return nil
+    }
+
+    /// Tells a user of a checkpoint that is not taken.
+    static func notice(ofSkipped path: String, _ problem: Status) -> String {
+        "CHECKPOINT NOT USED: \(path) cannot be read (\(problem.message)); trying the one before"
+    }
+
+    /// The prefix of a checkpoint whose name ends in `-` and a number; nil for another name.
+    static func prefix(ofNumbered path: String) -> String? {
+        guard let dash = path.lastIndex(of: "-") else { return nil }
+        let prefix = String(path[..<dash])
+        return isNumbered(path, prefix) ? prefix : nil
     }
 
     /// Whether the name of a path is that of the prefix, `-` and a number.

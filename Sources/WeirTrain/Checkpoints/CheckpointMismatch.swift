@@ -33,9 +33,9 @@ struct CheckpointMismatch {
             let shown = items.prefix(CheckpointMismatch.listedCount).joined(separator: "; ")
             return shown + (items.count > CheckpointMismatch.listedCount ? "; and \(items.count - CheckpointMismatch.listedCount) more" : "")
         }
-        var text = "Checkpoint \(reader.prefix), of \(found.count) tensors, does not fit the \(variables.count) variables."
-        if !missing.isEmpty { text += " It lacks \(missing.count): \(list(missing))." }
-        if !others.isEmpty { text += " \(others.count) differ in type or shape: \(list(others))." }
+        var text = "Checkpoint \(reader.prefix), of \(found.count) tensors, does not fit the \(variables.count) variables"
+        if !missing.isEmpty { text += ". It lacks \(missing.count): \(list(missing))" }
+        if !others.isEmpty { text += ". \(others.count) differ in type or shape: \(list(others))" }
         status = Status(missing.isEmpty ? .invalidArgument : .notFound, text)
     }
 }

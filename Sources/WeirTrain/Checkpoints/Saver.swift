@@ -35,6 +35,8 @@ public final class Saver: Sendable {
     public let maxToKeep: Int?
     /// Which tasks read and write the files.
     public let layout: Layout
+    /// What is saved beside the variables, by name, and not restored.
+    private let facts: [(name: String, value: Tensor)]
     private let nodes: SaverNodes
     /// The checkpoints that this saver wrote and has not removed.
     private let retention: Mutex<CheckpointRetention>
@@ -52,12 +54,15 @@ public final class Saver: Sendable {
         self.init(builder, variables, maxToKeep: maxToKeep, keepEveryHours: keepEveryHours, layout: layout, now: { Event.now })
     }
 
-    /// - Parameter now: the time in seconds since 1970.
+    /// - Parameters:
+    ///   - facts: tensors that are saved beside the variables, by name, and not restored.
+    ///   - now: the time in seconds since 1970.
     init(
-        _ builder: GraphBuilder, _ variables: [Variable]? = nil, maxToKeep: Int? = 5, keepEveryHours: Double? = nil, layout: Layout = .gathered,
-        now: @escaping @Sendable () -> Double
+        _ builder: GraphBuilder, _ variables: [Variable]? = nil, facts: [(name: String, value: Tensor)] = [], maxToKeep: Int? = 5,
+        keepEveryHours: Double? = nil, layout: Layout = .gathered, now: @escaping @Sendable () -> Double
     ) {
         let variables = variables ?? builder.variables
+        self.facts = facts
         self.variables = variables
         self.maxToKeep = maxToKeep
         self.layout = layout
@@ -70,7 +75,7 @@ public final class Saver: Sendable {
             builder.record(.invalidArgument("Saver: expected keepEveryHours greater than 0, or nil, found \(keepEveryHours)"))
         }
         retention = Mutex(CheckpointRetention(maxToKeep: maxToKeep, preservedInterval: keepEveryHours.map { $0 * 3600 }))
-        nodes = SaverNodes(builder, variables, isSharded: layout == .sharded)
+        nodes = SaverNodes(builder, variables, facts: facts, isSharded: layout == .sharded)
     }
 
     /// The names of the nodes, for files of graphs.
@@ -118,8 +123,8 @@ public final class Saver: Sendable {
         do {
             try await session.run(nodes.restored, feeding: [nodes.prefix: path])
         } catch {
-            let isMismatch = [.notFound, .invalidArgument].contains(error.code)
-            if isMismatch, let reader = try? BundleReader(path), let problem = try CheckpointMismatch(reader, variables) { throw problem.status }
+            // Whatever op met it first: what does not fit is the cause.
+            if let reader = try? BundleReader(path), let problem = try CheckpointMismatch(reader, variables) { throw problem.status }
             throw error
         }
     }
@@ -175,6 +180,7 @@ public final class Saver: Sendable {
                 }
             }
         }
+        for fact in facts { try writer.add(ByteString(fact.name), fact.value) }
         try writer.finish()
     }
 

@@ -15,16 +15,18 @@ struct SaverNodes: Sendable {
     /// What assigns it.
     let assignments: [Operation]
 
-    /// - Parameter isSharded: whether each task writes and reads the variables that it has.
-    init(_ builder: GraphBuilder, _ variables: [Variable], isSharded: Bool) {
+    /// - Parameters:
+    ///   - facts: tensors that are saved beside the variables, by name, and not restored.
+    ///   - isSharded: whether each task writes and reads the variables that it has.
+    init(_ builder: GraphBuilder, _ variables: [Variable], facts: [(name: String, value: Tensor)] = [], isSharded: Bool) {
         let shards = isSharded ? SaverNodes.shards(builder, variables) : [(device: "/cpu:0", positions: Array(variables.indices))]
         (prefix, written, restored, values, assignments) = builder.nameScope("save") {
             builder.device(shards.first?.device ?? "/cpu:0") {
                 let prefix = builder.placeholder(default: builder.constant("model", name: "filename"), shape: .scalar, name: "Const")
                 let saved =
                     isSharded
-                    ? SaverNodes.saveShards(builder, prefix, shards.map { shard in (shard.device, shard.positions.map { variables[$0] }) })
-                    : SaverNodes.save(builder, prefix, variables)
+                    ? SaverNodes.saveShards(builder, prefix, shards.map { shard in (shard.device, shard.positions.map { variables[$0] }) }, facts)
+                    : SaverNodes.save(builder, prefix, variables, facts)
                 let written = builder.add("Identity", [prefix], name: "control_dependency", controls: [saved])[0]
                 var values: [Int: Output] = [:], assignments: [Int: Operation] = [:]
                 for shard in shards {
@@ -42,19 +44,26 @@ struct SaverNodes: Sendable {
 
     /// The names in the checkpoint, and the slices. A part of a larger variable is a slice of the tensor that has the larger
     /// variable's name; an empty text means the whole tensor.
-    private static func names(_ builder: GraphBuilder, _ variables: [Variable]) -> [Output] {
-        [
-            builder.constant(variables.map { $0.slice?.fullName ?? $0.name }, .string, name: "tensor_names"),
-            builder.constant(variables.map { variable in variable.slice?.specification(of: variable.shape) ?? "" }, .string, name: "shape_and_slices"),
+    private static func names(_ builder: GraphBuilder, _ variables: [Variable], _ facts: [(name: String, value: Tensor)] = []) -> [Output] {
+        let slices = variables.map { variable in variable.slice?.specification(of: variable.shape) ?? "" }
+        return [
+            builder.constant(variables.map { $0.slice?.fullName ?? $0.name } + facts.map(\.name), .string, name: "tensor_names"),
+            builder.constant(slices + facts.map { _ in "" }, .string, name: "shape_and_slices"),
         ]
     }
 
-    private static func save(_ builder: GraphBuilder, _ prefix: Output, _ variables: [Variable]) -> Operation {
-        builder.add("SaveV2", [prefix] + names(builder, variables) + variables.map(\.value), name: "SaveV2")
+    private static func save(
+        _ builder: GraphBuilder, _ prefix: Output, _ variables: [Variable], _ facts: [(name: String, value: Tensor)]
+    ) -> Operation {
+        let values = variables.map(\.value) + facts.map { builder.constant($0.value, name: $0.name) }
+        return builder.add("SaveV2", [prefix] + names(builder, variables, facts) + values, name: "SaveV2")
     }
 
-    /// Each task writes a checkpoint of its own, and the first merges them: it renames the data and writes one index.
-    private static func saveShards(_ builder: GraphBuilder, _ prefix: Output, _ shards: [(device: String, variables: [Variable])]) -> Operation {
+    /// Each task writes a checkpoint of its own, and the first merges them: it renames the data and writes one index. The facts are in
+    /// the first.
+    private static func saveShards(
+        _ builder: GraphBuilder, _ prefix: Output, _ shards: [(device: String, variables: [Variable])], _ facts: [(name: String, value: Tensor)]
+    ) -> Operation {
         let parts = builder.add("StringJoin", [prefix, builder.constant("_temp/part", name: "suffix")], name: "StringJoin")[0]
         let count = builder.constant(Tensor(Int32(clamping: shards.count)), name: "num_shards")
         var prefixes: [Output] = [], saves: [Operation] = []
@@ -62,7 +71,7 @@ struct SaverNodes: Sendable {
             builder.device(shard.device) {
                 let index = builder.constant(Tensor(Int32(clamping: number)), name: "ShardedFilename/shard")
                 let part = builder.add("ShardedFilename", [parts, index, count], name: "ShardedFilename")[0]
-                let saved = SaverNodes.save(builder, part, shard.variables)
+                let saved = SaverNodes.save(builder, part, shard.variables, number == 0 ? facts : [])
                 prefixes.append(builder.add("Identity", [part], name: "control_dependency", controls: [saved])[0])
                 saves.append(saved)
             }
@@ -99,7 +108,7 @@ struct SaverNodes: Sendable {
 
 extension GraphBuilder {
     /// The task that a node asks for, itself or through the node that it is colocated with; empty if it asks for none.
-    fileprivate func requestedTask(of operation: Operation) -> String {
+    func requestedTask(of operation: Operation) -> String {
         var current = node(operation.id)
         var visited: Set<String> = []
         while visited.insert(current.name).inserted {

@@ -57,11 +57,27 @@ public struct TrainingCheckpoint: Hashable, Sendable {
         switch source {
         case .initialValues: return nil
         case .path(let path): return path
-        case .latest:
-            let found = try CheckpointFolder.latestReadable(prefix) { path, problem in
-                notice("CHECKPOINT NOT USED: \(path) cannot be read (\(problem.message)); trying the one before")
-            }
-            return found
+        case .latest: return try latestReadable(notice: notice)
+        }
+    }
+
+    /// The path of the latest checkpoint with the prefix that can be read; nil if there is none.
+    func latestReadable(notice: (String) -> Void) throws(Status) -> String? {
+        try CheckpointFolder.latestReadable(prefix) { path, problem in notice(CheckpointFolder.notice(ofSkipped: path, problem)) }
+    }
+
+    /// Makes the folder of the checkpoints, and checks that files can be made in it.
+    /// - Throws: the error of the file system, with the prefix, when they cannot.
+    func prepareFolder() throws(Status) {
+        let folder = FileSystem.directory(of: prefix)
+        do throws(Status) {
+            try FileSystem.createDirectory(folder)
+            let probe = "\(prefix).tempstate\(UInt64.random(in: 0 ... .max))"
+            try OutputFile(probe, .create).close()
+            try FileSystem.remove(probe)
+        } catch {
+            throw Status(
+                error.code, "Checkpoints '\(prefix)' need a folder that exists or can be created, and in which files can be created; found \(error.message)")
         }
     }
 

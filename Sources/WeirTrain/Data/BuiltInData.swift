@@ -1,4 +1,4 @@
-import WeirTensor
+public import WeirTensor
 
 extension Table {
     /// The Iris data set: 150 flowers, four measurements, three species. R. A. Fisher, *The use of multiple measurements in
@@ -22,4 +22,13 @@ extension Table {
         return Table(
             columns: (0..<pixelCount).map { "p\($0)" } + ["digit"], classes: (0...9).map { "\($0)" }, values: values, labels: labels)
     }
+}
+
+extension Dataset {
+    /// *Alice's Adventures in Wonderland* by Lewis Carroll, 1865, in rows of characters: see `init(text:window:)`. It has 148,480 characters, 72
+    /// different ones. The text is in the public domain; it is Project Gutenberg's *Millennium Fulcrum Edition 2.9* as the Canterbury corpus has it
+    /// (`alice29.txt`: R. Arnold and T. Bell, *A corpus for the evaluation of lossless compression algorithms*, 1997), with line feeds at the
+    /// ends of lines and without the mark at the end of the file.
+    /// - Throws: `invalidArgument` when the window has no characters, or more than half of the text.
+    public static func alice(window: Int = usualWindow) throws(Status) -> Dataset { try Dataset(text: AliceText.text, window: window) }
 }

@@ -74,12 +74,16 @@ extension Dataset {
     ///   model must not learn anything from them.
     /// - Throws: `invalidArgument` when there is no such column or row, or `training` has another shape; the error of a file.
     public func standardized(_ name: String, like training: Dataset? = nil) throws(Status) -> Dataset {
-        let moments = try (training ?? self).moments(of: name)
-        let offsets = moments.means.map { -$0 / moments.scale }
-        return replacing(try RescaledRows(source, name, scale: 1 / moments.scale, offsets: offsets))
+        try standardized(name, by: (training ?? self).moments(of: name))
     }
 
-    private func moments(of name: String) throws(Status) -> (means: [Float], scale: Float) {
+    /// The dataset with means subtracted from a column, and divided by a scale.
+    func standardized(_ name: String, by moments: (means: [Float], scale: Float)) throws(Status) -> Dataset {
+        replacing(try RescaledRows(source, name, scale: 1 / moments.scale, offsets: moments.means.map { -$0 / moments.scale }))
+    }
+
+    /// The mean of each element of a column, and the standard deviation of all from their means. Reads all rows.
+    func moments(of name: String) throws(Status) -> (means: [Float], scale: Float) {
         let width = try columns.numeric(name).shape.elementCount
         guard rowCount > 0 else { throw .invalidArgument("Column '\(name)': expected rows to standardize by, found none") }
         let only = try RenamedColumns(source, [(name, name)])
@@ -102,6 +106,9 @@ extension Dataset {
                 withExtendedLifetime(values) {}
             }
             if pass == 0 { for element in 0..<width { sums[element] /= Double(rowCount) } }
+        }
+        if let wrong = sums.firstIndex(where: { !$0.isFinite }) {
+            throw .invalidArgument("Column '\(name)': expected finite numbers to standardize, found others in element \(wrong + 1) of a row")
         }
         let variance = squares.reduce(0) { $0 + $1 / (Double(rowCount) * Double(max(1, width))) }
         return (sums.map { Float($0) }, Float(max(variance.squareRoot(), 1e-6)))

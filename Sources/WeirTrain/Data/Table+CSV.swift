@@ -31,6 +31,9 @@ extension Table {
         guard let labelColumn = label.map({ columns.firstIndex(of: $0) }) ?? columns.count - 1 else {
             throw .invalidArgument("\(source): row 1: expected a column '\(label ?? "")', found \(columns.joined(separator: ", "))")
         }
+        var features = columns
+        features.remove(at: labelColumn)
+        try parser.checkHeader(features)
         var names = ClassNames()
         var labels: [Int32] = []
         var numbers: [Float] = []

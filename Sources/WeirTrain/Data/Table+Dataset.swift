@@ -51,10 +51,14 @@ extension Table {
             throw .invalidArgument("Column '\(labels)': expected class numbers from 0 on, found \(wrong)")
         }
         let count = column.shape.elementCount
+        let numeric = try values.converted(to: .float32, features).array(of: Float.self)
+        if let wrong = numeric.firstIndex(where: { !$0.isFinite }) {
+            throw .invalidArgument("Column '\(features)', row \(wrong / count + 1): expected finite numbers, found \(numeric[wrong])")
+        }
         let names = classes.classes ?? (0...(numbers.max() ?? 0)).map { "\($0)" }
         self.init(
             columns: (count == 1 ? [features] : (0..<count).map { "\(features)[\($0)]" }) + [labels], classes: names,
-            values: try values.converted(to: .float32, features).array(of: Float.self), labels: numbers.map { Int32(clamping: $0) },
+            values: numeric, labels: numbers.map { Int32(clamping: $0) },
             featureShape: column.shape.rank == 0 ? [1] : column.shape.dimensions)
     }
 }

@@ -53,16 +53,12 @@ public struct EnsembleTrainer: Sendable {
 
     /// Trains, combines, evaluates on the held-out rows, and writes the model.
     /// - Throws: `invalidArgument` without members, when there are too few rows, or a vote is to be served; the error of a member's
-    ///   training, which ends the others; the error of a file that cannot be written.
+    ///   training, which ends the others; the error of a file that cannot be written, of a folder before anything is trained.
     public func run() async throws(Status) -> EnsembleReport {
-        try check()
+        try prepare()
         let seed = UInt64(bitPattern: Int64(seed))
         let (train, test) = table.fold(0, of: foldCount, seed: seed)
-        let partCount = members.count + (isStacked ? 1 : 0)
         let parts = (0..<partCount).map { train.fold($0, of: partCount, seed: seed &+ 1).test }
-        if parts.contains(where: { $0.rowCount == 0 }) || test.rowCount == 0 {
-            throw .invalidArgument("\(partCount) parts of the training rows, and the held-out rows, must have rows; the table has \(table.rowCount)")
-        }
         // The same for all members, so that one model can take rows as they are.
         let moments = train.moments
         let trained: [TrainedMember]
@@ -80,10 +76,42 @@ public struct EnsembleTrainer: Sendable {
 
     private var isStacked: Bool { methods.contains(.stacking) || served == .stacking }
 
-    private func check() throws(Status) {
+    /// The number of parts of the rows to train on.
+    private var partCount: Int { members.count + (isStacked ? 1 : 0) }
+
+    /// The number of rows of a member's part, the smallest: what a batch has at most.
+    /// - Parameter isStacked: whether another part is for fitting the combination.
+    package static func partRowCount(of table: Table, folds: Int, members: Int, isStacked: Bool) -> Int {
+        TrainingData.table(table).trainingRowCount(of: folds) / max(1, members + (isStacked ? 1 : 0))
+    }
+
+    /// Checks what is asked for, makes the folders, and checks that files can be made in them. Nothing is trained.
+    /// - Throws: as `run`.
+    package func prepare() throws(Status) {
+        try check()
+        for index in members.indices { try checkpoint(index).prepareFolder() }
+        try ServableModel.check(destination: destination)
+    }
+
+    /// Where the model is written.
+    private var destination: String { modelDirectory ?? FileSystem.join(directory, "model") }
+    private func checkpoint(_ member: Int) -> TrainingCheckpoint { TrainingCheckpoint(FileSystem.join(directory, "member\(member + 1)/model")) }
+
+    /// Checks what is asked for.
+    /// - Throws: `invalidArgument`, as `run`.
+    package func check() throws(Status) {
         guard !members.isEmpty else { throw .invalidArgument("An ensemble needs at least one member, found none") }
         guard served != .vote else { throw .invalidArgument("A vote gives classes, not probabilities, so it is not served; expected average or stacking") }
         guard foldCount >= 2 else { throw .invalidArgument("An ensemble needs at least 2 folds, of which one is held out; found \(foldCount)") }
+        guard foldCount <= table.rowCount else { throw .invalidArgument("\(foldCount) folds need as many rows, found \(table.rowCount)") }
+        let rowCount = EnsembleTrainer.partRowCount(of: table, folds: foldCount, members: members.count, isStacked: isStacked)
+        guard rowCount > 0 else {
+            throw .invalidArgument("\(partCount) parts of the training rows, and the held-out rows, must have rows; the table has \(table.rowCount)")
+        }
+        for member in members where member.batchSize > rowCount {
+            throw .invalidArgument(
+                "The batch size of member '\(member.name)' must be at most \(rowCount), the number of rows of a member's part; found \(member.batchSize)")
+        }
         var seen: Set<SweepServer> = []
         for server in servers where !seen.insert(server).inserted { throw .invalidArgument("servers: expected each server once, found \(server) again") }
     }
@@ -122,15 +150,15 @@ public struct EnsembleTrainer: Sendable {
             seed: seed &+ index)
         options.devices = devices
         options.tracedSteps = []
-        let prefix = FileSystem.join(directory, "member\(index + 1)/model")
-        options.checkpoint = TrainingCheckpoint(prefix)
+        let checkpoint = checkpoint(index)
+        options.checkpoint = checkpoint
         let (placed, cluster) = try await options.placed(on: server)
         let trainer = Trainer(placed, train: rows, test: test, cluster: cluster) { [onEvent] event in
             onEvent(index, event)
         }
         let report = try await trainer.run()
         // One device makes the number of updates that it is asked for.
-        let reader = try BundleReader("\(prefix)-\(member.stepCount)")
+        let reader = try BundleReader("\(checkpoint.prefix)-\(member.stepCount)")
         var values: [String: Tensor] = [:]
         for variable in member.model.parameters + member.model.otherVariables { values[variable.name] = try reader.tensor(ByteString(variable.name)) }
         return TrainedMember(
@@ -152,7 +180,7 @@ public struct EnsembleTrainer: Sendable {
             let classes = try ensemble.classes(predictions, by: method)
             combinations.append(.init(name: method.rawValue, accuracy: accuracy(classes), trainedRowCount: nil, server: nil, seconds: nil))
         }
-        let path = modelDirectory ?? FileSystem.join(directory, "model")
+        let path = destination
         try ensemble.servable(served).write(to: path)
         let combined = try ensemble.probabilities(predictions, by: served)
         let read = try await EnsembleTrainer.probabilities(of: test, path)

@@ -7,13 +7,15 @@ public enum PredictionData {
     ///
     /// - `.csv`: a header row and numeric columns, for a signature with one input. If there is one column more than the input takes, the
     ///   last one is taken for a label and left out.
-    /// - `.npz`, `.safetensors`: a tensor for each input, by name.
+    /// - `.npz`, `.safetensors`: a tensor for each input, by name. Numbers of another type become those of the input.
     /// - Throws: `invalidArgument` when the file does not fit the signature; the error of a file that cannot be read.
     public static func read(_ path: String, for signature: ModelSignature) throws(Status) -> [String: Tensor] {
         if path.hasSuffix(".npz") { return try chosen(NumpyArchive.read(path), path, signature) }
         if path.hasSuffix(".safetensors") { return try chosen(SafetensorsFile.read(path), path, signature) }
-        let text = String(decoding: try InputFile.contents(of: path), as: UTF8.self)
-        return try rows(csv: text, source: path, for: signature)
+        if path.hasSuffix(".npy") {
+            throw .invalidArgument("\(path): expected a .npz archive, which has a tensor for each input by name, found one .npy array")
+        }
+        return try rows(CSVParser(InputFile.contents(of: path), source: path), for: signature)
     }
 
     /// The rows of a table, for a signature with one input.
@@ -22,40 +24,46 @@ public enum PredictionData {
         try tensor(table.values.map(Double.init), columnCount: table.featureCount, source: "the table", signature)
     }
 
+    /// All rows of data: those of a table for a signature with one input, those of a dataset's columns for the inputs of their names.
+    /// - Throws: `invalidArgument` when they do not fit the signature.
+    package static func rows(of data: TrainingData, for signature: ModelSignature) throws(Status) -> [String: Tensor] {
+        switch data {
+        case .table(let table): return try rows(of: table, for: signature)
+        case .dataset(let dataset), .standardized(let dataset), .divided(_, let dataset):
+            return try chosen(dataset.rows(0..<dataset.rowCount), "The data", signature)
+        }
+    }
+
     /// Parses CSV text.
     /// - Parameter source: names the text in errors.
     /// - Throws: `invalidArgument` with row and column of the first error, or when the columns do not fit the signature.
     static func rows(csv text: String, source: String, for signature: ModelSignature) throws(Status) -> [String: Tensor] {
-        let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
-        guard let header = lines.first, !header.allSatisfy(\.isWhitespace) else {
-            throw .invalidArgument("\(source): expected a header row, found an empty file")
-        }
-        let columnCount = fields(header).count
+        try rows(CSVParser(Array(text.utf8), source: source), for: signature)
+    }
+
+    private static func rows(_ text: CSVParser, for signature: ModelSignature) throws(Status) -> [String: Tensor] {
+        var parser = text
+        let source = parser.source
+        guard let header = try parser.next() else { throw .invalidArgument("\(source): expected a header row, found an empty file") }
+        let columnCount = header.fields.count
         let (_, input) = try only(signature, source)
         var taken = columnCount
         if let wanted = rowSize(input), wanted == columnCount - 1 { taken = wanted }
+        try CSVHeader.check(header.fields.prefix(taken).map(\.text), source: source)
         var values: [Double] = []
-        for (index, line) in lines.enumerated().dropFirst() where !line.allSatisfy(\.isWhitespace) {
-            let fields = PredictionData.fields(line)
-            guard fields.count == columnCount else {
-                throw .invalidArgument("\(source): row \(index + 1): expected \(columnCount) columns, found \(fields.count)")
+        while let record = try parser.next() {
+            guard record.fields.count == columnCount else {
+                throw .invalidArgument("\(source): row \(record.line): expected \(columnCount) columns, found \(record.fields.count)")
             }
-            for (column, field) in fields.prefix(taken).enumerated() {
-                guard let value = Double(field) else {
-                    throw .invalidArgument("\(source): row \(index + 1), column \(column + 1): expected a number, found '\(field)'")
+            for (column, field) in record.fields.prefix(taken).enumerated() {
+                guard let value = Double(field.text), value.isFinite else {
+                    throw .invalidArgument("\(source): row \(record.line), column \(column + 1): expected a number, found '\(field.text)'")
                 }
                 values.append(value)
             }
         }
+        guard !values.isEmpty else { throw .invalidArgument("\(source): expected rows after the header, found none") }
         return try tensor(values, columnCount: taken, source: source, signature)
-    }
-
-    private static func fields(_ line: Substring) -> [Substring] {
-        line.split(separator: ",", omittingEmptySubsequences: false).map { field in
-            var field = field.drop(while: \.isWhitespace)
-            while field.last?.isWhitespace == true { field = field.dropLast() }
-            return field.count >= 2 && field.first == "\"" && field.last == "\"" ? field.dropFirst().dropLast() : field
-        }
     }
 
     private static func only(_ signature: ModelSignature, _ source: String) throws(Status) -> (name: String, info: ModelSignature.TensorInfo) {
@@ -109,7 +117,11 @@ public enum PredictionData {
             guard let tensor = tensors[name] else {
                 throw .invalidArgument("\(path): expected a tensor '\(name)', \(info), found \(tensors.keys.sorted().joined(separator: ", "))")
             }
-            result[name] = tensor
+            guard let dtype = info.dtype, Tensor.canConvert(tensor.dtype, to: dtype) else {
+                result[name] = tensor
+                continue
+            }
+            do throws(Status) { result[name] = try tensor.converted(to: dtype, name) } catch { throw Status(error.code, "\(path): \(error.message)") }
         }
         return result
     }

@@ -12,6 +12,8 @@ final class ModelPass: @unchecked Sendable {  // used by one thread at a time, a
     var losses: [Output] = []
     /// Operations that run with each training step.
     private(set) var updates: [Operation] = []
+    /// What the model named besides its predictions.
+    private(set) var outputs: [String: Output] = [:]
     /// The variables of the training pass; nil in that pass.
     private let declared: [Variable]?
 
@@ -26,6 +28,14 @@ final class ModelPass: @unchecked Sendable {  // used by one thread at a time, a
             return builder.record(.invalidArgument("addUpdate: expected an operation of the model's graph, found '\(operation.name)' of another"))
         }
         updates.append(operation)
+    }
+
+    /// Names an output. Records an error if the name is taken.
+    func addOutput(_ name: String, _ output: Output, in builder: GraphBuilder) {
+        guard name != ModelGraph.predictionsName, outputs[name] == nil else {
+            return builder.record(.invalidArgument("addOutput: a model has one output '\(name)', found another, '\(output.name)'"))
+        }
+        outputs[name] = output
     }
 
     /// A pass for inference after this one.

@@ -93,6 +93,22 @@ public struct ModelInputs: Sendable {
     /// Records an error if the operation is of another graph.
     public func addUpdate(_ operation: Operation) { pass.addUpdate(operation, in: builder) }
 
+    /// All outputs that have a name.
+    var namedOutputs: [String: Output] { pass.outputs }
+
+    /// Names an output besides the predictions, such as the code of an autoencoder. The loss and the metrics find it with `output`; the
+    /// model's graph has it in `ModelGraph.outputs`, as it is in inference.
+    ///
+    /// Records an error if the name is taken.
+    public func addOutput(_ name: String, _ output: Output) { pass.addOutput(name, output, in: builder) }
+
+    /// The output that `predictions` gave this name. Records an error if there is none.
+    public func output(_ name: String) -> Output {
+        if let output = pass.outputs[name] { return output }
+        builder.record(.invalidArgument("The model names the outputs \(pass.outputs.keys.sorted().joined(separator: ", ")), not '\(name)'"))
+        return builder.placeholder(.float32, name: "failed")
+    }
+
     /// The input of this name, of shape `[rows] + shape`. Records an error if the model declares none.
     public subscript(name: String) -> Output {
         if let output = outputs[name] { return output }

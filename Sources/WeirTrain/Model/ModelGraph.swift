@@ -23,6 +23,8 @@ public struct ModelGraph: Sendable {
     public internal(set) var evaluationLoss: Endpoint
     /// The predictions of which `loss` is computed, and the name scope of those that are computed otherwise; nil if these are the same.
     let training: (predictions: Endpoint, inferenceScope: String)?
+    /// What the model names besides its predictions, as it is in inference: `ModelInputs.addOutput`.
+    public internal(set) var outputs: [String: Endpoint] = [:]
     /// Scalars that are shown for held-out rows, by name.
     public internal(set) var metrics: [String: Endpoint]
     /// The variables that are trained, in the order in which the graph declares them.
@@ -69,6 +71,7 @@ public struct ModelGraph: Sendable {
         try self.init(
             builder.graph(), inputs: placeholders.mapValues(\.endpoint), loss: trainingLoss.endpoint, predictions: predictions.endpoint,
             metrics: metrics.mapValues(\.endpoint), updates: pass.updates.map(\.id), evaluationLoss: evaluationLoss.endpoint, training: training)
+        outputs = evaluated.namedOutputs.mapValues(\.endpoint)
     }
 
     /// Takes a graph that computes a loss.

@@ -56,9 +56,9 @@ public struct Transformer: Classifier {
     public func predictions(_ inputs: ModelInputs) -> Output {
         let builder = inputs.builder
         let sizes = [tokenCount, tokenSize, width, heads, depth, classCount]
-        guard sizes.allSatisfy({ (1...Transformer.greatestSize).contains($0) }) else {
+        guard sizes.allSatisfy({ (1...greatestLayerSize).contains($0) }) else {
             return builder.failing(
-                "Transformer: tokens, token size, width, heads, depth and classes must be between 1 and \(Transformer.greatestSize); found \(sizes)")
+                "Transformer: tokens, token size, width, heads, depth and classes must be between 1 and \(greatestLayerSize); found \(sizes)")
         }
         guard width % heads == 0 else {
             return builder.failing("Transformer: the width must be a multiple of the heads; found width \(width) and \(heads) heads")
@@ -93,7 +93,7 @@ public struct Transformer: Classifier {
         }
         return network(inputs["features"], inputs.layers(seed: seed, dtype: dtype))
     }
-
-    /// Greater sizes are mistakes. With this bound, no product of two of them overflows.
-    private static let greatestSize = 1 << 20
 }
+
+/// Greater sizes of a network's layers are mistakes. With this bound, no product of two of them overflows.
+let greatestLayerSize = 1 << 20

@@ -1,4 +1,4 @@
-public import WeirGraph
+import WeirGraph
 
 /// Adam with decoupled weight decay: before Adam's update, `v -= rate · decay · v`. Loshchilov and Hutter, *Decoupled Weight Decay
 /// Regularization*, 2019. Keras's `AdamW`.

@@ -1,6 +1,6 @@
 public import WeirGraph
 import WeirOps
-public import WeirTensor
+import WeirTensor
 
 /// What an optimizer has to build the update of one variable.
 public struct VariableUpdate: Sendable {

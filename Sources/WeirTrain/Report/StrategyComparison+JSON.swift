@@ -10,7 +10,8 @@ extension StrategyComparison {
 extension StrategyComparison.Entry {
     /// The entry as a JSON object on one line. `outcome` is `trained`, `inapplicable` or `failed`.
     public var json: String {
-        var members: [(name: String, value: String)] = [("strategy", JSONText.string(strategy)), ("cluster", JSONText.string(cluster))]
+        var members = network.map { [(name: "network", value: JSONText.string($0))] } ?? []
+        members += [("strategy", JSONText.string(strategy)), ("cluster", JSONText.string(cluster))]
         switch outcome {
         case .inapplicable(let status): members += [("outcome", JSONText.string("inapplicable"))] + StrategyComparison.Entry.members(status)
         case .failed(let status): members += [("outcome", JSONText.string("failed"))] + StrategyComparison.Entry.members(status)
@@ -19,6 +20,7 @@ extension StrategyComparison.Entry {
                 ("outcome", JSONText.string("trained")), ("steps", "\(report.stepCount)"), ("seconds", JSONText.number(report.seconds)),
                 ("steps_per_s", JSONText.number(report.stepsPerSecond)), ("rows_per_s", JSONText.number(report.samplesPerSecond)),
                 ("bytes_per_step", "\(report.bytesPerStep)"), ("accuracy", JSONText.number(report.testAccuracy)),
+                ("metrics", JSONText.object(report.testMetrics.sorted { $0.key < $1.key }.map { ($0.key, JSONText.number($0.value)) })),
                 ("dropped_gradients", report.droppedGradients.map { "\($0)" } ?? "null"),
                 ("staleness", JSONText.object(report.staleness.sorted { $0.key < $1.key }.map { ("\($0.key)", "\($0.value)") })),
                 ("memory_bytes", JSONText.object(memory.sorted { $0.key < $1.key }.map { ($0.key, "\($0.value)") })),

@@ -6,39 +6,43 @@ extension StrategyComparison {
     /// Columns are as wide as their widest cell, with two spaces between them. An entry without a report has the reason in place of
     /// its numbers.
     public var table: String {
-        let rows = [StrategyComparison.header] + entries.compactMap { entry in entry.report.map { StrategyComparison.cells(entry, $0) } }
-        let names = entries.map { [$0.strategy, $0.cluster] }
-        let widths = StrategyComparison.header.indices.map { column in
-            ((column < 2 ? names : []) + rows).map { $0[column].count }.max() ?? 0
+        let metrics = Set(entries.flatMap { $0.report.map { Array($0.testMetrics.keys) } ?? [] }).sorted()
+        let names = (entries.contains { $0.network != nil } ? ["network"] : []) + ["strategy", "cluster"]
+        let header = names + ["steps/s", "rows/s", "bytes/step", "worked", "waited", "memory"] + metrics + ["staleness"]
+        let rows = [header] + entries.compactMap { entry in entry.report.map { StrategyComparison.cells(entry, $0, metrics) } }
+        let widths = header.indices.map { column in
+            ((column < names.count ? entries.map(\.name) : []) + rows).map { $0[column].count }.max() ?? 0
         }
         func line(_ cells: [String]) -> String {
             cells.enumerated().map { column, cell in
                 let padding = String(repeating: " ", count: max(0, widths[column] - cell.count))
-                return column < 2 ? cell + padding : padding + cell
+                return column < names.count ? cell + padding : padding + cell
             }.joined(separator: "  ")
         }
         let body = entries.map { entry in
             switch entry.outcome {
-            case .trained(let report): line(StrategyComparison.cells(entry, report))
-            case .inapplicable(let status): line([entry.strategy, entry.cluster]) + "  does not apply: \(StrategyComparison.oneLine(status.message))"
-            case .failed(let status): line([entry.strategy, entry.cluster]) + "  failed: \(StrategyComparison.oneLine(status.message))"
+            case .trained(let report): line(StrategyComparison.cells(entry, report, metrics))
+            case .inapplicable(let status): line(entry.name) + "  does not apply: \(StrategyComparison.oneLine(status.message))"
+            case .failed(let status): line(entry.name) + "  failed: \(StrategyComparison.oneLine(status.message))"
             }
         }
-        return ([line(StrategyComparison.header)] + body + linkLines + memoryLines).joined(separator: "\n")
+        return ([line(header)] + body + gridLines + linkLines + memoryLines).joined(separator: "\n")
     }
 
-    private static let header = ["strategy", "cluster", "steps/s", "rows/s", "bytes/step", "worked", "waited", "memory", "accuracy", "staleness"]
-
-    private static func cells(_ entry: Entry, _ report: TrainingReport) -> [String] {
+    /// - Parameter metrics: the names of the metrics that have a column.
+    private static func cells(_ entry: Entry, _ report: TrainingReport, _ metrics: [String]) -> [String] {
         let devices = report.utilization?.devices ?? []
         let stale = SampleStatistics(counts: report.staleness)
-        return [
-            entry.strategy, entry.cluster, rate(report.stepsPerSecond), rate(report.samplesPerSecond), DurationText.text(byteCount: report.bytesPerStep),
+        let measured = metrics.map { name in
+            report.testMetrics[name].flatMap { $0.isFinite ? AxisScale.trimmed($0, decimals: 4) : nil } ?? "–"
+        }
+        let staleness =
+            report.staleness.isEmpty ? "0" : "\(AxisScale.trimmed(stale.mean, decimals: 2)) (max \(AxisScale.trimmed(stale.greatest, decimals: 0)))"
+        return entry.name + [
+            rate(report.stepsPerSecond), rate(report.samplesPerSecond), DurationText.text(byteCount: report.bytesPerStep),
             range(devices.map(\.busyShare)), range(devices.map(\.waitingShare)),
             entry.memory.isEmpty ? "–" : DurationText.text(byteCount: entry.memory.values.saturatingSum),
-            report.testAccuracy.isFinite ? AxisScale.trimmed(report.testAccuracy, decimals: 4) : "–",
-            report.staleness.isEmpty ? "0" : "\(AxisScale.trimmed(stale.mean, decimals: 2)) (max \(AxisScale.trimmed(stale.greatest, decimals: 0)))",
-        ]
+        ] + measured + [staleness]
     }
 
     /// A rate with three digits or more.
@@ -71,7 +75,7 @@ extension StrategyComparison {
     private func lines(_ title: String, _ parts: (Entry) -> [(name: String, byteCount: Int)]) -> [String] {
         let lines = entries.compactMap { entry -> String? in
             let texts = parts(entry).map { "\($0.name) \(DurationText.text(byteCount: $0.byteCount))" }
-            return texts.isEmpty ? nil : "  \(entry.strategy), \(entry.cluster): \(texts.joined(separator: ", "))"
+            return texts.isEmpty ? nil : "  \(entry.name.joined(separator: ", ")): \(texts.joined(separator: ", "))"
         }
         return lines.isEmpty ? [] : ["", title] + lines
     }

@@ -1,6 +1,6 @@
 public import WeirTensor
 
-/// The same training with several strategies, side by side: a table, JSON, and a picture of one step of each.
+/// The same training with several strategies, or those of several networks, side by side: a table, JSON, and a picture of one step of each.
 public struct StrategyComparison: Sendable {
     /// What came of a training.
     public enum Outcome: Sendable {
@@ -13,6 +13,8 @@ public struct StrategyComparison: Sendable {
     }
     /// One training.
     public struct Entry: Sendable {
+        /// The network's name; nil if all entries train the same one.
+        public var network: String?
         /// The strategy's name.
         public var strategy: String
         /// Where it trained: `ps=1,worker=2`.
@@ -22,13 +24,16 @@ public struct StrategyComparison: Sendable {
         /// The greatest memory of each process in bytes, by task; empty if it is not known.
         public var memory: [String: Int]
         /// Makes an entry.
-        public init(strategy: String, cluster: String, outcome: Outcome, memory: [String: Int] = [:]) {
+        public init(network: String? = nil, strategy: String, cluster: String, outcome: Outcome, memory: [String: Int] = [:]) {
+            self.network = network
             self.strategy = strategy
             self.cluster = cluster
             self.outcome = outcome
             self.memory = memory
         }
 
+        /// What tells it from the other entries.
+        var name: [String] { [network, strategy, cluster].compactMap { $0 } }
         /// The report; nil if there is none.
         public var report: TrainingReport? { if case .trained(let report) = outcome { report } else { nil } }
         /// Why the training failed; nil if it did not. That a strategy does not apply is no failure.
@@ -44,7 +49,7 @@ public struct StrategyComparison: Sendable {
     public var svg: String {
         TimelinePicture(
             entries.compactMap { entry in
-                entry.report?.timeline.map { TimelinePicture.Panel("\(entry.strategy), \(entry.cluster)", $0) }
+                entry.report?.timeline.map { TimelinePicture.Panel(entry.name.joined(separator: ", "), $0) }
             }
         ).svg
     }

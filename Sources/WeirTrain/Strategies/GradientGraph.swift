@@ -73,8 +73,3 @@ public struct GradientGraph: Sendable {
         return client
     }
 }
-
-extension GraphBuilder {
-    /// Declares the number of updates of a training, in the builder's current scopes.
-    func globalStep() -> Variable { variable("global_step") { scalar(0, .int64) } }
-}

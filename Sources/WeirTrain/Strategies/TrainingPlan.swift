@@ -1,5 +1,6 @@
 public import WeirGraph
 public import WeirTensor
+import WeirWire
 
 /// The graphs and clients of one training: what a `Strategy` makes of a model.
 public struct TrainingPlan: Sendable {
@@ -12,6 +13,9 @@ public struct TrainingPlan: Sendable {
     /// Whether each worker has a client of its own, so that the clients can run in processes of their own
     /// (`Trainer.run(asWorker:)`), also if there is only one worker.
     public var hasClientForEachWorker: Bool
+    /// Whether training can go on with the values that the parameter servers have when a worker is lost within a step, the chief's too.
+    /// If not, it goes on from a checkpoint: an update may have been applied to some variables only.
+    public var goesOnWithoutCheckpoint = false
 
     /// A plan of these clients.
     /// - Parameter hasClientForEachWorker: nil means that there are several clients.
@@ -90,12 +94,12 @@ public struct TrainingState: Sendable {
 
 extension TrainingClient {
     /// Adds nodes that save and restore the state.
-    mutating func addSaver(_ checkpoint: TrainingCheckpoint) throws(Status) {
+    mutating func addSaver(_ checkpoint: TrainingCheckpoint, _ facts: CheckpointFacts) throws(Status) {
         guard let state else { return }
         let builder = state.globalStep.handle.builder
         saver = Saver(
-            builder, [state.globalStep] + state.variables, maxToKeep: checkpoint.maxToKeep, keepEveryHours: checkpoint.keepEveryHours,
-            layout: checkpoint.layout)
+            builder, [state.globalStep] + state.variables, facts: facts.tensors, maxToKeep: checkpoint.maxToKeep,
+            keepEveryHours: checkpoint.keepEveryHours, layout: checkpoint.layout, now: { Event.now })
         graph = try builder.graph()
     }
 }
@@ -131,6 +135,8 @@ public struct ClientLifecycle: Sendable {
     public var awaited: (names: [String], isInitialized: Output)?
     /// Runs before the first step, when all variables are initialized.
     public var preparation: Operation?
+    /// Runs in place of the preparation when the worker was lost and has returned, while others make steps.
+    public var returning: Operation?
     /// Destroys what the servers keep for this training. The chief runs it before the initializer, because an earlier training
     /// may have been killed, and at the end.
     public var forget: Operation?

@@ -31,6 +31,8 @@ struct WorkerGraph {
         var initializers: [Operation] = []
         /// Runs before the first step.
         var preparation: Operation?
+        /// Runs in place of the preparation when the worker has returned.
+        var returning: Operation?
         /// Variables that the chief's initializers set, for which all clients wait, and which are no state of the training.
         var awaited: [Variable] = []
         /// Handles of what stays on the servers until it is destroyed.
@@ -110,10 +112,12 @@ struct WorkerGraph {
         let flags = builder.device(nil) { awaited.map(\.isInitialized) }
         let isInitialized = builder.add("Pack", flags, name: "is_initialized")[0]
         let resources = isChief && !added.initializers.isEmpty ? builder.group(added.initializers, name: "initialize_resources") : nil
-        return ClientLifecycle(
+        var lifecycle = ClientLifecycle(
             initializer: isChief ? builder.group(variables.map(\.initializer) + added.initializers, name: "initialize") : nil,
             resourceInitializer: resources,
             awaited: (awaited.map(\.name), isInitialized), preparation: added.preparation,
             forget: isChief ? builder.group(destroyed + added.resets, name: "forget") : nil)
+        lifecycle.returning = added.returning
+        return lifecycle
     }
 }

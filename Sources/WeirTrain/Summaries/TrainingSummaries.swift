@@ -24,14 +24,16 @@ public final class TrainingSummaries: Sendable {
     private let state = Mutex(State())
 
     /// The scalars that TensorBoard's table of runs shows.
-    private static let metrics = ["loss", "test_loss", "test_accuracy"]
+    private let shown: [String]
 
     /// - Parameters:
     ///   - directory: the folder of the runs. It is created with the first.
     ///   - hyperparameters: what tells one training from another, by name.
-    public init(directory: String, hyperparameters: [String: HyperparameterValue] = [:]) {
+    ///   - metrics: the model's metrics that TensorBoard's table of runs shows, besides the losses.
+    public init(directory: String, hyperparameters: [String: HyperparameterValue] = [:], metrics: [String] = ["accuracy"]) {
         self.directory = directory
         self.hyperparameters = hyperparameters
+        shown = ["loss", "test_loss"] + metrics.map { "test_\($0)" }
     }
 
     /// The first failure of a write; nil if there was none. After it, nothing is recorded.
@@ -67,7 +69,7 @@ public final class TrainingSummaries: Sendable {
         try TrainingSummaries.end(&state, true)
         let writer = try SummaryWriter(directory: FileSystem.join(directory, run))
         state.writer = writer
-        try writer.hyperparameters(hyperparameters, metrics: TrainingSummaries.metrics)
+        try writer.hyperparameters(hyperparameters, metrics: shown)
     }
 
     private static func end(_ state: inout State, _ succeeded: Bool) throws(Status) {

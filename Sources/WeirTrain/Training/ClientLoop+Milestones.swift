@@ -8,21 +8,32 @@ extension ClientLoop {
     /// - Throws: `notFound` when there is no such checkpoint, or it lacks a variable; `invalidArgument` when it is of another model.
     func initialize(from checkpoint: String?) async throws {
         guard let initializer = client.lifecycle.initializer else { return }
+        if run.attempt.keepsValues {
+            if let resources = client.lifecycle.resourceInitializer { try await session.run(resources) }
+            return
+        }
         guard let checkpoint, let saver = client.saver else {
             try await session.run(initializer)
             return
         }
         // Before the variables, because the other workers begin when these are initialized.
         if let resources = client.lifecycle.resourceInitializer { try await session.run(resources) }
-        try await saver.restore(session, from: checkpoint)
+        do {
+            try await saver.restore(session, from: checkpoint)
+        } catch {
+            throw Status(error).appending("; strategy '\(run.options.strategy.name)' cannot go on from this checkpoint")
+        }
         if client.worker == 0 { run.progress.notice("training goes on from \(checkpoint)") }
     }
 
     /// The number of updates with which training begins.
     func firstStep() async throws -> Int {
-        guard let state = client.state, let checkpoint = run.options.checkpoint, checkpoint.source != .initialValues else { return 0 }
-        return try await updateCount(state)
+        let beginsWithState = run.attempt.number > 1 || run.options.checkpoint.map { $0.source != .initialValues } ?? false
+        return beginsWithState ? try await updateCount() : 0
     }
+
+    /// The number of updates so far; 0 if another client has the state.
+    func updateCount() async throws -> Int { if let state = client.state { try await updateCount(state) } else { 0 } }
 
     private func updateCount(_ state: TrainingState) async throws -> Int {
         Int(clamping: max(0, try await session.run(state.globalStep.value).scalar(of: Int64.self)))
@@ -30,7 +41,7 @@ extension ClientLoop {
 
     /// Saves and evaluates if a milestone is after `last` and not after `count`.
     func pass(_ count: Int, after last: Int) async throws {
-        if run.milestones.saves(after: last, at: count) || run.saveClock.isDue { try await save(count) }
+        if run.milestones.saves(after: last, at: count) || run.saveClock.isDue { try await save(count, next: run.nextSave(after: count)) }
         if run.milestones.evaluates(after: last, at: count) { try await evaluate(count) }
     }
 
@@ -39,14 +50,23 @@ extension ClientLoop {
         var count = run.options.stepCount
         // Of workers that do not wait for each other, the last updates may come after the number that was asked for.
         if client.saver != nil, let state = client.state { count = try await updateCount(state) }
-        if count > first { try await save(count) }
+        if count > first { try await save(count, next: nil) }
         if run.options.evaluationInterval != nil { try await evaluate(count) }
     }
 
-    private func save(_ count: Int) async throws {
+    /// Saves the state. If it cannot be saved, because the disk is full for instance, training goes on: the checkpoints before stay.
+    /// - Parameter next: when it is tried again; nil at the end.
+    private func save(_ count: Int, next: String?) async throws {
         guard let saver = client.saver, let checkpoint = run.options.checkpoint else { return }
         run.saveClock.restart()
-        run.progress.saved(try await saver.save(session, to: checkpoint.prefix, globalStep: count), step: count)
+        do {
+            run.progress.saved(try await saver.save(session, to: checkpoint.prefix, globalStep: count), step: count)
+        } catch {
+            let status = Status(error)
+            // A lost task is no matter of the checkpoint.
+            guard !status.mayBeLoss, !Task.isCancelled else { throw status }
+            run.progress.notSaved("\(checkpoint.prefix)-\(count)", status, next: next)
+        }
     }
 
     private func evaluate(_ count: Int) async throws {

@@ -20,54 +20,67 @@ struct ClientLoop: Sendable {
         self.session = session
         self.train = train
         feeds = try client.shards.map { shard throws(Status) in try BatchFeeds(shard.inputs, train.columns) }
+        // Held-out rows that do not fit are refused before the training, not after it.
+        if let evaluation = client.evaluation { _ = try BatchFeeds(evaluation.inputs, run.test.columns) }
         fetches = client.shards.map(\.loss.name) + [client.updateCount.name] + (client.readCount.map { [$0.name] } ?? [])
         target = client.step.name
     }
 
     /// Waits until the chief has initialized the variables, then prepares the client.
-    func join() async throws {
-        if let awaited = client.lifecycle.awaited { try await waitUntilInitialized(awaited.names, awaited.isInitialized) }
-        if let preparation = client.lifecycle.preparation { try await session.run(preparation) }
+    /// - Parameter again: whether others may be in their steps, because the worker was lost and has returned.
+    /// - Returns: false when the chief has not initialized them within the time that recovery gives it.
+    @discardableResult
+    func join(again: Bool = false) async throws -> Bool {
+        if let awaited = client.lifecycle.awaited, !(try await waitUntilInitialized(awaited.names, awaited.isInitialized)) { return false }
+        if let preparation = again ? client.lifecycle.returning : client.lifecycle.preparation { try await session.run(preparation) }
+        return true
     }
 
-    private func waitUntilInitialized(_ names: [String], _ isInitialized: Output) async throws {
-        var waited = Duration.zero
-        while true {
-            let flags = try await session.run(isInitialized).array(of: Bool.self)
-            let missing = zip(names, flags).filter { !$1 }.map(\.0)
-            if missing.isEmpty { return }
-            if waited >= .seconds(1) {
-                run.progress.notice("worker \(client.worker) waits for the chief to initialize \(missing.count) variables, first \(missing[0])")
-                waited = .zero
-            }
-            try await Task.sleep(for: .milliseconds(50))
-            waited += .milliseconds(50)
+    private func waitUntilInitialized(_ names: [String], _ isInitialized: Output) async throws(Status) -> Bool {
+        // In the first attempt the chief may begin much later.
+        let limit = run.attempt.number > 1 || run.progress.hasBegun ? run.options.recovery?.timeout : nil
+        let isInitialized = try await ReadinessWait(limit: limit).wait {
+            "the chief to initialize \($0.count) variables, first \($0[0])"
+        } until: { () async throws(Status) -> [String] in
+            zip(names, try await session.run(isInitialized).array(of: Bool.self)).filter { !$1 }.map(\.0)
+        } notice: { text, _ in
+            run.progress.notice("worker \(client.worker) waits for \(text)")
         }
+        if !isInitialized {
+            run.progress.notice(
+                "worker \(client.worker) has waited \(limit ?? .zero) for the chief to initialize the variables: training has ended, or the chief is gone")
+        }
+        return isInitialized
     }
 
-    /// Runs the steps. It also ends when the worker is lost, because a call to a lost server may block for long.
+    /// Runs the steps. It also ends when the worker is lost.
     /// - Parameter first: the number of updates with which training begins.
-    func runUntilLost(from first: Int) async throws {
-        let work = Task { try await runSteps(from: first) }
-        run.progress.whenLost(client.worker) { work.cancel() }
+    /// - Returns: whether the worker was lost. It may have returned since.
+    func runUntilLost(from first: Int) async throws -> Bool {
+        let watch = StepWatch()
+        let reports = client.master.map { master in
+            watch.reporting(every: run.options.stallInterval) { waited in
+                run.progress.notice(
+                    "the step of worker \(client.worker) after update \(run.progress.step) has not ended for \(Int(waited.seconds)) s: it waits for "
+                        + "\(master), a task that this one calls, or the gradients of other workers")
+            }
+        }
+        defer { reports?.cancel() }
         for (other, open) in client.gates?.open ?? [:] {
             run.progress.whenLost(other) { [session] in
                 // If it fails, so does this client's step, whose error says more.
                 Task { try? await session.run(open) }
             }
         }
+        let result: Result<Bool, any Error>
         do {
-            try await withTaskCancellationHandler {
-                try await work.value
-            } onCancel: {
-                work.cancel()
-            }
-            await leave()
-        } catch  where run.progress.isLost(client.worker) && client.worker != 0 {
+            result = .success(try await run.untilLost(client.worker) { try await runSteps(from: first, watch) } == nil)
         } catch {
-            await leave()
-            throw error
+            result = .failure(error)
         }
+        if case .success(true) = result { return true }
+        await leave()
+        return try result.get()
     }
 
     /// Lets the steps of the other workers begin without this one. The loss of a worker does the same.
@@ -79,7 +92,7 @@ struct ClientLoop: Sendable {
     }
 
     /// Runs training steps until enough updates are done.
-    private func runSteps(from first: Int) async throws {
+    private func runSteps(from first: Int, _ watch: StepWatch) async throws {
         // Of clients that do not wait for each other, each has made its share of the updates.
         let firstBatch = client.readCount == nil ? first : first / run.plan.clients.count
         let batches = try client.shards.map { shard throws(Status) in try iterator(for: shard, from: firstBatch) }
@@ -107,12 +120,14 @@ struct ClientLoop: Sendable {
             let current = try next.get()
             do {
                 run.progress.beginStep(client.worker)
+                watch.begin()
                 number += 1
                 let traces = run.tracedSteps.contains(number)
                 async let step = runStep(current, traces: traces)
                 // The next batch is made, or waited for, while the servers work.
                 next = await nextFeeds()
                 let reply = try await step
+                watch.end()
                 try record(reply, step: number)
                 isFirst = false
                 let count = Int(try reply.tensors[client.shards.count].tensor.scalar(of: Int64.self))
@@ -121,23 +136,39 @@ struct ClientLoop: Sendable {
                 if client.worker == 0 { try await pass(count, after: milestone) }
                 milestone = count
             } catch {
+                watch.end()
                 let status = Status(error)
                 // The chief closed the queue that the step waits for: enough updates are done.
                 if endsByClosing, status.code == .outOfRange { return }
                 // The chief destroyed the training's state. Either training has ended or, before this worker's first step, the
                 // state was that of an earlier training.
                 if client.worker != 0, [.notFound, .failedPrecondition, .cancelled].contains(status.code), !Task.isCancelled {
-                    if !isFirst { return }
-                    try await join()
-                    continue
-                }
-                if client.worker != 0, status.code == .unavailable || status.code == .aborted, let master = client.master {
-                    try run.lost(DeviceName(job: master.job, replica: 0, task: master.task), status.message)
+                    if isFirst {
+                        guard try await join() else { return }
+                        continue
+                    }
+                    // With recovery, the chief may begin a new attempt: the client looks for its state when its worker answers.
+                    if run.options.recovery == nil { return }
+                    try await run.waitForRootCause(of: status)
+                    try loseWorker(status)
                     return
+                }
+                if client.worker != 0, status.code == .unavailable || status.code == .aborted, client.master != nil {
+                    // The step may have failed because another task is lost.
+                    try await run.waitForRootCause(of: status)
+                    // If training needs all workers, it ends with what the step says of the cause; it need not be this worker.
+                    guard run.plan.requiredWorkers < run.plan.clients.count else { throw status }
+                    return try loseWorker(status)
                 }
                 throw status
             }
         }
+    }
+
+    /// Handles that a step of the client failed as if its worker were gone. Its outcome is not known, so it is never made again.
+    private func loseWorker(_ status: Status) throws {
+        guard let master = client.master else { throw status }
+        try run.lost(DeviceName(job: master.job, replica: 0, task: master.task), status.message)
     }
 
     /// The rows of a batch of a part.
@@ -216,7 +247,8 @@ struct ClientLoop: Sendable {
 
     /// The metrics of the model on these rows.
     func metrics(_ rows: Dataset) async throws -> [String: Double] {
-        guard rows.rowCount > 0, let evaluation = client.evaluation else { return [:] }
+        // A model without metrics has nothing to run.
+        guard rows.rowCount > 0, let evaluation = client.evaluation, !evaluation.metrics.isEmpty else { return [:] }
         let names = evaluation.metrics.keys.sorted()
         let values = try await means(of: names.compactMap { evaluation.metrics[$0] }, evaluation.inputs, rows)
         return Dictionary(uniqueKeysWithValues: zip(names, values))
@@ -228,7 +260,8 @@ struct ClientLoop: Sendable {
         let rowByteCount = rows.columns.filter { inputs[$0.name] != nil }.reduce(1) { $0 + min($1.rowByteCount, 1 << 40) }
         var inOrder = rows
         inOrder.order = nil
-        let batches = try inOrder.batch(min(rows.rowCount, max(1, run.options.evaluationByteCount / rowByteCount))).makeAsyncIterator()
+        let rowCount = min(rows.rowCount, run.options.evaluationBatchSize ?? .max, max(1, run.options.evaluationByteCount / rowByteCount))
+        let batches = try inOrder.batch(rowCount).makeAsyncIterator()
         defer { batches.close() }
         var sums = [Double](repeating: 0, count: scalars.count)
         while let batch = try await batches.next() {

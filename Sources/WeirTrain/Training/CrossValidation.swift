@@ -1,5 +1,5 @@
 public import WeirCluster
-import WeirTensor
+package import WeirTensor
 
 /// K-fold cross-validation: trains once for each fold of the rows and tests on that fold, which was held out. It estimates the
 /// accuracy on unseen rows from all rows, not from one random part.
@@ -17,29 +17,60 @@ public struct CrossValidation: Sendable {
         self.onEvent = onEvent
     }
 
-    /// Trains and tests on each fold in turn; once, if the data are divided already. Checkpoints are in a folder for each fold: `fold-1`,
-    /// `fold-2`…
+    /// Trains and tests on each fold in turn, or on the first `TrainingOptions.trainedFoldCount`; once, if the data are divided already. Checkpoints
+    /// are in a folder for each fold: `fold-1`, `fold-2`…
     /// - Parameter task: runs only this worker's client, as one of several processes; all clients when nil.
-    /// - Throws: `invalidArgument` for less than two folds, or more than rows; the error of `Trainer` for the first fold that fails; `unavailable` when a worker
-    ///   was lost in a fold and does not answer when the next one begins.
+    /// - Throws: `invalidArgument` for less than two folds, more than rows, or more trained folds than there are; the error of a folder in
+    ///   which checkpoints cannot be saved; the error of `Trainer` for the first fold that fails; `unavailable` when a worker was lost in a
+    ///   fold and does not answer when the next one begins.
     public func run(asWorker task: Int? = nil) async throws -> CrossValidationReport {
-        guard options.foldCount >= 2 || options.data.isDivided else {
-            throw Status.invalidArgument("Cross-validation needs at least 2 folds, found \(options.foldCount)")
-        }
-        guard options.foldCount <= options.data.rowCount || options.data.isDivided else {
-            throw Status.invalidArgument("\(options.foldCount) folds need as many rows, found \(options.data.rowCount)")
-        }
+        try checkFolds()
+        // All before the first fold: one that cannot be used would be found only after the folds before it are trained.
+        try prepareFolders(asWorker: task)
         var folds: [TrainingReport] = []
-        for fold in 0..<(options.data.isDivided ? 1 : options.foldCount) {
+        for fold in 0..<options.trainingCount {
             try Task.checkCancellation()
             if let last = folds.last { try await requireAnswers(of: last.lostWorkers, before: fold) }
             onEvent(.fold(fold))
-            var options = options
-            options.checkpoint = options.checkpoint?.inFolder("fold-\(fold + 1)")
-            let trainer = Trainer(options, fold: fold, cluster: cluster, onEvent: onEvent)
+            let trainer = trainer(fold)
             if let task { folds.append(try await trainer.run(asWorker: task)) } else { folds.append(try await trainer.run()) }
         }
         return CrossValidationReport(folds: folds)
+    }
+
+    /// Checks the options against the data and the cluster, and makes the folders of checkpoints. Nothing is trained.
+    /// - Throws: as `run` before the first fold begins.
+    package func prepare(asWorker task: Int? = nil) throws(Status) {
+        try checkFolds()
+        _ = try trainer(0).checkedPlan()
+        try prepareFolders(asWorker: task)
+    }
+
+    private func trainer(_ fold: Int) -> Trainer {
+        var options = options
+        options.checkpoint = checkpoint(fold)
+        return Trainer(options, fold: fold, cluster: cluster, onEvent: onEvent)
+    }
+
+    private func checkpoint(_ fold: Int) -> TrainingCheckpoint? { options.checkpoint?.inFolder("fold-\(fold + 1)") }
+
+    private func prepareFolders(asWorker task: Int?) throws(Status) {
+        try options.checkpoint?.check()
+        // Of several processes, the chief saves.
+        guard task == nil || task == cluster.taskIndices(job: "worker").first else { return }
+        for fold in 0..<options.trainingCount { try checkpoint(fold)?.prepareFolder() }
+    }
+
+    private func checkFolds() throws(Status) {
+        guard options.foldCount >= 2 || options.data.isDivided else {
+            throw .invalidArgument("Cross-validation needs at least 2 folds, found \(options.foldCount)")
+        }
+        guard options.foldCount <= options.data.rowCount || options.data.isDivided else {
+            throw .invalidArgument("\(options.foldCount) folds need as many rows, found \(options.data.rowCount)")
+        }
+        guard options.data.isDivided || (1...options.foldCount).contains(options.trainingCount) else {
+            throw .invalidArgument("Of \(options.foldCount) folds, at least 1 and at most all are held out in turn; found \(options.trainingCount)")
+        }
     }
 
     /// A fold begins with all workers: without this, it would wait for one that was lost in the fold before and has not come back.
@@ -67,7 +98,13 @@ public struct CrossValidationReport: Sendable {
     public var testAccuracy: SampleStatistics { SampleStatistics(folds.map(\.testAccuracy)) }
     /// The accuracy on training rows, over the folds.
     public var trainAccuracy: SampleStatistics { SampleStatistics(folds.map(\.trainAccuracy)) }
-    /// The number of rows tested: each row of the table once.
+    /// The names of the model's metrics, sorted.
+    public var metricNames: [String] { Set(folds.flatMap(\.testMetrics.keys)).sorted() }
+    /// A metric on held-out rows, over the folds; NaN if the model has no such metric.
+    public func testMetric(_ name: String) -> SampleStatistics { SampleStatistics(folds.map { $0.testMetrics[name] ?? .nan }) }
+    /// A metric on training rows, over the folds; NaN if the model has no such metric.
+    public func trainMetric(_ name: String) -> SampleStatistics { SampleStatistics(folds.map { $0.trainMetrics[name] ?? .nan }) }
+    /// The number of rows tested, each once: all, if each fold was held out.
     public var testRowCount: Int { folds.reduce(0) { $0 + $1.testRowCount } }
     /// The number of updates of the variables, of all folds.
     public var stepCount: Int { folds.reduce(0) { $0 + $1.stepCount } }

@@ -47,6 +47,12 @@ public struct GradientLedger: Sendable, Equatable {
         stepCount += 1
         for (worker, count) in entry.used.enumerated() where used.indices.contains(worker) { used[worker] += count }
     }
+
+    /// Removes updates that were undone. Their gradients were not used.
+    mutating func remove(_ updates: [[Int]]) {
+        stepCount -= updates.count
+        for update in updates { for (worker, count) in zip(used.indices, update) { used[worker] -= count } }
+    }
 }
 
 extension GradientLedger.Entry {

@@ -52,14 +52,17 @@ public struct Trainer: Sendable {
     }
 
     /// Trains and tests.
-    /// - Throws: `invalidArgument` when the options are wrong; the root cause, with the task's name, when a server that training
-    ///   needs is lost.
+    /// - Throws: `invalidArgument` when the options are wrong, or two tasks of the cluster have one address; the error of a folder in which
+    ///   checkpoints cannot be saved; `unavailable` with the names of the servers that have not answered when
+    ///   `TrainingOptions.startTimeout` passes; the root cause, with the task's name, when a server that training needs is lost.
     public func run() async throws -> TrainingReport {
-        var setting = self.setting
-        setting.runNumber = TrainingSetting.newRunNumber()
-        let plan = try checkedPlan(setting)
-        let rows = try rows.get()
-        return try await TrainingRun(plan, options, setting, train: rows.train, test: rows.test, onEvent: onEvent).run(plan.clients)
+        try await TrainingAttempts(options: options, rows: rows.get(), onEvent: onEvent) { () throws(Status) in
+            var setting = self.setting
+            // Of each attempt: a step of the one before that still runs on a server finds none of the queues of the next.
+            setting.runNumber = TrainingSetting.newRunNumber()
+            let plan = try checkedPlan(setting)
+            return (plan, setting, plan.clients)
+        }.run()
     }
 
     /// Runs the client of one worker, as one of several processes. The chief, the first worker, initializes the variables.
@@ -69,21 +72,32 @@ public struct Trainer: Sendable {
     /// - Throws: `invalidArgument` when the options are wrong, when the strategy has one client for all workers, or when the job
     ///   `worker` has no such task; the root cause when a required server is lost.
     public func run(asWorker task: Int) async throws -> TrainingReport {
-        var setting = self.setting
-        setting.runNumber = runNumberOfAll
-        let plan = try checkedPlan(setting)
+        try await TrainingAttempts(options: options, rows: rows.get(), onEvent: onEvent) { () throws(Status) in
+            var setting = self.setting
+            setting.runNumber = runNumberOfAll
+            let plan = try checkedPlan(setting)
+            return (plan, setting, [try client(ofWorker: task, plan)])
+        }.run()
+    }
+
+    private func client(ofWorker task: Int, _ plan: TrainingPlan) throws(Status) -> TrainingClient {
         guard setting.workerTasks.contains(task) else {
-            throw Status.invalidArgument("Task \(task) is not in job 'worker', whose tasks are \(setting.workerTasks)")
+            throw .invalidArgument("Task \(task) is not in job 'worker', whose tasks are \(setting.workerTasks)")
         }
         guard plan.hasClientForEachWorker, let number = setting.workerTasks.firstIndex(of: task),
             let client = plan.clients.first(where: { $0.worker == number })
         else {
-            throw Status.invalidArgument(
+            throw .invalidArgument(
                 "Strategy '\(options.strategy.name)' has one client for all workers; expected one with a client for each, such as 'sync' or "
                     + "'async', to run as worker \(task)")
         }
-        let rows = try rows.get()
-        return try await TrainingRun(plan, options, setting, train: rows.train, test: rows.test, onEvent: onEvent).run([client])
+        if options.recovery != nil, plan.clients.contains(where: { $0.worker != 0 && $0.lifecycle.initializer != nil }) {
+            // Each would choose the checkpoint to go on from by itself.
+            throw .unimplemented(
+                "Recovery of strategy '\(options.strategy.name)', whose workers have variables of their own, needs all clients in one process; found "
+                    + "only that of worker \(task)")
+        }
+        return client
     }
 
     /// The run number on which processes with the same options, one for each worker, agree without a message.
@@ -109,16 +123,42 @@ public struct Trainer: Sendable {
                 "Each of \(options.foldCount) folds must have rows, and leave rows to train on; the data have \(options.data.rowCount) rows, of which "
                     + "\(rows.train.rowCount) are to train on and \(rows.test.rowCount) to test on")
         }
+        if let rate = options.optimizer.learningRate.constant, !rate.isFinite {
+            throw .invalidArgument("The learning rate must be finite, found \(rate)")
+        }
         try options.checkpoint?.check()
+        try options.recovery?.check()
         if let interval = options.evaluationInterval, interval < 1 {
             throw .invalidArgument("Updates from one evaluation to the next must be at least 1, found \(interval)")
         }
+        if let count = options.evaluationBatchSize, count < 1 {
+            throw .invalidArgument("Rows that are evaluated at a time must be at least 1, found \(count)")
+        }
         var plan = try options.strategy.plan(options.model, setting)
+        // Each task is needed: a task at the address of another one would never answer as itself.
+        if plan.clients.contains(where: { $0.master != nil }) { try setting.cluster.requireDistinctAddresses() }
         guard let chief = plan.clients.first else { throw .internalError("Strategy '\(options.strategy.name)' made a plan without clients") }
+        for shard in plan.clients.flatMap(\.shards) { _ = try BatchFeeds(shard.inputs, rows.train.columns) }
+        // After the check of the columns: rows that are no rows of the model say nothing of its batches.
+        try checkBatches(of: plan, rowCount: rows.train.rowCount)
         if let checkpoint = options.checkpoint {
             guard chief.state != nil else { throw .unimplemented("Strategy '\(options.strategy.name)' does not save checkpoints") }
-            for index in plan.clients.indices { try plan.clients[index].addSaver(checkpoint) }
+            let facts = CheckpointFacts(options)
+            for index in plan.clients.indices { try plan.clients[index].addSaver(checkpoint, facts) }
         }
         return plan
+    }
+
+    /// Checks that there are enough rows to train on for the batches of a step.
+    private func checkBatches(of plan: TrainingPlan, rowCount: Int) throws(Status) {
+        let size = options.batchSize
+        guard size <= rowCount else {
+            throw .invalidArgument("The batch size must be at most \(rowCount), the number of rows to train on, found \(size)")
+        }
+        for count in plan.clients.flatMap(\.shards).map(\.batches) where size > rowCount / count && rowCount % count != 0 {
+            throw .invalidArgument(
+                "A step takes \(count) batches at once; the batch size must be at most \(rowCount / count), as there are \(rowCount) rows to train on, "
+                    + "found \(size)")
+        }
     }
 }

@@ -21,4 +21,9 @@ struct TrainingMilestones: Sendable {
             return overflow ? nil : step
         }.reduce(end, min)
     }
+
+    /// The first number of updates after `count` at which the state is saved, `end` at the latest.
+    func nextSave(after count: Int, before end: Int) -> Int {
+        TrainingMilestones(evaluationInterval: nil, checkpointInterval: checkpointInterval).next(after: count, before: end)
+    }
 }

@@ -20,6 +20,12 @@ public struct TrainingOptions: Sendable {
     public var seed: Int
     /// The number of folds for cross-validation; each is held out once, for testing. Data that are divided already have no folds.
     public var foldCount = 5
+    /// The number of folds that `CrossValidation` holds out, each in a training of its own, from the first on; nil for all. One is enough where rows
+    /// are many, or training takes long.
+    public var trainedFoldCount: Int?
+    /// The most rows that are evaluated at a time, at least 1; nil for as many as 64 MiB hold. A model whose activations take much more memory than
+    /// its rows, as those of sequences do, needs a limit.
+    public var evaluationBatchSize: Int?
     /// Whether the report has metrics on all training rows, which are read once more for it.
     public var evaluatesTrainingRows = true
     /// How variables are spread over the parameter servers.
@@ -28,11 +34,16 @@ public struct TrainingOptions: Sendable {
     public var partitioning: VariablePartitioning?
     /// Where and when the state is saved, and from where training begins; nil saves nothing.
     public var checkpoint: TrainingCheckpoint?
+    /// How training goes on when a task is lost and returns; nil leaves out workers that are lost, and ends with an error when a task is
+    /// lost that it needs. Only where something starts lost tasks again does waiting for them help.
+    public var recovery: TrainingRecovery?
     /// The number of updates from one evaluation on the held-out rows to the next; nil evaluates at the end only. See
     /// `TrainingEvent.evaluated`.
     public var evaluationInterval: Int?
     /// The most bytes of rows that are evaluated at a time; at least 1.
     var evaluationByteCount = 64 << 20
+    /// After how long a step that has not ended is reported, again and again; more than 0.
+    var stallInterval = Duration.seconds(10)
     /// Whether training sends the events `graph` and `parameters`. The values of all variables come to this process at each evaluation.
     public var reportsDetails = false
     /// Whether the report has the values that the model's variables have at the end, `TrainingReport.parameters`.
@@ -43,6 +54,9 @@ public struct TrainingOptions: Sendable {
     /// steps than all of these traces its first; without any, none is traced. A client that makes fewer steps traces fewer: those of
     /// asynchronous replicas share the steps.
     public var tracedSteps: Set<Int> = [3]
+    /// How long training on a cluster waits at its start until all servers that it needs have answered; nil waits without a limit. Then it
+    /// ends with an error that names those that have not.
+    public var startTimeout: Duration? = .seconds(60)
     /// The devices of this process, or of each worker, that compute.
     public var devices = ["/cpu:0"]
     /// The devices of a training in this process; nil makes as many CPUs as `devices` names, which share the cores. `devices` may name
@@ -94,6 +108,9 @@ public struct TrainingOptions: Sendable {
 }
 
 extension TrainingOptions {
+    /// The number of trainings of `CrossValidation`: one for each fold that is held out.
+    package var trainingCount: Int { data.isDivided ? 1 : trainedFoldCount ?? foldCount }
+
     /// The devices of a session in this process, among them all that compute.
     /// - Throws: `invalidArgument` when `devices` names one that the process does not have.
     func processDevices() throws(Status) -> LocalDevices {

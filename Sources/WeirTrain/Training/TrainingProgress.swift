@@ -4,7 +4,7 @@ import WeirTensor
 
 /// Collects the reports of all clients of one training: steps, losses, and lost workers.
 final class TrainingProgress: Sendable {
-    private struct State {
+    struct State {
         var step = 0
         /// The number of updates at the start.
         var firstStep = 0
@@ -20,15 +20,39 @@ final class TrainingProgress: Sendable {
         var ledger: GradientLedger?
         /// The timelines of the clients, by the number of the step.
         var timelines: [Int: [StepTimeline]] = [:]
+        /// When the first attempt began its steps.
+        var begin: ContinuousClock.Instant?
+        /// The greatest number of updates that any attempt reached.
+        var furthestStep = 0
+        /// How far this attempt has come.
+        var phase = AttemptPhase.opening
+        /// The workers whose clients run in this process.
+        var ownWorkers: Set<Int> = []
+        /// The clients of lost workers that wait until these answer again.
+        var returnWaiters: [Int: CheckedContinuation<Bool, Never>] = [:]
+        /// For each update that may be undone, which gradients it used.
+        var usedByStep: [(step: Int, used: [Int])] = []
+        /// The checkpoint with which training began; nil for the initial values.
+        var firstCheckpoint: String?
+        /// Whether this training has saved a checkpoint.
+        var hasSaved = false
+        /// Why the state was not saved when it was last tried.
+        var saveFailure: Status?
     }
-    private let state: Mutex<State>
-    private let onEvent: Trainer.OnEvent
+    // Of the class and its extensions alone.
+    let state: Mutex<State>
+    let onEvent: Trainer.OnEvent
     private let start = ContinuousClock.now
-    private let workerCount: Int
+    let workerCount: Int
     private let keepsLedger: Bool
+    /// Whether updates may be undone, by an attempt that begins with an earlier state.
+    private let mayUndo: Bool
 
-    /// - Parameter keepsLedger: whether it is recorded which gradients the updates use.
-    init(workerCount: Int, keepsLedger: Bool = false, onEvent: @escaping Trainer.OnEvent) {
+    /// - Parameters:
+    ///   - keepsLedger: whether it is recorded which gradients the updates use.
+    ///   - mayUndo: whether there may be several attempts.
+    init(workerCount: Int, keepsLedger: Bool = false, mayUndo: Bool = false, onEvent: @escaping Trainer.OnEvent) {
+        self.mayUndo = mayUndo
         self.workerCount = workerCount
         self.onEvent = onEvent
         self.keepsLedger = keepsLedger
@@ -42,17 +66,27 @@ final class TrainingProgress: Sendable {
     }
     /// Records which gradients an update used.
     func record(_ entry: GradientLedger.Entry) {
-        state.withLock { $0.ledger?.add(entry) }
+        state.withLock { state in
+            state.ledger?.add(entry)
+            if mayUndo { state.usedByStep.append((entry.step, entry.used)) }
+        }
         onEvent(.updated(entry))
     }
 
-    /// Records the number of updates with which training begins.
+    /// Records the number of updates with which an attempt begins its steps. Those after it, of earlier attempts, are undone.
     func begin(at step: Int) {
         state.withLock { state in
-            state.firstStep = step
+            state.firstStep = state.begin == nil ? step : min(state.firstStep, step)
+            state.begin = state.begin ?? .now
             state.step = step
+            state.phase = .steps
+            state.losses.removeAll { $0.step > step }
+            state.ledger?.remove(state.usedByStep.filter { $0.step > step }.map(\.used))
+            state.usedByStep.removeAll { $0.step > step }
         }
     }
+    /// When the first attempt began its steps.
+    var beginning: ContinuousClock.Instant { state.withLock { $0.begin } ?? start }
 
     /// Records an evaluation.
     func evaluated(_ evaluation: TrainingEvaluation) {
@@ -66,12 +100,26 @@ final class TrainingProgress: Sendable {
     /// Reports the values that the trained variables have reached.
     func reached(_ values: [String: Tensor], step: Int) { onEvent(.parameters(step: step, values)) }
     /// Records that the state was saved.
-    func saved(_ path: String, step: Int) { onEvent(.saved(step: step, path: path)) }
+    func saved(_ path: String, step: Int) {
+        state.withLock { state in
+            state.hasSaved = true
+            state.saveFailure = nil
+        }
+        onEvent(.saved(step: step, path: path))
+    }
+    /// Records that the state could not be saved.
+    /// - Parameter next: when it is tried again; nil if training has ended.
+    func notSaved(_ path: String, _ failure: Status, next: String?) {
+        state.withLock { $0.saveFailure = Status(failure.code, "\(path) was not saved: \(failure.message)") }
+        let rest = next.map { "training goes on, the next try is \($0)" } ?? "training has ended"
+        onEvent(.notice("CHECKPOINT NOT SAVED: \(path): \(failure.message); \(rest)"))
+    }
 
     func recordStep(_ worker: Int, globalStep: Int, loss: Float, staleness: Int? = nil) {
         let seconds = (ContinuousClock.now - start).seconds
         let event = state.withLock { state -> TrainingStep in
             state.step = max(state.step, globalStep)
+            state.furthestStep = max(state.furthestStep, state.step)
             state.updates[worker] += 1
             state.losses.append((globalStep, loss))
             state.recentLosses = (state.recentLosses.sum + Double(loss), state.recentLosses.count + 1)
@@ -134,6 +182,7 @@ final class TrainingProgress: Sendable {
                 report.droppedGradients = ledger.dropped.reduce(0) { $0 + ($1 ?? 0) } / ledger.variableCount
             }
             report.ledger = state.ledger
+            report.saveFailure = state.saveFailure
             report.timelines = state.timelines.sorted { $0.key < $1.key }.map { ($0.key, StepTimeline(merging: $0.value)) }
             return report
         }

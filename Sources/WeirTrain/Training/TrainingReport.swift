@@ -20,6 +20,11 @@ public struct TrainingReport: Sendable {
     public var updatesByWorker: [Int]
     /// The numbers of the workers that were lost, ascending.
     public var lostWorkers: [Int] = []
+    /// How many attempts training took: more than 1 if tasks were lost that it needs. See `TrainingRecovery`.
+    public var attemptCount = 1
+    /// Why the state at the end could not be saved, for instance because the disk is full; nil if it was saved, or no checkpoints were
+    /// asked for. The error names the file.
+    public var saveFailure: Status?
     /// The number of workers' gradients that were not used, because they were too late or training ended; nil if it is not known. An
     /// update uses all gradients that have arrived when it begins, also more than it requires, so with backup workers only
     /// a ledger tells (`SynchronousReplicas.ledger`). A gradient of which only some variables' parts were used counts in part, and the sum

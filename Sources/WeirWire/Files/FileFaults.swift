@@ -9,14 +9,26 @@ package final class FileFaults: Sendable {
     @TaskLocal package static var current: FileFaults?
 
     private let state: Mutex<Int>
+    private let failure: Status
+    private let countsOnlyBytes: Bool
 
-    /// - Parameter count: the number of changes that are made.
-    package init(after count: Int) { state = Mutex(count) }
+    /// - Parameters:
+    ///   - count: the number of changes that are made.
+    ///   - failure: the error of each change after these.
+    ///   - countsOnlyBytes: whether only bytes count, as on a disk that is full.
+    package init(after count: Int, failure: Status = FileFaults.crash, countsOnlyBytes: Bool = false) {
+        state = Mutex(count)
+        self.failure = failure
+        self.countsOnlyBytes = countsOnlyBytes
+    }
 
     /// The number of changes that may still be made.
-    package var left: Int { state.withLock { $0 } }
+    package var left: Int {
+        get { state.withLock { $0 } }
+        set { state.withLock { $0 = newValue } }
+    }
 
-    static let crash = Status.unknown("the process crashed here")
+    package static let crash = Status.unknown("the process crashed here")
 
     /// How many of `count` bytes may be written now: at least one.
     static func allowed(_ count: Int) throws(Status) -> Int {
@@ -26,12 +38,12 @@ package final class FileFaults: Sendable {
             left -= allowed
             return allowed
         }
-        guard allowed > 0 else { throw crash }
+        guard allowed > 0 else { throw current.failure }
         return allowed
     }
 
     /// Counts a change.
-    static func step() throws(Status) { if current != nil { _ = try allowed(1) } }
+    static func step() throws(Status) { if let current, !current.countsOnlyBytes { _ = try allowed(1) } }
 
     /// Counts a change that need not be made.
     /// - Returns: whether it is left out.

@@ -3,7 +3,7 @@ import Weir
 
 struct Compare: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Train the same network with every strategy on this machine, and compare them in a table and a picture.",
+        abstract: "Train a network, or several, with every strategy on this machine, and compare them in a table and a picture.",
         discussion: """
             Each training has server processes of its own, and is tested on rows that it has not seen: the first of --folds parts. \
             A strategy that does not suit a cluster is listed with the reason. The numbers, and a picture of one step of each \
@@ -11,6 +11,8 @@ struct Compare: AsyncParsableCommand {
             """)
 
     @OptionGroup var model: ModelOptions
+    @Option(help: ArgumentHelp("In place of --model: networks, each with its own data and defaults, such as dnn,cnn.", valueName: "LIST"))
+    var models: String?
     @OptionGroup var data: DataOptions
     @Option(help: ArgumentHelp("Strategies to compare: single,sync. Default: all that need no option that is not given.", valueName: "LIST")) var strategies:
         String?
@@ -31,17 +33,30 @@ struct Compare: AsyncParsableCommand {
 
     func validate() throws {
         guard cluster == nil || clusters == nil else { throw ValidationError("--cluster is in place of --clusters; found both") }
+        _ = try networks()
+        let names = try names()
+        try usage {
+            try StrategyCatalog.check(split.arguments, for: names, option: "--strategies")
+            for name in names { _ = try StrategyCatalog.strategy(name, split.arguments, option: "--strategies") }
+        }
+        if cluster == nil { _ = try places() }
     }
 
     func run() async throws {
-        let options = try TrainingOptions(model, data, optimizer)
-        let trainings = try trainings(options)
+        let networks = try networks()
+        let options = try networks.map { try TrainingOptions($0, data.rows($0.defaults), data, optimizer) }
+        let trainings = try zip(networks, options).flatMap { network, options in
+            try self.trainings(options, network: networks.count > 1 ? network.model : nil)
+        }
         guard trainings.contains(where: { $0.refusal == nil }) else {
-            let reasons = trainings.map { "\($0.strategy.name), \($0.label): \($0.refusal?.message ?? "")" }
-            throw Status.invalidArgument("No strategy applies: \(reasons.joined(separator: "; "))")
+            let reasons = trainings.map { "\($0.name): \($0.refusal?.message ?? "")" }
+            throw ValidationError("No strategy applies: \(reasons.joined(separator: "; "))")
         }
         try OutputFile.prepare(out, files: ["compare.svg", "compare.json"])
-        let reporter = ComparisonReporter(json: json, count: trainings.count, stepCount: options.stepCount)
+        let reporter = ComparisonReporter(json: json, count: trainings.count)
+        for (network, options) in zip(networks, options) {
+            if let notice = optimizer.notice(of: options.batchSize, network.defaults) { reporter.event(.notice(notice)) }
+        }
         // Trainings that have ended before a signal are shown.
         let (result, isCancelled) = try await untilTerminated { await Compare.run(trainings, reporter) }
         let comparison = try result.get()
@@ -51,8 +66,8 @@ struct Compare: AsyncParsableCommand {
         }
         let failed = comparison.entries.filter { $0.failure != nil }
         guard failed.isEmpty else {
-            throw Status.unknown(
-                "\(failed.count) of \(trainings.count) trainings failed: \(failed.map { "\($0.strategy), \($0.cluster)" }.joined(separator: "; "))")
+            let names = failed.map { [$0.network, $0.strategy, $0.cluster].compactMap { $0 }.joined(separator: ", ") }
+            throw Status.unknown("\(failed.count) of \(trainings.count) trainings failed: \(names.joined(separator: "; "))")
         }
     }
 
@@ -83,33 +98,43 @@ struct Compare: AsyncParsableCommand {
 
     /// All trainings, in the order of the places and then of the strategies. What does not use the cluster is trained once for the same
     /// devices.
-    private func trainings(_ options: TrainingOptions) throws -> [ComparedTraining] {
-        let arguments = split.arguments
-        let names = strategies?.split(separator: ",").map(String.init) ?? StrategyCatalog.names(with: arguments)
-        guard !names.isEmpty else { throw Status.invalidArgument("--strategies must name at least one strategy, found '\(strategies ?? "")'") }
-        try StrategyCatalog.check(arguments, for: names, option: "--strategies")
-        let chosen = try names.map { name throws(Status) in
+    private func trainings(_ options: TrainingOptions, network: String?) throws -> [ComparedTraining] {
+        let chosen = try names().map { name in
             var training = options
-            try training.setStrategy(name, arguments, option: "--strategies")
+            try usage { try training.setStrategy(name, split.arguments, option: "--strategies") }
             return training
         }
         var seen: Set<[String]> = []
         var trainings: [ComparedTraining] = []
         for place in try places() {
             for options in chosen {
-                let training = try ComparedTraining(options, at: place)
+                let training = try ComparedTraining(options, network: network, at: place)
                 if seen.insert([options.strategy.name, training.label]).inserted { trainings.append(training) }
             }
         }
         return trainings
     }
 
+    /// The networks of `--models`, or the one of `--model`.
+    private func networks() throws -> [ModelOptions] {
+        guard let models else { return [model] }
+        guard !model.isGiven else { throw ValidationError("--models is in place of --model and the options of one network; found both") }
+        return try fields("--models", models, eachOnce: true).map { name in
+            guard NamedModels.named(name) != nil else {
+                throw ValidationError("--models must be of \(NamedModels.all.map(\.name).joined(separator: ", ")); found '\(name)'")
+            }
+            return try ModelOptions.parse(["--model=\(name)"])
+        }
+    }
+
+    private func names() throws -> [String] {
+        try strategies.map { try fields("--strategies", $0, eachOnce: true) } ?? StrategyCatalog.names(with: split.arguments)
+    }
+
     private func places() throws -> [ComparedPlace] {
         let devices = try devices.count()
         if let cluster { return [ComparedPlace(try ClusterSpec(option: cluster), devices: devices)] }
-        let list = clusters ?? Compare.defaultClusters
-        let texts = list.split(separator: ";").map(String.init)
-        guard !texts.isEmpty else { throw Status.invalidArgument("--clusters must name at least one cluster, found '\(list)'") }
-        return try texts.map { text throws(Status) in try ComparedPlace(text, devices: devices) }
+        let texts = try fields("--clusters", clusters ?? Compare.defaultClusters, separator: ";", eachOnce: true)
+        return try texts.map { try ComparedPlace($0, devices: devices) }
     }
 }

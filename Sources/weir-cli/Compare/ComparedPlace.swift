@@ -14,10 +14,12 @@ struct ComparedPlace: Sendable {
 
     /// A part of `--clusters`.
     /// - Parameter devices: those of each worker of a cluster.
-    /// - Throws: `invalidArgument` for any other text than `local:JOBS`, `cpu=N` and `gpu=N`.
-    init(_ text: String, devices: DeviceCount) throws(Status) {
+    /// - Throws: `ValidationError` for any other text than `local:JOBS`, `cpu=N` and `gpu=N`.
+    init(_ text: String, devices: DeviceCount) throws {
         if text.hasPrefix("local:") {
-            kind = .servers(String(text.dropFirst(6)))
+            let jobs = String(text.dropFirst(6))
+            _ = try ClusterSpec(localJobs: jobs)
+            kind = .servers(jobs)
             self.devices = devices
         } else {
             kind = .process
@@ -32,10 +34,10 @@ struct ComparedPlace: Sendable {
     }
 
     /// The cluster that strategies plan for: of servers that are not started, with addresses that nothing listens at.
-    /// - Throws: `invalidArgument` for malformed jobs.
+    /// - Throws: `resourceExhausted` when there are not enough free ports.
     func plannedCluster() throws -> ClusterSpec {
         switch kind {
-        case .servers(let jobs): try ClusterSpec.onLoopback(jobs)
+        case .servers(let jobs): try ClusterSpec(localJobs: jobs)
         case .cluster(let cluster): cluster
         case .process: ClusterSpec()
         }

@@ -3,11 +3,15 @@ import Weir
 
 /// One training of a comparison, before it runs.
 struct ComparedTraining: Sendable {
-    private let options: TrainingOptions
+    /// The network's name; nil if all trainings have the same one.
+    let network: String?
+    let options: TrainingOptions
     private let place: ComparedPlace
     var strategy: any Strategy { options.strategy }
     /// Where it trains, for the table.
     let label: String
+    /// What tells it from the others.
+    var name: String { [network, strategy.name, label].compactMap { $0 }.joined(separator: ", ") }
     /// Whether it has a client that calls a server.
     private let usesCluster: Bool
     /// Why it is not run; nil if it is.
@@ -15,7 +19,8 @@ struct ComparedTraining: Sendable {
 
     /// Makes the plan of the training, to see whether the strategy suits the place. Nothing starts.
     /// - Throws: an error of the strategy that does not say that it is unsuitable.
-    init(_ options: TrainingOptions, at place: ComparedPlace) throws {
+    init(_ options: TrainingOptions, network: String? = nil, at place: ComparedPlace) throws {
+        self.network = network
         var options = options
         options.devices = place.devices.scopes
         self.options = options
@@ -35,11 +40,11 @@ struct ComparedTraining: Sendable {
 
     /// Trains, with servers and devices of its own, and tests on the first fold.
     func run(onEvent: @escaping Trainer.OnEvent) async -> StrategyComparison.Entry {
-        if let refusal { return StrategyComparison.Entry(strategy: strategy.name, cluster: label, outcome: .inapplicable(refusal)) }
+        if let refusal { return StrategyComparison.Entry(network: network, strategy: strategy.name, cluster: label, outcome: .inapplicable(refusal)) }
         do {
             return try await train(onEvent: onEvent)
         } catch {
-            return StrategyComparison.Entry(strategy: strategy.name, cluster: label, outcome: .failed(Status(error)))
+            return StrategyComparison.Entry(network: network, strategy: strategy.name, cluster: label, outcome: .failed(Status(error)))
         }
     }
 
@@ -70,6 +75,6 @@ struct ComparedTraining: Sendable {
             }
         }
         if knowsPeak { memory["this process"] = try ProcessMemory.peak.byteCount(of: getpid()) }
-        return StrategyComparison.Entry(strategy: strategy.name, cluster: label, outcome: .trained(report), memory: memory)
+        return StrategyComparison.Entry(network: network, strategy: strategy.name, cluster: label, outcome: .trained(report), memory: memory)
     }
 }

@@ -5,27 +5,27 @@ import Weir
 final class ComparisonReporter: Sendable {
     private struct State {
         var title = ""
+        var stepCount = 0
         var lastShown = ContinuousClock.now
     }
     private let json: Bool
     private let count: Int
-    private let stepCount: Int
     private let state = Mutex(State())
 
-    /// - Parameters:
-    ///   - count: how many trainings there are.
-    ///   - stepCount: how many steps each has.
-    init(json: Bool, count: Int, stepCount: Int) {
+    /// - Parameter count: how many trainings there are.
+    init(json: Bool, count: Int) {
         self.json = json
         self.count = count
-        self.stepCount = stepCount
     }
 
     private var draws: Bool { !json && Terminal.isInteractive }
 
     func begin(_ training: ComparedTraining, number: Int) {
-        let title = "[\(number)/\(count)] \(training.strategy.name), \(training.label)"
-        state.withLock { $0.title = title }
+        let title = "[\(number)/\(count)] \(training.name)"
+        state.withLock { state in
+            state.title = title
+            state.stepCount = training.options.stepCount
+        }
         if draws { Terminal.overwrite("\(title): starts") }
     }
 
@@ -37,12 +37,12 @@ final class ComparisonReporter: Sendable {
         case .step(let step):
             guard draws else { return }
             let now = ContinuousClock.now
-            let title = state.withLock { state -> String? in
+            let shown = state.withLock { state -> (title: String, stepCount: Int)? in
                 guard now - state.lastShown >= .milliseconds(50) else { return nil }
                 state.lastShown = now
-                return state.title
+                return (state.title, state.stepCount)
             }
-            if let title { Terminal.overwrite("\(title): step \(step.step)/\(stepCount), loss \(fixed(Double(step.loss), 4))") }
+            if let shown { Terminal.overwrite("\(shown.title): step \(step.step)/\(shown.stepCount), loss \(fixed(Double(step.loss), 4))") }
         default: break
         }
     }
@@ -55,7 +55,8 @@ final class ComparisonReporter: Sendable {
         let result =
             switch entry.outcome {
             case .trained(let report):
-                "\(fixed(report.stepsPerSecond, 1)) steps/s, accuracy \(fixed(report.testAccuracy, 4)), \(fixed(report.seconds, 1)) s"
+                ([fixed(report.stepsPerSecond, 1) + " steps/s"] + report.testMetrics.sorted { $0.key < $1.key }.map { "\($0.key) \(fixed($0.value, 4))" }
+                    + [fixed(report.seconds, 1) + " s"]).joined(separator: ", ")
             case .inapplicable(let status): "does not apply: \(status.message)"
             case .failed(let status): "failed: \(status.message)"
             }

@@ -14,29 +14,41 @@ struct Sweep: AsyncParsableCommand {
     @Argument(help: "The specification.") var file: String
     @OptionGroup var places: TrainingServerOptions
     @Option(help: "Where the journal, the checkpoints and the results go.") var out = "weir-sweep"
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Seconds to wait for a server to come back when all are lost, before the sweep ends.", valueName: "SECONDS"))
+    var wait = 3.0
     @Flag(help: "Print one JSON object a line: one for each end of a trial, and the result.") var json = false
+
+    func validate() throws { try require("--wait", wait, in: 0...OptionRange.wait.upperBound) }
 
     func run() async throws {
         let specification = try SweepSpecification(contentsOf: file)
-        do throws(Status) { try SweptArguments.check(specification) } catch { throw Status(error.code, "\(file): \(error.message)") }
+        let isHere = places.cluster == nil
+        let notices: [String]
+        do throws(Status) { notices = try SweptArguments.check(specification, isHere: isHere) } catch { throw Status(error.code, "\(file): \(error.message)") }
+        try OutputFile.prepare(out, files: SweepResult.fileNames)
         let devices = specification.base["devices"].map { ["devices": $0] } ?? [:]
         let (servers, local) = try places.start(SweptArguments(devices).devices, slotCount: max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))))
-        defer { local?.end() }
+        var isCancelled = false
+        defer { local?.end(isUrgent: isCancelled) }
         let reporter = SweepReporter(json: json, specification, serverCount: servers.count)
+        for notice in notices { reporter.event(.notice(notice)) }
         try local?.whenServerEnded { name, pid, how in reporter.event(.notice("\(name) (pid \(pid)) \(how)")) }
-        let isHere = places.cluster == nil
         let runner = TrainingTrialRunner { configuration in
             let arguments = try SweptArguments(configuration)
             return try arguments.training.options(devices: arguments.devices, isHere: isHere)
         }
-        let scheduler = SweepScheduler(specification, servers: servers, runner: runner, directory: out) { reporter.event($0) }
-        let (result, _) = try await untilTerminated { try await scheduler.run() }
+        let scheduler = SweepScheduler(specification, servers: servers, runner: runner, directory: out, patience: .seconds(wait)) { reporter.event($0) }
+        let result: Result<SweepResult, any Error>
+        (result, isCancelled) = try await untilTerminated { try await scheduler.run() }
         reporter.endLine()
         switch result {
         case .success(let found): try finish(found, reporter)
         case .failure(let error):
             let status = Status(error)
-            throw status.code == .cancelled ? Status(status.code, "\(status.message): \(command)") : status
+            // Those after which the same command goes on.
+            throw [.cancelled, .unavailable].contains(status.code) ? Status(status.code, "\(status.message): \(command)") : status
         }
     }
 

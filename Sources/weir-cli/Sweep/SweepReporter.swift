@@ -53,7 +53,7 @@ final class SweepReporter: Sendable {
             show(trial, server, configuration, "failed: \(status.message)", [.init("failure", .text(status.message))])
         case .lost(let trial, let server, let reason):
             state.withLock { _ = $0.running.removeValue(forKey: trial) }
-            notice("\(server) is lost: \(reason); trial \(trial) goes on elsewhere")
+            notice("\(server) is lost: \(reason); trial \(trial) goes on from its last checkpoint when a server is free")
         case .notice(let text): notice(text)
         }
         if !json, Terminal.isInteractive { Terminal.overwrite(line) }
@@ -97,7 +97,7 @@ final class SweepReporter: Sendable {
     func endLine() { if !json, Terminal.isInteractive { Terminal.line("") } }
 
     func finish(_ result: SweepResult, directory: String) {
-        let files = ["results.csv", "results.json", "learning-curves.svg", "parallel.svg"].map { "\(directory)/\($0)" }
+        let files = SweepResult.fileNames.map { "\(directory)/\($0)" }
         if json {
             let reader: [JSONValue.Member] = if case .object(let members) = result.json { members } else { [] }
             let head: [JSONValue.Member] = [

@@ -33,7 +33,7 @@ extension SweptArguments {
             }
         }
         do { self = try SweptArguments.parse(arguments) } catch {
-            throw .invalidArgument((error as? Status)?.message ?? SweptArguments.message(for: error))
+            throw .invalidArgument(SweptArguments.message(for: error))
         }
     }
 
@@ -78,9 +78,34 @@ extension SweptArguments {
         throw .invalidArgument("option '\(key)' does not exist\(hint). The options are \(known.joined(separator: ", "))")
     }
 
-    /// Checks that all options of a sweep exist, and that a strategy that it tries takes them, before anything starts.
-    static func check(_ specification: SweepSpecification) throws(Status) {
+    /// Checks that all options of a sweep exist, that a strategy that it tries takes them, and that trainings can be made of their values,
+    /// before anything starts.
+    /// - Parameter isHere: whether trials train in this process, not on servers.
+    /// - Returns: what to tell the user of trials.
+    /// - Throws: `invalidArgument` with the key of what is wrong; the error of rows that cannot be read.
+    static func check(_ specification: SweepSpecification, isHere: Bool) throws(Status) -> [String] {
         for key in specification.base.keys.sorted() + specification.parameters.map(\.name) { try check(key) }
         try StrategyCatalog.check(specification, usual: StrategyOptions.usual)
+        var read: [[String?]: TrainingRows] = [:]
+        var notices: [String] = []
+        try specification.checkValues { configuration throws(Status) in
+            do {
+                let arguments = try SweptArguments(configuration)
+                let training = arguments.training
+                // Many trials have the same rows.
+                let key = training.data.source(training.model.defaults)
+                let rows = try read[key] ?? training.data.rows(training.model.defaults)
+                read[key] = rows
+                let options = try training.options(devices: arguments.devices, isHere: isHere, rows: rows)
+                // Each trial has one server, which is known only when it trains.
+                let cluster = isHere ? ClusterSpec() : try ClusterSpec(["worker": [0: "127.0.0.1:1"]])
+                _ = try Trainer(options, cluster: cluster).checkedPlan()
+                let notice = training.optimizer.notice(of: options.batchSize, training.model.defaults)
+                if let notice, !notices.contains(notice) { notices.append(notice) }
+            } catch {
+                throw Status(describing: error)
+            }
+        }
+        return notices
     }
 }

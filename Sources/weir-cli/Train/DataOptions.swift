@@ -5,37 +5,67 @@ import Weir
 struct DataOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "iris, digits; FILE.csv, .npz, .safetensors or .tfrecord; a folder of MNIST's files, or with a folder of pictures for each class.",
+            "\(BuiltInRows.names); FILE.csv, .npz, .safetensors or .tfrecord; FILE.txt, a text; a folder of MNIST's files, or with a folder of pictures for each class.",
             discussion: "Columns are features and labels. Default: the model's.", valueName: "DATA"))
     var data: String?
     @Option(help: ArgumentHelp("CSV: the column with the classes (default: the last).", valueName: "COLUMN")) var label: String?
+    @Flag(help: "CSV: all columns are features, for a model that takes no labels.") var noLabel = false
     @Option(help: ArgumentHelp("npz, safetensors, tfrecord: names of columns, such as features=x,labels=y.", valueName: "LIST")) var columns: String?
     @Option(help: ArgumentHelp("Pictures: resize them, such as 64x48 (default: the size of the first).", valueName: "HxW")) var imageSize: String?
+    @Option(parsing: .unconditional, help: "Text: characters of a row (default: \(Dataset.usualWindow)).") var window: Int?
     @Option(parsing: .unconditional, help: "Parts that the rows are cut into; each is held out in turn, to test on. MNIST's files are cut already.")
     var folds = 5
 
     func validate() throws {
+        guard !noLabel || label == nil else { throw ValidationError("--label and --no-label exclude each other") }
         try require("--folds", folds, in: 2...1_000)
+        try require("--window", window, in: 1...65_536)
         _ = try size()
+        _ = try names()
     }
 
+    /// What decides which rows these are.
+    func source(_ defaults: TrainingDefaults) -> [String?] { [data ?? defaults.data, label, columns, imageSize] }
+
     /// The rows.
+    /// - Throws: `ValidationError` for options that the data does not take; the error of a file.
     func rows(_ defaults: TrainingDefaults) throws -> TrainingRows {
         let path = data ?? defaults.data
-        if path == "iris" || path == "digits" {
-            try refuse([("--label", label != nil), ("--columns", columns != nil), ("--image-size", imageSize != nil)], of: path)
-            return TrainingRows(try path == "iris" ? Table.iris() : Table.digits())
+        do { return try rows(at: path) } catch {
+            let status = Status(error)
+            guard status.code == .invalidArgument, status.message.hasPrefix("Column ") else { throw status }
+            throw Status(status.code, "\(path): \(status.message)")
+        }
+    }
+
+    private func rows(at path: String) throws -> TrainingRows {
+        if let known = BuiltInRows.named(path) {
+            try refuse(
+                [
+                    ("--label", label != nil), ("--no-label", noLabel), ("--columns", columns != nil), ("--image-size", imageSize != nil),
+                    ("--window", window != nil && !known.isText),
+                ], of: path)
+            return try known.rows(window ?? Dataset.usualWindow)
         }
         let format = DataFormat(path: path)
         try refuse(
             [
-                ("--label", label != nil && format != .csv), ("--image-size", imageSize != nil && format != .imageFolder),
+                ("--label", label != nil && format != .csv), ("--no-label", noLabel && format != .csv),
+                ("--image-size", imageSize != nil && format != .imageFolder),
                 ("--columns", columns != nil && ![.numpy, .safetensors, .records].contains(format)),
+                ("--window", window != nil && format != .text),
             ], of: format.rawValue)
         switch format {
-        case .csv: return TrainingRows(try Table(csvFile: path, label: label))
+        case .csv:
+            guard !path.hasSuffix(".npy") else {
+                throw Status.invalidArgument("\(path): expected a .npz archive, which has arrays of features and labels by name, found one .npy array")
+            }
+            if !noLabel { return TrainingRows(try Table(csvFile: path, label: label)) }
+            let dataset = try Dataset(csvFile: path)
+            return try TrainingRows(inMemory: dataset.joined(dataset.columns.map(\.name), as: "features"))
         case .numpy: return try TrainingRows(inMemory: named(Dataset(numpyFile: path)))
         case .safetensors: return try TrainingRows(inMemory: named(Dataset(safetensorsFile: path)))
+        case .text: return try TrainingRows(text: Dataset(textFile: path, window: window ?? Dataset.usualWindow))
         case .records:
             let dataset = try named(Dataset(recordFiles: [path]))
             return try TrainingRows(.dataset(dataset), like: dataset)
@@ -53,9 +83,9 @@ struct DataOptions: ParsableArguments {
     func table(_ defaults: TrainingDefaults) throws -> Table {
         switch try rows(defaults).data {
         case .table(let table): return table
-        case .dataset(let dataset): return try Table(dataset)
+        case .dataset(let dataset), .standardized(let dataset): return try Table(dataset)
         case .divided:
-            throw Status.invalidArgument(
+            throw ValidationError(
                 "--data \(data ?? ""): expected rows that are not divided, of which each member gets a part; found \(DataFormat.idxFolder.rawValue)")
         }
     }
@@ -65,29 +95,39 @@ struct DataOptions: ParsableArguments {
 
     /// The dataset with the names of `--columns`.
     private func named(_ dataset: Dataset) throws -> Dataset {
-        guard let columns else { return dataset }
-        var names: [String: String] = [:]
-        for pair in columns.split(separator: ",") {
-            let parts = pair.split(separator: "=", omittingEmptySubsequences: false).map(String.init)
-            guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty, names.updateValue(parts[0], forKey: parts[1]) == nil else {
-                throw Status.invalidArgument("--columns must be NAME=COLUMN, such as features=x,labels=y, each column once; found '\(columns)'")
-            }
-        }
+        guard let names = try names() else { return dataset }
         return try dataset.keeping(Array(names.keys)).renamed(names)
     }
 
-    private func size() throws(Status) -> (height: Int, width: Int)? {
+    /// The new names of columns, by the old ones; nil if none are given.
+    private func names() throws -> [String: String]? {
+        guard let columns else { return nil }
+        var names: [String: String] = [:]
+        for pair in columns.split(separator: ",", omittingEmptySubsequences: false) {
+            let parts = pair.split(separator: "=", omittingEmptySubsequences: false).map(String.init)
+            guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty, names.updateValue(parts[0], forKey: parts[1]) == nil else {
+                throw ValidationError("--columns must be NAME=COLUMN, such as features=x,labels=y, each column once; found '\(columns)'")
+            }
+        }
+        return names
+    }
+
+    private func size() throws -> (height: Int, width: Int)? {
         guard let imageSize else { return nil }
         let parts = imageSize.split(separator: "x", omittingEmptySubsequences: false).compactMap { Int($0) }
         guard parts.count == 2, imageSize.count(where: { $0 == "x" }) == 1, parts.allSatisfy({ (1...65_536).contains($0) }) else {
-            throw .invalidArgument("--image-size must be HEIGHTxWIDTH, such as 64x48, found '\(imageSize)'")
+            throw ValidationError("--image-size must be HEIGHTxWIDTH, such as 64x48, found '\(imageSize)'")
         }
         return (parts[0], parts[1])
     }
 
-    private func refuse(_ options: [(name: String, isGiven: Bool)], of what: String) throws(Status) {
+    private func refuse(_ options: [(name: String, isGiven: Bool)], of what: String) throws {
         guard let wrong = options.first(where: \.isGiven) else { return }
-        let kinds = ["--label": "a CSV file", "--columns": "FILE.npz, .safetensors or .tfrecord", "--image-size": "a folder of pictures"]
-        throw .invalidArgument("\(wrong.name) is for --data that is \(kinds[wrong.name] ?? ""); found \(what)")
+        let kinds = [
+            "--label": "a CSV file", "--no-label": "a CSV file", "--columns": "FILE.npz, .safetensors or .tfrecord",
+            "--image-size": "a folder of pictures",
+            "--window": "a text",
+        ]
+        throw ValidationError("\(wrong.name) is for --data that is \(kinds[wrong.name] ?? ""); found \(what)")
     }
 }

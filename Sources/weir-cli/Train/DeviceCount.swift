@@ -1,3 +1,4 @@
+import ArgumentParser
 import Weir
 
 /// Devices that compute, all of one kind: `cpu=2`, `gpu=4`.
@@ -6,11 +7,11 @@ struct DeviceCount: Equatable, Sendable {
     let count: Int
 
     /// - Parameter option: the option that has the text, for the error.
-    /// - Throws: `invalidArgument` for any other text.
-    init(_ text: String, option: String) throws(Status) {
+    /// - Throws: `ValidationError` for any other text.
+    init(_ text: String, option: String) throws {
         let parts = text.split(separator: "=", omittingEmptySubsequences: false)
         guard parts.count == 2, parts[0] == "cpu" || parts[0] == "gpu", let count = Int(parts[1]), OptionRange.cpus.contains(count) else {
-            throw .invalidArgument("\(option) must be cpu=N or gpu=N with N in \(OptionRange.cpus), found '\(text)'")
+            throw ValidationError("\(option) must be cpu=N or gpu=N with N in \(OptionRange.cpus), found '\(text)'")
         }
         kind = String(parts[0])
         self.count = count

@@ -12,11 +12,11 @@ struct DeviceOptions: ParsableArguments {
     func validate() throws { _ = try count() }
 
     /// The devices.
-    func count() throws(Status) -> DeviceCount { try DeviceCount(devices, option: "--devices") }
+    func count() throws -> DeviceCount { try DeviceCount(devices, option: "--devices") }
     /// The device scopes: `/cpu:0`, `/cpu:1`…
-    func scopes() throws(Status) -> [String] { try count().scopes }
+    func scopes() throws -> [String] { try count().scopes }
     /// The devices of a session in this process.
-    func local() throws(Status) -> LocalDevices { try count().local() }
+    func local() throws -> LocalDevices { try count().local() }
     /// The arguments of `weir serve` that make the devices.
-    func serverArguments() throws(Status) -> [String] { try count().serverArguments }
+    func serverArguments() throws -> [String] { try count().serverArguments }
 }

@@ -15,11 +15,11 @@ struct ExportOptions: ParsableArguments {
     private var isWanted: Bool { export != nil || exportFrozen != nil }
 
     /// Asks for what the model needs.
-    /// - Throws: `invalidArgument` when the model names no predictions; the error of a file that cannot be written.
-    func apply(to options: inout TrainingOptions) throws(Status) {
+    /// - Throws: `ValidationError` when the model names no predictions; the error of a file that cannot be written.
+    func apply(to options: inout TrainingOptions) throws {
         guard isWanted else { return }
         guard options.model.predictions != nil else {
-            throw .invalidArgument("--export needs a model with predictions; name those of a file with --predictions")
+            throw ValidationError("--export needs a model with predictions; name those of a file with --predictions")
         }
         if let export { try ServableModel.check(destination: export) }
         if let exportFrozen { try OutputFile.check(exportFrozen, option: "--export-frozen") }
@@ -30,7 +30,7 @@ struct ExportOptions: ParsableArguments {
     /// - Returns: what was written.
     func write(_ report: CrossValidationReport, _ options: TrainingOptions) throws(Status) -> [(what: String, path: String)] {
         guard isWanted, let fold = report.folds.last else { return [] }
-        let standardization = Standardization(options.data, fold: report.folds.count - 1, of: options.foldCount, seed: options.seed)
+        let standardization = try Standardization(options.data, fold: report.folds.count - 1, of: options.foldCount, seed: options.seed)
         let servable = try ServableModel(options.model, values: fold.parameters, standardization: standardization)
         var written: [(what: String, path: String)] = []
         if let export {

@@ -3,9 +3,23 @@ import Weir
 
 /// The options that name a model.
 struct ModelOptions: ParsableArguments {
-    @Option(help: "dnn, dense layers; cnn, convolutions; transformer; or a graph of TensorFlow's: FILE.pb, .pbtxt, .meta or a saved model.")
+    @Option(help: "\(NamedModels.help); or a graph of TensorFlow's: FILE.pb, .pbtxt, .meta or a saved model.")
     var model = "dnn"
-    @Option(help: "dnn: units of each hidden layer (default: 10,20,20,20,10).") var hidden: String?
+    @Option(
+        help: """
+            Units of each hidden layer: dnn (default: 10,20,20,20,10), of each LSTM layer: rnn (64), char-rnn (128), of the layers before the code: \
+            autoencoders.
+            """)
+    var hidden: String?
+    @Option(help: ArgumentHelp("char-…: the text that the trained network goes on with (default: the beginning of a held-out row).", valueName: "TEXT"))
+    var prompt: String?
+    @Option(parsing: .unconditional, help: "char-…: below 1 the probable becomes more probable, at 0 certain (default: 0.8).") var temperature: Double?
+    @Option(parsing: .unconditional, help: "char-…: characters to write (default: 400).") var sampleLength: Int?
+    @Option(parsing: .unconditional, help: "Autoencoders: units of the code (default: 8, of the denoising one 32).") var code: Int?
+    @Option(
+        parsing: .unconditional,
+        help: "denoising-autoencoder: standard deviation of the noise in training; that of all features is 1 in a table (default: 0.5).")
+    var noise: Double?
     @Option(help: "File: the name of the loss, the mean over the rows of a batch.") var loss: String?
     @Option(name: .customLong("input"), help: ArgumentHelp("File: features=x:0 or labels=y:0, the placeholders.", valueName: "NAME=TENSOR"))
     var inputs: [String] = []
@@ -13,117 +27,84 @@ struct ModelOptions: ParsableArguments {
     @Option(name: .customLong("metric"), help: ArgumentHelp("File: accuracy=acc:0, a scalar to show for held-out rows.", valueName: "NAME=TENSOR"))
     var metrics: [String] = []
 
-    /// What `--model` names.
-    enum Kind {
-        case dnn, cnn, transformer
-        case file(String)
+    func validate() throws {
+        try require("--temperature", temperature, in: 0...100)
+        try require("--sample-length", sampleLength, in: 0...1_000_000)
+        try require("--code", code, in: 1...1_000_000)
+        try require("--noise", noise, in: 0...1e6)
+        if named == nil {
+            let suffixes = [".pb", ".pbtxt", ".meta", ".txt"]
+            guard suffixes.contains(where: model.hasSuffix) || model.contains("/" as Character) else {
+                let names = NamedModels.all.map(\.name).joined(separator: ", ")
+                throw ValidationError("--model must be \(names), or a file .pb, .pbtxt or .meta or the folder of a saved model, found '\(model)'")
+            }
+            guard loss != nil else { throw ValidationError("--model \(model) needs --loss, the name of its loss") }
+        }
+        let taken = named?.options ?? ModelOptions.optionsOfFiles
+        if let option = given.first(where: { !taken.contains($0) }) {
+            let takers = NamedModels.all.filter { $0.options.contains(option) }.map(\.name)
+            throw ValidationError(
+                "--\(option) is for \(takers.isEmpty ? "a model in a file" : "--model \(takers.joined(separator: " or "))"); found --model \(model)")
+        }
+        _ = try (hiddenUnits(default: []), pairs(inputs, "--input"), pairs(metrics, "--metric"))
     }
 
-    var kind: Kind {
-        switch model {
-        case "dnn": .dnn
-        case "cnn": .cnn
-        case "transformer": .transformer
-        default: .file(model)
-        }
-    }
+    /// The network that `--model` names; nil if it names a file.
+    var named: (any NamedModel)? { NamedModels.named(model) }
 
     /// What training takes where the user does not say.
-    var defaults: TrainingDefaults {
-        switch kind {
-        case .dnn, .file: TrainingDefaults(data: "iris", steps: 200, batch: 32, optimizer: "momentum", learningRate: 0.01)
-        case .cnn: TrainingDefaults(data: "digits", steps: 600, batch: 32, optimizer: "adam", learningRate: 0.004)
-        case .transformer: TrainingDefaults(data: "digits", steps: 800, batch: 32, optimizer: "adam", learningRate: 0.002)
-        }
-    }
+    var defaults: TrainingDefaults { (named ?? DenseModel()).defaults }
 
     /// The model for a table's rows.
     func graph(for table: Table, seed: Int) throws -> ModelGraph { try graph(for: TrainingRows(table), seed: seed) }
 
     /// The model for some rows.
-    /// - Throws: `invalidArgument` when the options do not fit the model or the rows; the errors of `ModelGraph`.
+    /// - Throws: `ValidationError` when the options do not fit the rows; the errors of `ModelGraph`.
     func graph(for rows: TrainingRows, seed: Int) throws -> ModelGraph {
-        if case .file = kind {
-        } else if let option = fileOption {
-            throw Status.invalidArgument("--\(option) is for a model in a file; found --model \(model)")
-        }
-        if case .dnn = kind {} else if hidden != nil { throw Status.invalidArgument("--hidden is for --model dnn, found --model \(model)") }
-        switch kind {
-        case .dnn:
-            let (shape, classCount) = try classified(rows)
-            return try ModelGraph(DenseNetwork(inputCount: shape.reduce(1, *), hidden: hiddenUnits(), classCount: classCount, seed: seed))
-        case .cnn:
-            let (shape, classCount) = try classified(rows)
-            let image = shape.count == 3 ? shape : shape.count == 2 ? shape + [1] : try square(shape) + [1]
-            return try ModelGraph(ConvolutionalNetwork(imageShape: image, classCount: classCount, seed: seed))
-        case .transformer:
-            let (shape, classCount) = try classified(rows)
-            // Each line of a picture is a token.
-            let tokens = shape.count >= 2 ? [shape[0], shape.dropFirst().reduce(1, *)] : try square(shape)
-            return try ModelGraph(Transformer(tokenCount: tokens[0], tokenSize: tokens[1], classCount: classCount, seed: seed))
-        case .file(let path):
-            let suffixes = [".pb", ".pbtxt", ".meta", ".txt"]
-            guard suffixes.contains(where: path.hasSuffix) || path.contains("/" as Character) else {
-                throw Status.invalidArgument(
-                    "--model must be dnn, cnn, transformer, or a file .pb, .pbtxt or .meta or the folder of a saved model, found '\(path)'")
-            }
-            guard let loss else { throw Status.invalidArgument("--model \(path) needs --loss, the name of its loss") }
-            return try ModelGraph(
-                contentsOf: path, loss: loss, inputs: named(inputs, "--input"), predictions: predictions, metrics: named(metrics, "--metric"))
-        }
+        if let named { return try named.graph(for: rows, self, seed: seed) }
+        return try ModelGraph(
+            contentsOf: model, loss: loss ?? "", inputs: pairs(inputs, "--input"), predictions: predictions, metrics: pairs(metrics, "--metric"))
     }
 
-    /// An option that was given and that only models in files have.
-    private var fileOption: String? {
-        loss != nil ? "loss" : !inputs.isEmpty ? "input" : predictions != nil ? "predictions" : !metrics.isEmpty ? "metric" : nil
+    private static let optionsOfFiles = ["loss", "input", "predictions", "metric"]
+
+    /// Whether an option says anything of the network.
+    var isGiven: Bool { model != "dnn" || !given.isEmpty }
+
+    /// The options that were given, without dashes.
+    private var given: [String] {
+        [
+            ("hidden", hidden != nil), ("prompt", prompt != nil), ("temperature", temperature != nil), ("sample-length", sampleLength != nil),
+            ("code", code != nil), ("noise", noise != nil), ("loss", loss != nil), ("input", !inputs.isEmpty), ("predictions", predictions != nil),
+            ("metric", !metrics.isEmpty),
+        ].filter(\.1).map(\.0)
     }
 
-    private func hiddenUnits() throws -> [Int] {
-        try (hidden ?? "10,20,20,20,10").split(separator: ",").map { field in
+    /// The numbers of units of `--hidden`.
+    func hiddenUnits(default units: [Int]) throws -> [Int] {
+        guard let hidden else { return units }
+        return try hidden.split(separator: ",", omittingEmptySubsequences: false).map { field in
             guard let units = Int(field), (1...1_000_000).contains(units) else {
-                throw Status.invalidArgument("--hidden must be numbers of units such as 10,20,10; found '\(field)'")
+                throw ValidationError("--hidden must be numbers of units such as 10,20,10; found '\(field)' in '\(hidden)'")
             }
             return units
         }
     }
 
-    /// The shape of a row of features, and the number of classes.
-    private func classified(_ rows: TrainingRows) throws(Status) -> (shape: [Int], classCount: Int) {
-        guard let shape = rows.featureShape, let classCount = rows.classCount else {
-            throw .invalidArgument(
-                "--model \(model) takes the columns 'features', of numbers, and 'labels', of class numbers, which --columns names; found data without them")
-        }
-        return (shape, classCount)
-    }
+    /// The number of units of `--code`.
+    func codeUnits(default units: Int) -> Int { code ?? units }
 
-    /// The height and width of a row that is a square image.
-    private func square(_ shape: [Int]) throws(Status) -> [Int] {
-        let count = shape.reduce(1, *)
-        let side = Int(Double(count).squareRoot().rounded())
-        guard side >= 2, side * side == count else {
-            throw .invalidArgument("--model \(model) takes rows that are images, square ones such as 64 features if their shape does not say; found \(count)")
-        }
-        return [side, side]
-    }
-
-    private func named(_ pairs: [String], _ option: String) throws -> [String: String] {
+    private func pairs(_ pairs: [String], _ option: String) throws -> [String: String] {
         var result: [String: String] = [:]
         for pair in pairs {
             let parts = pair.split(separator: "=", maxSplits: 1).map(String.init)
-            guard parts.count == 2 else { throw Status.invalidArgument("\(option) must be NAME=TENSOR such as features=x:0, found '\(pair)'") }
+            guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
+                throw ValidationError("\(option) must be NAME=TENSOR such as features=x:0, found '\(pair)'")
+            }
             guard result.updateValue(parts[1], forKey: parts[0]) == nil else {
-                throw Status.invalidArgument("\(option) names '\(parts[0])' twice")
+                throw ValidationError("\(option) names '\(parts[0])' twice")
             }
         }
         return result
     }
-}
-
-/// What training takes where the user does not say.
-struct TrainingDefaults {
-    var data: String
-    var steps: Int
-    var batch: Int
-    var optimizer: String
-    var learningRate: Double
 }

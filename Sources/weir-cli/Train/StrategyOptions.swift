@@ -11,7 +11,12 @@ struct StrategyOptions: ParsableArguments {
     var ledger: String?
     @OptionGroup var split: SplitOptions
 
-    func validate() throws { try StrategyCatalog.check(arguments, for: [strategy]) }
+    func validate() throws {
+        try usage {
+            try StrategyCatalog.check(arguments, for: [strategy])
+            _ = try StrategyCatalog.strategy(strategy, arguments)
+        }
+    }
 
     private var arguments: StrategyArguments {
         var result = split.arguments
@@ -20,5 +25,5 @@ struct StrategyOptions: ParsableArguments {
     }
 
     /// Sets the strategy of a training.
-    func apply(to options: inout TrainingOptions) throws(Status) { try options.setStrategy(strategy, arguments) }
+    func apply(to options: inout TrainingOptions) throws { try usage { try options.setStrategy(strategy, arguments) } }
 }

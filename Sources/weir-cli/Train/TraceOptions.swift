@@ -12,27 +12,27 @@ struct TraceOptions: ParsableArguments {
 
     func validate() throws { _ = try parsed() }
 
-    private func parsed() throws(Status) -> Set<Int>? {
+    private func parsed() throws -> Set<Int>? {
         guard let traceSteps else { return nil }
         var steps: Set<Int> = []
         for field in traceSteps.split(separator: ",", omittingEmptySubsequences: false) {
             guard let step = Int(field), OptionRange.steps.contains(step) else {
-                throw .invalidArgument("--trace-steps must be numbers of steps from 1 on, such as 3,50; found '\(field)' in '\(traceSteps)'")
+                throw ValidationError("--trace-steps must be numbers of steps from 1 on, such as 3,50; found '\(field)' in '\(traceSteps)'")
             }
             steps.insert(step)
         }
         guard steps.count <= TraceOptions.limit else {
-            throw .invalidArgument("--trace-steps may name at most \(TraceOptions.limit) steps, found \(steps.count)")
+            throw ValidationError("--trace-steps may name at most \(TraceOptions.limit) steps, found \(steps.count)")
         }
         return steps
     }
 
     /// Sets which steps are traced.
-    /// - Throws: `invalidArgument` for a step after the last; the error of a file that cannot be written.
-    func apply(to options: inout TrainingOptions) throws(Status) {
+    /// - Throws: `ValidationError` for a step after the last; the error of a file that cannot be written.
+    func apply(to options: inout TrainingOptions) throws {
         if let steps = try parsed() {
             if let late = steps.filter({ $0 > options.stepCount }).min() {
-                throw .invalidArgument("--trace-steps must be of the \(options.stepCount) steps of the training, found \(late)")
+                throw ValidationError("--trace-steps must be of the \(options.stepCount) steps of the training, found \(late)")
             }
             options.tracedSteps = steps
         }

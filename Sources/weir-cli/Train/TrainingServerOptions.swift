@@ -16,7 +16,7 @@ struct TrainingServerOptions: ParsableArguments {
 
     /// The servers; those that were started here must be ended.
     /// - Parameter slotCount: the trainings at a time in this process where the user does not say.
-    /// - Throws: `invalidArgument` for a malformed cluster; `unavailable` when a server does not start.
+    /// - Throws: `ValidationError` for a malformed cluster; `unavailable` when a server does not start.
     func start(_ devices: DeviceOptions, slotCount: Int) throws -> (servers: [SweepServer], local: LocalCluster?) {
         guard let cluster else { return ((0..<(slots ?? slotCount)).map { .slot($0) }, nil) }
         guard cluster.hasPrefix("local:") else { return (try ClusterSpec(option: cluster).tasks.map { .address($0.address) }, nil) }

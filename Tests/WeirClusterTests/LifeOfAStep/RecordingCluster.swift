@@ -23,7 +23,7 @@ struct RecordingCluster {
     func session(_ graph: Graph) async throws -> Session {
         let target = try cluster.server("worker").target
         let master = RecordingMaster(RemoteMaster.shared(target: target), recorder, process: "client", type: "\(RemoteMaster.self)")
-        let backend = try await MasterBackend(master, graph, SessionConfiguration(), target: target)
+        let backend = try await MasterBackend(master, graph, SessionConfiguration(), target: target, timeout: nil)
         return Session(graph, backend: RecordingBackend(base: backend, recorder: recorder), target: target)
     }
 

@@ -87,6 +87,20 @@ struct CSVTests {
         #expect(thrownStatus { _ = try Dataset(csvFile: "none.csv") }?.code == .notFound)
     }
 
+    @Test("a first row of numbers is no header, unless they only count the columns")
+    func headers() throws {
+        let expected = "x.csv: row 1: expected a header row, with the names of the columns; found only numbers: "
+        #expect(message("5.1,3.5\n4.9,3\n") == expected + "5.1, 3.5")
+        #expect(message("1,2,3,4,6\n1,2,3,4,5\n") == expected + "1, 2, 3, 4, …")
+        for text in ["5.1,3.5,0\n4.9,3,1\n", "5.1,3.5,a\n4.9,3,b\n", "7,a\n8,b\n"] {
+            #expect(thrownStatus { _ = try Table(csv: text, source: "x.csv") }?.message.hasPrefix(expected) == true, "\(text)")
+        }
+        for text in ["0,1,2\n5,6,a\n7,8,b\n", "0,k\n5,a\n6,b\n", "2019,2020,k\n5,6,a\n7,8,b\n", "1,k\n5,a\n6,b\n"] {
+            #expect(try Table(csv: text, source: "x.csv").rowCount == 2, "\(text)")
+        }
+        #expect(try dataset("0,1\n5,6\n").columns.map(\.name) == ["0", "1"])
+    }
+
     @Test("the label of a table may be any column, and fields may be quoted")
     func tables() throws {
         let table = try Table(csv: "kind,a,\"b, c\"\n\"x,1\",1,2\ny,3,4\n", source: "x.csv", label: "kind")

@@ -35,6 +35,13 @@ struct NamedOptimizerTests {
         #expect(steps.boundaries == [10, 20] && steps.values == [2, 0.2, 0.02])
     }
 
+    @Test("a learning rate that is not above 0 and finite is refused", arguments: [0, -0.1, .nan, .infinity])
+    func rates(_ rate: Double) throws {
+        let constant = #expect(throws: Status.self) { try Optimizers.named("sgd", learningRate: .constant(rate)) }
+        let scheduled = #expect(throws: Status.self) { try LearningRateSchedules.named("cosine", rate: rate, stepCount: 10) }
+        for error in [constant, scheduled] { #expect(error?.message == "The learning rate must be above 0 and finite, found \(rate)") }
+    }
+
     @Test("a warmup comes before any schedule, which ends with the training")
     func warmup() throws {
         let rate = try LearningRateSchedules.named("polynomial:warmup=10,power=2", rate: 0.5, stepCount: 70)

@@ -142,6 +142,27 @@ struct AllReduceTests {
         }
     }
 
+    @Test("a worker whose step fails because another one is lost is not blamed", arguments: [0, 1])
+    func rootCause(_ lost: Int) async throws {
+        try await TestCluster.with([("worker", 2)]) { cluster in
+            let network = DenseNetwork(inputCount: 4, hidden: [16], classCount: 3)
+            let options = try TrainingOptions(network, table: .iris(), strategy: AllReduceReplicas(), stepCount: 1_000_000)
+            let (steps, begun) = AsyncStream<Void>.makeStream()
+            let notices = Mutex<[String]>([])
+            let trainer = Trainer(options, cluster: cluster.spec) { event in
+                if case .step(let step) = event, step.step >= 5 { begun.yield() }
+                if case .notice(let text) = event { notices.withLock { $0.append(text) } }
+            }
+            let report = Task { try await trainer.run() }
+            for await _ in steps { break }
+            await (try cluster.server("worker", lost)).stop()
+            let error = await #expect(throws: Status.self) { try await report.value }
+            let found = [error?.message ?? ""] + notices.withLock { $0 }
+            #expect(error?.code == .unavailable && found[0].contains("/job:worker/replica:0/task:\(lost)"), "\(found)")
+            #expect(!found.contains { $0.contains("task:\(1 - lost) is gone") || $0.contains("worker \(1 - lost) is lost") }, "\(found)")
+        }
+    }
+
     @Test("a number of shards that the workers do not divide is refused before anything starts", arguments: [0, 3, 5])
     func shards(_ count: Int) throws {
         let model = try ModelGraph(RandomNetwork(seed: 1, dtype: .float32))

@@ -44,6 +44,8 @@ struct PartitioningTests {
     func specification() {
         let slice = VariableSlice(fullName: "w", fullShape: [10, 4], offset: 4)
         #expect(slice.specification(of: [3, 4]) == "10 4 4,3:0,4")
+        let block = VariableSlice(fullName: "w", fullShape: [10, 4], offsets: [5, 2])
+        #expect(block.specification(of: [5, 2]) == "10 4 5,5:2,2" && block.offset == 5)
     }
 
     @Test("initial values in parts are those of whole variables, bit for bit", arguments: [2, 5])

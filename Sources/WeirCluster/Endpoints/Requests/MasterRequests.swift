@@ -8,11 +8,16 @@ package struct CreateSession: Sendable {
     package var configuration: SessionConfiguration
     /// The address that the client used, `grpc://host:port`.
     package var target: String
+    /// How long to wait for the tasks that the session needs; nil waits without a limit. In a message, it is the deadline of the call.
+    package var timeout: Duration?
     /// Makes a request.
-    package init(graph: GraphDefinition, configuration: SessionConfiguration = SessionConfiguration(), target: String = "") {
+    package init(
+        graph: GraphDefinition, configuration: SessionConfiguration = SessionConfiguration(), target: String = "", timeout: Duration? = nil
+    ) {
         self.graph = graph
         self.configuration = configuration
         self.target = target
+        self.timeout = timeout
     }
 }
 

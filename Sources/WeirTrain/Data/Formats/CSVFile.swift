@@ -56,6 +56,7 @@ extension Dataset {
         for name in options.classes where !seen.contains(name) {
             throw .invalidArgument("\(source): row 1: expected a column '\(name)', found \(names.joined(separator: ", "))")
         }
+        if options.hasHeader { try parser.checkHeader(names.filter { !options.classes.contains($0) }) }
         var columns = names.map { CSVColumn($0, isClass: options.classes.contains($0), options) }
         var next = options.hasHeader ? try parser.next() : first
         while let record = next {

@@ -6,6 +6,7 @@ package enum DataFormat: String, Sendable {
     case numpy = "a .npz archive"
     case safetensors = "a safetensors file"
     case records = "TFRecord files"
+    case text = "a text"
     case idxFolder = "a folder of IDX files"
     case imageFolder = "a folder of pictures"
 
@@ -22,6 +23,8 @@ package enum DataFormat: String, Sendable {
             self = .safetensors
         } else if name.firstRange(of: ".tfrecord") != nil {
             self = .records
+        } else if name.hasSuffix(".txt") {
+            self = .text
         } else {
             self = .csv
         }

@@ -106,10 +106,13 @@ extension Dataset {
             }
             return FileSystem.join(path, name)
         }
-        return (
-            try Dataset(idxFile: file("train-images", "idx3"), labels: file("train-labels", "idx1")),
-            try Dataset(idxFile: file("t10k-images", "idx3"), labels: file("t10k-labels", "idx1"))
-        )
+        let train = try Dataset(idxFile: file("train-images", "idx3"), labels: file("train-labels", "idx1"))
+        let test = try Dataset(idxFile: file("t10k-images", "idx3"), labels: file("t10k-labels", "idx1"))
+        let (wanted, found) = (try train.column("features").shape, try test.column("features").shape)
+        guard wanted == found else {
+            throw .invalidArgument("\(path): expected pictures of one shape, found \(wanted) to train on and \(found) to test on")
+        }
+        return (train, test)
     }
 
     /// Whether a folder has such files.

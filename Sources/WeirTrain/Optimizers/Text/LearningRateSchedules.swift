@@ -26,9 +26,10 @@ public enum LearningRateSchedules {
     /// - Parameters:
     ///   - rate: the rate of the first update.
     ///   - stepCount: the number of updates of the training; a schedule that ends takes as many if the text does not say.
-    /// - Throws: `invalidArgument` for a name, a parameter or a value that does not exist.
+    /// - Throws: `invalidArgument` for a name, a parameter or a value that does not exist, and for a rate that is not above 0.
     public static func named(_ text: String, rate: Double, stepCount: Int) throws(Status) -> LearningRate {
         let parsed = try NamedText(text)
+        try Optimizers.check(learningRate: rate)
         let found = try parsed.find("A schedule", among: all)
         var settings = parsed.settings
         var warmup: Int?

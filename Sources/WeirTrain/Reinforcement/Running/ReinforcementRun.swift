@@ -25,7 +25,7 @@ struct ReinforcementRun: Sendable {
         return try await withThrowingTaskGroup(of: ReinforcementReport?.self) { group in
             group.addTask {
                 // Returns only by throwing, when a task is lost that training needs, or the Swift task is cancelled.
-                try await monitor.watch { name, reason in try lost(name, reason) }
+                try await monitor.watch { name, sight in if case .lost(let reason) = sight { try lost(name, reason) } }
                 return nil
             }
             group.addTask { try await trainOnCluster() }

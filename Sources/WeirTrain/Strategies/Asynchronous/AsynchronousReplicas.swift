@@ -57,6 +57,8 @@ public struct AsynchronousReplicas: Strategy {
             client.gates = limit?.control
             clients.append(client)
         }
-        return TrainingPlan(clients: clients, requiredWorkers: 1, hasClientForEachWorker: true)
+        var plan = TrainingPlan(clients: clients, requiredWorkers: 1, hasClientForEachWorker: true)
+        plan.goesOnWithoutCheckpoint = true
+        return plan
     }
 }

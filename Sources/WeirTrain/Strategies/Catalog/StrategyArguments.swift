@@ -1,4 +1,4 @@
-package import WeirTensor
+import WeirTensor
 
 /// The options that were given for strategies.
 package struct StrategyArguments: Sendable {

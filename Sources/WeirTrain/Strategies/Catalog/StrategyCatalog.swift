@@ -28,9 +28,12 @@ package enum StrategyCatalog {
         return try chosen.init(arguments.only(try chosen.parameters(with: arguments)))
     }
 
-    /// Checks that each option has an effect: that one of these strategies takes it.
-    /// - Throws: `invalidArgument` with the option and the strategies that take it.
+    /// Checks that each strategy is named once, and that each option has an effect: that one of these strategies takes it.
+    /// - Throws: `invalidArgument` with the strategy, or with the option and the strategies that take it.
     package static func check(_ arguments: StrategyArguments, for names: [String], option: String = "--strategy") throws(Status) {
+        for (index, name) in names.enumerated() where names[..<index].contains(name) {
+            throw .invalidArgument("\(option) must name each strategy once, found '\(name)' again")
+        }
         let known = try taken(by: names, with: arguments, option)
         guard let wrong = arguments.given.first(where: { !known.contains($0) }) else { return }
         throw refusal(wrong, names)
@@ -68,12 +71,9 @@ package enum StrategyCatalog {
     private static let serverParameters: Set<StrategyParameter> = InGraphReplication.serverParameters
 
     private static func workerType(named name: String) throws(Status) -> any (NamedStrategy & InGraphStrategy).Type {
-        let found = try strategyType(named: name, StrategyParameter.workerStrategy.option)
-        guard let chosen = found as? any (NamedStrategy & InGraphStrategy).Type else {
-            throw .invalidArgument(
-                "\(StrategyParameter.workerStrategy.option) must be of \(workerStrategyNames.joined(separator: ", ")), which have one client; found '\(name)'")
-        }
-        return chosen
+        for case let type as any (NamedStrategy & InGraphStrategy).Type in types where type.strategyName == name { return type }
+        throw .invalidArgument(
+            "\(StrategyParameter.workerStrategy.option) must be of \(workerStrategyNames.joined(separator: ", ")), which have one client; found '\(name)'")
     }
 
     private static func strategyType(named name: String, _ option: String) throws(Status) -> any NamedStrategy.Type {

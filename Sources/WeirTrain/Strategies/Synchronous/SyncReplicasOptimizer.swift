@@ -9,7 +9,8 @@ import WeirWire
 ///
 /// Each variable has a conditional accumulator on its device, which drops gradients of older steps. A worker adds its gradients
 /// and waits for a token. The chief takes the averages when enough gradients have arrived, applies them, and enqueues one token
-/// for each worker. When fewer gradients are required than there are workers, the other workers are backups.
+/// for each worker, in a `Run` into a queue of the worker's own: of one queue, a fast worker could take a slow one's token and give two
+/// gradients to an update. When fewer gradients are required than there are workers, the other workers are backups.
 public struct SyncReplicasOptimizer: Sendable {
     /// The step of a worker: adds gradients, then waits for the token which says that an update was applied.
     public let workerStep: Operation
@@ -22,6 +23,9 @@ public struct SyncReplicasOptimizer: Sendable {
     public let initializers: [Operation]
     /// Sets this worker's local step to the global step. Each worker runs it before training.
     public let localInitializer: Operation
+    /// Sets this worker's local step to the global step while other workers train, after this one was lost. It does not touch the
+    /// accumulators, which know their step: set back, they would take gradients that are stale.
+    public let localReset: Operation
     /// The number of updates so far.
     public let globalStep: Variable
     /// The step from which this worker read the variables; marks its gradients. In a `Run`, its first stamp is added.
@@ -118,32 +122,50 @@ public struct SyncReplicasOptimizer: Sendable {
         let update = builder.apply(optimizer, accumulations.map(\.mean), globalStep: globalStep, after: settings.turn)
         variables = update.variables
         averages = update.averages
-        let tokens: Output
-        (tokens, workerStep, chiefStep, closeTokens, initializers) = builder.colocate(with: globalStep.handle.operation) {
-            let tokens = queue("sync/token_queue")
+        let tokens: [Output]
+        let drained: Operation?
+        (tokens, drained, workerStep, chiefStep, closeTokens, initializers) = builder.colocate(with: globalStep.handle.operation) {
+            func tokenQueue(_ worker: String) -> Output { queue(run == nil ? "sync/token_queue" : "sync/token_queue/\(worker)") }
+            let own = tokenQueue(workerName)
+            // A backup's gradient may miss an update, whose token then lies in its queue. It takes all that are there, and begins a step
+            // only after an update that it has not seen: so no update gets two gradients of one worker.
+            func drain() -> Operation? {
+                guard run != nil, required < workerCount else { return nil }
+                let size = builder.add("QueueSizeV2", [own])[0]
+                return builder.add("QueueDequeueManyV2", [own, size], attributes: ["component_types": .types([.int64])])[0].operation
+            }
+            let others = (run?.workerNames ?? []).filter { $0 != workerName }.map(tokenQueue)
             let workerStep = builder.controlDependencies(accumulations.map(\.apply)) {
                 // If the chief has begun anew meanwhile, the gradient was dropped, and no token would come. Then the local step is destroyed.
                 let marked = localStep.read()
-                let token = builder.controlDependencies([marked.operation]) { dequeue(tokens) }
+                let token = builder.controlDependencies([marked.operation]) { dequeue(own) }
                 // The token says that an update was applied. The step is read after it, because a token that a dead worker left
                 // over may be old, and an old local step would cause the next gradient to be dropped.
-                return builder.controlDependencies([token.operation]) { localStep.assign(stamped(globalStep.read())) }
+                let last = builder.controlDependencies([token.operation]) { drain() } ?? token.operation
+                return builder.controlDependencies([last]) { localStep.assign(stamped(globalStep.read())) }
             }
             func pass(_ turns: Output) -> Operation { builder.add("QueueEnqueueV2", [turns, builder.scalar(0, .int64)]) }
             let chiefStep = builder.controlDependencies([update.operation]) {
                 let step = globalStep.read()
-                let count = builder.constant(Tensor([Int32(clamping: workerCount)]))
-                let many = builder.add("Fill", [count, step])[0]
-                let released = builder.add("QueueEnqueueManyV2", [tokens, many], attributes: ["Tcomponents": .types([.int64])])
-                return turns.map { builder.group([pass($0), released], name: "sync/chief_step") } ?? released
+                var released: [Operation] = []
+                if run == nil {
+                    let count = builder.constant(Tensor([Int32(clamping: workerCount)]))
+                    let many = builder.add("Fill", [count, step])[0]
+                    released = [builder.add("QueueEnqueueManyV2", [own, many], attributes: ["Tcomponents": .types([.int64])])]
+                } else {
+                    released = ([own] + others).map { builder.add("QueueEnqueueV2", [$0, step]) }
+                }
+                let all = (turns.map { [pass($0)] } ?? []) + released
+                return all.count == 1 ? all[0] : builder.group(all, name: "sync/chief_step")
             }
-            let close = builder.add("QueueCloseV2", [tokens], attributes: ["cancel_pending_enqueues": true])
+            let closes = ([own] + others).map { builder.add("QueueCloseV2", [$0], attributes: ["cancel_pending_enqueues": true]) }
+            let close = closes.count == 1 ? closes[0] : builder.group(closes, name: "sync/close_tokens")
             let first: [Operation] = (turns.map { [pass($0)] } ?? []) + awaitedByAll.map(\.initializer)
-            return (tokens, workerStep, chiefStep, close, first)
+            return ([own] + others, drain(), workerStep, chiefStep, close, first)
         }
         let step = chiefStep
         allowsOverlap = turn.map { !builder.usesVariables(in: step, before: [$0]) } ?? false
-        var kept: [Output] = accumulations.compactMap(\.handle) + [tokens]
+        var kept: [Output] = accumulations.compactMap(\.handle) + tokens
         if let turns { kept.append(turns) }
         if let firstStamp, let run {
             kept += [firstStamp.handle, localStep.handle]
@@ -159,6 +181,12 @@ public struct SyncReplicasOptimizer: Sendable {
         contributions = rows.isEmpty ? nil : builder.colocate(with: globalStep.handle.operation) { builder.add("Pack", rows)[0] }
         let assign = builder.colocate(with: localStep.handle.operation) { localStep.assign(stamped(globalStep.value)) }
         resets = accumulations.compactMap(\.reset)
+        localReset =
+            drained.map { drained in
+                builder.colocate(with: localStep.handle.operation) {
+                    builder.controlDependencies([drained]) { localStep.assign(stamped(globalStep.read())) }
+                }
+            } ?? assign
         localInitializer = builder.group([assign] + accumulations.map(\.setStep), name: "sync/local_init")
     }
 

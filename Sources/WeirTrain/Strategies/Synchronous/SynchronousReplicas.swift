@@ -41,6 +41,7 @@ public struct SynchronousReplicas: Strategy {
                         run: SyncReplicasOptimizer.Run(suffix: setting.runSuffix, workerNames: tasks.map { "worker\($0)" }))
                     var update = WorkerGraph.Update(step: sync.workerStep, variables: sync.variables, averages: sync.averages)
                     update.preparation = sync.localInitializer
+                    update.returning = sync.localReset
                     update.resources = sync.resources
                     update.resets = sync.resets
                     update.initializers = sync.initializers

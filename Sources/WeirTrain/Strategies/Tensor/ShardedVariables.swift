@@ -5,7 +5,8 @@ import WeirTensor
 /// A model's variables on a mesh. One that is cut becomes a variable on each device, `name/part_0`, `name/part_1`…; one that is
 /// whole lies on the first device.
 ///
-/// The parts are initialized with slices of the whole initial value, so that the model begins as it would on one device.
+/// The parts are initialized with slices of the whole initial value, so that the model begins as it would on one device. In a checkpoint
+/// they are slices of the whole variable, which other strategies restore whole or cut otherwise.
 struct ShardedVariables {
     /// The parts of each trained variable, in the order of `ModelGraph.parameters`.
     private(set) var parameters: [[Variable]] = []
@@ -70,8 +71,9 @@ struct ShardedVariables {
                 size[dimension] /= mesh.axes[axis].size
                 begin[dimension] = size[dimension] * mesh.index(of: position, along: axis)
             }
+            let slice = VariableSlice(fullName: variable.name, fullShape: variable.shape, offsets: begin)
             let part = builder.device(mesh.devices[position]) {
-                builder.variable("\(variable.name)/part_\(number)") {
+                builder.variable("\(variable.name)/part_\(number)", slice: slice) {
                     // The slice is cut where the whole value is, so that only it is sent.
                     builder.device(mesh.devices[0]) {
                         let bounds = [begin, size].map { builder.constant(Tensor($0.map { Int64($0) })) }

@@ -31,14 +31,14 @@ public struct SweepResult: Hashable, Sendable {
         seconds = time.seconds
     }
 
+    /// The names of the files that `write` writes.
+    package static let fileNames = ["results.csv", "results.json", "learning-curves.svg", "parallel.svg"]
+
     /// Writes `results.csv`, `results.json`, `learning-curves.svg` and `parallel.svg` to a folder.
     /// - Throws: the error of a file that cannot be written.
     public func write(to directory: String) throws(Status) {
         try FileSystem.createDirectory(directory)
-        for (name, text) in [
-            ("results.csv", csv), ("results.json", jsonText + "\n"), ("learning-curves.svg", learningCurves.svg),
-            ("parallel.svg", parallelCoordinates.svg),
-        ] {
+        for (name, text) in zip(SweepResult.fileNames, [csv, jsonText + "\n", learningCurves.svg, parallelCoordinates.svg]) {
             try AtomicFile.write(Array(text.utf8), to: FileSystem.join(directory, name))
         }
     }

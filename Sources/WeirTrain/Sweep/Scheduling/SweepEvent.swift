@@ -10,7 +10,7 @@ public enum SweepEvent: Hashable, Sendable {
     case reported(trial: Int, TrialReport)
     /// A run reached its last step, with this value of the objective.
     case ended(trial: Int, TrialReport, value: Double)
-    /// A server was lost. Its trial will be run again.
+    /// A server was lost. Its trial goes on from its last checkpoint when a server is free.
     case lost(trial: Int, server: String, reason: String)
     /// A trial failed.
     case failed(trial: Int, Status)

@@ -174,7 +174,7 @@ struct SweepSchedule: Sendable {
         let reasons = servers.map { server in
             if case .lost(let reason, _, _) = server.condition { "\(server.server): \(reason)" } else { "\(server.server)" }
         }
-        return .unavailable("no server of the sweep has been available for \(patience): \(reasons.joined(separator: "; "))")
+        return .unavailable("no server of the sweep is left; none has answered for \(patience): \(reasons.joined(separator: "; "))")
     }
 
     // MARK: Placement

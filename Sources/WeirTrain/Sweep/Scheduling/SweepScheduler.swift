@@ -94,7 +94,9 @@ public struct SweepScheduler: Sendable {
                 case .start(let server, let trial, let steps): tasks.start(trial, until: steps, on: servers[server], server, runner, health)
                 case .stop(let server): tasks.stop(server)
                 case .awaitAnswer(let server): tasks.awaitAnswer(of: servers[server], server, health)
-                case .awaitPatience(let outage, let time): tasks.awaitPatience(outage, time, wait)
+                case .awaitPatience(let outage, let time):
+                    onEvent(.notice("no server is left: the sweep ends in \(time) if none answers; the same sweep in \(directory) goes on later"))
+                    tasks.awaitPatience(outage, time, wait)
                 case .removeCheckpoint(let path): remove(path)
                 case .finish(nil): return SweepResult(schedule.progress, schedule.servers.map { $0.usage(at: time) }, time)
                 case .finish(let status?): throw ended(status, schedule.progress)
@@ -113,8 +115,10 @@ public struct SweepScheduler: Sendable {
 
     /// The error with what is done and how to go on.
     private func ended(_ status: Status, _ progress: SweepProgress) -> Status {
-        let ended = progress.trials.count { $0.phase != .running && $0.phase != .interrupted }
+        let open = progress.trials.count { $0.phase == .running || $0.phase == .interrupted }
+        let rest = open == 0 ? "" : ", \(open) will go on from \(open == 1 ? "its last checkpoint" : "their last checkpoints")"
         return status.appending(
-            "; \(ended) of \(specification.trialCount) trials have ended, and \(directory) has what is done: the same sweep in this folder goes on")
+            "; \(progress.trials.count - open) of \(specification.trialCount) trials have ended\(rest), and \(directory) has what is done: "
+                + "the same sweep in this folder goes on")
     }
 }

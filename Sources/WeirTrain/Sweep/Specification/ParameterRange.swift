@@ -62,6 +62,9 @@ public struct ParameterRange: Hashable, Sendable {
         return (Int(minimum)...Int(maximum)).map { .integer($0) }
     }
 
+    /// The least and the greatest value.
+    var ends: [ParameterValue] { minimum == maximum ? [number(minimum)] : [number(minimum), number(maximum)] }
+
     /// The value at a fraction of the range, on the scale.
     private func value(at fraction: Double) -> ParameterValue {
         let exact =
