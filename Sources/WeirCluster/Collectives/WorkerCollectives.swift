@@ -72,13 +72,13 @@ final class WorkerCollectives: Sendable {
         if let membership = memberships.withLock({ $0.remove(group.generation) }) { end(membership, status, tells: true) }
     }
 
-    /// Ends a group because another task has told so. Has no effect on a group that this task does not know.
+    /// Ends a group because another task has told so. This task may not know it yet, because the leader's answer is on its way or waits for a
+    /// thread: then it does not join it.
     func end(_ request: EndGroup) {
         let membership = memberships.withLock { memberships in
             memberships.peek(request.generation)?.group.key == request.groupKey ? memberships.remove(request.generation) : nil
         }
         if let membership { return end(membership, request.status, tells: false) }
-        guard led.leads(request.generation, of: request.groupKey) else { return }
         mailbox.fail(request.groupKey, request.generation, request.status.derived)
         led.end(request.generation, request.status.derived)
     }

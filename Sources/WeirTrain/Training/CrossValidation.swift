@@ -69,7 +69,7 @@ public struct CrossValidation: Sendable {
             throw .invalidArgument("\(options.foldCount) folds need as many rows, found \(options.data.rowCount)")
         }
         guard options.data.isDivided || (1...options.foldCount).contains(options.trainingCount) else {
-            throw .invalidArgument("Of \(options.foldCount) folds, at least 1 and at most all are held out in turn; found \(options.trainingCount)")
+            throw .invalidArgument("Of \(options.foldCount) folds, 1 to all are held out in turn; found \(options.trainingCount)")
         }
     }
 

@@ -34,6 +34,9 @@ struct ModelOptions: ParsableArguments {
         try require("--noise", noise, in: 0...1e6)
         if named == nil {
             let suffixes = [".pb", ".pbtxt", ".meta", ".txt"]
+            guard !AgentCatalog.names.contains(model) else {
+                throw ValidationError("--model \(model): an agent learns by playing; expected: weir play --agent \(model)")
+            }
             guard suffixes.contains(where: model.hasSuffix) || model.contains("/" as Character) else {
                 let names = NamedModels.all.map(\.name).joined(separator: ", ")
                 throw ValidationError("--model must be \(names), or a file .pb, .pbtxt or .meta or the folder of a saved model, found '\(model)'")

@@ -161,7 +161,7 @@ struct TensorFileTests {
     @Test("files are told apart by their names")
     func formats() {
         let expected: [(String, DataFormat)] = [
-            ("a.csv", .csv), ("a.txt", .csv), ("a.NPZ", .numpy), ("m.safetensors", .safetensors), ("train-*.tfrecord", .records),
+            ("a.csv", .csv), ("a.tsv", .csv), ("a.txt", .text), ("a.NPZ", .numpy), ("m.safetensors", .safetensors), ("train-*.tfrecord", .records),
             ("x.tfrecords", .records), ("x.tfrecord-00000-of-00002", .records), (scratch.path, .imageFolder),
         ]
         for (path, format) in expected { #expect(DataFormat(path: path) == format, "\(path)") }
