@@ -58,8 +58,9 @@ struct SessionManager: Sendable {
             }
             return SessionCreation(session: session, isChief: options.isChief, restoredFrom: restored, saver: options.isChief ? scaffold.saver : nil)
         } catch {
+            let isEnded = Task.isCancelled && options.isChief
             await close(session)
-            throw error
+            throw isEnded ? .cancelled("waited for the variables to be initialized or restored (\(error.message))") : error
         }
     }
 
@@ -106,7 +107,8 @@ struct SessionManager: Sendable {
             what = "the checkpoint \(restored)"
             options.onNotice("restored \(restored)")
         } else {
-            _ = try await session.run(feeds: scaffold.initFeeds, targets: scaffold.initOp)
+            // A graph may have no variables, and a step must have something to do.
+            if !scaffold.initOp.isEmpty { _ = try await session.run(feeds: scaffold.initFeeds, targets: scaffold.initOp) }
             try await scaffold.initFunction?(session)
             what = "initOp and initFunction"
         }
@@ -114,7 +116,7 @@ struct SessionManager: Sendable {
         guard early.isEmpty else {
             throw .failedPrecondition("localInitOp needs variables to which \(what) gave no values: \(ReadinessWait.list(scaffold.places(early)))")
         }
-        _ = try await session.run(targets: scaffold.localInitOp)
+        try await runLocalInit(session)
         let late = try await missing(session, scaffold.readyOp)
         guard late.isEmpty else {
             throw .failedPrecondition("\(what) and localInitOp gave no values to \(ReadinessWait.list(scaffold.places(late)))")
@@ -129,11 +131,15 @@ struct SessionManager: Sendable {
         }
     }
 
+    private func runLocalInit(_ session: Session) async throws(Status) {
+        if !scaffold.localInitOp.isEmpty { _ = try await session.run(targets: scaffold.localInitOp) }
+    }
+
     // MARK: Workers
 
     private func waitUntilReady(_ session: Session) async throws(Status) {
         try await wait(session, scaffold.readyForLocalInitOp)
-        if !scaffold.localInitOp.isEmpty { _ = try await session.run(targets: scaffold.localInitOp) }
+        try await runLocalInit(session)
         try await wait(session, scaffold.readyOp)
     }
 

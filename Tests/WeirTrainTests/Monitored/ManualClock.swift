@@ -34,6 +34,20 @@ final class ManualClock: Sendable {
         for sleeper in due { sleeper.continuation.resume() }
     }
 
+    /// Runs something while the time passes, however long it waits.
+    func passing<T: Sendable>(_ work: @escaping @Sendable () async throws -> T) async -> Result<T, any Error> {
+        let isOver = SharedFlag()
+        let task = Task {
+            defer { isOver.set() }
+            return try await work()
+        }
+        while !isOver.isSet {
+            advance(by: .seconds(1))
+            await Task.yield()
+        }
+        return await task.result
+    }
+
     private func sleep(_ duration: Duration) async throws {
         try Task.checkCancellation()
         if duration <= step {

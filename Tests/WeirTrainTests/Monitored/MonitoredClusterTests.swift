@@ -47,10 +47,10 @@ struct MonitoredClusterTests {
             var counts = [try await MonitoredClusterTests.train(chief, options)]
             for worker in workers { counts.append(try await worker.value) }
             let total = counts.reduce(0, +)
-            // Each of the others may have been in a step.
-            #expect((40...42).contains(total), "\(counts)")
+            // A client whose step read less than 39 does not know yet that another reached 40, and makes one more.
+            #expect((40...45).contains(total), "\(counts)")
             let values = try #require(final.values)
-            #expect((40...42).contains(try values[0].integer()))
+            #expect((40...45).contains(try values[0].integer()))
         }
     }
 
@@ -111,15 +111,18 @@ struct MonitoredClusterTests {
         try await TestCluster.with([("ps", 1), ("worker", 1)]) { cluster in
             let graph = CountingGraph(worker: 0)
             var options = try CountingGraph.options(cluster, worker: 0)
-            options.maximumWait = .milliseconds(400)
+            options.maximumWait = .seconds(100)
             let target = try cluster.server("worker").target
-            let session = try await MonitoredSession(graph.builder, options)
+            let clock = ManualClock()
+            let session = try await MonitoredSession(graph.builder, options, clock: clock.clock)
             try await session.run(graph.step)
             try await cluster.server(job).stop()
-            let error = await #expect(throws: Status.self) { try await session.run(graph.step) }
+            let result = await clock.passing { [step = graph.step] in try await session.run(step) }
+            let error = #expect(throws: Status.self) { try result.get() }
             #expect(error?.code == .deadlineExceeded && error?.message.contains(target) == true, "\(error?.message ?? "")")
             if job == "ps" { #expect(error?.message.contains("after a server was lost") == true, "\(error?.message ?? "")") }
-            try await session.close()
+            // Its master is away, too.
+            try await clock.passing { try await session.close() }.get()
         }
     }
 

@@ -22,6 +22,11 @@ public final class FinalOpsHook: SessionRunHook {
     /// The values of the tensors; nil before the end.
     public var values: [Tensor]? { found.withLock { $0 } }
 
+    /// - Throws: `invalidArgument` when there is nothing to do.
+    public func begin(_ builder: GraphBuilder) throws(Status) {
+        if fetches.isEmpty, targets.isEmpty { throw .invalidArgument("\(typeName): expected at least one tensor or operation, found none") }
+    }
+
     /// Computes the tensors.
     /// - Throws: what the step throws. `outOfRange` means that a tensor takes from a queue or a file, which it should not.
     public func end(_ session: Session) async throws(Status) {

@@ -5,8 +5,8 @@ public import WeirTensor
 
 /// Ends the training at a number of updates. TensorFlow's `StopAtStepHook`.
 ///
-/// Of several workers that do not wait for each other each has such a hook and ends when the number is reached. The others' steps of that
-/// moment end too, so there may be as many updates more as there are other workers.
+/// Of several workers that do not wait for each other each has such a hook. A worker learns from its own steps what the others have
+/// done, so each may make up to two updates more, as in TensorFlow.
 public final class StopAtStepHook: SessionRunHook {
     private struct State {
         var globalStep: GlobalStepReader?
