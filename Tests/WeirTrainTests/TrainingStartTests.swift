@@ -38,12 +38,17 @@ struct TrainingStartTests {
         try result.get()
     }
 
-    @Test("a training that some servers do not answer says meanwhile which, and ends with an error that names them all and no other")
-    func silentServers() async throws {
+    // Recovery waits for servers that were lost, and these were never there.
+    @Test(
+        "a training that some servers do not answer says meanwhile which, and ends with an error that names them all and no other",
+        arguments: [nil, TrainingRecovery(timeout: .seconds(30))])
+    func silentServers(_ recovery: TrainingRecovery?) async throws {
         let ports = [try HeldPort(accepts: false), try HeldPort(accepts: true)]
         try await withWorker(parameterServers: ports.map(\.address)) { spec in
             let notices = Mutex<[String]>([])
-            let trainer = Trainer(try options(within: .milliseconds(1300)), cluster: spec) { event in
+            var options = try options(within: .milliseconds(1300))
+            options.recovery = recovery
+            let trainer = Trainer(options, cluster: spec) { event in
                 if case .notice(let text) = event { notices.withLock { $0.append(text) } }
             }
             let error = await #expect(throws: Status.self) { try await trainer.run() }

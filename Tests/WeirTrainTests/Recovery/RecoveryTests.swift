@@ -157,6 +157,26 @@ struct RecoveryTests {
         }
     }
 
+    @Test("a client in a process of its own waits for its worker, says so, and ends with an error that names it")
+    func ownWorker() async throws {
+        try await MortalCluster.with([("ps", 1), ("worker", 2)]) { cluster in
+            var options = try options(AsynchronousReplicas(), steps: 1_000_000, every: nil, in: "")
+            options.recovery = TrainingRecovery(timeout: .milliseconds(1200))
+            let events = Events()
+            let chief = Task { [options] in try await Trainer(options, cluster: cluster.spec).run(asWorker: 0) }
+            let trainer = Trainer(options, cluster: cluster.spec, onEvent: events.add)
+            let report = Task { try await trainer.run(asWorker: 1) }
+            for await _ in events.steps { break }
+            await cluster.kill("worker", 1)
+            let error = await #expect(throws: Status.self) { try await report.value }
+            let name = "/job:worker/task:1, whose client this process is"
+            #expect(error?.code == .unavailable && error?.message.hasPrefix("\(name), did not answer for 1.2 seconds") == true, "\(error?.message ?? "")")
+            #expect(events.has("waiting for \(name)") && !events.has("attempt 1 has ended"))
+            chief.cancel()
+            await #expect(throws: Status.self) { try await chief.value }
+        }
+    }
+
     @Test("a training that loses a task at the same update again and again ends")
     func noFurther() async throws {
         try await MortalCluster.with([("ps", 1), ("worker", 1)]) { cluster in
