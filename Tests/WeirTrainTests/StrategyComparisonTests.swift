@@ -55,6 +55,27 @@ struct StrategyComparisonTests {
         .init(strategy: "allreduce", cluster: "worker=4", outcome: .failed(.unavailable("worker \"3\" is gone"))),
     ])
 
+    @Test("with several networks, a table has a row for each network's metric and a column for each strategy")
+    func networks() {
+        func entry(_ network: String, _ strategy: String, _ cluster: String, _ metrics: [String: Double]?) -> StrategyComparison.Entry {
+            var report = StrategyComparisonTests.report(stepsPerSecond: 1, samplesPerSecond: 1)
+            report.testMetrics = metrics ?? [:]
+            return .init(network: network, strategy: strategy, cluster: cluster, outcome: metrics == nil ? .failed(.unavailable("gone")) : .trained(report))
+        }
+        let several = StrategyComparison([
+            entry("cnn", "single", "cpu=1", ["accuracy": 0.99]), entry("cnn", "sync", "worker=2", ["accuracy": 0.98]),
+            entry("cnn", "sync", "worker=3", ["accuracy": 0.97]), entry("vae", "single", "cpu=1", ["error": 0.25, "kl": 15]),
+            entry("vae", "sync", "worker=2", nil),
+        ])
+        #expect(
+            several.gridLines == [
+                "", "networks by strategies", "network  metric    single       sync", "cnn      accuracy    0.99  0.97–0.98",
+                "vae      error       0.25          –", "vae      kl            15          –",
+            ])
+        #expect(several.entries[0].json.hasPrefix("{\"network\":\"cnn\",\"strategy\":\"single\""))
+        #expect(comparison.gridLines.isEmpty)
+    }
+
     @Test("the table has a row for each training, and below it what moved and the memory of each process")
     func table() {
         #expect(

@@ -1,6 +1,6 @@
 extension StrategyComparison {
-    /// If there are several networks, a row for each and a column for each strategy, with the network's metric on held-out rows: the accuracy, or
-    /// the first by name. Of several clusters it has the least and the greatest.
+    /// If there are several networks, a row for each metric of each and a column for each strategy, with the values on held-out rows. Of several
+    /// clusters they are the least and the greatest.
     var gridLines: [String] {
         let networks = StrategyComparison.distinct(entries.compactMap(\.network))
         guard networks.count > 1 else { return [] }
@@ -8,13 +8,13 @@ extension StrategyComparison {
         var rows = [["network", "metric"] + strategies]
         for network in networks {
             let trained = entries.filter { $0.network == network }
-            let names = Set(trained.flatMap { $0.report.map { Array($0.testMetrics.keys) } ?? [] })
-            guard let metric = names.contains("accuracy") ? "accuracy" : names.min() else { continue }
-            rows.append(
+            let metrics = Set(trained.flatMap { $0.report.map { Array($0.testMetrics.keys) } ?? [] }).sorted()
+            rows += metrics.map { metric in
                 [network, metric]
                     + strategies.map { strategy in
                         StrategyComparison.range(trained.filter { $0.strategy == strategy }.compactMap { $0.report?.testMetrics[metric] })
-                    })
+                    }
+            }
         }
         let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
         let lines = rows.map { row in
