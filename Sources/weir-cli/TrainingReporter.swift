@@ -9,6 +9,8 @@ final class TrainingReporter: Sendable {
         var lastStep = -1
         var fold = 0
         var hasLostEvents = false
+        /// The fold in which the loss was last no number.
+        var divergedFold = -1
         /// What else was written, and where.
         var written: [[String]] = []
         /// Texts that the trained model made, with their titles.
@@ -72,8 +74,22 @@ final class TrainingReporter: Sendable {
         case .step(let step):
             let fold = state.withLock { $0.fold }
             record("fold_\(fold + 1)/loss", Double(step.loss), step: step.step)
+            if !step.loss.isFinite { diverged(step) }
             show(step, fold + 1)
         }
+    }
+
+    /// Says once in a fold that the loss is no number.
+    private func diverged(_ step: TrainingStep) {
+        let isFirst = state.withLock { state in
+            defer { state.divergedFold = state.fold }
+            return state.divergedFold != state.fold
+        }
+        guard isFirst else { return }
+        event(
+            .notice(
+                "the loss of step \(step.step) is \(step.loss.isNaN ? "not a number" : "infinite"): training diverges, and its results say nothing; try a smaller --learning-rate"
+            ))
     }
 
     /// Adds a point to a curve of the event file. Reports the first failure: training continues without the file.
@@ -147,10 +163,20 @@ final class TrainingReporter: Sendable {
         }
         closeSummaries()
         for (index, fold) in report.folds.enumerated() { if let totals = fold.ledger { ledger?.write(totals, fold: index + 1) } }
-        try ledger?.close()
-        let curve = "\(directory)/loss.svg"
-        try writeFile(curve, LossCurve(points: report.meanLosses).svg)
-        let pictures = try writeTraces(report.folds.last?.timelines ?? [])
+        // Files that cannot be written do not hide the report.
+        var failure: (any Error)?
+        var files: [[String]] = []
+        func attempt(_ write: () throws -> [[String]]) { do { files += try write() } catch { failure = failure ?? error } }
+        attempt {
+            try ledger?.close()
+            return []
+        }
+        attempt {
+            let curve = "\(directory)/loss.svg"
+            try writeFile(curve, LossCurve(points: report.meanLosses).svg)
+            return [["loss curve", curve]]
+        }
+        attempt { try writeTraces(report.folds.last?.timelines ?? []) }
         let summary = report.folds.last.map { TrainingSummary($0) }
         let rate = SampleStatistics(report.folds.map(\.stepsPerSecond))
         let updates = report.updatesByWorker.map(String.init)
@@ -173,6 +199,7 @@ final class TrainingReporter: Sendable {
                     + "\"steps_per_s\":\(fixed(rate.mean, 1)),\"updates_by_worker\":[\(updates.joined(separator: ","))],"
                     + "\"dropped_gradients\":\(dropped),\"bytes_moved\":\(report.bytesMoved)\(stale ?? "")"
                     + (summary.map { ",\"summary\":\($0.json)" } ?? "") + "}")
+            if let failure { throw failure }
             return
         }
         if Terminal.isInteractive { Terminal.line("") }
@@ -192,9 +219,10 @@ final class TrainingReporter: Sendable {
             ["bytes moved", "\(report.bytesMoved)"],
         ]
         if let staleness { rows.append(["staleness", "mean \(fixed(staleness.mean, 2)), maximum \(fixed(staleness.greatest, 0)) updates by others"]) }
-        rows += (summary?.rows ?? []) + [["event files", directory], ["loss curve", curve]] + pictures + state.withLock { $0.written }
+        rows += (summary?.rows ?? []) + [["event files", directory]] + files + state.withLock { $0.written }
         for line in table(rows) { Terminal.line(line) }
         for (title, text) in state.withLock({ $0.shown }) { Terminal.line("\n\(title):\n\(text)") }
+        if let failure { throw failure }
     }
 
     /// Writes the picture of the first traced step, and the trace of all if it is asked for.

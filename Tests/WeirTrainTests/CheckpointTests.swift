@@ -253,4 +253,11 @@ struct CheckpointTests {
         due.restart()
         #expect(!due.isDue && !SaveClock(seconds: nil).isDue)
     }
+
+    @Test("of a file that is no checkpoint an error says what is")
+    func noCheckpoint() throws {
+        let scratch = FileSystemScratch()
+        let error = thrownStatus { _ = try CheckpointFile("\(scratch.path)/rows.csv") }
+        #expect(error?.code == .notFound && error?.message.contains("expected a checkpoint's name") == true)
+    }
 }

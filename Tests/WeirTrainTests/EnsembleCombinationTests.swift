@@ -130,4 +130,21 @@ struct EnsembleCombinationTests {
         let probabilities = try ClassProbabilities(Tensor([0.25, 0.75, 1, 0] as [Float], shape: [2, 2]))
         #expect(probabilities.values == [0.25, 0.75, 1, 0] && probabilities.classes == [1, 0])
     }
+
+    @Test("a solution is taken with a small gradient, also if the solver's tolerance is not reached; not with a large one")
+    func flatLoss() throws {
+        let features = (0..<60).map { row in
+            (0..<3).map { column in
+                let noise = Double(row * (column + 1) % 7) * 0.01
+                return column == row % 3 ? 1 + noise : noise
+            }
+        }
+        func model(_ solver: LimitedMemoryBFGS) throws(Status) -> LogisticRegression {
+            try LogisticRegression(features: features, labels: (0..<60).map { $0 % 3 }, classCount: 3, regularization: 1, solver: solver)
+        }
+        let probabilities = try model(LimitedMemoryBFGS(tolerance: 0)).probabilities(features[1])
+        #expect(isClose(probabilities, try model(LimitedMemoryBFGS()).probabilities(features[1]), 1e-6))
+        let error = thrownStatus { _ = try model(LimitedMemoryBFGS(maximumIterationCount: 1)) }
+        #expect(error?.code == .failedPrecondition && error?.message.contains("at most 0.0001 after 1 iterations") == true, "\(error?.message ?? "")")
+    }
 }

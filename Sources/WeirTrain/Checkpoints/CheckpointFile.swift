@@ -44,7 +44,15 @@ public final class CheckpointFile {
         case .checkpoint:
             let prefix = try CheckpointFile.prefix(path)
             self.path = prefix
-            let reader = try BundleReader(prefix)
+            let reader: BundleReader
+            do throws(Status) {
+                reader = try BundleReader(prefix)
+            } catch {
+                guard error.code == .notFound else { throw error }
+                throw .notFound(
+                    "\(path): expected a checkpoint's name such as run/fold-1/model-200, of which \(BundleFiles.index("run/fold-1/model-200")) exists, the folder "
+                        + "of a training or a SavedModel, or a .safetensors or .npz file; found none of these")
+            }
             contents = .bundle(reader)
             entries = try CheckpointFile.entries(reader)
         case let format:
