@@ -12,6 +12,10 @@ struct Predict: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("The folder of a SavedModel, or a frozen graph.", valueName: "MODEL")) var model: String
     @Option(help: "\(BuiltInRows.names), a CSV file with a header row (a last column of labels is left out), or .npz or .safetensors with the inputs by name.")
     var data: String
+    @Option(
+        help: ArgumentHelp(
+            "CSV: the column to leave out (default: the last, if there is one too many). The others are taken by their place.", valueName: "COLUMN"))
+    var label: String?
     @Option(help: "The signature to compute.") var signature = ModelSignature.defaultName
     @Option(help: "The tags of the graph in a SavedModel, separated by commas (default: serve).") var tags: String?
     @Flag(help: "Print one JSON object a row.") var json = false
@@ -26,10 +30,13 @@ struct Predict: AsyncParsableCommand {
         let wanted = try saved.signature(signature)
         let inputs: [String: Tensor]
         if let known = BuiltInRows.named(data) {
+            guard label == nil else { throw ValidationError("--label is for --data that is a CSV file; found \(data)") }
             let window = wanted.inputs["features"].flatMap { $0.shape.rank == 2 ? $0.shape[1] : nil }
             inputs = try PredictionData.rows(of: known.rows(window ?? Dataset.usualWindow).data, for: wanted)
         } else {
-            inputs = try PredictionData.read(data, for: wanted)
+            inputs = try PredictionData.read(data, for: wanted, leavingOut: label) { name in
+                Terminal.error("weir: the columns of \(data) are taken by their place; the last, '\(name)', is left out; --label names another")
+            }
         }
         let session = try await saved.session()
         let outputs = try await saved.predict(inputs, signature: signature, in: session)

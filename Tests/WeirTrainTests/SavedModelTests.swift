@@ -198,5 +198,11 @@ struct SavedModelTests {
         let image = ModelSignature(inputs: ["x": .init(name: "x:0", dtype: .int64, shape: [nil, 2, 1])], outputs: [:])
         #expect(try PredictionData.rows(csv: "a,b\n1,2\n", source: "t", for: image) == ["x": try Tensor([1, 2] as [Int64], shape: Shape(1, 2, 1))])
         #expect(throws: Status.self) { try PredictionData.rows(csv: "a,b\n1,2.5\n", source: "t", for: image) }
+        // A label that is not the last column is left out by its name.
+        let labelled = "kind,a,b\n7,1,2\n"
+        #expect(
+            try PredictionData.rows(csv: labelled, source: "t", for: image, leavingOut: "kind") == ["x": try Tensor([1, 2] as [Int64], shape: Shape(1, 2, 1))])
+        let error = #expect(throws: Status.self) { try PredictionData.rows(csv: labelled, source: "t", for: image, leavingOut: "class") }
+        #expect(error?.message == "t: expected a column 'class' to leave out, found kind, a, b")
     }
 }

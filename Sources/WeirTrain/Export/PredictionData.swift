@@ -5,17 +5,23 @@ import WeirWire
 public enum PredictionData {
     /// Reads a file.
     ///
-    /// - `.csv`: a header row and numeric columns, for a signature with one input. If there is one column more than the input takes, the
-    ///   last one is taken for a label and left out.
+    /// - `.csv`: a header row and numeric columns, for a signature with one input. Columns are taken by their place. If there is one column more
+    ///   than the input takes, the last one is taken for a label and left out, or the one that `label` names.
     /// - `.npz`, `.safetensors`: a tensor for each input, by name. Numbers of another type become those of the input.
+    /// - Parameters:
+    ///   - label: CSV: a column that is left out.
+    ///   - onLeftOut: gets the name of the column that is left out without being named.
     /// - Throws: `invalidArgument` when the file does not fit the signature; the error of a file that cannot be read.
-    public static func read(_ path: String, for signature: ModelSignature) throws(Status) -> [String: Tensor] {
+    public static func read(
+        _ path: String, for signature: ModelSignature, leavingOut label: String? = nil, onLeftOut: (String) -> Void = { _ in }
+    ) throws(Status) -> [String: Tensor] {
+        guard label == nil || DataFormat(path: path) == .csv else { throw .invalidArgument("\(path): a label is a column of a CSV file; found another file") }
         if path.hasSuffix(".npz") { return try chosen(NumpyArchive.read(path), path, signature) }
         if path.hasSuffix(".safetensors") { return try chosen(SafetensorsFile.read(path), path, signature) }
         if path.hasSuffix(".npy") {
             throw .invalidArgument("\(path): expected a .npz archive, which has a tensor for each input by name, found one .npy array")
         }
-        return try rows(CSVParser(InputFile.contents(of: path), source: path), for: signature)
+        return try rows(CSVParser(InputFile.contents(of: path), source: path), for: signature, leavingOut: label, onLeftOut)
     }
 
     /// The rows of a table, for a signature with one input.
@@ -37,25 +43,39 @@ public enum PredictionData {
     /// Parses CSV text.
     /// - Parameter source: names the text in errors.
     /// - Throws: `invalidArgument` with row and column of the first error, or when the columns do not fit the signature.
-    static func rows(csv text: String, source: String, for signature: ModelSignature) throws(Status) -> [String: Tensor] {
-        try rows(CSVParser(Array(text.utf8), source: source), for: signature)
+    static func rows(
+        csv text: String, source: String, for signature: ModelSignature, leavingOut label: String? = nil
+    ) throws(Status) -> [String: Tensor] {
+        try rows(CSVParser(Array(text.utf8), source: source), for: signature, leavingOut: label) { _ in }
     }
 
-    private static func rows(_ text: CSVParser, for signature: ModelSignature) throws(Status) -> [String: Tensor] {
+    private static func rows(
+        _ text: CSVParser, for signature: ModelSignature, leavingOut label: String?, _ onLeftOut: (String) -> Void
+    ) throws(Status) -> [String: Tensor] {
         var parser = text
         let source = parser.source
         guard let header = try parser.next() else { throw .invalidArgument("\(source): expected a header row, found an empty file") }
         let columnCount = header.fields.count
         let (_, input) = try only(signature, source)
-        var taken = columnCount
-        if let wanted = rowSize(input), wanted == columnCount - 1 { taken = wanted }
-        try CSVHeader.check(header.fields.prefix(taken).map(\.text), source: source)
+        let names = header.fields.map(\.text)
+        var taken = Array(names.indices)
+        if let label {
+            guard let place = names.firstIndex(of: label) else {
+                throw .invalidArgument("\(source): expected a column '\(label)' to leave out, found \(names.joined(separator: ", "))")
+            }
+            taken.remove(at: place)
+        } else if let wanted = rowSize(input), wanted == columnCount - 1 {
+            taken.removeLast()
+            onLeftOut(names[columnCount - 1])
+        }
+        try CSVHeader.check(taken.map { names[$0] }, source: source)
         var values: [Double] = []
         while let record = try parser.next() {
             guard record.fields.count == columnCount else {
                 throw .invalidArgument("\(source): row \(record.line): expected \(columnCount) columns, found \(record.fields.count)")
             }
-            for (column, field) in record.fields.prefix(taken).enumerated() {
+            for column in taken {
+                let field = record.fields[column]
                 guard let value = Double(field.text), value.isFinite else {
                     throw .invalidArgument("\(source): row \(record.line), column \(column + 1): expected a number, found '\(field.text)'")
                 }
@@ -63,7 +83,7 @@ public enum PredictionData {
             }
         }
         guard !values.isEmpty else { throw .invalidArgument("\(source): expected rows after the header, found none") }
-        return try tensor(values, columnCount: taken, source: source, signature)
+        return try tensor(values, columnCount: taken.count, source: source, signature)
     }
 
     private static func only(_ signature: ModelSignature, _ source: String) throws(Status) -> (name: String, info: ModelSignature.TensorInfo) {
