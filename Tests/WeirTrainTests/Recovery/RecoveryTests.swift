@@ -169,9 +169,10 @@ struct RecoveryTests {
             for await _ in events.steps { break }
             await cluster.kill("worker", 1)
             let error = await #expect(throws: Status.self) { try await report.value }
-            let name = "/job:worker/task:1, whose client this process is"
-            #expect(error?.code == .unavailable && error?.message.hasPrefix("\(name), did not answer for 1.2 seconds") == true, "\(error?.message ?? "")")
-            #expect(events.has("waiting for \(name)") && !events.has("attempt 1 has ended"))
+            // On a busy machine the monitor may find another task late as well. Then the attempt ends, and what is waited for is this worker still.
+            let (name, message) = ("/job:worker/task:1", error?.message ?? "")
+            #expect(error?.code == .unavailable && message.hasPrefix(name) && message.firstRange(of: " did not answer for 1.2 seconds") != nil, "\(message)")
+            #expect(events.has("waiting for \(name)"))
             chief.cancel()
             await #expect(throws: Status.self) { try await chief.value }
         }
