@@ -34,9 +34,9 @@ final class MortalCluster: Sendable {
                 let server = try await Server(definition, options: options)
                 return servers.withLock { $0["\(job)/\(task)"] = server }
             } catch {
-                // The port of the server before may be in use for a moment.
+                // The port may be in use for a moment: by the server before, or by a test that was given it while nobody listened.
                 let status = Status(error)
-                guard status.code == .unavailable, tries < 50 else { throw status }
+                guard status.code == .unavailable, tries < 1_500 else { throw status }
             }
             try await Task.sleep(for: .milliseconds(20))
         }
