@@ -7,12 +7,15 @@ struct ReinforcementRun: Sendable {
     let options: ReinforcementOptions
     let cluster: ClusterSpec
     let progress: ReinforcementProgress
+    /// Watches the tasks of the cluster.
+    private let monitor: TaskMonitor
     /// The name of the replay queue, which no other training's has.
     private let queueName = "replay_queue/run_\(TrainingSetting.newRunNumber())"
 
     init(_ options: ReinforcementOptions, _ cluster: ClusterSpec, _ onEvent: @escaping ReinforcementTrainer.OnEvent) {
         self.options = options
         self.cluster = cluster
+        monitor = TaskMonitor(cluster)
         progress = ReinforcementProgress(actorCount: max(1, cluster.taskIndices(job: "worker").count - 1), onEvent: onEvent)
     }
 
@@ -21,7 +24,6 @@ struct ReinforcementRun: Sendable {
             let session = try await open(task: nil)
             return try await train(session) { try await learnAlone(session) }
         }
-        let monitor = TaskMonitor(cluster)
         return try await withThrowingTaskGroup(of: ReinforcementReport?.self) { group in
             group.addTask {
                 // Returns only by throwing, when a task is lost that training needs, or the Swift task is cancelled.
@@ -101,6 +103,8 @@ struct ReinforcementRun: Sendable {
         }
         defer { waiting.cancel() }
         let session = try await Session(graph.builder.graph(), target: .address("grpc://\(address)"), configuration: configuration, registry: .standard)
+        // The master has asked these tasks: one that ends before it has answered a poll is lost, too.
+        for used in cluster.tasks where used.job == "ps" || [learner, task].contains(used.task) { monitor.recordAnswer(of: used.address) }
         return AgentSession(graph, session, actionCount: space.actionCount)
     }
 
