@@ -19,6 +19,8 @@ public protocol Device: AnyObject, Sendable {
     /// A description of the hardware for a person.
     var hardware: String { get }
 
+    /// The error after which the device computes no more; nil while it works. A step ends with it.
+    var failure: Status? { get }
     /// The stream on which kernels run; nil when the device is synchronous.
     var stream: (any DeviceStream)? { get }
     /// Copies a tensor from host memory to this device. The device's kernels may use the result immediately. Use it only while
@@ -44,6 +46,8 @@ extension Device {
     /// The device itself.
     public var underlying: any Device { self }
 
+    /// nil: the device does not fail.
+    public var failure: Status? { nil }
     /// nil: a device in host memory is synchronous.
     public var stream: (any DeviceStream)? { nil }
     /// Returns the tensor, which is in host memory already.

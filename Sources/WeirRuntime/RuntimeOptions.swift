@@ -1,10 +1,12 @@
-package import WeirDevice
+public import WeirDevice
 package import WeirGraph
 
 /// All sizes and limits of the runtime that users can set.
 public struct RuntimeOptions: Sendable {
     /// The number of CPU devices of this process. They share its cores. 0 counts as 1.
     public var cpuCount: Int
+    /// Which GPUs this process uses; by default all, but none in the jobs `ps` and `master`, or where simulated GPUs are asked for.
+    public var gpus: GPUOptions
     /// The number of simulated GPUs of this process.
     public var simulatedGPUCount: Int
     /// The memory of each simulated GPU, in bytes.
@@ -21,8 +23,9 @@ public struct RuntimeOptions: Sendable {
     /// Makes options, by default for one CPU device.
     public init(
         cpuCount: Int = 1, simulatedGPUCount: Int = 0, simulatedGPUMemory: Int = 1 << 30, allowsSoftPlacement: Bool = false,
-        logsPlacement: Bool = false
+        logsPlacement: Bool = false, gpus: GPUOptions = GPUOptions()
     ) {
+        self.gpus = gpus
         self.cpuCount = cpuCount
         self.simulatedGPUCount = simulatedGPUCount
         self.simulatedGPUMemory = simulatedGPUMemory

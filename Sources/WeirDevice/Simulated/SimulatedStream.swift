@@ -26,7 +26,7 @@ final class SimulatedStream: DeviceStream {
         guard !event.isReached else { return }
         // This blocks the stream's own thread, so all later work of the stream waits too.
         queue.add {
-            let gate = Semaphore()
+            let gate = Gate()
             event.whenReached { gate.open() }
             gate.wait()
         }
@@ -83,18 +83,6 @@ private final class SimulatedEvent: DeviceEvent {
     }
 }
 
-/// A semaphore on which one thread waits for another.
-private final class Semaphore: @unchecked Sendable {  // the semaphore orders all accesses
-    private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
-    init() { sem_init(semaphore, 0, 0) }
-    deinit {
-        sem_destroy(semaphore)
-        semaphore.deallocate()
-    }
-    func open() { sem_post(semaphore) }
-    func wait() { while sem_wait(semaphore) != 0 {} }
-}
-
 /// The queue of a stream's thread.
 private final class WorkQueue: Sendable {
     private struct State {
@@ -103,7 +91,7 @@ private final class WorkQueue: Sendable {
         var isWaiting = false
     }
     private let state = Mutex(State())
-    private let gate = Semaphore()
+    private let gate = Gate()
 
     func start(_ delays: SimulatedDelays?) throws(Status) {
         try SystemThread.run { [self] in

@@ -150,6 +150,18 @@ extension OpDefinition {
         return self
     }
 
+    /// Sets what creates the kernel on a CUDA device, for the types and host-memory arguments of the GPU kernels declared by `kernel`. The
+    /// kernel is synchronous: it enqueues its work on the device's stream, sets its outputs and returns.
+    public func cuda(_ make: @escaping KernelFactory.Make) -> OpDefinition {
+        cudaKernel = make
+        return self
+    }
+    /// Sets the function of an elementwise op in CUDA C++, of x, y, z… at one index, in the type that they are computed in.
+    public func cudaExpression(_ expression: @escaping @Sendable (Attributes) -> String?) -> OpDefinition {
+        cudaExpression = expression
+        return self
+    }
+
     /// Declares that another type of device has a kernel for the op, in its `KernelLibrary`.
     public func supported(on deviceType: String, _ types: [String: DTypeSet] = [:], hostMemory: Set<String> = []) -> OpDefinition {
         supports.append(KernelSupport(deviceType: deviceType, types: types, hostMemory: hostMemory))

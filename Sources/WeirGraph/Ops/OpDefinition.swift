@@ -52,6 +52,11 @@ public final class OpDefinition: @unchecked Sendable {  // only the declaring ch
     public internal(set) var supports: [KernelSupport] = []
     /// The CPU kernels. The first that accepts a node's attributes is used.
     public internal(set) var hostKernels: [KernelFactory] = []
+    /// Creates the kernel of a node on a CUDA device; nil if the op has none. It is used where `supports` declares a GPU kernel, unless
+    /// the node's kernel runs on the host.
+    public internal(set) var cudaKernel: KernelFactory.Make?
+    /// The function of an elementwise op in CUDA C++, for a node with these attributes; nil if it is none.
+    public internal(set) var cudaExpression: (@Sendable (Attributes) -> String?)?
     /// How a node calls the library functions that its attributes name; nil if it calls none, or uses them only as data.
     public internal(set) var functionCall: FunctionCall?
     /// What a node of the op is to the passes and the executor.
@@ -140,6 +145,8 @@ public final class OpDefinition: @unchecked Sendable {  // only the declaring ch
         hasNoGradient = other.hasNoGradient
         supports = other.supports
         hostKernels = other.hostKernels
+        cudaKernel = other.cudaKernel
+        cudaExpression = other.cudaExpression
         functionCall = other.functionCall
         role = other.role
         passThrough = other.passThrough

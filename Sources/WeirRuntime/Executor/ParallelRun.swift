@@ -217,9 +217,13 @@ final class ParallelRun: @unchecked Sendable {  // see the fields
     private func finish(_ item: Ready, _ result: EnqueuedResult, _ start: Int) {
         switch result {
         case .outputs(let result): resume(item, result, start)
-        case .outputsAlreadySet(let failure):
+        case .outputsAlreadySet(nil):
+            // The last activity ends the step; that is for the pool too.
+            guard activities.wrappingSubtract(1, ordering: .acquiringAndReleasing).newValue == 0 else { return }
+            executor.place.pool.submit { [self] in finish() }
+        case .outputsAlreadySet(let failure?):
             executor.place.pool.submit { [self] in
-                if let failure { fail(item.node, failure) }
+                fail(item.node, failure)
                 endActivity()
             }
         }
@@ -284,7 +288,13 @@ final class ParallelRun: @unchecked Sendable {  // see the fields
         step.cancellation.cancel()
     }
 
+    /// Ends the step, once the device has done what was enqueued on its stream.
     private func finish() {
+        guard let event = executor.place.device.stream?.record(), !event.isReached else { return end() }
+        event.whenReached { [self] in executor.place.pool.submit { [self] in end() } }
+    }
+    private func end() {
+        if let status = executor.place.device.failure { failure.withLock { $0 = $0 ?? status } }
         let status = failure.withLock { $0 }
         executor.recycleRoot(root)
         if let status { done(.failure(status)) } else { done(.success(())) }

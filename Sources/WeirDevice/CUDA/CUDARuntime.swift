@@ -1,0 +1,127 @@
+import Synchronization
+package import WeirTensor
+
+/// Which GPUs a process uses, and how much of their memory. TensorFlow's `GPUOptions`.
+public struct GPUOptions: Sendable, Hashable {
+    /// The driver's numbers of the cards to use, in the order of their devices; nil for all. TensorFlow's `visible_device_list`.
+    public var visibleDevices: [Int]?
+    /// The share of a card's memory that tensors may use; nil for all that the driver gives. TensorFlow's
+    /// `per_process_gpu_memory_fraction`.
+    public var memoryFraction: Double?
+    /// The memory of each of several devices on one card, in bytes, for each visible card; empty for one device on each card.
+    /// TensorFlow's `virtual_devices`.
+    public var virtualDevices: [[Int]]
+
+    /// Options, by default for one device on each card.
+    public init(visibleDevices: [Int]? = nil, memoryFraction: Double? = nil, virtualDevices: [[Int]] = []) {
+        self.visibleDevices = visibleDevices
+        self.memoryFraction = memoryFraction
+        self.virtualDevices = virtualDevices
+    }
+    /// No GPUs.
+    public static let none = GPUOptions(visibleDevices: [])
+}
+
+/// The cards of a process. All devices on a card share its context and its compiled kernels.
+package final class CUDARuntime: Sendable {
+    private let libraries: CUDALibraries
+    private let folder: String?
+    private let state = Mutex(State())
+
+    private final class WeakCard: Sendable {
+        private let reference: Mutex<WeakReference>
+        private struct WeakReference: @unchecked Sendable { weak var card: Opened? }
+        init(_ card: Opened) { reference = Mutex(WeakReference(card: card)) }
+        var card: Opened? { reference.withLock { $0.card } }
+    }
+    private struct State {
+        var cards: [Int: WeakCard] = [:]
+        var hasStopped: Set<Int> = []
+    }
+    /// A card with its kernels.
+    package final class Opened: Sendable {
+        package let card: CUDACard
+        package let modules: CUDAModuleCache
+        init(_ card: CUDACard, _ modules: CUDAModuleCache) { (self.card, self.modules) = (card, modules) }
+    }
+
+    /// The cards of this machine's driver.
+    package static let shared = CUDARuntime(.shared, folder: CUDAModuleCache.userFolder)
+
+    /// - Parameter folder: where compiled kernels are kept; nil to keep none.
+    package init(_ libraries: CUDALibraries, folder: String?) {
+        self.libraries = libraries
+        self.folder = folder
+    }
+
+    /// The number of cards; 0 when there is no driver, or no compiler for kernels.
+    package func cardCount() throws(Status) -> Int {
+        guard let driver = libraries.driver, libraries.compiler != nil else { return 0 }
+        var count: Int32 = 0
+        try driver.check(driver.deviceCount(&count), "cuDeviceGetCount")
+        return Int(count)
+    }
+
+    /// Opens a card, or returns it if it is open. A card that had stopped is reset, once nothing uses it any more.
+    /// - Throws: what the driver says; the error that stopped the card while something still uses it.
+    package func open(_ index: Int) throws(Status) -> Opened {
+        guard let driver = libraries.driver, let compiler = libraries.compiler else {
+            throw .unavailable("No GPU: \(libraries.entries.compactMap(\.reason).joined(separator: "; "))")
+        }
+        let outcome = state.withLock { state -> Result<Opened, Status> in
+            do throws(Status) {
+                if let opened = state.cards[index]?.card {
+                    guard let failure = opened.card.hasFailed else { return .success(opened) }
+                    state.hasStopped.insert(index)
+                    return .failure(failure)
+                }
+                let card = try CUDACard(driver, index)
+                if state.hasStopped.contains(index) {
+                    try card.reset()
+                    state.hasStopped.remove(index)
+                    let fresh = try CUDACard(driver, index)
+                    return .success(try keep(fresh, compiler, &state))
+                }
+                return .success(try keep(card, compiler, &state))
+            } catch { return .failure(error) }
+        }
+        return try outcome.get()
+    }
+    private func keep(_ card: CUDACard, _ compiler: NVRTC, _ state: inout State) throws(Status) -> Opened {
+        let opened = Opened(card, try CUDAModuleCache(card, compiler, prelude: CUDAPrelude.source, folder: folder))
+        state.cards[card.index] = WeakCard(opened)
+        return opened
+    }
+
+    /// Opens the devices that the options ask for.
+    /// - Parameter name: the name of device `index`.
+    /// - Throws: `invalidArgument` when the options name a card that is not there or a share that is none; what the driver says.
+    package func devices(_ options: GPUOptions, name: (Int) -> DeviceName) throws(Status) -> [CUDADevice] {
+        if options.visibleDevices == [] { return [] }
+        let count = try cardCount()
+        let cards = options.visibleDevices ?? Array(0..<count)
+        if let wrong = cards.first(where: { $0 < 0 || $0 >= count }) {
+            throw .invalidArgument("There is no GPU \(wrong): the driver has \(count == 0 ? "none" : "0 to \(count - 1)")")
+        }
+        if let fraction = options.memoryFraction, !(fraction > 0 && fraction <= 1) {
+            throw .invalidArgument("Expected a share of a GPU's memory above 0 and up to 1, found \(fraction)")
+        }
+        guard options.virtualDevices.isEmpty || options.virtualDevices.count == cards.count else {
+            throw .invalidArgument("Expected the memory of virtual devices for \(cards.count) GPUs, found \(options.virtualDevices.count)")
+        }
+        var devices: [CUDADevice] = []
+        for (position, index) in cards.enumerated() {
+            let opened = try open(index)
+            let total = opened.card.memory
+            let parts = options.virtualDevices.isEmpty ? [] : options.virtualDevices[position]
+            let limits = parts.isEmpty ? [options.memoryFraction.map { Int(Double(total) * $0) } ?? total] : parts
+            for limit in limits {
+                guard limit > 0, limit <= total else {
+                    throw .invalidArgument("GPU \(index) has \(total) bytes of memory, found a device of \(limit)")
+                }
+                devices.append(try CUDADevice(name: name(devices.count), opened: opened, memoryLimit: limit, products: libraries.products))
+            }
+        }
+        return devices
+    }
+}
