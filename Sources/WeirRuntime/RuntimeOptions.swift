@@ -18,6 +18,8 @@ public struct RuntimeOptions: Sendable {
     public var allowsSoftPlacement: Bool
     /// Whether the placement of a graph is logged. TensorFlow's `log_device_placement`.
     public var logsPlacement: Bool
+    /// The driver whose cards are used.
+    package var cuda = CUDARuntime.shared
     /// How graphs are optimized and run.
     package var execution = ExecutionOptions()
     /// Makes options, by default for one CPU device.

@@ -12,6 +12,8 @@ enum Schedule: String, CaseIterable {
     case optimized = "constants, optimized, on several threads"
     /// On a simulated GPU with delayed streams, for ops with a GPU kernel.
     case gpu = "on a simulated GPU that is late"
+    /// On a card of the emulated CUDA driver, for ops with a GPU kernel.
+    case cuda = "on an emulated CUDA card"
 
     var options: RuntimeOptions {
         var options = RuntimeOptions()
@@ -24,16 +26,28 @@ enum Schedule: String, CaseIterable {
         case .gpu:
             options.simulatedGPUCount = 1
             options.simulatedGPUDelays = SimulatedDelays(seed: 1, longest: 20)
+        case .cuda:
+            options.cuda = EmulatedCUDA.runtime
+            options.gpus = GPUOptions(visibleDevices: [0])
         }
         return options
     }
-    var device: String { self == .gpu ? "/device:GPU:0" : "" }
+    var isOnGPU: Bool { self == .gpu || self == .cuda }
+    var device: String { isOnGPU ? "/device:GPU:0" : "" }
 }
 
 /// Runs cases and reports differences from the table.
 struct CaseRunner {
     let registry: OpRegistry
     let schedule: Schedule
+    /// The devices of all cases, each with resources of its own.
+    private let devices: LocalDevices
+
+    init(registry: OpRegistry, schedule: Schedule) throws {
+        self.registry = registry
+        self.schedule = schedule
+        devices = try LocalDevices(task: DeviceName(job: "localhost", replica: 0, task: 0), options: schedule.options)
+    }
 
     /// Descriptions of the differences from the table; empty if there are none.
     func differences(_ item: OpCase) -> [String] {
@@ -76,7 +90,7 @@ struct CaseRunner {
                 expected.append(OpCase.Expected(value: value))
             }
         }
-        let session = try DirectSession(b.graph(), registry: registry, options: schedule.options)
+        let session = try DirectSession(b.graph(), registry: registry, devices: devices.isolated(), options: schedule.options)
         let found = try session.run(feeds: feeds, fetches: fetches.map(\.name), targets: ["node"])
         if let failure = item.failure { return ["expected \(failure), found values"] }
         guard found.count == expected.count else { return ["expected \(expected.count) outputs, found \(found.count)"] }
@@ -92,13 +106,13 @@ struct CaseRunner {
         let usesFiles = text.contains("{dir}")
         if usesFiles { try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true) }
         defer { if usesFiles { try? FileManager.default.removeItem(at: folder) } }
-        let marks = ["{dir}": folder.path, "{device}": "/job:localhost/replica:0/task:0" + (schedule == .gpu ? "/device:GPU:0" : "/device:CPU:0")]
+        let marks = ["{dir}": folder.path, "{device}": "/job:localhost/replica:0/task:0" + (schedule.isOnGPU ? "/device:GPU:0" : "/device:CPU:0")]
         var graph = graph
         for index in graph.nodes.indices {
             graph.nodes[index].attributes = graph.nodes[index].attributes.replacing(marks)
             if graph.nodes[index].device.isEmpty { graph.nodes[index].device = schedule.device }
         }
-        let session = try DirectSession(Graph(graph, registry: registry), registry: registry, options: schedule.options)
+        let session = try DirectSession(Graph(graph, registry: registry), registry: registry, devices: devices.isolated(), options: schedule.options)
         var differences: [String] = []
         for (number, run) in runs.enumerated() {
             let prefix = "run \(number): "

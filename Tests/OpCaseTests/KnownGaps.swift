@@ -25,12 +25,12 @@ struct KnownGap {
         ("ScatterNdNonAliasingAdd", "float32, out of range"), ("TensorScatterAdd", "float32, out of range"),
         ("TensorScatterMax", "float32, out of range"), ("TensorScatterMin", "float32, out of range"),
         ("TensorScatterSub", "float32, out of range"), ("TensorScatterUpdate", "float32, out of range"),
-    ].map { KnownGap(op: $0, name: $1, isOfFailures: true, schedules: [.gpu], reason: "a GPU does not fail for an index out of range") }
+    ].map { KnownGap(op: $0, name: $1, isOfFailures: true, schedules: [.gpu, .cuda], reason: "a GPU does not fail for an index out of range") }
 
     static let all =
         beyond + [
             KnownGap(
-                op: "_VarHandlesOp", name: "two variables", schedules: [.gpu],
+                op: "_VarHandlesOp", name: "two variables", schedules: [.gpu, .cuda],
                 reason: "one of its variables is of int32, so the node is on the CPU, and the other's reader looks for it on the GPU"),
             KnownGap(op: "AvgPoolGrad", isOfGradients: true, reason: "it has no gradient yet"),
             KnownGap(op: "AvgPool3DGrad", isOfGradients: true, reason: "it has no gradient yet"),

@@ -101,7 +101,9 @@ package final class CUDARuntime: Sendable {
         let count = try cardCount()
         let cards = options.visibleDevices ?? Array(0..<count)
         if let wrong = cards.first(where: { $0 < 0 || $0 >= count }) {
-            throw .invalidArgument("There is no GPU \(wrong): the driver has \(count == 0 ? "none" : "0 to \(count - 1)")")
+            let reasons = libraries.driver == nil || libraries.compiler == nil ? libraries.entries.compactMap(\.reason).joined(separator: "; ") : ""
+            throw .invalidArgument(
+                "There is no GPU \(wrong): " + (reasons.isEmpty ? "the driver has \(count == 0 ? "none" : "0 to \(count - 1)")" : reasons))
         }
         if let fraction = options.memoryFraction, !(fraction > 0 && fraction <= 1) {
             throw .invalidArgument("Expected a share of a GPU's memory above 0 and up to 1, found \(fraction)")

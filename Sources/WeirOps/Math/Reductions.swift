@@ -4,12 +4,12 @@ import WeirTensor
 
 extension OpDefinition {
     /// The sum along axes.
-    static let sum = reduction("Sum", numericTypes, cpu: .numeric, gpu: [.floatingOrComplex, .index], ReduceLoops.sum)
+    static let sum = reduction("Sum", numericTypes, cpu: .numeric, gpu: [.floatingOrComplex, .index], ReduceLoops.sum, cuda: .sum)
         .sharding(ShardingRule.reduction(.sum))
         .gradient { g in [ReductionGradient(g).broadcastToInput(g.gradient()), nil] }
 
     /// The product along axes.
-    static let prod = reduction("Prod", numericTypes, cpu: .numeric, gpu: [.floatingOrComplex, .index], ReduceLoops.product)
+    static let prod = reduction("Prod", numericTypes, cpu: .numeric, gpu: [.floatingOrComplex, .index], ReduceLoops.product, cuda: .product)
         .gradient { g in [ReductionGradient(g).ofProduct(), nil] }
         .knownValue { c in
             guard let value = c.integers(0), value.shape.rank == 1, c.integers(1)?.values.count == 1 else { return nil }
@@ -18,30 +18,37 @@ extension OpDefinition {
         }
 
     /// The mean along axes.
-    static let mean = reduction("Mean", numericTypes, cpu: .numeric, gpu: .floatingOrComplex, ReduceLoops.mean)
+    static let mean = reduction("Mean", numericTypes, cpu: .numeric, gpu: .floatingOrComplex, ReduceLoops.mean, cuda: .mean)
         .sharding(ShardingRule.reduction(.mean))
         .gradient { g in [ReductionGradient(g).ofMean(), nil] }
 
     // Not named `max` and `min`, which would hide Swift's functions of these names in this extension.
 
     /// The maximum along axes.
-    static let maxOp = reduction("Max", orderedTypes, cpu: .real, gpu: [.floating, .index], ReduceLoops.greatest)
+    static let maxOp = reduction("Max", orderedTypes, cpu: .real, gpu: [.floating, .index], ReduceLoops.greatest, cuda: .greatest)
         .gradient { g in [ReductionGradient(g).ofMaxOrMin(), nil] }
 
     /// The minimum along axes.
-    static let minOp = reduction("Min", orderedTypes, cpu: .real, gpu: [.floating, .index], ReduceLoops.least)
+    static let minOp = reduction("Min", orderedTypes, cpu: .real, gpu: [.floating, .index], ReduceLoops.least, cuda: .least)
         .gradient { g in [ReductionGradient(g).ofMaxOrMin(), nil] }
 
     /// The Euclidean norm along axes: the square root of the sum of squares.
     static let euclideanNorm = reduction(
-        "EuclideanNorm", numericTypes, cpu: .numeric, gpu: .floatingOrComplex, isIdentityForSingleElement: false, ReduceLoops.norm
+        "EuclideanNorm", numericTypes, cpu: .numeric, gpu: .floatingOrComplex, isIdentityForSingleElement: false, ReduceLoops.norm,
+        cuda: CUDAReducer(
+            accumulator: "typename Real<C>::type", zero: "0", accumulate: "a + squared(x)", merge: "a + b", finish: "sqrt(a)",
+            declarations: """
+                template <class N> DEVICE N squared(N x) { return x * x; }
+                template <class N> DEVICE N squared(Complex<N> x) { return norm(x); }
+
+                """)
     )
     .gradient { g in [ReductionGradient(g).ofNorm(), nil] }
 
     /// Whether all elements are true along axes.
-    static let all = logicalReduction("All", ReduceLoops(AllReducer.self))
+    static let all = logicalReduction("All", ReduceLoops(AllReducer.self), cuda: .all)
     /// Whether any element is true along axes.
-    static let any = logicalReduction("Any", ReduceLoops(AnyReducer.self))
+    static let any = logicalReduction("Any", ReduceLoops(AnyReducer.self), cuda: .any)
 
     private static let signature = "(input: T, reduction_indices: Tidx) -> (output: T)"
     private static let numericTypes =
@@ -55,7 +62,7 @@ extension OpDefinition {
     /// - Parameter isIdentityForSingleElement: whether the reduction of a single element is that element.
     private static func reduction(
         _ name: String, _ types: String, cpu: DTypeSet, gpu: DTypeSet, isIdentityForSingleElement: Bool = true,
-        _ loops: @escaping @Sendable (DType) -> ReduceLoops?
+        _ loops: @escaping @Sendable (DType) -> ReduceLoops?, cuda reducer: CUDAReducer
     ) -> OpDefinition {
         let make: KernelFactory.Make = { request in
             guard let loops = loops(try request.type("T")) else { throw request.unsupportedType("T") }
@@ -68,10 +75,15 @@ extension OpDefinition {
             .sharding(ShardingRule.reduction(.other))
             .kernel(["T": cpu], gpu: ["T": gpu.subtracting(int32)], hostMemory: ["reduction_indices"], make: make)
             .kernel(["T": []], gpu: ["T": gpu.intersection(int32)], hostMemory: ["input", "output", "reduction_indices"], make: make)
+            .cuda { request in
+                try cudaReductionKernel(
+                    request, reducer, try request.type("T"), keepDimensions: try request.bool("keep_dims"),
+                    isIdentityForSingleElement: isIdentityForSingleElement)
+            }
         return isIdentityForSingleElement ? definition.simplified(.unchangedFor(input: 1) { axes in axes.elementCount == 0 }) : definition
     }
 
-    private static func logicalReduction(_ name: String, _ loops: ReduceLoops) -> OpDefinition {
+    private static func logicalReduction(_ name: String, _ loops: ReduceLoops, cuda reducer: CUDAReducer) -> OpDefinition {
         OpDefinition(
             name, "(input: bool, reduction_indices: Tidx) -> (output: bool)", "keep_dims: bool = false", axisTypes
         )
@@ -82,26 +94,54 @@ extension OpDefinition {
         .kernel(gpu: [:], hostMemory: ["reduction_indices"]) { request in
             reductionKernel(loops, .bool, keepDimensions: try request.bool("keep_dims"), isIdentityForSingleElement: true)
         }
+        .cuda { request in
+            try cudaReductionKernel(request, reducer, .bool, keepDimensions: try request.bool("keep_dims"), isIdentityForSingleElement: true)
+        }
+    }
+}
+
+/// The reduction of a tensor of a shape along axes.
+private struct ReductionPlan {
+    let reduction: Reduction
+    let result: Shape
+
+    init(_ shape: Shape, _ axes: Tensor, keepDimensions: Bool) throws {
+        let isReduced = try reducedDimensions(axes, of: shape)
+        var sizes: [Int] = []
+        for axis in 0..<shape.rank {
+            if !isReduced[axis] { sizes.append(shape[axis]) } else if keepDimensions { sizes.append(1) }
+        }
+        result = try Shape(validating: sizes)
+        reduction = Reduction(shape, isReduced)
+    }
+    /// Passes the input on when each result is one of its elements.
+    func passes(_ context: borrowing KernelContext) -> Bool {
+        guard reduction.isTrivial else { return false }
+        let input = context.input(0)
+        context.setOutput(0, input.shape == result ? input : input.reshaped(result))
+        return true
     }
 }
 
 private func reductionKernel(_ loops: ReduceLoops, _ dtype: DType, keepDimensions: Bool, isIdentityForSingleElement: Bool) -> Kernel {
     .sync { context in
-        let shape = context.shape(0)
-        let isReduced = try reducedDimensions(context.input(1), of: shape)
-        var sizes: [Int] = []
-        for axis in 0..<shape.rank {
-            if !isReduced[axis] { sizes.append(shape[axis]) } else if keepDimensions { sizes.append(1) }
-        }
-        let result = try Shape(validating: sizes)
-        let reduction = Reduction(shape, isReduced)
-        if isIdentityForSingleElement, reduction.isTrivial {
-            let input = context.input(0)
-            return context.setOutput(0, shape == result ? input : input.reshaped(result))
-        }
+        let plan = try ReductionPlan(context.shape(0), context.input(1), keepDimensions: keepDimensions)
+        if isIdentityForSingleElement, plan.passes(context) { return }
         let x = context.firstByte(0)
-        let out = try context.output(0, dtype, result).mutableFirstByte
-        try reduction.run(loops, x, out, on: context.pool)
+        let out = try context.output(0, dtype, plan.result).mutableFirstByte
+        try plan.reduction.run(loops, x, out, on: context.pool)
+    }
+}
+
+private func cudaReductionKernel(
+    _ request: KernelRequest, _ reducer: CUDAReducer, _ dtype: DType, keepDimensions: Bool, isIdentityForSingleElement: Bool
+) throws -> Kernel {
+    let program = try CUDAReduction(request.cudaDevice(), request.op.name, dtype, dtype, reducer)
+    return .sync { context in
+        let plan = try ReductionPlan(context.shape(0), context.input(1), keepDimensions: keepDimensions)
+        if isIdentityForSingleElement, plan.passes(context) { return }
+        let input = context.input(0)
+        try program.run(plan.reduction, input, try context.output(0, dtype, plan.result))
     }
 }
 

@@ -1,4 +1,4 @@
-package import WeirDevice
+import WeirDevice
 public import WeirGraph
 public import WeirTensor
 
@@ -26,10 +26,7 @@ public struct LocalDevices: Sendable {
     /// - Parameter task: the job, replica and task of the names.
     /// - Throws: `resourceExhausted` when the system has no threads for GPUs; `invalidArgument` when a GPU is asked for that is not there;
     ///   what the driver says when it cannot open one.
-    public init(task: DeviceName, options: RuntimeOptions = RuntimeOptions()) throws(Status) { try self.init(task: task, options: options, cuda: .shared) }
-
-    /// The same with the cards of another driver.
-    package init(task: DeviceName, options: RuntimeOptions, cuda: CUDARuntime) throws(Status) {
+    public init(task: DeviceName, options: RuntimeOptions = RuntimeOptions()) throws(Status) {
         func name(_ type: String, _ index: Int) -> DeviceName {
             DeviceName(job: task.job, replica: task.replica, task: task.task, type: type, index: index)
         }
@@ -45,7 +42,7 @@ public struct LocalDevices: Sendable {
         }
         // Parameter servers and masters leave the GPUs to the workers, unless they are asked for.
         let leavesGPUs = ["ps", "master"].contains(task.job ?? "") && options.gpus == GPUOptions()
-        let cards = leavesGPUs || !gpus.isEmpty ? [] : try cuda.devices(options.gpus) { name("GPU", $0) }
+        let cards = leavesGPUs || !gpus.isEmpty ? [] : try options.cuda.devices(options.gpus) { name("GPU", $0) }
         let places = cpus + gpus + cards.map { KernelEnvironment(device: $0, resources: resources(), kernels: CUDAKernels(device: $0)) }
         self.init(checked: places)
     }
