@@ -305,13 +305,30 @@ CUEMU_EXPORT int nvrtcDestroyProgram(void **handle) {
     return nvrtcSuccess;
 }
 
+// Keeps each source in the folder CUEMU_SOURCES, so that NVIDIA's own compiler can check them too.
+static void keepSource(const Program &program) {
+    const char *folder = getenv("CUEMU_SOURCES");
+    if (!folder || !*folder) return;
+    char name[32];
+    snprintf(name, sizeof name, "/%016zx.cu", std::hash<std::string>()(program.source));
+    std::string path = folder + std::string(name), temporary = path + "." + std::to_string(getpid()) + "." + std::to_string((size_t)&program);
+    if (FILE *file = fopen(temporary.c_str(), "w")) {
+        fprintf(file, "// %s\n", program.name.c_str());
+        fwrite(program.source.data(), 1, program.source.size(), file);
+        fclose(file);
+        rename(temporary.c_str(), path.c_str());
+    }
+}
+
 CUEMU_EXPORT int nvrtcCompileProgram(void *handle, int count, const char *const *options) {
     if (int fault = injectedFault(__func__)) return fault;
     auto program = find(handle);
     if (!program) return nvrtcInvalidProgram;
     if (count < 0 || (count && !options)) return nvrtcInvalidInput;
     Driver::shared().compiles++;
-    return compile(*program, std::vector<std::string>(options, options + count));
+    int result = compile(*program, std::vector<std::string>(options, options + count));
+    if (result == nvrtcSuccess) keepSource(*program);
+    return result;
 }
 
 static int give(const std::string &text, size_t extra, size_t *size, char *bytes) {
