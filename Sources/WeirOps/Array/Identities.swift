@@ -61,6 +61,14 @@ extension OpDefinition {
         .kernel(["T": .numericOrBool], gpu: ["T": .numericOrBool]) { _ in
             .sync { context in context.setOutput(0, try context.input(0).snapshot()) }
         }
+        .cuda { request in
+            let device = try request.cudaDevice()
+            return .sync { context in
+                // Whether the memory may be updated later is not asked: the copy stays on the card.
+                let input = context.input(0)
+                try device.copy(from: input, to: try context.output(0, input.dtype, input.shape))
+            }
+        }
 
     /// Forwards its input, which the client guarantees to be a constant.
     static let guaranteeConst = OpDefinition("GuaranteeConst", "(input: T) -> (output: T)", "T: type")
@@ -74,8 +82,8 @@ extension OpDefinition {
         .stateful()
         .shape(ShapeFunctions.unchanged)
         .noGradient()
-        .kernel(gpu: ["T": [.floating, DTypeSet(.int64, .int8, .uint64, .uint8)]], make: deepCopyKernel)
-        .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["x", "y"], make: deepCopyKernel)
+        .kernel(gpu: ["T": [.floating, DTypeSet(.int64, .int8, .uint64, .uint8)]], moving: deepCopyKernel)
+        .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["x", "y"], moving: deepCopyKernel)
 
     private static func passing(_ name: String, _ way: PassThrough) -> OpDefinition {
         OpDefinition(name, "(input: T) -> (output: T)", "T: type")
@@ -96,10 +104,10 @@ extension OpDefinition {
     c.passHandle()
 }
 
-@Sendable private func deepCopyKernel(_ request: KernelRequest) -> Kernel {
-    .sync { context in
+@Sendable private func deepCopyKernel(_ request: KernelRequest) -> MovingBody {
+    { context, mover in
         let input = context.input(0)
-        try context.output(0, input.dtype, input.shape).copyElements(from: input)
+        try mover.copy(input, to: try context.output(0, input.dtype, input.shape))
     }
 }
 

@@ -13,7 +13,7 @@ extension OpDefinition {
     .gradient { g in [g.op("MirrorPadGrad", g.gradient(), g.inputs[1], attributes: ["mode": g.mode]), nil] }
     .kernel(
         ["T": DTypeSet.all.subtracting(DTypeSet(.resource, .variant))], gpu: ["T": .floating], hostMemory: ["paddings"],
-        make: mirrorPadKernel)
+        moving: mirrorPadKernel)
 
     /// Computes the gradient of `MirrorPad`: for each element the sum over all places that it was copied to.
     static let mirrorPadGrad = OpDefinition(
@@ -40,9 +40,9 @@ private func mirrorOffset(_ request: KernelRequest) throws -> Int {
     }
 }
 
-@Sendable private func mirrorPadKernel(_ request: KernelRequest) throws -> Kernel {
+@Sendable private func mirrorPadKernel(_ request: KernelRequest) throws -> MovingBody {
     let edge = try mirrorOffset(request)
-    return .sync { context in
+    return { context, mover in
         let input = context.input(0)
         let paddings = try context.input(1).paddings(of: input.shape, .mirror)
         try check(paddings, input.shape.dimensions, edge, "")
@@ -51,14 +51,18 @@ private func mirrorOffset(_ request: KernelRequest) throws -> Int {
         if shape == input.shape { return context.setOutput(0, slot: context.slot(0)) }
         let output = try context.output(0, input.dtype, shape)
         guard shape.elementCount > 0 else { return }
+        guard case .host(let pool) = mover else {
+            guard case .card(let card) = mover else { return }
+            return try card.copy(input, before: paddings.map(\.before), margin: .mirror(edge: edge), to: output)
+        }
         let strides = StridedCopy.strides(of: sizes)
         let start = zip(paddings, strides).reduce(0) { $0 + $1.0.before * $1.1 }
-        StridedCopy(input.shape.dimensions, to: strides).run(from: input, to: output, at: start, in: context.pool)
+        StridedCopy(input.shape.dimensions, to: strides).run(from: input, to: output, at: start, in: pool)
         // The innermost dimension comes first, so that a mirror along one dimension includes the margins of the dimensions after
         // it.
         forEachMirror(of: input.shape.dimensions, paddings, sizes, edge) { mirror in
             StridedCopy(mirror.sizes, from: mirror.sourceStrides, to: strides).run(
-                from: output, skipping: mirror.source, to: output, at: mirror.target, in: context.pool)
+                from: output, skipping: mirror.source, to: output, at: mirror.target, in: pool)
         }
     }
 }
