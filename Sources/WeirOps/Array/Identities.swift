@@ -64,8 +64,9 @@ extension OpDefinition {
         .cuda { request in
             let device = try request.cudaDevice()
             return .sync { context in
-                // Whether the memory may be updated later is not asked: the copy stays on the card.
+                // The tensor may be in host memory: the node passes memory of either kind on.
                 let input = context.input(0)
+                guard device.holds(input) else { return context.setOutput(0, try input.snapshot()) }
                 try device.copy(from: input, to: try context.output(0, input.dtype, input.shape))
             }
         }
