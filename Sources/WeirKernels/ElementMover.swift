@@ -7,6 +7,8 @@ package enum ElementMover: Sendable {
     case host(ComputePool)
     case card(CUDAMover)
 
+    package var isOnCard: Bool { if case .card = self { true } else { false } }
+
     /// Copies a block between tensors of one dtype. Each offset is the index of the block's first element.
     package func copy(
         _ block: StridedCopy, from source: Tensor, skipping sourceOffset: Int = 0, to target: Tensor, at targetOffset: Int = 0
@@ -101,16 +103,6 @@ extension OpDefinition {
             let body = try make(request)
             let mover = ElementMover.card(try CUDAMover(request.cudaDevice()))
             return .sync { context in try body(context, mover) }
-        }
-    }
-
-    /// Uses the CPU's kernel on CUDA devices too. It must touch no elements: it passes tensors on, views them, or keeps them.
-    package func cudaAsOnHost() -> OpDefinition {
-        cuda { request in
-            guard let factory = request.op.hostKernel(request.attributes) else {
-                throw Status.unimplemented("Op '\(request.op.name)' has no kernel that computes what node '\(request.name)' asks for")
-            }
-            return try factory.make(request)
         }
     }
 }

@@ -1,3 +1,6 @@
+import WeirDevice
+package import WeirTensor
+
 /// A strided copy on a card. Strides are in bytes; `unit` bytes are moved at a time.
 struct CUDAMovePlan {
     /// The most dimensions that a kernel takes.
@@ -21,6 +24,9 @@ struct CUDAMovePlan {
         while unit > width, !fits(unit) { unit /= 2 }
         return unit
     }
+
+    /// The widest unit that divides the number that the bits of sizes and addresses make together.
+    static func widest(from width: Int, dividing bits: Int) -> Int { widest(from: width) { bits & ($0 - 1) == 0 } }
 
     /// Takes neighbours along the last dimension as one unit, if they are neighbours on both sides.
     mutating func widen() {
@@ -67,4 +73,13 @@ struct CUDAMovePlan {
         }
         return words + [Int](repeating: 0, count: 4 * (CUDAMovePlan.maximumRank - sizes.count))
     }
+}
+
+extension CUDAMover {
+    /// The widest unit of at most 16 bytes, not below `width`, in which `bytes` bytes at any multiple of `bytes` in two tensors can be moved.
+    package static func unit(from width: Int, _ bytes: Int, _ a: Tensor, _ b: Tensor) -> Int {
+        unit(from: width, bytes | Int((a.deviceAddress | b.deviceAddress) & 15))
+    }
+    /// The widest unit that divides all of some sizes and addresses, given the bits that one of them has.
+    package static func unit(from width: Int, _ bits: Int) -> Int { CUDAMovePlan.widest(from: width, dividing: bits) }
 }

@@ -1,3 +1,4 @@
+import WeirDevice
 import WeirGraph
 import WeirKernels
 import WeirTensor

@@ -25,6 +25,7 @@ extension OpDefinition {
     .kernel(["T": .numeric], gpu: ["T": .floating], hostMemory: ["paddings"]) { request in
         try request.numeric("T", MirrorPadGradVisitor(edge: try mirrorOffset(request)))
     }
+    .cuda(mirrorPadGradCUDAKernel)
 }
 
 extension GradientContext {
@@ -32,7 +33,7 @@ extension GradientContext {
 }
 
 /// Returns the number of elements at each edge that are not repeated: 1 for REFLECT, 0 for SYMMETRIC.
-private func mirrorOffset(_ request: KernelRequest) throws -> Int {
+func mirrorOffset(_ request: KernelRequest) throws -> Int {
     switch try request.string("mode") {
     case "REFLECT": 1
     case "SYMMETRIC": 0
@@ -145,23 +146,31 @@ private func forEachMirror(
             }))
 }
 
+/// The paddings, and the result's dimensions.
+func mirrorGradPlan(_ context: borrowing KernelContext, _ edge: Int) throws -> (paddings: [(before: Int, after: Int)], own: [Int]) {
+    let shape = context.shape(0)
+    let sizes = shape.dimensions
+    let paddings = try context.input(1).paddings(of: shape, .mirrorGrad)
+    let own = try paddings.enumerated().map { axis, padding in
+        guard padding.before <= sizes[axis], padding.after <= sizes[axis] - padding.before else {
+            throw Status.invalidArgument(
+                "Total paddings must be less than the input dimension size: \(padding.before &+ padding.after) "
+                    + "was not less than \(sizes[axis])")
+        }
+        return sizes[axis] - padding.before - padding.after
+    }
+    try check(paddings, own, edge, "output ")
+    return (paddings, own)
+}
+
 private struct MirrorPadGradVisitor: NumericVisitor {
     let edge: Int
 
     func visit<E: NumericElement>(_ type: E.Type) throws -> Kernel {
         .sync { [edge] context in
             let input = context.input(0)
-            let paddings = try context.input(1).paddings(of: input.shape, .mirrorGrad)
             let sizes = input.shape.dimensions
-            let own = try paddings.enumerated().map { axis, padding in
-                guard padding.before <= sizes[axis], padding.after <= sizes[axis] - padding.before else {
-                    throw Status.invalidArgument(
-                        "Total paddings must be less than the input dimension size: \(padding.before &+ padding.after) "
-                            + "was not less than \(sizes[axis])")
-                }
-                return sizes[axis] - padding.before - padding.after
-            }
-            try check(paddings, own, edge, "output ")
+            let (paddings, own) = try mirrorGradPlan(context, edge)
             let shape = try Shape(validating: own)
             let output = try context.output(0, E.dtype, shape)
             guard shape.elementCount > 0 else { return }
