@@ -6,7 +6,7 @@ import WeirTensor
 enum EmulatedCUDA {
     /// The root of the package.
     private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
-    /// What `Tests/CUDAEmulator/build.sh` makes.
+    /// What `make emulator` makes.
     static let library = ProcessInfo.processInfo.environment["WEIR_CUDA_EMULATOR"] ?? "\(root)/.build/cuda-emulator/libcuda_emulated.so"
 
     /// The emulated cards. Compiled kernels are kept, so that only changed ones are compiled again.
