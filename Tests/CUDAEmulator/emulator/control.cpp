@@ -112,7 +112,7 @@ CUEMU_EXPORT int cuemu_fail(const char *call, int result, int after) {
     std::string name;
     for (const char *suffix : {"", "_v2"}) {
         std::string candidate = std::string(call) + suffix;
-        if (library && dlsym(library, candidate.c_str())) name = candidate;
+        if (name.empty() && library && dlsym(library, candidate.c_str())) name = candidate;
     }
     if (library) dlclose(library);
     if (name.empty()) return 0;

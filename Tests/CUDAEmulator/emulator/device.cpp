@@ -41,7 +41,7 @@ static CUresult initialise() {
 }
 
 Call::Call(const char *name, Needs needs) {
-    if ((result = injectedFault(name)) || needs == Needs::nothing) return;
+    if ((name && (result = injectedFault(name))) || needs == Needs::nothing) return;
     Driver &driver = Driver::shared();
     if (!driver.initialised || driver.forked) {
         result = CUDA_ERROR_NOT_INITIALIZED;

@@ -29,6 +29,24 @@ static void complete(SharedEvent &event, uint32_t ticket) {
     syscall(SYS_futex, &event.completed, FUTEX_WAKE, 0x7fffffff, nullptr, nullptr, 0);
 }
 
+void awaitRecord(Stream &stream, std::shared_ptr<Record> record) {
+    if (!record || record->done) return;
+    submit(stream, {[record] {
+        Lock lock(Driver::shared().lock);
+        Driver::shared().progress.wait(lock, [&] { return record->done; });
+        return CUDA_SUCCESS;
+    }, true});
+}
+
+void completeRecord(Stream &stream, std::shared_ptr<Record> record) {
+    submit(stream, {[record] {
+        Lock lock(Driver::shared().lock);
+        record->nanoseconds = nanoseconds();
+        record->done = true;
+        return CUDA_SUCCESS;
+    }, true});
+}
+
 static CUresult findEvent(void *handle, std::shared_ptr<Event> &event) {
     auto found = Driver::shared().events.find(handle);
     if (found == Driver::shared().events.end()) return CUDA_ERROR_INVALID_HANDLE;
@@ -102,12 +120,7 @@ CUEMU_EXPORT CUresult cuEventRecord(void *eventHandle, void *streamHandle) {
     }
     auto record = std::make_shared<Record>();
     event->record = record;
-    submit(*stream, {[record] {
-        Lock lock(Driver::shared().lock);
-        record->nanoseconds = nanoseconds();
-        record->done = true;
-        return CUDA_SUCCESS;
-    }, true});
+    completeRecord(*stream, record);
     return 0;
 }
 
@@ -155,13 +168,7 @@ CUEMU_EXPORT CUresult cuStreamWaitEvent(void *streamHandle, void *eventHandle, u
         }, true});
         return 0;
     }
-    auto record = event->record;
-    if (!record || record->done) return 0;
-    submit(*stream, {[record] {
-        Lock lock(Driver::shared().lock);
-        Driver::shared().progress.wait(lock, [&] { return record->done; });
-        return CUDA_SUCCESS;
-    }, true});
+    awaitRecord(*stream, event->record);
     return 0;
 }
 

@@ -2,10 +2,12 @@
 #pragma once
 #include "../emulator/control.hpp"
 #include "../emulator/cuda.hpp"
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
 using Ptr = CUdeviceptr;
@@ -148,6 +150,17 @@ struct Context {
     void *handle = nullptr;
     explicit Context(int card = 0) { OK(cuCtxCreate_v2(&handle, 0, card)); }
     ~Context() { OK(cuCtxDestroy_v2(handle)); }
+};
+
+/// A stream that does nothing until it is opened.
+struct Gate {
+    // The stream may look at it once more after the gate has ended, so it is never freed.
+    std::atomic<bool> &open = *new std::atomic<bool>(false);
+    static void wait(void *open) {
+        while (!*(std::atomic<bool> *)open) std::this_thread::yield();
+    }
+    explicit Gate(void *stream) { OK(cuLaunchHostFunc(stream, wait, &open)); }
+    ~Gate() { open = true; }
 };
 
 /// Compiles a source; the test fails if that does not work.
