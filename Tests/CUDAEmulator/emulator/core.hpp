@@ -198,6 +198,9 @@ struct Call {
     explicit Call(const char *name, Needs needs = Needs::context);
 };
 
+/// Whether this thread runs a function that a stream calls on the host; such a function may not call the driver.
+extern thread_local bool inHostFunction;
+
 /// The context that the calling thread works with, or null.
 std::shared_ptr<Context> currentContext();
 

@@ -47,6 +47,10 @@ Call::Call(const char *name, Needs needs) {
         result = CUDA_ERROR_NOT_INITIALIZED;
         return;
     }
+    if (inHostFunction) {
+        result = CUDA_ERROR_NOT_PERMITTED;
+        return;
+    }
     if (needs == Needs::initialised) return;
     context = currentContext();
     if (!context) result = CUDA_ERROR_INVALID_CONTEXT;

@@ -85,7 +85,7 @@ CUEMU_EXPORT CUresult cuEventDestroy_v2(void *handle) {
     Call call(__func__, Needs::brokenContext);
     if (call.result) return call.result;
     Lock lock(Driver::shared().lock);
-    return Driver::shared().events.erase(handle) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
+    return Driver::shared().events.erase(handle) ? call.context->error.load() : CUDA_ERROR_INVALID_HANDLE;
 }
 
 CUEMU_EXPORT CUresult cuEventRecord(void *eventHandle, void *streamHandle) {

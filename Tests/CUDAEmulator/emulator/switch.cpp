@@ -109,9 +109,11 @@ Pool &pool() {
 }
 } // namespace
 
+/// A fiber's life. It may go on in another thread than it began in, so it looks at the thread's variable once only: a
+/// compiler may keep the variable's address over a switch.
 static void runFiber() {
+    Fiber &fiber = *self;
     for (;;) {
-        Fiber &fiber = *self;
         (*fiber.task)(fiber);
         fiber.state = Fiber::idle;
         fiber.executor->leave(fiber);

@@ -58,10 +58,14 @@ void testCompiler() {
     CHECK(virtualOne.image.empty() && !virtualOne.ptx.empty());
     auto included = compileWith("#include \"weir/value.h\"\n" + std::string(good), {"-arch=sm_90"}, {"#define VALUE 17\n"}, {"weir/value.h"});
     EQUAL(included.result, 0);
+    // A kernel in a header, and one that a condition leaves out.
+    auto conditional = compileWith("#include \"more.h\"\n#if VALUE > 5\nextern \"C\" __global__ void out() {}\n#endif\n",
+                                   {"-arch=sm_90", "-DVALUE=3"}, {good}, {"more.h"});
+    EQUAL(conditional.result, 0);
     Context context;
     void *module = nullptr, *empty = nullptr;
     Ptr x = upload(std::vector<int>(1));
-    for (auto &[image, wanted] : {std::pair(virtualOne.ptx, 3), std::pair(included.image, 17)}) {
+    for (auto &[image, wanted] : {std::pair(virtualOne.ptx, 3), std::pair(included.image, 17), std::pair(conditional.image, 3)}) {
         OK(cuModuleLoadData(&module, image.data()));
         OK(launch(function(module, "k"), 1, 1, nullptr, x));
         EQUAL(download<int>(x, 1)[0], wanted);

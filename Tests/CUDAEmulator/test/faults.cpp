@@ -43,7 +43,8 @@ template <class... A> static void checkSticky(int wanted, const char *name, unsi
         EQUAL(cuEventQuery(event), wanted);
         EQUAL(cuCtxSynchronize(), wanted);
         EQUAL(launch((void *)1, 1, 1, stream), wanted);
-        OK(cuEventDestroy_v2(event));
+        EQUAL(cuEventDestroy_v2(event), wanted);
+        EQUAL(cuStreamDestroy_v2(stream), wanted);
         // Other cards go on.
         OK(cuCtxPushCurrent_v2(other.handle));
         EQUAL(download<int>(elsewhere, 4)[3], 1);

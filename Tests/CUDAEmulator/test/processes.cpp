@@ -1,5 +1,6 @@
 // Two processes share memory and an event. The second one is this program again.
 #include "api.hpp"
+#include <csignal>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/wait.h>
@@ -11,7 +12,42 @@ struct Message {
     CUipcEventHandle ready, answer;
 };
 
-int otherProcess(int, char **) {
+/// A fault that is not a kernel's goes to the handler that was there before the driver's.
+static int ownHandler() {
+    struct sigaction action{};
+    action.sa_handler = [](int) { _exit(42); };
+    sigaction(SIGSEGV, &action, nullptr);
+    OK(cuInit(0));
+    volatile int *nowhere = (volatile int *)16;
+    return *nowhere;
+}
+
+/// A process ends also while a stream's work does not.
+static int blockedEnd() {
+    OK(cuInit(0));
+    void *context = nullptr;
+    OK(cuCtxCreate_v2(&context, 0, 0));
+    static std::atomic<bool> begun;
+    OK(cuLaunchHostFunc(nullptr, [](void *) { for (begun = true;; pause()) {} }, nullptr));
+    while (!begun) std::this_thread::yield();
+    return failures ? 1 : 43;
+}
+
+/// Starts this program again, and returns how it ended.
+static int run(const char *mode) {
+    pid_t child = fork();
+    if (!child) {
+        execl(ownPath.c_str(), "test", libraryPath.c_str(), "--other-process", mode, nullptr);
+        _exit(4);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+int otherProcess(int argc, char **argv) {
+    if (argc > 3 && !strcmp(argv[3], "handler")) return ownHandler();
+    if (argc > 3 && !strcmp(argv[3], "blocked")) return blockedEnd();
     Message message;
     if (read(0, &message, sizeof message) != (ssize_t)sizeof message) return 3;
     OK(cuInit(0));
@@ -90,7 +126,8 @@ void testProcesses() {
     EQUAL(status, 0);
     OK(cuEventSynchronize(answer));
     EQUAL(download<int>(address, 4)[1], 99);
-    // The handle of a process that has ended means nothing, also to a process that gets it later.
+    EQUAL(run("handler"), 42);
+    EQUAL(run("blocked"), 43);
     close(in[1]);
     close(out[0]);
 }

@@ -105,9 +105,22 @@ static void checkLegacy(void *module) {
     EQUAL(download<int>(a, 4)[0], 9);
 }
 
+/// Many host threads use one card at the same time.
+static void checkThreads(void *module, void *context) {
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 6; i++)
+        threads.emplace_back([=] {
+            OK(cuCtxSetCurrent(context));
+            for (int round = 0; round < 15; round++) EQUAL(producer(module, true, round & 1), 0);
+        });
+    for (auto &thread : threads) thread.join();
+}
+
 void testStreams() {
     Context context;
     void *module = load(source);
+    setSeed(11);
+    checkThreads(module, context.handle);
     checkSeeds(module);
     checkEvents();
     checkLegacy(module);
@@ -118,6 +131,11 @@ void testStreams() {
     EQUAL(cuStreamCreate(&stream, 2), 1);
     EQUAL(cuStreamSynchronize((void *)64), 400);
     EQUAL(cuLaunchHostFunc(nullptr, nullptr, nullptr), 1);
+    // A function that a stream calls may not call the driver.
+    static std::atomic<int> within;
+    OK(cuLaunchHostFunc(nullptr, [](void *) { within = cuMemFree_v2(0); }, nullptr));
+    OK(cuStreamSynchronize(nullptr));
+    EQUAL(within.load(), 800);
     // Limits of launches.
     void *fill = function(module, "fill");
     Ptr a = upload(std::vector<int>(4));
