@@ -14,7 +14,9 @@ extern "C" void __tsan_switch_to_fiber(void *fiber, unsigned flags);
 // Saves the registers that a call keeps and the stack pointer at *save, and goes on with those of `load`.
 extern "C" void cuemu_switch(void **save, void *load);
 
-#if defined(__x86_64__)
+#if defined(CUEMU_UCONTEXT)
+#include <ucontext.h>
+#elif defined(__x86_64__)
 asm(R"(
 .text
 .p2align 4

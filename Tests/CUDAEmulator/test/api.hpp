@@ -86,6 +86,7 @@ using Ptr = CUdeviceptr;
     X(cuPointerGetAttribute, void *, int, Ptr)                                                                                       \
     X(cuGetErrorName, int, const char **)                                                                                            \
     X(cuGetErrorString, int, const char **)                                                                                          \
+    X(cuGetProcAddress_v2, const char *, void **, int, uint64_t, int *)                                                              \
     X(nvrtcVersion, int *, int *)                                                                                                    \
     X(nvrtcGetNumSupportedArchs, int *)                                                                                              \
     X(nvrtcGetSupportedArchs, int *)                                                                                                 \

@@ -43,6 +43,11 @@ static void checkDevices() {
     OK(cuGetErrorString(2, &text));
     CHECK(!strcmp(text, "out of memory"));
     EQUAL(cuGetErrorName(12345, &text), 1);
+    void *address = nullptr;
+    OK(cuGetProcAddress_v2("cuMemAlloc", &address, 12090, 0, &value));
+    CHECK(address == (void *)cuMemAlloc_v2 && value == 0);
+    EQUAL(cuGetProcAddress_v2("cuNoSuchCall", &address, 12090, 0, &value), 500);
+    EQUAL(value, 1);
 }
 
 void testCards() {
