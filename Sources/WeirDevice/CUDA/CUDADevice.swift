@@ -16,6 +16,8 @@ package final class CUDADevice: Device {
     package let products: CUDAProducts?
     /// The stream of kernels.
     package let compute: CUDAStream
+    /// Tells when kernels ran.
+    package let timer: CUDATimer
     private let copyIn: CUDAStream
     private let copyOut: CUDAStream
     private let memory: CUDAAllocator
@@ -47,6 +49,7 @@ package final class CUDADevice: Device {
         self.incarnation = incarnation
         self.products = try products.map { library throws(Status) in try CUDAProducts(library, opened.card) }
         compute = try CUDAStream(card)
+        timer = CUDATimer(compute)
         copyIn = try CUDAStream(card)
         copyOut = try CUDAStream(card)
         memory = CUDAAllocator(card, name: name.description, limit: memoryLimit)
