@@ -1,15 +1,15 @@
 import Foundation
-import WeirDevice
+package import WeirDevice
 import WeirTensor
 
 /// The emulated CUDA driver (`Tests/CUDAEmulator`), which runs kernels on the CPU.
-enum EmulatedCUDA {
+package enum EmulatedCUDA {
     /// The root of the package.
     private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
     /// What `make emulator` makes.
-    static let library = ProcessInfo.processInfo.environment["WEIR_CUDA_EMULATOR"] ?? "\(root)/.build/cuda-emulator/libcuda_emulated.so"
+    package static let library = ProcessInfo.processInfo.environment["WEIR_CUDA_EMULATOR"] ?? "\(root)/.build/cuda-emulator/libcuda_emulated.so"
 
     /// The emulated cards. Compiled kernels are kept, so that only changed ones are compiled again.
-    static let runtime = CUDARuntime(
+    package static let runtime = CUDARuntime(
         CUDALibraries(CUDALibraryFolders { $0 == "WEIR_CUDA" ? library : nil }), folder: "\(root)/.build/cuda-emulator/kernels")
 }
