@@ -24,6 +24,11 @@ struct Bench: ParsableCommand {
         var targets: [String]
         var `init`: String
         var losses: [Float]?
+
+        enum CodingKeys: String, CodingKey {
+            case workload, feeds, fetches, targets, `init`
+            case losses = "losses_of_first_five_steps"
+        }
     }
 
     func run() throws {
@@ -85,7 +90,7 @@ struct Bench: ParsableCommand {
 
     /// - Throws: `failedPrecondition` when a loss differs by more than a thousandth.
     private func compare(_ losses: [Float], _ recorded: [Float]?, _ path: String) throws {
-        guard let recorded, !recorded.isEmpty else { throw Status.invalidArgument("\(path): expected the key losses, for --check") }
+        guard let recorded, !recorded.isEmpty else { throw Status.invalidArgument("\(path): expected the key losses_of_first_five_steps, for --check") }
         for (index, (found, wanted)) in zip(losses, recorded).enumerated() where !(abs(found - wanted) <= 1e-3 * max(abs(wanted), 1e-3)) {
             throw Status.failedPrecondition("\(path): expected a loss of \(wanted) in step \(index), found \(found)")
         }

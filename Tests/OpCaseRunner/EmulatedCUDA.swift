@@ -10,6 +10,10 @@ package enum EmulatedCUDA {
     package static let library = ProcessInfo.processInfo.environment["WEIR_CUDA_EMULATOR"] ?? "\(root)/.build/cuda-emulator/libcuda_emulated.so"
 
     /// The emulated cards. Compiled kernels are kept, so that only changed ones are compiled again.
-    package static let runtime = CUDARuntime(
-        CUDALibraries(CUDALibraryFolders { $0 == "WEIR_CUDA" ? library : nil }), folder: "\(root)/.build/cuda-emulator/kernels")
+    package static let runtime = runtime(folder: "\(root)/.build/cuda-emulator/kernels")
+
+    /// The emulated cards with another folder of compiled kernels.
+    package static func runtime(folder: String) -> CUDARuntime {
+        CUDARuntime(CUDALibraries(CUDALibraryFolders { $0 == "WEIR_CUDA" ? library : nil }), folder: folder)
+    }
 }
