@@ -166,7 +166,7 @@ let package = Package(
             ],
             path: "Tests/CheckGPU", swiftSettings: settings),
         .testTarget(
-            name: "WeirRuntimeTests", dependencies: ["WeirRuntime", "WeirOps", "WeirKernels", "WeirGraph", "WeirDevice", "WeirTensor"],
+            name: "WeirRuntimeTests", dependencies: ["OpCaseRunner", "WeirRuntime", "WeirOps", "WeirKernels", "WeirGraph", "WeirDevice", "WeirTensor"],
             swiftSettings: settings),
         .testTarget(
             name: "WeirClusterTests",

@@ -1,3 +1,4 @@
+import Foundation
 import OpCaseRunner
 import Testing
 import WeirDevice
@@ -29,7 +30,7 @@ struct CUDAMemoryTests {
     @Test("blocks in use never overlap, whatever is allocated and freed")
     func random() throws {
         let memory = allocator(limit: 512 << 20)
-        var random = SplitMix(seed: 7)
+        var random = Numbers(state: 7)
         var live: [(address: UInt, size: Int)] = []
         for _ in 0..<4000 {
             if live.count > 60 || (!live.isEmpty && Bool.random(using: &random)) {
@@ -70,6 +71,18 @@ struct CUDAMemoryTests {
     }
 }
 
+/// Numbers that are the same in each run (SplitMix64).
+private struct Numbers: RandomNumberGenerator {
+    var state: UInt64
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+        return z ^ (z >> 31)
+    }
+}
+
 @Suite("Compiled CUDA programs")
 struct CUDAModuleTests {
     private let card: CUDARuntime.Opened
@@ -96,10 +109,13 @@ struct CUDAModuleTests {
 
     @Test("equal programs are one, and a damaged file of a compiled program is compiled again")
     func files() throws {
-        let scratch = FileSystemScratch()
-        func runtime() -> CUDARuntime { EmulatedCUDA.runtime(folder: "\(scratch.path)/a/b") }
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("weir-cuda-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let kept = folder.appendingPathComponent("a/b")
         func run() throws {
-            let devices = try runtime().devices(GPUOptions(visibleDevices: [0])) { DeviceName(job: "localhost", replica: 0, task: 0, type: "GPU", index: $0) }
+            let devices = try EmulatedCUDA.runtime(folder: kept.path).devices(GPUOptions(visibleDevices: [0])) {
+                DeviceName(job: "localhost", replica: 0, task: 0, type: "GPU", index: $0)
+            }
             let device = try #require(devices.first)
             #expect(try device.modules.module(program()) === device.modules.module(program()))
             let out = try Tensor(.float32, [300], in: device.allocator)
@@ -107,11 +123,12 @@ struct CUDAModuleTests {
             try device.compute.synchronize()
         }
         try run()
-        let files = try scratch.files("a/b")
-        #expect(files.count == 1 && files[0].hasSuffix(".cubin"))
-        try scratch.write("a/b/\(files[0])", [1, 2, 3])
+        let files = try FileManager.default.contentsOfDirectory(atPath: kept.path)
+        let file = kept.appendingPathComponent(try #require(files.first))
+        #expect(files.count == 1 && file.pathExtension == "cubin")
+        try Data([1, 2, 3]).write(to: file)
         try run()
-        #expect(try scratch.size("a/b/\(files[0])") > 3)
+        #expect(try Data(contentsOf: file).count > 3)
     }
 }
 
