@@ -268,4 +268,19 @@ struct TrainingTests {
             #expect(try await Trainer(options(SynchronousReplicas(required: 1), steps: 10), cluster: cluster.spec).run().droppedGradients == nil)
         }
     }
+
+    @Test("synchronous training ends with the same bits each time, however its workers' gradients arrive", arguments: [3, 4], [false, true])
+    func sameBits(_ workers: Int, _ gathersRows: Bool) async throws {
+        try await TestCluster.with([("ps", 1), ("worker", workers)]) { cluster in
+            var options = try options(SynchronousReplicas(), steps: 60)
+            if gathersRows {
+                let rows = try RandomNetwork.table(rows: 240, seed: 5)
+                options = try TrainingOptions(ModelGraph(GatherNetwork()), table: rows, strategy: SynchronousReplicas(), stepCount: 60, seed: 1)
+            }
+            options.returnsParameters = true
+            let first = try await Trainer(options, cluster: cluster.spec).run().parameters
+            #expect(!first.isEmpty)
+            for _ in 0..<3 { #expect(try await Trainer(options, cluster: cluster.spec).run().parameters == first) }
+        }
+    }
 }
