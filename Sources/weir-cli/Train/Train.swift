@@ -26,8 +26,16 @@ struct Train: AsyncParsableCommand {
     var trainedFolds: Int?
     @Option(help: "Where event files, the loss curve and the picture of a step go.") var out = "weir-run"
     @Flag(help: "Print one JSON object a line.") var json = false
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "The least time between two steps that are printed (default: \(TrainingReporter.jsonInterval) with --json, else "
+                + "\(TrainingReporter.lineInterval), on a terminal \(TrainingReporter.barInterval)); 0 prints each. The last step is always printed.",
+            valueName: "SECONDS"))
+    var progressEvery: Double?
 
     func validate() throws {
+        try require("--progress-every", progressEvery, in: 0...OptionRange.seconds.upperBound)
         try require("--trained-folds", trainedFolds, in: 1...max(1, training.data.folds))
         guard clusterOptions.cluster != nil, training.strategy.strategy == SingleDevice.strategyName else { return }
         let others = StrategyCatalog.names.filter { $0 != SingleDevice.strategyName }.joined(separator: ", ")
@@ -66,7 +74,7 @@ struct Train: AsyncParsableCommand {
         let reporter: TrainingReporter
         do {
             reporter = try TrainingReporter(
-                json: json, stepCount: options.stepCount, foldCount: options.trainingCount, directory: out,
+                json: json, interval: progressEvery, stepCount: options.stepCount, foldCount: options.trainingCount, directory: out,
                 ledger: training.strategy.ledger,
                 trace: trace.trace, strategy: training.strategy.strategy)
         } catch {
