@@ -91,6 +91,23 @@ struct TrainingTests {
         #expect(error?.code == .invalidArgument && error?.message.contains("needs a job 'ps'") == true)
     }
 
+    @Test("a cluster without workers is refused by strategies that could train without one", arguments: [AllReduceReplicas(), LayerParallel()] as [any Strategy])
+    func withoutWorkers(_ strategy: any Strategy) async throws {
+        let cluster = try ClusterSpec(["ps": ["127.0.0.1:1"], "wrker": ["127.0.0.1:2"]])
+        let error = await #expect(throws: Status.self) { try await Trainer(options(strategy), cluster: cluster).run() }
+        #expect(error?.code == .invalidArgument && error?.message.contains("found only ps, wrker; is 'wrker' meant to be 'worker'?") == true)
+    }
+
+    @Test("a classifier with fewer outputs than classes is refused before the first step")
+    func fewOutputs() async throws {
+        let one = #expect(throws: Status.self) { try ModelGraph(DenseNetwork(inputCount: 4, hidden: [], classCount: 1)) }
+        #expect(one?.code == .invalidArgument && one?.message.contains("at least 2; found [?,1]. Give the last layer") == true, "\(one?.message ?? "")")
+        let two = try TrainingOptions(DenseNetwork(inputCount: 4, hidden: [], classCount: 2), table: Table.iris(), stepCount: 1)
+        let error = await #expect(throws: Status.self) { try await Trainer(two) { _ in Issue.record("training began") }.run() }
+        #expect(error?.message.contains("The rows have 3 classes (setosa, versicolor, virginica), and") == true, "\(error?.message ?? "")")
+        #expect(error?.message.contains("Dense(3)") == true)
+    }
+
     @Test("one worker's client checks the options as all clients together do", arguments: [0, -1])
     func workerOptions(_ steps: Int) async throws {
         let cluster = try ClusterSpec(["ps": ["127.0.0.1:1"], "worker": ["127.0.0.1:2"]])
