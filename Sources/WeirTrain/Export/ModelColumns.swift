@@ -38,8 +38,12 @@ public struct ModelColumns: Hashable, Sendable {
         case .table(let table): self.init(table)
         case .dataset(let dataset), .standardized(let dataset), .divided(let dataset, _):
             let columns = Dictionary(dataset.columns.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
-            guard let classes = columns["labels"]?.classes, let features = columns["features"] else { return nil }
-            self.init(shape: features.shape.dimensions, classes: classes)
+            let names = columns["features"]?.elementNames ?? []
+            let classes = columns["labels"]?.classes ?? []
+            guard let features = columns["features"], !names.isEmpty || !classes.isEmpty else { return nil }
+            self.init(
+                features: Set(names).count == names.count ? names : [], shape: features.shape.dimensions,
+                label: columns["targets"]?.elementNames?.first, classes: classes)
         }
     }
 

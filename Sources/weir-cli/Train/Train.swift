@@ -81,6 +81,7 @@ struct Train: AsyncParsableCommand {
             local?.end()
             throw error
         }
+        if let notice = task(of: options) { reporter.event(.notice(notice)) }
         if let notice = training.optimizer.notice(of: options.batchSize, training.model.defaults) { reporter.event(.notice(notice)) }
         let validation = CrossValidation(options, cluster: spec) { event in
             recorder?.record(event)
@@ -108,6 +109,19 @@ struct Train: AsyncParsableCommand {
             reporter.abandon()
             if isCancelled { throw Status.cancelled("Training was cancelled by a signal") }
             throw Status(error)
+        }
+    }
+
+    /// What is said of the labels, where what they are was not plain.
+    private func task(of options: TrainingOptions) -> String? {
+        switch options.data {
+        case .standardized(let rows) where options.model.inputs["targets"] != nil:
+            let name = rows.columns.first { $0.name == "targets" }?.elementNames?.first ?? "targets"
+            let hint = training.data.regression || name == "targets" ? "" : "; --classification takes each for a class"
+            return "a regression: predicts the numbers of column '\(name)'; error is the mean squared error as a share of their variance\(hint)"
+        case .table(let table) where !training.data.classification && table.targets != nil && table.classes.count > max(20, table.rowCount / 10):
+            return "found \(table.classes.count) different numbers in column '\(table.columns.last ?? "")', and takes each for a class; --regression predicts them"
+        case .table, .dataset, .standardized, .divided: return nil
         }
     }
 
