@@ -141,7 +141,8 @@ def kill_at_random(cluster, training, kills, seed, victims):
 def counting(folder):
     """The arguments of a training whose variables a and b go down by 1 with each update."""
     with open(folder + "/count.pbtxt", "w") as f: f.write(MODEL)
-    return ["--model", folder + "/count.pbtxt", "--loss", "loss", "--input", "features=x:0", "--optimizer", "sgd", "--learning-rate", "1", "--batch", "4"]
+    return [
+        "--model", folder + "/count.pbtxt", "--loss", "loss", "--input", "features=x:0", "--optimizer", "sgd", "--learning-rate", "1", "--batch", "4"]
 
 
 def counted(weir, path):
@@ -184,7 +185,8 @@ def asynchronous(weir, folder, options):
                 place = "%s/%d" % (folder, rounds)
                 os.mkdir(place)
                 training = Training(
-                    weir, cluster, place, *counting(folder), "--strategy", "async", "--steps", "10000", "--checkpoint-every", "100", "--trained-folds", "1")
+                    weir, cluster, place, *counting(folder), "--strategy", "async", "--steps", "10000", "--checkpoint-every", "100", "--trained-folds",
+                    "1")
                 kills = kill_at_random(cluster, training, wanted - total, options.seed + rounds, victims)
                 status, error = training.end()
                 expect(status == 0, error)
@@ -380,7 +382,9 @@ def mounted(weir, folder):
                 training = Training(weir, cluster, place, *arguments, "--resume", recover=60 if cluster else None)
                 first = next(training.steps())["step"]
                 status, error = training.end()
-                expect(status == 0 and first > int(last.rsplit("-", 1)[1]), "--resume from %s: exit status %d, step %d: %s" % (last, status, first, error))
+                expect(
+                    status == 0 and first > int(last.rsplit("-", 1)[1]),
+                    "--resume from %s: exit status %d, step %d: %s" % (last, status, first, error))
                 report.append("%s %s" % (strategy, fault))
         finally:
             if cluster: cluster.__exit__()

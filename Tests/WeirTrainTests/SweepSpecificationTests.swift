@@ -28,7 +28,9 @@ struct SweepSpecificationTests {
         let model = try ModelGraph(DenseNetwork(inputCount: 4, hidden: [], classCount: 3))
         for (metric, isKnown) in [("test_accuracy", true), ("test_loss", true), ("train_loss", true), ("test_acuracy", false), ("accuracy", false)] {
             let specification = try parsed(Self.text.replacingOccurrences(of: "\"metric\": \"accuracy\"", with: "\"metric\": \"\(metric)\""))
-            if isKnown { try specification.checkMetric(of: model) } else {
+            if isKnown {
+                try specification.checkMetric(of: model)
+            } else {
                 let error = #expect(throws: Status.self) { try specification.checkMetric(of: model) }
                 #expect(error?.message.hasPrefix("objective.metric: expected one of test_accuracy, test_loss, train_loss, found '\(metric)'") == true)
             }

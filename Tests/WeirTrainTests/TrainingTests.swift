@@ -91,7 +91,9 @@ struct TrainingTests {
         #expect(error?.code == .invalidArgument && error?.message.contains("needs a job 'ps'") == true)
     }
 
-    @Test("a cluster without workers is refused by strategies that could train without one", arguments: [AllReduceReplicas(), LayerParallel()] as [any Strategy])
+    @Test(
+        "a cluster without workers is refused by strategies that could train without one",
+        arguments: [AllReduceReplicas(), LayerParallel()] as [any Strategy])
     func withoutWorkers(_ strategy: any Strategy) async throws {
         let cluster = try ClusterSpec(["ps": ["127.0.0.1:1"], "wrker": ["127.0.0.1:2"]])
         let error = await #expect(throws: Status.self) { try await Trainer(options(strategy), cluster: cluster).run() }

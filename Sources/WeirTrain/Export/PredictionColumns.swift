@@ -44,7 +44,8 @@ public struct PredictionColumns: Hashable, Sendable {
                 throw .invalidArgument("\(source): row 1: expected a column '\(name)', which the model takes, found \(names.joined(separator: ", "))\(hint)")
             }
             guard names.lastIndex(of: name) == place else {
-                throw .invalidArgument("\(source): row 1: expected one column '\(name)', found columns \(place + 1) and \((names.lastIndex(of: name) ?? 0) + 1)")
+                let other = names.lastIndex(of: name) ?? place
+                throw .invalidArgument("\(source): row 1: expected one column '\(name)', found columns \(place + 1) and \(other + 1)")
             }
             places.append(place)
         }

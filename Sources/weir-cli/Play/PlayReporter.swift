@@ -85,7 +85,7 @@ final class PlayReporter: Sendable {
             if draws { Terminal.overwrite("") }
             let count = report.final.returns.count
             let rate = Double(report.stepCount) / max(report.seconds, 1e-9)
-            let rows = [
+            var rows = [
                 ["agent", report.agent],
                 ["return", "mean \(fixed(report.final.mean, 2)), least \(fixed(report.final.least, 0)), of \(count) episodes with the best network"],
                 ["best network", "of step \(report.final.step)"],
@@ -95,7 +95,9 @@ final class PlayReporter: Sendable {
                         + "\(fixed(rate, 0)) steps/s",
                 ],
                 ["actors lost", report.lostActors.isEmpty ? "none" : report.lostActors.map { "\($0)" }.joined(separator: ", ")],
-            ] + (hasLearned ? [["learning curve", curve]] : []) + [["picture of an episode", episode]]
+            ]
+            if hasLearned { rows.append(["learning curve", curve]) }
+            rows.append(["picture of an episode", episode])
             for line in table(rows) { Terminal.line(line) }
         }
         if hasLearned { try writeFile(curve, report.learningCurve.svg) }

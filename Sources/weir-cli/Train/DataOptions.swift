@@ -21,7 +21,9 @@ struct DataOptions: ParsableArguments {
     func validate() throws {
         guard !noLabel || label == nil else { throw ValidationError("--label and --no-label exclude each other") }
         guard !regression || !classification else { throw ValidationError("--regression and --classification exclude each other") }
-        guard !noLabel || !regression && !classification else { throw ValidationError("--regression and --classification say what labels are; found --no-label") }
+        guard !noLabel || !regression && !classification else {
+            throw ValidationError("--regression and --classification say what labels are; found --no-label")
+        }
         try require("--folds", folds, in: 2...1_000)
         try require("--window", window, in: 1...65_536)
         _ = try size()
@@ -29,7 +31,9 @@ struct DataOptions: ParsableArguments {
     }
 
     /// What decides which rows these are.
-    func source(_ defaults: TrainingDefaults) -> [String?] { [data ?? defaults.data, label, columns, imageSize, "\(regression) \(classification) \(noLabel) \(window ?? 0)"] }
+    func source(_ defaults: TrainingDefaults) -> [String?] {
+        [data ?? defaults.data, label, columns, imageSize, "\(regression) \(classification) \(noLabel) \(window ?? 0)"]
+    }
 
     /// The rows.
     /// - Throws: `ValidationError` for options that the data does not take; the error of a file.
@@ -46,7 +50,8 @@ struct DataOptions: ParsableArguments {
         if let known = BuiltInRows.named(path) {
             try refuse(
                 [
-                    ("--label", label != nil), ("--no-label", noLabel), ("--regression", regression), ("--classification", classification), ("--columns", columns != nil), ("--image-size", imageSize != nil),
+                    ("--label", label != nil), ("--no-label", noLabel), ("--regression", regression), ("--classification", classification),
+                    ("--columns", columns != nil), ("--image-size", imageSize != nil),
                     ("--window", window != nil && !known.isText),
                 ], of: path)
             return try known.rows(window ?? Dataset.usualWindow)
@@ -134,7 +139,8 @@ struct DataOptions: ParsableArguments {
     private func refuse(_ options: [(name: String, isGiven: Bool)], of what: String) throws {
         guard let wrong = options.first(where: \.isGiven) else { return }
         let kinds = [
-            "--label": "a CSV file", "--no-label": "a CSV file", "--regression": "a CSV file", "--classification": "a CSV file", "--columns": "FILE.npz, .safetensors or .tfrecord",
+            "--label": "a CSV file", "--no-label": "a CSV file", "--regression": "a CSV file",
+            "--classification": "a CSV file", "--columns": "FILE.npz, .safetensors or .tfrecord",
             "--image-size": "a folder of pictures",
             "--window": "a text",
         ]

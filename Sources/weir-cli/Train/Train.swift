@@ -120,7 +120,8 @@ struct Train: AsyncParsableCommand {
             let hint = training.data.regression || name == "targets" ? "" : "; --classification takes each for a class"
             return "a regression: predicts the numbers of column '\(name)'; error is the mean squared error as a share of their variance\(hint)"
         case .table(let table) where !training.data.classification && table.targets != nil && table.classes.count > max(20, table.rowCount / 10):
-            return "found \(table.classes.count) different numbers in column '\(table.columns.last ?? "")', and takes each for a class; --regression predicts them"
+            let name = table.columns.last ?? ""
+            return "found \(table.classes.count) different numbers in column '\(name)', and takes each for a class; --regression predicts them"
         case .table, .dataset, .standardized, .divided: return nil
         }
     }
