@@ -49,7 +49,7 @@ package final class CUDADevice: Device {
         compute = try CUDAStream(card)
         copyIn = try CUDAStream(card)
         copyOut = try CUDAStream(card)
-        memory = CUDAAllocator(card, name: name.description, limit: memoryLimit)
+        memory = CUDAAllocator(card, name: name.description, limit: memoryLimit, CUDAMemoryWork(compute, opened.modules))
         pinned = PinnedMemory(card)
     }
 
@@ -151,9 +151,4 @@ package final class CUDADevice: Device {
 
     /// Gives the memory that is only kept for reuse back to the driver.
     package func trim() { memory.trim() }
-}
-
-extension Tensor {
-    /// The address of the elements, as the driver takes it.
-    package var deviceAddress: UInt64 { UInt64(UInt(bitPattern: address)) }
 }

@@ -127,7 +127,7 @@ extension OpDefinition {
             try state.mark(size)
             var start = 0
             for (index, length) in lengths.enumerated() {
-                try state.write(index, value.rows(start..<start + length), in: allocator)
+                try state.write(index, value.rows(start..<start + length))
                 start += length
             }
         }

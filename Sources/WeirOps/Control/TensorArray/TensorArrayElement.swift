@@ -27,7 +27,7 @@ extension OpDefinition {
                 let array = try input.find(context)
                 try array.requireWritten(dtype)
                 let value = context.input(2), allocator = context.allocator
-                try array.withState { try $0.write(index, value, in: allocator) }
+                try array.withState { try $0.write(index, value) }
                 context.setOutput(0, slot: context.slot(3))
             }
         }

@@ -150,7 +150,7 @@ extension OpDefinition {
                 }
             }
             if givesAll { try state.mark(rows) }
-            for (row, index) in indices.enumerated() { try state.write(index, value.row(row), in: allocator) }
+            for (row, index) in indices.enumerated() { try state.write(index, value.row(row)) }
         }
         context.setOutput(0, slot: context.slot(givesAll ? 2 : 3))
     }
