@@ -71,7 +71,9 @@ package final class CUDADevice: Device {
         return copy
     }
 
+    /// Copies a host tensor to the device; kernels that are enqueued after this find it there. Of variants it copies what they hold.
     package func upload(_ tensor: Tensor, _ done: @escaping Completion<Tensor>) {
+        if tensor.dtype == .variant { return tensor.copyingVariants({ holds($0) ? $1(.success($0)) : upload($0, $1) }, done) }
         guard tensor.dtype.isBitwise else { return done(.success(tensor)) }
         do throws(Status) { done(.success(try enqueueUpload(tensor))) } catch { done(.failure(error)) }
     }
@@ -103,6 +105,7 @@ package final class CUDADevice: Device {
 
     /// Copies a tensor to the host once `event` is reached. The copy lies in memory that the card can reach.
     package func download(_ tensor: Tensor, after event: (any DeviceEvent)?, _ done: @escaping Completion<Tensor>) {
+        if tensor.dtype == .variant { return tensor.copyingVariants({ download($0, after: event, $1) }, done) }
         do throws(Status) {
             guard holds(tensor) else { return done(.success(try tensor.snapshot())) }
             let byteCount = tensor.byteCount
