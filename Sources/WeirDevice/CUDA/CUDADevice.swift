@@ -78,17 +78,20 @@ package final class CUDADevice: Device {
         do throws(Status) { done(.success(try enqueueUpload(tensor))) } catch { done(.failure(error)) }
     }
 
-    private func enqueueUpload(_ tensor: Tensor) throws(Status) -> Tensor {
+    /// Enqueues the copy of a host tensor to the device. Kernels that are enqueued later find it there.
+    package func enqueueUpload(_ tensor: Tensor) throws(Status) -> Tensor {
         let copy = try Tensor(tensor.dtype, tensor.shape, in: memory)
         let byteCount = tensor.byteCount
         guard byteCount > 0 else { return copy }
         card.makeCurrent()
-        if byteCount <= CUDADevice.smallCopy {
+        // The driver reads ordinary memory before it returns, but memory that the card can reach when the copy is made.
+        let isPinned = tensor.specialAllocator is PinnedMemory
+        if byteCount <= CUDADevice.smallCopy, !isPinned {
             try card.check(card.driver.copyIn(copy.deviceAddress, tensor.address, byteCount, compute.handle), "cuMemcpyHtoDAsync")
             return copy
         }
         var source = tensor
-        if tensor.block(of: pinned) == nil {
+        if !isPinned {
             source = try Tensor(tensor.dtype, tensor.shape, in: pinned)
             source.mutableBytes.copyMemory(from: tensor.bytes)
         }

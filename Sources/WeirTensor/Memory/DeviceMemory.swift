@@ -24,9 +24,10 @@ package struct DeviceCopy: Sendable {
 
 extension Tensor {
     /// The memory of a device that holds the elements; nil if the host can read them.
-    package var deviceMemory: (any DeviceMemory)? {
-        guard case .allocator(let owner) = storage.root.header.owner else { return nil }
-        return owner as? any DeviceMemory
+    package var deviceMemory: (any DeviceMemory)? { specialAllocator as? any DeviceMemory }
+    /// The allocator that the elements' memory is from; nil if they are in ordinary memory of the host.
+    package var specialAllocator: (any Allocator)? {
+        if case .allocator(let owner) = storage.root.header.owner { owner } else { nil }
     }
     /// The address of the elements, as the driver of a device takes it.
     package var deviceAddress: UInt64 { UInt64(UInt(bitPattern: address)) }
