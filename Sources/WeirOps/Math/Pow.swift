@@ -10,7 +10,7 @@ extension OpDefinition {
     ) {
         .floating(Functions.Pow.self, $0) ?? .integerPower($0) ?? .complex(Functions.Pow.self, $0)
     }
-    .cuda { $0.type("T")?.isFloating == true ? "pow(x, y)" : nil }
+    .cuda(floating: "pow(x, y)", integer: "integer_power(x, y)", with: integerPower)
     .gradient { g in
         let (x, y, z) = (g.conjugate(g.inputs[0]), g.conjugate(g.inputs[1]), g.conjugate(g.outputs[0]))
         let less = g.op("Sub", y, g.scalar(1, like: y))
@@ -78,6 +78,19 @@ extension OpDefinition {
     .gradient { g in
         g.unbroadcast(g.gradient(), g.op("Mul", g.scalar(0, like: g.gradient()), g.gradient()))
     }
+
+    /// The power of integers. A negative exponent, for which a card cannot fail, gives the quotient rounded toward zero.
+    private static let integerPower = """
+        template <class N> DEVICE N integer_power(N x, N y) {
+            if (y < 0) return x == (N)1 || (x == (N)-1 && !(y & 1)) ? (N)1 : x == (N)-1 ? (N)-1 : (N)0;
+            uint64 base = (uint64)x, power = 1;
+            for (; y > 0; y >>= 1) {
+                if (y & 1) power *= base;
+                base *= base;
+            }
+            return (N)power;
+        }
+        """
 
     private static let xTypes = "T: {half, bfloat16, float, double, complex64, complex128}"
 
