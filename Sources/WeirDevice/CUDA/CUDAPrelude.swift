@@ -32,6 +32,8 @@ package enum CUDAPrelude {
         template <class T> struct IsFloating { static const bool value = false; };
         template <> struct IsFloating<float> { static const bool value = true; };
         template <> struct IsFloating<double> { static const bool value = true; };
+        template <class T> DEVICE bool is_bfloat16(const T*) { return false; }
+        DEVICE bool is_bfloat16(const bfloat16*) { return true; }
         template <class T, int N> struct alignas(sizeof(T) * N) Pack { T at[N]; };
         // The first item of this thread, and the number of threads.
         DEVICE int64 first() { return (int64)blockIdx.x * blockDim.x + threadIdx.x; }
