@@ -123,7 +123,7 @@ package struct CUDAScan: Sendable {
         }
         const int N = 4;
         KERNEL row_totals(const T* x, A* totals, int64 rows, int64 length, int64, int64 chunks) {
-            __shared__ alignas(16) unsigned char memory[256 * sizeof(A)];
+            alignas(16) __shared__ unsigned char memory[256 * sizeof(A)];
             for (int64 i = blockIdx.x; i < rows * chunks; i += gridDim.x) {
                 int64 row = i % rows, chunk = i / rows, end = begin_of(chunk + 1, chunks, length);
                 A sum = zero(), all;
@@ -141,7 +141,7 @@ package struct CUDAScan: Sendable {
             }
         }
         KERNEL row_scan(const T* x, R* out, const A* starts, const A*, int64 rows, int64 length, int64, int64 chunks) {
-            __shared__ alignas(16) unsigned char memory[256 * sizeof(A)];
+            alignas(16) __shared__ unsigned char memory[256 * sizeof(A)];
             for (int64 i = blockIdx.x; i < rows * chunks; i += gridDim.x) {
                 int64 row = i % rows, chunk = i / rows, end = begin_of(chunk + 1, chunks, length);
                 A sum = chunks > 1 ? starts[i] : zero(), all;

@@ -27,7 +27,7 @@ package struct CUDASegmentReduction: Sendable {
             // Each block has 256 / lanes results; the threads of a result share its rows.
             KERNEL segments(
                 const T* x, T* out, const int64* starts, const I* rows, int64 results, int64 width, int64 row_count, int64 lanes) {
-                __shared__ alignas(16) unsigned char memory[256 * sizeof(A)];
+                alignas(16) __shared__ unsigned char memory[256 * sizeof(A)];
                 A* shared = (A*)memory;
                 int t = threadIdx.x, most = 256 / (int)lanes, lane = t / most;
                 for (int64 tile = (int64)blockIdx.x * most; tile < results; tile += (int64)gridDim.x * most) {
