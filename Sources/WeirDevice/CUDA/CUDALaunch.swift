@@ -15,6 +15,12 @@ package enum CUDAArgument: Sendable {
     package static func float(_ value: Float) -> CUDAArgument { .word(UInt64(value.bitPattern)) }
     /// A float of 8 bytes.
     package static func double(_ value: Double) -> CUDAArgument { .word(value.bitPattern) }
+    /// The first element of a tensor in host memory, of at most 8 bytes, as a number of its type.
+    package static func element(_ tensor: Tensor) -> CUDAArgument {
+        var word: UInt64 = 0
+        withUnsafeMutableBytes(of: &word) { $0.copyMemory(from: UnsafeRawBufferPointer(rebasing: tensor.bytes.prefix(8))) }
+        return .word(word)
+    }
     /// A structure of integers of 8 bytes.
     package static func ints(_ values: [Int]) -> CUDAArgument { .words(values.map { UInt64(bitPattern: Int64($0)) }) }
 }
