@@ -18,3 +18,5 @@ for file in "$here"/emulator/*.cpp; do echo "#include \"$file\""; done >"$out/cu
     "$out/cuda_emulated.cpp" -o "$out/libcuda_emulated.so" -pthread -ldl -Wl,-z,nodelete -Wl,-Bsymbolic -Wl,--build-id=none \
     -Wl,--version-script,"$out/cuda_emulated.map"
 rm -f "$out/cuda_emulated.cpp" "$out/cuda_emulated.map"
+# Another driver, for tests that set faults and delays beside tests that do not.
+cp "$out/libcuda_emulated.so" "$out/libcuda_emulated_copy.so"

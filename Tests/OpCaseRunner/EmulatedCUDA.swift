@@ -9,11 +9,16 @@ package enum EmulatedCUDA {
     /// What `make emulator` makes.
     package static let library = ProcessInfo.processInfo.environment["WEIR_CUDA_EMULATOR"] ?? "\(root)/.build/cuda-emulator/libcuda_emulated.so"
 
-    /// The emulated cards. Compiled kernels are kept, so that only changed ones are compiled again.
-    package static let runtime = runtime(folder: "\(root)/.build/cuda-emulator/kernels")
+    /// A copy of the library. The loader takes it for another driver, so that faults and delays in it are its own.
+    package static let copy = String(library.dropLast(3)) + "_copy.so"
 
-    /// The emulated cards with another folder of compiled kernels.
-    package static func runtime(folder: String) -> CUDARuntime {
-        CUDARuntime(CUDALibraries(CUDALibraryFolders { $0 == "WEIR_CUDA" ? library : nil }), folder: folder)
+    /// The emulated cards. Compiled kernels are kept, so that only changed ones are compiled again.
+    package static let runtime = runtime(of: library)
+
+    /// The cards of a library.
+    /// - Parameter folder: where compiled kernels are kept.
+    package static func runtime(of library: String, folder: String? = nil) -> CUDARuntime {
+        CUDARuntime(
+            CUDALibraries(CUDALibraryFolders { $0 == "WEIR_CUDA" ? library : nil }), folder: folder ?? "\(root)/.build/cuda-emulator/kernels")
     }
 }

@@ -113,7 +113,7 @@ struct CUDAModuleTests {
         defer { try? FileManager.default.removeItem(at: folder) }
         let kept = folder.appendingPathComponent("a/b")
         func run() throws {
-            let devices = try EmulatedCUDA.runtime(folder: kept.path).devices(GPUOptions(visibleDevices: [0])) {
+            let devices = try EmulatedCUDA.runtime(of: EmulatedCUDA.library, folder: kept.path).devices(GPUOptions(visibleDevices: [0])) {
                 DeviceName(job: "localhost", replica: 0, task: 0, type: "GPU", index: $0)
             }
             let device = try #require(devices.first)
