@@ -16,6 +16,8 @@ package final class CUDADevice: Device {
     package let products: CUDAProducts?
     /// The stream of kernels.
     package let compute: CUDAStream
+    /// Tells when kernels ran.
+    package let timer: CUDATimer
     private let copyIn: CUDAStream
     private let copyOut: CUDAStream
     private let memory: CUDAAllocator
@@ -47,9 +49,10 @@ package final class CUDADevice: Device {
         self.incarnation = incarnation
         self.products = try products.map { library throws(Status) in try CUDAProducts(library, opened.card) }
         compute = try CUDAStream(card)
+        timer = CUDATimer(compute)
         copyIn = try CUDAStream(card)
         copyOut = try CUDAStream(card)
-        memory = CUDAAllocator(card, name: name.description, limit: memoryLimit)
+        memory = CUDAAllocator(card, name: name.description, limit: memoryLimit, CUDAMemoryWork(compute, opened.modules))
         pinned = PinnedMemory(card)
     }
 
@@ -71,22 +74,27 @@ package final class CUDADevice: Device {
         return copy
     }
 
+    /// Copies a host tensor to the device; kernels that are enqueued after this find it there. Of variants it copies what they hold.
     package func upload(_ tensor: Tensor, _ done: @escaping Completion<Tensor>) {
+        if tensor.dtype == .variant { return tensor.copyingVariants({ holds($0) ? $1(.success($0)) : upload($0, $1) }, done) }
         guard tensor.dtype.isBitwise else { return done(.success(tensor)) }
         do throws(Status) { done(.success(try enqueueUpload(tensor))) } catch { done(.failure(error)) }
     }
 
-    private func enqueueUpload(_ tensor: Tensor) throws(Status) -> Tensor {
+    /// Enqueues the copy of a host tensor to the device. Kernels that are enqueued later find it there.
+    package func enqueueUpload(_ tensor: Tensor) throws(Status) -> Tensor {
         let copy = try Tensor(tensor.dtype, tensor.shape, in: memory)
         let byteCount = tensor.byteCount
         guard byteCount > 0 else { return copy }
         card.makeCurrent()
-        if byteCount <= CUDADevice.smallCopy {
+        // The driver reads ordinary memory before it returns, but memory that the card can reach when the copy is made.
+        let isPinned = tensor.specialAllocator is PinnedMemory
+        if byteCount <= CUDADevice.smallCopy, !isPinned {
             try card.check(card.driver.copyIn(copy.deviceAddress, tensor.address, byteCount, compute.handle), "cuMemcpyHtoDAsync")
             return copy
         }
         var source = tensor
-        if tensor.block(of: pinned) == nil {
+        if !isPinned {
             source = try Tensor(tensor.dtype, tensor.shape, in: pinned)
             source.mutableBytes.copyMemory(from: tensor.bytes)
         }
@@ -103,6 +111,7 @@ package final class CUDADevice: Device {
 
     /// Copies a tensor to the host once `event` is reached. The copy lies in memory that the card can reach.
     package func download(_ tensor: Tensor, after event: (any DeviceEvent)?, _ done: @escaping Completion<Tensor>) {
+        if tensor.dtype == .variant { return tensor.copyingVariants({ download($0, after: event, $1) }, done) }
         do throws(Status) {
             guard holds(tensor) else { return done(.success(try tensor.snapshot())) }
             let byteCount = tensor.byteCount
@@ -151,9 +160,4 @@ package final class CUDADevice: Device {
 
     /// Gives the memory that is only kept for reuse back to the driver.
     package func trim() { memory.trim() }
-}
-
-extension Tensor {
-    /// The address of the elements, as the driver takes it.
-    package var deviceAddress: UInt64 { UInt64(UInt(bitPattern: address)) }
 }
