@@ -56,6 +56,8 @@ package final class CUDADevice: Device {
     /// The kernels that were compiled for the card.
     package var modules: CUDAModuleCache { opened.modules }
 
+    /// Whether a tensor's elements are in memory that the card reads and writes by itself.
+    func isPinned(_ tensor: Tensor) -> Bool { tensor.block(of: pinned) != nil }
     /// Whether a tensor's elements are in this device's memory.
     package func holds(_ tensor: Tensor) -> Bool { tensor.block(of: memory) != nil }
 
@@ -76,17 +78,19 @@ package final class CUDADevice: Device {
         do throws(Status) { done(.success(try enqueueUpload(tensor))) } catch { done(.failure(error)) }
     }
 
-    private func enqueueUpload(_ tensor: Tensor) throws(Status) -> Tensor {
+    /// Enqueues a copy of a host tensor to the device, for the kernels that are enqueued next.
+    package func enqueueUpload(_ tensor: Tensor) throws(Status) -> Tensor {
         let copy = try Tensor(tensor.dtype, tensor.shape, in: memory)
         let byteCount = tensor.byteCount
         guard byteCount > 0 else { return copy }
         card.makeCurrent()
-        if byteCount <= CUDADevice.smallCopy {
+        // The card reads pinned memory later; other memory the driver has read when it returns.
+        if byteCount <= CUDADevice.smallCopy, !isPinned(tensor) {
             try card.check(card.driver.copyIn(copy.deviceAddress, tensor.address, byteCount, compute.handle), "cuMemcpyHtoDAsync")
             return copy
         }
         var source = tensor
-        if tensor.block(of: pinned) == nil {
+        if !isPinned(tensor) {
             source = try Tensor(tensor.dtype, tensor.shape, in: pinned)
             source.mutableBytes.copyMemory(from: tensor.bytes)
         }

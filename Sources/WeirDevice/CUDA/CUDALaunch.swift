@@ -104,7 +104,8 @@ extension CUDADevice {
     package func write(_ source: Tensor, to target: Tensor) throws(Status) {
         guard source.byteCount > 0 else { return }
         card.makeCurrent()
-        // From memory that is not the card's, the driver copies before it returns.
+        // From memory that is not pinned, the driver copies before it returns.
         try card.check(card.driver.copyIn(target.deviceAddress, source.address, source.byteCount, compute.handle), "cuMemcpyHtoDAsync")
+        if isPinned(source) { compute.record().whenReached { [source] in withExtendedLifetime(source) {} } }
     }
 }

@@ -14,7 +14,7 @@ struct CUDAKernels: KernelLibrary {
         guard let make = request.op.cudaKernel else {
             throw Status.unimplemented("Op '\(request.op.name)' of node '\(request.name)' has no CUDA kernel; place it on a CPU")
         }
-        let made = try make(request)
+        let made = uploading(try make(request), ports.inputs)
         guard ports.inputs.contains(true), case .sync(let body) = made else { return made }
         // Shapes, axes and the like are most often in host memory already. If not, the kernel waits for the copy.
         let kernel = DetachedKernel(request, request.place, made)
@@ -27,6 +27,35 @@ struct CUDAKernels: KernelLibrary {
             try body(context)
             done(.outputsAlreadySet(nil))
             return true
+        }
+    }
+
+    /// The kernel, with those inputs copied to the device that it expects there but that are in host memory: what a node that runs
+    /// on the host has made, such as int32 arithmetic.
+    private func uploading(_ kernel: Kernel, _ isHost: [Bool]) -> Kernel {
+        let device = device
+        @Sendable func upload(_ context: borrowing KernelContext) throws(Status) {
+            for index in 0..<context.inputCount where !isHost[index] {
+                guard case .value(let tensor) = context.slot(index), tensor.dtype.isBitwise, !device.holds(tensor) else { continue }
+                context.inputs[index] = .value(try device.enqueueUpload(tensor))
+            }
+        }
+        switch kernel {
+        case .sync(let body):
+            return .sync { context in
+                try upload(context)
+                try body(context)
+            }
+        case .enqueued(let body):
+            return .enqueued { context, done in
+                try upload(context)
+                return try body(context, done)
+            }
+        case .async(let body):
+            return .async { context, done in
+                do throws(Status) { try upload(context) } catch { return done(.failure(error)) }
+                body(context, done)
+            }
         }
     }
 }
