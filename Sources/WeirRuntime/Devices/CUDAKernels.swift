@@ -37,7 +37,7 @@ struct CUDAKernels: KernelLibrary {
         @Sendable func upload(_ context: borrowing KernelContext) throws(Status) {
             for index in 0..<context.inputCount where !isHost[index] {
                 guard case .value(let tensor) = context.slot(index), tensor.dtype.isBitwise, !device.holds(tensor) else { continue }
-                context.inputs[index] = .value(try device.enqueueUpload(tensor))
+                context.setInput(index, try device.enqueueUpload(tensor))
             }
         }
         switch kernel {
