@@ -40,7 +40,7 @@ extension Variant {
 extension Tensor {
     /// Returns zeros of the same dtype and shape, including variants.
     package func zerosLike() throws(Status) -> Tensor {
-        let result = try Tensor.zeros(dtype, shape)
+        let result = try Tensor.zeros(dtype, shape, in: deviceMemory ?? HostAllocator.shared)
         if dtype == .variant {
             let (from, to) = (elements(Variant.self), result.mutableElements(Variant.self))
             for index in from.indices { to[index] = try from[index].zerosLike() }

@@ -5,6 +5,7 @@ package enum TensorAddition {
     /// Writes the elementwise sum of `a` and `b` to `sum`, which may be either of them.
     /// - Throws: `invalidArgument` when the dtype has no addition.
     package static func add(_ a: Tensor, _ b: Tensor, into sum: Tensor) throws(Status) {
+        if let memory = sum.deviceMemory { return try memory.add(a, b, into: sum) }
         switch a.dtype {
         case .float32: loop(Float.self, a, b, sum)
         case .float64: loop(Double.self, a, b, sum)
@@ -25,11 +26,9 @@ package enum TensorAddition {
         }
     }
 
-    /// Returns the sum in a new tensor.
-    package static func sum(_ a: Tensor, _ b: Tensor, in allocator: any Allocator = HostAllocator.shared) throws(Status)
-        -> Tensor
-    {
-        let sum = try Tensor(a.dtype, a.shape, in: a.dtype.isBitwise ? allocator : HostAllocator.shared)
+    /// Returns the sum in a new tensor, in the memory of a device if `a` is.
+    package static func sum(_ a: Tensor, _ b: Tensor) throws(Status) -> Tensor {
+        let sum = try Tensor(a.dtype, a.shape, in: a.deviceMemory ?? HostAllocator.shared)
         try add(a, b, into: sum)
         return sum
     }

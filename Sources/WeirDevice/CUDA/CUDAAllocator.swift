@@ -9,7 +9,7 @@ package import WeirTensor
 ///
 /// Blocks are parts of *segments*, which come from the driver. Free neighbours are joined. A block is the smallest that fits, of
 /// the lowest address among equals, so that a step finds the same blocks each time.
-package final class CUDAAllocator: Allocator {
+package final class CUDAAllocator: DeviceMemory {
     /// Sizes are multiples of this, the driver's own unit.
     private static let unit = 512
     /// Blocks up to this size share segments of `smallSegment` bytes.
@@ -20,6 +20,7 @@ package final class CUDAAllocator: Allocator {
     private let card: CUDACard
     private let name: String
     private let maximum: Int
+    private let work: CUDAMemoryWork
     private let state = Mutex(State())
 
     /// A part of a segment.
@@ -50,7 +51,10 @@ package final class CUDAAllocator: Allocator {
     /// - Parameters:
     ///   - name: names the device in error messages.
     ///   - limit: the most bytes that tensors may use.
-    package init(_ card: CUDACard, name: String, limit: Int) { (self.card, self.name, maximum) = (card, name, limit) }
+    ///   - work: copies and adds what is in the memory.
+    init(_ card: CUDACard, name: String, limit: Int, _ work: CUDAMemoryWork) {
+        (self.card, self.name, maximum, self.work) = (card, name, limit, work)
+    }
 
     deinit {
         state.withLock { state in
@@ -77,6 +81,9 @@ package final class CUDAAllocator: Allocator {
             give(block, &state)
         }
     }
+
+    package func copy(_ parts: [DeviceCopy]) throws(Status) { try work.copy(parts) }
+    package func add(_ a: Tensor, _ b: Tensor, into sum: Tensor) throws(Status) { try work.add(a, b, into: sum) }
 
     package var bytesInUse: Int { state.withLock { $0.inUse } }
     package var peakBytesInUse: Int { state.withLock { $0.peak } }

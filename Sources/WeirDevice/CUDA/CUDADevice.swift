@@ -16,6 +16,8 @@ package final class CUDADevice: Device {
     package let products: CUDAProducts?
     /// The stream of kernels.
     package let compute: CUDAStream
+    /// Tells when kernels ran.
+    package let timer: CUDATimer
     private let copyIn: CUDAStream
     private let copyOut: CUDAStream
     private let memory: CUDAAllocator
@@ -47,17 +49,16 @@ package final class CUDADevice: Device {
         self.incarnation = incarnation
         self.products = try products.map { library throws(Status) in try CUDAProducts(library, opened.card) }
         compute = try CUDAStream(card)
+        timer = CUDATimer(compute)
         copyIn = try CUDAStream(card)
         copyOut = try CUDAStream(card)
-        memory = CUDAAllocator(card, name: name.description, limit: memoryLimit)
+        memory = CUDAAllocator(card, name: name.description, limit: memoryLimit, CUDAMemoryWork(compute, opened.modules))
         pinned = PinnedMemory(card)
     }
 
     /// The kernels that were compiled for the card.
     package var modules: CUDAModuleCache { opened.modules }
 
-    /// Whether a tensor's elements are in memory that the card reads and writes by itself.
-    func isPinned(_ tensor: Tensor) -> Bool { tensor.block(of: pinned) != nil }
     /// Whether a tensor's elements are in this device's memory.
     package func holds(_ tensor: Tensor) -> Bool { tensor.block(of: memory) != nil }
 
@@ -73,24 +74,27 @@ package final class CUDADevice: Device {
         return copy
     }
 
+    /// Copies a host tensor to the device; kernels that are enqueued after this find it there. Of variants it copies what they hold.
     package func upload(_ tensor: Tensor, _ done: @escaping Completion<Tensor>) {
+        if tensor.dtype == .variant { return tensor.copyingVariants({ holds($0) ? $1(.success($0)) : upload($0, $1) }, done) }
         guard tensor.dtype.isBitwise else { return done(.success(tensor)) }
         do throws(Status) { done(.success(try enqueueUpload(tensor))) } catch { done(.failure(error)) }
     }
 
-    /// Enqueues a copy of a host tensor to the device, for the kernels that are enqueued next.
+    /// Enqueues the copy of a host tensor to the device. Kernels that are enqueued later find it there.
     package func enqueueUpload(_ tensor: Tensor) throws(Status) -> Tensor {
         let copy = try Tensor(tensor.dtype, tensor.shape, in: memory)
         let byteCount = tensor.byteCount
         guard byteCount > 0 else { return copy }
         card.makeCurrent()
-        // The card reads pinned memory later; other memory the driver has read when it returns.
-        if byteCount <= CUDADevice.smallCopy, !isPinned(tensor) {
+        // The driver reads ordinary memory before it returns, but memory that the card can reach when the copy is made.
+        let isPinned = tensor.specialAllocator is PinnedMemory
+        if byteCount <= CUDADevice.smallCopy, !isPinned {
             try card.check(card.driver.copyIn(copy.deviceAddress, tensor.address, byteCount, compute.handle), "cuMemcpyHtoDAsync")
             return copy
         }
         var source = tensor
-        if !isPinned(tensor) {
+        if !isPinned {
             source = try Tensor(tensor.dtype, tensor.shape, in: pinned)
             source.mutableBytes.copyMemory(from: tensor.bytes)
         }
@@ -107,6 +111,7 @@ package final class CUDADevice: Device {
 
     /// Copies a tensor to the host once `event` is reached. The copy lies in memory that the card can reach.
     package func download(_ tensor: Tensor, after event: (any DeviceEvent)?, _ done: @escaping Completion<Tensor>) {
+        if tensor.dtype == .variant { return tensor.copyingVariants({ download($0, after: event, $1) }, done) }
         do throws(Status) {
             guard holds(tensor) else { return done(.success(try tensor.snapshot())) }
             let byteCount = tensor.byteCount
@@ -155,9 +160,4 @@ package final class CUDADevice: Device {
 
     /// Gives the memory that is only kept for reuse back to the driver.
     package func trim() { memory.trim() }
-}
-
-extension Tensor {
-    /// The address of the elements, as the driver takes it.
-    package var deviceAddress: UInt64 { UInt64(UInt(bitPattern: address)) }
 }

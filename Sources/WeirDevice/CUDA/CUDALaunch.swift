@@ -36,8 +36,8 @@ package struct CUDAGrid: Sendable {
     package init(_ blocks: Int, _ threads: Int) { self.init(blocks: (blocks, 1, 1), threads: (threads, 1, 1)) }
 }
 
-extension CUDADevice {
-    /// Enqueues a kernel on the stream of kernels.
+extension CUDAStream {
+    /// Enqueues a kernel.
     /// - Throws: `internalError` when the driver refuses it, or the card has stopped.
     package func launch(_ function: CUDAFunction, _ grid: CUDAGrid, _ arguments: [CUDAArgument]) throws(Status) {
         defer { withExtendedLifetime(arguments) {} }
@@ -71,7 +71,7 @@ extension CUDADevice {
                 card.makeCurrent()
                 return card.driver.launchKernel(
                     function.handle, UInt32(grid.blocks.x), UInt32(grid.blocks.y), UInt32(grid.blocks.z), UInt32(grid.threads.x), UInt32(grid.threads.y),
-                    UInt32(grid.threads.z), 0, compute.handle, first, nil)
+                    UInt32(grid.threads.z), 0, handle, first, nil)
             }
         }
         if result != 0 { throw card.error(result, "cuLaunchKernel of \(function.name)") }
@@ -85,6 +85,18 @@ extension CUDADevice {
         let threads = 256
         let blocks = (count + threads * perThread - 1) / (threads * perThread)
         try launch(function, CUDAGrid(min(blocks, card.processorCount * 32), threads), arguments)
+    }
+}
+
+extension CUDADevice {
+    /// Enqueues a kernel on the stream of kernels.
+    /// - Throws: `internalError` when the driver refuses it, or the card has stopped.
+    package func launch(_ function: CUDAFunction, _ grid: CUDAGrid, _ arguments: [CUDAArgument]) throws(Status) {
+        try compute.launch(function, grid, arguments)
+    }
+    /// Enqueues a kernel that visits `count` items, as `CUDAStream.launch`.
+    package func launch(_ function: CUDAFunction, over count: Int, perThread: Int = 1, _ arguments: [CUDAArgument]) throws(Status) {
+        try compute.launch(function, over: count, perThread: perThread, arguments)
     }
 
     /// Copies elements on the stream of kernels.
@@ -104,8 +116,8 @@ extension CUDADevice {
     package func write(_ source: Tensor, to target: Tensor) throws(Status) {
         guard source.byteCount > 0 else { return }
         card.makeCurrent()
-        // From memory that is not pinned, the driver copies before it returns.
+        // The driver reads ordinary memory before it returns, but memory that the card can reach when the copy is made.
         try card.check(card.driver.copyIn(target.deviceAddress, source.address, source.byteCount, compute.handle), "cuMemcpyHtoDAsync")
-        if isPinned(source) { compute.record().whenReached { [source] in withExtendedLifetime(source) {} } }
+        if source.specialAllocator is PinnedMemory { compute.record().whenReached { [source] in withExtendedLifetime(source) {} } }
     }
 }

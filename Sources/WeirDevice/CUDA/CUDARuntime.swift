@@ -66,7 +66,7 @@ package final class CUDARuntime: Sendable {
     /// - Throws: what the driver says; the error that stopped the card while something still uses it.
     package func open(_ index: Int) throws(Status) -> Opened {
         guard let driver = libraries.driver, let compiler = libraries.compiler else {
-            throw .unavailable("No GPU: \(libraries.entries.compactMap(\.reason).joined(separator: "; "))")
+            throw .unavailable("No GPU: \(libraries.absence ?? "")")
         }
         let outcome = state.withLock { state -> Result<Opened, Status> in
             do throws(Status) {
@@ -101,9 +101,7 @@ package final class CUDARuntime: Sendable {
         let count = try cardCount()
         let cards = options.visibleDevices ?? Array(0..<count)
         if let wrong = cards.first(where: { $0 < 0 || $0 >= count }) {
-            let reasons = libraries.driver == nil || libraries.compiler == nil ? libraries.entries.compactMap(\.reason).joined(separator: "; ") : ""
-            throw .invalidArgument(
-                "There is no GPU \(wrong): " + (reasons.isEmpty ? "the driver has \(count == 0 ? "none" : "0 to \(count - 1)")" : reasons))
+            throw .invalidArgument("There is no GPU \(wrong): \(libraries.absence ?? "the driver has \(count == 0 ? "none" : "0 to \(count - 1)")")")
         }
         if let fraction = options.memoryFraction, !(fraction > 0 && fraction <= 1) {
             throw .invalidArgument("Expected a share of a GPU's memory above 0 and up to 1, found \(fraction)")

@@ -8,4 +8,7 @@ extension KernelContext {
         inputs[index] = .empty
         return tensor
     }
+
+    /// Replaces input `index` by a copy in other memory.
+    package func replaceInput(_ index: Int, _ tensor: Tensor) { inputs[index] = .value(tensor) }
 }

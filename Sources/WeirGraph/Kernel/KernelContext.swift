@@ -64,8 +64,6 @@ public struct KernelContext: ~Copyable {
     @inlinable public func hasInput(_ index: Int) -> Bool { if case .value = inputs[index] { true } else { false } }
     /// The slot of input `index`, for kernels that forward any kind of value (Identity, Switch, Merge).
     @inlinable public func slot(_ index: Int) -> EdgeValue { inputs[index] }
-    /// Replaces input `index`: the kernel then finds another tensor there.
-    package func setInput(_ index: Int, _ tensor: Tensor) { inputs[index] = .value(tensor) }
     /// The tensors of all inputs.
     public var inputTensors: [Tensor] { (0..<inputCount).map { input($0) } }
 

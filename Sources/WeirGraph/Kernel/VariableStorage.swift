@@ -70,9 +70,8 @@ public final class VariableStorage: Sendable {
                 old = nil
                 // A node that holds the old value must see the new one, so it is written in place.
                 if mine.shape == value.shape, !(isOwned && mine.isUniquelyReferenced()) {
-                    mine.copyElements(from: value)
                     old = mine
-                    return
+                    return try mine.overwrite(with: value)
                 }
                 old = mine
             }

@@ -17,6 +17,15 @@ enum TensorConcatenation {
         guard left == 0 else {
             throw .invalidArgument("The \(parts.count) elements do not make up a tensor of shape \(target.shape)")
         }
+        if let memory = target.deviceMemory {
+            var address = target.deviceAddress
+            return try memory.copy(
+                parts.enumerated().map { index, part in
+                    let count = (part?.elementCount ?? missing(index)) * target.dtype.byteCount
+                    defer { address += UInt64(count) }
+                    return DeviceCopy(from: part?.deviceAddress, to: address, count)
+                })
+        }
         switch target.dtype {
         case .string: move(ByteString.self, target, parts, missing)
         case .resource: move(ResourceHandle.self, target, parts, missing)

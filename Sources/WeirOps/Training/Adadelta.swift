@@ -37,4 +37,14 @@ enum Adadelta: UpdateRule {
         x.v -= step * h.lr
         x.b = x.b * h.rho + step * step * (1 - h.rho)
     }
+    static var cuda: CUDAUpdateRule? {
+        CUDAUpdateRule(
+            slots: 2,
+            update: """
+                x.a = x.a * h.rho + g * g * (1 - h.rho);
+                C step = sqrt(x.b + h.epsilon) / sqrt(x.a + h.epsilon) * g;
+                x.v -= step * h.lr;
+                x.b = x.b * h.rho + step * step * (1 - h.rho);
+                """)
+    }
 }

@@ -61,6 +61,14 @@ enum Adagrad: UpdateRule {
         x.a = h.updatesSlots ? x.a + g * g : x.a
         x.v -= g * h.lr / x.a.squareRoot()
     }
+    static var cuda: CUDAUpdateRule? {
+        CUDAUpdateRule(
+            slots: 1,
+            update: """
+                if (updates_slots) x.a += g * g;
+                x.v -= g * h.lr / sqrt(x.a);
+                """)
+    }
 }
 
 /// Adagrad with an epsilon in the denominator, which is safe when the sum is zero.
@@ -70,6 +78,14 @@ enum AdagradWithEpsilon: UpdateRule {
     static func update<C: MathScalar>(_ x: inout UpdateState<C>, _ g: C, _ h: HyperParameters<C>) {
         x.a = h.updatesSlots ? x.a + g * g : x.a
         x.v -= g * h.lr / (x.a.squareRoot() + h.epsilon)
+    }
+    static var cuda: CUDAUpdateRule? {
+        CUDAUpdateRule(
+            slots: 1,
+            update: """
+                if (updates_slots) x.a += g * g;
+                x.v -= g * h.lr / (sqrt(x.a) + h.epsilon);
+                """)
     }
 }
 

@@ -52,6 +52,16 @@ enum Adam: UpdateRule {
         let mean = h.usesNesterov ? g * (1 - h.beta1) + h.beta1 * x.a : x.a
         x.v -= mean * h.derived / (x.b.squareRoot() + h.epsilon)
     }
+    static var cuda: CUDAUpdateRule? {
+        CUDAUpdateRule(
+            slots: 2, prepare: "h.derived = h.lr * sqrt(1 - h.beta2_power) / (1 - h.beta1_power);",
+            update: """
+                x.a += (g - x.a) * (1 - h.beta1);
+                x.b += (g * g - x.b) * (1 - h.beta2);
+                C mean = uses_nesterov ? g * (1 - h.beta1) + h.beta1 * x.a : x.a;
+                x.v -= mean * h.derived / (sqrt(x.b) + h.epsilon);
+                """)
+    }
 }
 
 /// Adam with AMSGrad: the denominator is the root of the largest mean of squares so far. Slots: mean, mean of squares, its
@@ -67,6 +77,16 @@ enum AdamWithAmsgrad: UpdateRule {
         x.c = x.c < x.b ? x.b : x.c
         x.v -= x.a * h.derived / (x.c.squareRoot() + h.epsilon)
     }
+    static var cuda: CUDAUpdateRule? {
+        CUDAUpdateRule(
+            slots: 3, prepare: "h.derived = h.lr * sqrt(1 - h.beta2_power) / (1 - h.beta1_power);",
+            update: """
+                x.a += (g - x.a) * (1 - h.beta1);
+                x.b += (g * g - x.b) * (1 - h.beta2);
+                x.c = x.c < x.b ? x.b : x.c;
+                x.v -= x.a * h.derived / (sqrt(x.c) + h.epsilon);
+                """)
+    }
 }
 
 /// AdaMax: the denominator is the decaying maximum of the gradients' magnitudes instead of a root mean square. Slots: mean,
@@ -81,6 +101,16 @@ enum AdaMax: UpdateRule {
         let decayed = h.beta2 * x.b
         x.b = decayed < abs(g) ? abs(g) : decayed
         x.v -= h.derived * (x.a / (x.b + h.epsilon))
+    }
+    static var cuda: CUDAUpdateRule? {
+        CUDAUpdateRule(
+            slots: 2, prepare: "h.derived = h.lr / (1 - h.beta1_power);",
+            update: """
+                x.a += (g - x.a) * (1 - h.beta1);
+                C decayed = h.beta2 * x.b;
+                x.b = decayed < fabs(g) ? fabs(g) : decayed;
+                x.v -= h.derived * (x.a / (x.b + h.epsilon));
+                """)
     }
 }
 

@@ -70,6 +70,21 @@ enum Ftrl: UpdateRule {
         FtrlWithAnyPower.finish(&x, g, h, old: x.a.squareRoot(), new: sum.squareRoot())
         x.a = sum
     }
+    static var cuda: CUDAUpdateRule? {
+        CUDAUpdateRule(
+            slots: 2,
+            update: """
+                C sum = x.a + g * g;
+                bool is_root = h.lr_power == (C)-0.5;
+                C before = is_root ? sqrt(x.a) : pow(x.a, -h.lr_power), after = is_root ? sqrt(sum) : pow(sum, -h.lr_power);
+                C gradient = g + 2 * h.l2_shrinkage * x.v;
+                C factor = multiplies_linear ? h.lr : (C)1, rate = multiplies_linear ? (C)1 : h.lr;
+                x.b += gradient * factor - (after - before) / rate * x.v;
+                C l1 = h.l1 * factor, quadratic = after / rate + 2 * h.l2 * factor;
+                x.v = fabs(x.b) > l1 ? (l1 * sign_of(x.b) - x.b) / quadratic : (C)0;
+                x.a = sum;
+                """)
+    }
 }
 
 /// FTRL for any learning rate power.

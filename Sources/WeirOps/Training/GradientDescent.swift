@@ -21,6 +21,10 @@ enum GradientDescent: UpdateRule {
     static func update<C: MathScalar>(_ x: inout UpdateState<C>, _ g: C, _ h: HyperParameters<C>) {
         x.v -= g * h.alpha
     }
+    static var cuda: CUDAUpdateRule? {
+        CUDAUpdateRule(
+            update: "x.v -= g * h.alpha;")
+    }
 }
 
 extension Output {

@@ -48,6 +48,14 @@ enum Momentum: UpdateRule {
         x.a = x.a * h.momentum + g
         x.v -= h.usesNesterov ? g * h.lr + x.a * h.momentum * h.lr : x.a * h.lr
     }
+    static var cuda: CUDAUpdateRule? {
+        CUDAUpdateRule(
+            slots: 1,
+            update: """
+                x.a = x.a * h.momentum + g;
+                x.v -= uses_nesterov ? g * h.lr + x.a * h.momentum * h.lr : x.a * h.lr;
+                """)
+    }
 }
 
 /// Keras momentum. Slot: decaying sum of the steps, which include the learning rate.
@@ -57,6 +65,14 @@ enum KerasMomentum: UpdateRule {
     static func update<C: MathScalar>(_ x: inout UpdateState<C>, _ g: C, _ h: HyperParameters<C>) {
         x.a = x.a * h.momentum - g * h.lr
         x.v += h.usesNesterov ? x.a * h.momentum - g * h.lr : x.a
+    }
+    static var cuda: CUDAUpdateRule? {
+        CUDAUpdateRule(
+            slots: 1,
+            update: """
+                x.a = x.a * h.momentum - g * h.lr;
+                x.v += uses_nesterov ? x.a * h.momentum - g * h.lr : x.a;
+                """)
     }
 }
 

@@ -69,4 +69,13 @@ enum ProximalAdagrad: UpdateRule {
         let rate = h.lr / x.a.squareRoot()
         x.v = shrunk(x.v - g * rate, by: rate * h.derived) / (1 + h.l2 * rate)
     }
+    static var cuda: CUDAUpdateRule? {
+        CUDAUpdateRule(
+            slots: 1, prepare: "h.derived = h.l1 > 0 ? h.l1 : (C)0;",
+            update: """
+                x.a += g * g;
+                C rate = h.lr / sqrt(x.a);
+                x.v = shrunk(x.v - g * rate, rate * h.derived) / (1 + h.l2 * rate);
+                """)
+    }
 }

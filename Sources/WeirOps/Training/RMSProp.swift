@@ -59,6 +59,15 @@ enum RMSProp: UpdateRule {
         x.b = x.b * h.momentum + g * h.lr / (x.a + h.epsilon).squareRoot()
         x.v -= x.b
     }
+    static var cuda: CUDAUpdateRule? {
+        CUDAUpdateRule(
+            slots: 2,
+            update: """
+                x.a += (g * g - x.a) * (1 - h.rho);
+                x.b = x.b * h.momentum + g * h.lr / sqrt(x.a + h.epsilon);
+                x.v -= x.b;
+                """)
+    }
 }
 
 /// Centered RMSProp: divides by the standard deviation of the gradients. Slots: mean, mean of squares, momentum.
@@ -70,6 +79,16 @@ enum CenteredRMSProp: UpdateRule {
         x.a += (g - x.a) * (1 - h.rho)
         x.c = x.c * h.momentum + g * h.lr / (x.b - x.a * x.a + h.epsilon).squareRoot()
         x.v -= x.c
+    }
+    static var cuda: CUDAUpdateRule? {
+        CUDAUpdateRule(
+            slots: 3,
+            update: """
+                x.b += (g * g - x.b) * (1 - h.rho);
+                x.a += (g - x.a) * (1 - h.rho);
+                x.c = x.c * h.momentum + g * h.lr / sqrt(x.b - x.a * x.a + h.epsilon);
+                x.v -= x.c;
+                """)
     }
 }
 

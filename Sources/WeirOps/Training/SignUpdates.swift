@@ -33,6 +33,14 @@ enum AddSign: UpdateRule {
         x.a = x.a * h.beta + g * (1 - h.beta)
         x.v -= h.lr * (h.alpha + h.signDecay * signOf(g) * signOf(x.a)) * g
     }
+    static var cuda: CUDAUpdateRule? {
+        CUDAUpdateRule(
+            slots: 1,
+            update: """
+                x.a = x.a * h.beta + g * (1 - h.beta);
+                x.v -= h.lr * (h.alpha + h.sign_decay * sign_of(g) * sign_of(x.a)) * g;
+                """)
+    }
 }
 
 /// PowerSign: the learning rate is multiplied by a factor where gradient and momentum have the same sign, and divided by it
@@ -50,5 +58,15 @@ enum PowerSign: UpdateRule {
         let agreement = signOf(g) * signOf(x.a)
         let scale = agreement > 0 ? h.derived : (agreement < 0 ? h.derived2 : 1)
         x.v -= h.lr * scale * g
+    }
+    static var cuda: CUDAUpdateRule? {
+        CUDAUpdateRule(
+            slots: 1, prepare: "h.derived = exp(h.logbase * h.sign_decay); h.derived2 = exp(-(h.logbase * h.sign_decay));",
+            update: """
+                x.a = x.a * h.beta + g * (1 - h.beta);
+                C agreement = sign_of(g) * sign_of(x.a);
+                C scale = agreement > 0 ? h.derived : (agreement < 0 ? h.derived2 : (C)1);
+                x.v -= h.lr * scale * g;
+                """)
     }
 }

@@ -41,10 +41,8 @@ struct TrainingInputs: Sendable {
         _ context: borrowing KernelContext, _ type: E.Type, _ flags: HyperParameters<E.Compute>
     ) throws -> HyperParameters<E.Compute> {
         var h = flags
+        try requireScalars(context)
         for (name, index) in scalars {
-            guard context.rank(index) == 0 else {
-                throw Status.invalidArgument("\(name.label) is not a scalar: \(context.shape(index))")
-            }
             if name == .globalStep {
                 h.set(name, E.Compute(context.elements(index, Int64.self)[0]))
             } else {
@@ -52,6 +50,13 @@ struct TrainingInputs: Sendable {
             }
         }
         return h
+    }
+
+    /// - Throws: `invalidArgument` when a hyperparameter is not a scalar.
+    func requireScalars(_ context: borrowing KernelContext) throws {
+        for (name, index) in scalars where context.rank(index) != 0 {
+            throw Status.invalidArgument("\(name.label) is not a scalar: \(context.shape(index))")
+        }
     }
 
     /// Checks a dense update.
@@ -70,9 +75,9 @@ struct TrainingInputs: Sendable {
         .invalidArgument("var and \(name) do not have the same shape\(variable.shape) \(other.shape)")
     }
 
-    /// Checks a sparse update and returns the row indices of the gradient.
-    /// - Throws: `invalidArgument` when an index is out of range, or the gradient's shape does not match.
-    func requireSparse(_ tensors: [Tensor], _ gradient: Tensor, _ indices: Tensor) throws -> [Int] {
+    /// Checks the shapes of a sparse update.
+    /// - Throws: `invalidArgument` when those of the slots, the gradient or the indices do not match the variable's.
+    func requireSparseShapes(_ tensors: [Tensor], _ gradient: Tensor, _ indices: Tensor) throws {
         try requireSlots(tensors)
         let variable = tensors[0].shape
         guard variable.rank > 0 else { throw Status.invalidArgument("var must be at least 1 dimensional") }
@@ -89,6 +94,13 @@ struct TrainingInputs: Sendable {
         guard !variable.dimensions.dropFirst().contains(0) else {
             throw Status.invalidArgument("Inner dimension should be greater than zero.")
         }
+    }
+
+    /// Checks a sparse update and returns the row indices of the gradient.
+    /// - Throws: `invalidArgument` when an index is out of range, or the gradient's shape does not match.
+    func requireSparse(_ tensors: [Tensor], _ gradient: Tensor, _ indices: Tensor) throws -> [Int] {
+        try requireSparseShapes(tensors, gradient, indices)
+        let variable = tensors[0].shape
         let rows = try indices.integers("indices")
         for (position, row) in rows.enumerated() where row < 0 || row >= variable[0] {
             throw Status.invalidArgument("Index \(row) at offset \(position) in indices is out of range")
@@ -200,6 +212,7 @@ extension OpDefinition {
         ) { request in
             try request.floating("T", TrainingVisitor<R>(request: request, check: check))
         }
+        if let rule = R.cuda, gpu { _ = definition.cuda { request in try cudaTrainingKernel(request, rule) } }
         return isHandle ? definition.stateful() : definition
     }
 }

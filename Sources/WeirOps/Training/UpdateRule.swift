@@ -17,6 +17,9 @@ protocol UpdateRule: Sendable {
     static func prepare<C: MathScalar>(_ h: inout HyperParameters<C>)
     /// Updates one element and its slots by the gradient `g`.
     static func update<C: MathScalar>(_ x: inout UpdateState<C>, _ g: C, _ h: HyperParameters<C>)
+    /// The same in CUDA C++ (`CUDAUpdateRule`), where scalars have the names of the op's inputs, such as `h.beta1_power`, and the flags
+    /// are `uses_nesterov`, `updates_slots` and `multiplies_linear`. Nil for a rule without a GPU kernel.
+    static var cuda: CUDAUpdateRule? { get }
 
     /// The rule for hyperparameters that this rule, a faster special case, does not cover.
     associatedtype General: UpdateRule = Self
@@ -27,6 +30,7 @@ protocol UpdateRule: Sendable {
 extension UpdateRule {
     @inline(__always) static func prepare<C: MathScalar>(_ h: inout HyperParameters<C>) {}
     @inline(__always) static func applies<C: MathScalar>(_ h: HyperParameters<C>) -> Bool { true }
+    static var cuda: CUDAUpdateRule? { nil }
 }
 
 /// The scalar inputs of a training op, named like the op's inputs, and its flags.
@@ -80,7 +84,7 @@ struct HyperParameters<C: MathScalar> {
 }
 
 /// The names of the scalar inputs.
-enum HyperParameterName: String, Sendable {
+enum HyperParameterName: String, Sendable, CaseIterable {
     case lr, alpha, rho, momentum, epsilon, l1, l2, beta, beta1, beta2, logbase
     case l2Shrinkage = "l2_shrinkage"
     case lrPower = "lr_power"

@@ -227,6 +227,8 @@ package struct Partitioner {
     }
     private func isInHostMemory(_ node: Node, _ arguments: [OpSchema.Argument], _ port: Int, _ dtype: DType) -> Bool {
         guard let type = node.device?.type, type != "CPU" else { return false }
+        // The tensors that variants hold are in the memory of their device, so a device moves them.
+        if dtype == .variant { return false }
         if !dtype.isBitwise { return true }
         guard let kernel = node.op.support(on: type, node.attributes), !kernel.hostMemory.isEmpty,
             let ranges = try? node.op.schema.ranges(arguments, node.attributes),

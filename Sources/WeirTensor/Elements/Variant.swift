@@ -18,6 +18,10 @@ public protocol VariantValue: Sendable {
     var encoded: (metadata: [UInt8], tensors: [Tensor])? { get }
     /// The nesting depth and tensor count of the value. A type that holds tensors stores it, so that reading it is O(1).
     var extent: VariantSize { get }
+    /// The tensors that the value holds, which are in the memory of the device that made them.
+    var heldTensors: [Tensor] { get }
+    /// The same value with other tensors of the same types and shapes, in the order of `heldTensors`.
+    func holding(_ tensors: [Tensor]) -> any VariantValue
 }
 
 extension VariantValue {
@@ -25,6 +29,10 @@ extension VariantValue {
     public var encoded: (metadata: [UInt8], tensors: [Tensor])? { nil }
     /// The extent of a value that holds no tensors.
     public var extent: VariantSize { VariantSize() }
+    /// Empty: the value holds no tensors.
+    public var heldTensors: [Tensor] { [] }
+    /// The value itself, which holds no tensors.
+    public func holding(_ tensors: [Tensor]) -> any VariantValue { self }
 }
 
 /// A received variant whose type this process does not know. It is kept as it was received, and can be sent on.
@@ -48,4 +56,8 @@ public struct OpaqueVariant: VariantValue {
     }
     /// The fields as they were received.
     public var encoded: (metadata: [UInt8], tensors: [Tensor])? { (metadata, tensors) }
+    /// The tensors of the message.
+    public var heldTensors: [Tensor] { tensors }
+    /// The same message with other tensors.
+    public func holding(_ tensors: [Tensor]) -> any VariantValue { OpaqueVariant(name: name, metadata: metadata, tensors: tensors) }
 }

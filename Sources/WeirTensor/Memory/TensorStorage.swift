@@ -70,6 +70,9 @@ final class TensorStorage: ManagedBuffer<TensorStorage.Header, TensorStorage.Blo
             to: TensorStorage.self)
     }
 
+    /// The storage that owns the memory, for a view that of the tensor that it was made from.
+    var root: TensorStorage { if case .view(let owner) = header.owner { owner } else { self } }
+
     private func initializeObjects() {
         let count = header.shape.elementCount
         switch header.dtype {

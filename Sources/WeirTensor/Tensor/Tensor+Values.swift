@@ -34,7 +34,12 @@ extension Tensor {
     /// - Throws: `resourceExhausted` when the memory is not available.
     public static func zeros(_ dtype: DType, _ shape: Shape, in allocator: any Allocator = HostAllocator.shared) throws(Status) -> Tensor {
         let tensor = try Tensor(dtype, shape, in: allocator)
-        if dtype.isBitwise, tensor.byteCount > 0 { tensor.mutableBytes.initializeMemory(as: UInt8.self, repeating: 0) }
+        guard dtype.isBitwise, tensor.byteCount > 0 else { return tensor }
+        if let memory = tensor.deviceMemory {
+            try memory.copy([DeviceCopy(from: nil, to: tensor.deviceAddress, tensor.byteCount)])
+        } else {
+            tensor.mutableBytes.initializeMemory(as: UInt8.self, repeating: 0)
+        }
         return tensor
     }
 

@@ -114,10 +114,8 @@ public struct Tensor: @unchecked Sendable {
     /// The start of the block that holds the elements, if `allocator` allocated it; for a view, the block of the tensor that it
     /// is a view of.
     package func block(of allocator: any Allocator) -> UnsafeMutableRawPointer? {
-        let root: TensorStorage
-        if case .view(let owner) = storage.header.owner { root = owner } else { root = storage }
-        guard case .allocator(let owner) = root.header.owner, owner === allocator else { return nil }
-        return root.header.base
+        guard case .allocator(let owner) = storage.root.header.owner, owner === allocator else { return nil }
+        return storage.root.header.base
     }
 
     /// The address of the first element.
@@ -129,16 +127,17 @@ public struct Tensor: @unchecked Sendable {
     /// Returns a tensor that never changes: this one, or a copy when a variable updates its memory in place.
     /// - Throws: `resourceExhausted` when the memory for a copy is not available.
     public func snapshot() throws(Status) -> Tensor {
-        let isUpdated: Bool
-        if case .view(let root) = storage.header.owner { isUpdated = root.header.isUpdatedInPlace } else { isUpdated = storage.header.isUpdatedInPlace }
-        return isUpdated ? try copied() : self
+        storage.root.header.isUpdatedInPlace ? try copied() : self
     }
 
-    /// Returns a copy with its own memory.
+    /// Returns a copy with its own memory, in host memory or, for a tensor that only a device can read, in that of the device.
     /// - Throws: `resourceExhausted` when the memory is not available.
-    public func copied(in allocator: any Allocator = HostAllocator.shared) throws(Status) -> Tensor {
+    public func copied() throws(Status) -> Tensor { try copied(in: deviceMemory ?? HostAllocator.shared) }
+    /// Returns a copy with its own memory from an allocator of the same device.
+    /// - Throws: `resourceExhausted` when the memory is not available; `internalError` when a device would have to copy from another.
+    public func copied(in allocator: any Allocator) throws(Status) -> Tensor {
         let copy = try Tensor(dtype, shape, in: allocator)
-        copy.copyElements(from: self)
+        try copy.overwrite(with: self)
         return copy
     }
     /// Copies the elements of another tensor into this one. Dtype and element count must be equal.

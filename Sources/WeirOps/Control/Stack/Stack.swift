@@ -29,6 +29,7 @@ extension OpDefinition {
         OpDefinition(name, "(handle: \(handle), elem: T) -> (output: T)", "T: type", "swap_memory: bool = false")
             .shape { c in c.setOutput(0, c.input(1)) }
             .noGradient()
+            .cudaAsOnHost()
             .kernel(gpu: [:], hostMemory: ["handle"]) { request in
                 let input = StepResourceInput<StackResource>(request, label: "Stack")
                 let dtype = try request.type("T")
@@ -51,6 +52,7 @@ extension OpDefinition {
     private static func popping(_ name: String, _ handle: String) -> OpDefinition {
         OpDefinition(name, "(handle: \(handle)) -> (elem: elem_type)", "elem_type: type")
             .noGradient()
+            .cudaAsOnHost()
             .kernel(gpu: [:], hostMemory: ["handle"]) { request in
                 let input = StepResourceInput<StackResource>(request, label: "Stack")
                 return .sync { context in context.setOutput(0, try input.find(context).pop()) }
@@ -64,6 +66,7 @@ extension OpDefinition {
     private static func closingStack(_ name: String, _ handle: String) -> OpDefinition {
         OpDefinition(name, "(handle: \(handle)) -> ()")
             .noGradient()
+            .cudaAsOnHost()
             .kernel(gpu: [:], hostMemory: ["handle"]) { request in
                 let input = StepResourceInput<StackResource>(request, label: "Stack")
                 return .sync { context in try input.find(context).close() }

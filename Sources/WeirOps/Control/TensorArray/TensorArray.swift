@@ -22,6 +22,7 @@ extension OpDefinition {
         }
     }
     .noGradient()
+    .cudaAsOnHost()
     .kernel(gpu: [:], hostMemory: ["size", "handle"], make: tensorArrayKernel)
 
     static let tensorArrayV2 = OpDefinition(
@@ -31,6 +32,7 @@ extension OpDefinition {
     .stateful()
     .shape { $0.setOutput(0, .vector(2)) }
     .noGradient()
+    .cudaAsOnHost()
     .kernel(gpu: [:], hostMemory: ["size", "handle"], make: tensorArrayKernel)
 
     static let tensorArrayV1 = OpDefinition(
@@ -39,6 +41,7 @@ extension OpDefinition {
     )
     .stateful()
     .noGradient()
+    .cudaAsOnHost()
     .kernel(gpu: [:], hostMemory: ["size", "handle"], make: tensorArrayKernel)
 
     /// `TensorArraySizeV3`: the number of elements.
@@ -50,6 +53,7 @@ extension OpDefinition {
         OpDefinition("TensorArraySize", version, "(handle: HANDLE, flow_in: float) -> (size: int32)")
             .shape(ShapeFunctions.scalar)
             .noGradient()
+            .cudaAsOnHost()
             .kernel(gpu: [:], hostMemory: ["handle", "size"]) { request in
                 let input = request.tensorArrayInput
                 return .sync { context in
@@ -70,6 +74,7 @@ extension OpDefinition {
     private static func tensorArrayClose(_ version: TensorArrayVersion) -> OpDefinition {
         OpDefinition("TensorArrayClose", version, "(handle: HANDLE) -> ()")
             .noGradient()
+            .cudaAsOnHost()
             .kernel(gpu: [:], hostMemory: ["handle"]) { request in
                 let input = request.tensorArrayInput
                 return .sync { context in try input.find(context).close() }
@@ -97,6 +102,6 @@ extension OpDefinition {
                 isDynamic: isDynamic, clearsAfterRead: clearsAfterRead, hasIdenticalShapes: hasIdenticalShapes))
         try context.step.resources.create(array, name: TensorArrayResource.container + array.name)
         output.put(array, container: TensorArrayResource.container, name: array.name, context)
-        if context.outputCount > 1 { context.setOutput(1, Tensor(Float(0))) }
+        if context.outputCount > 1 { context.setOutput(1, try .zeros(.float32, .scalar, in: context.allocator)) }
     }
 }

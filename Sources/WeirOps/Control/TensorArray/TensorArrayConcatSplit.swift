@@ -18,6 +18,7 @@ extension OpDefinition {
                 0, PartialShape.vector(nil).concatenating(c.attributes.shape("element_shape_except0") ?? .unknown))
             c.setOutput(1, .vector(nil))
         }
+        .cudaAsOnHost()
         .kernel(gpu: [:], hostMemory: ["handle", "lengths"], make: tensorArrayConcatKernel)
     }
 
@@ -35,6 +36,7 @@ extension OpDefinition {
             try c.requireRank(2, 1)
             c.setOutput(0, .scalar)
         }
+        .cudaAsOnHost()
         .kernel(gpu: [:], hostMemory: ["handle", "lengths"], make: tensorArraySplitKernel)
     }
 }
@@ -115,7 +117,6 @@ extension OpDefinition {
                     + "is: \(value.shape)")
         }
         try array.requireWritten(dtype)
-        let allocator = context.allocator
         try array.withState { state throws in
             try state.requireOpen()
             let size = state.isDynamic ? max(state.count, lengths.count) : state.count
@@ -127,7 +128,7 @@ extension OpDefinition {
             try state.mark(size)
             var start = 0
             for (index, length) in lengths.enumerated() {
-                try state.write(index, value.rows(start..<start + length), in: allocator)
+                try state.write(index, value.rows(start..<start + length))
                 start += length
             }
         }

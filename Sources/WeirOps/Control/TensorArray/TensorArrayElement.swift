@@ -19,6 +19,7 @@ extension OpDefinition {
             if version == .third, let element = c.handle(0) { _ = try element.shape.merging(c.input(2)) }
             c.setOutput(0, .scalar)
         }
+        .cudaAsOnHost()
         .kernel(gpu: [:], hostMemory: ["handle", "index"]) { request in
             let input = request.tensorArrayInput
             let dtype = try request.type("T")
@@ -26,8 +27,8 @@ extension OpDefinition {
                 let index = try tensorArrayIndex(context.input(1))
                 let array = try input.find(context)
                 try array.requireWritten(dtype)
-                let value = context.input(2), allocator = context.allocator
-                try array.withState { try $0.write(index, value, in: allocator) }
+                let value = context.input(2)
+                try array.withState { try $0.write(index, value) }
                 context.setOutput(0, slot: context.slot(3))
             }
         }
@@ -47,6 +48,7 @@ extension OpDefinition {
             try c.requireRank(1, 0)
             if version == .third, let element = c.handle(0) { c.setOutput(0, element.shape) }
         }
+        .cudaAsOnHost()
         .kernel(gpu: [:], hostMemory: ["handle", "index"]) { request in
             let input = request.tensorArrayInput
             let dtype = try request.type("dtype")

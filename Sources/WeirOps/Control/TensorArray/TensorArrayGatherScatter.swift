@@ -12,6 +12,7 @@ extension OpDefinition {
         "TensorArrayPack", .first, "(handle: HANDLE, flow_in: float) -> (value: dtype)", "dtype: type",
         "element_shape: shape = {unknown}"
     )
+    .cudaAsOnHost()
     .kernel(gpu: [:], hostMemory: ["handle"], make: tensorArrayGatherKernel)
 
     private static func tensorArrayGather(_ version: TensorArrayVersion) -> OpDefinition {
@@ -27,6 +28,7 @@ extension OpDefinition {
                 PartialShape.vector(c.input(1)[0]).concatenating(
                     element ?? c.attributes.shape("element_shape") ?? .unknown))
         }
+        .cudaAsOnHost()
         .kernel(gpu: [:], hostMemory: ["handle", "indices"], make: tensorArrayGatherKernel)
     }
 
@@ -39,6 +41,7 @@ extension OpDefinition {
         "TensorArrayUnpack", .first, "(handle: HANDLE, value: T, flow_in: float) -> (flow_out: float)", "T: type"
     )
     .shape(ShapeFunctions.scalar)
+    .cudaAsOnHost()
     .kernel(gpu: [:], hostMemory: ["handle"], make: tensorArrayScatterKernel)
 
     private static func tensorArrayScatter(_ version: TensorArrayVersion) -> OpDefinition {
@@ -50,6 +53,7 @@ extension OpDefinition {
             try c.requireRank(1, 1)
             c.setOutput(0, .scalar)
         }
+        .cudaAsOnHost()
         .kernel(gpu: [:], hostMemory: ["handle", "indices"], make: tensorArrayScatterKernel)
     }
 }
@@ -135,7 +139,6 @@ extension OpDefinition {
                     "Expected len(indices) == values.shape[0], but saw: \(indices.count) vs. \(rows)")
             }
         }
-        let allocator = context.allocator
         try array.withState { state throws in
             try state.requireOpen()
             let highest = indices.max() ?? -1
@@ -150,7 +153,7 @@ extension OpDefinition {
                 }
             }
             if givesAll { try state.mark(rows) }
-            for (row, index) in indices.enumerated() { try state.write(index, value.row(row), in: allocator) }
+            for (row, index) in indices.enumerated() { try state.write(index, value.row(row)) }
         }
         context.setOutput(0, slot: context.slot(givesAll ? 2 : 3))
     }

@@ -15,6 +15,7 @@ extension OpDefinition {
         if let element = c.handle(0) { c.setHandle(0, element.dtype, element.shape) }
     }
     .noGradient()
+    .cudaAsOnHost()
     .kernel(gpu: [:], hostMemory: ["handle", "grad_handle"], make: tensorArrayGradientKernel)
 
     /// `TensorArrayGradWithShape`: like `TensorArrayGradV3`, but with `shape_to_prepend` before the shape of each element.
@@ -32,6 +33,7 @@ extension OpDefinition {
         c.setHandle(0, element.dtype, prefix.concatenating(element.shape))
     }
     .noGradient()
+    .cudaAsOnHost()
     .kernel(gpu: [:], hostMemory: ["handle", "shape_to_prepend", "grad_handle"], make: tensorArrayGradientKernel)
 
     static let tensorArrayGradV2 = OpDefinition(
@@ -40,6 +42,7 @@ extension OpDefinition {
     .stateful()
     .shape { $0.setOutput(0, .vector(2)) }
     .noGradient()
+    .cudaAsOnHost()
     .kernel(gpu: [:], hostMemory: ["handle", "grad_handle"], make: tensorArrayGradientKernel)
 
     static let tensorArrayGradV1 = OpDefinition(
@@ -47,6 +50,7 @@ extension OpDefinition {
     )
     .stateful()
     .noGradient()
+    .cudaAsOnHost()
     .kernel(gpu: [:], hostMemory: ["handle", "grad_handle"], make: tensorArrayGradientKernel)
 }
 
@@ -68,7 +72,7 @@ extension OpDefinition {
             try? context.step.resources.create(gradient, name: name)
         }
         output.put(gradient, container: TensorArrayResource.gradientContainer, name: gradient.name, context)
-        if context.outputCount > 1 { context.setOutput(1, Tensor(Float(0))) }
+        if context.outputCount > 1 { context.setOutput(1, try .zeros(.float32, .scalar, in: context.allocator)) }
     }
 }
 

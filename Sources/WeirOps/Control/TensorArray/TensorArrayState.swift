@@ -94,9 +94,7 @@ struct TensorArrayState: Sendable {
     }
 
     /// Writes an element, or adds to it in a gradient array.
-    mutating func write(_ index: Int, _ value: Tensor, in allocator: any Allocator = HostAllocator.shared)
-        throws(Status)
-    {
+    mutating func write(_ index: Int, _ value: Tensor) throws(Status) {
         try requireOpen()
         guard index >= 0, isDynamic || index < count else {
             throw .invalidArgument(
@@ -132,7 +130,7 @@ struct TensorArrayState: Sendable {
         }
         switch elements[index].content {
         case .nothing, .shape: elements[index].content = .value(value)
-        case .value(let present): elements[index].content = .sum(try TensorAddition.sum(present, value, in: allocator))
+        case .value(let present): elements[index].content = .sum(try TensorAddition.sum(present, value))
         case .sum(let present): try TensorAddition.add(present, value, into: present)
         }
     }

@@ -11,6 +11,8 @@ struct OptionalValue: VariantValue {
     var encoded: (metadata: [UInt8], tensors: [Tensor])? { ([components == nil ? 0 : 1], components ?? []) }
 
     let extent: VariantSize
+    var heldTensors: [Tensor] { components ?? [] }
+    func holding(_ tensors: [Tensor]) -> any VariantValue { components == nil ? self : OptionalValue(components: tensors) }
 
     init(components: [Tensor]?) {
         self.components = components
@@ -51,6 +53,7 @@ extension OpDefinition {
             ]
         ).map { $0 }
     }
+    .cudaAsOnHost()
     .kernel(gpu: [:]) { _ in
         .sync { context in
             let value = OptionalValue(components: context.inputTensors)
@@ -63,6 +66,7 @@ extension OpDefinition {
     static let optionalNone = OpDefinition("OptionalNone", "() -> (optional: variant)")
         .shape(ShapeFunctions.scalar)
         .noGradient()
+        .cudaAsOnHost()
         .kernel(gpu: [:]) { _ in
             .sync { context in context.setOutput(0, Tensor(Variant(OptionalValue(components: nil)))) }
         }
@@ -71,6 +75,7 @@ extension OpDefinition {
     static let optionalHasValue = OpDefinition("OptionalHasValue", "(optional: variant) -> (has_value: bool)")
         .shape(ShapeFunctions.scalar)
         .noGradient()
+        .cudaAsOnHost()
         .kernel(gpu: [:], hostMemory: ["has_value"]) { _ in
             .sync { context in
                 let optional = try OptionalValue(scalar: context.input(0), op: "OptionalHasValue")
@@ -89,6 +94,7 @@ extension OpDefinition {
     .gradient { g in
         [g.op("OptionalFromValue", g.outputs.indices.map { g.gradient($0) })]
     }
+    .cudaAsOnHost()
     .kernel(gpu: [:], make: optionalValueKernel)
 }
 

@@ -16,6 +16,14 @@ struct TensorList: VariantValue {
     /// The extent of the elements, computed when the list is stored in a variant.
     fileprivate(set) var extent = VariantSize()
 
+    var heldTensors: [Tensor] { elements.compactMap { $0 } }
+    func holding(_ tensors: [Tensor]) -> any VariantValue {
+        var list = self
+        var rest = tensors.makeIterator()
+        for index in elements.indices where elements[index] != nil { list.elements[index] = rest.next() }
+        return list
+    }
+
     /// The limit of lengths: more than real programs need, but so few that a wrong number does not exhaust memory.
     static let largestCount = 1 << 27
     /// - Throws: `resourceExhausted` when `count` is above `largestCount`.

@@ -14,6 +14,7 @@ extension OpDefinition {
         c.setOutput(1, .vector(nil))
     }
     .gradient { g in [tensorListConcatGradient(g)] }
+    .cudaAsOnHost()
     .kernel(gpu: [:], hostMemory: ["lengths"], make: tensorListConcatKernel)
 
     static let tensorListConcatV2 = OpDefinition(
@@ -27,6 +28,7 @@ extension OpDefinition {
         c.setOutput(1, .vector(nil))
     }
     .gradient { g in [tensorListConcatGradient(g), nil, nil] }
+    .cudaAsOnHost()
     .kernel(gpu: [:], hostMemory: ["element_shape", "leading_dims", "lengths"], make: tensorListConcatKernel)
 
     /// `TensorListSplit`: splits a tensor along dimension 0 and makes a list of the pieces.
@@ -49,6 +51,7 @@ extension OpDefinition {
             "TensorListConcatV2", g.gradient(), shape, g.inputs[2], attributes: ["element_dtype": .type(tensor.dtype)])
         return [whole, nil, nil]
     }
+    .cudaAsOnHost()
     .kernel(gpu: [:], hostMemory: ["element_shape", "lengths"]) { _ in
         .sync { context in
             let tensor = context.input(0), lengthsTensor = context.input(2)

@@ -24,6 +24,7 @@ extension OpDefinition {
     )
     .shape { c in c.setList(c.elementShape(0)) }
     .noGradient()
+    .cudaAsOnHost()
     .kernel(gpu: [:], hostMemory: ["element_shape", "max_num_elements"]) { request in
         let dtype = try request.type("element_dtype")
         return .sync { context in
@@ -46,6 +47,7 @@ extension OpDefinition {
     )
     .shape { c in c.setList(c.elementShape(0)) }
     .noGradient()
+    .cudaAsOnHost()
     .kernel(gpu: [:], hostMemory: ["element_shape", "num_elements"]) { request in
         let dtype = try request.type("element_dtype")
         return .sync { context in
@@ -71,6 +73,7 @@ extension OpDefinition {
     static let tensorListLength = OpDefinition("TensorListLength", "(input_handle: variant) -> (length: int32)")
         .shape(ShapeFunctions.scalar)
         .noGradient()
+        .cudaAsOnHost()
         .kernel(gpu: [:], hostMemory: ["length"]) { _ in
             .sync { context in
                 context.setOutput(0, Tensor(Int32(clamping: try context.tensorList(0).elements.count)))
@@ -86,6 +89,7 @@ extension OpDefinition {
         if let element = c.handle(0), let rank = element.shape.rank { c.setOutput(0, .vector(rank)) }
     }
     .noGradient()
+    .cudaAsOnHost()
     .kernel(gpu: [:], hostMemory: ["element_shape"]) { request in
         let isLong = try request.type("shape_type") == .int64
         return .sync { context in

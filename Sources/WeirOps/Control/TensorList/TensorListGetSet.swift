@@ -17,6 +17,7 @@ extension OpDefinition {
             g.op("TensorListLength", g.inputs[0]), attributes: ["element_dtype": .type(item.dtype)])
         return [g.op("TensorListSetItem", empty, g.inputs[1], item), nil, nil]
     }
+    .cudaAsOnHost()
     .kernel(gpu: [:], hostMemory: ["index", "element_shape"]) { request in
         let dtype = try request.type("element_dtype")
         return .sync { context in
@@ -58,6 +59,7 @@ extension OpDefinition {
             "TensorListGetItem", list, index, g.shape(item), attributes: ["element_dtype": .type(item.dtype)])
         return [g.op("TensorListSetItem", list, index, g.op("ZerosLike", item)), nil, itemGradient]
     }
+    .cudaAsOnHost()
     .kernel(gpu: [:], hostMemory: ["index"]) { request in
         let dtype = try request.type("element_dtype")
         let resizes = try request.bool("resize_if_index_out_of_bounds")

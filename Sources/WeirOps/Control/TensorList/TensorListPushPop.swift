@@ -15,6 +15,7 @@ extension OpDefinition {
             attributes: ["element_dtype": .type(g.inputs[1].dtype)]
         ).map { $0 }
     }
+    .cudaAsOnHost()
     .kernel(gpu: [:]) { request in
         let dtype = try request.type("element_dtype")
         return .sync { context in
@@ -32,6 +33,7 @@ extension OpDefinition {
     )
     .shape { c in c.setOutput(0, c.input(0)) }
     .noGradient()
+    .cudaAsOnHost()
     .kernel(gpu: [:]) { request in
         let dtype = try request.type("element_dtype")
         return .sync { context in
@@ -80,6 +82,7 @@ extension OpDefinition {
                 g.constant(Tensor(Int32(-1))), attributes: ["element_dtype": .type(element.dtype)])
         return [g.op("TensorListPushBack", list, element), nil]
     }
+    .cudaAsOnHost()
     .kernel(gpu: [:], hostMemory: ["element_shape"]) { request in
         let dtype = try request.type("element_dtype")
         return .sync { context in
@@ -114,6 +117,7 @@ extension OpDefinition {
         if let element = c.handle(0) { c.setHandle(0, element.dtype, element.shape) }
     }
     .gradient { g in [g.op("TensorListResize", g.gradient(), g.op("TensorListLength", g.inputs[0])), nil] }
+    .cudaAsOnHost()
     .kernel(gpu: [:], hostMemory: ["size"]) { _ in
         .sync { context in
             let size = try context.input(1).integer("size")
@@ -132,6 +136,7 @@ extension OpDefinition {
     )
     .shape { c in c.setOutput(0, try c.input(0).merging(c.input(1))) }
     .noGradient()
+    .cudaAsOnHost()
     .kernel(gpu: [:]) { request in
         let dtype = try request.type("element_dtype")
         return .sync { context in

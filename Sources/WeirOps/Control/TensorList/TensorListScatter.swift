@@ -23,6 +23,7 @@ extension OpDefinition {
                     attributes: ["element_dtype": .type(tensor.dtype)])
                 return [rows] + [Output?](repeating: nil, count: g.inputs.count - 1)
             }
+            .cudaAsOnHost()
             .kernel(
                 gpu: [:],
                 hostMemory: Set(["indices", "element_shape"] + (name.hasSuffix("V2") ? ["num_elements"] : []))
@@ -75,6 +76,7 @@ extension OpDefinition {
             "TensorListGather", list, indices, rowShape(g, tensor), attributes: ["element_dtype": .type(tensor.dtype)])
         return [g.op("TensorListScatterIntoExistingList", list, g.op("ZerosLike", tensor), indices), rows, nil]
     }
+    .cudaAsOnHost()
     .kernel(gpu: [:], hostMemory: ["indices"]) { _ in
         .sync { context in
             let tensor = context.input(1)

@@ -17,6 +17,7 @@ extension OpDefinition {
         let list = g.op("TensorListFromTensor", tensor, rowShape(g, tensor))
         return [list, nil]
     }
+    .cudaAsOnHost()
     .kernel(gpu: [:], hostMemory: ["element_shape"]) { request in
         let dtype = try request.type("element_dtype"), expected = try request.int("num_elements")
         return .sync { context in
@@ -57,6 +58,7 @@ extension OpDefinition {
             g.op("TensorListLength", g.inputs[0]), attributes: ["element_dtype": .type(values.dtype)])
         return [g.op("TensorListScatterIntoExistingList", empty, values, g.inputs[1]), nil, nil]
     }
+    .cudaAsOnHost()
     .kernel(gpu: [:], hostMemory: ["indices", "element_shape"]) { request in
         let dtype = try request.type("element_dtype")
         return .sync { context in
@@ -99,6 +101,7 @@ extension OpDefinition {
             attributes: ["element_dtype": .type(tensor.dtype), "num_elements": .int(tensor.shape[0] ?? -1)])
         return [rows, nil]
     }
+    .cudaAsOnHost()
     .kernel(gpu: [:], hostMemory: ["element_shape"]) { _ in
         .sync { context in
             guard context.shape(1).rank <= 1 else {

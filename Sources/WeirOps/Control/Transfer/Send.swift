@@ -21,8 +21,10 @@ extension OpDefinition {
                     if context.slot(0).isDead {
                         item = .dead()
                     } else {
-                        // A fetched tensor must not change afterwards, so the client gets a snapshot.
-                        let value = leavesRuntime ? try context.input(0).snapshot() : context.input(0)
+                        // A fetched tensor must not change afterwards, so the client gets a snapshot. A card copies the tensor later on
+                        // another stream, when a node that waits for this one may have begun to change it.
+                        let tensor = context.input(0)
+                        let value = leavesRuntime || tensor.deviceMemory != nil ? try tensor.snapshot() : tensor
                         item =
                             inHostMemory || context.device.isHost
                             ? RendezvousItem(value) : RendezvousItem(value, device: context.device, event: context.device.stream?.record())

@@ -28,22 +28,8 @@ extension OpDefinition {
     .gradient { g in [try gatherGradient(g), nil] }
     .kernel(
         ["Tindices": .index], gpu: ["dtype": StateTypes.gpuAssign, "Tindices": .index], hostMemory: ["resource"]
-    ) { request in
-        let (dtype, batch) = (try request.type("dtype"), try request.int("batch_dims"))
-        return gatherKernel(dtype) { variable, indices in
-            guard variable.rank > 0 else { throw Status.invalidArgument("params must be at least 1 dimensional") }
-            let (size, positions) = (variable.shape.dimensions, indices.shape.dimensions)
-            guard batch >= 0, batch < size.count, batch <= positions.count,
-                size.prefix(batch) == positions.prefix(batch)
-            else {
-                throw Status.invalidArgument(
-                    "params.shape \(variable.shape) and indices.shape \(indices.shape) must agree in their first "
-                        + "batch_dims = \(batch) dimensions")
-            }
-            let shape = try Shape(validating: Array(positions + size.dropFirst(batch + 1)))
-            return (shape, { try RowIndices(indices, in: variable.shape, batch: batch) })
-        }
-    }
+    ) { request in gatherKernel(try request.type("dtype"), rowsPlan(try request.int("batch_dims"))) }
+    .cuda { request in try cudaGatherKernel(request, rowsPlan(try request.int("batch_dims"))) }
 
     /// `ResourceGatherNd`: the slices of a variable, each selected by an index vector.
     static let resourceGatherNd = OpDefinition(
@@ -62,54 +48,98 @@ extension OpDefinition {
     }
     .kernel(
         ["Tindices": .index], gpu: ["dtype": StateTypes.gpuUpdate, "Tindices": .index], hostMemory: ["resource"]
-    ) { request in
-        let (dtype, node) = (try request.type("dtype"), request.name)
-        return gatherKernel(dtype) { variable, indices in
-            guard variable.rank > 0 else { throw Status.invalidArgument("params must be at least a vector") }
-            guard indices.rank > 0 else { throw Status.invalidArgument("indices must be at least a vector") }
-            let depth = indices.dimension(indices.rank - 1)
-            guard depth <= variable.rank else {
-                throw Status.invalidArgument(
-                    "index innermost dimension length must be <= params rank; saw: \(depth) vs. \(variable.rank)")
+    ) { request in gatherKernel(try request.type("dtype"), slicesPlan(request.name)) }
+    .cuda { request in try cudaGatherKernel(request, slicesPlan(request.name)) }
+}
+
+/// What a gather reads and writes.
+private struct GatherPlan {
+    typealias Make = @Sendable (_ variable: Tensor, _ indices: Tensor) throws -> GatherPlan
+    /// The shape of the output.
+    let shape: Shape
+    /// The dimensions that an index vector selects from.
+    let sizes: [Int]
+    /// The number of elements of a row.
+    let width: Int
+    /// How many indices select from each batch of the variable; nil without batches.
+    let perBatch: Int?
+    /// Checks the indices. It is called after the output is allocated.
+    let rows: () throws -> RowIndices
+}
+
+/// The plan for rows along dimension `batch`.
+private func rowsPlan(_ batch: Int) -> GatherPlan.Make {
+    { variable, indices in
+        guard variable.rank > 0 else { throw Status.invalidArgument("params must be at least 1 dimensional") }
+        let (size, positions) = (variable.shape.dimensions, indices.shape.dimensions)
+        guard batch >= 0, batch < size.count, batch <= positions.count,
+            size.prefix(batch) == positions.prefix(batch)
+        else {
+            throw Status.invalidArgument(
+                "params.shape \(variable.shape) and indices.shape \(indices.shape) must agree in their first "
+                    + "batch_dims = \(batch) dimensions")
+        }
+        return GatherPlan(
+            shape: try Shape(validating: Array(positions + size.dropFirst(batch + 1))), sizes: [size[batch]],
+            width: variable.shape.width(after: batch + 1), perBatch: batch == 0 ? nil : max(1, indices.shape.width(after: batch))
+        ) { try RowIndices(indices, in: variable.shape, batch: batch) }
+    }
+}
+
+/// The plan for slices that are selected by index vectors.
+/// - Parameter node: names the node in error messages.
+private func slicesPlan(_ node: String) -> GatherPlan.Make {
+    { variable, indices in
+        guard variable.rank > 0 else { throw Status.invalidArgument("params must be at least a vector") }
+        guard indices.rank > 0 else { throw Status.invalidArgument("indices must be at least a vector") }
+        let depth = indices.dimension(indices.rank - 1)
+        guard depth <= variable.rank else {
+            throw Status.invalidArgument(
+                "index innermost dimension length must be <= params rank; saw: \(depth) vs. \(variable.rank)")
+        }
+        let (size, positions) = (variable.shape.dimensions, indices.shape.dimensions)
+        return GatherPlan(
+            shape: try Shape(validating: Array(positions.dropLast() + size.dropFirst(depth))), sizes: Array(size.prefix(depth)),
+            width: variable.shape.width(after: depth), perBatch: nil
+        ) {
+            try RowIndices(slices: indices, depth: depth, in: variable.shape) { place, index in
+                let index = index.map(String.init).joined(separator: ",")
+                return .invalidArgument(
+                    "indices\(place) = [\(index)] does not index into param shape \(variable.shape), node name: \(node)")
             }
-            let (size, positions) = (variable.shape.dimensions, indices.shape.dimensions)
-            let shape = try Shape(validating: Array(positions.dropLast() + size.dropFirst(depth)))
-            return (
-                shape,
-                {
-                    try RowIndices(slices: indices, depth: depth, in: variable.shape) { place, index in
-                        let index = index.map(String.init).joined(separator: ",")
-                        return .invalidArgument(
-                            "indices\(place) = [\(index)] does not index into param shape \(variable.shape), "
-                                + "node name: \(node)")
-                    }
-                }
-            )
         }
     }
 }
 
-/// Computes the output shape of a gather and a function that checks the indices. The function runs after the output is
-/// allocated.
-private typealias GatherPlan =
-    @Sendable (_ variable: Tensor, _ indices: Tensor) throws -> (Shape, () throws -> RowIndices)
+private func gatherKernel(_ dtype: DType, _ plan: @escaping GatherPlan.Make) -> Kernel {
+    variableKernel(dtype) { value, indices, context in
+        let plan = try plan(value, indices)
+        let output = try Tensor(dtype, plan.shape, in: dtype.isBitwise ? context.allocator : HostAllocator.shared)
+        // Indices are checked even if no element is copied.
+        if output.elementCount > 0 || indices.elementCount > 0 { try plan.rows().gather(from: value, to: output, in: context.pool) }
+        return output
+    }
+}
 
-private func gatherKernel(_ dtype: DType, _ plan: @escaping GatherPlan) -> Kernel {
+private func cudaGatherKernel(_ request: KernelRequest, _ plan: @escaping GatherPlan.Make) throws -> Kernel {
+    let dtype = try request.type("dtype")
+    let program = try CUDAGather(request, index: "Tindices")
+    return variableKernel(dtype) { value, indices, context in
+        let plan = try plan(value, indices)
+        let output = try Tensor(dtype, plan.shape, in: context.allocator)
+        try program.run(value, indices, output, sizes: plan.sizes, width: plan.width, perBatch: plan.perBatch)
+        return output
+    }
+}
+
+private func variableKernel(
+    _ dtype: DType, _ gather: @escaping @Sendable (_ value: Tensor, _ indices: Tensor, borrowing KernelContext) throws -> Tensor
+) -> Kernel {
     let lookup = HandleLookup<ResourceVariable>()
     return .sync { context in
         let (handle, indices) = (context.input(0), context.input(1))
         let variable = try lookup.find(handle, context)
         try variable.require(dtype)
-        let (pool, allocator) = (context.pool, context.allocator)
-        func gather(_ value: Tensor) throws -> Tensor {
-            let (shape, rows) = try plan(value, indices)
-            let output = try Tensor(dtype, shape, in: dtype.isBitwise ? allocator : HostAllocator.shared)
-            // Indices are checked even if no element is copied.
-            if output.elementCount > 0 || indices.elementCount > 0 {
-                try rows().gather(from: value, to: output, in: pool)
-            }
-            return output
-        }
         // Locks a large variable during the gather instead of sharing its value: a shared value would make the next update
         // copy all of it.
         let output = try variable.cell.update { value throws -> (Tensor?, Tensor?) in
@@ -117,12 +147,12 @@ private func gatherKernel(_ dtype: DType, _ plan: @escaping GatherPlan) -> Kerne
                 throw Status.failedPrecondition("Attempting to use uninitialized value \(variable.cell.name)")
             }
             guard value.byteCount > 1 << 20 else { return (nil, value) }
-            return (try gather(value), nil)
+            return (try gather(value, indices, context), nil)
         }
         if let output = output.0 {
             context.setOutput(0, output)
         } else if let value = output.1 {
-            context.setOutput(0, try gather(value))
+            context.setOutput(0, try gather(value, indices, context))
         }
     }
 }

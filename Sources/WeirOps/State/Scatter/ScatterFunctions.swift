@@ -11,6 +11,27 @@ typealias ScatterAction = @Sendable (_ target: Tensor, _ updates: Tensor, RowInd
 /// Makes the kernel of an op from an action for its dtype.
 typealias ScatterKernel = @Sendable (@escaping ScatterAction) -> Kernel
 
+/// What a card's scatter does to the variable's element `x.v`, with the update `g`.
+extension CUDAUpdateRule {
+    static let assign = CUDAUpdateRule(update: "x.v = g;")
+    static let add = CUDAUpdateRule(update: "x.v = x.v + g;")
+    static let subtract = CUDAUpdateRule(update: "x.v = x.v - g;")
+    static let multiply = CUDAUpdateRule(update: "x.v = x.v * g;")
+    static let least = CUDAUpdateRule(update: "if (g < x.v) x.v = g;")
+    static let greatest = CUDAUpdateRule(update: "if (x.v < g) x.v = g;")
+    /// A card cannot fail for an integer division by zero: the quotient is 0.
+    static let divide = CUDAUpdateRule(
+        update: "x.v = divided(x.v, g);",
+        declarations: """
+            template <class X, bool whole> struct Divide { static DEVICE X of(X a, X b) { return a / b; } };
+            template <class X> struct Divide<X, true> {
+                static DEVICE X of(X a, X b) { return b == 0 ? (X)0 : (X)-1 < (X)0 && b == (X)-1 ? (X)(0 - a) : (X)(a / b); }
+            };
+            template <class X> DEVICE X divided(X a, X b) { return Divide<X, !IsFloating<X>::value && !IsComplex<X>::value>::of(a, b); }
+
+            """)
+}
+
 /// A function that computes the new element of a variable from the old one and the update.
 protocol RowFunction: Sendable {
     static func apply<E: NumericElement>(_ a: E, _ b: E) -> E
@@ -22,6 +43,17 @@ extension RowFunction {
 /// Like `RowFunction`, for functions that compare elements.
 protocol OrderedRowFunction: Sendable {
     static func apply<E: RealElement>(_ a: E, _ b: E) -> E
+}
+
+extension CUDAUpdate {
+    /// The program of a scatter to rows of a variable. Rows that are only replaced are moved as bits.
+    init(_ request: KernelRequest, _ attribute: String, _ rule: CUDAUpdateRule) throws {
+        let dtype = try request.type(attribute)
+        let isMove = rule.update == CUDAUpdateRule.assign.update
+        try self.init(
+            request.cudaDevice(), "scatter \(rule.update)", isMove ? dtype.cudaBits : request.cudaType(attribute), size: dtype.byteCount,
+            index: request.type("Tindices"), rule)
+    }
 }
 
 enum RowAddition: RowFunction {

@@ -7,59 +7,59 @@ import WeirTensor
 extension OpDefinition {
     /// `ScatterUpdate`: replaces rows.
     static let scatterUpdate = referenceScatter(
-        "ScatterUpdate", ["T: type", "Tindices: {int32, int64}", "use_locking: bool = true"], .all
+        "ScatterUpdate", ["T: type", "Tindices: {int32, int64}", "use_locking: bool = true"], .all, cuda: .assign
     ) { try $0.movable("T", AssigningScatter(kernel: $1)) }
     /// `ScatterAdd`: adds to rows.
-    static let scatterAdd = referenceScatter("ScatterAdd", arithmetic) {
+    static let scatterAdd = referenceScatter("ScatterAdd", arithmetic, cuda: .add) {
         try $0.numeric("T", ArithmeticScatter<RowAddition>(kernel: $1))
     }
     /// `ScatterSub`: subtracts from rows.
-    static let scatterSub = referenceScatter("ScatterSub", arithmetic) {
+    static let scatterSub = referenceScatter("ScatterSub", arithmetic, cuda: .subtract) {
         try $0.numeric("T", ArithmeticScatter<RowSubtraction>(kernel: $1))
     }
     /// `ScatterMul`: multiplies rows.
-    static let scatterMul = referenceScatter("ScatterMul", arithmetic) {
+    static let scatterMul = referenceScatter("ScatterMul", arithmetic, cuda: .multiply) {
         try $0.numeric("T", ArithmeticScatter<RowMultiplication>(kernel: $1))
     }
     /// `ScatterDiv`: divides rows.
-    static let scatterDiv = referenceScatter("ScatterDiv", arithmetic) {
+    static let scatterDiv = referenceScatter("ScatterDiv", arithmetic, cuda: .divide) {
         try $0.numeric("T", ArithmeticScatter<RowDivision>(kernel: $1))
     }
     /// `ScatterMin`: takes the elementwise minimum.
-    static let scatterMin = referenceScatter("ScatterMin", ordered, .real) {
+    static let scatterMin = referenceScatter("ScatterMin", ordered, .real, cuda: .least) {
         try $0.real("T", OrderedScatter<RowMinimum>(kernel: $1))
     }
     /// `ScatterMax`: takes the elementwise maximum.
-    static let scatterMax = referenceScatter("ScatterMax", ordered, .real) {
+    static let scatterMax = referenceScatter("ScatterMax", ordered, .real, cuda: .greatest) {
         try $0.real("T", OrderedScatter<RowMaximum>(kernel: $1))
     }
 
     /// `ResourceScatterUpdate`: replaces rows.
     static let resourceScatterUpdate = handleScatter(
-        "ResourceScatterUpdate", "dtype: type", types: .all, gpu: [StateTypes.gpuUpdate, DTypeSet(.bool)]
+        "ResourceScatterUpdate", "dtype: type", types: .all, gpu: [StateTypes.gpuUpdate, DTypeSet(.bool)], cuda: .assign
     ) { try $0.movable("dtype", AssigningScatter(kernel: $1)) }
     /// `ResourceScatterAdd`: adds to rows.
-    static let resourceScatterAdd = handleScatter("ResourceScatterAdd") {
+    static let resourceScatterAdd = handleScatter("ResourceScatterAdd", cuda: .add) {
         try $0.numeric("dtype", ArithmeticScatter<RowAddition>(kernel: $1))
     }
     /// `ResourceScatterSub`: subtracts from rows.
-    static let resourceScatterSub = handleScatter("ResourceScatterSub") {
+    static let resourceScatterSub = handleScatter("ResourceScatterSub", cuda: .subtract) {
         try $0.numeric("dtype", ArithmeticScatter<RowSubtraction>(kernel: $1))
     }
     /// `ResourceScatterMul`: multiplies rows.
-    static let resourceScatterMul = handleScatter("ResourceScatterMul") {
+    static let resourceScatterMul = handleScatter("ResourceScatterMul", cuda: .multiply) {
         try $0.numeric("dtype", ArithmeticScatter<RowMultiplication>(kernel: $1))
     }
     /// `ResourceScatterDiv`: divides rows.
-    static let resourceScatterDiv = handleScatter("ResourceScatterDiv") {
+    static let resourceScatterDiv = handleScatter("ResourceScatterDiv", cuda: .divide) {
         try $0.numeric("dtype", ArithmeticScatter<RowDivision>(kernel: $1))
     }
     /// `ResourceScatterMin`: takes the elementwise minimum.
-    static let resourceScatterMin = handleScatter("ResourceScatterMin", types: .real) {
+    static let resourceScatterMin = handleScatter("ResourceScatterMin", types: .real, cuda: .least) {
         try $0.real("dtype", OrderedScatter<RowMinimum>(kernel: $1))
     }
     /// `ResourceScatterMax`: takes the elementwise maximum.
-    static let resourceScatterMax = handleScatter("ResourceScatterMax", types: .real) {
+    static let resourceScatterMax = handleScatter("ResourceScatterMax", types: .real, cuda: .greatest) {
         try $0.real("dtype", OrderedScatter<RowMaximum>(kernel: $1))
     }
 }
@@ -73,7 +73,8 @@ private let ordered = [
 ]
 
 private func referenceScatter(
-    _ name: String, _ attributes: [String], _ types: DTypeSet = .numeric, make: @escaping ScatterMaker
+    _ name: String, _ attributes: [String], _ types: DTypeSet = .numeric, cuda rule: CUDAUpdateRule,
+    make: @escaping ScatterMaker
 ) -> OpDefinition {
     OpDefinition(
         name, "(ref: Ref(T), indices: Tindices, updates: T) -> (output_ref: Ref(T))", attributes: attributes
@@ -87,11 +88,13 @@ private func referenceScatter(
     .kernel(["T": types, "Tindices": .index], gpu: ["T": .floating, "Tindices": .index]) { request in
         try make(request, scatterRowsKernel(request, "T", requirePrefix: false))
     }
+    .cuda { request in try cudaScatterRowsKernel(request, "T", rule, requirePrefix: false) }
 }
 
 private func handleScatter(
     _ name: String, _ type: String = "dtype: \(StateTypes.numbers)", types: DTypeSet = .numeric,
-    gpu: DTypeSet = StateTypes.gpuUpdate, make: @escaping ScatterMaker
+    gpu: DTypeSet = StateTypes.gpuUpdate, cuda rule: CUDAUpdateRule,
+    make: @escaping ScatterMaker
 ) -> OpDefinition {
     OpDefinition(
         name, "(resource: resource, indices: Tindices, updates: dtype) -> ()", type, "Tindices: {int32, int64}"
@@ -103,6 +106,7 @@ private func handleScatter(
     .kernel(
         ["dtype": types, "Tindices": .index], gpu: ["dtype": gpu, "Tindices": .index], hostMemory: ["resource"]
     ) { request in try make(request, scatterRowsKernel(request, "dtype", requirePrefix: true)) }
+    .cuda { request in try cudaScatterRowsKernel(request, "dtype", rule, requirePrefix: true) }
 }
 
 private func requireUpdates(_ c: ShapeContext, _ variable: PartialShape) throws {
@@ -128,6 +132,22 @@ private func scatterRowsKernel(
             }
             variable.passOn(context)
         }
+    }
+}
+
+private func cudaScatterRowsKernel(
+    _ request: KernelRequest, _ attribute: String, _ rule: CUDAUpdateRule, requirePrefix: Bool
+) throws -> Kernel {
+    let (variable, dtype) = (VariableInput(request), try request.type(attribute))
+    let program = try CUDAUpdate(request, attribute, rule)
+    return .sync { context in
+        let (indices, updates) = (context.input(1), context.input(2))
+        try variable.cell(context, dtype).modify { target in
+            try requireRows(target.shape, indices.shape, updates.shape, requirePrefix)
+            let slices = CUDASlices(sizes: [target.dimension(0)], width: target.shape.width(after: 1))
+            try program.run([target], updates, indices, slices)
+        }
+        variable.passOn(context)
     }
 }
 

@@ -7,43 +7,43 @@ import WeirTensor
 extension OpDefinition {
     /// `ScatterNdUpdate`: replaces slices.
     static let scatterNdUpdate = referenceScatterNd(
-        "ScatterNdUpdate", "T: type", locking: "true", types: [.numeric, DTypeSet(.bool, .string)]
+        "ScatterNdUpdate", "T: type", locking: "true", types: [.numeric, DTypeSet(.bool, .string)], cuda: .assign
     ) { try $0.movable("T", AssigningScatter(kernel: $1)) }
     /// `ScatterNdAdd`: adds to slices.
-    static let scatterNdAdd = referenceScatterNd("ScatterNdAdd") {
+    static let scatterNdAdd = referenceScatterNd("ScatterNdAdd", cuda: .add) {
         try $0.numeric("T", ArithmeticScatter<RowAddition>(kernel: $1))
     }
     /// `ScatterNdSub`: subtracts from slices.
-    static let scatterNdSub = referenceScatterNd("ScatterNdSub") {
+    static let scatterNdSub = referenceScatterNd("ScatterNdSub", cuda: .subtract) {
         try $0.numeric("T", ArithmeticScatter<RowSubtraction>(kernel: $1))
     }
     /// `ScatterNdMin`: takes the elementwise minimum.
-    static let scatterNdMin = referenceScatterNd("ScatterNdMin", types: .real, gpu: StateTypes.gpuUpdate) {
+    static let scatterNdMin = referenceScatterNd("ScatterNdMin", types: .real, gpu: StateTypes.gpuUpdate, cuda: .least) {
         try $0.real("T", OrderedScatter<RowMinimum>(kernel: $1))
     }
     /// `ScatterNdMax`: takes the elementwise maximum.
-    static let scatterNdMax = referenceScatterNd("ScatterNdMax", types: .real, gpu: StateTypes.gpuUpdate) {
+    static let scatterNdMax = referenceScatterNd("ScatterNdMax", types: .real, gpu: StateTypes.gpuUpdate, cuda: .greatest) {
         try $0.real("T", OrderedScatter<RowMaximum>(kernel: $1))
     }
 
     /// `ResourceScatterNdUpdate`: replaces slices.
     static let resourceScatterNdUpdate = handleScatterNd(
-        "ResourceScatterNdUpdate", [.numeric, DTypeSet(.bool, .string)]
+        "ResourceScatterNdUpdate", [.numeric, DTypeSet(.bool, .string)], cuda: .assign
     ) { try $0.movable("T", AssigningScatter(kernel: $1)) }
     /// `ResourceScatterNdAdd`: adds to slices.
-    static let resourceScatterNdAdd = handleScatterNd("ResourceScatterNdAdd") {
+    static let resourceScatterNdAdd = handleScatterNd("ResourceScatterNdAdd", cuda: .add) {
         try $0.numeric("T", ArithmeticScatter<RowAddition>(kernel: $1))
     }
     /// `ResourceScatterNdSub`: subtracts from slices.
-    static let resourceScatterNdSub = handleScatterNd("ResourceScatterNdSub") {
+    static let resourceScatterNdSub = handleScatterNd("ResourceScatterNdSub", cuda: .subtract) {
         try $0.numeric("T", ArithmeticScatter<RowSubtraction>(kernel: $1))
     }
     /// `ResourceScatterNdMin`: takes the elementwise minimum.
-    static let resourceScatterNdMin = handleScatterNd("ResourceScatterNdMin", .real, gpu: StateTypes.gpuUpdate) {
+    static let resourceScatterNdMin = handleScatterNd("ResourceScatterNdMin", .real, gpu: StateTypes.gpuUpdate, cuda: .least) {
         try $0.real("T", OrderedScatter<RowMinimum>(kernel: $1))
     }
     /// `ResourceScatterNdMax`: takes the elementwise maximum.
-    static let resourceScatterNdMax = handleScatterNd("ResourceScatterNdMax", .real, gpu: StateTypes.gpuUpdate) {
+    static let resourceScatterNdMax = handleScatterNd("ResourceScatterNdMax", .real, gpu: StateTypes.gpuUpdate, cuda: .greatest) {
         try $0.real("T", OrderedScatter<RowMaximum>(kernel: $1))
     }
 }
@@ -55,7 +55,8 @@ private let gpuSlices: DTypeSet = [StateTypes.gpuUpdate, .complex]
 
 private func referenceScatterNd(
     _ name: String, _ type: String = "T: \(StateTypes.numbers)", locking: String = "false",
-    types: DTypeSet = .numeric, gpu: DTypeSet = gpuSlices, make: @escaping ScatterNdMaker
+    types: DTypeSet = .numeric, gpu: DTypeSet = gpuSlices, cuda rule: CUDAUpdateRule,
+    make: @escaping ScatterNdMaker
 ) -> OpDefinition {
     OpDefinition(
         name, "(ref: Ref(T), indices: Tindices, updates: T) -> (output_ref: Ref(T))", type, "Tindices: {int32, int64}",
@@ -67,10 +68,12 @@ private func referenceScatterNd(
     .kernel(["T": types, "Tindices": .index], gpu: ["T": gpu, "Tindices": .index]) { request in
         try make(request, scatterSlicesKernel(request))
     }
+    .cuda { request in try cudaScatterSlicesKernel(request, rule) }
 }
 
 private func handleScatterNd(
-    _ name: String, _ types: DTypeSet = .numeric, gpu: DTypeSet = gpuSlices, make: @escaping ScatterNdMaker
+    _ name: String, _ types: DTypeSet = .numeric, gpu: DTypeSet = gpuSlices, cuda rule: CUDAUpdateRule,
+    make: @escaping ScatterNdMaker
 ) -> OpDefinition {
     OpDefinition(
         name, "(ref: resource, indices: Tindices, updates: T) -> ()", "T: type", "Tindices: {int32, int64}",
@@ -83,14 +86,12 @@ private func handleScatterNd(
     .kernel(["T": types, "Tindices": .index], gpu: ["T": gpu, "Tindices": .index], hostMemory: ["ref"]) { request in
         try make(request, scatterSlicesKernel(request))
     }
+    .cuda { request in try cudaScatterSlicesKernel(request, rule) }
 }
 
 private func scatterSlicesKernel(_ request: KernelRequest) throws -> ScatterKernel {
     let (variable, dtype) = (VariableInput(request), try request.type("T"))
-    let policy = try request.string("bad_indices_policy")
-    guard ["", "DEFAULT", "ERROR", "IGNORE"].contains(policy) else {
-        throw Status.invalidArgument("Unknown bad indices handling attribute: \(policy)")
-    }
+    let policy = try badIndicesPolicy(request)
     return { action in
         .sync { context in
             let cell = try variable.cell(context, dtype)
@@ -109,6 +110,31 @@ private func scatterSlicesKernel(_ request: KernelRequest) throws -> ScatterKern
             }
             variable.passOn(context)
         }
+    }
+}
+
+private func badIndicesPolicy(_ request: KernelRequest) throws -> String {
+    let policy = try request.string("bad_indices_policy")
+    guard ["", "DEFAULT", "ERROR", "IGNORE"].contains(policy) else {
+        throw Status.invalidArgument("Unknown bad indices handling attribute: \(policy)")
+    }
+    return policy
+}
+
+/// A card cannot fail for an index: it skips the update, whatever the policy.
+private func cudaScatterSlicesKernel(_ request: KernelRequest, _ rule: CUDAUpdateRule) throws -> Kernel {
+    let (variable, dtype) = (VariableInput(request), try request.type("T"))
+    _ = try badIndicesPolicy(request)
+    let program = try CUDAUpdate(request, "T", rule)
+    return .sync { context in
+        let (indices, updates) = (context.input(1), context.input(2))
+        try variable.cell(context, dtype).modify { target in
+            let depth = try requireSlices(target.shape, indices.shape, updates.shape)
+            if updates.elementCount == 0 { return }
+            let slices = CUDASlices(sizes: Array(target.shape.dimensions.prefix(depth)), width: target.shape.width(after: depth))
+            try program.run([target], updates, indices, slices)
+        }
+        variable.passOn(context)
     }
 }
 

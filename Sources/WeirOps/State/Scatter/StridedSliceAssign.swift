@@ -1,4 +1,5 @@
 public import WeirGraph
+import WeirDevice
 import WeirKernels
 import WeirTensor
 
@@ -14,7 +15,9 @@ extension OpDefinition {
     .noGradient()
     .kernel(
         gpu: ["T": StateTypes.gpuAssign, "Index": .index], hostMemory: ["begin", "end", "strides"],
-        make: sliceAssignKernel)
+        make: sliceAssignKernel
+    )
+    .cuda(cudaSliceAssignKernel)
 
     /// `ResourceStridedSliceAssign`: writes a value to a strided slice of a variable.
     static let resourceStridedSliceAssign = OpDefinition(
@@ -27,7 +30,9 @@ extension OpDefinition {
     .noGradient()
     .kernel(
         gpu: ["T": StateTypes.gpuAssign, "Index": .index], hostMemory: ["ref", "begin", "end", "strides"],
-        make: sliceAssignKernel)
+        make: sliceAssignKernel
+    )
+    .cuda(cudaSliceAssignKernel)
 }
 
 private let sliceAttributes = [
@@ -36,6 +41,47 @@ private let sliceAttributes = [
 ]
 
 @Sendable private func sliceAssignKernel(_ request: KernelRequest) throws -> Kernel {
+    try sliceAssignKernel(request) { copy, value, target, start, pool in copy.run(from: value, to: target, at: start, in: pool) }
+}
+
+@Sendable private func cudaSliceAssignKernel(_ request: KernelRequest) throws -> Kernel {
+    let device = try request.cudaDevice()
+    let module = try request.cudaModule("strided write", ["T": request.type("T").cudaBits], stridedWrite)
+    return try sliceAssignKernel(request) { copy, value, target, start, _ in
+        guard copy.sizes.count <= 8 else { throw Status.unimplemented("A GPU writes slices of at most 8 dimensions") }
+        let rest = [Int](repeating: 0, count: 8 - copy.sizes.count)
+        let count = copy.sizes.reduce(1, *)
+        try device.launch(
+            module.function("write"), over: count,
+            [
+                .elements(value), .elements(target), .int(start), .int(count),
+                .ints([copy.sizes.count] + copy.sizes + rest + copy.sourceStrides + rest + copy.targetStrides + rest),
+            ])
+    }
+}
+
+private let stridedWrite = """
+    struct Block { int64 rank, sizes[8], from[8], to[8]; };
+    KERNEL write(const T* value, T* target, int64 start, int64 count, Block block) {
+        for (int64 i = first(); i < count; i += stride()) {
+            int64 rest = i, from = 0, to = start;
+            for (int d = (int)block.rank - 1; d >= 0; d--) {
+                int64 quotient = rest / block.sizes[d], at = rest - quotient * block.sizes[d];
+                from += at * block.from[d];
+                to += at * block.to[d];
+                rest = quotient;
+            }
+            target[to] = value[from];
+        }
+    }
+
+    """
+
+/// - Parameter write: copies the value to the target, from the index `start`.
+private func sliceAssignKernel(
+    _ request: KernelRequest,
+    write: @escaping @Sendable (StridedCopy, _ value: Tensor, _ target: Tensor, _ start: Int, ComputePool) throws -> Void
+) throws -> Kernel {
     let (variable, dtype) = (VariableInput(request), try request.type("T"))
     let masks = SliceBounds.Masks(
         begin: try request.int("begin_mask"), end: try request.int("end_mask"),
@@ -53,7 +99,7 @@ private let sliceAttributes = [
             let targetStrides = target.shape.strides
             let start = zip(slice.begins, targetStrides).reduce(0) { $0 + $1.0 * $1.1 }
             let steps = zip(slice.steps, targetStrides).map { $0 &* $1 }
-            StridedCopy(slice.counts, from: valueStrides, to: steps).run(from: value, to: target, at: start, in: pool)
+            try write(StridedCopy(slice.counts, from: valueStrides, to: steps), value, target, start, pool)
         }
         variable.passOn(context)
     }

@@ -16,6 +16,7 @@ extension OpDefinition {
         c.setOutput(0, validates ? try c.input(0).merging(c.input(1)) : c.input(1))
     }
     .noGradient()
+    .cudaAsOnHost()
     .kernel(gpu: ["T": StateTypes.gpuAssign]) { request in
         let validates = try request.bool("validate_shape")
         return .sync { context in

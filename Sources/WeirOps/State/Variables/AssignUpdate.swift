@@ -24,10 +24,12 @@ private func referenceUpdate(_ name: String, _ function: (some InPlaceFunction).
     .shape(ShapeFunctions.merged)
     .noGradient()
     .kernel(["T": .numeric], gpu: ["T": StateTypes.gpuUpdate]) { request in
-        try inPlaceKernel(request, "T", function) { _, _ in
-            .invalidArgument("Parameters and update must be the same size")
-        }
+        try inPlaceKernel(request, "T", function, mismatch: referenceMismatch)
     }
+    .cuda { request in try cudaInPlaceKernel(request, "T", function, mismatch: referenceMismatch) }
+}
+@Sendable private func referenceMismatch(_ variable: Shape, _ value: Shape) -> Status {
+    .invalidArgument("Parameters and update must be the same size")
 }
 
 private func handleUpdate(_ name: String, _ function: (some InPlaceFunction).Type) -> OpDefinition {
@@ -37,22 +39,25 @@ private func handleUpdate(_ name: String, _ function: (some InPlaceFunction).Typ
         .shape(StateShapes.assignment)
         .noGradient()
         .kernel(["dtype": .numeric], gpu: ["dtype": StateTypes.gpuUpdate], hostMemory: ["resource"]) { request in
-            try inPlaceKernel(request, "dtype", function) { variable, value in
-                .invalidArgument(
-                    "Cannot update variable with shape \(variable) using a Tensor with shape \(value), "
-                        + "shapes must be equal.")
-            }
+            try inPlaceKernel(request, "dtype", function, mismatch: handleMismatch)
         }
+        .cuda { request in try cudaInPlaceKernel(request, "dtype", function, mismatch: handleMismatch) }
+}
+@Sendable private func handleMismatch(_ variable: Shape, _ value: Shape) -> Status {
+    .invalidArgument("Cannot update variable with shape \(variable) using a Tensor with shape \(value), shapes must be equal.")
 }
 
 /// A function that computes the new element of a variable from the old one and the value.
 private protocol InPlaceFunction: Sendable {
     static func apply<E: NumericElement>(_ a: E, _ b: E) -> E
+    static var cuda: CUDAUpdateRule { get }
 }
 private enum AdditionInPlace: InPlaceFunction {
+    static var cuda: CUDAUpdateRule { CUDAUpdateRule(update: "x.v = x.v + g;") }
     @inline(__always) static func apply<E: NumericElement>(_ a: E, _ b: E) -> E { E.plus(a, b) }
 }
 private enum SubtractionInPlace: InPlaceFunction {
+    static var cuda: CUDAUpdateRule { CUDAUpdateRule(update: "x.v = x.v - g;") }
     @inline(__always) static func apply<E: NumericElement>(_ a: E, _ b: E) -> E { E.minus(a, b) }
 }
 
@@ -63,6 +68,22 @@ private func inPlaceKernel<F: InPlaceFunction>(
     let variable = VariableInput(request)
     let dtype = try request.type(attribute)
     return try request.numeric(attribute, InPlaceVisitor<F>(variable: variable, dtype: dtype, mismatch: mismatch))
+}
+
+private func cudaInPlaceKernel<F: InPlaceFunction>(
+    _ request: KernelRequest, _ attribute: String, _ function: F.Type, mismatch: @escaping @Sendable (Shape, Shape) -> Status
+) throws -> Kernel {
+    let (variable, dtype) = (VariableInput(request), try request.type(attribute))
+    let program = try CUDAUpdate(
+        request.cudaDevice(), "update in place \(F.self)", try request.cudaType(attribute), size: dtype.byteCount, index: nil, F.cuda)
+    return .sync { context in
+        let value = context.input(1)
+        try variable.cell(context, dtype).modify { tensor in
+            guard tensor.shape == value.shape else { throw mismatch(tensor.shape, value.shape) }
+            try program.run([tensor], value, [])
+        }
+        variable.passOn(context)
+    }
 }
 
 private struct InPlaceVisitor<F: InPlaceFunction>: NumericVisitor {

@@ -11,6 +11,7 @@ extension OpDefinition {
     .variable(.assignment)
     .shape(StateShapes.assignment)
     .noGradient()
+    .cudaAsOnHost()
     .kernel(gpu: ["dtype": StateTypes.gpuAssign], hostMemory: ["resource"]) { request in
         let (dtype, validates) = (try request.type("dtype"), try request.bool("validate_shape"))
         let lookup = HandleLookup<ResourceVariable>()

@@ -15,6 +15,7 @@ extension OpDefinition {
             }
         }
         .gradient { g in [g.gradient()] }
+        .cudaAsOnHost()
         .kernel(gpu: [:], hostMemory: ["resource"]) { request in
             let (dtype, lookup) = (try request.type("dtype"), HandleLookup<ResourceVariable>())
             return .sync { context in
@@ -32,6 +33,7 @@ extension OpDefinition {
         for index in c.outputs.indices { c.setOutput(index, c.handle(index)?.shape ?? .unknown) }
     }
     .gradient { g in g.gradients }
+    .cudaAsOnHost()
     .kernel(gpu: [:], hostMemory: ["resources"]) { request in
         let dtypes = try request.types("dtypes")
         guard try request.int("N") == dtypes.count else {

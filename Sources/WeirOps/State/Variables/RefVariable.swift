@@ -34,6 +34,7 @@ extension OpDefinition {
     .resourceForm("VarIsInitializedOp")
     .shape(ShapeFunctions.scalar)
     .noGradient()
+    .cudaAsOnHost()
     .kernel(gpu: ["dtype": StateTypes.gpuReference], hostMemory: ["is_initialized"]) { _ in
         .sync { context in context.setOutput(0, Tensor(try context.reference(0).isInitialized)) }
     }
@@ -49,6 +50,7 @@ private func refVariable(_ name: String) -> OpDefinition {
     .variable(.reference)
     .resourceForm("VarHandleOp")
     .noGradient()
+    .cudaAsOnHost()
     .kernel(gpu: ["dtype": StateTypes.gpuReference]) { request in
         let (name, dtype) = (request.name, try request.type("dtype"))
         let variable = try NodeResource<RefVariable>(request, nodeNameIsShared: true) { found in

@@ -21,6 +21,7 @@ extension OpDefinition {
     .stateful()
     .shape(StateShapes.fromAttribute)
     .noGradient()
+    .cudaAsOnHost()
     .kernel(gpu: ["dtype": StateTypes.gpuReference]) { request in
         let (dtype, given) = (try request.type("dtype"), try request.string("var_name"))
         let name = given.isEmpty ? request.name : given
@@ -43,6 +44,7 @@ extension OpDefinition {
     )
     .shape(ShapeFunctions.unchanged)
     .noGradient()
+    .cudaAsOnHost()
     .kernel(gpu: ["T": StateTypes.gpuReference]) { request in
         let name = try request.string("var_name")
         guard !name.isEmpty else { throw Status.invalidArgument("Missing var_name attribute") }
