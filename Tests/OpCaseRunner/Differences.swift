@@ -40,7 +40,7 @@ private func usual(_ dtype: DType) -> Double {
 }
 
 /// The numbers in a floating-point or complex tensor; nil for other types.
-func numbers(_ tensor: Tensor) -> [Double]? {
+package func numbers(_ tensor: Tensor) -> [Double]? {
     switch tensor.dtype {
     case .float32: tensor.elements(Float.self).map(Double.init)
     case .float64: Array(tensor.elements(Double.self))

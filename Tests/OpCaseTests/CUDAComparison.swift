@@ -1,3 +1,4 @@
+import OpCaseRunner
 import Testing
 import WeirDevice
 import WeirGraph
