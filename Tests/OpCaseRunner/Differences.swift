@@ -1,4 +1,4 @@
-import WeirTensor
+package import WeirTensor
 
 /// Describes how a tensor differs from the expected one; nil if it does not.
 ///
