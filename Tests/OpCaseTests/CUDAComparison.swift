@@ -1,3 +1,4 @@
+import OpCaseRunner
 import Testing
 import WeirDevice
 import WeirGraph
@@ -16,7 +17,11 @@ struct CUDAComparison {
         let b = GraphBuilder(registry: .standard)
         let places = inputs.enumerated().map { b.placeholder($1.dtype, shape: PartialShape($1.shape), name: "in\($0)") }
         let outputs = b.device(onCard ? "/device:GPU:0" : "/device:CPU:0") { body(b, places) }
-        var options = onCard ? Schedule.cuda.options : RuntimeOptions()
+        var options = RuntimeOptions()
+        if onCard {
+            options.cuda = EmulatedCUDA.runtime
+            options.gpus = GPUOptions(visibleDevices: [0])
+        }
         // What has no kernel on the card must not run elsewhere unseen.
         options.allowsSoftPlacement = false
         if !isOptimized { options.execution.optimizer = .none }

@@ -1,5 +1,6 @@
 import Testing
 import WeirGraph
+import WeirOps
 import WeirTensor
 
 /// The math ops on an emulated card give what they give on the CPU: for special values, and for sizes that take a kernel's other ways.

@@ -1,5 +1,6 @@
 import Testing
 import WeirGraph
+import WeirOps
 import WeirTensor
 
 /// Sums by segment, counts and random numbers on an emulated card are those of the CPU.

@@ -83,7 +83,8 @@ extension KernelRequest {
 /// Adds up to six tensors in one pass over memory; more in several, with the sum so far as the first operand.
 @Sendable private func cudaAddNKernel(_ request: KernelRequest) throws -> Kernel {
     let type = try request.type("T")
-    guard type != .variant else { throw Status.unimplemented("AddN of variants ('\(request.name)') on a GPU") }
+    // A card adds the tensors that variants hold itself.
+    guard type != .variant else { return variantSumKernel(request) }
     let device = try request.cudaDevice()
     let count = request.inputTypes.count
     let terms = ["x", "y", "z", "w", "u", "v"]

@@ -175,9 +175,9 @@ func histogramBounds(_ context: borrowing KernelContext, _ dtype: DType) throws 
     let range = context.input(1)
     let bounds: [Double]
     switch dtype {
-    case .float32: bounds = range.elements(Float.self).map(Double.init)
+    case .float32: bounds = range.elements(Float.self).map { Double($0) }
     case .float64: bounds = Array(range.elements(Double.self))
-    default: bounds = try range.integers("value_range").map(Double.init)
+    default: bounds = try range.integers("value_range").map { Double($0) }
     }
     guard bounds[0] < bounds[1] else {
         throw Status.invalidArgument(
