@@ -127,9 +127,10 @@ struct CUDAStateTests {
 
     @Test("rows of a variable: batches, index vectors, widths of 1 to 16 bytes and more", arguments: [1, 2, 3, 4, 8])
     func gathers(_ width: Int) throws {
+        let inBatches = (0..<600).map { (i: Int) -> Int32 in Int32(i * 17 % 40) }
+        let vectors = (0..<600).map { (i: Int) -> Int32 in Int32(i % 2 == 0 ? i % 6 : i % 40) }
         let feeds = [
-            Tensor(numbers(6 * 40 * width, 10), ofShape: [6, 40, width]), Tensor((0..<6 * 100).map { Int32($0 &* 17 % 40) }, ofShape: [6, 100]),
-            Tensor((0..<600).map { Int32($0 % 2 == 0 ? $0 % 6 : $0 % 40) }, ofShape: [300, 2]),
+            Tensor(numbers(6 * 40 * width, 10), ofShape: [6, 40, width]), Tensor(inBatches, ofShape: [6, 100]), Tensor(vectors, ofShape: [300, 2]),
         ]
         try expectSame("\(width)", feeds: feeds) { b, x in
             let (v, initializer) = variable(b, x[0], .float32, [6, 40, width], "v")
