@@ -42,6 +42,9 @@ struct KnownGap {
     static let all =
         beyond + beyondInVariables + [
             KnownGap(
+                op: "SparseSoftmaxCrossEntropyWithLogits", name: "float32, label out of range", isOfFailures: true, schedules: [.cuda],
+                reason: "a card does not fail for a label out of range: the loss is NaN, as on TensorFlow's GPUs"),
+            KnownGap(
                 op: "_VarHandlesOp", name: "two variables", schedules: [.gpu, .cuda],
                 reason: "one of its variables is of int32, so the node is on the CPU, and the other's reader looks for it on the GPU"),
             KnownGap(op: "AvgPoolGrad", isOfGradients: true, reason: "it has no gradient yet"),

@@ -27,12 +27,19 @@ package struct CUDALibraries: Sendable {
     /// The compiler of kernels.
     package let compiler: NVRTC?
     /// Matrix products.
-    package let products: CUBLASLt?
+    package private(set) var products: CUBLASLt?
     /// All libraries that were looked for.
     package let entries: [Entry]
 
     /// The libraries of this machine, looked for once.
     package static let shared = CUDALibraries(CUDALibraryFolders())
+
+    /// The same libraries without cuBLASLt.
+    package var withoutProducts: CUDALibraries {
+        var libraries = self
+        libraries.products = nil
+        return libraries
+    }
 
     /// Looks for the libraries.
     package init(_ folders: CUDALibraryFolders) {

@@ -11,12 +11,16 @@ public struct GPUOptions: Sendable, Hashable {
     /// The memory of each of several devices on one card, in bytes, for each visible card; empty for one device on each card.
     /// TensorFlow's `virtual_devices`.
     public var virtualDevices: [[Int]]
+    /// Whether products and convolutions of float32 may round their factors to 10 bits of mantissa (TF32), which cards with tensor
+    /// cores multiply several times faster; sums stay float32. TensorFlow's `enable_tensor_float_32_execution`.
+    public var allowsTF32: Bool
 
     /// Options, by default for one device on each card.
-    public init(visibleDevices: [Int]? = nil, memoryFraction: Double? = nil, virtualDevices: [[Int]] = []) {
+    public init(visibleDevices: [Int]? = nil, memoryFraction: Double? = nil, virtualDevices: [[Int]] = [], allowsTF32: Bool = true) {
         self.visibleDevices = visibleDevices
         self.memoryFraction = memoryFraction
         self.virtualDevices = virtualDevices
+        self.allowsTF32 = allowsTF32
     }
     /// No GPUs.
     public static let none = GPUOptions(visibleDevices: [])
@@ -119,7 +123,9 @@ package final class CUDARuntime: Sendable {
                 guard limit > 0, limit <= total else {
                     throw .invalidArgument("GPU \(index) has \(total) bytes of memory, found a device of \(limit)")
                 }
-                devices.append(try CUDADevice(name: name(devices.count), opened: opened, memoryLimit: limit, products: libraries.products))
+                devices.append(
+                    try CUDADevice(
+                        name: name(devices.count), opened: opened, memoryLimit: limit, products: libraries.products, allowsTF32: options.allowsTF32))
             }
         }
         return devices

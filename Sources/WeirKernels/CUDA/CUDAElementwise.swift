@@ -72,10 +72,10 @@ package struct CUDABroadcast {
     /// The most dimensions that a kernel takes.
     static let maximumRank = 8
     package let shape: Shape
-    private(set) var sizes: [Int] = []
-    private(set) var strides: [[Int]]
+    package private(set) var sizes: [Int] = []
+    package private(set) var strides: [[Int]]
     /// Whether every operand has one element, or all that the result has in the same order.
-    let isPlain: Bool
+    package let isPlain: Bool
 
     /// - Throws: `invalidArgument` when the shapes do not fit; `unimplemented` when more than eight dimensions are left.
     package init(_ shapes: [Shape]) throws {
