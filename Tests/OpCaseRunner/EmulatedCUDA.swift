@@ -1,6 +1,6 @@
 import Foundation
 package import WeirDevice
-import WeirTensor
+package import WeirRuntime
 
 /// The emulated CUDA driver (`Tests/CUDAEmulator`), which runs kernels on the CPU.
 package enum EmulatedCUDA {
@@ -14,6 +14,13 @@ package enum EmulatedCUDA {
 
     /// The emulated cards. Compiled kernels are kept, so that only changed ones are compiled again.
     package static let runtime = runtime(of: library)
+
+    /// Options of a session on one of them.
+    package static var options: RuntimeOptions {
+        var options = RuntimeOptions(gpus: GPUOptions(visibleDevices: [0]))
+        options.cuda = runtime
+        return options
+    }
 
     /// The cards of a library.
     /// - Parameter folder: where compiled kernels are kept.

@@ -1,6 +1,5 @@
 import OpCaseRunner
 import Testing
-import WeirDevice
 import WeirGraph
 import WeirOps
 import WeirRuntime
@@ -17,11 +16,7 @@ struct CUDAComparison {
         let b = GraphBuilder(registry: .standard)
         let places = inputs.enumerated().map { b.placeholder($1.dtype, shape: PartialShape($1.shape), name: "in\($0)") }
         let outputs = b.device(onCard ? "/device:GPU:0" : "/device:CPU:0") { body(b, places) }
-        var options = RuntimeOptions()
-        if onCard {
-            options.cuda = EmulatedCUDA.runtime
-            options.gpus = GPUOptions(visibleDevices: [0])
-        }
+        var options = onCard ? EmulatedCUDA.options : RuntimeOptions()
         // What has no kernel on the card must not run elsewhere unseen.
         options.allowsSoftPlacement = false
         if !isOptimized { options.execution.optimizer = .none }
