@@ -71,8 +71,9 @@ package enum ElementMover: Sendable {
         case .card(let card):
             let count = shape.elementCount
             // A view keeps the source alive, so a small part of a large tensor is copied.
-            if count > 0, block.isContiguous, count == source.elementCount || source.byteCount - count * source.dtype.byteCount <= 1 << 20
-                || count * source.dtype.byteCount > 1 << 12
+            if count > 0, block.isContiguous,
+                count == source.elementCount || source.byteCount - count * source.dtype.byteCount <= 1 << 20
+                    || count * source.dtype.byteCount > 1 << 12
             {
                 if count == source.elementCount { return context.setOutput(index, source.shaped(shape)) }
                 return context.setOutput(index, source.reshaped(Shape(source.elementCount)).rows(offset..<offset + count).shaped(shape))

@@ -84,7 +84,8 @@ struct Bench: ParsableCommand {
         func rounded(_ value: Double) -> Double { (value * 10).rounded() / 10 }
         Terminal.line(
             "{\"workload\":\"\(workload.workload)\",\"target\":\"weir\",\"nodes\":\(graph.nodes.count),\"steps\":\(times.count),"
-                + "\"p50_us\":\(rounded(times[times.count / 2])),\"min_us\":\(rounded(times[0])),\"losses\":[\(losses.map { "\($0)" }.joined(separator: ","))]}")
+                + "\"p50_us\":\(rounded(times[times.count / 2])),\"min_us\":\(rounded(times[0])),\"losses\":[\(losses.map { "\($0)" }.joined(separator: ","))]}"
+        )
         if profile { try printProfile(session, plan, values) }
     }
 

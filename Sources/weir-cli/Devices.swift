@@ -52,7 +52,9 @@ extension Devices {
     /// What `--explain` prints of NVIDIA's libraries.
     static func explanation(_ entries: [CUDALibraries.Entry]) -> [String] {
         entries.flatMap { entry -> [String] in
-            guard let found = entry.found else { return ["\(entry.name): not used, so \(entry.cost)", "    \(entry.reason ?? "not found")", "    from: \(entry.source)"] }
+            guard let found = entry.found else {
+                return ["\(entry.name): not used, so \(entry.cost)", "    \(entry.reason ?? "not found")", "    from: \(entry.source)"]
+            }
             return ["\(entry.name) \(found.version): \(entry.purpose)", "    \(found.path)"]
         }
     }

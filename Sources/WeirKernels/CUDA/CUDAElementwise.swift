@@ -153,7 +153,8 @@ package struct CUDAElementwise: Sendable {
             Int(tensor.deviceAddress % UInt64(size * perVector)) == 0
         }
         if isPlain, isAligned || perVector == 1 {
-            let arguments = [CUDAArgument.elements(output)] + inputs.flatMap { [.elements($0), .int($0.elementCount == 1 && count > 1 ? 0 : 1)] } + [.int(count)]
+            let arguments =
+                [CUDAArgument.elements(output)] + inputs.flatMap { [.elements($0), .int($0.elementCount == 1 && count > 1 ? 0 : 1)] } + [.int(count)]
             return try device.launch(module.function("vectors"), over: count, perThread: perVector, arguments)
         }
         var words = broadcast?.words ?? []

@@ -69,10 +69,11 @@ extension OpDefinition {
                         module.function("find_flaws"), over: x.elementCount, perThread: 4,
                         [.elements(x), .elements(flaws), .int(x.elementCount)])
                     device.download(flaws, after: device.compute.record()) { result in
-                        done(result.flatMap { flaws in
-                            let found = NonFiniteKinds(rawValue: Int(flaws.elements(Int32.self)[0]))
-                            return found.isEmpty ? .success([slot]) : .failure(.invalidArgument(report(message, found)))
-                        })
+                        done(
+                            result.flatMap { flaws in
+                                let found = NonFiniteKinds(rawValue: Int(flaws.elements(Int32.self)[0]))
+                                return found.isEmpty ? .success([slot]) : .failure(.invalidArgument(report(message, found)))
+                            })
                     }
                 } catch { done(.failure(Status(error))) }
             }

@@ -12,12 +12,17 @@ extension OpDefinition {
     .sharding { c in concatSharding(c, values: 0..<c.inputCount - 1, axis: c.inputCount - 1) }
     .knownValue { c in c.concatenated(0..<c.inputCount - 1) }
     .gradient { g in try concatGradient(g, values: 0..<g.inputs.count - 1, axis: g.inputs.count - 1) }
-    .kernel(["T": concatTypes], gpu: ["T": .gpuMovable], hostMemory: ["axis"], moving: { request in
-        concatKernel(axisFirst: false, count: try request.int("N"))
-    })
-    .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["values", "axis", "output"], moving: { request in
-        concatKernel(axisFirst: false, count: try request.int("N"))
-    })
+    .kernel(
+        ["T": concatTypes], gpu: ["T": .gpuMovable], hostMemory: ["axis"],
+        moving: { request in
+            concatKernel(axisFirst: false, count: try request.int("N"))
+        }
+    )
+    .kernel(
+        ["T": .int32], gpu: ["T": .int32], hostMemory: ["values", "axis", "output"],
+        moving: { request in
+            concatKernel(axisFirst: false, count: try request.int("N"))
+        })
 
     /// Like `ConcatV2`, but the axis is the first input.
     static let concat = OpDefinition(
@@ -27,12 +32,17 @@ extension OpDefinition {
     .sharding { c in concatSharding(c, values: 1..<c.inputCount, axis: 0) }
     .knownValue { c in c.concatenated(1..<c.inputCount) }
     .gradient { g in try concatGradient(g, values: 1..<g.inputs.count, axis: 0) }
-    .kernel(["T": concatTypes], gpu: ["T": .gpuMovable], hostMemory: ["concat_dim"], moving: { request in
-        concatKernel(axisFirst: true, count: try request.int("N"))
-    })
-    .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["concat_dim", "values", "output"], moving: { request in
-        concatKernel(axisFirst: true, count: try request.int("N"))
-    })
+    .kernel(
+        ["T": concatTypes], gpu: ["T": .gpuMovable], hostMemory: ["concat_dim"],
+        moving: { request in
+            concatKernel(axisFirst: true, count: try request.int("N"))
+        }
+    )
+    .kernel(
+        ["T": .int32], gpu: ["T": .int32], hostMemory: ["concat_dim", "values", "output"],
+        moving: { request in
+            concatKernel(axisFirst: true, count: try request.int("N"))
+        })
 
     private static let concatTypes = DTypeSet.all.subtracting(DTypeSet(.resource))
 }

@@ -39,9 +39,10 @@ extension OpDefinition {
             let input = context.input(0)
             let output = try context.output(0, input.dtype, plan.shape)
             let (rows, columns) = (patches.rows, patches.columns)
-            let words = Array(input.shape.dimensions.dropFirst()) + [
-                plan.height, plan.width, rows.size, columns.size, rows.stride, columns.stride, rows.rate, columns.rate, plan.above, plan.left,
-            ]
+            let words =
+                Array(input.shape.dimensions.dropFirst()) + [
+                    plan.height, plan.width, rows.size, columns.size, rows.stride, columns.stride, rows.rate, columns.rate, plan.above, plan.left,
+                ]
             try device.launch(
                 module.function("extract"), over: output.elementCount,
                 [.elements(input), .elements(output), .int(output.elementCount), .ints(words)])

@@ -62,16 +62,16 @@ extension OpDefinition {
             ["dtype": [.numericOrBool, DTypeSet(.string)]],
             gpu: ["dtype": [.floating, .index, DTypeSet(.int8, .uint8, .uint64)]], hostMemory: ["shape"],
             moving: { request in
-            let (dtype, clears) = (try request.type("dtype"), try request.bool("init"))
-            return { context, mover in
-                let sizes = context.input(0)
-                guard sizes.rank == 1 else {
-                    throw Status.invalidArgument("shape must be a vector of int32, got shape \(sizes.shape)")
+                let (dtype, clears) = (try request.type("dtype"), try request.bool("init"))
+                return { context, mover in
+                    let sizes = context.input(0)
+                    guard sizes.rank == 1 else {
+                        throw Status.invalidArgument("shape must be a vector of int32, got shape \(sizes.shape)")
+                    }
+                    let output = try context.output(0, dtype, shapeFromInput(try sizes.integers("shape")))
+                    if clears { try mover.clear(output) }
                 }
-                let output = try context.output(0, dtype, shapeFromInput(try sizes.integers("shape")))
-                if clears { try mover.clear(output) }
-            }
-        })
+            })
 
     private static let zeroTypes: DTypeSet = [.numericOrBool, DTypeSet(.string, .variant)]
 }

@@ -25,7 +25,8 @@ extension OpDefinition {
         return [g.op("ScatterNd", indices, g.gradient(), g.shape(g.inputs[0], indices.dtype), attributes: policy), nil]
     }
     .kernel(
-        ["Tparams": .all], gpu: ["Tparams": [.floatingOrComplex, .index], "Tindices": .index], make: gatherNdKernel)
+        ["Tparams": .all], gpu: ["Tparams": [.floatingOrComplex, .index], "Tindices": .index], make: gatherNdKernel
+    )
     .cuda { request in
         try NdIndices.requireIgnored(request)
         let gather = try CUDAGather(request.cudaDevice(), indices: try request.type("Tindices"))

@@ -25,16 +25,18 @@ extension OpDefinition {
         c.setOutput(0, shape)
     }
     .noGradient()
-    .kernel(["T": parallelTypes], gpu: ["T": .floating], moving: { request in
-        let shape = try wholeShape(request)
-        return { context, mover in
-            let output = try context.output(0, context.dtype(0), shape)
-            guard shape.rank > 0, shape[0] == context.inputCount else {
-                throw Status.invalidArgument("shape \(shape) has no row for each of \(context.inputCount) values")
+    .kernel(
+        ["T": parallelTypes], gpu: ["T": .floating],
+        moving: { request in
+            let shape = try wholeShape(request)
+            return { context, mover in
+                let output = try context.output(0, context.dtype(0), shape)
+                guard shape.rank > 0, shape[0] == context.inputCount else {
+                    throw Status.invalidArgument("shape \(shape) has no row for each of \(context.inputCount) values")
+                }
+                for index in 0..<context.inputCount { try setRow(index, of: output, context.input(index), mover) }
             }
-            for index in 0..<context.inputCount { try setRow(index, of: output, context.input(index), mover) }
-        }
-    })
+        })
 
     /// Allocates the tensor, whose rows `_ParallelConcatUpdate` writes later.
     static let parallelConcatStart = OpDefinition(
@@ -43,10 +45,12 @@ extension OpDefinition {
     .stateful()
     .shape { c in c.setOutput(0, c.attributes.shape("shape") ?? .unknown) }
     .noGradient()
-    .kernel(["dtype": parallelTypes], gpu: ["dtype": .floating], moving: { request in
-        let (shape, dtype) = (try wholeShape(request), try request.type("dtype"))
-        return { context, _ in _ = try context.output(0, dtype, shape) }
-    })
+    .kernel(
+        ["dtype": parallelTypes], gpu: ["dtype": .floating],
+        moving: { request in
+            let (shape, dtype) = (try wholeShape(request), try request.type("dtype"))
+            return { context, _ in _ = try context.output(0, dtype, shape) }
+        })
 
     /// Writes one row of the tensor. All updates share its memory, and each writes a row of its own.
     static let parallelConcatUpdate = OpDefinition(

@@ -24,7 +24,8 @@ struct CUDASpaceBatch: Sendable {
         }
         let (space, batches) = (spatial.shape.dimensions, batched.shape.dimensions)
         func list(_ values: [Int]) -> [Int] { values + [Int](repeating: 1, count: CUDASpaceBatch.maximumRank - values.count) }
-        let words = [rank, space[0], wrappingProduct(space[(rank + 1)...])] + list(blocks.block) + list(blocks.margins.map(\.before))
+        let words =
+            [rank, space[0], wrappingProduct(space[(rank + 1)...])] + list(blocks.block) + list(blocks.margins.map(\.before))
             + list(Array(space[1..<rank + 1])) + list(Array(batches[1..<rank + 1]))
         let count = batched.elementCount
         try device.launch(

@@ -10,14 +10,16 @@ extension OpDefinition {
     )
     .shape { c in try blockShape(&c, toBatches: true) }
     .gradient { g in [g.op("BatchToSpaceND", g.gradient(), g.inputs[1], g.inputs[2]), nil, nil] }
-    .kernel(["T": .real], gpu: ["T": .floating], hostMemory: ["block_shape", "paddings"], moving: { request in
-        let card = try CUDASpaceBatch.onCard(request)
-        return { context, mover in
-            try runSpaceToBatch(
-                context, mover, mover.isOnCard ? card : nil,
-                try SpaceBatchBlocks(context.input(1), context.input(2), rank: context.shape(0).rank, "paddings"))
-        }
-    })
+    .kernel(
+        ["T": .real], gpu: ["T": .floating], hostMemory: ["block_shape", "paddings"],
+        moving: { request in
+            let card = try CUDASpaceBatch.onCard(request)
+            return { context, mover in
+                try runSpaceToBatch(
+                    context, mover, mover.isOnCard ? card : nil,
+                    try SpaceBatchBlocks(context.input(1), context.input(2), rank: context.shape(0).rank, "paddings"))
+            }
+        })
 
     /// Moves elements of the batch dimension back to the blocks of a tensor, and crops the tensor.
     static let batchToSpaceND = OpDefinition(
@@ -26,13 +28,15 @@ extension OpDefinition {
     )
     .shape { c in try blockShape(&c, toBatches: false) }
     .gradient { g in [g.op("SpaceToBatchND", g.gradient(), g.inputs[1], g.inputs[2]), nil, nil] }
-    .kernel(["T": .real], gpu: ["T": .floating], hostMemory: ["block_shape", "crops"], moving: { request in
-        let card = try CUDASpaceBatch.onCard(request)
-        return { context, mover in
-            try runBatchToSpace(
-                context, mover.isOnCard ? card : nil, try SpaceBatchBlocks(context.input(1), context.input(2), rank: context.shape(0).rank, "crops"))
-        }
-    })
+    .kernel(
+        ["T": .real], gpu: ["T": .floating], hostMemory: ["block_shape", "crops"],
+        moving: { request in
+            let card = try CUDASpaceBatch.onCard(request)
+            return { context, mover in
+                try runBatchToSpace(
+                    context, mover.isOnCard ? card : nil, try SpaceBatchBlocks(context.input(1), context.input(2), rank: context.shape(0).rank, "crops"))
+            }
+        })
 
     /// Like `SpaceToBatchND`, for images and square blocks.
     static let spaceToBatch = OpDefinition(
@@ -48,10 +52,12 @@ extension OpDefinition {
     .gradient { g in
         [g.op("BatchToSpace", g.gradient(), g.inputs[1], attributes: ["block_size": g.blockSize]), nil]
     }
-    .kernel(["T": .real], gpu: ["T": .floating], hostMemory: ["paddings"], moving: { request in
-        let (size, card) = (try blockSize(request), try CUDASpaceBatch.onCard(request))
-        return { context, mover in try runSpaceToBatch(context, mover, mover.isOnCard ? card : nil, try squareBlocks(context, size, "paddings")) }
-    })
+    .kernel(
+        ["T": .real], gpu: ["T": .floating], hostMemory: ["paddings"],
+        moving: { request in
+            let (size, card) = (try blockSize(request), try CUDASpaceBatch.onCard(request))
+            return { context, mover in try runSpaceToBatch(context, mover, mover.isOnCard ? card : nil, try squareBlocks(context, size, "paddings")) }
+        })
 
     /// Like `BatchToSpaceND`, for images and square blocks.
     static let batchToSpace = OpDefinition(
@@ -67,10 +73,12 @@ extension OpDefinition {
     .gradient { g in
         [g.op("SpaceToBatch", g.gradient(), g.inputs[1], attributes: ["block_size": g.blockSize]), nil]
     }
-    .kernel(["T": .real], gpu: ["T": .floating], hostMemory: ["crops"], moving: { request in
-        let (size, card) = (try blockSize(request), try CUDASpaceBatch.onCard(request))
-        return { context, mover in try runBatchToSpace(context, mover.isOnCard ? card : nil, try squareBlocks(context, size, "crops")) }
-    })
+    .kernel(
+        ["T": .real], gpu: ["T": .floating], hostMemory: ["crops"],
+        moving: { request in
+            let (size, card) = (try blockSize(request), try CUDASpaceBatch.onCard(request))
+            return { context, mover in try runBatchToSpace(context, mover.isOnCard ? card : nil, try squareBlocks(context, size, "crops")) }
+        })
 }
 
 extension GradientContext {

@@ -34,16 +34,16 @@ extension OpDefinition {
             ["T": toDepth ? [.unquantized, DTypeSet(.qint8)] : .unquantized],
             gpu: ["T": [DTypeSet(.float16, .bfloat16, .float32), gpu]],
             moving: { request in
-            let layout = SpaceDepthLayout(
-                format: try request.string("data_format"), size: try request.int("block_size"), toDepth: toDepth)
-            guard layout.size > 1 else {
-                throw Status.invalidArgument("Block size should be > 1, but was: \(layout.size)")
-            }
-            guard layout.format == "NHWC" || layout.format == "NCHW" else {
-                throw Status.invalidArgument("Only NHWC data_format supported on CPU. Got \(layout.format)")
-            }
-            return { context, mover in try layout.run(context, mover) }
-        })
+                let layout = SpaceDepthLayout(
+                    format: try request.string("data_format"), size: try request.int("block_size"), toDepth: toDepth)
+                guard layout.size > 1 else {
+                    throw Status.invalidArgument("Block size should be > 1, but was: \(layout.size)")
+                }
+                guard layout.format == "NHWC" || layout.format == "NCHW" else {
+                    throw Status.invalidArgument("Only NHWC data_format supported on CPU. Got \(layout.format)")
+                }
+                return { context, mover in try layout.run(context, mover) }
+            })
     }
 }
 

@@ -15,9 +15,11 @@ extension OpDefinition {
         return ShardingRule(inputs: [[], labels], outputs: Array(repeating: labels, count: c.outputCount)).linear()
     }
     .gradient { g in [nil, g.joined(g.outputGradients, along: g.inputs[0])] }
-    .kernel(["T": .all], gpu: ["T": .floatingOrComplex], hostMemory: ["split_dim"], moving: { request in
-        splitKernel(count: try request.int("num_split"))
-    })
+    .kernel(
+        ["T": .all], gpu: ["T": .floatingOrComplex], hostMemory: ["split_dim"],
+        moving: { request in
+            splitKernel(count: try request.int("num_split"))
+        })
 }
 
 extension GradientContext {

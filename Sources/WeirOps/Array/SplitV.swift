@@ -13,12 +13,17 @@ extension OpDefinition {
         c.input(0).rank.flatMap { c.axis(2, rank: $0) }.flatMap { ShardingRule.independent(c, except: [$0])?.linear() }
     }
     .gradient { g in [g.joined(g.outputGradients, along: g.inputs[2]), nil, nil] }
-    .kernel(["T": .all], gpu: ["T": .floatingOrComplex], hostMemory: ["size_splits", "split_dim"], moving: { request in
-        splitVKernel(count: try request.int("num_split"))
-    })
-    .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["value", "size_splits", "split_dim", "output"], moving: { request in
-        splitVKernel(count: try request.int("num_split"))
-    })
+    .kernel(
+        ["T": .all], gpu: ["T": .floatingOrComplex], hostMemory: ["size_splits", "split_dim"],
+        moving: { request in
+            splitVKernel(count: try request.int("num_split"))
+        }
+    )
+    .kernel(
+        ["T": .int32], gpu: ["T": .int32], hostMemory: ["value", "size_splits", "split_dim", "output"],
+        moving: { request in
+            splitVKernel(count: try request.int("num_split"))
+        })
 }
 
 @Sendable private func splitVShape(_ c: inout ShapeContext) throws {

@@ -37,7 +37,8 @@ extension OpDefinition {
     }
     .gradient(identityGradientForAllInputs)
     .kernels(
-        cpu: .numeric, gpu: [.floatingOrComplex, DTypeSet(.int32, .int64, .uint32)], int32OnHost: ["inputs", "sum"], make: addNKernel)
+        cpu: .numeric, gpu: [.floatingOrComplex, DTypeSet(.int32, .int64, .uint32)], int32OnHost: ["inputs", "sum"], make: addNKernel
+    )
     .cuda(cudaAddNKernel)
 
     private static let identityGradientForAllInputs: Gradient = { g in [Output?](repeating: g.gradient(), count: g.inputs.count) }
@@ -89,10 +90,11 @@ extension KernelRequest {
     let count = request.inputTypes.count
     let terms = ["x", "y", "z", "w", "u", "v"]
     let sizes = Set(stride(from: 0, to: max(count - 1, 0), by: terms.count - 1).map { min(terms.count, count - $0) })
-    let programs = Dictionary(uniqueKeysWithValues: try sizes.map { size in
-        let sum = terms.prefix(size).dropFirst().reduce("x") { "rounded<T>(\($0) + \($1))" }
-        return (size, try CUDAElementwise(device, request.op.name, [DType](repeating: type, count: size), type, sum))
-    })
+    let programs = Dictionary(
+        uniqueKeysWithValues: try sizes.map { size in
+            let sum = terms.prefix(size).dropFirst().reduce("x") { "rounded<T>(\($0) + \($1))" }
+            return (size, try CUDAElementwise(device, request.op.name, [DType](repeating: type, count: size), type, sum))
+        })
     return .sync { context in
         let shape = try request.requireSameShapes(context)
         if count == 1 { return context.setOutput(0, context.input(0)) }

@@ -32,7 +32,8 @@ extension OpDefinition {
     }
     .cuda(
         floating: "floor(rounded<T>(x / y))",
-        integer: "remains(x, y) != 0 && (x < 0) != (y < 0) ? quotient(x, y) - 1 : quotient(x, y)")
+        integer: "remains(x, y) != 0 && (x < 0) != (y < 0) ? quotient(x, y) - 1 : quotient(x, y)"
+    )
     .simplified(.neutral(.one(.integer), isCommutative: false))
     .knownValue { c in
         c.elementwise { dividend, divisor in
@@ -59,7 +60,8 @@ extension OpDefinition {
     ) { .rounding(Functions.FloorRemainder.self, $0) ?? .division(Functions.FloorRemainder.self, $0) }
     .cuda(
         floating: "with_sign(fmod(x, y), y)", integer: "with_sign(remains(x, y), y)",
-        with: "template <class N> DEVICE N with_sign(N r, N y) { return r != 0 && (r < 0) != (y < 0) ? (N)(r + y) : r; }")
+        with: "template <class N> DEVICE N with_sign(N r, N y) { return r != 0 && (r < 0) != (y < 0) ? (N)(r + y) : r; }"
+    )
     .gradient { g in
         let quotient = g.op("FloorDiv", g.inputs[0], g.inputs[1])
         return g.unbroadcast(g.gradient(), g.op("Mul", g.gradient(), g.op("Neg", quotient)))

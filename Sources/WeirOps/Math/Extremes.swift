@@ -47,7 +47,8 @@ extension OpDefinition {
         ]
     }
     .kernels(
-        cpu: .real, gpu: .real, int32OnHost: ["t", "clip_value_min", "clip_value_max", "output"], make: clipKernel)
+        cpu: .real, gpu: .real, int32OnHost: ["t", "clip_value_min", "clip_value_max", "output"], make: clipKernel
+    )
     .cuda { request in
         let type = try request.type("T")
         let clip = try CUDAElementwise(request.cudaDevice(), request.op.name, [type, type, type], type, "greater(lesser(x, z), y)")

@@ -33,7 +33,9 @@ extension OpDefinition {
     }
     .cuda { attributes in
         guard let type = attributes.type("T") else { return nil }
-        if type.isComplex { return "hypot((double)x.re, (double)x.im) == 0 ? number<C>(0) : narrow<C>(narrow<complex128>(x) / hypot((double)x.re, (double)x.im))" }
+        if type.isComplex {
+            return "hypot((double)x.re, (double)x.im) == 0 ? number<C>(0) : narrow<C>(narrow<complex128>(x) / hypot((double)x.re, (double)x.im))"
+        }
         return type.isFloating ? "x > 0 ? (C)1 : x < 0 ? (C)-1 : x != x ? x : (C)0" : "sign(x)"
     }
     .gradient { g in [g.op("ZerosLike", g.inputs[0])] }

@@ -114,7 +114,9 @@ struct SoftplusFunction: Activation, ActivationGradient {
     }
     @inline(__always) func vector(_ g: VectorMath.Vector, _ x: VectorMath.Vector) -> VectorMath.Vector { g / (VectorMath.exp(-x) + 1) }
     func scalar(_ g: Double, _ x: Double) -> Double { g / (Double.exp(-x) + 1) }
-    var cuda: String { "x > (sizeof(C) == 8 ? (C)\(Self.doubleLimit) : (C)\(Self.floatLimit)) ? x : (x < -(sizeof(C) == 8 ? (C)\(Self.doubleLimit) : (C)\(Self.floatLimit)) ? exp(x) : log1p(exp(x)))" }
+    var cuda: String {
+        "x > (sizeof(C) == 8 ? (C)\(Self.doubleLimit) : (C)\(Self.floatLimit)) ? x : (x < -(sizeof(C) == 8 ? (C)\(Self.doubleLimit) : (C)\(Self.floatLimit)) ? exp(x) : log1p(exp(x)))"
+    }
     var cudaGradient: String { "x / (exp(-y) + 1)" }
 }
 

@@ -9,26 +9,26 @@ private let momentsFields = "float count, mean, squares, sum;"
 private let moments = (
     zero: "a.count = 0; a.mean = 0; a.squares = 0; a.sum = 0;",
     add: """
-        if (a.count == 0) a.mean = x;
-        float d = x - a.mean;
-        a.count += 1;
-        a.sum += d;
-        a.squares = fmaf(d, d, a.squares);
-        """,
+    if (a.count == 0) a.mean = x;
+    float d = x - a.mean;
+    a.count += 1;
+    a.sum += d;
+    a.squares = fmaf(d, d, a.squares);
+    """,
     close: """
-        if (a.count == 0) return;
-        float shift = a.sum / a.count;
-        a.squares = fmaxf(fmaf(-a.sum, shift, a.squares), 0) + (a.squares - a.squares);
-        a.mean += shift;
-        """,
+    if (a.count == 0) return;
+    float shift = a.sum / a.count;
+    a.squares = fmaxf(fmaf(-a.sum, shift, a.squares), 0) + (a.squares - a.squares);
+    a.mean += shift;
+    """,
     merge: """
-        if (b.count == 0) return;
-        if (a.count == 0) { a = b; return; }
-        float count = a.count + b.count, d = b.mean - a.mean, share = b.count / count;
-        a.mean = fmaf(d, share, a.mean);
-        a.squares += b.squares + d * d * share * a.count;
-        a.count = count;
-        """
+    if (b.count == 0) return;
+    if (a.count == 0) { a = b; return; }
+    float count = a.count + b.count, d = b.mean - a.mean, share = b.count / count;
+    a.mean = fmaf(d, share, a.mean);
+    a.squares += b.squares + d * d * share * a.count;
+    a.count = count;
+    """
 )
 
 func cudaBatchNormKernel(_ request: KernelRequest, _ node: BatchNormNode) throws -> Kernel {
@@ -49,7 +49,9 @@ func cudaBatchNormKernel(_ request: KernelRequest, _ node: BatchNormNode) throws
         running_mean[channel] = factor == 1 ? mean : (1 - factor) * old_mean[channel] + factor * mean;
         running_variance[channel] = factor == 1 ? unbiased : (1 - factor) * old_variance[channel] + factor * unbiased;
         """
-    let sums = !node.isTraining ? nil
+    let sums =
+        !node.isTraining
+        ? nil
         : try CUDAChannelSums(
             request, inputs: [dtype],
             .init(

@@ -31,7 +31,8 @@ extension OpDefinition {
     .sharding(ShardingRule.batchNormalization)
     .gradient { g in try batchNormGradient(g, "FusedBatchNormGradV2") }
     .kernel(
-        ["T": halves, "U": DTypeSet(.float32)], gpu: ["T": halves, "U": DTypeSet(.float32)], make: batchNormKernel)
+        ["T": halves, "U": DTypeSet(.float32)], gpu: ["T": halves, "U": DTypeSet(.float32)], make: batchNormKernel
+    )
     .cuda(cudaBatchNorm)
 
     /// Like `FusedBatchNormV2`, with an additional reserve output that GPU kernels use, and with support for volumes.
@@ -45,7 +46,8 @@ extension OpDefinition {
     .sharding(ShardingRule.batchNormalization)
     .gradient { g in try batchNormGradient(g, "FusedBatchNormGradV3") }
     .kernel(
-        ["T": halves, "U": DTypeSet(.float32)], gpu: ["T": halves, "U": DTypeSet(.float32)], make: batchNormKernel)
+        ["T": halves, "U": DTypeSet(.float32)], gpu: ["T": halves, "U": DTypeSet(.float32)], make: batchNormKernel
+    )
     .cuda(cudaBatchNorm)
 
     /// Like `FusedBatchNormV3`, followed by the addition of a side input and an activation.
@@ -58,7 +60,8 @@ extension OpDefinition {
     .shape(batchNormShape)
     .sharding(ShardingRule.batchNormalization)
     .kernel(
-        ["T": halves, "U": DTypeSet(.float32)], gpu: ["T": halves, "U": DTypeSet(.float32)], make: batchNormKernel)
+        ["T": halves, "U": DTypeSet(.float32)], gpu: ["T": halves, "U": DTypeSet(.float32)], make: batchNormKernel
+    )
     .cuda(cudaBatchNorm)
 }
 

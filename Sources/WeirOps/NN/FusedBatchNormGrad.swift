@@ -26,7 +26,8 @@ extension OpDefinition {
     )
     .shape(batchNormGradShape)
     .kernel(
-        ["T": halves, "U": DTypeSet(.float32)], gpu: ["T": halves, "U": DTypeSet(.float32)], make: batchNormGradKernel)
+        ["T": halves, "U": DTypeSet(.float32)], gpu: ["T": halves, "U": DTypeSet(.float32)], make: batchNormGradKernel
+    )
     .cuda(cudaBatchNormGrad)
 
     /// The gradients of `FusedBatchNormV3`.
@@ -40,7 +41,8 @@ extension OpDefinition {
     )
     .shape(batchNormGradShape)
     .kernel(
-        ["T": halves, "U": DTypeSet(.float32)], gpu: ["T": halves, "U": DTypeSet(.float32)], make: batchNormGradKernel)
+        ["T": halves, "U": DTypeSet(.float32)], gpu: ["T": halves, "U": DTypeSet(.float32)], make: batchNormGradKernel
+    )
     .cuda(cudaBatchNormGrad)
 }
 

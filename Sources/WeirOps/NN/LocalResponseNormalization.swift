@@ -30,7 +30,7 @@ extension OpDefinition {
         c.setOutput(0, try c.input(0).merging(c.input(1)).merging(c.input(2)).merging(.ofRank(4)))
     }
     .kernel(["T": halves], gpu: ["T": DTypeSet(.float32)]) { try lrnKernel($0, isGradient: true) }
-        .cuda { try cudaLRN($0, isGradient: true) }
+    .cuda { try cudaLRN($0, isGradient: true) }
 }
 
 private func channelNorm(_ request: KernelRequest) throws -> ChannelNorm {

@@ -13,7 +13,8 @@ extension OpDefinition {
     .noGradient()
     .kernel(
         ["Tout": .index], gpu: ["Tout": .index, "T": DTypeSet(.int32)], hostMemory: ["shape", "minval", "maxval"],
-        make: randomUniformIntKernel)
+        make: randomUniformIntKernel
+    )
     .cuda { request in
         let state = try GuardedPhilox(request)
         return try cudaUniformInt("Tout", low: 1) { _, count in .known(state.reserve(elements: count)) }(request)

@@ -14,7 +14,8 @@ extension OpDefinition {
     .noGradient()
     .kernel(
         ["dtype": .index], gpu: ["dtype": .index], hostMemory: ["shape", "seed", "minval", "maxval"],
-        make: uniformIntKernel(bounds: 2) { try $0.statelessGenerator(seed: 1) })
+        make: uniformIntKernel(bounds: 2) { try $0.statelessGenerator(seed: 1) }
+    )
     .cuda(cudaUniformInt("dtype", low: 2) { context, _ in .known(try context.statelessGenerator(seed: 1)) })
 
     static let statelessRandomUniformIntV2 = OpDefinition(
@@ -27,7 +28,8 @@ extension OpDefinition {
     // The schema allows unsigned dtypes, but TensorFlow has kernels for int32 and int64 only.
     .kernel(
         ["dtype": .index], gpu: ["dtype": .index], hostMemory: ["shape", "alg", "minval", "maxval"],
-        make: uniformIntKernel(bounds: 4) { try $0.keyedGenerator() })
+        make: uniformIntKernel(bounds: 4) { try $0.keyedGenerator() }
+    )
     .cuda(cudaUniformInt("dtype", low: 4) { context, _ in try context.keyedSource() })
 
     /// Draws integers of which every bit is random.
@@ -40,7 +42,8 @@ extension OpDefinition {
     .noGradient()
     .kernel(
         ["dtype": wideIntegers], gpu: ["dtype": wideIntegers], hostMemory: ["shape", "seed"],
-        make: fullIntKernel { try $0.statelessGenerator(seed: 1) })
+        make: fullIntKernel { try $0.statelessGenerator(seed: 1) }
+    )
     .cuda(cudaFullInt { context in .known(try context.statelessGenerator(seed: 1)) })
 
     static let statelessRandomUniformFullIntV2 = OpDefinition(
@@ -52,7 +55,8 @@ extension OpDefinition {
     .noGradient()
     .kernel(
         ["dtype": wideIntegers], gpu: ["dtype": wideIntegers], hostMemory: ["shape", "alg"],
-        make: fullIntKernel { try $0.keyedGenerator() })
+        make: fullIntKernel { try $0.keyedGenerator() }
+    )
     .cuda(cudaFullInt { context in try context.keyedSource() })
 }
 
