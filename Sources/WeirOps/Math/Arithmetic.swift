@@ -82,7 +82,7 @@ extension OpDefinition {
     ) {
         .modular(Functions.SquaredDifference.self, $0)
     }
-    .cuda("rounded<T>(x - y) * rounded<T>(x - y)")
+    .cuda("(x - y) * (x - y)")
     .commutative()
     .gradient { g in
         let difference = g.op("Sub", g.inputs[0], g.inputs[1])

@@ -26,7 +26,8 @@ extension OpDefinition {
     static let erfinv = unary("Erfinv", MathTypes.floating, cpu: .floating, gpu: .floating) {
         .floating(Functions.Erfinv.self, $0)
     }
-    .cuda("erfinv(x)")
+    // Below, the CPU's 1 ± x is 1: the result is 0, as TensorFlow's.
+    .cuda("fabs(x) < (C)1.1102230246251565e-16 ? (x < 0 ? -(C)0 : (C)0) : erfinv(x)")
     .gradient { g in
         let slope = g.op("Mul", g.gradient(), g.op("Exp", g.op("Square", g.outputs[0])))
         return [g.op("Mul", g.scalar(Double.pi.squareRoot() / 2, like: slope), slope)]

@@ -39,12 +39,13 @@ final class DetachedKernel: Sendable {
         }
         let away = slots.indices.filter { isHostInput[$0] && slots[$0].tensor.map(isAway) ?? false }
         guard !away.isEmpty else { return run(slots) }
-        let device = request.place.device
+        // Not the place's own device, which may be one with other memory: that has no stream, and the copies would not wait for kernels.
+        let device = request.place.device.underlying
         let arriving = Mutex((slots: slots, left: away.count, failure: Status?.none))
         let event = device.stream?.record()
         for index in away {
             guard case .value(let tensor) = slots[index] else { continue }
-            device.underlying.download(tensor, after: event) { result in
+            device.download(tensor, after: event) { result in
                 let outcome = arriving.withLock { state -> Result<[EdgeValue], Status>? in
                     switch result {
                     case .success(let copy): state.slots[index] = .value(copy)
