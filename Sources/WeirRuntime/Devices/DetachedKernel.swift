@@ -41,7 +41,8 @@ final class DetachedKernel: Sendable {
         guard !away.isEmpty else { return run(slots) }
         let device = request.place.device
         let arriving = Mutex((slots: slots, left: away.count, failure: Status?.none))
-        let event = device.stream?.record()
+        // The kernel's own device may have other memory, and then no stream.
+        let event = device.underlying.stream?.record()
         for index in away {
             guard case .value(let tensor) = slots[index] else { continue }
             device.underlying.download(tensor, after: event) { result in
