@@ -42,7 +42,8 @@ final class DetachedKernel: Sendable {
         // Not the place's own device, which may be one with other memory: that has no stream, and the copies would not wait for kernels.
         let device = request.place.device.underlying
         let arriving = Mutex((slots: slots, left: away.count, failure: Status?.none))
-        let event = device.stream?.record()
+        // The kernel's own device may have other memory, and then no stream.
+        let event = device.underlying.stream?.record()
         for index in away {
             guard case .value(let tensor) = slots[index] else { continue }
             device.download(tensor, after: event) { result in
