@@ -13,11 +13,13 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # TensorFlow, for what compares with it; `make bench` uses it, too.
 VENV := .build/tensorflow-venv
 PYTHON := $(VENV)/bin/python
+# NVIDIA's compiler of kernels, for `make cuda-sources`.
+NVRTC := .build/nvrtc/libnvrtc.so.12
 # Random graphs compared with TensorFlow: the same seeds each time; for others see docs/testing.md.
 INTEROP_SEED ?= 1
 INTEROP_GRAPHS ?= 250
 
-.PHONY: run compare test check consumer docs interop recovery fuzz fuzz-short sanitize build deps bench count growth clean
+.PHONY: run compare test emulator cuda-sources check consumer docs interop recovery fuzz fuzz-short sanitize build deps bench count growth clean
 
 ## Trains the example network on a cluster of one parameter server and two workers, on this machine.
 run: build
@@ -28,10 +30,29 @@ compare: build
 	$(WEIR) compare --model dnn --data iris --steps 12 --batch 16 --out .build/compare \
 		--clusters 'local:ps=1,worker=2;local:worker=4;gpu=2' --mesh data=2,model=2
 
-## Builds everything and runs all tests.
-test: deps
+## Builds everything and runs all tests, those of the GPU's code on an emulated card.
+test: deps emulator
 	$(SWIFT) build $(FLAGS) --product weirPackageTests
 	$(SWIFT) test $(FLAGS) --skip-build --parallel
+
+## Builds the emulated CUDA driver, on which the tests run CUDA kernels without a GPU. The tests leave the kernels' sources beside it.
+EMULATOR := .build/cuda-emulator
+export CUEMU_SOURCES := $(CURDIR)/$(EMULATOR)/sources
+emulator:
+	Tests/CUDAEmulator/build.sh $(EMULATOR)
+	mkdir -p $(CUEMU_SOURCES)
+
+## Compiles the CUDA sources that the tests have left with NVIDIA's compiler, which needs no GPU: each for as many architectures as said.
+CUDA_ARCHITECTURES_EACH ?= 2
+cuda-sources: $(NVRTC)
+	Scripts/check-cuda-sources $(CUEMU_SOURCES) --nvrtc $(NVRTC) --each $(CUDA_ARCHITECTURES_EACH)
+
+$(NVRTC):
+	@python3 -c 'import ensurepip' 2> /dev/null || \
+		{ echo "installing python3-venv"; $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq python3-venv; }
+	python3 -m venv --clear .build/nvrtc
+	.build/nvrtc/bin/python -m pip install --quiet --disable-pip-version-check nvidia-cuda-nvrtc-cu12==12.9.86
+	cp .build/nvrtc/lib/python3*/site-packages/nvidia/cuda_nvrtc/lib/libnvrtc* $(dir $(NVRTC))
 
 ## What a reviewer should not have to look for: format, rows of dependencies, lists of op names, documentation.
 check:

@@ -150,11 +150,23 @@ let package = Package(
                 "WeirDevice", "WeirTensor",
             ],
             swiftSettings: settings),
-        .testTarget(
-            name: "OpCaseTests", dependencies: ["WeirRuntime", "WeirOps", "WeirGraph", "WeirDevice", "WeirTensor"],
+        // Runs the recorded cases of ops, for the tests and on a GPU.
+        .target(
+            name: "OpCaseRunner", dependencies: ["WeirRuntime", "WeirOps", "WeirGraph", "WeirDevice", "WeirTensor"], path: "Tests/OpCaseRunner",
             swiftSettings: settings),
         .testTarget(
-            name: "WeirRuntimeTests", dependencies: ["WeirRuntime", "WeirOps", "WeirKernels", "WeirGraph", "WeirDevice", "WeirTensor"],
+            name: "OpCaseTests", dependencies: ["OpCaseRunner", "WeirRuntime", "WeirOps", "WeirGraph", "WeirDevice", "WeirTensor"],
+            swiftSettings: settings),
+        // What a real GPU is checked with; `Scripts/check-gpu`.
+        .executableTarget(
+            name: "weir-check-gpu",
+            dependencies: [
+                "OpCaseRunner", "Weir", "WeirRuntime", "WeirOps", "WeirWire", "WeirGraph", "WeirDevice", "WeirTensor",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Tests/CheckGPU", swiftSettings: settings),
+        .testTarget(
+            name: "WeirRuntimeTests", dependencies: ["OpCaseRunner", "WeirRuntime", "WeirOps", "WeirKernels", "WeirGraph", "WeirDevice", "WeirTensor"],
             swiftSettings: settings),
         .testTarget(
             name: "WeirClusterTests",

@@ -290,6 +290,7 @@ class System:
         client = self.start(
             self.options.weir, "train", "--model", f"{self.folder}/{self.model}.meta", "--loss", "loss", "--predictions", "logits",
             "--input", "features=x", "--input", "labels=y", "--data", f"{self.folder}/digits-{side}.csv", "--folds", 2, "--json",
+            "--progress-every", 0,
             "--cluster", json.dumps(self.cluster), "--strategy", self.strategy, "--steps", updates + WARM,
             "--batch", self.options.batch, "--optimizer", optimizer, "--learning-rate", rate, "--out", f"{self.folder}/out")
         losses, begun, sample = [], None, None

@@ -22,6 +22,13 @@ package struct NdIndices {
         }
     }
 
+    /// - Throws: `unimplemented` for a node on a card that asks to fail on an index out of range: a card cannot fail while it runs.
+    package static func requireIgnored(_ request: KernelRequest) throws {
+        guard try Policy(request) == .ignore else {
+            throw Status.unimplemented("Node '\(request.name)': a GPU does not fail for an index out of range (bad_indices_policy = ERROR)")
+        }
+    }
+
     /// The number of the slice that each row selects, in row-major order; -1 for a row that is skipped.
     package private(set) var slices: [Int] = []
     /// Whether at least one row is out of range.

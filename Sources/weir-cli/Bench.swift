@@ -11,6 +11,8 @@ struct Bench: ParsableCommand {
     @Argument(help: "Workload descriptions.") var workloads: [String]
     @Option(parsing: .unconditional, help: "Seconds to measure each for.") var seconds = 3.0
     @Flag(help: "Print where the time goes, by op.") var profile = false
+    @Flag(help: "Fail when the first losses are not those recorded in the descriptions.") var check = false
+    @OptionGroup var gpus: GPUArguments
     @Flag(help: "Run the graphs as they are, without passes that make them faster.") var unoptimized = false
 
     func validate() throws { try require("--seconds", seconds, in: OptionRange.seconds) }
@@ -21,6 +23,12 @@ struct Bench: ParsableCommand {
         var fetches: [String]
         var targets: [String]
         var `init`: String
+        var losses: [Float]?
+
+        enum CodingKeys: String, CodingKey {
+            case workload, feeds, fetches, targets, `init`
+            case losses = "losses_of_first_five_steps"
+        }
     }
 
     func run() throws {
@@ -53,15 +61,16 @@ struct Bench: ParsableCommand {
         }
         let definition = try GraphDefinition(contentsOf: "\(folder)/\(workload.workload).pb")
         let graph = try Graph(definition, registry: .standard, allowingInternalNames: false)
-        var options = RuntimeOptions()
+        var options = RuntimeOptions(gpus: try gpus.options())
+        options.allowsSoftPlacement = true
         if unoptimized { options.execution.optimizer = .none }
         let session = try DirectSession(graph, registry: .standard, options: options)
         _ = try session.run(targets: [workload.`init`])
         let feeds = try workload.feeds.sorted { $0.key < $1.key }.map { ($0.key, try NumpyFile.tensor(contentsOf: "\(folder)/\($0.value)")) }
         let plan = try session.plan(feeds: feeds.map(\.0), fetches: workload.fetches, targets: workload.targets)
         let values = feeds.map(\.1)
-        var losses: [String] = []
-        for _ in 0..<5 { losses.append("\(try session.run(plan, values)[0].scalar(of: Float.self))") }
+        let losses = try (0..<5).map { _ in try session.run(plan, values)[0].scalar(of: Float.self) }
+        if check { try compare(losses, workload.losses, path) }
         var times: [Double] = []
         let clock = ContinuousClock()
         let end = clock.now.advanced(by: .seconds(seconds))
@@ -75,8 +84,17 @@ struct Bench: ParsableCommand {
         func rounded(_ value: Double) -> Double { (value * 10).rounded() / 10 }
         Terminal.line(
             "{\"workload\":\"\(workload.workload)\",\"target\":\"weir\",\"nodes\":\(graph.nodes.count),\"steps\":\(times.count),"
-                + "\"p50_us\":\(rounded(times[times.count / 2])),\"min_us\":\(rounded(times[0])),\"losses\":[\(losses.joined(separator: ","))]}")
+                + "\"p50_us\":\(rounded(times[times.count / 2])),\"min_us\":\(rounded(times[0])),\"losses\":[\(losses.map { "\($0)" }.joined(separator: ","))]}"
+        )
         if profile { try printProfile(session, plan, values) }
+    }
+
+    /// - Throws: `failedPrecondition` when a loss differs by more than a thousandth.
+    private func compare(_ losses: [Float], _ recorded: [Float]?, _ path: String) throws {
+        guard let recorded, !recorded.isEmpty else { throw Status.invalidArgument("\(path): expected the key losses_of_first_five_steps, for --check") }
+        for (index, (found, wanted)) in zip(losses, recorded).enumerated() where !(abs(found - wanted) <= 1e-3 * max(abs(wanted), 1e-3)) {
+            throw Status.failedPrecondition("\(path): expected a loss of \(wanted) in step \(index), found \(found)")
+        }
     }
 
     private func printProfile(_ session: DirectSession, _ plan: DirectSession.Plan, _ values: [Tensor]) throws {

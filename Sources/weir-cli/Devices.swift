@@ -8,18 +8,25 @@ struct Devices: AsyncParsableCommand {
     @Option(parsing: .unconditional, help: "With --target: seconds to wait for the server.") var timeout = 10.0
     @Option(parsing: .unconditional, help: "CPU devices.") var cpus = 1
     @Option(parsing: .unconditional, help: "Simulated GPUs.") var simulateGpus = 0
+    @OptionGroup var gpus: GPUArguments
+    @Flag(help: "Also print what was found of NVIDIA's libraries, what is missing, and what that costs.") var explain = false
     @Flag(help: "Print JSON.") var json = false
 
     func validate() throws {
         try require("--timeout", timeout, in: OptionRange.seconds)
         try require("--cpus", cpus, in: OptionRange.cpus)
         try require("--simulate-gpus", simulateGpus, in: OptionRange.simulatedGPUs)
+        if explain, !target.isEmpty { throw ValidationError("--explain is of this machine: run it where the server of --target is") }
     }
 
     func run() async throws {
+        if explain { for line in Devices.explanation(CUDALibraries.shared.entries) { json ? Terminal.error(line) : Terminal.line(line) } }
         let devices: [DeviceAttributes]
         if target.isEmpty {
-            devices = try LocalDevices(cpuCount: cpus, simulatedGPUCount: simulateGpus).places.map {
+            devices = try LocalDevices(
+                task: .localTask,
+                options: RuntimeOptions(cpuCount: cpus, simulatedGPUCount: simulateGpus, gpus: gpus.options())
+            ).places.map {
                 DeviceAttributes(
                     name: $0.device.name, type: $0.device.type, memoryLimit: $0.device.memoryLimit,
                     incarnation: $0.device.incarnation, hardware: $0.device.hardware)
@@ -38,6 +45,18 @@ struct Devices: AsyncParsableCommand {
             [["name", "type", "memory", "hardware"]]
             + devices.map { [$0.name.description, $0.type, "\($0.memoryLimit >> 20) MiB", $0.hardware] }
         for line in table(rows) { Terminal.line(line) }
+    }
+}
+
+extension Devices {
+    /// What `--explain` prints of NVIDIA's libraries.
+    static func explanation(_ entries: [CUDALibraries.Entry]) -> [String] {
+        entries.flatMap { entry -> [String] in
+            guard let found = entry.found else {
+                return ["\(entry.name): not used, so \(entry.cost)", "    \(entry.reason ?? "not found")", "    from: \(entry.source)"]
+            }
+            return ["\(entry.name) \(found.version): \(entry.purpose)", "    \(found.path)"]
+        }
     }
 }
 

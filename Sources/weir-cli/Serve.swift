@@ -57,6 +57,7 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "How Weir tasks move tensors among themselves: links (shared memory on one host, else TCP), tcp, or grpc.") var `protocol` = "links"
     @Option(parsing: .unconditional, help: "CPU devices.") var cpus = 1
     @Option(parsing: .unconditional, help: "Simulated GPUs.") var simulateGpus = 0
+    @OptionGroup var gpus: GPUArguments
     @Option(help: ArgumentHelp("Memory that the process takes at most: 512MB, 4GB; else what the machine has. At least 64MB.", valueName: "SIZE"))
     var memoryLimit: ByteCount?
     @Flag(help: "Let nodes go to another device of their task when theirs has no kernel for them.") var allowSoftPlacement = false
@@ -80,6 +81,7 @@ struct Serve: AsyncParsableCommand {
         var options = ServerOptions()
         options.runtime.cpuCount = cpus
         options.runtime.simulatedGPUCount = simulateGpus
+        options.runtime.gpus = try gpus.options()
         options.defaults.allowsSoftPlacement = allowSoftPlacement
         options.tensorTransport = try ServerOptions.TensorTransport(option: self.protocol)
         let server = try await Server(definition, options: options)

@@ -4,6 +4,9 @@ import Weir
 
 /// Shows the progress of a training as a progress bar, as lines or as JSON. Writes event files, and images of the loss and of a step.
 final class TrainingReporter: Sendable {
+    /// The seconds between two steps that are shown: as JSON, as lines, and in the bar.
+    static let jsonInterval = 0.1, lineInterval = 0.5, barInterval = 0.05
+
     private struct State {
         var lastShown = ContinuousClock.now
         var lastStep = -1
@@ -17,6 +20,7 @@ final class TrainingReporter: Sendable {
         var shown: [(title: String, text: String)] = []
     }
     private let json: Bool
+    private let interval: Duration
     private let stepCount: Int
     private let foldCount: Int
     private let directory: String
@@ -27,8 +31,13 @@ final class TrainingReporter: Sendable {
     private let ledger: LedgerFile?
     private let state = Mutex(State())
 
-    init(json: Bool, stepCount: Int, foldCount: Int, directory: String, ledger: String? = nil, trace: String? = nil, strategy: String) throws {
+    /// - Parameter interval: the least seconds between two steps that are shown; nil means those of the way in which they are.
+    init(
+        json: Bool, interval: Double? = nil, stepCount: Int, foldCount: Int, directory: String, ledger: String? = nil, trace: String? = nil, strategy: String
+    ) throws {
         self.json = json
+        let usual = json ? TrainingReporter.jsonInterval : Terminal.isInteractive ? TrainingReporter.barInterval : TrainingReporter.lineInterval
+        self.interval = .seconds(interval ?? usual)
         self.stepCount = stepCount
         self.foldCount = foldCount
         self.directory = directory
@@ -118,7 +127,6 @@ final class TrainingReporter: Sendable {
 
     private func show(_ step: TrainingStep, _ fold: Int) {
         let now = ContinuousClock.now
-        let interval: Duration = json ? .zero : Terminal.isInteractive ? .milliseconds(50) : .milliseconds(500)
         let isDue = state.withLock { state -> Bool in
             let isDue = step.step != state.lastStep && (now - state.lastShown >= interval || step.step >= stepCount)
             if isDue {

@@ -9,11 +9,13 @@ struct Up: AsyncParsableCommand {
 
     @Argument(help: "Jobs and how many tasks each has.") var jobs = "ps=1,worker=2"
     @Option(parsing: .unconditional, help: "Simulated GPUs in each server.") var simulateGpus = 0
+    @OptionGroup var gpus: GPUArguments
 
     func validate() throws { try require("--simulate-gpus", simulateGpus, in: OptionRange.simulatedGPUs) }
 
     func run() async throws {
-        let cluster = try LocalCluster(jobs, serverArguments: simulateGpus > 0 ? ["--simulate-gpus", "\(simulateGpus)"] : [])
+        let simulated = simulateGpus > 0 ? ["--simulate-gpus", "\(simulateGpus)"] : []
+        let cluster = try LocalCluster(jobs, serverArguments: simulated + gpus.serverArguments)
         // Signals are handled only when all servers run. Before that, Ctrl-C kills this process, and the servers end with it.
         let end = try TerminationRequest(input: STDIN_FILENO)
         let targets = cluster.spec.tasks.map { "\"/job:\($0.job)/task:\($0.task)\":\"grpc://\($0.address)\"" }

@@ -1,5 +1,5 @@
+import OpCaseRunner
 import Testing
-import WeirDevice
 import WeirGraph
 import WeirOps
 import WeirRuntime
@@ -25,7 +25,7 @@ struct CUDAStateTests {
             return try session.run(feeds: values, fetches: parts.reads.map(\.name))
         }
         let expected = try run("/cpu:0", RuntimeOptions())
-        let found = try run("/gpu:0", Schedule.cuda.options)
+        let found = try run("/gpu:0", EmulatedCUDA.options)
         for (a, b) in zip(found, expected) {
             #expect(a.shape == b.shape && a.dtype == b.dtype && a.bytes.elementsEqual(b.bytes), "\(title)")
         }

@@ -1,3 +1,4 @@
+import OpCaseRunner
 import Testing
 import WeirGraph
 import WeirOps
@@ -23,22 +24,9 @@ struct OpCaseTests {
     func cuda(_ family: String) throws { try compare(family, .cuda) }
 
     private func compare(_ family: String, _ schedule: Schedule) throws {
-        let runner = try CaseRunner(registry: .standard, schedule: schedule)
-        var found: [String] = []
-        for item in try OpCase.all(family, registry: .standard) {
-            let differences = runner.differences(item)
-            if schedule == .cuda, let missing = PendingCUDA.op(differences) {
-                if !PendingCUDA.ops.contains(missing) { found.append("\(item.label): \(missing) has no CUDA kernel any more") }
-                continue
-            }
-            guard let gap = KnownGap.all.first(where: { $0.covers(item, schedule) }) else {
-                found += differences.map { "\(item.label): \($0)" }
-                continue
-            }
-            if differences.isEmpty { found.append("\(item.label) no longer differs: take it off the known gaps (\(gap.reason))") }
-        }
-        guard !found.isEmpty else { return }
-        let text = "\(found.count) differences \(schedule.rawValue):\n\(found.prefix(60).joined(separator: "\n"))"
+        let outcome = try CaseRunner(registry: .standard, schedule: schedule).run(family)
+        guard !outcome.differences.isEmpty else { return }
+        let text = "\(outcome.differences.count) differences \(schedule.rawValue):\n\(outcome.differences.prefix(60).joined(separator: "\n"))"
         // The text may contain strings of arbitrary bytes.
         Issue.record(Comment(rawValue: String(decoding: text.utf8.map { $0 == 10 || (32..<127).contains($0) ? $0 : 63 }, as: UTF8.self)))
     }

@@ -5,12 +5,15 @@
     Tests/Recovery/run.py --weir .build/release/weir --only counts --kills 200 --seed 7
 
 counts   SIGKILL of random servers at random moments: every synchronous update is in the variables exactly once
-bits     the same, with a network: the values at the end have the bits of a training that nobody disturbs
+async    the same with asynchronous replicas: no update that is known to be made is lost, and none is made twice
+bits     as counts, with a network: the values at the end have the bits of a training that nobody disturbs
 stopped  SIGSTOP for 10 seconds of a worker, of a parameter server and of the chief's worker: training ends at its last update
 client   SIGKILL of the client: --resume goes on, with the same bits
-disk     a disk that is full, and a folder that cannot be written, at the time of a checkpoint
+disk     a limit on the size of files, and a folder that cannot be made, at the time of a checkpoint
+mounts   a file system that is full, and one that becomes read-only, at the time of a checkpoint; in a mount namespace of its own (unshare),
+         and skipped where that is not permitted
 """
-import argparse, json, os, queue, random, re, shutil, signal, socket, subprocess, sys, tempfile, threading, time
+import argparse, errno, json, os, queue, random, re, shutil, signal, socket, subprocess, sys, tempfile, threading, time
 
 MODEL = """
 node { name: "x" op: "Placeholder" attr { key: "dtype" value { type: DT_FLOAT } }
@@ -74,7 +77,8 @@ class Training:
     """A client with --json, whose events are read as they come."""
 
     def __init__(self, weir, cluster, folder, *arguments, recover=60, shell_prefix=None):
-        command = [weir, "train", "--out", folder + "/out", "--checkpoint", folder + "/model", "--json", "--folds", "2", *arguments]
+        command = [weir, "train", "--out", folder + "/out", "--checkpoint", folder + "/model", "--json", "--progress-every", "0", "--folds", "2",
+                   *arguments]
         if cluster: command += ["--cluster", json.dumps(cluster.spec)]
         if recover: command += ["--recover", str(recover)]
         if shell_prefix: command = ["bash", "-c", shell_prefix + ' exec "$@"', "bash"] + command
@@ -88,6 +92,10 @@ class Training:
             self.events.append(event)
             self.queue.put(event)
         self.queue.put(None)
+
+    def all(self):
+        """All events, as they come."""
+        while (event := self.queue.get(timeout=120)) is not None: yield event
 
     def steps(self):
         """The events of steps of the first fold, as they come."""
@@ -113,34 +121,90 @@ def expect(condition, message):
     if not condition: raise AssertionError(message)
 
 
+class Skipped(Exception): pass
+
+
 def kill_at_random(cluster, training, kills, seed, victims):
-    generator, done, left = random.Random(seed), 0, 3
+    """Kills servers at random moments while training makes steps, and returns which."""
+    generator, done, left = random.Random(seed), [], 3
     for _ in training.steps():
         left -= 1
-        if left > 0 or done == kills: continue
+        if left > 0 or len(done) == kills: continue
         time.sleep(generator.random() * 0.01)
-        cluster.restart(*generator.choice(victims))
-        done, left = done + 1, generator.randint(1, 12)
+        victim = generator.choice(victims)
+        cluster.restart(*victim)
+        done.append(victim)
+        left = generator.randint(1, 12)
     return done
 
 
-def counts(weir, folder, options):
+def counting(folder):
+    """The arguments of a training whose variables a and b go down by 1 with each update."""
     with open(folder + "/count.pbtxt", "w") as f: f.write(MODEL)
+    return [
+        "--model", folder + "/count.pbtxt", "--loss", "loss", "--input", "features=x:0", "--optimizer", "sgd", "--learning-rate", "1", "--batch", "4"]
+
+
+def counted(weir, path):
+    """How many updates the variables of a checkpoint have, by name."""
+    texts = values(weir, path, ["a", "b", "global_step"])
+    return {n: abs(int(float(re.findall(r"-?\d+(?:\.\d+)?", t.split(":")[-1])[-1]))) for n, t in texts.items()}
+
+
+def counts(weir, folder, options):
     steps, kills = 40 * options.kills + 100, options.kills
     with Cluster(weir) as cluster:
         training = Training(
-            weir, cluster, folder, "--model", folder + "/count.pbtxt", "--loss", "loss", "--input", "features=x:0", "--strategy", "sync", "--optimizer",
-            "sgd", "--learning-rate", "1", "--batch", "4", "--steps", str(steps), "--checkpoint-every", "5")
-        done = kill_at_random(cluster, training, kills, options.seed, list(cluster.processes))
+            weir, cluster, folder, *counting(folder), "--strategy", "sync", "--steps", str(steps), "--checkpoint-every", "5")
+        done = len(kill_at_random(cluster, training, kills, options.seed, list(cluster.processes)))
         status, error = training.end()
         expect(status == 0, error)
         expect(done == kills, "training ended after %d of %d kills" % (done, kills))
-        found = values(weir, "%s/fold-1/model-%d" % (folder, steps), ["a", "b", "global_step"])
-        for name, text in found.items():
-            number = float(re.findall(r"-?\d+(?:\.\d+)?", text.split(":")[-1])[-1])
-            expect(abs(number) == steps, "%s is %s after %d updates" % (name, text, steps))
+        found = counted(weir, "%s/fold-1/model-%d" % (folder, steps))
+        expect(all(n == steps for n in found.values()), "%s after %d updates" % (found, steps))
         attempts = sum("has ended after update" in n for n in training.notices())
         return "%d kills, %d new attempts, %d updates, each once" % (done, attempts, steps)
+
+
+def asynchronous(weir, folder, options):
+    """Of asynchronous replicas not all can be said: a step that is killed may have updated some variables only, and is not made again.
+
+    While the parameter server stays, nothing is restored. Then a variable has all steps whose end is known, and of those whose end is not
+    known at most one for each kill of a worker, two for a kill of the chief's, which ends both workers' steps.
+    When the parameter server is killed, the steps after the last checkpoint are gone. But variables and the global step are of one moment
+    but for the step of one worker that was on its way while the checkpoint was written, each time one is restored.
+    """
+    report, rounds = [], 0
+    with Cluster(weir) as cluster:
+        for kind, victims, wanted in [
+            ("worker", [("worker", 0), ("worker", 1)], 2 * options.kills), ("server", [("ps", 0), ("ps", 0), ("worker", 1)], options.kills)]:
+            total = updates = 0
+            # A training has so many steps, however fast it is; there are as many trainings as it takes.
+            while total < wanted:
+                rounds += 1
+                place = "%s/%d" % (folder, rounds)
+                os.mkdir(place)
+                training = Training(
+                    weir, cluster, place, *counting(folder), "--strategy", "async", "--steps", "10000", "--checkpoint-every", "100", "--trained-folds",
+                    "1")
+                kills = kill_at_random(cluster, training, wanted - total, options.seed + rounds, victims)
+                status, error = training.end()
+                expect(status == 0, error)
+                expect(kills, "training %d ended before a kill" % rounds)
+                saved = [e["path"] for e in training.events if e["event"] == "saved"][-1]
+                found = counted(weir, saved)
+                done = [e for e in training.events if e["event"] == "done"][0]
+                known, step = sum(done["updates_by_worker"]), found["global_step"]
+                expect(step >= 10000, "training ended at update %d" % step)
+                for name in "ab":
+                    if kind == "worker":
+                        limit = known + sum(2 if k == ("worker", 0) else 1 for k in kills)
+                        expect(known <= found[name] <= limit and found[name] >= step, "%s, %d known, killed %s" % (found, known, kills))
+                    else:
+                        expect(abs(found[name] - step) <= len(kills), "%s, killed %s" % (found, kills))
+                total, updates = total + len(kills), updates + step
+            report.append("%d kills of a %s: %d updates" % (total, kind, updates))
+    return "; ".join(report) + "; none lost or made twice"
 
 
 def bits(weir, folder, options):
@@ -220,21 +284,144 @@ def disk(weir, folder, options):
     return "a full disk leaves training going and fails at the end; a folder that cannot be made is refused at the start"
 
 
+def mounts(weir, folder, options):
+    """Runs `mounted` as root of a mount namespace."""
+    for prefix in (["unshare", "-m"], ["unshare", "-rm"]):
+        try: tried = subprocess.run([*prefix, "sh", "-c", "mount -t tmpfs -o size=1m none " + folder], capture_output=True, text=True)
+        except FileNotFoundError: raise Skipped("there is no unshare (util-linux)")
+        if tried.returncode == 0: break
+    else: raise Skipped("a mount namespace is not permitted here: %s" % (tried.stderr.strip() or "unshare failed"))
+    inside = subprocess.run(
+        [*prefix, sys.executable, os.path.abspath(__file__), "--weir", weir, "--mounted", folder], stdout=subprocess.PIPE, text=True)
+    text = inside.stdout.strip()
+    expect(inside.returncode == 0, text or "ended with status %d" % inside.returncode)
+    return text
+
+
+class Disk:
+    """A small file system in memory, which can be filled and made read-only."""
+
+    def __init__(self, path):
+        self.path = path
+        os.mkdir(path)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "none", path], check=True)
+
+    def fill(self):
+        with open(self.path + "/filler", "wb", buffering=0) as f:
+            for size in (1 << 20, 4096):
+                try:
+                    while True: f.write(bytes(size))
+                except OSError as e: expect(e.errno == errno.ENOSPC, str(e))
+
+    def free(self): os.remove(self.path + "/filler")
+
+    def remount(self, mode):
+        # While a file is open for writing, it cannot be made read-only.
+        for _ in range(100):
+            found = subprocess.run(["mount", "-o", "remount," + mode, self.path], capture_output=True, text=True)
+            if found.returncode == 0: return True
+            if mode == "rw": break
+            time.sleep(0.01)
+        raise AssertionError(found.stderr)
+
+    def writable(self): self.remount("rw")
+    def read_only(self): self.remount("ro")
+
+
+def mounted(weir, folder):
+    report = []
+    network = ["--hidden", "200,200", "--trained-folds", "1", "--checkpoint-every", "20"]
+    for strategy in ("single", "sync"):
+        cluster = Cluster(weir) if strategy == "sync" else None
+        try:
+            for fault, reason in (("full", "No space left on device"), ("read-only", "Read-only file system")):
+                disk = Disk("%s/%s-%s" % (folder, strategy, fault))
+                harm, mend = (disk.fill, disk.free) if fault == "full" else (disk.read_only, disk.writable)
+                place = disk.path + "/run"
+                os.mkdir(place)
+                arguments = [*network, "--strategy", strategy, "--out", folder + "/out", "--steps", "600"]
+                training = Training(weir, cluster, place, *arguments, recover=60 if cluster else None)
+                last, failed, after = None, None, None
+                for event in training.all():
+                    if event["event"] == "saved":
+                        if failed: after = event["path"]
+                        elif not last and event["step"] >= 100:
+                            last = event["path"]
+                            harm()
+                        elif last: last = event["path"]  # It was being written already.
+                    elif event["event"] == "notice" and "CHECKPOINT NOT SAVED" in event["text"] and not failed:
+                        failed = event["text"]
+                        # What was saved last can be read while the disk is as it is.
+                        expect(is_readable(weir, last), last)
+                        mend()
+                status, error = training.end()
+                expect(status == 0, "%s, %s: exit status %d: %s" % (strategy, fault, status, error))
+                step = int(last.rsplit("-", 1)[1])
+                wanted = r"CHECKPOINT NOT SAVED: %s/(fold-1/)?model-\d+: .*%s.*; training goes on, the next try is after update \d+" % (place, reason)
+                expect(failed and re.fullmatch(wanted, failed, re.DOTALL), "%s" % failed)
+                expect(after and is_readable(weir, after), "no checkpoint was written after there was room again: %s" % training.notices())
+                expect(int(after.rsplit("-", 1)[1]) > step, "%s after %s" % (after, last))
+                leftovers = [n for _, _, names in os.walk(disk.path) for n in names if "temp" in n]
+                expect(not leftovers, "left over: %s" % leftovers)
+
+                # Harmed to the end: training ends, shows its results, and fails; when mended it goes on from the last good one.
+                place = disk.path + "/end"
+                os.mkdir(place)
+                arguments[-1] = "300"
+                training = Training(weir, cluster, place, *arguments, recover=60 if cluster else None)
+                last = None
+                for event in training.all():
+                    if event["event"] == "saved":
+                        if not last: harm()
+                        last = event["path"]
+                status, error = training.end()
+                expect(status == 1 and "was not saved" in error and reason in error and place in error, "exit status %d: %s" % (status, error))
+                expect(any(e["event"] == "done" for e in training.events), "no results were shown")
+                expect(is_readable(weir, last), last)
+                mend()
+                training = Training(weir, cluster, place, *arguments, "--resume", recover=60 if cluster else None)
+                first = next(training.steps())["step"]
+                status, error = training.end()
+                expect(
+                    status == 0 and first > int(last.rsplit("-", 1)[1]),
+                    "--resume from %s: exit status %d, step %d: %s" % (last, status, first, error))
+                report.append("%s %s" % (strategy, fault))
+        finally:
+            if cluster: cluster.__exit__()
+    return ", ".join(report) + ": training goes on, keeps its last checkpoint, writes the next when it can, and fails if the last cannot be written"
+
+
+def is_readable(weir, path):
+    """Whether a checkpoint can be read with all its values."""
+    same = subprocess.run([weir, "checkpoint", "diff", path, path], capture_output=True, text=True)
+    return same.returncode == 0 and "tensors are equal" in same.stdout
+
+
 def main():
-    cases = {f.__name__: f for f in (counts, bits, stopped, client, disk)}
+    cases = {"counts": counts, "async": asynchronous, "bits": bits, "stopped": stopped, "client": client, "disk": disk, "mounts": mounts}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weir", default=".build/release/weir")
     parser.add_argument("--only", choices=cases, action="append")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--stop-seconds", type=float, default=10)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--mounted", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.mounted:
+        try: print(mounted(options.weir, options.mounted))
+        except (AssertionError, OSError, queue.Empty, subprocess.SubprocessError) as problem:
+            print(problem or type(problem).__name__)
+            sys.exit(1)
+        return
     print("seed", options.seed, flush=True)
     failed = False
     for name in options.only or cases:
         folder, begin = tempfile.mkdtemp(prefix="weir-recovery-"), time.time()
         try:
             text = "ok     %s" % cases[name](os.path.abspath(options.weir), folder, options)
+            shutil.rmtree(folder)
+        except Skipped as reason:
+            text = "SKIPPED: %s" % reason
             shutil.rmtree(folder)
         except (AssertionError, queue.Empty, subprocess.SubprocessError, ValueError) as problem:
             text, failed = "FAILED %s (files: %s)" % (problem or type(problem).__name__, folder), True

@@ -217,3 +217,97 @@ import WeirOps
         #expect(try message(.unknown, flat) == "Values cannot be 0-dimensional.")
     }
 }
+
+/// Floating-point addition is not associative: these sums would differ with the order in which gradients arrive.
+@Suite struct AccumulatorOrderTests {
+    /// Gradients of three numbers, whose sums have as many last bits as there are orders.
+    private static let dense: [[Float]] = [
+        [1e8, 0.1, -3], [1.25, 1e-8, 0.7], [-1e8, 3.3, 1e7], [0.3, -0.1, 7e-9], [7, 0.2, -1e7],
+    ]
+
+    /// The outcomes of all orders of arrival, each once.
+    private func outcomes<G>(_ gradients: [G], _ take: ([G]) throws -> [Tensor]) rethrows -> [[Tensor]] {
+        var found: [[Tensor]] = []
+        func visit(_ chosen: [G], _ left: [G]) throws {
+            if left.isEmpty {
+                let outcome = try take(chosen)
+                if !found.contains(outcome) { found.append(outcome) }
+            }
+            for index in left.indices {
+                var others = left
+                try visit(chosen + [others.remove(at: index)], others)
+            }
+        }
+        try visit([], gradients)
+        return found
+    }
+
+    private func take(_ gradients: [Gradient], isSparse: Bool, takesMean: Bool, waits: Bool) throws -> [Tensor] {
+        let s = try TinySession()
+        let pool = try ComputePool(threadCount: 1)
+        let accumulator = GradientAccumulator(name: "q", dtype: .float32, shape: .unknown, isSparse: isSparse, takesMean: takesMean)
+        let pending = TinySession.Pending()
+        func take() { accumulator.take(gradients.count, pool, s.cancellation) { pending.finish($0) } }
+        if waits { take() }
+        for gradient in gradients { try accumulator.apply(gradient, localStep: 0, pool) }
+        if !waits { take() }
+        return try pending.wait().compactMap(\.tensor)
+    }
+
+    @Test(arguments: [true, false], [true, false])
+    func `a dense sum does not depend on the order of arrival`(takesMean: Bool, waits: Bool) throws {
+        let inOrder = outcomes(Self.dense) { order in
+            [Tensor((0..<3).map { column in order.dropFirst().reduce(order[0][column]) { $0 + $1[column] } })]
+        }
+        #expect(inOrder.count > 10, "These numbers show nothing")
+        let found = try outcomes(Self.dense) { order in
+            try take(order.map { .dense(Tensor($0)) }, isSparse: false, takesMean: takesMean, waits: waits)
+        }
+        #expect(found.count == 1)
+        let sums = takesMean ? inOrder.map { [Tensor(($0[0].floats).map { $0 / 5 })] } : inOrder
+        #expect(sums.contains(found[0]))
+    }
+
+    @Test(arguments: [true, false])
+    func `a sparse sum does not depend on the order of arrival`(takesMean: Bool) throws {
+        let rows: [([Int64], [Float])] = [
+            ([0, 2], [1e8, 0.1]), ([0, 1], [1.25, 1e-8]), ([0, 2], [-1e8, 3.3]), ([0, 1, 2], [0.3, -0.1, 7e-9]), ([0, 2], [7, 0.2]),
+        ]
+        let found = try outcomes(rows) { order in
+            let gradients = order.map { indices, values in
+                Gradient.sparse(indices: Tensor(indices), values: Tensor(values, ofShape: [values.count, 1]), shape: nil)
+            }
+            return try take(gradients, isSparse: true, takesMean: takesMean, waits: false)
+        }
+        #expect(found.count == 1)
+        #expect(found[0][0] == Tensor([0, 1, 2] as [Int64]))
+        let sum = found[0][1].floats
+        #expect(abs(sum[1] * (takesMean ? 2 : 1) + 0.1) < 1e-6)
+        #expect(abs(sum[2] * (takesMean ? 4 : 1) - 3.6) < 1e-5)
+    }
+
+    @Test(arguments: [true, false])
+    func `more gradients than are held are folded, none is lost`(takesMean: Bool) throws {
+        let numbers = (0..<HeldGradients().limit + 1).map { Float($0 % 5) * 1e6 + Float($0) / 3 }
+        func taken(_ numbers: [Float]) throws -> Float {
+            let gradients = numbers.map { Gradient.dense(Tensor([$0])) }
+            return try take(gradients, isSparse: false, takesMean: takesMean, waits: false)[0].floats[0]
+        }
+        #expect(try taken(numbers) == taken(numbers.reversed()))
+        let many = numbers + numbers + numbers.map { -$0 } + [3]
+        #expect(abs(try taken(many) - numbers.reduce(3, +) / (takesMean ? Float(many.count) : 1)) < 30)
+        let whole = (1...200).map { Float($0) }
+        #expect(try taken(whole) == (takesMean ? 100.5 : 20_100))
+    }
+
+    @Test func `what is held is bounded in bytes, too`() throws {
+        let pool = try ComputePool(threadCount: 1)
+        var gradients = HeldGradients(byteLimit: 20)
+        for (number, held) in [12, 0, 12, 0].enumerated() {
+            try gradients.add(.dense(Tensor([1, 2, Float(number)])), isLast: false, pool)
+            #expect(gradients.heldByteCount == held && gradients.count == number + 1)
+        }
+        try gradients.add(.dense(Tensor([1, 2, 4] as [Float])), isLast: true, pool)
+        #expect(try gradients.result(mean: false, rows: nil, pool)[0].floats == [5, 10, 10])
+    }
+}

@@ -246,7 +246,8 @@ struct EmulatedCardTests {
         let rows = [[Float]](repeating: [2, 4, 6, 8], count: 5).flatMap { $0 }
         for tensor in found.prefix(3) { #expect(try tensor.array(of: Float.self) == rows) }
         #expect(try found[3].array(of: Float.self) == rows + [1, 2, 3, 4])
-        #expect(try session.run(feeds: [("x:0", values)], fetches: [staged.take.name], targets: [staged.put.name])[0].array(of: Float.self) == [10, 20, 30, 40])
+        #expect(
+            try session.run(feeds: [("x:0", values)], fetches: [staged.take.name], targets: [staged.put.name])[0].array(of: Float.self) == [10, 20, 30, 40])
     }
 
     @Test("members of a collective on two cards", arguments: EmulatedCardTests.seeds)

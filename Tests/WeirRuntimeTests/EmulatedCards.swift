@@ -1,5 +1,5 @@
-import Foundation
 import Glibc
+import OpCaseRunner
 import WeirDevice
 import WeirTensor
 
@@ -7,14 +7,12 @@ import WeirTensor
 
 /// Two cards of the emulated CUDA driver (`Tests/CUDAEmulator`), and what tests tell it.
 enum EmulatedCards {
-    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
     private static let library: String = {
         // Read when the library is loaded.
         setenv("CUEMU_DEVICES", "2", 1)
-        return ProcessInfo.processInfo.environment["WEIR_CUDA_EMULATOR"] ?? "\(root)/.build/cuda-emulator/libcuda_emulated.so"
+        return EmulatedCUDA.copy
     }()
-    static let runtime = CUDARuntime(
-        CUDALibraries(CUDALibraryFolders { $0 == "WEIR_CUDA" ? library : nil }), folder: "\(root)/.build/cuda-emulator/kernels")
+    static let runtime = EmulatedCUDA.runtime(of: library)
 
     /// Options of a session on the cards.
     /// - Parameters:
@@ -29,7 +27,7 @@ enum EmulatedCards {
 
     private static func control(_ name: String) throws(Status) -> UnsafeMutableRawPointer {
         guard let handle = dlopen(library, RTLD_NOW), let function = dlsym(handle, name) else {
-            throw .notFound("\(library) has no \(name): build it with Tests/CUDAEmulator/build.sh")
+            throw .notFound("\(library) has no \(name): make emulator builds it")
         }
         return function
     }

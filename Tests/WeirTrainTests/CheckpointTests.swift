@@ -210,6 +210,15 @@ struct CheckpointTests {
             #expect(!difference.isWithin(0))
         }
         #expect(try CheckpointDifference(file, CheckpointFile("\(scratch.path)/m.index")).isWithin(0))
+        // Dots in a checkpoint's name are no ending of another format.
+        for name in ["m.ckpt", "m.ckpt-7", "m-0.5", "v1.2/m"] {
+            #expect(try file.convert(to: "\(scratch.path)/\(name)").isEmpty)
+            #expect(try CheckpointFile("\(scratch.path)/\(name)").entries.count == 4)
+        }
+        for name in ["m.foo", "m.npy", "m.index", "m.pt"] {
+            let error = #expect(throws: Status.self) { try file.convert(to: "\(scratch.path)/\(name)") }
+            #expect(error?.code == .invalidArgument && error?.message.contains(".safetensors or .npz") == true)
+        }
     }
 
     @Test("differences are relative to the greatest magnitude")

@@ -205,4 +205,70 @@ struct SavedModelTests {
         let error = #expect(throws: Status.self) { try PredictionData.rows(csv: labelled, source: "t", for: image, leavingOut: "class") }
         #expect(error?.message == "t: expected a column 'class' to leave out, found kind, a, b")
     }
+
+    private static let flowers = ModelColumns(features: ["length", "width"], shape: [2], label: "species", classes: ["setosa", "virginica"])
+
+    @Test("a model that names its columns takes them from a CSV file by name, in any order")
+    func columnsByName() throws {
+        let info = ModelSignature.TensorInfo(name: "features:0", dtype: .float32, shape: [nil, 2])
+        let signature = ModelSignature(inputs: ["features": info], outputs: [:])
+        let wanted = ["features": try Tensor([1, 2, 3, 4] as [Float], shape: Shape(2, 2))]
+        func read(_ text: String, leavingOut label: String? = nil) throws -> (rows: [String: Tensor], choice: PredictionColumns?) {
+            var choice: PredictionColumns?
+            let rows = try PredictionData.rows(csv: text, source: "t", for: signature, columns: SavedModelTests.flowers, leavingOut: label) { choice = $0 }
+            return (rows, choice)
+        }
+        for (text, leftOut) in [
+            ("length,width\n1,2\n3,4\n", []), ("width,length\n2,1\n4,3\n", []),
+            ("species,width,length\nsetosa,2,1\nvirginica,4,3\n", []), ("width,id,length,note\n2,a,1,b\n4,,3,\n", ["id", "note"]),
+        ] as [(String, [String])] {
+            let found = try read(text)
+            #expect(found.rows == wanted && found.choice?.isByName == true && found.choice?.leftOut == leftOut, "\(text)")
+        }
+        // Nothing is taken by its place unless that is asked for.
+        let byPlace = try PredictionData.rows(csv: "a,b,kind\n1,2,x\n3,4,y\n", source: "t", for: signature) { choice in
+            #expect(!choice.isByName && choice.leftOut == ["kind"])
+        }
+        #expect(byPlace == wanted)
+        #expect(try read("id,width,length\n7,2,1\n8,4,3\n", leavingOut: "id").choice?.leftOut == [])
+        for (text, label, message) in [
+            ("a,b\n1,2\n", nil, "t: row 1: expected a column 'length', which the model takes, found a, b"),
+            ("widt,length\n2,1\n", nil, "t: row 1: expected a column 'width', which the model takes, found widt, length; near: widt"),
+            ("width,length,width\n2,1,2\n", nil, "t: row 1: expected one column 'width', found columns 1 and 3"),
+            ("width,length\n2,1\n", "width", "t: column 'width' is one that the model takes; expected another one to leave out"),
+            ("width,id,length\n2,a,b\n", nil, "t: row 2, column 3 ('length'): expected a number, found 'b'"),
+        ] as [(String, String?, String)] {
+            let error = #expect(throws: Status.self) { try read(text, leavingOut: label) }
+            #expect(error?.message == message)
+        }
+    }
+
+    @Test("a saved model keeps the names of its columns and classes, and one without them is read as before")
+    func columnsFile() async throws {
+        let table = try Table.iris()
+        let network = try ModelGraph(DenseNetwork(inputCount: 4, hidden: [], classCount: 3))
+        let values = ["output/kernel": try Tensor.zeros(.float32, Shape(4, 3)), "output/bias": try Tensor.zeros(.float32, Shape(3))]
+        var model = try ServableModel(network, values: values)
+        let plain = "\(scratch.path)/plain", named = "\(scratch.path)/named"
+        try model.write(to: plain)
+        #expect(try SavedModel(contentsOf: plain).columns == nil)
+        model.columns = ModelColumns(.table(table))
+        try model.write(to: named)
+        let saved = try SavedModel(contentsOf: named)
+        #expect(saved.columns == ModelColumns(table) && saved.columns?.features.count == 4 && saved.columns?.label == table.columns.last)
+        #expect(saved.columns?.classes == table.classes && saved.columns?.className(1) == table.classes[1] && saved.columns?.className(9) == "9")
+        #expect(ModelColumns(.dataset(Dataset(table))) == ModelColumns(shape: [4], classes: table.classes))
+        let file = "\(named)/assets.extra/columns.json"
+        for (text, part) in [
+            ("{", "expected"), ("[]", "expected an object"), ("{}", "features: expected an object"), ("{\"features\":{\"shape\":[-1]}}", "a list of sizes"),
+            ("{\"features\":{\"shape\":[2],\"columns\":[\"a\"]}}", "expected 2 names"),
+            ("{\"features\":{\"shape\":[2],\"columns\":[\"a\",\"a\"]}}", "each name once"),
+            ("{\"features\":{\"shape\":[9223372036854775807,3],\"columns\":[\"a\"]}}", "found 1"),
+            ("{\"features\":{\"shape\":[]},\"labels\":{\"classes\":[1]}}", "labels.classes: expected a list of names"),
+        ] {
+            try AtomicFile.write(Array(text.utf8), to: file)
+            let error = #expect(throws: Status.self) { try SavedModel(contentsOf: named) }
+            #expect(error?.message.hasPrefix(file) == true && error?.message.contains(part) == true, "\(error?.message ?? "")")
+        }
+    }
 }

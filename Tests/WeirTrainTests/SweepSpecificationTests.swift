@@ -23,6 +23,20 @@ struct SweepSpecificationTests {
 
     private func parsed(_ text: String) throws -> SweepSpecification { try SweepSpecification(JSONValue(parsing: text)) }
 
+    @Test("a metric that no trial will report is refused, with those that there are")
+    func metrics() throws {
+        let model = try ModelGraph(DenseNetwork(inputCount: 4, hidden: [], classCount: 3))
+        for (metric, isKnown) in [("test_accuracy", true), ("test_loss", true), ("train_loss", true), ("test_acuracy", false), ("accuracy", false)] {
+            let specification = try parsed(Self.text.replacingOccurrences(of: "\"metric\": \"accuracy\"", with: "\"metric\": \"\(metric)\""))
+            if isKnown {
+                try specification.checkMetric(of: model)
+            } else {
+                let error = #expect(throws: Status.self) { try specification.checkMetric(of: model) }
+                #expect(error?.message.hasPrefix("objective.metric: expected one of test_accuracy, test_loss, train_loss, found '\(metric)'") == true)
+            }
+        }
+    }
+
     @Test("a file is read, and its JSON is read as the same specification")
     func reading() throws {
         let scratch = FileSystemScratch()

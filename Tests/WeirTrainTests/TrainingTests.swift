@@ -91,6 +91,25 @@ struct TrainingTests {
         #expect(error?.code == .invalidArgument && error?.message.contains("needs a job 'ps'") == true)
     }
 
+    @Test(
+        "a cluster without workers is refused by strategies that could train without one",
+        arguments: [AllReduceReplicas(), LayerParallel()] as [any Strategy])
+    func withoutWorkers(_ strategy: any Strategy) async throws {
+        let cluster = try ClusterSpec(["ps": ["127.0.0.1:1"], "wrker": ["127.0.0.1:2"]])
+        let error = await #expect(throws: Status.self) { try await Trainer(options(strategy), cluster: cluster).run() }
+        #expect(error?.code == .invalidArgument && error?.message.contains("found only ps, wrker; is 'wrker' meant to be 'worker'?") == true)
+    }
+
+    @Test("a classifier with fewer outputs than classes is refused before the first step")
+    func fewOutputs() async throws {
+        let one = #expect(throws: Status.self) { try ModelGraph(DenseNetwork(inputCount: 4, hidden: [], classCount: 1)) }
+        #expect(one?.code == .invalidArgument && one?.message.contains("at least 2; found [?,1]. Give the last layer") == true, "\(one?.message ?? "")")
+        let two = try TrainingOptions(DenseNetwork(inputCount: 4, hidden: [], classCount: 2), table: Table.iris(), stepCount: 1)
+        let error = await #expect(throws: Status.self) { try await Trainer(two) { _ in Issue.record("training began") }.run() }
+        #expect(error?.message.contains("The rows have 3 classes (setosa, versicolor, virginica), and") == true, "\(error?.message ?? "")")
+        #expect(error?.message.contains("Dense(3)") == true)
+    }
+
     @Test("one worker's client checks the options as all clients together do", arguments: [0, -1])
     func workerOptions(_ steps: Int) async throws {
         let cluster = try ClusterSpec(["ps": ["127.0.0.1:1"], "worker": ["127.0.0.1:2"]])
@@ -266,6 +285,21 @@ struct TrainingTests {
             #expect(report.updatesByWorker.reduce(0, +) - (try #require(report.droppedGradients)) == 60)
             // With a backup, an update may use two gradients or three, and nobody counts.
             #expect(try await Trainer(options(SynchronousReplicas(required: 1), steps: 10), cluster: cluster.spec).run().droppedGradients == nil)
+        }
+    }
+
+    @Test("synchronous training ends with the same bits each time, however its workers' gradients arrive", arguments: [3, 4], [false, true])
+    func sameBits(_ workers: Int, _ gathersRows: Bool) async throws {
+        try await TestCluster.with([("ps", 1), ("worker", workers)]) { cluster in
+            var options = try options(SynchronousReplicas(), steps: 60)
+            if gathersRows {
+                let rows = try RandomNetwork.table(rows: 240, seed: 5)
+                options = try TrainingOptions(ModelGraph(GatherNetwork()), table: rows, strategy: SynchronousReplicas(), stepCount: 60, seed: 1)
+            }
+            options.returnsParameters = true
+            let first = try await Trainer(options, cluster: cluster.spec).run().parameters
+            #expect(!first.isEmpty)
+            for _ in 0..<3 { #expect(try await Trainer(options, cluster: cluster.spec).run().parameters == first) }
         }
     }
 }

@@ -133,7 +133,7 @@ struct TrainingTrialRunnerTests {
     @Test("a server that ends in the middle of a trial is lost, and the trial goes on elsewhere from its last checkpoint")
     func lostServer() async throws {
         let specification = try SweepSpecification(
-            base: ["steps": .integer(1500), "every": .integer(25)], parameters: [SweepParameter("learning-rate", .values([.number(0.01), .number(0.02)]))],
+            base: ["steps": .integer(300), "every": .integer(10)], parameters: [SweepParameter("learning-rate", .values([.number(0.01), .number(0.02)]))],
             method: .grid, objective: SweepObjective("test_loss", .min))
         try await TestCluster.with([("worker", 2)]) { cluster in
             let tasks = cluster.spec.tasks
@@ -146,10 +146,10 @@ struct TrainingTrialRunnerTests {
             // The first trial is on the first server.
             await cluster.servers[0].stop()
             let result = try await sweep.value
-            #expect(result.trials.count == 2 && result.trials.allSatisfy { $0.value != nil && $0.step == 1500 })
+            #expect(result.trials.count == 2 && result.trials.allSatisfy { $0.value != nil && $0.step == 300 })
             #expect(result.servers.map(\.lossCount) == [1, 0])
             let moved = try #require(result.trials.first { $0.number == 0 })
-            #expect(moved.runCount == 2 && moved.history.map(\.step) == Array(stride(from: 25, through: 1500, by: 25)))
+            #expect(moved.runCount == 2 && moved.history.map(\.step) == Array(stride(from: 10, through: 300, by: 10)))
         }
     }
 

@@ -16,7 +16,8 @@ try summaries.close()
 
 // The model takes rows as the table has them: it standardizes them as the training did.
 let fold = table.fold(0, of: options.foldCount, seed: UInt64(options.seed))
-let model = try ServableModel(options.model, values: report.parameters, standardization: Standardization(training: fold.train))
+var model = try ServableModel(options.model, values: report.parameters, standardization: Standardization(training: fold.train))
+model.columns = ModelColumns(table)  // weir predict takes columns by name, and prints the names of classes
 try model.write(to: "\(directory)/model")
 try model.writeFrozen(to: "\(directory)/frozen.pb")
 
@@ -25,6 +26,7 @@ print(saved)
 let found = try await saved.predict(["features": fold.test.featureTensor], in: saved.session())
 guard let classes = try found["classes"]?.array(of: Int32.self) else { throw Status.internalError("the model has no output 'classes'") }
 let accuracy = Double(zip(classes, fold.test.labels).count { $0 == $1 }) / Double(fold.test.rowCount)
+print("the first row is of class \(saved.columns?.className(Int(classes[0])) ?? "unknown")")
 print("accuracy on held-out rows: \(accuracy), in training \(report.testAccuracy)")
 
 let frozen = try SavedModel(contentsOf: "\(directory)/frozen.pb")

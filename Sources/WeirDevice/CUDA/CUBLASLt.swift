@@ -81,6 +81,15 @@ package struct CUDAProductShape: Sendable, Hashable {
     package var epilogue = Epilogue.none
     /// Whether float32 factors may be rounded to 10 bits of mantissa (TF32).
     package var allowsTF32 = false
+    /// Powers of two, at most 256, that divide the addresses of the operands, the bias and the result: an algorithm for aligned
+    /// elements fails or reads wrong ones when a tensor is a part of another. `CUDAProducts.multiply` sets it.
+    fileprivate var alignments = Alignments()
+    fileprivate struct Alignments: Hashable {
+        var left: UInt32 = 256
+        var right: UInt32 = 256
+        var bias: UInt32 = 256
+        var result: UInt32 = 256
+    }
 
     package init(_ dtype: DType, rows: Int, columns: Int, depth: Int) {
         (self.dtype, self.rows, self.columns, self.depth) = (dtype, rows, columns, depth)
@@ -121,7 +130,11 @@ package final class CUDAProducts: Sendable {
     package func multiply(_ shape: CUDAProductShape, _ left: UInt64, _ right: UInt64, bias: UInt64 = 0, into result: UInt64, on device: CUDADevice)
         throws(Status) -> Bool
     {
+        guard shape.batchCount <= Int(Int32.max) else { return false }
         card.makeCurrent()
+        func alignment(_ address: UInt64) -> UInt32 { UInt32(1) << UInt32(min(8, address.trailingZeroBitCount)) }
+        var shape = shape
+        shape.alignments = .init(left: alignment(left), right: alignment(right), bias: alignment(bias), result: alignment(result))
         let plan = try plan(shape)
         guard plan.hasAlgorithm else { return false }
         // The workspace is free again for the work that is enqueued after the product.
@@ -186,7 +199,13 @@ package final class CUDAProducts: Sendable {
             defer { _ = library.destroyPreference(preference) }
             var most = workspace
             try library.check(library.setPreference(preference, 1, &most, 8), "cublasLtMatmulPreferenceSetAttribute")
-            if shape.epilogue.hasBias { try set(8, UInt64(256)) }
+            let alignments = shape.alignments
+            for (attribute, value) in [(5, alignments.right), (6, alignments.left), (7, alignments.result), (8, alignments.result)] as [(UInt32, UInt32)] {
+                var value = value
+                try library.check(library.setPreference(preference, attribute, &value, 4), "cublasLtMatmulPreferenceSetAttribute")
+            }
+            // The library chooses for an address with the bias's alignment.
+            if shape.epilogue.hasBias { try set(8, UInt64(alignments.bias)) }
             var count: Int32 = 0
             let (description, operands) = (product, layouts)
             let status = algorithm.withUnsafeMutableBytes { bytes in

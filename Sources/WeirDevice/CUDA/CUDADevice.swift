@@ -14,8 +14,12 @@ package final class CUDADevice: Device {
     package let card: CUDACard
     /// The matrix products of cuBLASLt; nil without that library.
     package let products: CUDAProducts?
+    /// Whether float32 factors of products may be rounded to TF32.
+    package let allowsTF32: Bool
     /// The stream of kernels.
     package let compute: CUDAStream
+    /// Tells when kernels ran.
+    package let timer: CUDATimer
     private let copyIn: CUDAStream
     private let copyOut: CUDAStream
     private let memory: CUDAAllocator
@@ -38,15 +42,18 @@ package final class CUDADevice: Device {
     ///   - memoryLimit: the most bytes that tensors may use; other devices on the card, and other processes, use it too.
     /// - Throws: what the driver says; `resourceExhausted` when the system has no threads left.
     package init(
-        name: DeviceName, opened: CUDARuntime.Opened, memoryLimit: Int, products: CUBLASLt?, incarnation: UInt64 = .random(in: 1 ... .max)
+        name: DeviceName, opened: CUDARuntime.Opened, memoryLimit: Int, products: CUBLASLt?, allowsTF32: Bool = true,
+        incarnation: UInt64 = .random(in: 1 ... .max)
     ) throws(Status) {
         self.name = name
         self.opened = opened
         card = opened.card
         self.memoryLimit = memoryLimit
         self.incarnation = incarnation
+        self.allowsTF32 = allowsTF32
         self.products = try products.map { library throws(Status) in try CUDAProducts(library, opened.card) }
         compute = try CUDAStream(card)
+        timer = CUDATimer(compute)
         copyIn = try CUDAStream(card)
         copyOut = try CUDAStream(card)
         memory = CUDAAllocator(card, name: name.description, limit: memoryLimit, CUDAMemoryWork(compute, opened.modules))

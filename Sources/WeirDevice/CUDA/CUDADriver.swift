@@ -49,6 +49,7 @@ package struct CUDADriver: Sendable {
     let recordEvent: @convention(c) (Handle?, Handle?) -> Result
     let queryEvent: @convention(c) (Handle?) -> Result
     let synchronizeEvent: @convention(c) (Handle?) -> Result
+    let elapsedTime: @convention(c) (UnsafeMutablePointer<Float>, Handle?, Handle?) -> Result
 
     let loadModule: @convention(c) (UnsafeMutablePointer<Handle?>, UnsafeRawPointer) -> Result
     let unloadModule: @convention(c) (Handle?) -> Result
@@ -98,6 +99,7 @@ package struct CUDADriver: Sendable {
         recordEvent = try library.function("cuEventRecord")
         queryEvent = try library.function("cuEventQuery")
         synchronizeEvent = try library.function("cuEventSynchronize")
+        elapsedTime = try library.function("cuEventElapsedTime")
         loadModule = try library.function("cuModuleLoadData")
         unloadModule = try library.function("cuModuleUnload")
         moduleFunction = try library.function("cuModuleGetFunction")
@@ -128,7 +130,6 @@ package struct CUDADriver: Sendable {
         switch CUDAError(rawValue: result) {
         case .outOfMemory: return .resourceExhausted(message)
         case .noDevice, .notInitialized, .systemDriverMismatch, .stubLibrary: return .unavailable(message)
-        case .invalidValue: return .internalError(message)
         default: return .internalError(message)
         }
     }

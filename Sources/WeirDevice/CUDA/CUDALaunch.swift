@@ -7,14 +7,22 @@ package enum CUDAArgument: Sendable {
     case word(UInt64)
     /// A structure of words.
     case words([UInt64])
+    /// A pointer to a tensor's elements. Holds the tensor until the kernel is enqueued: before, nobody else may get its memory.
+    case tensor(Tensor)
     /// The elements of a tensor on the card.
-    package static func elements(_ tensor: Tensor) -> CUDAArgument { .word(tensor.deviceAddress) }
+    package static func elements(_ tensor: Tensor) -> CUDAArgument { .tensor(tensor) }
     /// An integer.
     package static func int(_ value: Int) -> CUDAArgument { .word(UInt64(bitPattern: Int64(value))) }
     /// A float of 4 bytes.
     package static func float(_ value: Float) -> CUDAArgument { .word(UInt64(value.bitPattern)) }
     /// A float of 8 bytes.
     package static func double(_ value: Double) -> CUDAArgument { .word(value.bitPattern) }
+    /// The first element of a tensor in host memory, of at most 8 bytes, as a number of its type.
+    package static func element(_ tensor: Tensor) -> CUDAArgument {
+        var word: UInt64 = 0
+        withUnsafeMutableBytes(of: &word) { $0.copyMemory(from: UnsafeRawBufferPointer(rebasing: tensor.bytes.prefix(8))) }
+        return .word(word)
+    }
     /// A structure of integers of 8 bytes.
     package static func ints(_ values: [Int]) -> CUDAArgument { .words(values.map { UInt64(bitPattern: Int64($0)) }) }
 }
@@ -32,10 +40,11 @@ extension CUDAStream {
     /// Enqueues a kernel.
     /// - Throws: `internalError` when the driver refuses it, or the card has stopped.
     package func launch(_ function: CUDAFunction, _ grid: CUDAGrid, _ arguments: [CUDAArgument]) throws(Status) {
+        defer { withExtendedLifetime(arguments) {} }
         var wordCount = 0
         for argument in arguments {
             switch argument {
-            case .word: wordCount += 1
+            case .word, .tensor: wordCount += 1
             case .words(let words): wordCount += words.count
             }
         }
@@ -48,6 +57,9 @@ extension CUDAStream {
                     switch argument {
                     case .word(let word):
                         words[at] = word
+                        at += 1
+                    case .tensor(let tensor):
+                        words[at] = tensor.deviceAddress
                         at += 1
                     case .words(let many):
                         for word in many {

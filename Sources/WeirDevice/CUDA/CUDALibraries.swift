@@ -12,6 +12,10 @@ package struct CUDALibraries: Sendable {
         package let purpose: String
         /// What is lost without it.
         package let cost: String
+        /// Where it can be had.
+        package let source: String
+        /// Whether no GPU is used without it.
+        package let isRequired: Bool
         /// Its path and version.
         package var found: (path: String, version: String)?
         /// Why it is not used; nil when it is.
@@ -23,20 +27,28 @@ package struct CUDALibraries: Sendable {
     /// The compiler of kernels.
     package let compiler: NVRTC?
     /// Matrix products.
-    package let products: CUBLASLt?
+    package private(set) var products: CUBLASLt?
     /// All libraries that were looked for.
     package let entries: [Entry]
 
     /// The libraries of this machine, looked for once.
     package static let shared = CUDALibraries(CUDALibraryFolders())
 
+    /// The same libraries without cuBLASLt.
+    package var withoutProducts: CUDALibraries {
+        var libraries = self
+        libraries.products = nil
+        return libraries
+    }
+
     /// Looks for the libraries.
     package init(_ folders: CUDALibraryFolders) {
         var entries: [Entry] = []
         func find<L>(
-            _ name: String, _ files: [String], _ purpose: String, _ cost: String, _ open: (DynamicLibrary) throws(Status) -> (L, String)
+            _ name: String, _ files: [String], _ purpose: String, without cost: String? = nil, from source: String,
+            _ open: (DynamicLibrary) throws(Status) -> (L, String)
         ) -> L? {
-            var entry = Entry(name: name, purpose: purpose, cost: cost)
+            var entry = Entry(name: name, purpose: purpose, cost: cost ?? "no GPU is used", source: source, isRequired: cost == nil)
             defer { entries.append(entry) }
             do throws(Status) {
                 let library = try folders.open(files)
@@ -48,22 +60,32 @@ package struct CUDALibraries: Sendable {
                 return nil
             }
         }
-        driver = find("driver", ["libcuda.so.1"], "GPUs at all", "no GPU is used") { library throws(Status) in
+        driver = find("driver", ["libcuda.so.1"], "uses the GPUs", from: "NVIDIA's driver for the card, 525 or later") { library throws(Status) in
             let driver = try CUDADriver(library)
             return (driver, try driver.version().description)
         }
-        compiler = find("NVRTC", ["libnvrtc.so.13", "libnvrtc.so.12"], "compiles the kernels for the card", "no GPU is used") { library throws(Status) in
+        compiler = find(
+            "NVRTC", ["libnvrtc.so.13", "libnvrtc.so.12"], "compiles the kernels for the card",
+            from: "the CUDA toolkit, or PyPI's nvidia-cuda-nvrtc-cu12; WEIR_CUDA may name its folder"
+        ) { library throws(Status) in
             let compiler = try NVRTC(library)
             return (compiler, compiler.version.description)
         }
         products = find(
             "cuBLASLt", ["libcublasLt.so.13", "libcublasLt.so.12"], "matrix products with bias and activation",
-            "products are computed by Weir's own, slower kernels"
+            without: "products are computed by Weir's own, slower kernels",
+            from: "the CUDA toolkit, or PyPI's nvidia-cublas-cu12; WEIR_CUDA may name its folder"
         ) { library throws(Status) in
             let products = try CUBLASLt(library)
             return (products, products.version)
         }
         self.entries = entries
+    }
+
+    /// Why no GPU is used; nil when the libraries that it takes are there.
+    package var absence: String? {
+        let missing = entries.filter { $0.isRequired && $0.found == nil }
+        return missing.isEmpty ? nil : missing.map { "\($0.name): \($0.reason ?? "not found")" }.joined(separator: "; ")
     }
 }
 

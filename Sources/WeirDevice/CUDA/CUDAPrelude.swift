@@ -32,6 +32,8 @@ package enum CUDAPrelude {
         template <class T> struct IsFloating { static const bool value = false; };
         template <> struct IsFloating<float> { static const bool value = true; };
         template <> struct IsFloating<double> { static const bool value = true; };
+        template <class T> DEVICE bool is_bfloat16(const T*) { return false; }
+        DEVICE bool is_bfloat16(const bfloat16*) { return true; }
         template <class T, int N> struct alignas(sizeof(T) * N) Pack { T at[N]; };
         // The first item of this thread, and the number of threads.
         DEVICE int64 first() { return (int64)blockIdx.x * blockDim.x + threadIdx.x; }
@@ -63,6 +65,8 @@ package enum CUDAPrelude {
             template <class S> static DEVICE Complex<R> from(Complex<S> x) { Complex<R> r = {(R)x.re, (R)x.im}; return r; }
         };
         template <class T, class C> DEVICE T narrow(C x) { return Narrow<T>::from(x); }
+        // A value as it is after it was stored as a T.
+        template <class T, class C> DEVICE typename Compute<T>::type rounded(C x) { return widen(narrow<T>(x)); }
 
         """
 
@@ -117,8 +121,14 @@ package enum CUDAPrelude {
         template <class T> DEVICE T lesser(T a, T b) { return a != a ? a : (b != b ? b : (a < b ? a : b)); }
         template <class T> DEVICE T sign(T x) { return (T)((x > (T)0) - (x < (T)0)); }
         // Integer quotients: by zero they are zero, since a card has no way to fail; the smallest number by -1 is itself.
-        template <class T> DEVICE T quotient(T a, T b) { return b == 0 ? (T)0 : (b == (T)-1 ? (T)(0 - a) : (T)(a / b)); }
-        template <class T> DEVICE T remains(T a, T b) { return b == 0 || b == (T)-1 ? (T)0 : (T)(a % b); }
+        template <class T> DEVICE T negative(T a) { return (T)(0 - (uint64)a); }
+        template <class T> DEVICE bool is_minus_one(T a) { return (T)-1 < (T)0 && a == (T)-1; }
+        template <class T> DEVICE T quotient(T a, T b) { return b == 0 ? (T)0 : (is_minus_one(b) ? negative(a) : (T)(a / b)); }
+        template <class T> DEVICE T remains(T a, T b) { return b == 0 || is_minus_one(b) ? (T)0 : (T)(a % b); }
+        template <class C> DEVICE C sigmoid(C x) {
+            C small = exp(-fabs(x));
+            return x < 0 ? small / (1 + small) : 1 / (1 + small);
+        }
 
         """
 }

@@ -11,12 +11,16 @@ public struct GPUOptions: Sendable, Hashable {
     /// The memory of each of several devices on one card, in bytes, for each visible card; empty for one device on each card.
     /// TensorFlow's `virtual_devices`.
     public var virtualDevices: [[Int]]
+    /// Whether products and convolutions of float32 may round their factors to 10 bits of mantissa (TF32), which cards with tensor
+    /// cores multiply several times faster; sums stay float32. TensorFlow's `enable_tensor_float_32_execution`.
+    public var allowsTF32: Bool
 
     /// Options, by default for one device on each card.
-    public init(visibleDevices: [Int]? = nil, memoryFraction: Double? = nil, virtualDevices: [[Int]] = []) {
+    public init(visibleDevices: [Int]? = nil, memoryFraction: Double? = nil, virtualDevices: [[Int]] = [], allowsTF32: Bool = true) {
         self.visibleDevices = visibleDevices
         self.memoryFraction = memoryFraction
         self.virtualDevices = virtualDevices
+        self.allowsTF32 = allowsTF32
     }
     /// No GPUs.
     public static let none = GPUOptions(visibleDevices: [])
@@ -66,7 +70,7 @@ package final class CUDARuntime: Sendable {
     /// - Throws: what the driver says; the error that stopped the card while something still uses it.
     package func open(_ index: Int) throws(Status) -> Opened {
         guard let driver = libraries.driver, let compiler = libraries.compiler else {
-            throw .unavailable("No GPU: \(libraries.entries.compactMap(\.reason).joined(separator: "; "))")
+            throw .unavailable("No GPU: \(libraries.absence ?? "")")
         }
         let outcome = state.withLock { state -> Result<Opened, Status> in
             do throws(Status) {
@@ -101,9 +105,7 @@ package final class CUDARuntime: Sendable {
         let count = try cardCount()
         let cards = options.visibleDevices ?? Array(0..<count)
         if let wrong = cards.first(where: { $0 < 0 || $0 >= count }) {
-            let reasons = libraries.driver == nil || libraries.compiler == nil ? libraries.entries.compactMap(\.reason).joined(separator: "; ") : ""
-            throw .invalidArgument(
-                "There is no GPU \(wrong): " + (reasons.isEmpty ? "the driver has \(count == 0 ? "none" : "0 to \(count - 1)")" : reasons))
+            throw .invalidArgument("There is no GPU \(wrong): \(libraries.absence ?? "the driver has \(count == 0 ? "none" : "0 to \(count - 1)")")")
         }
         if let fraction = options.memoryFraction, !(fraction > 0 && fraction <= 1) {
             throw .invalidArgument("Expected a share of a GPU's memory above 0 and up to 1, found \(fraction)")
@@ -121,7 +123,9 @@ package final class CUDARuntime: Sendable {
                 guard limit > 0, limit <= total else {
                     throw .invalidArgument("GPU \(index) has \(total) bytes of memory, found a device of \(limit)")
                 }
-                devices.append(try CUDADevice(name: name(devices.count), opened: opened, memoryLimit: limit, products: libraries.products))
+                devices.append(
+                    try CUDADevice(
+                        name: name(devices.count), opened: opened, memoryLimit: limit, products: libraries.products, allowsTF32: options.allowsTF32))
             }
         }
         return devices

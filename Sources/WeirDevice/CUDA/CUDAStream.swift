@@ -80,8 +80,9 @@ final class CUDAEvent: DeviceEvent, @unchecked Sendable {  // the driver's event
         pool.card.note(result, "cuEventQuery")
         return true
     }
+    /// Calls `body` after those that wait for earlier events of the stream.
     func whenReached(_ body: @escaping @Sendable () -> Void) {
-        if isReached { body() } else { watcher.watch(self, body) }
+        if isReached, watcher.isIdle { body() } else { watcher.watch(self, body) }
     }
     /// Blocks the thread until the event is reached.
     func wait() {
@@ -120,6 +121,9 @@ final class CUDAEventPool: Sendable {
 
 /// A thread that waits for the events of a stream, which are reached in order, and calls what waits for them.
 final class CUDAEventWatcher: Sendable {
+    /// Whether nothing waits, and what waited has been called.
+    var isIdle: Bool { state.withLock { $0.waiting.isEmpty && $0.isIdle } }
+
     private struct State {
         var waiting: [(event: CUDAEvent, body: @Sendable () -> Void)] = []
         var isIdle = false

@@ -14,7 +14,7 @@ package struct ElementwiseFusion: GraphPass {
         guard graph.nodes.contains(where: { $0.op.elementwise != nil }) else { return graph }
         let order = graph.topologicalOrder()
         guard order.count == graph.nodes.count else { return graph }
-        var finder = ElementwiseGroups(graph, order, environment.registry)
+        var finder = ElementwiseGroups(graph, order, environment)
         return try ElementwiseFusion.replace(finder.findGroups(), in: graph)
     }
 
@@ -100,16 +100,16 @@ private struct ElementwiseGroups {
     private var groupShapes: [PartialShape]
     private let isCandidate: [Bool]
 
-    init(_ graph: Graph, _ order: [NodeID], _ registry: OpRegistry) {
+    init(_ graph: Graph, _ order: [NodeID], _ environment: PassEnvironment) {
         self.graph = graph
         self.order = order
-        let builder = GraphBuilder(extending: graph, registry: registry)
+        let builder = GraphBuilder(extending: graph, registry: environment.registry)
         shapes = graph.nodes.indices.map { graph.nodes[$0].outputTypes.count == 1 ? builder.shape(Endpoint($0)) : .unknown }
         branches = ExecutionConditions(graph, order)
         stages = [Int](repeating: 0, count: graph.nodes.count)
         parents = Array(graph.nodes.indices)
         groupShapes = shapes
-        isCandidate = graph.nodes.map { ElementwiseProgram.canHold($0) }
+        isCandidate = graph.nodes.map { ElementwiseProgram.canHold($0, on: environment.place.device.type) }
     }
 
     /// The representative of the node's group.

@@ -13,25 +13,44 @@ package enum CUDAOperands: Sendable {
 extension OpDefinition {
     /// Adds a CUDA kernel that computes an expression for each element.
     /// - Parameter expression: the result in CUDA C++, of the operands x, y, z, w at one index in the type that they are computed in
-    ///   (`Compute<T>`), which is named C in it for the first operand; R is that of the result.
+    ///   (`Compute<T>`), which is named C in it for the first operand, whose type is T; R is that of the result.
     package func cuda(_ expression: String, _ operands: CUDAOperands = .broadcast) -> OpDefinition {
         cuda(operands) { _ in expression }
     }
     /// The same with an expression that depends on the node's attributes.
-    package func cuda(_ operands: CUDAOperands = .broadcast, _ expression: @escaping @Sendable (Attributes) -> String?) -> OpDefinition {
-        cudaExpression(expression).cuda { request in
+    /// - Parameter declarations: functions that the expression uses. The op is then never fused with others.
+    package func cuda(
+        _ operands: CUDAOperands = .broadcast, with declarations: String = "", _ expression: @escaping @Sendable (Attributes) -> String?
+    ) -> OpDefinition {
+        let definition = declarations.isEmpty ? cudaExpression(expression) : self
+        return definition.cuda { request in
             guard let text = expression(request.attributes) else { throw request.unsupportedType("T") }
-            return try .cudaElementwise(request, text, operands)
+            return try .cudaElementwise(request, text, operands, with: declarations)
+        }
+    }
+    /// Adds a CUDA kernel whose expression depends on the type of numbers.
+    /// - Parameters:
+    ///   - floating: the expression for floating-point types; nil if the kernel takes none. The same for the others.
+    ///   - declarations: functions that the expressions use.
+    package func cuda(
+        floating: String? = nil, integer: String? = nil, complex: String? = nil, _ operands: CUDAOperands = .broadcast,
+        with declarations: String = ""
+    ) -> OpDefinition {
+        cuda(operands, with: declarations) { attributes in
+            guard let type = attributes.type("T") else { return nil }
+            return type.isComplex ? complex : type.isFloating ? floating : integer
         }
     }
 }
 
 extension Kernel {
     /// A kernel that computes an expression for each element of the inputs.
-    package static func cudaElementwise(_ request: KernelRequest, _ expression: String, _ operands: CUDAOperands = .broadcast) throws -> Kernel {
-        let device = try request.cudaDevice()
+    package static func cudaElementwise(
+        _ request: KernelRequest, _ expression: String, _ operands: CUDAOperands = .broadcast, with declarations: String = ""
+    ) throws -> Kernel {
         let output = request.outputTypes[0].dtype
-        let elementwise = try CUDAElementwise(device, request.op.name, request.inputTypes.map(\.dtype), output, expression)
+        let elementwise = try CUDAElementwise(
+            request.cudaDevice(), request.op.name, request.inputTypes.map(\.dtype), output, expression, with: declarations)
         let count = request.inputTypes.count
         return .sync { context in
             let inputs = (0..<count).map { context.input($0) }
@@ -53,10 +72,10 @@ package struct CUDABroadcast {
     /// The most dimensions that a kernel takes.
     static let maximumRank = 8
     package let shape: Shape
-    private(set) var sizes: [Int] = []
-    private(set) var strides: [[Int]]
+    package private(set) var sizes: [Int] = []
+    package private(set) var strides: [[Int]]
     /// Whether every operand has one element, or all that the result has in the same order.
-    let isPlain: Bool
+    package let isPlain: Bool
 
     /// - Throws: `invalidArgument` when the shapes do not fit; `unimplemented` when more than eight dimensions are left.
     package init(_ shapes: [Shape]) throws {
@@ -107,7 +126,10 @@ package struct CUDAElementwise: Sendable {
     private let perVector: Int
 
     /// Starts to compile the program.
-    package init(_ device: CUDADevice, _ name: String, _ inputs: [DType], _ output: DType, _ expression: String) throws {
+    /// - Parameter declarations: functions that the expression uses.
+    package init(
+        _ device: CUDADevice, _ name: String, _ inputs: [DType], _ output: DType, _ expression: String, with declarations: String = ""
+    ) throws {
         self.device = device
         sizes = inputs.map(\.byteCount) + [output.byteCount]
         perVector = max(1, 16 / (sizes.max() ?? 16))
@@ -116,7 +138,8 @@ package struct CUDAElementwise: Sendable {
             return name
         }
         module = try device.modules.module(
-            CUDAProgram("\(name) \(types.joined(separator: " "))", CUDAElementwise.source(types, expression, perVector)))
+            CUDAProgram(
+                "\(name) \(types.joined(separator: " "))", CUDAElementwise.source(types, expression, perVector, declarations)))
     }
 
     /// Enqueues the computation of all elements of `output`.
@@ -130,7 +153,8 @@ package struct CUDAElementwise: Sendable {
             Int(tensor.deviceAddress % UInt64(size * perVector)) == 0
         }
         if isPlain, isAligned || perVector == 1 {
-            let arguments = [CUDAArgument.elements(output)] + inputs.flatMap { [.elements($0), .int($0.elementCount == 1 && count > 1 ? 0 : 1)] } + [.int(count)]
+            let arguments =
+                [CUDAArgument.elements(output)] + inputs.flatMap { [.elements($0), .int($0.elementCount == 1 && count > 1 ? 0 : 1)] } + [.int(count)]
             return try device.launch(module.function("vectors"), over: count, perThread: perVector, arguments)
         }
         var words = broadcast?.words ?? []
@@ -143,7 +167,7 @@ package struct CUDAElementwise: Sendable {
     }
 
     /// Two kernels: `vectors` reads and writes 16 bytes at a time where operands are whole or single; `strided` any layout.
-    private static func source(_ types: [String], _ expression: String, _ perVector: Int) -> String {
+    private static func source(_ types: [String], _ expression: String, _ perVector: Int, _ declarations: String) -> String {
         let names = ["x", "y", "z", "w", "u", "v"]
         let inputs = Array(types.dropLast().enumerated())
         let result = types[types.count - 1]
@@ -151,8 +175,10 @@ package struct CUDAElementwise: Sendable {
         let pointers = inputs.map { "const \($1)* p\($0)" }.joined(separator: ", ")
         let first = types.count > 1 ? types[0] : result
         return """
+            typedef \(first) T;
             typedef Compute<\(result)>::type R;
-            typedef Compute<\(first)>::type C;
+            typedef Compute<T>::type C;
+            \(declarations)
             DEVICE \(result) compute(\(parameters)) { return narrow<\(result)>(\(expression)); }
             KERNEL vectors(\(result)* out, \(inputs.map { "const \($1)* p\($0), int64 step\($0)" }.joined(separator: ", ")), int64 count) {
                 const int N = \(perVector);

@@ -163,7 +163,7 @@ package struct CUDAReduction: Sendable {
         }
         // Each result is the reduction of a row. `lanes` threads, a power of two, read it.
         KERNEL rows(const T* x, A* partial, R* out, int64 results, int64 length, int64 lanes) {
-            __shared__ unsigned char memory[256 * sizeof(A)];
+            alignas(16) __shared__ unsigned char memory[256 * sizeof(A)];
             A* shared = (A*)memory;
             int t = threadIdx.x, lane = t % (int)lanes;
             int64 row = (int64)blockIdx.x * (256 / lanes) + t / (int)lanes;
@@ -182,7 +182,7 @@ package struct CUDAReduction: Sendable {
         }
         // Each result is the reduction of a column of one of many matrices.
         KERNEL columns(const T* x, A* partial, R* out, int64 results, int64 rows, int64 columns, int64 column_blocks) {
-            __shared__ unsigned char memory[256 * sizeof(A)];
+            alignas(16) __shared__ unsigned char memory[256 * sizeof(A)];
             A* shared = (A*)memory;
             int t = threadIdx.y * blockDim.x + threadIdx.x;
             int64 matrix = blockIdx.x / column_blocks, column = blockIdx.x % column_blocks * blockDim.x + threadIdx.x;
@@ -218,7 +218,7 @@ package struct CUDAReduction: Sendable {
         }
         // Any other order of axes: one block for each result.
         KERNEL scattered(const T* x, R* out, int64 results, int64 count, Layout kept, Layout reduced) {
-            __shared__ unsigned char memory[256 * sizeof(A)];
+            alignas(16) __shared__ unsigned char memory[256 * sizeof(A)];
             A* shared = (A*)memory;
             for (int64 i = blockIdx.x; i < results; i += gridDim.x) {
                 const T* start = x + offset(i, kept);

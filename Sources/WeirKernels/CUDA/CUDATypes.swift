@@ -24,6 +24,16 @@ extension DType {
         default: nil
         }
     }
+    /// A type of the same size, for kernels that only move elements, so that one program serves many types.
+    package var cudaBitsType: DType {
+        switch byteCount {
+        case 1: .uint8
+        case 2: .uint16
+        case 4: .uint32
+        case 8: .uint64
+        default: .complex128
+        }
+    }
     /// An unsigned type of the same size, for kernels that only move elements.
     package var cudaBits: String {
         switch byteCount {

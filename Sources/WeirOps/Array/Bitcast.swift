@@ -13,7 +13,7 @@ extension OpDefinition {
     )
     .shape(bitcastShape)
     .noGradient()
-    .kernel(["T": .bitwise], gpu: ["T": .bitwise], make: bitcastKernel)
+    .kernel(["T": .bitwise], gpu: ["T": .bitwise], moving: bitcastKernel)
 }
 
 @Sendable private func bitcastShape(_ c: inout ShapeContext) throws {
@@ -35,13 +35,13 @@ extension OpDefinition {
     }
 }
 
-@Sendable private func bitcastKernel(_ request: KernelRequest) throws -> Kernel {
+@Sendable private func bitcastKernel(_ request: KernelRequest) throws -> MovingBody {
     let (source, target) = (try request.type("T"), try request.type("type"))
     let (from, to) = (source.byteCount, target.byteCount)
     guard from % to == 0 || to % from == 0 else {
         throw Status.invalidArgument("Cannot convert between datatype \(source) and \(target)")
     }
-    return .sync { context in
+    return { context, mover in
         var input = context.input(0)
         var sizes = input.shape.dimensions
         if from > to {
@@ -54,7 +54,11 @@ extension OpDefinition {
         }
         let shape = try Shape(validating: sizes)
         // A view may begin at any byte, but elements of the new dtype must be aligned. An unaligned input is copied.
-        if Int(bitPattern: input.firstByte) % to != 0 { input = try input.copied(in: context.allocator) }
+        if Int(bitPattern: input.firstByte) % to != 0 {
+            let copy = try Tensor(source, input.shape, in: context.allocator)
+            try mover.copy(input, to: copy)
+            input = copy
+        }
         context.setOutput(0, source == target ? input : input.bitcast(to: target, shape))
     }
 }

@@ -23,9 +23,10 @@ extension OpDefinition {
         return [g.op("Reshape", sum, shape), nil]
     }
     .kernel(
-        ["T": .unquantized], gpu: ["T": [.floatingOrComplex, DTypeSet(.bool, .int64)]], hostMemory: ["shape"]
-    ) { _ in broadcastToKernel }
-    .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["input", "shape", "output"]) { _ in broadcastToKernel }
+        ["T": .unquantized], gpu: ["T": [.floatingOrComplex, DTypeSet(.bool, .int64)]], hostMemory: ["shape"],
+        moving: { _ in broadcastToKernel }
+    )
+    .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["input", "shape", "output"], moving: { _ in broadcastToKernel })
 }
 
 @Sendable private func broadcastToShape(_ c: inout ShapeContext) throws {
@@ -59,7 +60,7 @@ func broadcastStrides(_ shape: Shape, to target: Shape) -> [Int]? {
     return strides
 }
 
-private let broadcastToKernel = Kernel.sync { context in
+private let broadcastToKernel: MovingBody = { context, mover in
     let input = context.input(0)
     let sizes = context.input(1)
     guard sizes.rank == 1 else {
@@ -83,7 +84,7 @@ private let broadcastToKernel = Kernel.sync { context in
                 ? "Unable to broadcast tensor of shape \(input.shape) to tensor of shape \(shape)"
                 : "Incompatible shapes: \(input.shape) vs. \(shape)")
     }
-    try context.setOutput(0, shape, StridedCopy(shape.dimensions, from: strides), of: input, at: 0)
+    try mover.setOutput(0, shape, StridedCopy(shape.dimensions, from: strides), of: input, at: 0, context)
 }
 
 extension Output {

@@ -1,3 +1,4 @@
+import WeirDevice
 public import WeirGraph
 import WeirKernels
 import Synchronization
@@ -43,6 +44,39 @@ extension OpDefinition {
         .kernel(["T": .floating], gpu: ["T": DTypeSet(.float16, .float32, .float64)]) { request in
             let message = try request.string("message")
             return try request.floating("T", CheckNumericsVisitor(report: { report(message, $0) }))
+        }
+        .cuda { request in
+            let (device, message) = (try request.cudaDevice(), try request.string("message"))
+            let module = try request.cudaModule(
+                "CheckNumerics", ["T": request.cudaType("T")],
+                """
+                KERNEL find_flaws(const T* x, int* flaws, int64 count) {
+                    int found = 0;
+                    for (int64 i = first(); i < count; i += stride()) {
+                        Compute<T>::type value = widen(x[i]);
+                        if (isnan(value)) found |= \(NonFiniteKinds.notANumber.rawValue);
+                        else if (isinf(value)) found |= value < 0 ? \(NonFiniteKinds.negativeInfinity.rawValue) : \(NonFiniteKinds.positiveInfinity.rawValue);
+                    }
+                    if (found) atomicOr(flaws, found);
+                }
+                """)
+            return .async { context, done in
+                do {
+                    let (x, slot) = (context.input(0), context.slot(0))
+                    let flaws = try Tensor(.int32, .scalar, in: device.allocator)
+                    try device.fill(flaws)
+                    try device.launch(
+                        module.function("find_flaws"), over: x.elementCount, perThread: 4,
+                        [.elements(x), .elements(flaws), .int(x.elementCount)])
+                    device.download(flaws, after: device.compute.record()) { result in
+                        done(
+                            result.flatMap { flaws in
+                                let found = NonFiniteKinds(rawValue: Int(flaws.elements(Int32.self)[0]))
+                                return found.isEmpty ? .success([slot]) : .failure(.invalidArgument(report(message, found)))
+                            })
+                    }
+                } catch { done(.failure(Status(error))) }
+            }
         }
     }
 }

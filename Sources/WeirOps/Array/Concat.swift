@@ -12,12 +12,17 @@ extension OpDefinition {
     .sharding { c in concatSharding(c, values: 0..<c.inputCount - 1, axis: c.inputCount - 1) }
     .knownValue { c in c.concatenated(0..<c.inputCount - 1) }
     .gradient { g in try concatGradient(g, values: 0..<g.inputs.count - 1, axis: g.inputs.count - 1) }
-    .kernel(["T": concatTypes], gpu: ["T": .gpuMovable], hostMemory: ["axis"]) { request in
-        concatKernel(axisFirst: false, count: try request.int("N"))
-    }
-    .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["values", "axis", "output"]) { request in
-        concatKernel(axisFirst: false, count: try request.int("N"))
-    }
+    .kernel(
+        ["T": concatTypes], gpu: ["T": .gpuMovable], hostMemory: ["axis"],
+        moving: { request in
+            concatKernel(axisFirst: false, count: try request.int("N"))
+        }
+    )
+    .kernel(
+        ["T": .int32], gpu: ["T": .int32], hostMemory: ["values", "axis", "output"],
+        moving: { request in
+            concatKernel(axisFirst: false, count: try request.int("N"))
+        })
 
     /// Like `ConcatV2`, but the axis is the first input.
     static let concat = OpDefinition(
@@ -27,12 +32,17 @@ extension OpDefinition {
     .sharding { c in concatSharding(c, values: 1..<c.inputCount, axis: 0) }
     .knownValue { c in c.concatenated(1..<c.inputCount) }
     .gradient { g in try concatGradient(g, values: 1..<g.inputs.count, axis: 0) }
-    .kernel(["T": concatTypes], gpu: ["T": .gpuMovable], hostMemory: ["concat_dim"]) { request in
-        concatKernel(axisFirst: true, count: try request.int("N"))
-    }
-    .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["concat_dim", "values", "output"]) { request in
-        concatKernel(axisFirst: true, count: try request.int("N"))
-    }
+    .kernel(
+        ["T": concatTypes], gpu: ["T": .gpuMovable], hostMemory: ["concat_dim"],
+        moving: { request in
+            concatKernel(axisFirst: true, count: try request.int("N"))
+        }
+    )
+    .kernel(
+        ["T": .int32], gpu: ["T": .int32], hostMemory: ["concat_dim", "values", "output"],
+        moving: { request in
+            concatKernel(axisFirst: true, count: try request.int("N"))
+        })
 
     private static let concatTypes = DTypeSet.all.subtracting(DTypeSet(.resource))
 }
@@ -82,10 +92,10 @@ private func concatSharding(_ c: ShardingContext, values: Range<Int>, axis: Int)
     return ShardingRule(inputs: (0..<c.inputCount).map { values.contains($0) ? labels : [] }, outputs: [labels]).linear()
 }
 
-private func concatKernel(axisFirst: Bool, count: Int) -> Kernel {
+private func concatKernel(axisFirst: Bool, count: Int) -> MovingBody {
     let first = axisFirst ? 1 : 0
     let axisName = axisFirst ? "concat_dim" : "axis"
-    return .sync { context in
+    return { context, mover in
         let position = context.input(axisFirst ? 0 : count)
         guard position.elementCount == 1, position.rank <= 1 else {
             throw Status.invalidArgument(
@@ -119,14 +129,11 @@ private func concatKernel(axisFirst: Bool, count: Int) -> Kernel {
         let output = try context.output(0, context.dtype(first), result)
         guard result.elementCount > 0 else { return }
         let outer = shape.count(..<axis), inner = shape.count((axis + 1)...)
-        var offset = 0
-        for index in 0..<count {
+        let parts = (0..<count).map { index in
             let input = context.input(first + index)
-            let run = input.dimension(axis) * inner
-            StridedCopy([outer, run], from: [run, 1], to: [total * inner, 1])
-                .run(from: input, to: output, at: offset, in: context.pool)
-            offset += run
+            return (tensor: input, width: input.dimension(axis) * inner)
         }
+        try mover.join(parts, rows: outer, into: output)
     }
 }
 

@@ -1,3 +1,4 @@
+import WeirDevice
 import WeirGraph
 import WeirKernels
 import WeirTensor
@@ -17,6 +18,19 @@ extension OpDefinition {
         return try request.integer(
             "T", AxisMapVisitor(targets: formats.source.map { formats.target.firstIndex(of: $0) ?? 0 }))
     }
+    .cuda { request in
+        let formats = try ImageFormats(request)
+        let device = try request.cudaDevice()
+        let module = try request.cudaModule("DataFormat", ["T": try request.cudaType("T")], formatSource)
+        let places = formats.source.map { formats.target.firstIndex(of: $0) ?? 0 }
+        return .sync { context in
+            let input = context.input(0)
+            let output = try context.output(0, input.dtype, input.shape)
+            try device.launch(
+                module.function("map_axes"), over: input.elementCount,
+                [.elements(input), .elements(output), .int(input.elementCount), places.format])
+        }
+    }
 
     /// Permutes a vector with one element per axis, or a matrix with one row per axis, from `src_format` to `dst_format`.
     static let dataFormatVecPermute = OpDefinition(
@@ -28,6 +42,19 @@ extension OpDefinition {
     .kernel(["T": .index], gpu: ["T": .index]) { request in
         let formats = try ImageFormats(request)
         return .sync { context in try permute(context, formats) }
+    }
+    .cuda { request in
+        let formats = try ImageFormats(request)
+        let device = try request.cudaDevice()
+        let module = try request.cudaModule("DataFormat", ["T": try request.cudaType("T")], formatSource)
+        return .sync { context in
+            let input = context.input(0)
+            let (order, width) = try permutation(input.shape, formats)
+            let output = try context.output(0, input.dtype, input.shape)
+            try device.launch(
+                module.function("permute"), over: input.elementCount,
+                [.elements(input), .elements(output), .int(input.elementCount), .int(width), order.format])
+        }
     }
 }
 
@@ -72,19 +99,44 @@ private struct AxisMapVisitor: IntegerVisitor {
 
 private func permute(_ context: borrowing KernelContext, _ formats: ImageFormats) throws {
     let input = context.input(0)
-    guard input.rank == 1 || input.rank == 2 else {
-        throw Status.invalidArgument("input must be a vector or 2D tensor, but got shape \(input.shape)")
+    let (order, width) = try permutation(input.shape, formats)
+    let output = try context.output(0, input.dtype, input.shape)
+    RowCopy(dtype: input.dtype, width: width).runInOrder(order.count, from: input, to: output) { place in (order[place], place) }
+}
+
+extension [Int] {
+    /// The structure `Format` of the kernels.
+    fileprivate var format: CUDAArgument { .ints([count] + self + [Int](repeating: 0, count: 5 - count)) }
+}
+
+private let formatSource = """
+    struct Format { int64 count, at[5]; };
+    KERNEL map_axes(const T* in, T* out, int64 count, Format targets) {
+        for (int64 i = first(); i < count; i += stride()) {
+            int64 axis = (int64)in[i] % targets.count;
+            out[i] = (T)targets.at[axis < 0 ? axis + targets.count : axis];
+        }
     }
-    let (full, count) = (formats.source.count, input.dimension(0))
+    KERNEL permute(const T* in, T* out, int64 count, int64 width, Format order) {
+        for (int64 i = first(); i < count; i += stride()) out[i] = in[order.at[i / width] * width + i % width];
+    }
+    """
+
+/// The row of the input that each row of the result is, and the number of elements in a row.
+private func permutation(_ shape: Shape, _ formats: ImageFormats) throws -> (order: [Int], width: Int) {
+    guard shape.rank == 1 || shape.rank == 2 else {
+        throw Status.invalidArgument("input must be a vector or 2D tensor, but got shape \(shape)")
+    }
+    let (full, count) = (formats.source.count, shape[0])
     guard count == full || count == full - 2 else {
         throw Status.invalidArgument(
-            input.rank == 1
-                ? "1D input must be of size \(full - 2) or \(full), but got shape \(input.shape)"
-                : "First dimension of 2D input must be of size \(full - 2) or \(full), but got shape \(input.shape)")
+            shape.rank == 1
+                ? "1D input must be of size \(full - 2) or \(full), but got shape \(shape)"
+                : "First dimension of 2D input must be of size \(full - 2) or \(full), but got shape \(shape)")
     }
-    let width = input.elementCount / max(1, count)
-    guard input.rank == 1 || width == 2 else {
-        throw Status.invalidArgument("Second dimension of 2D input must be of size 2, but got shape \(input.shape)")
+    let width = shape.elementCount / max(1, count)
+    guard shape.rank == 1 || width == 2 else {
+        throw Status.invalidArgument("Second dimension of 2D input must be of size 2, but got shape \(shape)")
     }
     // An input with two elements fewer has the spatial axes only.
     func kept(_ format: [UInt8]) -> [UInt8] {
@@ -94,8 +146,5 @@ private func permute(_ context: borrowing KernelContext, _ formats: ImageFormats
     guard source.count == count else {
         throw Status.invalidArgument("formats must have the axes N and C to permute spatial axes alone")
     }
-    let output = try context.output(0, input.dtype, input.shape)
-    RowCopy(dtype: input.dtype, width: width).runInOrder(count, from: input, to: output) { place in
-        (source.firstIndex(of: target[place]) ?? 0, place)
-    }
+    return (target.map { source.firstIndex(of: $0) ?? 0 }, width)
 }

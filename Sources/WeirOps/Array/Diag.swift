@@ -15,7 +15,7 @@ extension OpDefinition {
         c.setOutput(0, c.input(0).concatenating(c.input(0)))
     }
     .gradient { g in [g.op("DiagPart", g.gradient())] }
-    .kernel(["T": diagTypes], gpu: ["T": diagGPUTypes]) { _ in diagKernel }
+    .kernel(["T": diagTypes], gpu: ["T": diagGPUTypes], moving: { _ in diagKernel })
 
     /// Extracts the diagonal of a tensor of rank 2k whose first k dimensions equal its last k.
     static let diagPart = OpDefinition(
@@ -32,22 +32,22 @@ extension OpDefinition {
         c.setOutput(0, try PartialShape(Array(dimensions[..<half])).merging(PartialShape(Array(dimensions[half...]))))
     }
     .gradient { g in [g.op("Diag", g.gradient())] }
-    .kernel(["T": diagTypes], gpu: ["T": diagGPUTypes]) { _ in diagPartKernel }
+    .kernel(["T": diagTypes], gpu: ["T": diagGPUTypes], moving: { _ in diagPartKernel })
 
     private static let diagTypes: DTypeSet = [.floatingOrComplex, .index]
     private static let diagGPUTypes = diagTypes.subtracting(DTypeSet(.bfloat16))
 }
 
-private let diagKernel = Kernel.sync { context in
+private let diagKernel: MovingBody = { context, mover in
     let input = context.input(0)
     guard input.rank > 0 else { throw Status.invalidArgument("Input must be at least rank 1, got 0") }
     let sizes = input.shape.dimensions
     let output = try context.output(0, input.dtype, Shape(validating: sizes + sizes))
-    output.clearElements()
-    StridedCopy([input.elementCount], to: [input.elementCount + 1]).run(from: input, to: output, in: context.pool)
+    try mover.clear(output)
+    try mover.copy(StridedCopy([input.elementCount], to: [input.elementCount + 1]), from: input, to: output)
 }
 
-private let diagPartKernel = Kernel.sync { context in
+private let diagPartKernel: MovingBody = { context, mover in
     let input = context.input(0)
     let (shape, half) = (input.shape, input.rank / 2)
     guard shape.rank > 0, shape.rank % 2 == 0 else {
@@ -59,7 +59,7 @@ private let diagPartKernel = Kernel.sync { context in
     }
     let result = try Shape(validating: Array(shape.dimensions[..<half]))
     let output = try context.output(0, input.dtype, result)
-    StridedCopy([result.elementCount], from: [result.elementCount &+ 1]).run(from: input, to: output, in: context.pool)
+    try mover.copy(StridedCopy([result.elementCount], from: [result.elementCount &+ 1]), from: input, to: output)
 }
 
 extension Output {

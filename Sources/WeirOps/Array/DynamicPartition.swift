@@ -20,18 +20,23 @@ extension OpDefinition {
     }
     .gradient(dynamicPartitionGradient)
     .kernel(["T": .unquantized], gpu: ["T": [.floatingOrComplex, .index]], make: dynamicPartitionKernel)
+    .cuda(dynamicPartitionCUDAKernel)
+}
+
+/// The dimensions of the slices that are distributed.
+func partitionedSlice(_ data: Shape, _ partitions: Shape) throws -> [Int] {
+    guard data.dimensions.starts(with: partitions.dimensions) else {
+        throw Status.invalidArgument(
+            "data.shape must start with partitions.shape, got data.shape = \(data), partitions.shape = \(partitions)")
+    }
+    return Array(data.dimensions[partitions.rank...])
 }
 
 @Sendable private func dynamicPartitionKernel(_ request: KernelRequest) throws -> Kernel {
     let count = try request.int("num_partitions")
     return .sync { context in
         let (data, partitions) = (context.input(0), context.input(1))
-        let sizes = data.shape.dimensions
-        guard sizes.starts(with: partitions.shape.dimensions) else {
-            throw Status.invalidArgument(
-                "data.shape must start with partitions.shape, got data.shape = \(data.shape), partitions.shape = "
-                    + "\(partitions.shape)")
-        }
+        let slice = try partitionedSlice(data.shape, partitions.shape)
         var rows = [[Int]](repeating: [], count: count)
         for (row, partition) in partitions.elements(Int32.self).enumerated() {
             guard partition >= 0, partition < count else {
@@ -40,7 +45,6 @@ extension OpDefinition {
             }
             rows[Int(partition)].append(row)
         }
-        let slice = Array(sizes[partitions.rank...])
         let moves = RowCopy(dtype: data.dtype, width: wrappingProduct(slice))
         for (index, rows) in rows.enumerated() {
             let output = try context.output(index, data.dtype, Shape(validating: [rows.count] + slice))

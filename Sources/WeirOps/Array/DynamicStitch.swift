@@ -19,7 +19,9 @@ extension OpDefinition {
             }
             .kernel(
                 ["T": DTypeSet.all.subtracting(DTypeSet(.resource))], gpu: ["T": [.floatingOrComplex, .index]],
-                hostMemory: hostMemory, make: stitchKernel)
+                hostMemory: hostMemory, make: stitchKernel
+            )
+            .cuda(stitchCUDAKernel)
     }
 }
 
@@ -48,28 +50,7 @@ extension OpDefinition {
 @Sendable private func stitchKernel(_ request: KernelRequest) throws -> Kernel {
     let (count, dtype) = (try request.int("N"), try request.type("T"))
     return .sync { context in
-        let slice = Array(context.shape(count).dimensions.dropFirst(context.shape(0).rank))
-        var rows = 0
-        for index in 0..<count {
-            let (indices, data) = (context.input(index), context.input(count + index))
-            guard data.shape.dimensions.starts(with: indices.shape.dimensions) else {
-                throw Status.invalidArgument(
-                    "data[\(index)].shape = \(data.shape) does not start with indices[\(index)].shape = "
-                        + "\(indices.shape)"
-                )
-            }
-            guard Array(data.shape.dimensions[indices.rank...]) == slice else {
-                let (firstIndices, first) = (context.shape(0), context.shape(count))
-                throw Status.invalidArgument(
-                    "Need data[0].shape[\(firstIndices.rank):] = data[\(index)].shape[\(indices.rank):], got "
-                        + "data[0].shape = \(first), data[\(index)].shape = \(data.shape), indices[0].shape = \(firstIndices), "
-                        + "indices[\(index)].shape = \(indices.shape)")
-            }
-            for (place, value) in indices.elements(Int32.self).enumerated() {
-                guard value >= 0 else { throw Status.invalidArgument("indices[\(place)] is out of range") }
-                rows = max(rows, Int(value) + 1)
-            }
-        }
+        let (rows, slice) = try stitchPlan(context, count)
         let output = try context.output(0, dtype, Shape(validating: [rows] + slice))
         // Rows that no index names are zero.
         output.clearElements()
@@ -80,6 +61,33 @@ extension OpDefinition {
             moves.runInOrder(places.count, from: context.input(count + index), to: output) { ($0, Int(places[$0])) }
         }
     }
+}
+
+/// The number of rows of the result, and the dimensions of a row.
+func stitchPlan(_ context: borrowing KernelContext, _ count: Int) throws -> (rows: Int, slice: [Int]) {
+    let slice = Array(context.shape(count).dimensions.dropFirst(context.shape(0).rank))
+    var rows = 0
+    for index in 0..<count {
+        let (indices, data) = (context.input(index), context.input(count + index))
+        guard data.shape.dimensions.starts(with: indices.shape.dimensions) else {
+            throw Status.invalidArgument(
+                "data[\(index)].shape = \(data.shape) does not start with indices[\(index)].shape = "
+                    + "\(indices.shape)"
+            )
+        }
+        guard Array(data.shape.dimensions[indices.rank...]) == slice else {
+            let (firstIndices, first) = (context.shape(0), context.shape(count))
+            throw Status.invalidArgument(
+                "Need data[0].shape[\(firstIndices.rank):] = data[\(index)].shape[\(indices.rank):], got "
+                    + "data[0].shape = \(first), data[\(index)].shape = \(data.shape), indices[0].shape = \(firstIndices), "
+                    + "indices[\(index)].shape = \(indices.shape)")
+        }
+        for (place, value) in indices.elements(Int32.self).enumerated() {
+            guard value >= 0 else { throw Status.invalidArgument("indices[\(place)] is out of range") }
+            rows = max(rows, Int(value) + 1)
+        }
+    }
+    return (rows, slice)
 }
 
 extension GraphBuilder {

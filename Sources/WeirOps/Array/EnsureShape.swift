@@ -13,7 +13,9 @@ extension OpDefinition {
         )
         .kernel(
             ["T": DTypeSet(.int32, .bool, .string, .resource)], gpu: ["T": DTypeSet(.int32, .bool, .string, .resource)],
-            hostMemory: ["input", "output"], make: ensureShapeKernel)
+            hostMemory: ["input", "output"], make: ensureShapeKernel
+        )
+        .cudaAsOnHost()
 }
 
 @Sendable private func ensureShapeKernel(_ request: KernelRequest) throws -> Kernel {

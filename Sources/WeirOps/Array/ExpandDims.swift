@@ -17,6 +17,7 @@ extension OpDefinition {
     .gradient { g in [g.reshape(g.gradient(), like: g.inputs[0]), nil] }
     .kernel(gpu: ["T": .gpuMovable], hostMemory: ["dim"]) { _ in expandDimsKernel }
     .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["input", "dim", "output"]) { _ in expandDimsKernel }
+    .cudaAsOnHost()
 }
 
 @Sendable private func expandDimsShape(_ c: inout ShapeContext) throws {

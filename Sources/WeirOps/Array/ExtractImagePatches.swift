@@ -1,3 +1,4 @@
+import WeirDevice
 import WeirGraph
 import WeirKernels
 import WeirTensor
@@ -28,6 +29,24 @@ extension OpDefinition {
     .kernel(["T": .numericOrBool], gpu: ["T": [.floatingOrComplex, DTypeSet(.bool)]]) { request in
         let patches = try ImagePatches(request.attributes)
         return .sync { context in try patches.run(context) }
+    }
+    .cuda { request in
+        let patches = try ImagePatches(request.attributes)
+        let device = try request.cudaDevice()
+        let module = try request.cudaModule("ExtractImagePatches", ["T": try request.type("T").cudaBits], patchSource)
+        return .sync { context in
+            let plan = try patches.plan(context.shape(0))
+            let input = context.input(0)
+            let output = try context.output(0, input.dtype, plan.shape)
+            let (rows, columns) = (patches.rows, patches.columns)
+            let words =
+                Array(input.shape.dimensions.dropFirst()) + [
+                    plan.height, plan.width, rows.size, columns.size, rows.stride, columns.stride, rows.rate, columns.rate, plan.above, plan.left,
+                ]
+            try device.launch(
+                module.function("extract"), over: output.elementCount,
+                [.elements(input), .elements(output), .int(output.elementCount), .ints(words)])
+        }
     }
 }
 
@@ -98,15 +117,21 @@ private struct ImagePatches {
         isSame = attributes.string("padding") == "SAME"
     }
 
-    func run(_ context: borrowing KernelContext) throws {
-        let input = context.input(0)
-        guard input.rank == 4 else { throw Status.invalidArgument("input must be 4-dimensional\(input.shape)") }
-        let sizes = input.shape.dimensions
+    /// The result's shape, the number of windows, and the padding before the image.
+    func plan(_ input: Shape) throws -> (shape: Shape, height: Int, width: Int, above: Int, left: Int) {
+        guard input.rank == 4 else { throw Status.invalidArgument("input must be 4-dimensional\(input)") }
+        let sizes = input.dimensions
         let (height, above) = try rows.places(in: sizes[1], isSame)
         let (width, left) = try columns.places(in: sizes[2], isSame)
         let (depth, overflow) = sizes[3].multipliedReportingOverflow(by: rows.size * columns.size)
-        guard !overflow else { throw Status.invalidArgument("patches of shape \(input.shape) are too large") }
-        let shape = try Shape(validating: [sizes[0], height, width, depth])
+        guard !overflow else { throw Status.invalidArgument("patches of shape \(input) are too large") }
+        return (try Shape(validating: [sizes[0], height, width, depth]), height, width, above, left)
+    }
+
+    func run(_ context: borrowing KernelContext) throws {
+        let input = context.input(0)
+        let (shape, height, width, above, left) = try plan(input.shape)
+        let sizes = input.shape.dimensions
         let output = try context.output(0, input.dtype, shape)
         guard shape.elementCount > 0 else { return }
         if isSame { output.clearElements() }
@@ -135,3 +160,23 @@ private struct ImagePatches {
         return (first, max(0, end - first), first * window.stride + shift)
     }
 }
+
+private let patchSource = """
+    struct Patches { int64 rows, columns, depth, height, width, patch_rows, patch_columns, down, right, row_rate, column_rate, above, left; };
+    KERNEL extract(const T* in, T* out, int64 count, Patches p) {
+        T zero = {};
+        for (int64 i = first(); i < count; i += stride()) {
+            int64 channel = i % p.depth, rest = i / p.depth;
+            int64 c = rest % p.patch_columns;
+            rest /= p.patch_columns;
+            int64 r = rest % p.patch_rows;
+            rest /= p.patch_rows;
+            int64 x = rest % p.width * p.right + c * p.column_rate - p.left;
+            rest /= p.width;
+            int64 y = rest % p.height * p.down + r * p.row_rate - p.above;
+            rest /= p.height;
+            bool inside = x >= 0 && x < p.columns && y >= 0 && y < p.rows;
+            out[i] = inside ? in[((rest * p.rows + y) * p.columns + x) * p.depth + channel] : zero;
+        }
+    }
+    """

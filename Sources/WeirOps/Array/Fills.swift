@@ -21,12 +21,14 @@ extension OpDefinition {
     }
     .kernel(
         ["T": .all], gpu: ["T": [.floatingOrComplex, DTypeSet(.bool, .int8, .int16, .int64, .uint8, .uint16)]],
-        hostMemory: ["dims"]
-    ) { _ in fillKernel }
+        hostMemory: ["dims"],
+        moving: { _ in fillKernel }
+    )
     .kernel(
         ["T": .int32, "index_type": .int32], gpu: ["T": .int32, "index_type": .int32],
-        hostMemory: ["dims", "value", "output"]
-    ) { _ in fillKernel }
+        hostMemory: ["dims", "value", "output"],
+        moving: { _ in fillKernel }
+    )
 
     /// Outputs zeros, or empty strings, in the shape of the input.
     static let zerosLike = OpDefinition("ZerosLike", "(x: T) -> (y: T)", "T: type")
@@ -36,8 +38,8 @@ extension OpDefinition {
         }
         .sharding(ShardingRule.elementwise)
         .noGradient()
-        .kernel(["T": zeroTypes], gpu: ["T": [.gpuMovable, DTypeSet(.variant)]]) { _ in zerosLikeKernel }
-        .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["y"]) { _ in zerosLikeKernel }
+        .kernel(["T": zeroTypes], gpu: ["T": [.gpuMovable, DTypeSet(.variant)]], moving: { _ in zerosLikeKernel })
+        .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["y"], moving: { _ in zerosLikeKernel })
 
     /// Outputs ones in the shape of the input.
     static let onesLike = OpDefinition(
@@ -48,8 +50,8 @@ extension OpDefinition {
     .shape(ShapeFunctions.unchanged)
     .sharding(ShardingRule.elementwise)
     .noGradient()
-    .kernel(["T": .numericOrBool], gpu: ["T": .gpuMovable], make: onesLikeKernel)
-    .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["y"], make: onesLikeKernel)
+    .kernel(["T": .numericOrBool], gpu: ["T": .gpuMovable], moving: onesLikeKernel)
+    .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["y"], moving: onesLikeKernel)
 
     /// Allocates a tensor of a given shape. Its elements are zero if `init` is true, otherwise undefined.
     static let empty = OpDefinition("Empty", "(shape: int32) -> (output: dtype)", "dtype: type", "init: bool = false")
@@ -58,23 +60,23 @@ extension OpDefinition {
         .noGradient()
         .kernel(
             ["dtype": [.numericOrBool, DTypeSet(.string)]],
-            gpu: ["dtype": [.floating, .index, DTypeSet(.int8, .uint8, .uint64)]], hostMemory: ["shape"]
-        ) { request in
-            let (dtype, clears) = (try request.type("dtype"), try request.bool("init"))
-            return .sync { context in
-                let sizes = context.input(0)
-                guard sizes.rank == 1 else {
-                    throw Status.invalidArgument("shape must be a vector of int32, got shape \(sizes.shape)")
+            gpu: ["dtype": [.floating, .index, DTypeSet(.int8, .uint8, .uint64)]], hostMemory: ["shape"],
+            moving: { request in
+                let (dtype, clears) = (try request.type("dtype"), try request.bool("init"))
+                return { context, mover in
+                    let sizes = context.input(0)
+                    guard sizes.rank == 1 else {
+                        throw Status.invalidArgument("shape must be a vector of int32, got shape \(sizes.shape)")
+                    }
+                    let output = try context.output(0, dtype, shapeFromInput(try sizes.integers("shape")))
+                    if clears { try mover.clear(output) }
                 }
-                let output = try context.output(0, dtype, shapeFromInput(try sizes.integers("shape")))
-                if clears { output.clearElements() }
-            }
-        }
+            })
 
     private static let zeroTypes: DTypeSet = [.numericOrBool, DTypeSet(.string, .variant)]
 }
 
-private let fillKernel = Kernel.sync { context in
+private let fillKernel: MovingBody = { context, mover in
     let (sizes, value) = (context.input(0), context.input(1))
     guard sizes.rank <= 1 else {
         throw Status.invalidArgument("dims must represent a vector, got shape \(sizes.shape)")
@@ -83,12 +85,12 @@ private let fillKernel = Kernel.sync { context in
         throw Status.invalidArgument("value must represent a scalar, got shape \(value.shape)")
     }
     let output = try context.output(0, value.dtype, shapeFromInput(try sizes.integers("dims")))
-    output.fillElements(with: value, in: context.pool)
+    try mover.fill(output, with: value)
 }
 
-private let zerosLikeKernel = Kernel.sync { context in
+private let zerosLikeKernel: MovingBody = { context, mover in
     let (dtype, shape) = (context.dtype(0), context.shape(0))
-    guard dtype == .variant else { return try context.output(0, dtype, shape, reusing: 0).clearElements() }
+    guard dtype == .variant else { return try mover.clear(try context.output(0, dtype, shape, reusing: 0)) }
     let input = context.input(0)
     guard input.rank == 0 else {
         throw Status.invalidArgument("ZerosLike non-scalar Tensor with dtype=DT_VARIANT is not supported.")
@@ -96,12 +98,12 @@ private let zerosLikeKernel = Kernel.sync { context in
     try context.output(0, .variant, .scalar).mutableElements(Variant.self)[0] = try input.elements(Variant.self)[0].zerosLike()
 }
 
-@Sendable private func onesLikeKernel(_ request: KernelRequest) throws -> Kernel {
+@Sendable private func onesLikeKernel(_ request: KernelRequest) throws -> MovingBody {
     let dtype = try request.type("T")
     guard let one = Tensor(one: dtype) else { throw request.unsupportedType("T") }
-    return .sync { context in
+    return { context, mover in
         let shape = context.shape(0)
-        try context.output(0, dtype, shape, reusing: 0).fillElements(with: one, in: context.pool)
+        try mover.fill(try context.output(0, dtype, shape, reusing: 0), with: one)
     }
 }
 

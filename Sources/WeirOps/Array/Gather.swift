@@ -1,3 +1,4 @@
+import WeirDevice
 public import WeirGraph
 import WeirKernels
 import WeirTensor
@@ -25,6 +26,15 @@ extension OpDefinition {
             try gatherSlices(context, axis: try axis.integer("axis"), batchDimensions: batchDimensions)
         }
     }
+    .cuda { request in
+        let gather = try CUDAGather(request.cudaDevice(), indices: try request.type("Tindices"))
+        let batchDimensions = try request.int("batch_dims")
+        return .sync { context in
+            let axis = context.input(2)
+            guard axis.rank == 0 else { throw Status.invalidArgument("axis must be scalar") }
+            try gatherSlices(context, gather, axis: try axis.integer("axis"), batchDimensions: batchDimensions)
+        }
+    }
 
     /// Like `GatherV2` along axis 0, without batch dimensions.
     static let gather = OpDefinition(
@@ -39,6 +49,10 @@ extension OpDefinition {
     .gradient { g in [try gatherGradient(g)[0], nil] }
     .kernel(["Tparams": .all], gpu: ["Tparams": gatherGPUTypes]) { _ in
         .sync { context in try gatherSlices(context, axis: 0, batchDimensions: 0) }
+    }
+    .cuda { request in
+        let gather = try CUDAGather(request.cudaDevice(), indices: try request.type("Tindices"))
+        return .sync { context in try gatherSlices(context, gather, axis: 0, batchDimensions: 0) }
     }
 
     private static let gatherGPUTypes: DTypeSet = [.floatingOrComplex, DTypeSet(.bool, .int32, .int64)]
@@ -85,8 +99,26 @@ func batchRank(_ batchDimensions: Int, _ indexRank: Int) -> Int? {
     return batchDimensions < 0 ? batchDimensions + indexRank : batchDimensions
 }
 
-private func gatherSlices(_ context: borrowing KernelContext, axis wanted: Int, batchDimensions: Int) throws {
+private func gatherSlices(_ context: borrowing KernelContext, axis: Int, batchDimensions: Int) throws {
     let (params, indices) = (context.input(0), context.input(1))
+    let (shape, move) = try gatherPlan(params, indices, axis: axis, batchDimensions: batchDimensions)
+    switch indices.dtype {
+    case .int16: try move.run(Int16.self, context, params, indices, shape)
+    case .int32: try move.run(Int32.self, context, params, indices, shape)
+    default: try move.run(Int64.self, context, params, indices, shape)
+    }
+}
+
+private func gatherSlices(_ context: borrowing KernelContext, _ gather: CUDAGather, axis: Int, batchDimensions: Int) throws {
+    let (params, indices) = (context.input(0), context.input(1))
+    let (shape, move) = try gatherPlan(params, indices, axis: axis, batchDimensions: batchDimensions)
+    try gather.run(
+        params, indices, batch: move.batch, outer: move.outer, limit: move.limit, count: move.count, inner: move.inner,
+        to: try context.output(0, params.dtype, shape))
+}
+
+/// The shape of the gathered slices, and the gather in four dimensions.
+private func gatherPlan(_ params: Tensor, _ indices: Tensor, axis wanted: Int, batchDimensions: Int) throws -> (Shape, GatherDimensions) {
     guard params.rank > 0 else { throw Status.invalidArgument("params must be at least 1 dimensional") }
     guard let axis = nonNegativeAxis(wanted, rank: params.rank) else {
         throw Status.invalidArgument(
@@ -113,11 +145,7 @@ private func gatherSlices(_ context: borrowing KernelContext, axis wanted: Int, 
     let move = GatherDimensions(
         batch: wrappingProduct(sizes[..<batch]), outer: wrappingProduct(sizes[batch..<axis]), limit: sizes[axis],
         count: wrappingProduct(indexSizes[batch...]), inner: wrappingProduct(sizes[(axis + 1)...]))
-    switch indices.dtype {
-    case .int16: try move.run(Int16.self, context, params, indices, shape)
-    case .int32: try move.run(Int32.self, context, params, indices, shape)
-    default: try move.run(Int64.self, context, params, indices, shape)
-    }
+    return (shape, move)
 }
 
 /// A gather reduced to four dimensions: params are [batch, outer, limit, inner], indices [batch, count].

@@ -1,3 +1,4 @@
+import WeirDevice
 public import WeirGraph
 import WeirKernels
 import WeirTensor
@@ -24,7 +25,34 @@ extension OpDefinition {
         return [g.op("ScatterNd", indices, g.gradient(), g.shape(g.inputs[0], indices.dtype), attributes: policy), nil]
     }
     .kernel(
-        ["Tparams": .all], gpu: ["Tparams": [.floatingOrComplex, .index], "Tindices": .index], make: gatherNdKernel)
+        ["Tparams": .all], gpu: ["Tparams": [.floatingOrComplex, .index], "Tindices": .index], make: gatherNdKernel
+    )
+    .cuda { request in
+        try NdIndices.requireIgnored(request)
+        let gather = try CUDAGather(request.cudaDevice(), indices: try request.type("Tindices"))
+        return .sync { context in
+            let (params, indices) = (context.input(0), context.input(1))
+            let (shape, depth) = try gatherNdShape(params, indices)
+            try gather.run(params, rows: indices, depth: depth, to: try context.output(0, params.dtype, shape))
+        }
+    }
+}
+
+/// The shape of the gathered slices, and the number of indices in a row.
+private func gatherNdShape(_ params: Tensor, _ indices: Tensor) throws -> (Shape, depth: Int) {
+    guard params.rank > 0 else { throw Status.invalidArgument("params must be at least a vector") }
+    guard indices.rank > 0 else { throw Status.invalidArgument("indices must be at least a vector") }
+    let depth = indices.dimension(indices.rank - 1)
+    guard depth <= params.rank else {
+        throw Status.invalidArgument(
+            "index innermost dimension length must be <= params rank; saw: \(depth) vs. \(params.rank)")
+    }
+    let shape = try Shape(validating: Array(indices.shape.dimensions.dropLast()) + params.shape.dimensions[depth...])
+    if params.elementCount == 0, shape.elementCount > 0 || indices.elementCount > 0 {
+        throw Status.invalidArgument(
+            "Requested more than 0 entries, but params is empty.  Params shape: \(params.shape)")
+    }
+    return (shape, depth)
 }
 
 @Sendable private func gatherNdKernel(_ request: KernelRequest) throws -> Kernel {
@@ -32,19 +60,8 @@ extension OpDefinition {
     let name = request.name
     return .sync { context in
         let (params, indices) = (context.input(0), context.input(1))
-        guard params.rank > 0 else { throw Status.invalidArgument("params must be at least a vector") }
-        guard indices.rank > 0 else { throw Status.invalidArgument("indices must be at least a vector") }
-        let depth = indices.dimension(indices.rank - 1)
-        guard depth <= params.rank else {
-            throw Status.invalidArgument(
-                "index innermost dimension length must be <= params rank; saw: \(depth) vs. \(params.rank)")
-        }
+        let (shape, depth) = try gatherNdShape(params, indices)
         let outer = indices.shape.dimensions.dropLast()
-        let shape = try Shape(validating: Array(outer) + params.shape.dimensions[depth...])
-        if params.elementCount == 0, shape.elementCount > 0 || indices.elementCount > 0 {
-            throw Status.invalidArgument(
-                "Requested more than 0 entries, but params is empty.  Params shape: \(params.shape)")
-        }
         let output = try context.output(0, params.dtype, shape)
         let places = try NdIndices(indices, depth: depth, in: params.shape, policy) { row, text in
             let position = coordinatesText(row, in: Shape(Array(outer)))

@@ -1,3 +1,4 @@
+import WeirDevice
 public import WeirGraph
 import WeirKernels
 import WeirTensor
@@ -61,6 +62,15 @@ extension OpDefinition {
         .kernel(["T": .numericOrBool], gpu: ["T": .numericOrBool]) { _ in
             .sync { context in context.setOutput(0, try context.input(0).snapshot()) }
         }
+        .cuda { request in
+            let device = try request.cudaDevice()
+            return .sync { context in
+                // The tensor may be in host memory: the node passes memory of either kind on.
+                let input = context.input(0)
+                guard device.holds(input) else { return context.setOutput(0, try input.snapshot()) }
+                try device.copy(from: input, to: try context.output(0, input.dtype, input.shape))
+            }
+        }
 
     /// Forwards its input, which the client guarantees to be a constant.
     static let guaranteeConst = OpDefinition("GuaranteeConst", "(input: T) -> (output: T)", "T: type")
@@ -74,8 +84,8 @@ extension OpDefinition {
         .stateful()
         .shape(ShapeFunctions.unchanged)
         .noGradient()
-        .kernel(gpu: ["T": [.floating, DTypeSet(.int64, .int8, .uint64, .uint8)]], make: deepCopyKernel)
-        .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["x", "y"], make: deepCopyKernel)
+        .kernel(gpu: ["T": [.floating, DTypeSet(.int64, .int8, .uint64, .uint8)]], moving: deepCopyKernel)
+        .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["x", "y"], moving: deepCopyKernel)
 
     private static func passing(_ name: String, _ way: PassThrough) -> OpDefinition {
         OpDefinition(name, "(input: T) -> (output: T)", "T: type")
@@ -96,10 +106,10 @@ extension OpDefinition {
     c.passHandle()
 }
 
-@Sendable private func deepCopyKernel(_ request: KernelRequest) -> Kernel {
-    .sync { context in
+@Sendable private func deepCopyKernel(_ request: KernelRequest) -> MovingBody {
+    { context, mover in
         let input = context.input(0)
-        try context.output(0, input.dtype, input.shape).copyElements(from: input)
+        try mover.copy(input, to: try context.output(0, input.dtype, input.shape))
     }
 }
 

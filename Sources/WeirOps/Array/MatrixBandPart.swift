@@ -1,3 +1,4 @@
+import WeirDevice
 public import WeirGraph
 import WeirKernels
 import WeirTensor
@@ -15,19 +16,16 @@ extension OpDefinition {
     .kernel(
         ["T": .numericOrBool], gpu: ["T": [.floatingOrComplex, DTypeSet(.bool)]],
         hostMemory: ["num_lower", "num_upper"],
-        make: matrixBandPartKernel)
+        make: matrixBandPartKernel
+    )
+    .cuda(matrixBandPartCUDAKernel)
 }
 
 @Sendable private func matrixBandPartKernel(_ request: KernelRequest) throws -> Kernel {
     let dtype = try request.type("T")
     return .sync { context in
         let shape = context.shape(0)
-        guard shape.rank > 1 else {
-            throw Status.invalidArgument("input must be at least 2-dim, received shape: \(shape)")
-        }
-        let (rows, columns) = (shape[shape.rank - 2], shape[shape.rank - 1])
-        let lower = try width(context.input(1), "num_lower", rows, "rows")
-        let upper = try width(context.input(2), "num_upper", columns, "columns")
+        let (rows, columns, lower, upper) = try band(context)
         let source = context.input(0).firstByte
         let output = try context.output(0, dtype, shape, reusing: 0)
         if output.firstByte != source { output.copyElements(from: context.input(0)) }
@@ -45,6 +43,44 @@ extension OpDefinition {
             }
         }
     }
+}
+
+@Sendable private func matrixBandPartCUDAKernel(_ request: KernelRequest) throws -> Kernel {
+    let (dtype, device) = (try request.type("T"), try request.cudaDevice())
+    let module = try request.cudaModule(
+        "MatrixBandPart", ["T": dtype.cudaBits],
+        """
+        KERNEL keep_band(const T* in, T* out, int64 count, int64 rows, int64 columns, int64 lower, int64 upper) {
+            T zero = {};
+            for (int64 i = first(); i < count; i += stride()) {
+                int64 line = count < (int64)1 << 31 ? (int64)((uint32)i / (uint32)columns) : i / columns;
+                int64 row = count < (int64)1 << 31 ? (int64)((uint32)line % (uint32)rows) : line % rows, column = i - line * columns;
+                bool inside = (lower < 0 || row - column <= lower) && (upper < 0 || column - row <= upper);
+                if (!inside || in != out) out[i] = inside ? in[i] : zero;
+            }
+        }
+        """)
+    return .sync { context in
+        let (rows, columns, lower, upper) = try band(context)
+        let shape = context.shape(0)
+        let source = CUDAArgument.elements(context.input(0))
+        let output = try context.output(0, dtype, shape, reusing: 0)
+        try device.launch(
+            module.function("keep_band"), over: shape.elementCount,
+            [source, .elements(output), .int(shape.elementCount), .int(rows), .int(columns), .int(lower), .int(upper)])
+    }
+}
+
+/// The size of a matrix, and the widths of the band.
+private func band(_ context: borrowing KernelContext) throws -> (rows: Int, columns: Int, lower: Int, upper: Int) {
+    let shape = context.shape(0)
+    guard shape.rank > 1 else {
+        throw Status.invalidArgument("input must be at least 2-dim, received shape: \(shape)")
+    }
+    let (rows, columns) = (shape[shape.rank - 2], shape[shape.rank - 1])
+    let lower = try width(context.input(1), "num_lower", rows, "rows")
+    let upper = try width(context.input(2), "num_upper", columns, "columns")
+    return (rows, columns, lower, upper)
 }
 
 private func width(_ tensor: Tensor, _ name: String, _ limit: Int, _ what: String) throws -> Int {

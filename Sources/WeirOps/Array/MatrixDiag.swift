@@ -13,7 +13,7 @@ extension OpDefinition {
             if let rank = c.input(0).rank, rank > 0 { c.setOutput(0, c.input(0).concatenating([c.input(0)[-1]])) }
         }
         .gradient { g in [g.op("MatrixDiagPart", g.gradient())] }
-        .kernel(["T": .numericOrBool], gpu: ["T": [.floatingOrComplex, DTypeSet(.bool)]], make: matrixDiagKernel)
+        .kernel(["T": .numericOrBool], gpu: ["T": [.floatingOrComplex, DTypeSet(.bool)]], moving: matrixDiagKernel)
 
     static let matrixDiagV2 = bandedMatrixDiag("MatrixDiagV2", aligned: false)
     static let matrixDiagV3 = bandedMatrixDiag("MatrixDiagV3", aligned: true)
@@ -35,7 +35,7 @@ extension OpDefinition {
         }
         .kernel(
             ["T": .numericOrBool], gpu: ["T": [.floatingOrComplex, DTypeSet(.bool)]],
-            hostMemory: ["k", "num_rows", "num_cols", "padding_value"], make: matrixDiagKernel)
+            hostMemory: ["k", "num_rows", "num_cols", "padding_value"], moving: matrixDiagKernel)
     }
 }
 
@@ -84,9 +84,10 @@ private func matrixSizes(
     return size
 }
 
-@Sendable private func matrixDiagKernel(_ request: KernelRequest) throws -> Kernel {
+@Sendable private func matrixDiagKernel(_ request: KernelRequest) throws -> MovingBody {
     let alignment = try DiagonalBand.Alignment(request.attributes)
-    return .sync { context in
+    let card = try CUDADiagonals.onCard(request)
+    return { context, mover in
         let input = context.input(0)
         let isBanded = context.inputCount > 1
         let range = isBanded ? try DiagonalBand.range(context.input(1)) : (lower: 0, upper: 0)
@@ -113,17 +114,14 @@ private func matrixSizes(
         let (height, width) = try matrixSizes(length, range, rows, columns)
         let batch = sizes.dropLast(isSingle ? 1 : 2)
         let output = try context.output(0, input.dtype, Shape(validating: Array(batch) + [height, width]))
-        if isBanded {
-            let padding = context.input(4)
-            guard padding.rank == 0 else { throw Status.invalidArgument("padding_value must be a scalar") }
-            output.fillElements(with: padding, in: context.pool)
-        } else {
-            output.clearElements()
-        }
-        guard input.elementCount > 0, output.elementCount > 0 else { return }
+        let padding = isBanded ? context.input(4) : try Tensor.zeros(input.dtype, .scalar)
+        guard padding.rank == 0 else { throw Status.invalidArgument("padding_value must be a scalar") }
+        guard input.elementCount > 0, output.elementCount > 0 else { return try mover.fill(output, with: padding) }
         let band = DiagonalBand(
             lower: range.lower, upper: range.upper, rows: height, columns: width, alignment: alignment)
         // `matrixSizes` has checked that the longest diagonal is as long as the rows of the input.
+        if mover.isOnCard, let card { return try card.toMatrices(band, input, output, batch: wrappingProduct(batch), around: padding) }
+        try mover.fill(output, with: padding)
         band.copyToMatrices(input, output, batch: wrappingProduct(batch), context.pool)
     }
 }

@@ -11,7 +11,7 @@ extension OpDefinition {
             if let rows = shape[-2], rows == shape[-1] { return [g.op("MatrixDiag", g.gradient())] }
             return [g.op("MatrixSetDiag", g.op("ZerosLike", g.inputs[0]), g.gradient())]
         }
-        .kernel(["T": .numericOrBool], gpu: ["T": [.floatingOrComplex, DTypeSet(.bool)]], make: matrixDiagPartKernel)
+        .kernel(["T": .numericOrBool], gpu: ["T": [.floatingOrComplex, DTypeSet(.bool)]], moving: matrixDiagPartKernel)
 
     static let matrixDiagPartV2 = bandedMatrixDiagPart("MatrixDiagPartV2", aligned: false)
     static let matrixDiagPartV3 = bandedMatrixDiagPart("MatrixDiagPartV3", aligned: true)
@@ -44,7 +44,7 @@ extension OpDefinition {
         }
         .kernel(
             ["T": .numericOrBool], gpu: ["T": [.floatingOrComplex, DTypeSet(.bool)]],
-            hostMemory: ["k", "padding_value"], make: matrixDiagPartKernel)
+            hostMemory: ["k", "padding_value"], moving: matrixDiagPartKernel)
     }
 }
 
@@ -63,9 +63,10 @@ private func matrixDiagPartShape(_ c: inout ShapeContext, range: (lower: Int, up
     c.setOutput(0, batch.concatenating(isSingle ? [band.length] : [band.count, band.length]))
 }
 
-@Sendable private func matrixDiagPartKernel(_ request: KernelRequest) throws -> Kernel {
+@Sendable private func matrixDiagPartKernel(_ request: KernelRequest) throws -> MovingBody {
     let alignment = try DiagonalBand.Alignment(request.attributes)
-    return .sync { context in
+    let card = try CUDADiagonals.onCard(request)
+    return { context, mover in
         let input = context.input(0)
         let isBanded = context.inputCount > 1
         let range = isBanded ? try DiagonalBand.range(context.input(1)) : (lower: 0, upper: 0)
@@ -80,11 +81,10 @@ private func matrixDiagPartShape(_ c: inout ShapeContext, range: (lower: Int, up
         let batch = sizes.dropLast(2)
         let rows = band.count == 1 ? [band.length] : [band.count, band.length]
         let output = try context.output(0, input.dtype, Shape(validating: Array(batch) + rows))
-        if isBanded {
-            let padding = context.input(2)
-            guard padding.elementCount == 1 else { throw Status.invalidArgument("padding_value must be a scalar") }
-            output.fillElements(with: padding, in: context.pool)
-        }
+        let padding = isBanded ? context.input(2) : try Tensor.zeros(input.dtype, .scalar)
+        guard padding.elementCount == 1 else { throw Status.invalidArgument("padding_value must be a scalar") }
+        if mover.isOnCard, let card, output.elementCount > 0 { return try card.toRows(band, input, output, batch: wrappingProduct(batch), around: padding) }
+        if isBanded { try mover.fill(output, with: padding) }
         guard input.elementCount > 0, output.elementCount > 0 else { return }
         band.copyToRows(input, output, batch: wrappingProduct(batch), context.pool)
     }

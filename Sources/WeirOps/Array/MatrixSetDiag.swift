@@ -29,7 +29,7 @@ extension OpDefinition {
             }
             .kernel(
                 ["T": .numericOrBool], gpu: ["T": [.floatingOrComplex, DTypeSet(.bool)]],
-                hostMemory: signature.firstRange(of: "k:") == nil ? [] : ["k"], make: matrixSetDiagKernel)
+                hostMemory: signature.firstRange(of: "k:") == nil ? [] : ["k"], moving: matrixSetDiagKernel)
     }
 }
 
@@ -54,10 +54,11 @@ private func matrixSetDiagShape(_ c: ShapeContext) throws -> PartialShape {
     return try shape.merging(diagonal.dropLast(2 - extra).concatenating([nil, nil]))
 }
 
-@Sendable private func matrixSetDiagKernel(_ request: KernelRequest) throws -> Kernel {
+@Sendable private func matrixSetDiagKernel(_ request: KernelRequest) throws -> MovingBody {
     let alignment = try DiagonalBand.Alignment(request.attributes)
     let dtype = try request.type("T")
-    return .sync { context in
+    let card = try CUDADiagonals.onCard(request)
+    return { context, mover in
         let shape = context.shape(0)
         let diagonal = context.input(1)
         let range = context.inputCount > 2 ? try DiagonalBand.range(context.input(2)) : (lower: 0, upper: 0)
@@ -81,10 +82,9 @@ private func matrixSetDiagShape(_ c: ShapeContext) throws -> PartialShape {
                     + "to the longests diagonal in range [lower_diag_index:upper_diag_index].\nInput shape: \(shape)\n"
                     + "Diagonal shape: \(diagonal.shape)\nExpected diagonal shape: [\(list)]")
         }
-        let source = context.input(0).firstByte
-        let output = try context.output(0, dtype, shape, reusing: 0)
-        if output.firstByte != source { output.copyElements(from: context.input(0)) }
+        let output = try mover.outputChanging(0, context, dtype)
         guard diagonal.elementCount > 0 else { return }
+        if mover.isOnCard, let card { return try card.toMatrices(band, diagonal, output, batch: wrappingProduct(batch), around: nil) }
         band.copyToMatrices(diagonal, output, batch: wrappingProduct(batch), context.pool)
     }
 }

@@ -13,7 +13,7 @@ extension OpDefinition {
     .gradient { g in [g.op("MirrorPadGrad", g.gradient(), g.inputs[1], attributes: ["mode": g.mode]), nil] }
     .kernel(
         ["T": DTypeSet.all.subtracting(DTypeSet(.resource, .variant))], gpu: ["T": .floating], hostMemory: ["paddings"],
-        make: mirrorPadKernel)
+        moving: mirrorPadKernel)
 
     /// Computes the gradient of `MirrorPad`: for each element the sum over all places that it was copied to.
     static let mirrorPadGrad = OpDefinition(
@@ -25,6 +25,7 @@ extension OpDefinition {
     .kernel(["T": .numeric], gpu: ["T": .floating], hostMemory: ["paddings"]) { request in
         try request.numeric("T", MirrorPadGradVisitor(edge: try mirrorOffset(request)))
     }
+    .cuda(mirrorPadGradCUDAKernel)
 }
 
 extension GradientContext {
@@ -32,7 +33,7 @@ extension GradientContext {
 }
 
 /// Returns the number of elements at each edge that are not repeated: 1 for REFLECT, 0 for SYMMETRIC.
-private func mirrorOffset(_ request: KernelRequest) throws -> Int {
+func mirrorOffset(_ request: KernelRequest) throws -> Int {
     switch try request.string("mode") {
     case "REFLECT": 1
     case "SYMMETRIC": 0
@@ -40,9 +41,9 @@ private func mirrorOffset(_ request: KernelRequest) throws -> Int {
     }
 }
 
-@Sendable private func mirrorPadKernel(_ request: KernelRequest) throws -> Kernel {
+@Sendable private func mirrorPadKernel(_ request: KernelRequest) throws -> MovingBody {
     let edge = try mirrorOffset(request)
-    return .sync { context in
+    return { context, mover in
         let input = context.input(0)
         let paddings = try context.input(1).paddings(of: input.shape, .mirror)
         try check(paddings, input.shape.dimensions, edge, "")
@@ -51,14 +52,18 @@ private func mirrorOffset(_ request: KernelRequest) throws -> Int {
         if shape == input.shape { return context.setOutput(0, slot: context.slot(0)) }
         let output = try context.output(0, input.dtype, shape)
         guard shape.elementCount > 0 else { return }
+        guard case .host(let pool) = mover else {
+            guard case .card(let card) = mover else { return }
+            return try card.copy(input, before: paddings.map(\.before), margin: .mirror(edge: edge), to: output)
+        }
         let strides = StridedCopy.strides(of: sizes)
         let start = zip(paddings, strides).reduce(0) { $0 + $1.0.before * $1.1 }
-        StridedCopy(input.shape.dimensions, to: strides).run(from: input, to: output, at: start, in: context.pool)
+        StridedCopy(input.shape.dimensions, to: strides).run(from: input, to: output, at: start, in: pool)
         // The innermost dimension comes first, so that a mirror along one dimension includes the margins of the dimensions after
         // it.
         forEachMirror(of: input.shape.dimensions, paddings, sizes, edge) { mirror in
             StridedCopy(mirror.sizes, from: mirror.sourceStrides, to: strides).run(
-                from: output, skipping: mirror.source, to: output, at: mirror.target, in: context.pool)
+                from: output, skipping: mirror.source, to: output, at: mirror.target, in: pool)
         }
     }
 }
@@ -141,23 +146,31 @@ private func forEachMirror(
             }))
 }
 
+/// The paddings, and the result's dimensions.
+func mirrorGradPlan(_ context: borrowing KernelContext, _ edge: Int) throws -> (paddings: [(before: Int, after: Int)], own: [Int]) {
+    let shape = context.shape(0)
+    let sizes = shape.dimensions
+    let paddings = try context.input(1).paddings(of: shape, .mirrorGrad)
+    let own = try paddings.enumerated().map { axis, padding in
+        guard padding.before <= sizes[axis], padding.after <= sizes[axis] - padding.before else {
+            throw Status.invalidArgument(
+                "Total paddings must be less than the input dimension size: \(padding.before &+ padding.after) "
+                    + "was not less than \(sizes[axis])")
+        }
+        return sizes[axis] - padding.before - padding.after
+    }
+    try check(paddings, own, edge, "output ")
+    return (paddings, own)
+}
+
 private struct MirrorPadGradVisitor: NumericVisitor {
     let edge: Int
 
     func visit<E: NumericElement>(_ type: E.Type) throws -> Kernel {
         .sync { [edge] context in
             let input = context.input(0)
-            let paddings = try context.input(1).paddings(of: input.shape, .mirrorGrad)
             let sizes = input.shape.dimensions
-            let own = try paddings.enumerated().map { axis, padding in
-                guard padding.before <= sizes[axis], padding.after <= sizes[axis] - padding.before else {
-                    throw Status.invalidArgument(
-                        "Total paddings must be less than the input dimension size: \(padding.before &+ padding.after) "
-                            + "was not less than \(sizes[axis])")
-                }
-                return sizes[axis] - padding.before - padding.after
-            }
-            try check(paddings, own, edge, "output ")
+            let (paddings, own) = try mirrorGradPlan(context, edge)
             let shape = try Shape(validating: own)
             let output = try context.output(0, E.dtype, shape)
             guard shape.elementCount > 0 else { return }

@@ -1,3 +1,4 @@
+import WeirDevice
 public import WeirGraph
 import WeirKernels
 public import WeirTensor
@@ -22,6 +23,38 @@ extension OpDefinition {
     ) { request in
         try request.movable("T", OneHotVisitor(dtype: try request.type("T"), axis: try request.int("axis")))
     }
+    .cuda { request in
+        let (dtype, axis, device) = (try request.type("T"), try request.int("axis"), try request.cudaDevice())
+        let module = try request.cudaModule(
+            "OneHot", ["T": dtype.cudaBits, "I": try request.cudaType("TI")],
+            CUDADivision.source + """
+                template <class N> DEVICE void fill(const I* indices, const T* on, const T* off, T* out, int64 count, Divisor depth, Divisor suffix) {
+                    T yes = on[0], no = off[0];
+                    for (int64 i = first(); i < count; i += stride()) {
+                        N row = divide((N)i, suffix), prefix = divide(row, depth);
+                        int64 column = i - (int64)row * suffix.size, place = (int64)row - (int64)prefix * depth.size;
+                        out[i] = (int64)indices[(int64)prefix * suffix.size + column] == place ? yes : no;
+                    }
+                }
+                KERNEL one_hot(const I* indices, const T* on, const T* off, T* out, int64 count, Divisor depth, Divisor suffix) {
+                    fill<uint32>(indices, on, off, out, count, depth, suffix);
+                }
+                KERNEL one_hot_large(const I* indices, const T* on, const T* off, T* out, int64 count, Divisor depth, Divisor suffix) {
+                    fill<uint64>(indices, on, off, out, count, depth, suffix);
+                }
+                """)
+        return .sync { context in
+            let (shape, depth, suffix) = try oneHotPlan(context, axis)
+            let output = try context.output(0, dtype, shape)
+            let count = output.elementCount
+            try device.launch(
+                module.function(count < 1 << 31 ? "one_hot" : "one_hot_large"), over: count,
+                [
+                    .elements(context.input(0)), .elements(context.input(2)), .elements(context.input(3)), .elements(output), .int(count),
+                    .divisor(depth), .divisor(suffix),
+                ])
+        }
+    }
 }
 
 @Sendable private func oneHotShape(_ c: inout ShapeContext) throws {
@@ -40,38 +73,45 @@ extension OpDefinition {
     c.setOutput(0, PartialShape(indices[..<position] + [depth] + indices[position...]))
 }
 
+/// The shape of the result, the depth, and the number of rows' columns after the axis.
+private func oneHotPlan(_ context: borrowing KernelContext, _ axis: Int) throws -> (Shape, depth: Int, suffix: Int) {
+    let indices = context.input(0)
+    let (depths, on, off) = (context.input(1), context.input(2), context.input(3))
+    guard axis >= -1, axis <= indices.rank else {
+        throw Status.invalidArgument(
+            "Expected axis to be -1 or between [0, \(indices.rank + 1)).  But received: \(axis)")
+    }
+    guard depths.rank == 0 else {
+        throw Status.invalidArgument("depth must be a scalar, but got: \(depths.shape)")
+    }
+    guard on.rank == 0 else { throw Status.invalidArgument("on_value must be a scalar, but got: \(on.shape)") }
+    guard off.rank == 0 else {
+        throw Status.invalidArgument("off_value must be a scalar, but got: \(off.shape)")
+    }
+    let depth = try depths.integer("depth")
+    guard depth >= 0 else { throw Status.invalidArgument("depth must be non-negative, got: \(depth)") }
+    guard !indices.elementCount.multipliedReportingOverflow(by: depth).overflow else {
+        throw Status.invalidArgument(
+            "OneHot result would have shape \(indices.shape) + [\(depth)], which exceeds 2**63 - 1 elements")
+    }
+    let position = axis == -1 ? indices.rank : axis
+    let sizes = indices.shape.dimensions
+    return (
+        try Shape(validating: Array(sizes[..<position] + [depth] + sizes[position...])), depth, wrappingProduct(sizes[position...])
+    )
+}
+
 private struct OneHotVisitor: MovableVisitor {
     let dtype: DType
     let axis: Int
 
     func visit<E: MovableElement>(_ type: E.Type) throws -> Kernel {
         .sync { [dtype, axis] context in
-            let indices = context.input(0)
-            let (depths, on, off) = (context.input(1), context.input(2), context.input(3))
-            guard axis >= -1, axis <= indices.rank else {
-                throw Status.invalidArgument(
-                    "Expected axis to be -1 or between [0, \(indices.rank + 1)).  But received: \(axis)")
-            }
-            guard depths.rank == 0 else {
-                throw Status.invalidArgument("depth must be a scalar, but got: \(depths.shape)")
-            }
-            guard on.rank == 0 else { throw Status.invalidArgument("on_value must be a scalar, but got: \(on.shape)") }
-            guard off.rank == 0 else {
-                throw Status.invalidArgument("off_value must be a scalar, but got: \(off.shape)")
-            }
-            let depth = try depths.integer("depth")
-            guard depth >= 0 else { throw Status.invalidArgument("depth must be non-negative, got: \(depth)") }
-            guard !indices.elementCount.multipliedReportingOverflow(by: depth).overflow else {
-                throw Status.invalidArgument(
-                    "OneHot result would have shape \(indices.shape) + [\(depth)], which exceeds 2**63 - 1 elements")
-            }
-            let position = axis == -1 ? indices.rank : axis
-            let sizes = indices.shape.dimensions
-            let output = try context.output(
-                0, dtype, Shape(validating: Array(sizes[..<position] + [depth] + sizes[position...])))
+            let (indices, on, off) = (context.input(0), context.input(2), context.input(3))
+            let (shape, depth, suffix) = try oneHotPlan(context, axis)
+            let output = try context.output(0, dtype, shape)
             guard output.elementCount > 0 else { return }
             output.fillElements(with: off, in: context.pool)
-            let suffix = wrappingProduct(sizes[position...])
             let places = try indices.integers("indices")
             let elements = output.mutableElements(E.self)
             let value = on.elements(E.self)[0]

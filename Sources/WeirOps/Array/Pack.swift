@@ -24,9 +24,9 @@ extension OpDefinition {
     }
     .kernel(
         ["T": .all], gpu: ["T": [.floatingOrComplex, DTypeSet(.bool, .int16, .int64, .uint32, .uint64)]],
-        make: packKernel
+        moving: packKernel
     )
-    .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["values", "output"], make: packKernel)
+    .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["values", "output"], moving: packKernel)
 }
 
 @Sendable private func packShape(_ c: inout ShapeContext) throws {
@@ -55,9 +55,9 @@ func packAxis(_ axis: Int, _ rank: Int) throws -> Int {
     return front
 }
 
-@Sendable private func packKernel(_ request: KernelRequest) throws -> Kernel {
+@Sendable private func packKernel(_ request: KernelRequest) throws -> MovingBody {
     let (dtype, wanted, count) = (try request.type("T"), try request.int("axis"), try request.int("N"))
-    return .sync { context in
+    return { context, mover in
         let shape = context.shape(0)
         guard let axis = nonNegativeAxis(wanted, rank: shape.rank + 1) else {
             throw Status.invalidArgument("axis = \(wanted) not in [\(-shape.rank - 1), \(shape.rank + 1))")
@@ -73,10 +73,7 @@ func packAxis(_ axis: Int, _ rank: Int) throws -> Int {
         let output = try context.output(0, dtype, result)
         guard result.elementCount > 0 else { return }
         let outer = shape.count(..<axis), inner = shape.count(axis...)
-        let block = StridedCopy([outer, inner], from: [inner, 1], to: [count * inner, 1])
-        for index in 0..<count {
-            block.run(from: context.input(index), to: output, at: index * inner, in: context.pool)
-        }
+        try mover.join((0..<count).map { (context.input($0), inner) }, rows: outer, into: output)
     }
 }
 

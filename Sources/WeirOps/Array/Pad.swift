@@ -11,8 +11,8 @@ extension OpDefinition {
     .sharding(padSharding)
     .simplified(.unchangedFor(input: 1) { paddings in paddings.areAll(0) })
     .gradient(padGradient)
-    .kernel(["T": padTypes], gpu: ["T": padGPUTypes], hostMemory: ["paddings"]) { _ in padKernel }
-    .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["input", "paddings", "output"]) { _ in padKernel }
+    .kernel(["T": padTypes], gpu: ["T": padGPUTypes], hostMemory: ["paddings"], moving: { _ in padKernel })
+    .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["input", "paddings", "output"], moving: { _ in padKernel })
 
     /// Pads a tensor with a scalar.
     static let padV2 = OpDefinition(
@@ -22,10 +22,11 @@ extension OpDefinition {
     .shape(paddedShape)
     .sharding(padSharding)
     .gradient(padGradient)
-    .kernel(["T": padTypes], gpu: ["T": padGPUTypes], hostMemory: ["paddings", "constant_values"]) { _ in padKernel }
+    .kernel(["T": padTypes], gpu: ["T": padGPUTypes], hostMemory: ["paddings", "constant_values"], moving: { _ in padKernel })
     .kernel(
-        ["T": .int32], gpu: ["T": .int32], hostMemory: ["input", "paddings", "constant_values", "output"]
-    ) { _ in padKernel }
+        ["T": .int32], gpu: ["T": .int32], hostMemory: ["input", "paddings", "constant_values", "output"],
+        moving: { _ in padKernel }
+    )
 
     private static let padTypes = DTypeSet.all.subtracting(DTypeSet(.resource, .variant))
     private static let padGPUTypes: DTypeSet = [.floatingOrComplex, DTypeSet(.bool, .int8, .uint8)]
@@ -106,7 +107,7 @@ func paddedSizes(_ shape: Shape, _ paddings: [(before: Int, after: Int)]) throws
     }
 }
 
-private let padKernel = Kernel.sync { context in
+private let padKernel: MovingBody = { context, mover in
     let input = context.input(0)
     let paddings = try context.input(1).paddings(of: input.shape)
     let value = context.inputCount > 2 ? context.input(2) : try Tensor.zeros(input.dtype, .scalar)
@@ -118,10 +119,14 @@ private let padKernel = Kernel.sync { context in
     if shape == input.shape { return context.setOutput(0, slot: context.slot(0)) }
     let output = try context.output(0, input.dtype, shape)
     guard shape.elementCount > 0 else { return }
+    guard case .host(let pool) = mover else {
+        guard case .card(let card) = mover else { return }
+        return try card.copy(input, before: paddings.map(\.before), margin: .value(value), to: output)
+    }
     let strides = StridedCopy.strides(of: sizes)
     let own = input.shape.dimensions
     let start = zip(paddings, strides).reduce(0) { $0 + $1.0.before * $1.1 }
-    StridedCopy(own, to: strides).run(from: input, to: output, at: start, in: context.pool)
+    StridedCopy(own, to: strides).run(from: input, to: output, at: start, in: pool)
     // Fills the margins of one dimension after another. A margin is as long as the output along later dimensions, and as long as
     // the input along earlier ones.
     let repeated = [Int](repeating: 0, count: sizes.count)
@@ -130,7 +135,7 @@ private let padKernel = Kernel.sync { context in
         let (before, after) = paddings[axis]
         for (place, size) in [(0, before), (before + own[axis], after)] where size > 0 {
             StridedCopy(own[..<axis] + [size] + sizes[(axis + 1)...], from: repeated, to: strides)
-                .run(from: value, to: output, at: offset + place * strides[axis], in: context.pool)
+                .run(from: value, to: output, at: offset + place * strides[axis], in: pool)
         }
         offset += before * strides[axis]
     }

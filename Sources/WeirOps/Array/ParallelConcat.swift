@@ -1,4 +1,3 @@
-import WeirDevice
 import WeirGraph
 import WeirKernels
 import WeirTensor
@@ -26,16 +25,18 @@ extension OpDefinition {
         c.setOutput(0, shape)
     }
     .noGradient()
-    .kernel(["T": parallelTypes], gpu: ["T": .floating]) { request in
-        let shape = try wholeShape(request)
-        return .sync { context in
-            let output = try context.output(0, context.dtype(0), shape)
-            guard shape.rank > 0, shape[0] == context.inputCount else {
-                throw Status.invalidArgument("shape \(shape) has no row for each of \(context.inputCount) values")
+    .kernel(
+        ["T": parallelTypes], gpu: ["T": .floating],
+        moving: { request in
+            let shape = try wholeShape(request)
+            return { context, mover in
+                let output = try context.output(0, context.dtype(0), shape)
+                guard shape.rank > 0, shape[0] == context.inputCount else {
+                    throw Status.invalidArgument("shape \(shape) has no row for each of \(context.inputCount) values")
+                }
+                for index in 0..<context.inputCount { try setRow(index, of: output, context.input(index), mover) }
             }
-            for index in 0..<context.inputCount { try setRow(index, of: output, context.input(index), context.pool) }
-        }
-    }
+        })
 
     /// Allocates the tensor, whose rows `_ParallelConcatUpdate` writes later.
     static let parallelConcatStart = OpDefinition(
@@ -44,10 +45,12 @@ extension OpDefinition {
     .stateful()
     .shape { c in c.setOutput(0, c.attributes.shape("shape") ?? .unknown) }
     .noGradient()
-    .kernel(["dtype": parallelTypes], gpu: ["dtype": .floating]) { request in
-        let (shape, dtype) = (try wholeShape(request), try request.type("dtype"))
-        return .sync { context in _ = try context.output(0, dtype, shape) }
-    }
+    .kernel(
+        ["dtype": parallelTypes], gpu: ["dtype": .floating],
+        moving: { request in
+            let (shape, dtype) = (try wholeShape(request), try request.type("dtype"))
+            return { context, _ in _ = try context.output(0, dtype, shape) }
+        })
 
     /// Writes one row of the tensor. All updates share its memory, and each writes a row of its own.
     static let parallelConcatUpdate = OpDefinition(
@@ -56,8 +59,8 @@ extension OpDefinition {
     .changingInputs()
     .shape(ShapeFunctions.unchanged)
     .noGradient()
-    .kernel(["T": parallelTypes], gpu: ["T": .floating], make: updateKernel)
-    .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["value", "update", "output"], make: updateKernel)
+    .kernel(["T": parallelTypes], gpu: ["T": .floating], moving: updateKernel)
+    .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["value", "update", "output"], moving: updateKernel)
 
     private static let parallelTypes: DTypeSet = [.numericOrBool, DTypeSet(.string)]
 }
@@ -69,9 +72,9 @@ private func wholeShape(_ request: KernelRequest) throws -> Shape {
     return try Shape(validating: shape.dimensions)
 }
 
-@Sendable private func updateKernel(_ request: KernelRequest) throws -> Kernel {
+@Sendable private func updateKernel(_ request: KernelRequest) throws -> MovingBody {
     let row = try request.int("loc")
-    return .sync { context in
+    return { context, mover in
         let value = context.input(0)
         let update = context.input(1)
         guard value.rank == update.rank else {
@@ -88,15 +91,15 @@ private func wholeShape(_ request: KernelRequest) throws -> Shape {
         guard let row = nonNegativeAxis(row, rank: value.dimension(0)) else {
             throw Status.invalidArgument("loc \(row) is not a row of \(value.shape)")
         }
-        try setRow(row, of: value, update, context.pool)
+        try setRow(row, of: value, update, mover)
         context.setOutput(0, slot: context.slot(0))
     }
 }
 
-private func setRow(_ row: Int, of whole: Tensor, _ update: Tensor, _ pool: ComputePool) throws {
+private func setRow(_ row: Int, of whole: Tensor, _ update: Tensor, _ mover: ElementMover) throws {
     let width = whole.elementCount / max(1, whole.dimension(0))
     guard update.elementCount == width else {
         throw Status.invalidArgument("value and update shape doesn't match: \(whole.shape) vs. \(update.shape)")
     }
-    StridedCopy([width], from: [1]).run(from: update, to: whole, at: row * width, in: pool)
+    try mover.copy(StridedCopy([width], from: [1]), from: update, to: whole, at: row * width)
 }

@@ -18,6 +18,7 @@ extension OpDefinition {
     .gradient { g in [g.reshape(g.gradient(), like: g.inputs[0]), nil] }
     .kernel(gpu: ["T": .gpuMovable], hostMemory: ["shape"]) { _ in reshapeKernel }
     .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["tensor", "shape", "output"]) { _ in reshapeKernel }
+    .cudaAsOnHost()
 }
 
 @Sendable private func reshapeShape(_ c: inout ShapeContext) throws {

@@ -18,9 +18,10 @@ extension OpDefinition {
     .gradient { g in [g.op("ReverseV2", g.gradient(), g.inputs[1]), nil] }
     .kernel(
         ["T": [.numericOrBool, DTypeSet(.string)]], gpu: ["T": [.floatingOrComplex, DTypeSet(.bool, .int8, .uint8)]],
-        hostMemory: ["axis"]
-    ) { _ in reverseV2Kernel }
-    .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["tensor", "axis", "output"]) { _ in reverseV2Kernel }
+        hostMemory: ["axis"],
+        moving: { _ in reverseV2Kernel }
+    )
+    .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["tensor", "axis", "output"], moving: { _ in reverseV2Kernel })
 
     /// Like `ReverseV2`, but `dims` holds for each dimension whether it is reversed.
     static let reverse = OpDefinition(
@@ -38,9 +39,10 @@ extension OpDefinition {
     .gradient { g in [g.op("Reverse", g.gradient(), g.inputs[1]), nil] }
     .kernel(
         ["T": [.numericOrBool, DTypeSet(.string)]], gpu: ["T": [.floatingOrComplex, DTypeSet(.bool, .int8, .uint8)]],
-        hostMemory: ["dims"]
-    ) { _ in reverseKernel }
-    .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["tensor", "dims", "output"]) { _ in reverseKernel }
+        hostMemory: ["dims"],
+        moving: { _ in reverseKernel }
+    )
+    .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["tensor", "dims", "output"], moving: { _ in reverseKernel })
 }
 
 /// Returns for each dimension whether it is reversed.
@@ -57,7 +59,7 @@ private func reversedAxes(_ axes: [Int], _ rank: Int) throws -> [Bool] {
     return flipped
 }
 
-private func reverse(_ context: borrowing KernelContext, _ flipped: [Bool]) throws {
+private func reverse(_ context: borrowing KernelContext, _ mover: ElementMover, _ flipped: [Bool]) throws {
     let input = context.input(0)
     guard flipped.contains(true), input.elementCount > 1 else { return context.setOutput(0, input) }
     var strides = StridedCopy.strides(of: input.shape.dimensions)
@@ -66,19 +68,19 @@ private func reverse(_ context: borrowing KernelContext, _ flipped: [Bool]) thro
         start += (input.dimension(axis) - 1) * strides[axis]
         strides[axis] = -strides[axis]
     }
-    try context.setOutput(
-        0, input.shape, StridedCopy(input.shape.dimensions, from: strides), of: input, at: start)
+    try mover.setOutput(
+        0, input.shape, StridedCopy(input.shape.dimensions, from: strides), of: input, at: start, context)
 }
 
-private let reverseV2Kernel = Kernel.sync { context in
+private let reverseV2Kernel: MovingBody = { context, mover in
     let axes = context.input(1)
     guard axes.rank == 1 else { throw Status.invalidArgument("'dims' must be 1-dimension, not \(axes.rank)") }
     let rank = context.shape(0).rank
     guard rank > 0 else { return context.setOutput(0, slot: context.slot(0)) }
-    try reverse(context, try reversedAxes(try axes.integers("axis"), rank))
+    try reverse(context, mover, try reversedAxes(try axes.integers("axis"), rank))
 }
 
-private let reverseKernel = Kernel.sync { context in
+private let reverseKernel: MovingBody = { context, mover in
     let choice = context.input(1)
     let rank = context.shape(0).rank
     guard choice.rank == 1 else { throw Status.invalidArgument("'dims' must be 1-dimension, not \(choice.rank)") }
@@ -87,7 +89,7 @@ private let reverseKernel = Kernel.sync { context in
             "'dims' must have the same number of values as 'input' has dimensions. 'input' has \(rank)'dims' has "
                 + "\(choice.elementCount) values")
     }
-    try reverse(context, Array(choice.elements(Bool.self)))
+    try reverse(context, mover, Array(choice.elements(Bool.self)))
 }
 
 extension Output {

@@ -1,3 +1,4 @@
+import WeirDevice
 public import WeirGraph
 import WeirKernels
 import WeirTensor
@@ -17,7 +18,9 @@ extension OpDefinition {
     }
     .kernel(
         ["T": [.numericOrBool, DTypeSet(.string)]], gpu: ["T": [.floating, DTypeSet(.bool)]],
-        make: reverseSequenceKernel)
+        make: reverseSequenceKernel
+    )
+    .cuda(reverseSequenceCUDAKernel)
 }
 
 @Sendable private func reverseSequenceShape(_ c: inout ShapeContext) throws {
@@ -39,21 +42,7 @@ extension OpDefinition {
     let (sequence, batch) = (try request.int("seq_dim"), try request.int("batch_dim"))
     return .sync { context in
         let (input, lengths) = (context.input(0), context.input(1))
-        guard lengths.rank == 1 else { throw Status.invalidArgument("seq_lengths must be 1-dim, not \(lengths.rank)") }
-        guard batch != sequence else { throw Status.invalidArgument("batch_dim == seq_dim == \(sequence)") }
-        guard sequence >= 0 else { throw Status.invalidArgument("Invalid seq_dim \(sequence)") }
-        guard batch >= 0 else { throw Status.invalidArgument("Invalid batch_dim \(batch)") }
-        guard sequence < input.rank else {
-            throw Status.invalidArgument("seq_dim must be < input rank ( \(sequence) vs. \(input.rank))")
-        }
-        guard batch < input.rank else {
-            throw Status.invalidArgument("batch_dim must be < input rank ( \(batch) vs. \(input.rank))")
-        }
-        guard lengths.elementCount == input.dimension(batch) else {
-            throw Status.invalidArgument(
-                "Length of seq_lengths != input.dims(\(batch)), (\(lengths.elementCount) vs. \(input.dimension(batch)))"
-            )
-        }
+        try checkSequences(context, sequence, batch)
         let counts = try lengths.integers("seq_lens")
         for (index, count) in counts.enumerated() {
             guard count >= 0 else { throw Status.invalidArgument("seq_lens(\(index)) < 0") }
@@ -80,6 +69,55 @@ extension OpDefinition {
             StridedCopy(sizes, from: strides, to: strides).run(
                 from: input, skipping: rest, to: output, at: rest, in: context.pool)
         }
+    }
+}
+
+/// Checks the shapes and the axes.
+private func checkSequences(_ context: borrowing KernelContext, _ sequence: Int, _ batch: Int) throws {
+    let (input, lengths) = (context.input(0), context.input(1))
+    guard lengths.rank == 1 else { throw Status.invalidArgument("seq_lengths must be 1-dim, not \(lengths.rank)") }
+    guard batch != sequence else { throw Status.invalidArgument("batch_dim == seq_dim == \(sequence)") }
+    guard sequence >= 0 else { throw Status.invalidArgument("Invalid seq_dim \(sequence)") }
+    guard batch >= 0 else { throw Status.invalidArgument("Invalid batch_dim \(batch)") }
+    guard sequence < input.rank else {
+        throw Status.invalidArgument("seq_dim must be < input rank ( \(sequence) vs. \(input.rank))")
+    }
+    guard batch < input.rank else {
+        throw Status.invalidArgument("batch_dim must be < input rank ( \(batch) vs. \(input.rank))")
+    }
+    guard lengths.elementCount == input.dimension(batch) else {
+        throw Status.invalidArgument(
+            "Length of seq_lengths != input.dims(\(batch)), (\(lengths.elementCount) vs. \(input.dimension(batch)))"
+        )
+    }
+}
+
+/// The same on a card, which cannot fail for a length: a negative one is 0, and one that is too large is that of the axis.
+@Sendable private func reverseSequenceCUDAKernel(_ request: KernelRequest) throws -> Kernel {
+    let (sequence, batch) = (try request.int("seq_dim"), try request.int("batch_dim"))
+    let (dtype, device) = (try request.type("T"), try request.cudaDevice())
+    let module = try request.cudaModule(
+        "ReverseSequence", ["T": dtype.cudaBits, "I": try request.cudaType("Tlen")],
+        """
+        KERNEL reverse(const T* in, const I* lengths, T* out, int64 count, int64 size, int64 step, int64 batches, int64 batch_step) {
+            for (int64 i = first(); i < count; i += stride()) {
+                int64 at = i / step % size, length = (int64)lengths[i / batch_step % batches];
+                if (length > size) length = size;
+                out[i] = at < length ? in[i + (length - 1 - 2 * at) * step] : in[i];
+            }
+        }
+        """)
+    return .sync { context in
+        try checkSequences(context, sequence, batch)
+        let input = context.input(0)
+        let output = try context.output(0, dtype, input.shape)
+        let strides = StridedCopy.strides(of: input.shape.dimensions)
+        try device.launch(
+            module.function("reverse"), over: input.elementCount,
+            [
+                .elements(input), .elements(context.input(1)), .elements(output), .int(input.elementCount), .int(input.dimension(sequence)),
+                .int(strides[sequence]), .int(input.dimension(batch)), .int(strides[batch]),
+            ])
     }
 }
 

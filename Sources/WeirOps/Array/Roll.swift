@@ -19,11 +19,12 @@ extension OpDefinition {
     }
     .gradient { g in [g.op("Roll", g.gradient(), g.op("Neg", g.inputs[1]), g.inputs[2]), nil, nil] }
     .kernel(
-        ["T": .unquantized], gpu: ["T": [.floatingOrComplex, .index, DTypeSet(.uint32)]], hostMemory: ["shift", "axis"]
-    ) { _ in rollKernel }
+        ["T": .unquantized], gpu: ["T": [.floatingOrComplex, .index, DTypeSet(.uint32)]], hostMemory: ["shift", "axis"],
+        moving: { _ in rollKernel }
+    )
 }
 
-private let rollKernel = Kernel.sync { context in
+private let rollKernel: MovingBody = { context, mover in
     let (input, shifts, axes) = (context.input(0), context.input(1), context.input(2))
     guard input.rank > 0 else { throw Status.invalidArgument("input must be 1-D or higher") }
     guard shifts.rank <= 1 else {
@@ -45,10 +46,13 @@ private let rollKernel = Kernel.sync { context in
     }
     let output = try context.output(0, input.dtype, input.shape)
     guard input.elementCount > 0 else { return }
-    let boxes = RollBlocks(sizes: sizes, distance: distance, strides: StridedCopy.strides(of: sizes))
-    let pool = context.pool
-    boxes.forEach(0, sizes, 0, 0) { block, from, to in
-        block.run(from: input, skipping: from, to: output, at: to, in: pool)
+    switch mover {
+    case .card(let card): try card.copy(input, before: distance, margin: .wrap, to: output)
+    case .host(let pool):
+        let boxes = RollBlocks(sizes: sizes, distance: distance, strides: StridedCopy.strides(of: sizes))
+        boxes.forEach(0, sizes, 0, 0) { block, from, to in
+            block.run(from: input, skipping: from, to: output, at: to, in: pool)
+        }
     }
 }
 

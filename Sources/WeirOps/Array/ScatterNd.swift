@@ -1,3 +1,4 @@
+import WeirDevice
 public import WeirGraph
 import WeirKernels
 import WeirTensor
@@ -18,6 +19,20 @@ extension OpDefinition {
         ["T": [.numericOrBool, DTypeSet(.string)]], gpu: ["T": .numeric.subtracting(.int32)], hostMemory: ["shape"],
         make: scatterNdKernel
     )
+    .cuda { request in
+        try NdIndices.requireIgnored(request)
+        let dtype = try request.type("T")
+        let device = try request.cudaDevice()
+        let scatter = try CUDAScatter(device, dtype, indices: try request.type("Tindices"), .sum)
+        return .sync { context in
+            let (indices, updates) = (context.input(0), context.input(1))
+            let shape = try scatterNdShape(context)
+            try NdIndices.checkScatter(indices, updates, shape)
+            let output = try context.output(0, dtype, shape)
+            try device.fill(output)
+            try scatter.run(indices, updates, into: output)
+        }
+    }
     .kernel(
         ["T": .int32], gpu: ["T": .int32], hostMemory: ["indices", "updates", "shape", "output"], make: scatterNdKernel)
 
@@ -34,6 +49,7 @@ extension OpDefinition {
     }
     .gradient { g in [g.gradient(), nil, g.op("GatherNd", g.gradient(), g.inputs[1])] }
     .kernel(["T": .numericOrBool], gpu: ["T": .numeric.subtracting(.int32)], make: tensorScatterKernel(.sum))
+    .cuda(tensorScatterCUDAKernel(.sum))
     .kernel(
         ["T": .int32], gpu: ["T": .int32], hostMemory: ["input", "indices", "updates", "output"],
         make: tensorScatterKernel(.sum))
@@ -90,27 +106,34 @@ func checkScatter(_ shape: Shape, _ indices: Shape, _ updates: Shape) throws {
     let combine = try scatterCombiner(.sum, request)
     let dtype = try request.type("T")
     return .sync { context in
-        let (indices, updates, sizes) = (context.input(0), context.input(1), context.input(2))
-        guard sizes.rank == 1 else { throw Status.invalidArgument("Shape must be a vector") }
-        let shape = try shapeFromInput(try sizes.integers("shape"))
-        try checkScatter(shape, indices.shape, updates.shape)
-        let outer = indices.rank - 1
-        for axis in 0..<outer where axis >= updates.rank || indices.dimension(axis) != updates.dimension(axis) {
-            throw Status.invalidArgument(
-                "Dimensions [0,\(outer)) of indices[shape=\(indices.shape)] must match dimensions [0,\(outer)) of "
-                    + "updates[shape=\(updates.shape)]")
-        }
-        let depth = indices.dimension(outer)
-        guard depth <= shape.rank, Array(updates.shape.dimensions[outer...]) == Array(shape.dimensions[depth...]) else {
-            throw Status.invalidArgument(
-                "Dimensions [\(depth),\(shape.rank)) of input[shape=\(shape)] must match dimensions "
-                    + "[\(outer),\(updates.rank)) of updates[shape=\(updates.shape)]")
-        }
+        let (indices, updates) = (context.input(0), context.input(1))
+        let shape = try scatterNdShape(context)
         let places = try NdIndices(scattering: indices, updates, into: shape, policy)
         let output = try context.output(0, dtype, shape)
         output.clearElements()
         try combine(places, updates, output)
     }
+}
+
+/// The shape of the result, after the check of the inputs' shapes.
+private func scatterNdShape(_ context: borrowing KernelContext) throws -> Shape {
+    let (indices, updates, sizes) = (context.input(0), context.input(1), context.input(2))
+    guard sizes.rank == 1 else { throw Status.invalidArgument("Shape must be a vector") }
+    let shape = try shapeFromInput(try sizes.integers("shape"))
+    try checkScatter(shape, indices.shape, updates.shape)
+    let outer = indices.rank - 1
+    for axis in 0..<outer where axis >= updates.rank || indices.dimension(axis) != updates.dimension(axis) {
+        throw Status.invalidArgument(
+            "Dimensions [0,\(outer)) of indices[shape=\(indices.shape)] must match dimensions [0,\(outer)) of "
+                + "updates[shape=\(updates.shape)]")
+    }
+    let depth = indices.dimension(outer)
+    guard depth <= shape.rank, Array(updates.shape.dimensions[outer...]) == Array(shape.dimensions[depth...]) else {
+        throw Status.invalidArgument(
+            "Dimensions [\(depth),\(shape.rank)) of input[shape=\(shape)] must match dimensions "
+                + "[\(outer),\(updates.rank)) of updates[shape=\(updates.shape)]")
+    }
+    return shape
 }
 
 extension GraphBuilder {

@@ -32,13 +32,21 @@ extension NdIndices {
     /// Reads the places in a tensor of this shape that updates go to. A vector of indices is read as rows of one index.
     /// - Throws: `invalidArgument` if the shapes do not fit together, or the policy refuses an index that is out of range.
     init(scattering indices: Tensor, _ updates: Tensor, into shape: Shape, _ policy: Policy) throws {
-        let batch = max(1, indices.rank - 1)
-        let depth = indices.rank > 1 ? indices.dimension(indices.rank - 1) : 1
-        try NdIndices.check(indices.shape, updates.shape, shape, batch, depth)
+        let (batch, depth) = try NdIndices.checkScatter(indices, updates, shape)
         let outer = Shape(indices.shape.dimensions[..<batch])
         try self.init(indices, depth: depth, in: shape, policy) { row, text in
             .invalidArgument("indices\(coordinatesText(row, in: outer)) = \(text) does not index into shape \(shape)")
         }
+    }
+
+    /// Checks that the shapes fit together. A vector of indices is read as rows of one index.
+    /// - Returns: the number of dimensions of the rows, and the number of indices in a row.
+    @discardableResult
+    static func checkScatter(_ indices: Tensor, _ updates: Tensor, _ shape: Shape) throws -> (batch: Int, depth: Int) {
+        let batch = max(1, indices.rank - 1)
+        let depth = indices.rank > 1 ? indices.dimension(indices.rank - 1) : 1
+        try check(indices.shape, updates.shape, shape, batch, depth)
+        return (batch, depth)
     }
 
     /// Returns whether the element counts fit: indices and updates are both empty, or none of the three tensors is.
@@ -93,5 +101,25 @@ extension NdIndices {
                 result[to &+ element] = C.combine(result[to &+ element], source[from &+ element])
             }
         }
+    }
+}
+
+extension CUDAScatter {
+    /// Enqueues the updates of `target`. A vector of indices is read as rows of one index.
+    func run(_ indices: Tensor, _ updates: Tensor, into target: Tensor) throws {
+        try run(indices, depth: indices.rank > 1 ? indices.dimension(indices.rank - 1) : 1, updates, into: target)
+    }
+}
+
+extension CUDAScatterKind {
+    init(_ kind: ScatterKind) {
+        self =
+            switch kind {
+            case .update: .update
+            case .sum: .sum
+            case .difference: .difference
+            case .minimum: .minimum
+            case .maximum: .maximum
+            }
     }
 }

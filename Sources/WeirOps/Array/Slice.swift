@@ -23,9 +23,10 @@ extension OpDefinition {
     .gradient(sliceGradient)
     .kernel(
         ["T": DTypeSet.all.subtracting(DTypeSet(.resource, .variant))],
-        gpu: ["T": [.floatingOrComplex, DTypeSet(.bool, .int64, .int8)]], hostMemory: ["begin", "size"]
-    ) { _ in sliceKernel }
-    .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["input", "begin", "size", "output"]) { _ in sliceKernel }
+        gpu: ["T": [.floatingOrComplex, DTypeSet(.bool, .int64, .int8)]], hostMemory: ["begin", "size"],
+        moving: { _ in sliceKernel }
+    )
+    .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["input", "begin", "size", "output"], moving: { _ in sliceKernel })
 }
 
 @Sendable private func sliceShape(_ c: inout ShapeContext) throws {
@@ -59,7 +60,7 @@ extension OpDefinition {
     c.setOutput(0, PartialShape(result))
 }
 
-private let sliceKernel = Kernel.sync { context in
+private let sliceKernel: MovingBody = { context, mover in
     let input = context.input(0)
     let (begin, size) = (context.input(1), context.input(2))
     guard begin.rank <= 1, size.rank <= 1, begin.elementCount == input.rank, size.elementCount == input.rank else {
@@ -92,7 +93,7 @@ private let sliceKernel = Kernel.sync { context in
         }
         offset = offset &+ start &* strides[axis]
     }
-    try context.setOutput(0, Shape(validating: sizes), StridedCopy(sizes, from: strides), of: input, at: offset)
+    try mover.setOutput(0, Shape(validating: sizes), StridedCopy(sizes, from: strides), of: input, at: offset, context)
 }
 
 /// Pads the gradient with zeros, where the slice takes no elements.

@@ -10,13 +10,16 @@ extension OpDefinition {
     )
     .shape { c in try blockShape(&c, toBatches: true) }
     .gradient { g in [g.op("BatchToSpaceND", g.gradient(), g.inputs[1], g.inputs[2]), nil, nil] }
-    .kernel(["T": .real], gpu: ["T": .floating], hostMemory: ["block_shape", "paddings"]) { _ in
-        .sync { context in
-            try runSpaceToBatch(
-                context,
-                try SpaceBatchBlocks(context.input(1), context.input(2), rank: context.shape(0).rank, "paddings"))
-        }
-    }
+    .kernel(
+        ["T": .real], gpu: ["T": .floating], hostMemory: ["block_shape", "paddings"],
+        moving: { request in
+            let card = try CUDASpaceBatch.onCard(request)
+            return { context, mover in
+                try runSpaceToBatch(
+                    context, mover, mover.isOnCard ? card : nil,
+                    try SpaceBatchBlocks(context.input(1), context.input(2), rank: context.shape(0).rank, "paddings"))
+            }
+        })
 
     /// Moves elements of the batch dimension back to the blocks of a tensor, and crops the tensor.
     static let batchToSpaceND = OpDefinition(
@@ -25,12 +28,15 @@ extension OpDefinition {
     )
     .shape { c in try blockShape(&c, toBatches: false) }
     .gradient { g in [g.op("SpaceToBatchND", g.gradient(), g.inputs[1], g.inputs[2]), nil, nil] }
-    .kernel(["T": .real], gpu: ["T": .floating], hostMemory: ["block_shape", "crops"]) { _ in
-        .sync { context in
-            try runBatchToSpace(
-                context, try SpaceBatchBlocks(context.input(1), context.input(2), rank: context.shape(0).rank, "crops"))
-        }
-    }
+    .kernel(
+        ["T": .real], gpu: ["T": .floating], hostMemory: ["block_shape", "crops"],
+        moving: { request in
+            let card = try CUDASpaceBatch.onCard(request)
+            return { context, mover in
+                try runBatchToSpace(
+                    context, mover.isOnCard ? card : nil, try SpaceBatchBlocks(context.input(1), context.input(2), rank: context.shape(0).rank, "crops"))
+            }
+        })
 
     /// Like `SpaceToBatchND`, for images and square blocks.
     static let spaceToBatch = OpDefinition(
@@ -46,10 +52,12 @@ extension OpDefinition {
     .gradient { g in
         [g.op("BatchToSpace", g.gradient(), g.inputs[1], attributes: ["block_size": g.blockSize]), nil]
     }
-    .kernel(["T": .real], gpu: ["T": .floating], hostMemory: ["paddings"]) { request in
-        let size = try blockSize(request)
-        return .sync { context in try runSpaceToBatch(context, try squareBlocks(context, size, "paddings")) }
-    }
+    .kernel(
+        ["T": .real], gpu: ["T": .floating], hostMemory: ["paddings"],
+        moving: { request in
+            let (size, card) = (try blockSize(request), try CUDASpaceBatch.onCard(request))
+            return { context, mover in try runSpaceToBatch(context, mover, mover.isOnCard ? card : nil, try squareBlocks(context, size, "paddings")) }
+        })
 
     /// Like `BatchToSpaceND`, for images and square blocks.
     static let batchToSpace = OpDefinition(
@@ -65,10 +73,12 @@ extension OpDefinition {
     .gradient { g in
         [g.op("SpaceToBatch", g.gradient(), g.inputs[1], attributes: ["block_size": g.blockSize]), nil]
     }
-    .kernel(["T": .real], gpu: ["T": .floating], hostMemory: ["crops"]) { request in
-        let size = try blockSize(request)
-        return .sync { context in try runBatchToSpace(context, try squareBlocks(context, size, "crops")) }
-    }
+    .kernel(
+        ["T": .real], gpu: ["T": .floating], hostMemory: ["crops"],
+        moving: { request in
+            let (size, card) = (try blockSize(request), try CUDASpaceBatch.onCard(request))
+            return { context, mover in try runBatchToSpace(context, mover.isOnCard ? card : nil, try squareBlocks(context, size, "crops")) }
+        })
 }
 
 extension GradientContext {
@@ -92,16 +102,20 @@ private func squareBlocks(_ context: borrowing KernelContext, _ size: Int, _ mar
     return try SpaceBatchBlocks([size, size], try margins.integers(marginName), marginName)
 }
 
-private func runSpaceToBatch(_ context: borrowing KernelContext, _ blocks: SpaceBatchBlocks) throws {
+private func runSpaceToBatch(
+    _ context: borrowing KernelContext, _ mover: ElementMover, _ card: CUDASpaceBatch?, _ blocks: SpaceBatchBlocks
+) throws {
     let input = context.input(0)
     let output = try context.output(0, input.dtype, blocks.batched(input.shape))
-    if blocks.margins.contains(where: { $0.before > 0 || $0.after > 0 }) { output.clearElements() }
+    if let card { return try card.copy(blocks, input, output, toBatches: true) }
+    if blocks.margins.contains(where: { $0.before > 0 || $0.after > 0 }) { try mover.clear(output) }
     blocks.copy(input, output, toBatches: true, in: context.pool)
 }
 
-private func runBatchToSpace(_ context: borrowing KernelContext, _ blocks: SpaceBatchBlocks) throws {
+private func runBatchToSpace(_ context: borrowing KernelContext, _ card: CUDASpaceBatch?, _ blocks: SpaceBatchBlocks) throws {
     let input = context.input(0)
     let output = try context.output(0, input.dtype, blocks.spatial(input.shape))
+    if let card { return try card.copy(blocks, output, input, toBatches: false) }
     blocks.copy(output, input, toBatches: false, in: context.pool)
 }
 

@@ -32,18 +32,18 @@ extension OpDefinition {
         }
         .kernel(
             ["T": toDepth ? [.unquantized, DTypeSet(.qint8)] : .unquantized],
-            gpu: ["T": [DTypeSet(.float16, .bfloat16, .float32), gpu]]
-        ) { request in
-            let layout = SpaceDepthLayout(
-                format: try request.string("data_format"), size: try request.int("block_size"), toDepth: toDepth)
-            guard layout.size > 1 else {
-                throw Status.invalidArgument("Block size should be > 1, but was: \(layout.size)")
-            }
-            guard layout.format == "NHWC" || layout.format == "NCHW" else {
-                throw Status.invalidArgument("Only NHWC data_format supported on CPU. Got \(layout.format)")
-            }
-            return .sync { context in try layout.run(context) }
-        }
+            gpu: ["T": [DTypeSet(.float16, .bfloat16, .float32), gpu]],
+            moving: { request in
+                let layout = SpaceDepthLayout(
+                    format: try request.string("data_format"), size: try request.int("block_size"), toDepth: toDepth)
+                guard layout.size > 1 else {
+                    throw Status.invalidArgument("Block size should be > 1, but was: \(layout.size)")
+                }
+                guard layout.format == "NHWC" || layout.format == "NCHW" else {
+                    throw Status.invalidArgument("Only NHWC data_format supported on CPU. Got \(layout.format)")
+                }
+                return { context, mover in try layout.run(context, mover) }
+            })
     }
 }
 
@@ -77,7 +77,7 @@ private struct SpaceDepthLayout {
         return result.replacing(axes.channels, with: toDepth ? times(channels, square) : try divided(channels, square))
     }
 
-    func run(_ context: borrowing KernelContext) throws {
+    func run(_ context: borrowing KernelContext, _ mover: ElementMover) throws {
         let input = context.input(0)
         guard input.rank == 4 else {
             throw Status.invalidArgument(
@@ -116,8 +116,7 @@ private struct SpaceDepthLayout {
         ]
         let channel = d[axes.channels] * space[axes.channels]
         let inDepth = [d[0], d[axes.height], channel * size, d[axes.width], channel, d[axes.channels]]
-        StridedCopy(split, from: toDepth ? inSpace : inDepth, to: toDepth ? inDepth : inSpace)
-            .run(from: input, to: output, in: context.pool)
+        try mover.copy(StridedCopy(split, from: toDepth ? inSpace : inDepth, to: toDepth ? inDepth : inSpace), from: input, to: output)
     }
 }
 

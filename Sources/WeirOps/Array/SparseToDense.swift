@@ -1,3 +1,4 @@
+import WeirDevice
 public import WeirGraph
 import WeirKernels
 import WeirTensor
@@ -18,7 +19,9 @@ extension OpDefinition {
     }
     .kernel(
         ["T": [.numericOrBool, DTypeSet(.string, .qint8, .quint8, .qint16, .quint16)]],
-        gpu: ["T": [.real, DTypeSet(.bool)]], hostMemory: ["output_shape", "default_value"], make: sparseToDenseKernel)
+        gpu: ["T": [.real, DTypeSet(.bool)]], hostMemory: ["output_shape", "default_value"], make: sparseToDenseKernel
+    )
+    .cuda(sparseToDenseCUDAKernel)
 }
 
 private func allAxes(_ g: GradientContext, _ output: Output) -> Output {
@@ -28,26 +31,8 @@ private func allAxes(_ g: GradientContext, _ output: Output) -> Output {
 @Sendable private func sparseToDenseKernel(_ request: KernelRequest) throws -> Kernel {
     let validates = try request.bool("validate_indices")
     return .sync { context in
-        let (indices, sizes, values, defaultValue) = (context.input(0), context.input(1), context.input(2), context.input(3))
-        guard indices.rank <= 2 else {
-            throw Status.invalidArgument(
-                "sparse_indices should be a scalar, vector, or matrix, got shape \(indices.shape)")
-        }
-        let count = indices.rank > 0 ? indices.dimension(0) : 1
-        let depth = indices.rank > 1 ? indices.dimension(1) : 1
-        guard sizes.rank == 1 else {
-            throw Status.invalidArgument("output_shape must be rank 1, got shape \(sizes.shape)")
-        }
-        guard sizes.elementCount == depth else {
-            throw Status.invalidArgument(
-                "output_shape has incorrect number of elements: \(sizes.elementCount) should be: \(depth)")
-        }
-        guard values.rank == 0 || (values.rank == 1 && values.elementCount == count) else {
-            throw Status.invalidArgument(
-                "sparse_values has incorrect shape \(values.shape), should be [] or [\(count)]")
-        }
-        guard defaultValue.rank == 0 else { throw Status.invalidArgument("default_value should be a scalar.") }
-        let shape = try shapeFromInput(try sizes.integers("output_shape"))
+        let (indices, values, defaultValue) = (context.input(0), context.input(2), context.input(3))
+        let (shape, count, depth) = try densePlan(context)
         let output = try context.output(0, values.dtype, shape)
         output.fillElements(with: defaultValue, in: context.pool)
         // A row without indices names the only element of a scalar. The number of such rows may be huge, so they are not listed.
@@ -65,6 +50,48 @@ private func allAxes(_ g: GradientContext, _ output: Output) -> Output {
         let moves = RowCopy(dtype: values.dtype, width: 1)
         let isScalar = values.rank == 0
         moves.runInOrder(count, from: values, to: output) { (isScalar ? 0 : $0, places.slices[$0]) }
+    }
+}
+
+/// The result's shape, the number of rows of indices, and the number of indices in a row.
+private func densePlan(_ context: borrowing KernelContext) throws -> (Shape, count: Int, depth: Int) {
+    let (indices, sizes, values, defaultValue) = (context.input(0), context.input(1), context.input(2), context.input(3))
+    guard indices.rank <= 2 else {
+        throw Status.invalidArgument(
+            "sparse_indices should be a scalar, vector, or matrix, got shape \(indices.shape)")
+    }
+    let count = indices.rank > 0 ? indices.dimension(0) : 1
+    let depth = indices.rank > 1 ? indices.dimension(1) : 1
+    guard sizes.rank == 1 else {
+        throw Status.invalidArgument("output_shape must be rank 1, got shape \(sizes.shape)")
+    }
+    guard sizes.elementCount == depth else {
+        throw Status.invalidArgument(
+            "output_shape has incorrect number of elements: \(sizes.elementCount) should be: \(depth)")
+    }
+    guard values.rank == 0 || (values.rank == 1 && values.elementCount == count) else {
+        throw Status.invalidArgument(
+            "sparse_values has incorrect shape \(values.shape), should be [] or [\(count)]")
+    }
+    guard defaultValue.rank == 0 else { throw Status.invalidArgument("default_value should be a scalar.") }
+    return (try shapeFromInput(try sizes.integers("output_shape")), count, depth)
+}
+
+/// The same on a card, which cannot fail for an index: one out of range is skipped, and their order does not matter.
+@Sendable private func sparseToDenseCUDAKernel(_ request: KernelRequest) throws -> Kernel {
+    let (dtype, device) = (try request.type("T"), try request.cudaDevice())
+    let mover = ElementMover.card(try CUDAMover(device))
+    let scatter = try CUDAScatter(device, dtype, indices: try request.type("Tindices"), .update)
+    return .sync { context in
+        let (indices, values) = (context.input(0), context.input(2))
+        let (shape, count, depth) = try densePlan(context)
+        let output = try context.output(0, dtype, shape)
+        try mover.fill(output, with: context.input(3))
+        guard depth > 0 else {
+            if count > 0 { try mover.copy(StridedCopy([], from: []), from: values, to: output) }
+            return
+        }
+        try scatter.run(indices, depth: depth, values, into: output, single: values.rank == 0)
     }
 }
 

@@ -15,9 +15,11 @@ extension OpDefinition {
         return ShardingRule(inputs: [[], labels], outputs: Array(repeating: labels, count: c.outputCount)).linear()
     }
     .gradient { g in [nil, g.joined(g.outputGradients, along: g.inputs[0])] }
-    .kernel(["T": .all], gpu: ["T": .floatingOrComplex], hostMemory: ["split_dim"]) { request in
-        splitKernel(count: try request.int("num_split"))
-    }
+    .kernel(
+        ["T": .all], gpu: ["T": .floatingOrComplex], hostMemory: ["split_dim"],
+        moving: { request in
+            splitKernel(count: try request.int("num_split"))
+        })
 }
 
 extension GradientContext {
@@ -45,8 +47,8 @@ extension GradientContext {
     for index in c.outputs.indices { c.setOutput(index, part) }
 }
 
-private func splitKernel(count: Int) -> Kernel {
-    .sync { context in
+private func splitKernel(count: Int) -> MovingBody {
+    { context, mover in
         let position = context.input(0)
         let input = context.input(1)
         guard position.rank == 0 else {
@@ -60,7 +62,7 @@ private func splitKernel(count: Int) -> Kernel {
                     + "(size = \(size)) and num_split \(count)")
         }
         if count == 1 { return context.setOutput(0, slot: context.slot(1)) }
-        try context.setOutputs(parts: input, axis, [Int](repeating: size / count, count: count))
+        try mover.setOutputs(parts: input, axis, [Int](repeating: size / count, count: count), context)
     }
 }
 
@@ -73,19 +75,33 @@ func splitAxis(_ axis: Int, rank: Int) throws -> Int {
     return front
 }
 
-extension KernelContext {
+extension ElementMover {
     /// Sets the outputs to consecutive parts of a tensor along a dimension. The parts are views if possible.
-    func setOutputs(parts input: Tensor, _ axis: Int, _ sizes: [Int]) throws {
+    func setOutputs(parts input: Tensor, _ axis: Int, _ sizes: [Int], _ context: borrowing KernelContext) throws {
         let shape = input.shape
         let inner = wrappingProduct(shape.dimensions[(axis + 1)...])
         let outer = wrappingProduct(shape.dimensions[..<axis])
-        let row = shape[axis] &* inner
+        try setOutputs(parts: input, outer, inner, shapes: sizes.map { shape.replacing(axis, with: $0) }, sizes, context)
+    }
+
+    /// Sets the outputs to consecutive parts of the rows of a tensor.
+    /// - Parameters:
+    ///   - outer: the number of rows.
+    ///   - sizes: how many times `inner` elements of a row each part has.
+    func setOutputs(parts input: Tensor, _ outer: Int, _ inner: Int, shapes: [Shape], _ sizes: [Int], _ context: borrowing KernelContext) throws {
+        let row = sizes.reduce(0, &+) &* inner
+        if case .card(let card) = self, outer > 1, row > 0 {
+            // All parts in one launch.
+            let parts = try sizes.indices.map { index in
+                (tensor: try context.output(index, input.dtype, shapes[index]), width: sizes[index] &* inner)
+            }
+            return try card.exchange(parts, rows: outer, input, toParts: true)
+        }
         var offset = 0
         for (index, size) in sizes.enumerated() {
             let run = size &* inner
             try setOutput(
-                index, shape.replacing(axis, with: size), StridedCopy([outer, run], from: [row, 1], to: [run, 1]),
-                of: input, at: offset)
+                index, shapes[index], StridedCopy([outer, run], from: [row, 1], to: [run, 1]), of: input, at: offset, context)
             offset = offset &+ run
         }
     }

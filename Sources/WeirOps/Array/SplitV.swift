@@ -13,12 +13,17 @@ extension OpDefinition {
         c.input(0).rank.flatMap { c.axis(2, rank: $0) }.flatMap { ShardingRule.independent(c, except: [$0])?.linear() }
     }
     .gradient { g in [g.joined(g.outputGradients, along: g.inputs[2]), nil, nil] }
-    .kernel(["T": .all], gpu: ["T": .floatingOrComplex], hostMemory: ["size_splits", "split_dim"]) { request in
-        splitVKernel(count: try request.int("num_split"))
-    }
-    .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["value", "size_splits", "split_dim", "output"]) { request in
-        splitVKernel(count: try request.int("num_split"))
-    }
+    .kernel(
+        ["T": .all], gpu: ["T": .floatingOrComplex], hostMemory: ["size_splits", "split_dim"],
+        moving: { request in
+            splitVKernel(count: try request.int("num_split"))
+        }
+    )
+    .kernel(
+        ["T": .int32], gpu: ["T": .int32], hostMemory: ["value", "size_splits", "split_dim", "output"],
+        moving: { request in
+            splitVKernel(count: try request.int("num_split"))
+        })
 }
 
 @Sendable private func splitVShape(_ c: inout ShapeContext) throws {
@@ -54,8 +59,8 @@ extension OpDefinition {
     }
 }
 
-private func splitVKernel(count: Int) -> Kernel {
-    .sync { context in
+private func splitVKernel(count: Int) -> MovingBody {
+    { context, mover in
         let input = context.input(0)
         let lengths = context.input(1)
         let position = context.input(2)
@@ -70,7 +75,7 @@ private func splitVKernel(count: Int) -> Kernel {
         let axis = try splitAxis(try position.integer("split_dim"), rank: input.rank)
         let sizes = try completeSizes(try lengths.integers("size_splits"), input.dimension(axis))
         if count == 1 { return context.setOutput(0, slot: context.slot(0)) }
-        try context.setOutputs(parts: input, axis, sizes)
+        try mover.setOutputs(parts: input, axis, sizes, context)
     }
 }
 

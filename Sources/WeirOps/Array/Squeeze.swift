@@ -29,6 +29,7 @@ extension OpDefinition {
     .gradient { g in [g.reshape(g.gradient(), like: g.inputs[0])] }
     .kernel(gpu: ["T": .gpuMovable], make: squeezeKernel)
     .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["input", "output"], make: squeezeKernel)
+    .cudaAsOnHost()
 }
 
 @Sendable private func squeezeShape(_ c: inout ShapeContext) throws {

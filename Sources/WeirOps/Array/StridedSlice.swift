@@ -14,11 +14,11 @@ extension OpDefinition {
     .knownValue { c in c.sliced() }
     .gradient(stridedSliceGradient)
     .kernel(
-        ["T": .all], gpu: ["T": .gpuMovable], hostMemory: ["begin", "end", "strides"], make: stridedSliceKernel
+        ["T": .all], gpu: ["T": .gpuMovable], hostMemory: ["begin", "end", "strides"], moving: stridedSliceKernel
     )
     .kernel(
         ["T": .int32], gpu: ["T": .int32], hostMemory: ["input", "begin", "end", "strides", "output"],
-        make: stridedSliceKernel)
+        moving: stridedSliceKernel)
 }
 
 @Sendable private func stridedSliceShape(_ c: inout ShapeContext) throws {
@@ -69,14 +69,14 @@ extension OpDefinition {
     return ShardingRule(inputs: [labels, [], [], []], outputs: [output]).linear()
 }
 
-@Sendable private func stridedSliceKernel(_ request: KernelRequest) -> Kernel {
+@Sendable private func stridedSliceKernel(_ request: KernelRequest) -> MovingBody {
     let masks = StridedSliceSpec.Masks(request.attributes)
-    return .sync { context in
+    return { context, mover in
         let input = context.input(0)
         let spec = try StridedSliceSpec(
             begin: context.input(1), end: context.input(2), strides: context.input(3), input: input.shape, masks: masks)
         let (offset, strides) = spec.layout(in: input.shape)
-        try context.setOutput(0, spec.shape, StridedCopy(spec.sliceSizes, from: strides), of: input, at: offset)
+        try mover.setOutput(0, spec.shape, StridedCopy(spec.sliceSizes, from: strides), of: input, at: offset, context)
     }
 }
 

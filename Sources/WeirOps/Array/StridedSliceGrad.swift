@@ -21,11 +21,11 @@ extension OpDefinition {
     }
     .kernel(
         ["T": .all], gpu: ["T": .gpuMovable], hostMemory: ["shape", "begin", "end", "strides"],
-        make: stridedSliceGradKernel
+        moving: stridedSliceGradKernel
     )
     .kernel(
         ["T": .int32], gpu: ["T": .int32], hostMemory: ["shape", "begin", "end", "strides", "dy", "output"],
-        make: stridedSliceGradKernel)
+        moving: stridedSliceGradKernel)
 
     /// Replaces a strided slice of a tensor by `value`.
     static let tensorStridedSliceUpdate = OpDefinition(
@@ -46,17 +46,17 @@ extension OpDefinition {
     }
     .kernel(
         ["T": .all], gpu: ["T": .gpuMovable], hostMemory: ["begin", "end", "strides"],
-        make: stridedSliceUpdateKernel
+        moving: stridedSliceUpdateKernel
     )
     .kernel(
         ["T": .int32], gpu: ["T": .int32], hostMemory: ["input", "begin", "end", "strides", "value", "output"],
-        make: stridedSliceUpdateKernel)
+        moving: stridedSliceUpdateKernel)
 }
 
-@Sendable private func stridedSliceGradKernel(_ request: KernelRequest) throws -> Kernel {
+@Sendable private func stridedSliceGradKernel(_ request: KernelRequest) throws -> MovingBody {
     let masks = StridedSliceSpec.Masks(request.attributes)
     let dtype = try request.type("T")
-    return .sync { context in
+    return { context, mover in
         let sizes = context.input(0)
         guard sizes.rank == 1 else {
             throw Status.invalidArgument("shape must be 1-D, got shape.shape = \(sizes.shape)")
@@ -75,15 +75,15 @@ extension OpDefinition {
             return context.setOutput(0, gradient.shaped(shape))
         }
         let output = try context.output(0, dtype, shape)
-        output.clearElements()
-        block.run(from: gradient, to: output, at: offset, in: context.pool)
+        try mover.clear(output)
+        try mover.copy(block, from: gradient, to: output, at: offset)
     }
 }
 
-@Sendable private func stridedSliceUpdateKernel(_ request: KernelRequest) throws -> Kernel {
+@Sendable private func stridedSliceUpdateKernel(_ request: KernelRequest) throws -> MovingBody {
     let masks = StridedSliceSpec.Masks(request.attributes)
     let dtype = try request.type("T")
-    return .sync { context in
+    return { context, mover in
         let shape = context.shape(0)
         let value = context.input(4)
         let spec = try StridedSliceSpec(
@@ -96,15 +96,13 @@ extension OpDefinition {
         else {
             throw Status.invalidArgument("Cannot broadcast input shape \(value.shape) into final shape \(expected)")
         }
-        let source = context.input(0).firstByte
-        let output = try context.output(0, dtype, shape, reusing: 0)
-        if output.firstByte != source { output.copyElements(from: context.input(0)) }
+        let output = try mover.outputChanging(0, context, dtype)
         let (offset, strides) = spec.layout(in: shape)
         // The value has the dimensions of the result, the slice those of the input. Both differ only in dimensions of size 1,
         // which are left out.
         let kept = zip(expected.dimensions, repeated).filter { $0.0 != 1 }
         let taken = zip(spec.sliceSizes, strides).filter { $0.0 != 1 }
-        StridedCopy(kept.map(\.0), from: kept.map(\.1), to: taken.map(\.1))
-            .run(from: value, to: output, at: offset, in: context.pool)
+        try mover.copy(
+            StridedCopy(kept.map(\.0), from: kept.map(\.1), to: taken.map(\.1)), from: value, to: output, at: offset)
     }
 }

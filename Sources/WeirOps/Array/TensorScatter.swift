@@ -1,3 +1,4 @@
+import WeirDevice
 public import WeirGraph
 import WeirKernels
 import WeirTensor
@@ -20,6 +21,7 @@ extension OpDefinition {
     .kernel(
         ["T": .all], gpu: ["T": [.complex, DTypeSet(.float32, .float64, .int64)]], make: tensorScatterKernel(.update)
     )
+    .cuda(tensorScatterCUDAKernel(.update))
     .kernel(
         ["T": .int32], gpu: ["T": .int32], hostMemory: ["tensor", "indices", "updates", "output"],
         make: tensorScatterKernel(.update))
@@ -47,6 +49,7 @@ extension OpDefinition {
             ["T": types], gpu: ["T": types.contains(.complex64) ? [gpu, .complex] : gpu],
             make: tensorScatterKernel(kind)
         )
+        .cuda(tensorScatterCUDAKernel(kind))
         .kernel(
             ["T": .int32], gpu: ["T": .int32], hostMemory: ["tensor", "indices", "updates", "output"],
             make: tensorScatterKernel(kind))
@@ -171,6 +174,25 @@ func tensorScatterKernel(_ kind: ScatterKind) -> KernelFactory.Make {
             let output = try context.output(0, dtype, shape, reusing: 0)
             if output.firstByte != source { output.copyElements(from: context.input(0)) }
             try combine(places, updates, output)
+        }
+    }
+}
+
+/// The same on a card, which skips indices out of range.
+func tensorScatterCUDAKernel(_ kind: ScatterKind) -> KernelFactory.Make {
+    { request in
+        try NdIndices.requireIgnored(request)
+        let dtype = try request.type("T")
+        let device = try request.cudaDevice()
+        let mover = ElementMover.card(try CUDAMover(device))
+        let scatter = try CUDAScatter(device, dtype, indices: try request.type("Tindices"), CUDAScatterKind(kind))
+        let isStrict = request.op.name != "ScatterNdNonAliasingAdd"
+        return .sync { context in
+            let shape = context.shape(0)
+            let (indices, updates) = (context.input(1), context.input(2))
+            if isStrict { try checkTensorScatter(shape, indices.shape, updates.shape) }
+            try NdIndices.checkScatter(indices, updates, shape)
+            try scatter.run(indices, updates, into: try mover.outputChanging(0, context, dtype))
         }
     }
 }

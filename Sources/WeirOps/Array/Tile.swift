@@ -15,8 +15,9 @@ extension OpDefinition {
     .simplified(.unchangedFor(input: 1) { multiples in multiples.areAll(1) })
     .gradient(tileGradient)
     .kernel(
-        ["T": .all], gpu: ["T": [.floatingOrComplex, .index, DTypeSet(.bool, .int16)]], hostMemory: ["multiples"]
-    ) { _ in tileKernel }
+        ["T": .all], gpu: ["T": [.floatingOrComplex, .index, DTypeSet(.bool, .int16)]], hostMemory: ["multiples"],
+        moving: { _ in tileKernel }
+    )
 }
 
 @Sendable private func tileShape(_ c: inout ShapeContext) throws {
@@ -37,7 +38,7 @@ extension OpDefinition {
             }))
 }
 
-private let tileKernel = Kernel.sync { context in
+private let tileKernel: MovingBody = { context, mover in
     let (input, multiples) = (context.input(0), context.input(1))
     guard multiples.rank == 1 else {
         throw Status.invalidArgument("Expected multiples to be 1-D, but got shape \(multiples.shape)")
@@ -63,7 +64,7 @@ private let tileKernel = Kernel.sync { context in
         sizes += [multiple, own[axis]]
         strides += [0, ownStrides[axis]]
     }
-    try context.setOutput(0, Shape(validating: total), StridedCopy(sizes, from: strides), of: input, at: 0)
+    try mover.setOutput(0, Shape(validating: total), StridedCopy(sizes, from: strides), of: input, at: 0, context)
 }
 
 /// Sums the gradient over the repetitions.

@@ -1,3 +1,4 @@
+import WeirDevice
 public import WeirGraph
 import WeirKernels
 import WeirTensor
@@ -18,9 +19,7 @@ extension OpDefinition {
     .gradient { g in
         [g.op("Transpose", g.gradient(), g.op("InvertPermutation", g.inputs[1])), nil]
     }
-    .kernel(["T": .unquantized], gpu: ["T": .numericOrBool], hostMemory: ["perm"]) { request in
-        transposeKernel(conjugating: nil)
-    }
+    .kernel(["T": .unquantized], gpu: ["T": .numericOrBool], hostMemory: ["perm"], moving: { _ in transposeKernel })
 
     /// Like `Transpose`, but conjugates complex elements.
     static let conjugateTranspose = OpDefinition(
@@ -38,7 +37,20 @@ extension OpDefinition {
     }
     .kernel(["T": .unquantized], gpu: ["T": .numericOrBool], hostMemory: ["perm"]) { request in
         let type = try request.type("T")
-        return transposeKernel(conjugating: type.isComplex ? type : nil)
+        return type.isComplex ? conjugateTransposeKernel(type) : .moving(transposeKernel)
+    }
+    .cuda { request in
+        let (type, device) = (try request.type("T"), try request.cudaDevice())
+        let mover = ElementMover.card(try CUDAMover(device))
+        guard type.isComplex else { return .sync { context in try transposeKernel(context, mover) } }
+        let module = try request.cudaModule("Conjugate", ["T": try request.cudaType("T")], conjugation)
+        return .sync { context in
+            let input = context.input(0)
+            let (shape, block) = try transposition(context)
+            let output = try context.output(0, type, shape)
+            try mover.copy(block, from: input, to: output)
+            try device.launch(module.function("conjugate"), over: output.elementCount, [.elements(output), .int(output.elementCount)])
+        }
     }
 }
 
@@ -70,19 +82,32 @@ private func areInverse(_ inner: Tensor, _ outer: Tensor) -> Bool {
             }))
 }
 
-private func transposeKernel(conjugating type: DType?) -> Kernel {
+/// The result's shape, and the copy that makes it.
+private func transposition(_ context: borrowing KernelContext) throws -> (Shape, StridedCopy) {
+    let input = context.input(0)
+    let order = try permutation(context.input(1), rank: input.rank)
+    let shape = try Shape(validating: order.map { input.shape[$0] })
+    let strides = StridedCopy.strides(of: input.shape.dimensions)
+    return (shape, StridedCopy(shape.dimensions, from: order.map { strides[$0] }))
+}
+
+private let transposeKernel: MovingBody = { context, mover in
+    let (shape, block) = try transposition(context)
+    try mover.setOutput(0, shape, block, of: context.input(0), at: 0, context)
+}
+
+private func conjugateTransposeKernel(_ type: DType) -> Kernel {
     .sync { context in
-        let input = context.input(0)
-        let order = try permutation(context.input(1), rank: input.rank)
-        let shape = try Shape(validating: order.map { input.shape[$0] })
-        let strides = StridedCopy.strides(of: input.shape.dimensions)
-        let block = StridedCopy(shape.dimensions, from: order.map { strides[$0] })
-        guard let type else { return try context.setOutput(0, shape, block, of: input, at: 0) }
+        let (shape, block) = try transposition(context)
         let output = try context.output(0, type, shape)
-        block.run(from: input, to: output, in: context.pool)
+        block.run(from: context.input(0), to: output, in: context.pool)
         if type == .complex64 { conjugate(Complex64.self, output) } else { conjugate(Complex128.self, output) }
     }
 }
+
+private let conjugation = """
+    KERNEL conjugate(T* x, int64 count) { for (int64 i = first(); i < count; i += stride()) x[i].im = -x[i].im; }
+    """
 
 private func conjugate<P>(_ type: Complex<P>.Type, _ tensor: Tensor) {
     let elements = tensor.mutableElements(type)

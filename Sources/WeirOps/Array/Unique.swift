@@ -30,6 +30,7 @@ extension OpDefinition {
                     return 0
                 }
             }
+            .cuda(uniqueCUDAKernel)
     }
 
     private static func uniqueAlongAxis(_ name: String, _ signature: String) -> OpDefinition {

@@ -17,10 +17,10 @@ extension OpDefinition {
     .gradient { g in
         [g.ops("Pack", g.outputGradients, attributes: ["axis": .int(g.attributes.int("axis") ?? 0)])[0]]
     }
-    .kernel(["T": .all], gpu: ["T": [.floatingOrComplex, DTypeSet(.bool, .uint8)]], make: unpackKernel)
+    .kernel(["T": .all], gpu: ["T": [.floatingOrComplex, DTypeSet(.bool, .uint8)]], moving: unpackKernel)
     .kernel(
         ["T": DTypeSet(.int32, .int64)], gpu: ["T": DTypeSet(.int32, .int64)], hostMemory: ["value", "output"],
-        make: unpackKernel)
+        moving: unpackKernel)
 }
 
 @Sendable private func unpackShape(_ c: inout ShapeContext) throws {
@@ -35,9 +35,9 @@ extension OpDefinition {
     for index in c.outputs.indices { c.setOutput(index, slice) }
 }
 
-@Sendable private func unpackKernel(_ request: KernelRequest) throws -> Kernel {
+@Sendable private func unpackKernel(_ request: KernelRequest) throws -> MovingBody {
     let (wanted, count) = (try request.int("axis"), try request.int("num"))
-    return .sync { context in
+    return { context, mover in
         let input = context.input(0)
         let shape = input.shape
         guard let axis = nonNegativeAxis(wanted, rank: shape.rank) else {
@@ -50,8 +50,7 @@ extension OpDefinition {
         let slice = try Shape(validating: Array(sizes[..<axis] + sizes[(axis + 1)...]))
         let inner = wrappingProduct(sizes[(axis + 1)...])
         let outer = wrappingProduct(sizes[..<axis])
-        let block = StridedCopy([outer, inner], from: [count &* inner, 1], to: [inner, 1])
-        for index in 0..<count { try context.setOutput(index, slice, block, of: input, at: index &* inner) }
+        try mover.setOutputs(parts: input, outer, inner, shapes: [Shape](repeating: slice, count: count), [Int](repeating: 1, count: count), context)
     }
 }
 

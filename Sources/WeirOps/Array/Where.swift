@@ -16,6 +16,7 @@ extension OpDefinition {
         make: whereKernel
     )
     .kernel(["T": .int32], gpu: ["T": .int32], hostMemory: ["input", "index"], make: whereKernel)
+    .cuda(whereCUDAKernel)
 }
 
 @Sendable private func whereKernel(_ request: KernelRequest) throws -> Kernel {

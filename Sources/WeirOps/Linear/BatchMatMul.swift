@@ -16,6 +16,7 @@ extension OpDefinition {
     .cost(CostFunctions.product(transposed: "adj_x"))
     .gradient(batchMatMulGradient)
     .kernel(["T": matrixTypes], gpu: ["T": [.floating, .complex]]) { try batchMatMulKernel($0, broadcasts: false) }
+    .cuda { try cudaBatchMatMul($0, ("T", "T", "T"), broadcasts: false) }
 
     /// The products of pairs of matrices. The batch dimensions broadcast.
     static let batchMatMulV2 = OpDefinition(
@@ -29,6 +30,7 @@ extension OpDefinition {
     .cost(CostFunctions.product(transposed: "adj_x"))
     .gradient(batchMatMulGradient)
     .kernel(["T": matrixTypes], gpu: ["T": [.floating, .complex]]) { try batchMatMulKernel($0, broadcasts: true) }
+    .cuda { try cudaBatchMatMul($0, ("T", "T", "T"), broadcasts: true) }
 
     /// Like `BatchMatMulV2`, for operands of different dtypes.
     static let batchMatMulV3 = OpDefinition(
@@ -46,7 +48,9 @@ extension OpDefinition {
     .kernel(
         ["Tout": matrixTypes],
         gpu: ["Ta": [.floating, .complex], "Tb": [.floating, .complex], "Tout": [.floating, .complex]],
-        make: batchMatMulV3Kernel)
+        make: batchMatMulV3Kernel
+    )
+    .cuda { try cudaBatchMatMul($0, ("Ta", "Tb", "Tout"), broadcasts: true) }
 }
 
 @Sendable private func batchMatMulShape(_ c: inout ShapeContext, broadcasts: Bool) throws {
@@ -138,11 +142,29 @@ extension OpDefinition {
     }
 }
 
-private struct BatchOptions {
+struct BatchOptions {
     var adjointX: Bool
     var adjointY: Bool
     var broadcasts: Bool
     var dtype: DType
+}
+
+private func cudaBatchMatMul(_ request: KernelRequest, _ types: (String, String, String), broadcasts: Bool) throws -> Kernel {
+    let (left, right, dtype) = (try request.type(types.0), try request.type(types.1), try request.type(types.2))
+    let options = BatchOptions(
+        adjointX: try request.bool("adj_x"), adjointY: try request.bool("adj_y"), broadcasts: broadcasts, dtype: dtype)
+    let conjugates = (left: options.adjointX, right: options.adjointY)
+    if left == dtype, right == dtype {
+        let products = try CUDAMatrixProduct(request, dtype, conjugates: conjugates)
+        return .sync { context in
+            let plan = try BatchPlan(context.shape(0), context.shape(1), options)
+            let output = try context.output(0, dtype, plan.shape)
+            guard plan.shape.elementCount > 0 else { return }
+            let (product, batch) = try plan.onCard()
+            try products.run(product, batch: batch, context.input(0), context.input(1), output)
+        }
+    }
+    throw Status.unimplemented("BatchMatMulV3 node '\(request.name)': no kernel for \(left) times \(right) in \(dtype)")
 }
 
 private func batchMatMul(_ options: BatchOptions) -> Kernel? {
@@ -210,10 +232,11 @@ extension NumericElement {
 }
 
 /// The pairing of the matrices of two batches.
-private struct BatchPlan {
+struct BatchPlan {
     let product: MatrixProduct
     let shape: Shape
     private let batch: Broadcast?
+    private let operands: (x: Shape, y: Shape)
 
     init(_ x: Shape, _ y: Shape, _ options: BatchOptions) throws {
         try BatchPlan.checkRanks(x, y, broadcasts: options.broadcasts)
@@ -228,6 +251,7 @@ private struct BatchPlan {
             rows: rows, columns: columns, depth: depth, transposesA: options.adjointX, transposesB: options.adjointY,
             conjugates: true)
         shape = try Shape(validating: batch + [rows, columns])
+        operands = (x, y)
         // An empty result has no pairs to compute, and its batch size is not bounded by memory.
         self.batch =
             shape.elementCount == 0
@@ -246,6 +270,31 @@ private struct BatchPlan {
             }
         }
         return (xs, ys)
+    }
+
+    /// Returns the product and the batch for a card: dimensions that the operands take part in alike are one, the last first.
+    func onCard() throws -> (MatrixProduct, [TiledProblem.Batch]) {
+        let (x, y) = operands
+        let batches = [x, y].map { Shape(Array($0.dimensions.dropLast(2))) }
+        // All matrices times the same one: the rows of one product.
+        if batches[1].elementCount == 1, !product.transposesA {
+            var whole = product
+            whole.rows *= batches[0].elementCount
+            return (whole, [])
+        }
+        let layout = try CUDABroadcast(batches)
+        let (xSize, ySize) = (product.rows * product.depth, product.depth * product.columns)
+        if layout.isPlain {
+            let count = layout.shape.elementCount
+            let isRepeated = batches.map { $0.elementCount == 1 }
+            return (product, count == 1 ? [] : [.init(size: count, left: isRepeated[0] ? 0 : xSize, right: isRepeated[1] ? 0 : ySize)])
+        }
+        return (
+            product,
+            layout.sizes.indices.reversed().map {
+                .init(size: layout.sizes[$0], left: layout.strides[0][$0] * xSize, right: layout.strides[1][$0] * ySize)
+            }
+        )
     }
 
     /// Returns the broadcast batch dimensions.

@@ -17,16 +17,48 @@ extension OpDefinition {
     }
     .kernel(
         ["T": DTypeSet(.bfloat16, .float16, .float32)], gpu: ["T": DTypeSet(.bfloat16, .float16, .float32)],
-        make: fusedMatMulKernel)
+        make: fusedMatMulKernel
+    )
+    .cuda(cudaFusedMatMul)
+}
+
+@Sendable private func cudaFusedMatMul(_ request: KernelRequest) throws -> Kernel {
+    let (a, b, dtype) = (try request.bool("transpose_a"), try request.bool("transpose_b"), try request.type("T"))
+    let (epilogue, arguments) = (try FusedEpilogue(request), try fusedArguments(request))
+    if epilogue.isSum {
+        let products = try CUDAMatrixProduct(request, dtype)
+        let sum = try CUDAElementwise(products.device, request.op.name, [dtype, dtype], dtype, "x + y")
+        return .sync { context in
+            let product = try context.matMulSizes(a, b)
+            let shape = try Shape(matrix: product.rows, product.columns)
+            let (summand, made) = (context.input(2), try Tensor(dtype, shape, in: context.allocator))
+            let broadcast = try CUDABroadcast([summand.shape, shape])
+            try products.run(product, context.input(0), context.input(1), made)
+            try sum.run([summand, made], broadcast, try context.output(0, dtype, broadcast.shape))
+        }
+    }
+    let products = try CUDAMatrixProduct(request, dtype, epilogue: epilogue.cuda, library: epilogue.library)
+    return .sync { context in
+        let product = try context.matMulSizes(a, b)
+        let tensors = context.inputTensors(arguments)
+        let shape = try Shape(matrix: product.rows, product.columns)
+        _ = try epilogue.check(tensors, shape, channelsFirst: false)
+        try products.run(product, context.input(0), context.input(1), try context.output(0, dtype, shape), Array(tensors.prefix(epilogue.argumentCount)))
+    }
+}
+
+/// The inputs that the fused ops take.
+private func fusedArguments(_ request: KernelRequest) throws -> Range<Int> {
+    let (needed, arguments) = (try FusedEpilogue(request).argumentCount, try request.inputRange("args"))
+    guard arguments.count >= needed else {
+        throw Status.invalidArgument("Fused MatMul node '\(request.name)' needs \(needed) extra arguments, found \(arguments.count)")
+    }
+    return arguments
 }
 
 @Sendable private func fusedMatMulKernel(_ request: KernelRequest) throws -> Kernel {
     let a = try request.bool("transpose_a"), b = try request.bool("transpose_b")
-    let epilogue = try FusedEpilogue(request), arguments = try request.inputRange("args")
-    guard arguments.count >= epilogue.argumentCount else {
-        throw Status.invalidArgument(
-            "Fused MatMul node '\(request.name)' needs \(epilogue.argumentCount) extra arguments, found \(arguments.count)")
-    }
+    let epilogue = try FusedEpilogue(request), arguments = try fusedArguments(request)
     switch try request.type("T") {
     case .float32:
         if epilogue.isSum { return productAndSum(a, b) }

@@ -19,6 +19,15 @@ extension OpDefinition {
     .fusing(as: .product(fused: "_FusedMatMul", channelAxis: 1, takesSums: true))
     .gradient(matMulGradient)
     .kernel(["T": matrixTypes], gpu: ["T": [.floating, .complex]], make: matMulKernel)
+    .cuda { request in
+        let (a, b, dtype) = (try request.bool("transpose_a"), try request.bool("transpose_b"), try request.type("T"))
+        let products = try CUDAMatrixProduct(request, dtype)
+        return .sync { context in
+            let product = try context.matMulSizes(a, b)
+            let output = try context.output(0, dtype, Shape(matrix: product.rows, product.columns))
+            try products.run(product, context.input(0), context.input(1), output)
+        }
+    }
 }
 
 /// The dtypes of the matrix product kernels. TensorFlow's CPU kernels lack the unsigned ones; here they share code with the

@@ -36,6 +36,7 @@ struct BiasEpilogue<A: Activation>: ProductEpilogue, @unchecked Sendable {  // t
 struct IdentityFunction: Activation {
     @inline(__always) func vector(_ x: VectorMath.Vector) -> VectorMath.Vector { x }
     func scalar(_ x: Double) -> Double { x }
+    var cuda: String { "x" }
 }
 
 extension ProductEpilogue {

@@ -20,6 +20,8 @@ extension OpDefinition {
         cpu: .numeric, gpu: [.floatingOrComplex, DTypeSet(.int32, .int64, .uint32)], int32OnHost: ["inputs", "sum"], make: addNKernel
     )
     .kernel(["T": DTypeSet(.variant)], gpu: ["T": DTypeSet(.variant)], make: variantSumKernel)
+    .cuda(cudaAddNKernel)
+    .cudaExpression { _ in "x + y" }
 
     /// The elementwise sum of tensors with a declared shape. TensorFlow may add inputs as they arrive; this kernel waits for
     /// all.
@@ -35,7 +37,9 @@ extension OpDefinition {
     }
     .gradient(identityGradientForAllInputs)
     .kernels(
-        cpu: .numeric, gpu: [.floatingOrComplex, DTypeSet(.int32, .int64, .uint32)], int32OnHost: ["inputs", "sum"], make: addNKernel)
+        cpu: .numeric, gpu: [.floatingOrComplex, DTypeSet(.int32, .int64, .uint32)], int32OnHost: ["inputs", "sum"], make: addNKernel
+    )
+    .cuda(cudaAddNKernel)
 
     private static let identityGradientForAllInputs: Gradient = { g in [Output?](repeating: g.gradient(), count: g.inputs.count) }
 }
@@ -45,13 +49,8 @@ extension OpDefinition {
     guard let loop = BinaryLoop.modular(Functions.Plus.self, type) else { throw request.unsupportedType("T") }
     let size = type.byteCount
     return .sync { context in
-        let shape = context.shape(0)
+        let shape = try request.requireSameShapes(context)
         let inputCount = context.inputCount
-        for index in 1..<max(inputCount, 1) where context.shape(index) != shape {
-            throw Status.invalidArgument(
-                "Inputs to operation \(request.name) of type \(request.op.name) must have the same size and shape.  "
-                    + "Input 0: \(shape) != input \(index): \(context.shape(index))")
-        }
         if inputCount == 1 { return context.setOutput(0, context.input(0)) }
         try withUnsafeTemporaryAllocation(of: UnsafeRawPointer.self, capacity: inputCount) { inputs in
             for index in 0..<inputCount { inputs.initializeElement(at: index, to: context.firstByte(index)) }
@@ -66,6 +65,46 @@ extension OpDefinition {
                 }
             }
         }
+    }
+}
+
+extension KernelRequest {
+    /// Returns the shape that all inputs have.
+    fileprivate func requireSameShapes(_ context: borrowing KernelContext) throws -> Shape {
+        let shape = context.shape(0)
+        for index in 1..<max(context.inputCount, 1) where context.shape(index) != shape {
+            throw Status.invalidArgument(
+                "Inputs to operation \(name) of type \(op.name) must have the same size and shape.  "
+                    + "Input 0: \(shape) != input \(index): \(context.shape(index))")
+        }
+        return shape
+    }
+}
+
+/// Adds up to six tensors in one pass over memory; more in several, with the sum so far as the first operand.
+@Sendable private func cudaAddNKernel(_ request: KernelRequest) throws -> Kernel {
+    let type = try request.type("T")
+    // A card adds the tensors that variants hold itself.
+    guard type != .variant else { return variantSumKernel(request) }
+    let device = try request.cudaDevice()
+    let count = request.inputTypes.count
+    let terms = ["x", "y", "z", "w", "u", "v"]
+    let sizes = Set(stride(from: 0, to: max(count - 1, 0), by: terms.count - 1).map { min(terms.count, count - $0) })
+    let programs = Dictionary(
+        uniqueKeysWithValues: try sizes.map { size in
+            let sum = terms.prefix(size).dropFirst().reduce("x") { "rounded<T>(\($0) + \($1))" }
+            return (size, try CUDAElementwise(device, request.op.name, [DType](repeating: type, count: size), type, sum))
+        })
+    return .sync { context in
+        let shape = try request.requireSameShapes(context)
+        if count == 1 { return context.setOutput(0, context.input(0)) }
+        let sum = try Tensor(type, shape, in: context.allocator)
+        for start in stride(from: 0, to: count - 1, by: terms.count - 1) {
+            let size = min(terms.count, count - start)
+            let others = (start + 1..<start + size).map { context.input($0) }
+            try programs[size]?.run([start == 0 ? context.input(0) : sum] + others, nil, sum)
+        }
+        context.setOutput(0, sum)
     }
 }
 

@@ -44,6 +44,56 @@ extension OpDefinition {
             // Bools are compared as bytes.
             return try request.type("T") == .bool ? visitor.visit(UInt8.self) : request.real("T", visitor)
         }
+        .cuda { request in
+            let (type, output) = (try request.type("T"), try request.type("output_type"))
+            let program = try CUDAReduction(
+                request.cudaDevice(), request.op.name, type == .bool ? .uint8 : type, output, .place(ofGreatest: isMaximum))
+            return .sync { context in
+                let plan = try ArgExtremePlan(context)
+                let input = context.input(0)
+                let out = try context.output(0, output, plan.result)
+                let isReduced = (0..<input.rank).map { $0 == plan.axis }
+                if input.elementCount > 0 { try program.run(Reduction(input.shape, isReduced), input, out) }
+            }
+        }
+    }
+}
+
+/// The axis of a search, and the result's shape.
+private struct ArgExtremePlan {
+    let axis: Int
+    let result: Shape
+
+    init(_ context: borrowing KernelContext) throws {
+        let shape = context.shape(0)
+        guard context.shape(1).rank == 0 else {
+            throw Status.invalidArgument("dim must be a scalar, but received tensor of shape: \(context.shape(1))")
+        }
+        let axis = try context.input(1).integer("dimension")
+        guard axis >= -shape.rank, axis < shape.rank else {
+            throw Status.invalidArgument("Expected dimension in the range [\(-shape.rank), \(shape.rank)), but got \(axis)")
+        }
+        let front = axis < 0 ? axis + shape.rank : axis
+        guard shape[front] > 0 else {
+            throw Status.invalidArgument("Reduction axis \(front) is empty in shape \(shape)")
+        }
+        self.axis = front
+        result = try Shape(validating: shape.removing(front).dimensions)
+    }
+}
+
+extension CUDAReducer {
+    /// The index of the greatest or the least element; the first of equal ones. NaN is never the best value.
+    fileprivate static func place(ofGreatest isMaximum: Bool) -> CUDAReducer {
+        let (start, better) = isMaximum ? ("lowest<C>()", ">") : ("highest<C>()", "<")
+        return CUDAReducer(
+            accumulator: "Best", zero: "best(\(start), 0)", accumulate: "x \(better) a.value ? best(x, j) : a",
+            merge: "b.value \(better) a.value || (b.value == a.value && b.place < a.place) ? b : a", finish: "a.place",
+            declarations: CUDAReducer.limits + """
+                struct Best { C value; int64 place; };
+                DEVICE Best best(C value, int64 place) { Best b = {value, place}; return b; }
+
+                """)
     }
 }
 
@@ -57,20 +107,10 @@ private struct ArgExtremeVisitor: RealVisitor {
 
     private func kernel<E: RealElement, F: ArgSearch>(_ type: E.Type, _ search: F.Type) -> Kernel {
         .sync { [output] context in
-            let shape = context.shape(0)
-            guard context.shape(1).rank == 0 else {
-                throw Status.invalidArgument("dim must be a scalar, but received tensor of shape: \(context.shape(1))")
-            }
-            let axis = try context.input(1).integer("dimension")
-            guard axis >= -shape.rank, axis < shape.rank else {
-                throw Status.invalidArgument("Expected dimension in the range [\(-shape.rank), \(shape.rank)), but got \(axis)")
-            }
-            let front = axis < 0 ? axis + shape.rank : axis
-            guard shape[front] > 0 else {
-                throw Status.invalidArgument("Reduction axis \(front) is empty in shape \(shape)")
-            }
+            let plan = try ArgExtremePlan(context)
+            let (shape, front) = (context.shape(0), plan.axis)
             let x = context.elements(0, E.self)
-            let out = try context.output(0, output, Shape(validating: shape.removing(front).dimensions))
+            let out = try context.output(0, output, plan.result)
             guard let base = x.baseAddress, x.count > 0 else { return }
             let (length, inner) = (shape[front], shape.count((front + 1)...))
             // Each task takes some columns of one outer position, so that their best values stay in the cache.

@@ -19,6 +19,7 @@ extension OpDefinition {
         cpu: [.signed, .complex, DTypeSet(.uint8)], gpu: [.signed, .complex, DTypeSet(.uint8)],
         int32OnHost: ["x", "y", "z"], make: sumKernel
     )
+    .cuda("x + y")
     .kernel(["T": DTypeSet(.string)]) { _ in concatenationKernel }
 
     /// The sum of two operands.
@@ -35,6 +36,7 @@ extension OpDefinition {
     .sharding(ShardingRule.linearElementwise)
     .gradient { g in g.unbroadcast(g.gradient(), g.gradient()) }
     .kernels(cpu: .numeric, gpu: .numeric, int32OnHost: ["x", "y", "z"], make: sumKernel)
+    .cuda("x + y")
 
     /// The difference of two operands.
     static let sub = binary(
@@ -42,6 +44,7 @@ extension OpDefinition {
         "T: {bfloat16, half, float, double, uint8, int8, uint16, int16, int32, int64, complex64, complex128, uint32, uint64}",
         cpu: .numeric, gpu: .numeric
     ) { .modular(Functions.Minus.self, $0) }
+    .cuda("x - y")
     .simplified(.neutral(.zero(.real), isCommutative: false))
     .sharding(ShardingRule.linearElementwise)
     .knownValue { c in c.elementwise { $0 &- $1 } }
@@ -53,6 +56,7 @@ extension OpDefinition {
         "T: {bfloat16, half, float, double, uint8, int8, uint16, int16, int32, uint32, uint64, int64, complex64, complex128}",
         cpu: .numeric, gpu: .numeric
     ) { .modular(Functions.Times.self, $0) }
+    .cuda("x * y")
     .commutative()
     // Only for real types: a complex 1 times an infinity is NaN.
     .simplified(.neutral(.one(.real), isCommutative: true))
@@ -66,6 +70,7 @@ extension OpDefinition {
     static let mulNoNan = binary("MulNoNan", MathTypes.inexact, cpu: .floatingOrComplex, gpu: .floatingOrComplex) {
         .floatingOrComplex(Functions.TimesNoNaN.self, $0)
     }
+    .cuda("y == number<C>(0) ? number<C>(0) : x * y")
     .gradient { g in
         g.unbroadcast(g.op("MulNoNan", g.gradient(), g.inputs[1]), g.op("MulNoNan", g.inputs[0], g.gradient()))
     }
@@ -77,6 +82,7 @@ extension OpDefinition {
     ) {
         .modular(Functions.SquaredDifference.self, $0)
     }
+    .cuda("rounded<T>(x - y) * rounded<T>(x - y)")
     .commutative()
     .gradient { g in
         let difference = g.op("Sub", g.inputs[0], g.inputs[1])

@@ -17,6 +17,7 @@ extension OpDefinition {
         return [g.op("Cast", g.gradient(), attributes: ["DstT": .type(source)])]
     }
     .kernel(gpu: ["SrcT": castGPUTypes, "DstT": castGPUTypes], make: castKernel)
+    .cuda(cudaCastKernel)
 
     /// The same values in another dtype, always in host memory.
     static let hostCast = OpDefinition(
@@ -36,6 +37,39 @@ extension OpDefinition {
     }
     return .elementwise(loop, target)
 }
+
+@Sendable private func cudaCastKernel(_ request: KernelRequest) throws -> Kernel {
+    let (source, target) = (try request.type("SrcT"), try request.type("DstT"))
+    if source == target { return .sync { context in context.setOutput(0, context.input(0)) } }
+    var value = "x"
+    if try request.bool("Truncate"), let bits = UnaryLoop.droppedBits(source, target) { value = "cleared(x, \(bits))" }
+    if source.isComplex, !target.isComplex { value += ".re" }
+    if target == .bool {
+        value += " != 0"
+    } else if target.cudaName?.hasSuffix("int64") == true || target == .uint32 {
+        if !source.isWhole { value = target == .uint64 ? "to_uint64(\(value))" : "to_int64(\(value))" }
+    } else if target.isWhole, !source.isWhole {
+        value = "to_int32(\(value))"
+    }
+    return try .cudaElementwise(request, value, with: cudaConversions)
+}
+
+/// The conversions of `CastConversions.swift`.
+private let cudaConversions = """
+    template <class F> DEVICE int32 to_int32(F x) { return x > (F)-2147483649.0 && x < (F)2147483648.0 ? (int32)x : (int32)0x80000000; }
+    template <class F> DEVICE int64 to_int64(F x) {
+        return x >= (F)-9223372036854775808.0 && x < (F)9223372036854775808.0 ? (int64)x : (int64)0x8000000000000000;
+    }
+    template <class F> DEVICE uint64 to_uint64(F x) {
+        return x >= (F)9223372036854775808.0 && x < (F)18446744073709551616.0 ? (uint64)x : (uint64)to_int64(x);
+    }
+    DEVICE float cleared(float x, int bits) { return x != x ? x : __uint_as_float(__float_as_uint(x) >> bits << bits); }
+    DEVICE double cleared(double x, int bits) {
+        return x != x ? x : __longlong_as_double((int64)((uint64)__double_as_longlong(x) >> bits << bits));
+    }
+    template <class N> DEVICE Complex<N> cleared(Complex<N> x, int bits) { return make(cleared(x.re, bits), cleared(x.im, bits)); }
+
+    """
 
 extension UnaryLoop {
     /// Returns the loop of a conversion, or nil for dtypes that are not numeric.
@@ -102,7 +136,7 @@ extension UnaryLoop {
     }
 
     /// Returns the number of fraction bits that the conversion drops; nil if none are dropped.
-    private static func droppedBits(_ source: DType, _ target: DType) -> Int? {
+    fileprivate static func droppedBits(_ source: DType, _ target: DType) -> Int? {
         func fraction(_ type: DType) -> Int? {
             switch type.part {
             case .float64: 52
@@ -150,6 +184,8 @@ private func clear<F: BinaryFloatingPoint, B: FixedWidthInteger>(
 }
 
 extension DType {
+    /// Whether the elements are integers or bools.
+    fileprivate var isWhole: Bool { !isFloating && !isComplex }
     /// The dtype of the parts of a complex type; other types return themselves.
     fileprivate var part: DType {
         switch self {

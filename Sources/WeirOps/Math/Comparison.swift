@@ -4,18 +4,18 @@ import WeirTensor
 
 extension OpDefinition {
     /// Whether two operands are equal, elementwise.
-    static let equal = equality("Equal", Functions.Equal.self, ofIncompatible: false)
+    static let equal = equality("Equal", Functions.Equal.self, ofIncompatible: false, cuda: "x == y")
     /// Whether two operands differ, elementwise.
-    static let notEqual = equality("NotEqual", Functions.NotEqual.self, ofIncompatible: true)
+    static let notEqual = equality("NotEqual", Functions.NotEqual.self, ofIncompatible: true, cuda: "x != y")
 
     /// Whether the first operand is less than the second.
-    static let less = ordering("Less") { .ordering(Functions.Less.self, $0) }
+    static let less = ordering("Less", cuda: "x < y") { .ordering(Functions.Less.self, $0) }
     /// Whether the first operand is less than or equal to the second.
-    static let lessEqual = ordering("LessEqual") { .ordering(Functions.LessEqual.self, $0) }
+    static let lessEqual = ordering("LessEqual", cuda: "x <= y") { .ordering(Functions.LessEqual.self, $0) }
     /// Whether the first operand is greater than the second.
-    static let greater = ordering("Greater") { BinaryLoop.ordering(Functions.Less.self, $0)?.swapped }
+    static let greater = ordering("Greater", cuda: "x > y") { BinaryLoop.ordering(Functions.Less.self, $0)?.swapped }
     /// Whether the first operand is greater than or equal to the second.
-    static let greaterEqual = ordering("GreaterEqual") { BinaryLoop.ordering(Functions.LessEqual.self, $0)?.swapped }
+    static let greaterEqual = ordering("GreaterEqual", cuda: "x >= y") { BinaryLoop.ordering(Functions.LessEqual.self, $0)?.swapped }
 
     /// Whether two operands differ by at most a tolerance.
     static let approximateEqual = OpDefinition(
@@ -31,11 +31,7 @@ extension OpDefinition {
         let tolerance = try request.float("tolerance")
         let double = try request.type("T") == .float64
         return .sync { context in
-            let shape = context.shape(0)
-            guard shape == context.shape(1) else {
-                throw Status.invalidArgument(
-                    "x and y must be of the same shape. x shape: \(shape). y shape: \(context.shape(1))")
-            }
+            let shape = try sameShape(context)
             func compare<S: MathScalar>(_ type: S.Type, _ context: borrowing KernelContext) throws {
                 let (x, y) = (context.elements(0, S.self), context.elements(1, S.self))
                 let out = try context.output(0, .bool, shape).mutableElements(Bool.self)
@@ -44,8 +40,28 @@ extension OpDefinition {
             if double { try compare(Double.self, context) } else { try compare(Float.self, context) }
         }
     }
+    .cuda { request in
+        let (type, tolerance) = (try request.type("T"), try request.float("tolerance"))
+        let elementwise = try CUDAElementwise(
+            request.cudaDevice(), request.op.name, [type, type], .bool, "fabs(x - y) <= (C)__int_as_float(\(Int32(bitPattern: tolerance.bitPattern)))")
+        return .sync { context in
+            let shape = try sameShape(context)
+            try elementwise.run([context.input(0), context.input(1)], nil, try context.output(0, .bool, shape))
+        }
+    }
 
-    private static func ordering(_ name: String, _ loop: @escaping @Sendable (DType) -> BinaryLoop?) -> OpDefinition {
+    private static func sameShape(_ context: borrowing KernelContext) throws -> Shape {
+        let shape = context.shape(0)
+        guard shape == context.shape(1) else {
+            throw Status.invalidArgument(
+                "x and y must be of the same shape. x shape: \(shape). y shape: \(context.shape(1))")
+        }
+        return shape
+    }
+
+    private static func ordering(
+        _ name: String, cuda expression: String, _ loop: @escaping @Sendable (DType) -> BinaryLoop?
+    ) -> OpDefinition {
         OpDefinition(
             name, "(x: T, y: T) -> (z: bool)",
             "T: {float, double, int32, uint8, int16, int8, int64, bfloat16, uint16, half, uint32, uint64}"
@@ -57,9 +73,12 @@ extension OpDefinition {
             guard let loop = loop(try request.type("T")) else { throw request.unsupportedType("T") }
             return .elementwise(loop, .bool)
         }
+        .cuda(expression)
     }
 
-    private static func equality<F: Equality>(_ name: String, _ function: F.Type, ofIncompatible: Bool) -> OpDefinition {
+    private static func equality<F: Equality>(
+        _ name: String, _ function: F.Type, ofIncompatible: Bool, cuda expression: String
+    ) -> OpDefinition {
         OpDefinition(name, "(x: T, y: T) -> (z: bool)", "T: type", "incompatible_shape_error: bool = true")
             .commutative()
             .shape(equalityShape)
@@ -77,6 +96,16 @@ extension OpDefinition {
                     try context.output(0, .bool, .scalar).mutableElements(Bool.self)[0] = ofIncompatible
                 }
             }
+            .cuda { request in
+                let kernel = try Kernel.cudaElementwise(request, expression)
+                guard case .sync(let body) = kernel, try !request.bool("incompatible_shape_error") else { return kernel }
+                let device = try request.cudaDevice()
+                return .sync { context in
+                    if Broadcast.areCompatible(context.shape(0), context.shape(1)) { return try body(context) }
+                    try device.fill(context.output(0, .bool, .scalar), byte: ofIncompatible ? 1 : 0)
+                }
+            }
+            .cudaExpression { _ in expression }
     }
 
     @Sendable private static func equalityShape(_ c: inout ShapeContext) throws {

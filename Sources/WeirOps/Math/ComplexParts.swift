@@ -16,17 +16,18 @@ extension OpDefinition {
             }
             return .elementwise(loop, type)
         }
+        .cuda("conj(x)")
 
     /// The real part of a complex number.
-    static let real = part("Real", "input", "output", RealPart<Float>.self, RealPart<Double>.self)
+    static let real = part("Real", "input", "output", cuda: "x.re", RealPart<Float>.self, RealPart<Double>.self)
         .gradient { g in [complex(g, g.gradient(), g.scalar(0, like: g.gradient()))] }
 
     /// The imaginary part of a complex number.
-    static let imag = part("Imag", "input", "output", ImaginaryPart<Float>.self, ImaginaryPart<Double>.self)
+    static let imag = part("Imag", "input", "output", cuda: "x.im", ImaginaryPart<Float>.self, ImaginaryPart<Double>.self)
         .gradient { g in [complex(g, g.scalar(0, like: g.gradient()), g.gradient())] }
 
     /// The magnitude of a complex number.
-    static let complexAbs = part("ComplexAbs", "x", "y", Magnitude<Float>.self, Magnitude<Double>.self)
+    static let complexAbs = part("ComplexAbs", "x", "y", cuda: "hypot((double)x.re, (double)x.im)", Magnitude<Float>.self, Magnitude<Double>.self)
         .gradient { g in
             let zero = g.scalar(0, like: g.gradient())
             let flow = g.op("Mul", complex(g, g.gradient(), zero), g.inputs[0])
@@ -34,7 +35,7 @@ extension OpDefinition {
         }
 
     /// The argument of a complex number: its angle from the real axis, in radians.
-    static let angle = part("Angle", "input", "output", Argument<Float>.self, Argument<Double>.self)
+    static let angle = part("Angle", "input", "output", cuda: "atan2((double)x.im, (double)x.re)", Argument<Float>.self, Argument<Double>.self)
         .gradient { g in
             let part: Attributes = ["Tout": .type(g.gradient().dtype)]
             let turned = complex(
@@ -60,9 +61,10 @@ extension OpDefinition {
     .kernel(["T": DTypeSet(.float64), "Tout": DTypeSet(.complex128)], gpu: ["T": DTypeSet(.float64), "Tout": DTypeSet(.complex128)]) { _ in
         .elementwise(BinaryLoop(OfParts<Double>.self), .complex128)
     }
+    .cuda("make(x, y)")
 
     private static func part<F: UnaryFunction, D: UnaryFunction>(
-        _ name: String, _ input: String, _ output: String, _ float: F.Type, _ double: D.Type
+        _ name: String, _ input: String, _ output: String, cuda expression: String, _ float: F.Type, _ double: D.Type
     ) -> OpDefinition {
         let (single, wide): ([String: DTypeSet], [String: DTypeSet]) = (
             ["T": DTypeSet(.complex64), "Tout": DTypeSet(.float32)], ["T": DTypeSet(.complex128), "Tout": DTypeSet(.float64)]
@@ -73,6 +75,7 @@ extension OpDefinition {
         .shape(ShapeFunctions.unchanged)
         .kernel(single, gpu: single) { _ in .elementwise(UnaryLoop(F.self), .float32) }
         .kernel(wide, gpu: wide) { _ in .elementwise(UnaryLoop(D.self), .float64) }
+        .cuda(expression)
     }
 
     /// Returns a complex number from its parts, with the matching complex dtype.

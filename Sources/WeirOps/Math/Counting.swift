@@ -15,8 +15,9 @@ extension OpDefinition {
     }
     .noGradient()
     .kernel(["T": countTypes], gpu: ["T": DTypeSet(.int32, .float32)], hostMemory: ["size"]) {
-        try $0.countable(BincountVisitor(index: .int32, dense: false, binary: false))
+        try $0.countable(BincountVisitor(plan: BincountPlan(index: .int32, isDense: false, isBinary: false)))
     }
+    .cuda { try CUDABincount($0, BincountPlan(index: .int32, isDense: false, isBinary: false)).kernel }
 
     /// Like `Bincount`, for each row of a matrix. With `binary_output` it says only whether the integer occurs.
     static let denseBincount = OpDefinition(
@@ -35,9 +36,9 @@ extension OpDefinition {
     }
     .noGradient()
     .kernel(["T": countTypes], gpu: ["T": DTypeSet(.int32, .float32)], hostMemory: ["size"]) {
-        try $0.countable(
-            BincountVisitor(index: try $0.type("Tidx"), dense: true, binary: try $0.bool("binary_output")))
+        try $0.countable(BincountVisitor(plan: BincountPlan(dense: $0)))
     }
+    .cuda { try CUDABincount($0, BincountPlan(dense: $0)).kernel }
 
     private static let countTypes = DTypeSet(.int32, .int64, .float32, .float64)
 
@@ -58,6 +59,7 @@ extension OpDefinition {
     .kernel(["T": countTypes], gpu: ["T": .floating, "dtype": DTypeSet(.int32)], hostMemory: ["value_range", "nbins"]) {
         try $0.countable(HistogramVisitor(output: try $0.type("dtype")))
     }
+    .cuda(cudaHistogram)
 
     /// The index of the bucket, given by sorted boundaries, that each value lies in.
     static let bucketize = OpDefinition(
@@ -66,17 +68,22 @@ extension OpDefinition {
     .shape(ShapeFunctions.unchanged)
     .noGradient()
     .kernel(["T": countTypes], gpu: ["T": countTypes]) { request in
-        guard let boundaries = request.attributes.floats("boundaries") else {
-            throw Status.invalidArgument("Bucketize node '\(request.name)': attribute 'boundaries' must be a list of floats")
+        try request.countable(BucketizeVisitor(boundaries: request.boundaries()))
+    }
+    .cuda { try cudaBucketize($0, $0.boundaries()) }
+}
+
+extension KernelRequest {
+    /// The boundaries of a `Bucketize`.
+    fileprivate func boundaries() throws -> [Float] {
+        guard let boundaries = attributes.floats("boundaries") else {
+            throw Status.invalidArgument("Bucketize node '\(name)': attribute 'boundaries' must be a list of floats")
         }
         guard zip(boundaries, boundaries.dropFirst()).allSatisfy({ $0 <= $1 }) else {
             throw Status.invalidArgument("Expected sorted boundaries")
         }
-        return try request.countable(BucketizeVisitor(boundaries: boundaries))
+        return boundaries
     }
-}
-
-extension KernelRequest {
     /// Returns the kernel for the dtype of `T`, which is one of the four that these ops take.
     fileprivate func countable(_ visitor: some RealVisitor) throws -> Kernel {
         switch try type("T") {
@@ -89,36 +96,55 @@ extension KernelRequest {
     }
 }
 
-private struct BincountVisitor: RealVisitor {
+/// What a node counts.
+struct BincountPlan: Sendable {
+    /// The type of the integers.
     let index: DType
-    let dense: Bool
-    let binary: Bool
+    /// Whether each row of a matrix is counted.
+    let isDense: Bool
+    /// Whether the result only says which integers occur.
+    let isBinary: Bool
+
+    init(index: DType, isDense: Bool, isBinary: Bool) { (self.index, self.isDense, self.isBinary) = (index, isDense, isBinary) }
+    init(dense request: KernelRequest) throws {
+        self.init(index: try request.type("Tidx"), isDense: true, isBinary: try request.bool("binary_output"))
+    }
+
+    /// Checks the inputs. Returns the number of bins and of elements of a row, the result's shape, and whether there are weights.
+    func sizes(_ context: borrowing KernelContext) throws -> (size: Int, length: Int, result: Shape, isWeighted: Bool) {
+        guard context.shape(1).elementCount == 1, context.shape(1).rank == 0 else {
+            throw Status.invalidArgument("Shape must be rank 0 but is rank \(context.shape(1).rank)")
+        }
+        let size = try context.input(1).integer("size")
+        guard size >= 0 else { throw Status.invalidArgument("size (\(size)) must be non-negative") }
+        let (shape, weightShape) = (context.shape(0), context.shape(2))
+        guard !isDense || shape.rank <= 2 else {
+            throw Status.invalidArgument("Shape must be at most rank 2 but is rank \(shape.rank)")
+        }
+        guard weightShape == shape || weightShape.elementCount == 0 else {
+            throw Status.invalidArgument(
+                isDense
+                    ? "`weights` must be the same shape as `arr` or a length-0 `Tensor`, in which case it acts as all weights "
+                        + "equal to 1. Received \(weightShape)"
+                    : "Input indices and weights must have the same size.")
+        }
+        let rowCount = isDense && shape.rank == 2 ? shape[0] : 1
+        let result = isDense && shape.rank == 2 ? try Shape(validating: [rowCount, size]) : try Shape(validating: [size])
+        return (size, shape.elementCount / max(rowCount, 1), result, weightShape.elementCount > 0)
+    }
+}
+
+private struct BincountVisitor: RealVisitor {
+    let plan: BincountPlan
 
     func visit<E: RealElement>(_ type: E.Type) throws -> Kernel {
-        .sync { [index, dense, binary] context in
-            guard context.shape(1).elementCount == 1, context.shape(1).rank == 0 else {
-                throw Status.invalidArgument("Shape must be rank 0 but is rank \(context.shape(1).rank)")
-            }
-            let size = try context.input(1).integer("size")
-            guard size >= 0 else { throw Status.invalidArgument("size (\(size)) must be non-negative") }
-            let (shape, weightShape) = (context.shape(0), context.shape(2))
-            guard !dense || shape.rank <= 2 else {
-                throw Status.invalidArgument("Shape must be at most rank 2 but is rank \(shape.rank)")
-            }
-            guard weightShape == shape || weightShape.elementCount == 0 else {
-                throw Status.invalidArgument(
-                    dense
-                        ? "`weights` must be the same shape as `arr` or a length-0 `Tensor`, in which case it acts as all weights "
-                            + "equal to 1. Received \(weightShape)"
-                        : "Input indices and weights must have the same size.")
-            }
-            let rowCount = dense && shape.rank == 2 ? shape[0] : 1
-            let result = dense && shape.rank == 2 ? try Shape(validating: [rowCount, size]) : Shape(size)
-            let weights = weightShape.elementCount == 0 ? nil : context.elements(2, E.self)
+        .sync { [plan] context in
+            let (size, length, result, isWeighted) = try plan.sizes(context)
+            let shape = context.shape(0)
+            let weights = isWeighted ? context.elements(2, E.self) : nil
             let tensor = try context.output(0, E.dtype, result)
             tensor.clearElements()
             let bins = tensor.mutableElements(E.self)
-            let length = shape.elementCount / max(rowCount, 1)
             let input = context.input(0)
 
             func count<I: FixedWidthInteger>(_ type: I.Type) throws {
@@ -126,18 +152,40 @@ private struct BincountVisitor: RealVisitor {
                 for (position, value) in values.enumerated() {
                     guard value >= 0 else {
                         throw Status.invalidArgument(
-                            dense && shape.rank == 2
+                            plan.isDense && shape.rank == 2
                                 ? "Input 'in' must be non-negative! Negative input value found: \(value)"
                                 : "Input arr must be non-negative!")
                     }
                     guard value < size else { continue }
                     let bin = position / length * size + Int(value)
-                    bins[bin] = binary ? E.one : E.plus(bins[bin], weights?[position] ?? E.one)
+                    bins[bin] = plan.isBinary ? E.one : E.plus(bins[bin], weights?[position] ?? E.one)
                 }
             }
-            if index == .int64 { try count(Int64.self) } else { try count(Int32.self) }
+            if plan.index == .int64 { try count(Int64.self) } else { try count(Int32.self) }
         }
     }
+}
+
+/// The range and the number of parts of a histogram of values of a type.
+func histogramBounds(_ context: borrowing KernelContext, _ dtype: DType) throws -> (low: Double, high: Double, count: Int) {
+    guard context.shape(1) == Shape(2) else {
+        throw Status.invalidArgument("value_range should be a vector of 2 elements.")
+    }
+    guard context.shape(2).rank == 0 else { throw Status.invalidArgument("nbins should be a scalar.") }
+    let range = context.input(1)
+    let bounds: [Double]
+    switch dtype {
+    case .float32: bounds = range.elements(Float.self).map { Double($0) }
+    case .float64: bounds = Array(range.elements(Double.self))
+    default: bounds = try range.integers("value_range").map { Double($0) }
+    }
+    guard bounds[0] < bounds[1] else {
+        throw Status.invalidArgument(
+            "value_range should satisfy value_range[0] < value_range[1], but got '[\(numberText(bounds[0])), \(numberText(bounds[1]))]'")
+    }
+    let count = try context.input(2).integer("nbins")
+    guard count > 0 else { throw Status.invalidArgument("nbins should be a positive number, but got '\(count)'") }
+    return (bounds[0], bounds[1], count)
 }
 
 private struct HistogramVisitor: RealVisitor {
@@ -145,22 +193,10 @@ private struct HistogramVisitor: RealVisitor {
 
     func visit<E: RealElement>(_ type: E.Type) throws -> Kernel {
         .sync { [output] context in
-            guard context.shape(1) == Shape(2) else {
-                throw Status.invalidArgument("value_range should be a vector of 2 elements.")
-            }
-            guard context.shape(2).rank == 0 else { throw Status.invalidArgument("nbins should be a scalar.") }
-            let bounds = context.elements(1, E.self)
-            guard bounds[0] < bounds[1] else {
-                throw Status.invalidArgument(
-                    "value_range should satisfy value_range[0] < value_range[1], but got "
-                        + "'[\(numberText(bounds[0].number)), \(numberText(bounds[1].number))]'")
-            }
-            let count = try context.input(2).integer("nbins")
-            guard count > 0 else { throw Status.invalidArgument("nbins should be a positive number, but got '\(count)'") }
+            let (low, high, count) = try histogramBounds(context, E.dtype)
             let values = context.elements(0, E.self)
             let out = try context.output(0, output, Shape(count))
             out.clearElements()
-            let (low, high) = (bounds[0].number, bounds[1].number)
             let width = (high - low) / Double(count)
             func fill<I: FixedWidthInteger>(_ type: I.Type) throws {
                 let bins = out.mutableElements(I.self)

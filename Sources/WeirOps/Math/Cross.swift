@@ -1,3 +1,4 @@
+import WeirDevice
 import WeirGraph
 import WeirKernels
 import WeirTensor
@@ -21,6 +22,26 @@ extension OpDefinition {
         [g.op("Cross", g.inputs[1], g.gradient()), g.op("Cross", g.gradient(), g.inputs[0])]
     }
     .kernel(["T": .real], gpu: ["T": .real]) { try $0.real("T", CrossVisitor()) }
+    .cuda { request in
+        let (type, device) = (try request.type("T"), try request.cudaDevice())
+        let module = try request.cudaModule(
+            nil, ["T": request.cudaType("T")],
+            """
+            KERNEL cross(const T* a, const T* b, T* out, int64 count) {
+                for (int64 i = first(); i < count; i += stride()) {
+                    int64 k = i % 3, base = i - k, p = base + (k + 1) % 3, q = base + (k + 2) % 3;
+                    out[i] = narrow<T>(rounded<T>(widen(a[p]) * widen(b[q])) - rounded<T>(widen(a[q]) * widen(b[p])));
+                }
+            }
+            """)
+        return .sync { context in
+            let shape = try crossShape(context)
+            let out = try context.output(0, type, shape)
+            try device.launch(
+                module.function("cross"), over: shape.elementCount,
+                [.elements(context.input(0)), .elements(context.input(1)), .elements(out), .int(shape.elementCount)])
+        }
+    }
 
     /// Half the sum of the squares of all elements.
     static let l2Loss = OpDefinition("L2Loss", "(t: T) -> (output: T)", "T: {half, bfloat16, float, double}")
@@ -47,6 +68,28 @@ extension OpDefinition {
                 try Reduction(Shape(count), [true]).run(loops, x, out, on: context.pool)
             }
         }
+        .cuda { request in
+            let type = try request.type("T")
+            let reducer = CUDAReducer(zero: "number<C>(0)", accumulate: "a + x * x", merge: "a + b", finish: "a / 2")
+            let program = try CUDAReduction(request.cudaDevice(), request.op.name, type, type, reducer)
+            return .sync { context in
+                let x = context.input(0)
+                try program.run(Reduction(Shape(x.elementCount), [true]), x, try context.output(0, type, .scalar))
+            }
+        }
+}
+
+/// The shape of both inputs, whose last dimension is 3.
+private func crossShape(_ context: borrowing KernelContext) throws -> Shape {
+    let shape = context.shape(0)
+    guard shape == context.shape(1) else {
+        throw Status.invalidArgument("Both inputs must be of same shape: \(shape) vs. \(context.shape(1))")
+    }
+    guard shape.rank > 0 else { throw Status.invalidArgument("Input must be at least 1D\(shape)") }
+    guard shape[shape.rank - 1] == 3 else {
+        throw Status.failedPrecondition("Cross-products are only defined for 3-element vectors.")
+    }
+    return shape
 }
 
 private enum HalfSquareReducer<E: FloatingElement>: Reducer {
@@ -59,14 +102,7 @@ private enum HalfSquareReducer<E: FloatingElement>: Reducer {
 private struct CrossVisitor: RealVisitor {
     func visit<E: RealElement>(_ type: E.Type) throws -> Kernel {
         .sync { context in
-            let shape = context.shape(0)
-            guard shape == context.shape(1) else {
-                throw Status.invalidArgument("Both inputs must be of same shape: \(shape) vs. \(context.shape(1))")
-            }
-            guard shape.rank > 0 else { throw Status.invalidArgument("Input must be at least 1D\(shape)") }
-            guard shape[shape.rank - 1] == 3 else {
-                throw Status.failedPrecondition("Cross-products are only defined for 3-element vectors.")
-            }
+            let shape = try crossShape(context)
             let (a, b) = (context.elements(0, E.self), context.elements(1, E.self))
             let out = try context.output(0, E.dtype, shape).mutableElements(E.self)
             for start in stride(from: 0, to: a.count, by: 3) {

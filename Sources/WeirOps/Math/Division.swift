@@ -7,6 +7,7 @@ extension OpDefinition {
     static let div = binary("Div", divisionTypes, cpu: .numeric, gpu: .numeric) {
         .floatingOrComplex(Functions.Over.self, $0) ?? .division(Functions.TruncatedQuotient.self, $0)
     }
+    .cuda(floating: "x / y", integer: "quotient(x, y)", complex: "x / y")
     .simplified(.neutral(.one(.real), isCommutative: false))
     .gradient { g in quotientGradient(g, "Div") }
 
@@ -14,6 +15,7 @@ extension OpDefinition {
     static let realDiv = binary("RealDiv", divisionTypes, cpu: .floatingOrComplex, gpu: .floatingOrComplex) {
         .floatingOrComplex(Functions.Over.self, $0)
     }
+    .cuda("x / y")
     .simplified(.neutral(.one(.real), isCommutative: false))
     .gradient { g in quotientGradient(g, "RealDiv") }
 
@@ -21,12 +23,17 @@ extension OpDefinition {
     static let divNoNan = binary(
         "DivNoNan", "T: {half, float, bfloat16, double, complex64, complex128}", cpu: .floatingOrComplex, gpu: .floatingOrComplex
     ) { .floatingOrComplex(Functions.OverNoNaN.self, $0) }
+    .cuda("y == number<C>(0) ? number<C>(0) : x / y")
     .gradient { g in quotientGradient(g, "DivNoNan") }
 
     /// The quotient of two operands, rounded down.
     static let floorDiv = binary("FloorDiv", divisionTypes, cpu: .real, gpu: .real) {
         .rounding(Functions.FloorDiv.self, $0) ?? .division(Functions.FloorDiv.self, $0)
     }
+    .cuda(
+        floating: "floor(rounded<T>(x / y))",
+        integer: "remains(x, y) != 0 && (x < 0) != (y < 0) ? quotient(x, y) - 1 : quotient(x, y)"
+    )
     .simplified(.neutral(.one(.integer), isCommutative: false))
     .knownValue { c in
         c.elementwise { dividend, divisor in
@@ -42,6 +49,7 @@ extension OpDefinition {
     static let truncateDiv = binary("TruncateDiv", divisionTypes, cpu: .real, gpu: .real) {
         .rounding(Functions.TruncatedQuotient.self, $0) ?? .division(Functions.TruncatedQuotient.self, $0)
     }
+    .cuda(floating: "trunc(rounded<T>(x / y))", integer: "quotient(x, y)")
     .simplified(.neutral(.one(.integer), isCommutative: false))
     .noGradient()
 
@@ -50,6 +58,10 @@ extension OpDefinition {
         "FloorMod", "T: {int8, int16, int32, int64, uint8, uint16, uint32, uint64, bfloat16, half, float, double}",
         cpu: .real, gpu: .real
     ) { .rounding(Functions.FloorRemainder.self, $0) ?? .division(Functions.FloorRemainder.self, $0) }
+    .cuda(
+        floating: "with_sign(fmod(x, y), y)", integer: "with_sign(remains(x, y), y)",
+        with: "template <class N> DEVICE N with_sign(N r, N y) { return r != 0 && (r < 0) != (y < 0) ? (N)(r + y) : r; }"
+    )
     .gradient { g in
         let quotient = g.op("FloorDiv", g.inputs[0], g.inputs[1])
         return g.unbroadcast(g.gradient(), g.op("Mul", g.gradient(), g.op("Neg", quotient)))

@@ -7,24 +7,28 @@ extension OpDefinition {
     static let exp = unary("Exp", MathTypes.inexact, cpu: .floatingOrComplex, gpu: .floatingOrComplex) {
         .floating(vector: Functions.Exp.self, $0, grain: Grain.expensive) ?? .complex(ComplexFunctions.Exp.self, $0)
     }
+    .cuda(unary: "exp")
     .gradient { g in [g.op("Mul", g.gradient(), g.conjugate(g.outputs[0]))] }
 
     /// `exp(x) - 1`, accurate near 0 too.
     static let expm1 = unary("Expm1", MathTypes.inexact, cpu: .floatingOrComplex, gpu: .floating) {
         .floating(vector: Functions.Expm1.self, $0, grain: Grain.expensive) ?? .complex(ComplexFunctions.Expm1.self, $0)
     }
+    .cuda("expm1(x)")
     .gradient { g in [g.op("Mul", g.gradient(), g.op("Exp", g.conjugate(g.inputs[0])))] }
 
     /// The natural logarithm.
     static let log = unary("Log", MathTypes.inexact, cpu: .floatingOrComplex, gpu: .floating) {
         .floating(vector: Functions.Log.self, $0, grain: Grain.expensive) ?? .complex(ComplexFunctions.Log.self, $0)
     }
+    .cuda("log(x)")
     .gradient { g in [g.op("Mul", g.gradient(), g.op("Reciprocal", g.conjugate(g.inputs[0])))] }
 
     /// `log(1 + x)`, accurate near 0 too.
     static let log1p = unary("Log1p", MathTypes.inexact, cpu: .floatingOrComplex, gpu: .floating) {
         .floating(vector: Functions.Log1p.self, $0, grain: Grain.expensive) ?? .complex(ComplexFunctions.Log1p.self, $0)
     }
+    .cuda("log1p(x)")
     .gradient { g in
         let x = g.conjugate(g.inputs[0])
         return [g.op("Mul", g.gradient(), g.op("Reciprocal", g.op("AddV2", g.scalar(1, like: x), x)))]
@@ -34,6 +38,7 @@ extension OpDefinition {
     static let tanh = unary("Tanh", MathTypes.inexact, cpu: .floatingOrComplex, gpu: .floating) {
         .floating(vector: Functions.Tanh.self, $0, grain: Grain.expensive) ?? .complex(ComplexFunctions.Tanh.self, $0)
     }
+    .cuda("tanh(x)")
     .fusing(as: .activation)
     .gradient { g in [g.op("TanhGrad", g.conjugate(g.outputs[0]), g.gradient())] }
 
@@ -41,6 +46,7 @@ extension OpDefinition {
     static let sigmoid = unary("Sigmoid", MathTypes.inexact, cpu: .floatingOrComplex, gpu: .floating) {
         .floating(vector: Functions.Sigmoid.self, $0, grain: Grain.expensive) ?? .complex(ComplexFunctions.Sigmoid.self, $0)
     }
+    .cuda("sigmoid(x)")
     .fusing(as: .activation)
     .gradient { g in [g.op("SigmoidGrad", g.conjugate(g.outputs[0]), g.gradient())] }
 }

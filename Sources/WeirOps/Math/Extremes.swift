@@ -4,19 +4,20 @@ import WeirTensor
 
 extension OpDefinition {
     /// The maximum of two operands; NaN if either is NaN.
-    static let maximum = extreme("Maximum", "GreaterEqual") { .real(Functions.Greatest.self, $0) }
+    static let maximum = extreme("Maximum", "GreaterEqual", cuda: "greater(x, y)") { .real(Functions.Greatest.self, $0) }
         .knownValue { c in c.elementwise(max) }
     /// The minimum of two operands; NaN if either is NaN.
-    static let minimum = extreme("Minimum", "LessEqual") { .real(Functions.Least.self, $0) }
+    static let minimum = extreme("Minimum", "LessEqual", cuda: "lesser(x, y)") { .real(Functions.Least.self, $0) }
         .knownValue { c in c.elementwise(min) }
 
     private static func extreme(
-        _ name: String, _ comparison: String, _ loop: @escaping @Sendable (DType) -> BinaryLoop?
+        _ name: String, _ comparison: String, cuda expression: String, _ loop: @escaping @Sendable (DType) -> BinaryLoop?
     ) -> OpDefinition {
         binary(
             name, "T: {bfloat16, half, float, double, int8, uint8, int16, uint16, int32, uint32, int64, uint64}",
             cpu: .real, gpu: .real, loop
         )
+        .cuda(expression)
         .gradient { g in
             // For equal operands the whole gradient goes to the first.
             let isFirst = g.op(comparison, g.inputs[0], g.inputs[1])
@@ -46,7 +47,30 @@ extension OpDefinition {
         ]
     }
     .kernels(
-        cpu: .real, gpu: .real, int32OnHost: ["t", "clip_value_min", "clip_value_max", "output"], make: clipKernel)
+        cpu: .real, gpu: .real, int32OnHost: ["t", "clip_value_min", "clip_value_max", "output"], make: clipKernel
+    )
+    .cuda { request in
+        let type = try request.type("T")
+        let clip = try CUDAElementwise(request.cudaDevice(), request.op.name, [type, type, type], type, "greater(lesser(x, z), y)")
+        return .sync { context in
+            _ = try clipSteps(context)
+            let inputs = [context.input(0), context.input(1), context.input(2)]
+            try clip.run(inputs, nil, try context.output(0, type, inputs[0].shape))
+        }
+    }
+}
+
+/// How the two bounds are used: each has the shape of the operand, or one element.
+private func clipSteps(_ context: borrowing KernelContext) throws -> (low: ScalarOperand, high: ScalarOperand) {
+    let shape = context.shape(0)
+    let bounds = (context.shape(1), context.shape(2))
+    func step(_ bound: Shape) -> ScalarOperand? { bound == shape ? .both : bound.elementCount == 1 ? .rightScalar : nil }
+    guard let low = step(bounds.0), let high = step(bounds.1) else {
+        throw Status.invalidArgument(
+            "clip_value_min and clip_value_max must be either of the same shape as input, or a scalar. "
+                + "input shape: \(shape)clip_value_min shape: \(bounds.0)clip_value_max shape: \(bounds.1)")
+    }
+    return (low, high)
 }
 
 @Sendable private func clipKernel(_ request: KernelRequest) throws -> Kernel {
@@ -55,13 +79,7 @@ extension OpDefinition {
     else { throw request.unsupportedType("T") }
     return .sync { context in
         let shape = context.shape(0)
-        let bounds = (context.shape(1), context.shape(2))
-        func step(_ bound: Shape) -> ScalarOperand? { bound == shape ? .both : bound.elementCount == 1 ? .rightScalar : nil }
-        guard let lowStep = step(bounds.0), let highStep = step(bounds.1) else {
-            throw Status.invalidArgument(
-                "clip_value_min and clip_value_max must be either of the same shape as input, or a scalar. "
-                    + "input shape: \(shape)clip_value_min shape: \(bounds.0)clip_value_max shape: \(bounds.1)")
-        }
+        let (lowStep, highStep) = try clipSteps(context)
         let (x, low, high) = (context.firstByte(0), context.firstByte(1), context.firstByte(2))
         let out = try context.output(0, type, shape, reusing: 0).mutableFirstByte
         let size = type.byteCount

@@ -10,6 +10,7 @@ extension OpDefinition {
         .sharding(ShardingRule.elementwise)
         .noGradient()
         .kernel(gpu: [:]) { _ in .elementwise(UnaryLoop(LogicalNot.self), .bool) }
+        .cuda("!x")
 
     /// The logical conjunction of two operands.
     static let logicalAnd = OpDefinition("LogicalAnd", "(x: bool, y: bool) -> (z: bool)")
@@ -19,6 +20,7 @@ extension OpDefinition {
         .sharding(ShardingRule.elementwise)
         .noGradient()
         .kernel(gpu: [:]) { _ in .elementwise(BinaryLoop(OfIntegerBinary<Functions.And, UInt8>.self), .bool) }
+        .cuda("x && y")
 
     /// The logical disjunction of two operands.
     static let logicalOr = OpDefinition("LogicalOr", "(x: bool, y: bool) -> (z: bool)")
@@ -28,32 +30,46 @@ extension OpDefinition {
         .sharding(ShardingRule.elementwise)
         .noGradient()
         .kernel(gpu: [:]) { _ in .elementwise(BinaryLoop(OfIntegerBinary<Functions.Or, UInt8>.self), .bool) }
+        .cuda("x || y")
 
     /// The bitwise complement.
     static let invert = unary("Invert", MathTypes.integer, cpu: .integer, gpu: .integer) { .integer(Functions.Invert.self, $0) }
+        .cuda("~x")
         .simplified(.selfInverse)
         .noGradient()
 
     /// The bitwise AND of two operands.
     static let bitwiseAnd = binary("BitwiseAnd", MathTypes.integer, cpu: .integer, gpu: .integer) { .bits(Functions.And.self, $0) }
+        .cuda("x & y")
         .commutative().noGradient()
     /// The bitwise OR of two operands.
     static let bitwiseOr = binary("BitwiseOr", MathTypes.integer, cpu: .integer, gpu: .integer) { .bits(Functions.Or.self, $0) }
+        .cuda("x | y")
         .commutative().noGradient()
     /// The bitwise XOR of two operands.
     static let bitwiseXor = binary("BitwiseXor", MathTypes.integer, cpu: .integer, gpu: .integer) { .bits(Functions.Xor.self, $0) }
+        .cuda("x ^ y")
         .commutative().noGradient()
 
     /// x shifted left. The shift is clamped to 0 through the bit width less 1.
     static let leftShift = binary("LeftShift", MathTypes.integer, cpu: .integer, gpu: .integer) {
         .integer(Functions.LeftShift.self, $0)
     }
+    .cuda(integer: "x << within_width(y)", with: cudaShift)
     .noGradient()
     /// x shifted right, with sign extension. The shift is clamped to 0 through the bit width less 1.
     static let rightShift = binary("RightShift", MathTypes.integer, cpu: .integer, gpu: .integer) {
         .integer(Functions.RightShift.self, $0)
     }
+    .cuda(integer: "x >> within_width(y)", with: cudaShift)
     .noGradient()
+
+    private static let cudaShift = """
+        template <class N> DEVICE int within_width(N y) {
+            const int most = 8 * sizeof(N) - 1;
+            return y < 0 ? 0 : y > most ? most : (int)y;
+        }
+        """
 
     /// The number of bits that are set.
     static let populationCount = OpDefinition("PopulationCount", "(x: T) -> (y: uint8)", MathTypes.integer)
@@ -68,6 +84,7 @@ extension OpDefinition {
             default: .elementwise(UnaryLoop(PopulationCount<UInt64>.self), .uint8)
             }
         }
+        .cuda("__popcll((uint64)x << (64 - 8 * (int)sizeof(C)))")
 }
 
 private enum LogicalNot: UnaryFunction {

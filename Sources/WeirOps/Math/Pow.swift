@@ -10,6 +10,7 @@ extension OpDefinition {
     ) {
         .floating(Functions.Pow.self, $0) ?? .integerPower($0) ?? .complex(Functions.Pow.self, $0)
     }
+    .cuda(floating: "pow(x, y)", integer: "integer_power(x, y)", with: integerPower)
     .gradient { g in
         let (x, y, z) = (g.conjugate(g.inputs[0]), g.conjugate(g.inputs[1]), g.conjugate(g.outputs[0]))
         let less = g.op("Sub", y, g.scalar(1, like: y))
@@ -26,6 +27,7 @@ extension OpDefinition {
     static let atan2 = binary(
         "Atan2", MathTypes.floating, cpu: .floating, gpu: .floating, signature: "(y: T, x: T) -> (z: T)"
     ) { .floating(Functions.Atan2.self, $0) }
+    .cuda("atan2(x, y)")
     .gradient { g in
         let (y, x) = (g.inputs[0], g.inputs[1])
         let flow = g.op("RealDiv", g.gradient(), g.op("AddV2", g.op("Square", x), g.op("Square", y)))
@@ -36,6 +38,7 @@ extension OpDefinition {
     static let xdivy = binary("Xdivy", xTypes, cpu: .floatingOrComplex, gpu: .floatingOrComplex) {
         .floating(Functions.Xdivy.self, $0, grain: Grain.cheap) ?? .complex(Functions.Xdivy.self, $0)
     }
+    .cuda("x == number<C>(0) ? number<C>(0) : x / y")
     .gradient { g in
         let (x, y) = (g.inputs[0], g.inputs[1])
         let slope = g.op("Xdivy", g.op("Neg", x), g.op("Square", y))
@@ -47,6 +50,7 @@ extension OpDefinition {
     static let xlogy = binary("Xlogy", xTypes, cpu: .floatingOrComplex, gpu: .floatingOrComplex) {
         .floating(Functions.Xlogy.self, $0) ?? .complex(Functions.Xlogy.self, $0)
     }
+    .cuda(xTimes: "log")
     .gradient { g in
         let (x, y) = (g.inputs[0], g.inputs[1])
         return g.unbroadcast(
@@ -57,6 +61,7 @@ extension OpDefinition {
     static let xlog1py = binary("Xlog1py", xTypes, cpu: .floatingOrComplex, gpu: .floatingOrComplex) {
         .floating(Functions.Xlog1py.self, $0) ?? .complex(Functions.Xlog1py.self, $0)
     }
+    .cuda(xTimes: "log1p")
     .gradient { g in
         let (x, y) = (g.inputs[0], g.inputs[1])
         let slope = g.op("Xdivy", x, g.op("AddV2", y, g.scalar(1, like: y)))
@@ -69,9 +74,23 @@ extension OpDefinition {
         "NextAfter", "T: {double, float} = float", cpu: DTypeSet(.float32, .float64), gpu: DTypeSet(.float32, .float64),
         signature: "(x1: T, x2: T) -> (output: T)"
     ) { .floating(Functions.NextAfter.self, $0) }
+    .cuda("nextafter(x, y)")
     .gradient { g in
         g.unbroadcast(g.gradient(), g.op("Mul", g.scalar(0, like: g.gradient()), g.gradient()))
     }
+
+    /// The power of integers. A negative exponent, for which a card cannot fail, gives the quotient rounded toward zero.
+    private static let integerPower = """
+        template <class N> DEVICE N integer_power(N x, N y) {
+            if (y < 0) return x == (N)1 || (x == (N)-1 && !(y & 1)) ? (N)1 : x == (N)-1 ? (N)-1 : (N)0;
+            uint64 base = (uint64)x, power = 1;
+            for (; y > 0; y >>= 1) {
+                if (y & 1) power *= base;
+                base *= base;
+            }
+            return (N)power;
+        }
+        """
 
     private static let xTypes = "T: {half, bfloat16, float, double, complex64, complex128}"
 

@@ -12,6 +12,7 @@ extension OpDefinition {
         .floating(vector: Functions.Square.self, $0) ?? .integer(Functions.Square.self, $0)
             ?? .complex(ComplexFunctions.Square.self, $0)
     }
+    .cuda("x * x")
     .gradient { g in
         let x = g.conjugate(g.inputs[0])
         return [g.op("Mul", g.gradient(), g.op("Mul", x, g.scalar(2, like: x)))]
@@ -21,12 +22,14 @@ extension OpDefinition {
     static let sqrt = unary("Sqrt", MathTypes.inexact, cpu: .floatingOrComplex, gpu: .floating) {
         .floating(vector: Functions.Sqrt.self, $0) ?? .complex(ComplexFunctions.Sqrt.self, $0)
     }
+    .cuda("sqrt(x)")
     .gradient { g in [g.op("SqrtGrad", g.outputs[0], g.gradient())] }
 
     /// The reciprocal of the square root.
     static let rsqrt = unary("Rsqrt", MathTypes.inexact, cpu: .floatingOrComplex, gpu: .floating) {
         .floating(vector: Functions.Rsqrt.self, $0) ?? .complex(ComplexFunctions.Rsqrt.self, $0)
     }
+    .cuda("(C)1 / sqrt(x)")
     .gradient { g in [g.op("RsqrtGrad", g.outputs[0], g.gradient())] }
 
     /// The reciprocal, `1 / x`.
@@ -39,6 +42,7 @@ extension OpDefinition {
             .floating(vector: Functions.Reciprocal.self, $0) ?? .integer(Functions.Reciprocal.self, $0)
                 ?? .complex(ComplexFunctions.Reciprocal.self, $0)
         }
+        .cuda(floating: "(C)1 / x", integer: "quotient((C)1, x)", complex: "number<C>(1) / x")
         .gradient { g in [g.op(gradient, g.outputs[0], g.gradient())] }
     }
 }

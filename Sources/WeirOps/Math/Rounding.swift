@@ -7,12 +7,14 @@ extension OpDefinition {
     static let floor = unary("Floor", MathTypes.floating, cpu: .floating, gpu: .floating) {
         .floating(vector: Functions.Floor.self, $0)
     }
+    .cuda("floor(x)")
     .noGradient()
 
     /// The smallest integer that is not less than x.
     static let ceil = unary("Ceil", MathTypes.floating, cpu: .floating, gpu: .floating) {
         .floating(vector: Functions.Ceil.self, $0)
     }
+    .cuda("ceil(x)")
     .noGradient()
 
     /// The nearest integer; ties round to even. Integers stay as they are.
@@ -21,22 +23,24 @@ extension OpDefinition {
     ) {
         .floating(vector: Functions.Round.self, $0) ?? .integer(Functions.Round.self, $0)
     }
+    .cuda(floating: "rint(x)", integer: "x")
     .noGradient()
 
     /// The nearest integer; ties round to even.
     static let rint = unary("Rint", MathTypes.floating, cpu: .floating, gpu: .floating) {
         .floating(vector: Functions.Round.self, $0)
     }
+    .cuda("rint(x)")
     .noGradient()
 
     /// Whether x is NaN.
-    static let isNan = predicate("IsNan", Functions.IsNaN.self)
+    static let isNan = predicate("IsNan", Functions.IsNaN.self, cuda: "isnan(x)")
     /// Whether x is infinite.
-    static let isInf = predicate("IsInf", Functions.IsInfinite.self)
+    static let isInf = predicate("IsInf", Functions.IsInfinite.self, cuda: "isinf(x)")
     /// Whether x is a finite number.
-    static let isFinite = predicate("IsFinite", Functions.IsFinite.self)
+    static let isFinite = predicate("IsFinite", Functions.IsFinite.self, cuda: "isfinite(x)")
 
-    private static func predicate<F: FloatingPredicate>(_ name: String, _ function: F.Type) -> OpDefinition {
+    private static func predicate<F: FloatingPredicate>(_ name: String, _ function: F.Type, cuda expression: String) -> OpDefinition {
         OpDefinition(name, "(x: T) -> (y: bool)", MathTypes.floating)
             .shape(ShapeFunctions.unchanged)
             .sharding(ShardingRule.elementwise)
@@ -47,6 +51,7 @@ extension OpDefinition {
                 }
                 return .elementwise(loop, .bool)
             }
+            .cuda(expression)
     }
 }
 

@@ -5,7 +5,7 @@ import WeirTensor
 
 extension OpDefinition {
     /// The cumulative sum along an axis.
-    static let cumsum = scan("Cumsum") { type in .of(Functions.Plus.self, type) }
+    static let cumsum = scan("Cumsum", cuda: .sum) { type in .of(Functions.Plus.self, type) }
         .gradient { g in
             let reverse = !(g.attributes.bool("reverse") ?? false)
             let exclusive = g.attributes.bool("exclusive") ?? false
@@ -16,7 +16,7 @@ extension OpDefinition {
         }
 
     /// The cumulative product along an axis.
-    static let cumprod = scan("Cumprod") { type in .of(Functions.Times.self, type) }
+    static let cumprod = scan("Cumprod", cuda: .product) { type in .of(Functions.Times.self, type) }
         .gradient { g in
             let reverse = g.attributes.bool("reverse") ?? false
             let exclusive = g.attributes.bool("exclusive") ?? false
@@ -28,7 +28,9 @@ extension OpDefinition {
             return [g.op("DivNoNan", flow, g.inputs[0]), nil]
         }
 
-    private static func scan(_ name: String, _ loop: @escaping @Sendable (DType) -> ScanLoop?) -> OpDefinition {
+    private static func scan(
+        _ name: String, cuda reducer: CUDAReducer, _ loop: @escaping @Sendable (DType) -> ScanLoop?
+    ) -> OpDefinition {
         OpDefinition(
             name, "(x: T, axis: Tidx) -> (out: T)", "exclusive: bool = false", "reverse: bool = false",
             "T: {float, double, int32, uint8, int16, int8, complex64, int64, qint8, quint8, qint32, bfloat16, qint16, quint16, "
@@ -44,18 +46,10 @@ extension OpDefinition {
             let (exclusive, reverse) = (try request.bool("exclusive"), try request.bool("reverse"))
             return .sync { context in
                 let shape = context.shape(0)
-                guard context.shape(1).rank == 0 else {
-                    throw Status.invalidArgument("ScanOp: axis must be a scalar, not \(context.shape(1))")
-                }
-                let axis = try context.input(1).integer("axis")
-                guard axis >= -shape.rank, axis < shape.rank else {
-                    throw Status.invalidArgument(
-                        "ScanOp: Expected scan axis in the range [\(-shape.rank), \(shape.rank)), but got \(axis)")
-                }
+                let front = try scanAxis(context)
                 let x = context.firstByte(0)
                 let out = try context.output(0, type, shape).mutableFirstByte
                 guard shape.elementCount > 0 else { return }
-                let front = axis < 0 ? axis + shape.rank : axis
                 let (length, inner) = (shape[front], shape.count((front + 1)...))
                 let width = min(inner, 1024)
                 let blocks = (inner + width - 1) / width
@@ -69,7 +63,30 @@ extension OpDefinition {
                 }
             }
         }
+        .cuda { request in
+            let type = try request.type("T")
+            let program = try CUDAScan(
+                request.cudaDevice(), request.op.name, type, type, reducer, isExclusive: request.bool("exclusive"),
+                isReverse: request.bool("reverse"))
+            return .sync { context in
+                let (shape, axis) = (context.shape(0), try scanAxis(context))
+                try program.run(context.input(0), try context.output(0, type, shape), axis: axis)
+            }
+        }
     }
+}
+
+/// The dimension along which a node combines elements.
+private func scanAxis(_ context: borrowing KernelContext) throws -> Int {
+    let rank = context.shape(0).rank
+    guard context.shape(1).rank == 0 else {
+        throw Status.invalidArgument("ScanOp: axis must be a scalar, not \(context.shape(1))")
+    }
+    let axis = try context.input(1).integer("axis")
+    guard axis >= -rank, axis < rank else {
+        throw Status.invalidArgument("ScanOp: Expected scan axis in the range [\(-rank), \(rank)), but got \(axis)")
+    }
+    return axis < 0 ? axis + rank : axis
 }
 
 /// A loop that combines each row with all rows before it.

@@ -7,11 +7,11 @@ import WeirTensor
 
 extension OpDefinition {
     /// The sums of the rows of each segment.
-    static let segmentSum = segments("SegmentSum", numericSegments, .numeric, ReduceLoops.sum)
+    static let segmentSum = segments("SegmentSum", numericSegments, .numeric, cuda: .sum, ReduceLoops.sum)
         .gradient { g in [gather(g, g.gradient(), g.inputs[1]), nil] }
 
     /// The means of the rows of each segment.
-    static let segmentMean = segments("SegmentMean", numericSegments, .numeric, ReduceLoops.mean)
+    static let segmentMean = segments("SegmentMean", numericSegments, .numeric, cuda: .mean, ReduceLoops.mean)
         .gradient { g in
             // The number of rows in each segment, in a shape that broadcasts with the gradient.
             let (ids, zero) = (g.inputs[1], g.constant(Tensor(Int32(0))))
@@ -24,7 +24,7 @@ extension OpDefinition {
         }
 
     /// The products of the rows of each segment.
-    static let segmentProd = segments("SegmentProd", numericSegments, .numeric, empty: 1, ReduceLoops.product)
+    static let segmentProd = segments("SegmentProd", numericSegments, .numeric, empty: 1, cuda: .product, ReduceLoops.product)
         .gradient { g in
             let (data, ids) = (g.inputs[0], g.inputs[1])
             let isZero = g.op("Equal", data, g.scalar(0, like: data))
@@ -39,11 +39,11 @@ extension OpDefinition {
         }
 
     /// The maxima of the rows of each segment.
-    static let segmentMax = segments("SegmentMax", realSegments, .real, ReduceLoops.segmentGreatest)
+    static let segmentMax = segments("SegmentMax", realSegments, .real, cuda: .segmentGreatest, ReduceLoops.segmentGreatest)
         .gradient { g in [segmentExtremeGradient(g), nil] }
 
     /// The minima of the rows of each segment.
-    static let segmentMin = segments("SegmentMin", realSegments, .real, ReduceLoops.segmentLeast)
+    static let segmentMin = segments("SegmentMin", realSegments, .real, cuda: .segmentLeast, ReduceLoops.segmentLeast)
         .gradient { g in [segmentExtremeGradient(g), nil] }
 
     private static let numericSegments =
@@ -54,7 +54,8 @@ extension OpDefinition {
 
     /// - Parameter empty: the value of the elements of a segment without rows.
     private static func segments(
-        _ name: String, _ types: String, _ cpu: DTypeSet, empty: Double = 0, _ loops: @escaping @Sendable (DType) -> ReduceLoops?
+        _ name: String, _ types: String, _ cpu: DTypeSet, empty: Double = 0, cuda reducer: CUDAReducer,
+        _ loops: @escaping @Sendable (DType) -> ReduceLoops?
     ) -> OpDefinition {
         OpDefinition(name, "(data: T, segment_ids: Tindices) -> (output: T)", types, "Tindices: {int32, int64}")
             .shape { c in
@@ -70,6 +71,13 @@ extension OpDefinition {
                     guard shape.rank > 0 else { throw Status.invalidArgument("input must be at least rank 1") }
                     let segments = try SegmentRuns(context.input(1), count: shape[0])
                     try segments.reduce(loops, context.input(0), type, empty: empty, context)
+                }
+            }
+            .cuda { request in
+                try CUDASegments(request, reducer, empty: "\(empty)", ids: "Tindices").kernel(ids: 1, rows: nil) { context in
+                    let shape = context.shape(0)
+                    guard shape.rank > 0 else { throw Status.invalidArgument("input must be at least rank 1") }
+                    try SegmentRuns.check(context.input(1), count: shape[0])
                 }
             }
     }
@@ -101,10 +109,7 @@ struct SegmentRuns {
     /// - segmentCount: the number of segments; if nil, the last id plus 1.
     /// - Throws: `invalidArgument` when the ids are not ascending or out of range.
     init(_ tensor: Tensor, count: Int? = nil, segmentCount given: Int? = nil) throws {
-        guard tensor.rank == 1 else { throw Status.invalidArgument("segment_ids should be a vector.") }
-        if let count, tensor.elementCount != count {
-            throw Status.invalidArgument("segment_ids should be the same size as dimension 0 of input.")
-        }
+        try SegmentRuns.check(tensor, count: count)
         let all = try tensor.integers("segment_ids")
         let (next, overflow) = (all.last ?? -1).addingReportingOverflow(1)
         guard !overflow, next > 0 || all.isEmpty, (given ?? 0) >= 0 else {

@@ -32,6 +32,16 @@ extension OpDefinition {
             ]
         }
         .kernel(["T": selectTypes], gpu: ["T": selectGPUTypes]) { try $0.movable("T", SelectVisitor(request: $0)) }
+        .cuda { request in
+            let (type, select) = (try request.type("T"), try CUDAElementwise(select: request))
+            return .sync { context in
+                let choosesRows = try request.checkSelect(context)
+                let (condition, shape) = (context.shape(0), context.shape(1))
+                let spread = choosesRows ? try Shape(validating: condition.dimensions + shape.dimensions.dropFirst().map { _ in 1 }) : condition
+                let inputs = [context.input(0), context.input(1), context.input(2)]
+                try select.run(inputs, CUDABroadcast([spread, shape, shape]), try context.output(0, type, shape))
+            }
+        }
 
     /// Like `Select`, with broadcasting of all three inputs.
     static let selectV2 = OpDefinition("SelectV2", "(condition: bool, t: T, e: T) -> (output: T)", "T: type")
@@ -48,9 +58,61 @@ extension OpDefinition {
         .kernel(["T": selectTypes], gpu: ["T": [.numeric, DTypeSet(.bool)]]) {
             try $0.movable("T", SelectV2Visitor(dtype: $0.type("T")))
         }
+        .cuda { request in
+            let (type, select) = (try request.type("T"), try CUDAElementwise(select: request))
+            return .sync { context in
+                let shapes = [context.shape(0), context.shape(1), context.shape(2)]
+                guard SelectBroadcast(shapes[0], shapes[1], shapes[2]) != nil else { throw notBroadcastable(shapes[0], shapes[1], shapes[2]) }
+                let broadcast = try CUDABroadcast(shapes)
+                let inputs = [context.input(0), context.input(1), context.input(2)]
+                try select.run(inputs, broadcast, try context.output(0, type, broadcast.shape))
+            }
+        }
 
     private static let selectTypes = DTypeSet.all
     private static let selectGPUTypes: DTypeSet = [.floatingOrComplex, .index, DTypeSet(.bool)]
+}
+
+extension CUDAElementwise {
+    /// Starts to compile the selection of elements, which are only moved.
+    fileprivate init(select request: KernelRequest) throws {
+        let type = try request.type("T").cudaBitsType
+        try self.init(request.cudaDevice(), "Select", [.bool, type, type], type, "x ? y : z")
+    }
+}
+
+private func notBroadcastable(_ condition: Shape, _ yes: Shape, _ no: Shape) -> Status {
+    .invalidArgument("condition \(condition), then \(yes), and else \(no) must be broadcastable")
+}
+
+extension KernelRequest {
+    /// Checks the shapes of a `Select`. Returns whether the condition is a vector that selects whole rows.
+    fileprivate func checkSelect(_ context: borrowing KernelContext) throws -> Bool {
+        let (condition, shape) = (context.shape(0), context.shape(1))
+        let choosesRows = condition.rank == 1 && shape.rank != 1
+        if condition.rank != 0, !choosesRows {
+            // An elementwise condition: all three inputs must have one shape.
+            for index in 1...2 where context.shape(index) != condition {
+                throw Status.invalidArgument(
+                    "Inputs to operation \(name) of type \(op.name) must have the same size and shape.  "
+                        + "Input 0: \(condition) != input \(index): \(context.shape(index))")
+            }
+        }
+        if choosesRows {
+            guard shape.rank > 0 else {
+                throw Status.invalidArgument("'then' must be at least a vector, but saw shape: \(shape)")
+            }
+            guard shape[0] == condition[0] else {
+                throw Status.invalidArgument(
+                    "Number of batches of 'then' must match size of 'cond', but saw: \(shape[0]) vs. \(condition[0])")
+            }
+        }
+        guard shape == context.shape(2) else {
+            throw Status.invalidArgument(
+                "'then' and 'else' must have the same size.  but received: \(shape) vs. \(context.shape(2))")
+        }
+        return choosesRows
+    }
 }
 
 private struct SelectVisitor: MovableVisitor {
@@ -59,31 +121,10 @@ private struct SelectVisitor: MovableVisitor {
     func visit<E: MovableElement>(_ type: E.Type) throws -> Kernel {
         let dtype = try request.type("T")
         return .sync { [request] context in
-            let (condition, shape) = (context.shape(0), context.shape(1))
+            let choosesRows = try request.checkSelect(context)
+            let shape = context.shape(1)
             let holds = context.elements(0, Bool.self)
-            let choosesRows = condition.rank == 1 && shape.rank != 1
-            if condition.rank != 0, !choosesRows {
-                // An elementwise condition: all three inputs must have one shape.
-                for index in 1...2 where context.shape(index) != condition {
-                    throw Status.invalidArgument(
-                        "Inputs to operation \(request.name) of type \(request.op.name) must have the same size and shape.  "
-                            + "Input 0: \(condition) != input \(index): \(context.shape(index))")
-                }
-            }
-            if choosesRows {
-                guard shape.rank > 0 else {
-                    throw Status.invalidArgument("'then' must be at least a vector, but saw shape: \(shape)")
-                }
-                guard shape[0] == condition[0] else {
-                    throw Status.invalidArgument(
-                        "Number of batches of 'then' must match size of 'cond', but saw: \(shape[0]) vs. \(condition[0])")
-                }
-            }
-            guard shape == context.shape(2) else {
-                throw Status.invalidArgument(
-                    "'then' and 'else' must have the same size.  but received: \(shape) vs. \(context.shape(2))")
-            }
-            if condition.rank == 0 { return context.setOutput(0, context.input(holds[0] ? 1 : 2)) }
+            if context.shape(0).rank == 0 { return context.setOutput(0, context.input(holds[0] ? 1 : 2)) }
             let (yes, no) = (context.elements(1, E.self), context.elements(2, E.self))
             if !choosesRows {
                 let out = try context.output(0, dtype, shape, reusing: 1, 2).mutableElements(E.self)
@@ -117,8 +158,7 @@ private struct SelectV2Visitor: MovableVisitor {
             }
             if shapes.0.rank == 0, shapes.1 == shapes.2 { return context.setOutput(0, context.input(holds[0] ? 1 : 2)) }
             guard let broadcast = SelectBroadcast(shapes.0, shapes.1, shapes.2) else {
-                throw Status.invalidArgument(
-                    "condition \(shapes.0), then \(shapes.1), and else \(shapes.2) must be broadcastable")
+                throw notBroadcastable(shapes.0, shapes.1, shapes.2)
             }
             let (yes, no) = (context.elements(1, E.self), context.elements(2, E.self))
             let shape = try Shape(validating: broadcast.dimensions)

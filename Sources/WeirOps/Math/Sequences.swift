@@ -1,3 +1,4 @@
+import WeirDevice
 public import WeirGraph
 import WeirKernels
 import WeirTensor
@@ -23,6 +24,7 @@ extension OpDefinition {
     .kernel(["Tidx": []], gpu: ["Tidx": DTypeSet(.int32)], hostMemory: ["start", "limit", "delta", "output"]) {
         try $0.real("Tidx", RangeVisitor())
     }
+    .cuda(cudaRangeKernel)
 
     private static let rangeTypes: DTypeSet = [.signed, DTypeSet(.uint16, .uint32, .uint64)]
 
@@ -45,6 +47,13 @@ extension OpDefinition {
 
 /// The number of elements in a range.
 private enum RangeLength {
+    /// The number of elements in the range that a node's inputs describe.
+    static func of(_ context: borrowing KernelContext) throws -> Int {
+        for (index, name) in ["start", "limit", "delta"].enumerated() where context.shape(index).elementCount != 1 {
+            throw Status.invalidArgument("\(name) must be a scalar, not shape \(context.shape(index))")
+        }
+        return try of(context.input(0), context.input(1), context.input(2))
+    }
     static func of(_ start: Tensor, _ limit: Tensor, _ delta: Tensor) throws -> Int {
         func integers<E: FixedWidthInteger>(_ type: E.Type) throws -> Int {
             try of(start.elements(E.self)[0], limit.elements(E.self)[0], delta.elements(E.self)[0])
@@ -108,10 +117,7 @@ func numberText(_ value: Double) -> String { Int(exactly: value).map(String.init
 private struct RangeVisitor: RealVisitor {
     func visit<E: RealElement>(_ type: E.Type) throws -> Kernel {
         .sync { context in
-            for (index, name) in ["start", "limit", "delta"].enumerated() where context.shape(index).elementCount != 1 {
-                throw Status.invalidArgument("\(name) must be a scalar, not shape \(context.shape(index))")
-            }
-            let count = try RangeLength.of(context.input(0), context.input(1), context.input(2))
+            let count = try RangeLength.of(context)
             let start = context.elements(0, E.self)[0]
             let step = context.elements(2, E.self)[0]
             let out = try context.output(0, E.dtype, Shape(validating: [count])).mutableElements(E.self)
@@ -126,6 +132,27 @@ private struct RangeVisitor: RealVisitor {
                 for index in 0..<count { out[index] = E.plus(start, E.times(step, E(number: Double(index)))) }
             }
         }
+    }
+}
+
+@Sendable private func cudaRangeKernel(_ request: KernelRequest) throws -> Kernel {
+    let (type, device) = (try request.type("Tidx"), try request.cudaDevice())
+    // As on the CPU, the step is multiplied, each operation is rounded, and integers wrap.
+    let value =
+        type.isFloating
+        ? "narrow<T>(widen(start) + rounded<T>(widen(step) * rounded<T>((double)i)))" : "(T)((uint64)start + (uint64)step * (uint64)i)"
+    let module = try request.cudaModule(
+        nil, ["T": request.cudaType("Tidx")],
+        """
+        KERNEL range(T* out, T start, T step, int64 count) {
+            for (int64 i = first(); i < count; i += stride()) out[i] = \(value);
+        }
+        """)
+    return .sync { context in
+        let count = try RangeLength.of(context)
+        let (start, step) = (CUDAArgument.element(context.input(0)), CUDAArgument.element(context.input(2)))
+        let out = try context.output(0, type, Shape(validating: [count]))
+        try device.launch(module.function("range"), over: count, [.elements(out), start, step, .int(count)])
     }
 }
 

@@ -7,6 +7,7 @@ extension OpDefinition {
     static let absOp = unary("Abs", MathTypes.signed, cpu: .signed, gpu: .signed) {
         .floating(vector: Functions.Abs.self, $0) ?? .integer(Functions.Abs.self, $0)
     }
+    .cuda(floating: "fabs(x)", integer: "x < 0 ? negative(x) : x")
     .gradient { g in [g.op("Mul", g.gradient(), g.op("Sign", g.inputs[0]))] }
 
     /// The negation.
@@ -16,6 +17,7 @@ extension OpDefinition {
         .floating(vector: Functions.Negate.self, $0) ?? .integer(Functions.Negate.self, $0)
             ?? .complex(ComplexFunctions.Negate.self, $0)
     }
+    .cuda(floating: "-x", integer: "negative(x)", complex: "-x")
     .simplified(.selfInverse)
     .sharding(ShardingRule.linearElementwise)
     .gradient { g in [g.op("Neg", g.gradient())] }
@@ -28,6 +30,13 @@ extension OpDefinition {
     ) {
         .floating(vector: Functions.Sign.self, $0) ?? .integer(Functions.Sign.self, $0)
             ?? .complex(ComplexFunctions.Sign.self, $0)
+    }
+    .cuda { attributes in
+        guard let type = attributes.type("T") else { return nil }
+        if type.isComplex {
+            return "hypot((double)x.re, (double)x.im) == 0 ? number<C>(0) : narrow<C>(narrow<complex128>(x) / hypot((double)x.re, (double)x.im))"
+        }
+        return type.isFloating ? "x > 0 ? (C)1 : x < 0 ? (C)-1 : x != x ? x : (C)0" : "sign(x)"
     }
     .gradient { g in [g.op("ZerosLike", g.inputs[0])] }
 }

@@ -7,29 +7,32 @@ import WeirTensor
 
 extension OpDefinition {
     /// The sums of the selected rows of each segment.
-    static let sparseSegmentSum = sparseSegments("SparseSegmentSum", realRows, .real, ReduceLoops.sum)
+    static let sparseSegmentSum = sparseSegments("SparseSegmentSum", realRows, .real, cuda: .sum, ReduceLoops.sum)
     /// The means of the selected rows of each segment.
-    static let sparseSegmentMean = sparseSegments("SparseSegmentMean", MathTypes.floating, .floating, ReduceLoops.mean)
+    static let sparseSegmentMean = sparseSegments(
+        "SparseSegmentMean", MathTypes.floating, .floating, cuda: .mean, ReduceLoops.mean)
     /// The sums of the selected rows of each segment, divided by the square roots of their counts.
-    static let sparseSegmentSqrtN = sparseSegments("SparseSegmentSqrtN", MathTypes.floating, .floating, ReduceLoops.rootMean)
+    static let sparseSegmentSqrtN = sparseSegments(
+        "SparseSegmentSqrtN", MathTypes.floating, .floating, cuda: .rootMean, ReduceLoops.rootMean)
 
     /// The variants with an explicit number of segments, which may exceed the last id plus 1.
-    static let sparseSegmentSumWithNumSegments = sparseSegments("SparseSegmentSum", realRows, .real, counted: true, ReduceLoops.sum)
+    static let sparseSegmentSumWithNumSegments = sparseSegments(
+        "SparseSegmentSum", realRows, .real, counted: true, cuda: .sum, ReduceLoops.sum)
     static let sparseSegmentMeanWithNumSegments = sparseSegments(
-        "SparseSegmentMean", MathTypes.floating, .floating, counted: true, ReduceLoops.mean)
+        "SparseSegmentMean", MathTypes.floating, .floating, counted: true, cuda: .mean, ReduceLoops.mean)
     static let sparseSegmentSqrtNWithNumSegments = sparseSegments(
-        "SparseSegmentSqrtN", MathTypes.floating, .floating, counted: true, ReduceLoops.rootMean)
+        "SparseSegmentSqrtN", MathTypes.floating, .floating, counted: true, cuda: .rootMean, ReduceLoops.rootMean)
 
     /// The gradients of the sparse segment ops with respect to `data`: sum, mean, and sum over the square root of the count.
-    static let sparseSegmentSumGrad = sparseSegmentGradient("SparseSegmentSumGrad") { _ in 1 }
-    static let sparseSegmentMeanGrad = sparseSegmentGradient("SparseSegmentMeanGrad") { 1 / Double($0) }
-    static let sparseSegmentSqrtNGrad = sparseSegmentGradient("SparseSegmentSqrtNGrad") { 1 / Double($0).squareRoot() }
+    static let sparseSegmentSumGrad = sparseSegmentGradient("SparseSegmentSumGrad", cuda: "1.0") { _ in 1 }
+    static let sparseSegmentMeanGrad = sparseSegmentGradient("SparseSegmentMeanGrad", cuda: "1 / (double)n") { 1 / Double($0) }
+    static let sparseSegmentSqrtNGrad = sparseSegmentGradient("SparseSegmentSqrtNGrad", cuda: "1 / sqrt((double)n)") { 1 / Double($0).squareRoot() }
 
     private static let realRows =
         "T: {float, double, int32, uint8, int16, int8, int64, bfloat16, uint16, half, uint32, uint64}"
 
     private static func sparseSegments(
-        _ base: String, _ types: String, _ cpu: DTypeSet, counted: Bool = false,
+        _ base: String, _ types: String, _ cpu: DTypeSet, counted: Bool = false, cuda reducer: CUDAReducer,
         _ loops: @escaping @Sendable (DType) -> ReduceLoops?
     ) -> OpDefinition {
         let attributes =
@@ -60,15 +63,9 @@ extension OpDefinition {
             guard let loops = loops(type) else { throw request.unsupportedType("T") }
             return .sync { context in
                 let data = context.input(0)
-                guard data.rank > 0 else { throw Status.invalidArgument("Shape must be at least rank 1 but is rank 0") }
-                let rows = try sparseIndices(context)
-                var count: Int?
-                if counted {
-                    guard context.shape(3).rank == 0 else {
-                        throw Status.invalidArgument("num_segments should be a scalar, not shape \(context.shape(3))")
-                    }
-                    count = try context.input(3).integer("num_segments")
-                }
+                try checkSparse(context)
+                let rows = try context.input(1).integers("indices")
+                let count = counted ? try segmentCount(context) : nil
                 let segments = try SegmentRuns(context.input(2), segmentCount: count)
                 for (position, row) in rows.enumerated() where !(0..<data.dimension(0)).contains(row) {
                     throw Status.invalidArgument("Bad: indices[\(position)] == \(row) out of range [0, \(data.dimension(0)))")
@@ -76,10 +73,23 @@ extension OpDefinition {
                 try segments.reduce(loops, data, type, empty: 0, context, rows: rows)
             }
         }
+        .cuda { request in
+            let segments = try CUDASegments(request, reducer, empty: "0", ids: "Tsegmentids", rows: "Tidx")
+            guard counted else { return segments.kernel(ids: 2, rows: 1) { context in try checkSparse(context) } }
+            return .sync { context in
+                try checkSparse(context)
+                let count = try segmentCount(context)
+                guard count >= 0 else { throw Status.invalidArgument("segment ids must be >= 0") }
+                context.setOutput(0, try segments.run(context.input(0), context.input(2), context.input(1), count: count))
+            }
+        }
     }
 
     /// - Parameter scale: the factor of each row, from the number of rows in its segment.
-    private static func sparseSegmentGradient(_ name: String, _ scale: @escaping @Sendable (Int) -> Double) -> OpDefinition {
+    /// - Parameter cudaScale: the same of `n` in CUDA C++.
+    private static func sparseSegmentGradient(
+        _ name: String, cuda cudaScale: String, _ scale: @escaping @Sendable (Int) -> Double
+    ) -> OpDefinition {
         OpDefinition(
             name, "(grad: T, indices: Tidx, segment_ids: Tsegmentids, output_dim0: int32) -> (output: T)", MathTypes.floating,
             "Tidx: {int32, int64} = int32", "Tsegmentids: {int32, int64} = int32"
@@ -97,17 +107,86 @@ extension OpDefinition {
         .kernel(["T": .floating], gpu: ["T": .floating], hostMemory: ["output_dim0"]) {
             try $0.floating("T", SparseGradientVisitor(scale: scale))
         }
+        .cuda { try cudaSparseGradient($0, cudaScale) }
     }
 }
 
-/// Returns the row indices of input 1, after a check that input 2 has as many ids.
-private func sparseIndices(_ context: borrowing KernelContext) throws -> [Int] {
+/// The scalar input 3.
+private func segmentCount(_ context: borrowing KernelContext) throws -> Int {
+    guard context.shape(3).rank == 0 else {
+        throw Status.invalidArgument("num_segments should be a scalar, not shape \(context.shape(3))")
+    }
+    return try context.input(3).integer("num_segments")
+}
+
+/// Checks that the data has rows, and that there are as many ids as indices.
+private func checkSparse(_ context: borrowing KernelContext) throws {
+    guard context.shape(0).rank > 0 else { throw Status.invalidArgument("Shape must be at least rank 1 but is rank 0") }
     guard context.shape(1).rank == 1 else { throw Status.invalidArgument("indices should be a vector.") }
     guard context.shape(2).rank == 1 else { throw Status.invalidArgument("segment_ids should be a vector.") }
     guard context.shape(1) == context.shape(2) else {
         throw Status.invalidArgument("segment_ids and indices should have same size.")
     }
-    return try context.input(1).integers("indices")
+}
+
+/// The number of rows of a gradient's result.
+private func gradientRows(_ context: borrowing KernelContext) throws -> Int {
+    guard context.shape(0).rank > 0 else { throw Status.invalidArgument("Shape must be at least rank 1 but is rank 0") }
+    guard context.shape(3).rank == 0 else { throw Status.invalidArgument("output_dim0 should be a scalar.") }
+    try checkSparse(context)
+    let count = try context.input(3).integer("output_dim0")
+    guard count >= 0 else { throw Status.invalidArgument("Expected a non-negative size, got \(count)") }
+    return count
+}
+
+/// Adds the gradients of each row's segments in the order of the indices. An index or id out of range is left out.
+private func cudaSparseGradient(_ request: KernelRequest, _ scale: String) throws -> Kernel {
+    let (device, type) = (try request.cudaDevice(), try request.type("T"))
+    let grouping = try CUDAGrouping(device, request.type("Tidx"))
+    let module = try request.cudaModule(
+        nil, ["T": request.cudaType("T"), "I": request.cudaType("Tsegmentids")],
+        """
+        typedef Compute<T>::type C;
+        KERNEL count_ids(const I* ids, int* members, int64 count, int64 segments) {
+            for (int64 i = first(); i < count; i += stride())
+                if (ids[i] >= 0 && ids[i] < segments) atomicAdd(&members[ids[i]], 1);
+        }
+        KERNEL spread(
+            const T* x, T* out, const int64* starts, const uint32* places, const I* ids, const int* members, int64 results, int64 width,
+            int64 segments) {
+            for (int64 i = first(); i < results; i += stride()) {
+                int64 row = i / width, column = i - row * width, end = starts[row + 1];
+                C sum = 0;
+                for (int64 j = starts[row]; j < end; j++) {
+                    int64 id = ids[places[j]];
+                    if (id < 0 || id >= segments) continue;
+                    int n = members[id];
+                    sum += widen(x[id * width + column]) * (C)(\(scale));
+                }
+                out[i] = narrow<T>(sum);
+            }
+        }
+        """)
+    return .sync { context in
+        let count = try gradientRows(context)
+        let (x, indices, ids) = (context.input(0), context.input(1), context.input(2))
+        let out = try context.output(0, type, Shape(validating: [count] + x.shape.dimensions.dropFirst()))
+        guard out.elementCount > 0 else { return }
+        guard x.elementCount > 0 else { return try device.fill(out) }
+        let segments = x.dimension(0)
+        let members = try Tensor(.int32, Shape(segments), in: device.allocator)
+        try device.fill(members)
+        try device.launch(
+            module.function("count_ids"), over: ids.elementCount,
+            [.elements(ids), .elements(members), .int(ids.elementCount), .int(segments)])
+        let groups = try grouping.run(indices, count: count)
+        try device.launch(
+            module.function("spread"), over: out.elementCount,
+            [
+                .elements(x), .elements(out), .elements(groups.starts), .elements(groups.rows), .elements(ids), .elements(members),
+                .int(out.elementCount), .int(out.elementCount / count), .int(segments),
+            ])
+    }
 }
 
 private struct SparseGradientVisitor: FloatingVisitor {
@@ -116,12 +195,9 @@ private struct SparseGradientVisitor: FloatingVisitor {
     func visit<E: FloatingElement>(_ type: E.Type) throws -> Kernel {
         .sync { [scale] context in
             let shape = context.shape(0)
-            guard shape.rank > 0 else { throw Status.invalidArgument("Shape must be at least rank 1 but is rank 0") }
-            guard context.shape(3).rank == 0 else { throw Status.invalidArgument("output_dim0 should be a scalar.") }
-            let rows = try sparseIndices(context)
+            let count = try gradientRows(context)
+            let rows = try context.input(1).integers("indices")
             let ids = try context.input(2).integers("segment_ids")
-            let count = try context.input(3).integer("output_dim0")
-            guard count >= 0 else { throw Status.invalidArgument("Expected a non-negative size, got \(count)") }
             for (row, id) in zip(rows, ids) {
                 guard (0..<count).contains(row) else {
                     throw Status.invalidArgument("Index \(row) out of range [0, \(count)).")

@@ -8,10 +8,12 @@ extension OpDefinition {
     static let erf = unary("Erf", MathTypes.floating, cpu: .floating, gpu: .floating) {
         .floating(vector: Functions.Erf.self, $0, grain: Grain.expensive)
     }
+    .cuda("erf(x)")
     .gradient { g in [erfGradient(g, 2 / Double.pi.squareRoot())] }
 
     /// The complementary error function, `1 - erf(x)`.
     static let erfc = unary("Erfc", MathTypes.floating, cpu: .floating, gpu: .floating) { .floating(Functions.Erfc.self, $0) }
+        .cuda("erfc(x)")
         .gradient { g in [erfGradient(g, -2 / Double.pi.squareRoot())] }
 
     private static func erfGradient(_ g: GradientContext, _ scale: Double) -> Output {
@@ -24,6 +26,7 @@ extension OpDefinition {
     static let erfinv = unary("Erfinv", MathTypes.floating, cpu: .floating, gpu: .floating) {
         .floating(Functions.Erfinv.self, $0)
     }
+    .cuda("erfinv(x)")
     .gradient { g in
         let slope = g.op("Mul", g.gradient(), g.op("Exp", g.op("Square", g.outputs[0])))
         return [g.op("Mul", g.scalar(Double.pi.squareRoot() / 2, like: slope), slope)]
@@ -33,6 +36,7 @@ extension OpDefinition {
     static let ndtri = unary("Ndtri", MathTypes.floating, cpu: .floating, gpu: .floating) {
         .floating(Functions.Ndtri.self, $0)
     }
+    .cuda("normcdfinv(x)")
     .gradient { g in
         let half = g.op("RealDiv", g.op("Square", g.outputs[0]), g.scalar(2, like: g.outputs[0]))
         let slope = g.op("Mul", g.gradient(), g.op("Exp", half))
@@ -43,12 +47,14 @@ extension OpDefinition {
     static let lgamma = unary("Lgamma", MathTypes.floating, cpu: .floating, gpu: .floating) {
         .floating(Functions.Lgamma.self, $0)
     }
+    .cuda("lgamma(x)")
     .gradient { g in [g.op("Mul", g.gradient(), g.op("Digamma", g.inputs[0]))] }
 
     /// The derivative of `Lgamma`.
     static let digamma = unary("Digamma", MathTypes.floating, cpu: .floating, gpu: .floating) {
         .floating(Functions.Digamma.self, $0)
     }
+    .cuda(with: SpecialFunctions.cuda) { _ in "digamma((double)x)" }
     .gradient { g in
         [g.op("Mul", g.gradient(), g.op("Polygamma", g.scalar(1, like: g.inputs[0]), g.inputs[0]))]
     }
@@ -58,6 +64,7 @@ extension OpDefinition {
         "Polygamma", "T: {float, double}", cpu: DTypeSet(.float32, .float64), gpu: DTypeSet(.float32, .float64),
         signature: "(a: T, x: T) -> (z: T)"
     ) { .floating(Functions.Polygamma.self, $0) }
+    .cuda(with: SpecialFunctions.cuda) { _ in "polygamma((double)x, (double)y)" }
     .gradient { g in
         let next = g.op("AddV2", g.inputs[0], g.scalar(1, like: g.inputs[0]))
         let slope = g.op("Mul", g.gradient(), g.op("Polygamma", next, g.inputs[1]))
@@ -69,6 +76,7 @@ extension OpDefinition {
         "Zeta", "T: {float, double}", cpu: DTypeSet(.float32, .float64), gpu: DTypeSet(.float32, .float64),
         signature: "(x: T, q: T) -> (z: T)"
     ) { .floating(Functions.Zeta.self, $0) }
+    .cuda(with: SpecialFunctions.cuda) { _ in "zeta((double)x, (double)y)" }
     .gradient { g in
         let next = g.op("AddV2", g.inputs[0], g.scalar(1, like: g.inputs[0]))
         let slope = g.op("Mul", g.op("Neg", g.inputs[0]), g.op("Zeta", next, g.inputs[1]))

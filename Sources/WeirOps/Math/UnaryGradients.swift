@@ -7,6 +7,7 @@ import WeirTensor
 extension OpDefinition {
     /// The gradient of `Sigmoid`: `dy · y · (1 - y)`.
     static let sigmoidGrad = unaryGradient("SigmoidGrad") { .floatingOrComplex(gradient: Functions.SigmoidGradient.self, $0) }
+        .cuda("y * (x * (1 - x))", .same)
         .gradient { g in
             let (y, dy) = (g.conjugate(g.inputs[0]), g.conjugate(g.inputs[1]))
             let flow = g.op("Mul", g.gradient(), dy)
@@ -16,6 +17,7 @@ extension OpDefinition {
 
     /// The gradient of `Tanh`: `dy · (1 - y²)`.
     static let tanhGrad = unaryGradient("TanhGrad") { .floatingOrComplex(gradient: Functions.TanhGradient.self, $0) }
+        .cuda("y * (1 - x * x)", .same)
         .gradient { g in
             let (y, dy) = (g.conjugate(g.inputs[0]), g.conjugate(g.inputs[1]))
             let flow = g.op("Mul", g.gradient(), g.scalar(-2, like: y))
@@ -24,6 +26,7 @@ extension OpDefinition {
 
     /// The gradient of `Sqrt`: `dy · 0.5 / conj(y)`.
     static let sqrtGrad = unaryGradient("SqrtGrad") { .floatingOrComplex(gradient: Functions.SqrtGradient.self, $0) }
+        .cuda("y == 0 ? (C)0 : (C)0.5 * y / x", .same)
         .gradient { g in
             let ratio = g.op("RealDiv", g.gradient(), g.inputs[0])
             let first = g.op("Mul", g.op("Neg", g.conjugate(ratio)), g.outputs[0])
@@ -32,6 +35,7 @@ extension OpDefinition {
 
     /// The gradient of `Rsqrt`: `dy · -0.5 · conj(y)³`.
     static let rsqrtGrad = unaryGradient("RsqrtGrad") { .floatingOrComplex(gradient: Functions.RsqrtGradient.self, $0) }
+        .cuda("y == 0 ? (C)0 : (C)-0.5 * (y * x) * (x * x)", .same)
         .gradient { g in
             let y = g.conjugate(g.inputs[0])
             let flow = g.op("Mul", g.op("Mul", g.scalar(-1.5, like: y), g.conjugate(g.gradient())), g.inputs[1])
@@ -45,6 +49,7 @@ extension OpDefinition {
 
     private static func reciprocalGradOp(_ name: String) -> OpDefinition {
         unaryGradient(name) { .floatingOrComplex(gradient: Functions.ReciprocalGradient.self, $0) }
+            .cuda("y == 0 ? (C)0 : -(x * x) * y", .same)
             .gradient { g in
                 let y = g.conjugate(g.inputs[0])
                 let flow = g.op("Mul", g.conjugate(g.gradient()), g.scalar(-2, like: y))

@@ -8,13 +8,15 @@ import WeirTensor
 extension OpDefinition {
     /// The sums of the rows with each id.
     static let unsortedSegmentSum = unsortedSegments(
-        "UnsortedSegmentSum", numericRows, "{int16, int32, int64}", .numeric, gpu: [.floatingOrComplex, DTypeSet(.int32)], ReduceLoops.sum
+        "UnsortedSegmentSum", numericRows, "{int16, int32, int64}", .numeric, gpu: [.floatingOrComplex, DTypeSet(.int32)],
+        cuda: { _ in .sum }, ReduceLoops.sum
     )
     .gradient { g in [SegmentGather(g).rows(g.gradient()), nil, nil] }
 
     /// The products of the rows with each id.
     static let unsortedSegmentProd = unsortedSegments(
-        "UnsortedSegmentProd", numericRows, "{int32, int64}", .numeric, gpu: [.floating, DTypeSet(.int32)], ReduceLoops.product
+        "UnsortedSegmentProd", numericRows, "{int32, int64}", .numeric, gpu: [.floating, DTypeSet(.int32)], cuda: { _ in .product },
+        ReduceLoops.product
     )
     .gradient { g in
         let (data, ids, count) = (g.inputs[0], g.inputs[1], g.inputs[2])
@@ -33,13 +35,14 @@ extension OpDefinition {
     /// The maxima of the rows with each id.
     static let unsortedSegmentMax = unsortedSegments(
         "UnsortedSegmentMax", realRows, "{int32, int64}", .real, gpu: [.floating, DTypeSet(.int32)],
-        ReduceLoops.segmentGreatest
+        cuda: { $0.isFloating ? .segmentGreatest : .segmentGreatestInteger }, ReduceLoops.segmentGreatest
     )
     .gradient { g in [unsortedExtremeGradient(g), nil, nil] }
 
     /// The minima of the rows with each id.
     static let unsortedSegmentMin = unsortedSegments(
-        "UnsortedSegmentMin", realRows, "{int32, int64}", .real, gpu: [.floating, DTypeSet(.int32)], ReduceLoops.segmentLeast
+        "UnsortedSegmentMin", realRows, "{int32, int64}", .real, gpu: [.floating, DTypeSet(.int32)],
+        cuda: { $0.isFloating ? .segmentLeast : .segmentLeastInteger }, ReduceLoops.segmentLeast
     )
     .gradient { g in [unsortedExtremeGradient(g), nil, nil] }
 
@@ -51,6 +54,7 @@ extension OpDefinition {
 
     private static func unsortedSegments(
         _ name: String, _ types: String, _ idTypes: String, _ cpu: DTypeSet, gpu: DTypeSet,
+        cuda reducer: @escaping @Sendable (DType) -> CUDAReducer,
         _ loops: @escaping @Sendable (DType) -> ReduceLoops?
     ) -> OpDefinition {
         OpDefinition(
@@ -72,6 +76,21 @@ extension OpDefinition {
             guard let loops = loops(type) else { throw request.unsupportedType("T") }
             return .sync { context in try reduceUnsorted(loops, type, context) }
         }
+        .cuda { request in
+            let (device, type) = (try request.cudaDevice(), try request.type("T"))
+            let grouping = try CUDAGrouping(device, request.type("Tindices"))
+            let reduction = try CUDASegmentReduction(device, request.op.name, type, reducer(type), rows: .uint32)
+            return .sync { context in
+                let (shape, count) = try unsortedShape(context)
+                let (data, ids) = (context.input(0), context.input(1))
+                let out = try context.output(0, type, shape)
+                guard shape.elementCount > 0 else { return }
+                // A card cannot fail for an id beyond the last segment: the row is left out.
+                let groups = try grouping.run(ids, count: count)
+                try reduction.run(
+                    data, starts: groups.starts, rows: groups.rows, rowCount: ids.elementCount, placeCount: ids.elementCount, out)
+            }
+        }
     }
 
     /// Returns the gradient of `UnsortedSegmentMax` and `UnsortedSegmentMin`. Equal elements share the gradient.
@@ -87,7 +106,8 @@ extension OpDefinition {
     }
 }
 
-private func reduceUnsorted(_ loops: ReduceLoops, _ dtype: DType, _ context: borrowing KernelContext) throws {
+/// The result's shape, and the number of segments.
+private func unsortedShape(_ context: borrowing KernelContext) throws -> (shape: Shape, count: Int) {
     let (data, ids) = (context.input(0), context.input(1))
     guard context.shape(2).rank == 0 else {
         throw Status.invalidArgument("num_segments should be a scalar, not shape \(context.shape(2))")
@@ -97,7 +117,12 @@ private func reduceUnsorted(_ loops: ReduceLoops, _ dtype: DType, _ context: bor
     guard ids.rank <= data.rank, (0..<ids.rank).allSatisfy({ data.dimension($0) == ids.dimension($0) }) else {
         throw Status.invalidArgument("data.shape = \(data.shape) does not start with segment_ids.shape = \(ids.shape)")
     }
-    let shape = try Shape(validating: [count] + data.shape.dimensions.dropFirst(ids.rank))
+    return (try Shape(validating: [count] + data.shape.dimensions.dropFirst(ids.rank)), count)
+}
+
+private func reduceUnsorted(_ loops: ReduceLoops, _ dtype: DType, _ context: borrowing KernelContext) throws {
+    let (shape, count) = try unsortedShape(context)
+    let (data, ids) = (context.input(0), context.input(1))
     let places = try ids.integers("segment_ids")
     for (row, place) in places.enumerated() where place >= count {
         throw Status.invalidArgument(

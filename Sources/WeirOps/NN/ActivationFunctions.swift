@@ -7,6 +7,8 @@ protocol Activation: Sendable {
     var grain: Int { get }
     func vector(_ x: VectorMath.Vector) -> VectorMath.Vector
     func scalar(_ x: Double) -> Double
+    /// The function of x in CUDA C++, in type C.
+    var cuda: String { get }
 }
 
 /// The gradient of an activation function, computed from the output's gradient and the function's input or output.
@@ -14,6 +16,8 @@ protocol ActivationGradient: Sendable {
     var grain: Int { get }
     func vector(_ gradient: VectorMath.Vector, _ value: VectorMath.Vector) -> VectorMath.Vector
     func scalar(_ gradient: Double, _ value: Double) -> Double
+    /// The gradient of output's gradient x and value y in CUDA C++, in type C.
+    var cudaGradient: String { get }
 }
 
 /// The grain of functions that compute exponentials, in elements.
@@ -35,6 +39,8 @@ struct ReluFunction: Activation, ActivationGradient {
     // A product, not a selection: an infinite gradient of a non-positive input gives NaN, as in TensorFlow.
     @inline(__always) func vector(_ g: VectorMath.Vector, _ x: VectorMath.Vector) -> VectorMath.Vector { g * V.zero.replacing(with: 1, where: x .> 0) }
     func scalar(_ g: Double, _ x: Double) -> Double { g * (x > 0 ? 1 : 0) }
+    var cuda: String { "x <= (C)0 ? (C)0 : x" }
+    var cudaGradient: String { "x * (C)(y > (C)0)" }
 }
 
 struct Relu6Function: Activation, ActivationGradient {
@@ -47,6 +53,8 @@ struct Relu6Function: Activation, ActivationGradient {
         g * V.zero.replacing(with: 1, where: (x .> 0) .& (x .< 6))
     }
     func scalar(_ g: Double, _ x: Double) -> Double { g * (x > 0 && x < 6 ? 1 : 0) }
+    var cuda: String { "x <= (C)0 ? (C)0 : (x > (C)6 ? (C)6 : x)" }
+    var cudaGradient: String { "x * (C)(y > (C)0 && y < (C)6)" }
 }
 
 struct LeakyReluFunction: Activation, ActivationGradient {
@@ -56,6 +64,8 @@ struct LeakyReluFunction: Activation, ActivationGradient {
     func scalar(_ x: Double) -> Double { x > 0 ? x : x * Double(alpha) }
     @inline(__always) func vector(_ g: VectorMath.Vector, _ x: VectorMath.Vector) -> VectorMath.Vector { (g * alpha).replacing(with: g, where: x .> 0) }
     func scalar(_ g: Double, _ x: Double) -> Double { x > 0 ? g : g * Double(alpha) }
+    var cuda: String { "x > 0 ? x : x * (C)\(Double(alpha).cudaLiteral)" }
+    var cudaGradient: String { "y > 0 ? x : x * (C)\(Double(alpha).cudaLiteral)" }
 }
 
 /// ELU. The gradient takes the function's output.
@@ -65,6 +75,8 @@ struct EluFunction: Activation, ActivationGradient {
     func scalar(_ x: Double) -> Double { x < 0 ? Double.expm1(x) : x }
     @inline(__always) func vector(_ g: VectorMath.Vector, _ y: VectorMath.Vector) -> VectorMath.Vector { g.replacing(with: (y + 1) * g, where: y .< 0) }
     func scalar(_ g: Double, _ y: Double) -> Double { y < 0 ? (y + 1) * g : g }
+    var cuda: String { "x < 0 ? expm1(x) : x" }
+    var cudaGradient: String { "y < 0 ? (y + 1) * x : x" }
 }
 
 /// SELU. The gradient takes the function's output.
@@ -80,6 +92,8 @@ struct SeluFunction: Activation, ActivationGradient {
         (g * Float(Self.scale)).replacing(with: g * (y + Float(Self.scaleAlpha)), where: y .< 0)
     }
     func scalar(_ g: Double, _ y: Double) -> Double { y < 0 ? g * (y + Self.scaleAlpha) : g * Self.scale }
+    var cuda: String { "x < 0 ? (C)\(Self.scaleAlpha) * expm1(x) : (C)\(Self.scale) * x" }
+    var cudaGradient: String { "y < 0 ? x * (y + (C)\(Self.scaleAlpha)) : x * (C)\(Self.scale)" }
 }
 
 /// Softplus, `log(exp(x) + 1)`. For large `x` this is `x` itself.
@@ -100,6 +114,10 @@ struct SoftplusFunction: Activation, ActivationGradient {
     }
     @inline(__always) func vector(_ g: VectorMath.Vector, _ x: VectorMath.Vector) -> VectorMath.Vector { g / (VectorMath.exp(-x) + 1) }
     func scalar(_ g: Double, _ x: Double) -> Double { g / (Double.exp(-x) + 1) }
+    var cuda: String {
+        "x > (sizeof(C) == 8 ? (C)\(Self.doubleLimit) : (C)\(Self.floatLimit)) ? x : (x < -(sizeof(C) == 8 ? (C)\(Self.doubleLimit) : (C)\(Self.floatLimit)) ? exp(x) : log1p(exp(x)))"
+    }
+    var cudaGradient: String { "x / (exp(-y) + 1)" }
 }
 
 /// Softsign, `x / (
@@ -114,17 +132,21 @@ struct SoftsignFunction: Activation, ActivationGradient {
         return g / (sum * sum)
     }
     func scalar(_ g: Double, _ x: Double) -> Double { g / ((abs(x) + 1) * (abs(x) + 1)) }
+    var cuda: String { "x / (fabs(x) + 1)" }
+    var cudaGradient: String { "x / ((fabs(y) + 1) * (fabs(y) + 1))" }
 }
 
 /// Tanh as the activation of fused ops. The op `Tanh` is a math op.
 struct TanhFunction: Activation {
     @inline(__always) func vector(_ x: VectorMath.Vector) -> VectorMath.Vector { VectorMath.tanh(x) }
     func scalar(_ x: Double) -> Double { Double.tanh(x) }
+    var cuda: String { "tanh(x)" }
 }
 /// The logistic function as the activation of fused ops. The op `Sigmoid` is a math op.
 struct SigmoidFunction: Activation {
     @inline(__always) func vector(_ x: VectorMath.Vector) -> VectorMath.Vector { VectorMath.sigmoid(x) }
     func scalar(_ x: Double) -> Double { 1 / (1 + Double.exp(-x)) }
+    var cuda: String { "(C)1 / ((C)1 + exp(-x))" }
 }
 /// GELU, `x · Φ(x)`, with Φ approximated by a hyperbolic tangent.
 struct ApproximateGeluFunction: Activation {
@@ -133,6 +155,7 @@ struct ApproximateGeluFunction: Activation {
         return x * 0.5 * (VectorMath.tanh(inner) + 1)
     }
     func scalar(_ x: Double) -> Double { 0.5 * x * (1 + Double.tanh(0.7978845608028654 * (x + 0.044715 * x * x * x))) }
+    var cuda: String { "(C)0.5 * x * ((C)1 + tanh((C)0.7978845608028654 * (x + (C)0.044715 * x * x * x)))" }
 }
 /// GELU, `x · Φ(x)`, where Φ is the normal distribution function.
 struct GeluFunction: Activation {
@@ -142,4 +165,5 @@ struct GeluFunction: Activation {
         return result
     }
     func scalar(_ x: Double) -> Double { 0.5 * x * (1 + Double.erf(x * 0.7071067811865476)) }
+    var cuda: String { "(C)0.5 * x * ((C)1 + erf(x * (C)0.7071067811865476))" }
 }

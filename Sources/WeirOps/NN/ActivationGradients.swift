@@ -12,6 +12,7 @@ extension OpDefinition {
         .elementwise(gradient: ReluFunction())
         .gradient { g in [g.op("ReluGrad", g.gradient(), g.inputs[1]), g.op("ZerosLike", g.inputs[1])] }
         .kernel(["T": .real], gpu: ["T": .floating]) { try realActivationGradient($0, ReluFunction(), upper: nil) }
+        .cuda(gradient: ReluFunction())
 
     /// The gradient of `Relu6`, from its output or input.
     static let relu6Grad = OpDefinition("Relu6Grad", "(gradients: T, features: T) -> (backprops: T)", realTypes)
@@ -19,6 +20,7 @@ extension OpDefinition {
         .elementwise(gradient: Relu6Function())
         .gradient { g in [g.op("Relu6Grad", g.gradient(), g.inputs[1]), g.op("ZerosLike", g.inputs[1])] }
         .kernel(["T": .real], gpu: ["T": .floating]) { try realActivationGradient($0, Relu6Function(), upper: 6) }
+        .cuda(gradient: Relu6Function())
 
     /// The gradient of `LeakyRelu`, from its input.
     static let leakyReluGrad = OpDefinition(
@@ -33,6 +35,7 @@ extension OpDefinition {
     .kernel(["T": .floating], gpu: ["T": .floating]) { request in
         try request.floating("T", ActivationGradientVisitor(LeakyReluFunction(alpha: try request.float("alpha")), request))
     }
+    .cuda { request in try cudaActivationGradient(request, LeakyReluFunction(alpha: try request.float("alpha"))) }
 
     /// The gradient of `Elu`, from its output.
     static let eluGrad = activationGradient("EluGrad", "outputs", EluFunction()) { eluGradGradient($0, "EluGrad") }
@@ -59,6 +62,7 @@ extension OpDefinition {
             .kernel(["T": .floating], gpu: ["T": .floating]) {
                 try $0.floating("T", ActivationGradientVisitor(function, $0))
             }
+            .cuda(gradient: function)
         return gradient.map { definition.gradient($0) } ?? definition
     }
 }
@@ -81,6 +85,22 @@ private func commonShape(_ context: borrowing KernelContext, _ op: String, _ nam
             "Inputs to operation \(name) of type \(op) must have the same size and shape.  Input 0: \(first) != input 1: \(second)")
     }
     return first
+}
+
+extension OpDefinition {
+    fileprivate func cuda(gradient function: some ActivationGradient) -> OpDefinition {
+        cudaExpression { _ in function.cudaGradient }.cuda { request in try cudaActivationGradient(request, function) }
+    }
+}
+
+private func cudaActivationGradient(_ request: KernelRequest, _ function: some ActivationGradient) throws -> Kernel {
+    let (dtype, op, name) = (try request.type("T"), request.op.name, request.name)
+    let program = try CUDAElementwise(request.cudaDevice(), op, [dtype, dtype], dtype, function.cudaGradient)
+    return .sync { context in
+        let shape = try commonShape(context, op, name)
+        let (gradient, value) = (context.input(0), context.input(1))
+        try program.run([gradient, value], nil, try context.output(0, dtype, shape, reusing: 0, 1))
+    }
 }
 
 private struct ActivationGradientVisitor<F: ActivationGradient>: FloatingVisitor {

@@ -16,6 +16,7 @@ extension OpDefinition {
     .fusing(as: .activation)
     .gradient { g in [g.op("ReluGrad", g.gradient(), g.outputs[0])] }
     .kernel(["T": .real], gpu: ["T": reluGPUTypes]) { try realActivation($0, ReluFunction(), upper: nil) }
+    .cuda(ReluFunction().cuda)
 
     /// `min(max(x, 0), 6)`.
     static let relu6 = OpDefinition("Relu6", "(features: T) -> (activations: T)", realTypes)
@@ -24,6 +25,7 @@ extension OpDefinition {
         .fusing(as: .activation)
         .gradient { g in [g.op("Relu6Grad", g.gradient(), g.outputs[0])] }
         .kernel(["T": .real], gpu: ["T": .floating]) { try realActivation($0, Relu6Function(), upper: 6) }
+        .cuda(Relu6Function().cuda)
 
     /// `x` where x is positive, otherwise `alpha · x`.
     static let leakyRelu = OpDefinition(
@@ -39,6 +41,7 @@ extension OpDefinition {
     .kernel(["T": .floating], gpu: ["T": .floating]) { request in
         try request.floating("T", ActivationVisitor(function: LeakyReluFunction(alpha: try request.float("alpha"))))
     }
+    .cuda { attributes in LeakyReluFunction(alpha: attributes.float("alpha") ?? 0.2).cuda }
 
     /// `x` where x is positive, otherwise `exp(x) - 1`.
     static let elu = activation("Elu", EluFunction(), gpu: .floating) { g in [g.op("EluGrad", g.gradient(), g.outputs[0])] }
@@ -62,6 +65,7 @@ extension OpDefinition {
             .elementwise(function)
             .gradient(gradient)
             .kernel(["T": .floating], gpu: ["T": gpu]) { try $0.floating("T", ActivationVisitor(function: function)) }
+            .cuda(function.cuda)
     }
 }
 

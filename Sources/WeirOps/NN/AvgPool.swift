@@ -15,6 +15,7 @@ extension OpDefinition {
         .sharding(ShardingRule.pooling)
         .gradient { g in averageGradient(g, "AvgPoolGrad") }
         .kernel(["T": .floating], gpu: ["T": .floating]) { try averageKernel($0, spatialRank: 2) }
+        .cuda { try cudaAverageKernel($0, spatialRank: 2) }
 
     /// The gradient of `AvgPool`.
     static let avgPoolGrad = OpDefinition(
@@ -25,6 +26,7 @@ extension OpDefinition {
     .kernel(["T": .floating], gpu: ["T": .floating], hostMemory: ["orig_input_shape"]) {
         try averageGradientKernel($0, spatialRank: 2)
     }
+    .cuda { try cudaAverageGradientKernel($0, spatialRank: 2) }
 }
 
 func averageGradient(_ g: GradientContext, _ op: String) -> [Output?] {
@@ -75,34 +77,54 @@ func averageKernel(_ request: KernelRequest, spatialRank: Int) throws -> Kernel 
     }
 }
 
+/// Checks the shapes of a gradient; returns the sizes and the input's shape.
+private func averageGradientPlan(_ context: borrowing KernelContext, _ attributes: PoolAttributes) throws -> (PoolShape, Shape) {
+    let rank = attributes.spatialRank + 2
+    let sizes = context.input(0), gradient = context.shape(1)
+    guard sizes.rank == 1, sizes.elementCount == rank else {
+        throw Status.invalidArgument("\(rank == 4 ? "out_backprop" : "tensor_in") must be 1-dimensional and \(rank) elements")
+    }
+    guard gradient.rank == rank else { throw Status.invalidArgument("out_backprop must be \(rank)-dimensional") }
+    let values = try sizes.integers("orig_input_shape")
+    if let bad = values.first(where: { $0 < 0 }) { throw Status.invalidArgument("Expected a non-negative size, got \(bad)") }
+    let inputShape = try Shape(validating: values)
+    let (shape, expected) = try attributes.plan(inputShape)
+    guard gradient == expected else {
+        throw Status.invalidArgument("Expected grad shape to be \(expected), but got \(gradient)")
+    }
+    return (shape, inputShape)
+}
+
+func cudaAverageKernel(_ request: KernelRequest, spatialRank: Int) throws -> Kernel {
+    let (attributes, dtype) = (try averageAttributes(request, spatialRank), try request.type("T"))
+    let pool = try CUDAPool(request, dtype)
+    return .sync { context in
+        let (shape, outputShape) = try attributes.plan(context.shape(0))
+        try pool.means(shape, context.input(0), try context.output(0, dtype, outputShape))
+    }
+}
+
+func cudaAverageGradientKernel(_ request: KernelRequest, spatialRank: Int) throws -> Kernel {
+    let (attributes, dtype) = (try averageAttributes(request, spatialRank), try request.type("T"))
+    let pool = try CUDAPool(request, dtype)
+    return .sync { context in
+        let (shape, inputShape) = try averageGradientPlan(context, attributes)
+        try pool.meansGradient(shape, context.input(1), try context.output(0, dtype, inputShape))
+    }
+}
+
 func averageGradientKernel(_ request: KernelRequest, spatialRank: Int) throws -> Kernel {
     let attributes = try averageAttributes(request, spatialRank)
-    let rank = spatialRank + 2
-    @Sendable func plan(_ context: borrowing KernelContext) throws -> (PoolShape, Shape) {
-        let sizes = context.input(0), gradient = context.shape(1)
-        guard sizes.rank == 1, sizes.elementCount == rank else {
-            throw Status.invalidArgument("\(rank == 4 ? "out_backprop" : "tensor_in") must be 1-dimensional and \(rank) elements")
-        }
-        guard gradient.rank == rank else { throw Status.invalidArgument("out_backprop must be \(rank)-dimensional") }
-        let values = try sizes.integers("orig_input_shape")
-        if let bad = values.first(where: { $0 < 0 }) { throw Status.invalidArgument("Expected a non-negative size, got \(bad)") }
-        let inputShape = try Shape(validating: values)
-        let (shape, expected) = try attributes.plan(inputShape)
-        guard gradient == expected else {
-            throw Status.invalidArgument("Expected grad shape to be \(expected), but got \(gradient)")
-        }
-        return (shape, inputShape)
-    }
     func exact<E: FloatingElement>(_ type: E.Type) -> Kernel {
         .sync { context in
-            let (shape, inputShape) = try plan(context)
+            let (shape, inputShape) = try averageGradientPlan(context, attributes)
             let output = try context.output(0, E.dtype, inputShape)
             avgPoolGradient(shape, context.elements(1, E.self).start, output.mutableElements(E.self).start, context.pool)
         }
     }
     func widened<E: FloatingElement>(_ type: E.Type) -> Kernel where E.Compute == Float {
         .sync { context in
-            let (shape, inputShape) = try plan(context)
+            let (shape, inputShape) = try averageGradientPlan(context, attributes)
             let output = try context.output(0, E.dtype, inputShape)
             let (flow, result) = (try context.input(1).widened(from: E.self), try Tensor(.float32, inputShape))
             defer { keepAlive((flow, result)) }

@@ -26,6 +26,7 @@ extension OpDefinition {
     .kernel(["T": .numeric], gpu: ["T": biasGPUTypes]) { request in
         try request.wrapping("T", BiasAddVisitor(channelsFirst: try request.string("data_format") == "NCHW"))
     }
+    .cuda { try cudaBiasAdd($0, channelsFirst: try $0.string("data_format") == "NCHW") }
 
     /// Adds a vector along the last dimension.
     static let biasAddV1 = OpDefinition("BiasAddV1", "(value: T, bias: T) -> (output: T)", numericTypes)
@@ -37,6 +38,7 @@ extension OpDefinition {
             return [g.gradient(), g.op("Sum", g.gradient(), axes)]
         }
         .kernel(["T": .numeric], gpu: ["T": biasGPUTypes]) { try $0.wrapping("T", BiasAddVisitor(channelsFirst: false)) }
+        .cuda { try cudaBiasAdd($0, channelsFirst: false) }
 }
 
 @Sendable private func biasAddSharding(_ c: ShardingContext) -> ShardingRule? {
@@ -89,18 +91,34 @@ struct ChannelLayout {
     }
 }
 
+/// Checks the shapes and returns the channels' position.
+private func biasLayout(_ context: borrowing KernelContext, channelsFirst: Bool) throws -> ChannelLayout {
+    let (shape, biasShape) = (context.shape(0), context.shape(1))
+    let layout = try ChannelLayout(shape, channelsFirst: channelsFirst)
+    guard biasShape.rank == 1 else { throw Status.invalidArgument("Biases must be 1D: \(biasShape)") }
+    guard biasShape[0] == layout.channels else {
+        throw Status.invalidArgument("Must provide as many biases as the last dimension of the input tensor: \(biasShape) vs. \(shape)")
+    }
+    return layout
+}
+
+private func cudaBiasAdd(_ request: KernelRequest, channelsFirst: Bool) throws -> Kernel {
+    let dtype = try request.type("T")
+    let program = try CUDAChannelwise(
+        request, inputs: [dtype], vectors: [dtype], result: dtype, fields: "C bias;", prepare: "c.bias = p0;", expression: "x + c.bias")
+    return .sync { context in
+        let layout = try biasLayout(context, channelsFirst: channelsFirst)
+        let (value, bias) = (context.input(0), context.input(1))
+        try program.run(layout, [value], [bias], try context.output(0, dtype, value.shape, reusing: 0))
+    }
+}
+
 private struct BiasAddVisitor: NumericVisitor {
     let channelsFirst: Bool
     func visit<E: NumericElement>(_ type: E.Type) throws -> Kernel {
         let channelsFirst = channelsFirst
         return .sync { context in
-            let (shape, biasShape) = (context.shape(0), context.shape(1))
-            let layout = try ChannelLayout(shape, channelsFirst: channelsFirst)
-            guard biasShape.rank == 1 else { throw Status.invalidArgument("Biases must be 1D: \(biasShape)") }
-            guard biasShape[0] == layout.channels else {
-                throw Status.invalidArgument(
-                    "Must provide as many biases as the last dimension of the input tensor: \(biasShape) vs. \(shape)")
-            }
+            let layout = try biasLayout(context, channelsFirst: channelsFirst), shape = context.shape(0)
             let (value, bias) = (context.elements(0, E.self), context.elements(1, E.self))
             let output = try context.output(0, context.dtype(0), shape, reusing: 0).mutableElements(E.self)
             guard value.count > 0 else { return }

@@ -16,6 +16,21 @@ extension OpDefinition {
     }
     .gradient(biasAddGradGradient)
     .kernel(["T": .numeric], gpu: ["T": .floating], make: biasAddGradKernel)
+    .cuda(cudaBiasAddGrad)
+}
+
+@Sendable private func cudaBiasAddGrad(_ request: KernelRequest) throws -> Kernel {
+    let (dtype, channelsFirst) = (try request.type("T"), try request.string("data_format") == "NCHW")
+    let terms = CUDAChannelSums.Terms(
+        fields: "C sum;", byteCount: 8, zero: "a.sum = 0;", add: "a.sum += x;", merge: "a.sum += b.sum;", results: ", T* out",
+        finish: "out[channel] = narrow<T>(a.sum);")
+    let program = try CUDAChannelSums(request, inputs: [dtype], terms)
+    return .sync { context in
+        let value = context.input(0)
+        let layout = try ChannelLayout(value.shape, channelsFirst: channelsFirst)
+        let sums = try context.output(0, dtype, Shape(layout.channels))
+        try program.run(layout, [value], results: [.elements(sums)])
+    }
 }
 
 /// Returns the gradient of `BiasAddGrad`: broadcasts over the dimensions that were summed.

@@ -20,6 +20,7 @@ extension OpDefinition {
     .sharding(ShardingRule.batchNormalization)
     .gradient { g in try batchNormGradient(g, "FusedBatchNormGrad") }
     .kernel(["T": DTypeSet(.float32)], gpu: ["T": DTypeSet(.float32)], make: batchNormKernel)
+    .cuda(cudaBatchNorm)
 
     /// Like `FusedBatchNorm`, with moments in float32 for any dtype of the images.
     static let fusedBatchNormV2 = OpDefinition(
@@ -30,7 +31,9 @@ extension OpDefinition {
     .sharding(ShardingRule.batchNormalization)
     .gradient { g in try batchNormGradient(g, "FusedBatchNormGradV2") }
     .kernel(
-        ["T": halves, "U": DTypeSet(.float32)], gpu: ["T": halves, "U": DTypeSet(.float32)], make: batchNormKernel)
+        ["T": halves, "U": DTypeSet(.float32)], gpu: ["T": halves, "U": DTypeSet(.float32)], make: batchNormKernel
+    )
+    .cuda(cudaBatchNorm)
 
     /// Like `FusedBatchNormV2`, with an additional reserve output that GPU kernels use, and with support for volumes.
     static let fusedBatchNormV3 = OpDefinition(
@@ -43,7 +46,9 @@ extension OpDefinition {
     .sharding(ShardingRule.batchNormalization)
     .gradient { g in try batchNormGradient(g, "FusedBatchNormGradV3") }
     .kernel(
-        ["T": halves, "U": DTypeSet(.float32)], gpu: ["T": halves, "U": DTypeSet(.float32)], make: batchNormKernel)
+        ["T": halves, "U": DTypeSet(.float32)], gpu: ["T": halves, "U": DTypeSet(.float32)], make: batchNormKernel
+    )
+    .cuda(cudaBatchNorm)
 
     /// Like `FusedBatchNormV3`, followed by the addition of a side input and an activation.
     static let fusedBatchNormEx = OpDefinition(
@@ -55,7 +60,9 @@ extension OpDefinition {
     .shape(batchNormShape)
     .sharding(ShardingRule.batchNormalization)
     .kernel(
-        ["T": halves, "U": DTypeSet(.float32)], gpu: ["T": halves, "U": DTypeSet(.float32)], make: batchNormKernel)
+        ["T": halves, "U": DTypeSet(.float32)], gpu: ["T": halves, "U": DTypeSet(.float32)], make: batchNormKernel
+    )
+    .cuda(cudaBatchNorm)
 }
 
 @Sendable private func batchNormShape(_ c: inout ShapeContext) throws {
@@ -90,7 +97,7 @@ private func batchNormGradient(_ g: GradientContext, _ op: String) throws -> [Ou
     return [parts[0], parts[1], parts[2], nil, nil]
 }
 
-@Sendable private func batchNormKernel(_ request: KernelRequest) throws -> Kernel {
+private func batchNormNode(_ request: KernelRequest) throws -> BatchNormNode {
     let node = BatchNormNode(
         channelsFirst: try request.string("data_format").hasPrefix("NC"), isTraining: try request.bool("is_training"),
         epsilon: try request.float("epsilon"), factor: try request.float("exponential_avg_factor"),
@@ -98,6 +105,15 @@ private func batchNormGradient(_ g: GradientContext, _ op: String) throws -> [Ou
     guard ["Identity", "Relu"].contains(node.activation) else {
         throw Status.unimplemented("\(request.op.name) node '\(request.name)': activation mode \(node.activation) is not supported")
     }
+    return node
+}
+
+@Sendable private func cudaBatchNorm(_ request: KernelRequest) throws -> Kernel {
+    try cudaBatchNormKernel(request, batchNormNode(request))
+}
+
+@Sendable private func batchNormKernel(_ request: KernelRequest) throws -> Kernel {
+    let node = try batchNormNode(request)
     switch try request.type("T") {
     case .float32: return .sync { try node.run($0, Float.self) }
     case .float16: return .sync { try node.run($0, Float16.self) }
@@ -106,7 +122,7 @@ private func batchNormGradient(_ g: GradientContext, _ op: String) throws -> [Ou
     }
 }
 
-private struct BatchNormNode: Sendable {
+struct BatchNormNode: Sendable {
     let channelsFirst: Bool
     let isTraining: Bool
     let epsilon: Float
@@ -115,7 +131,7 @@ private struct BatchNormNode: Sendable {
     let hasReserve: Bool
     let activation: String
 
-    private func check(_ context: borrowing KernelContext) throws -> ChannelLayout {
+    func check(_ context: borrowing KernelContext) throws -> ChannelLayout {
         let x = context.shape(0)
         guard x.rank == 4 || x.rank == 5 else { throw Status.invalidArgument("input must be 4 or 5-dimensional\(x)") }
         let names = ["x", "scale", "offset", "mean", "variance"]
@@ -190,15 +206,19 @@ private struct BatchNormNode: Sendable {
         if !plain.sharesMemory(with: y) { narrowElements(plain.elements(Float.self), y.mutableElements(E.self)) }
     }
 
+    func checkSide(_ side: Tensor, _ shape: Shape) throws {
+        guard side.shape == shape else {
+            throw Status.invalidArgument("side_input shape must be equal to input shape: \(side.shape) != \(shape)")
+        }
+    }
+
     /// Adds the side input and applies the activation, if the op has them.
     private func finish<E: FloatingElement>(
         _ context: borrowing KernelContext, _ y: UnsafeMutableBufferPointer<Float>, _ shape: Shape, _ type: E.Type
     ) throws where E.Compute == Float {
         for index in 5..<max(5, context.inputCount) {
             let side = context.input(index)
-            guard side.shape == shape else {
-                throw Status.invalidArgument("side_input shape must be equal to input shape: \(side.shape) != \(shape)")
-            }
+            try checkSide(side, shape)
             let values = side.elements(E.self)
             for element in 0..<y.count { y[element] += values[element].compute }
         }

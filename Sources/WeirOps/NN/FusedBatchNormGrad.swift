@@ -16,6 +16,7 @@ extension OpDefinition {
     )
     .shape(batchNormGradShape)
     .kernel(["T": DTypeSet(.float32)], gpu: ["T": DTypeSet(.float32)], make: batchNormGradKernel)
+    .cuda(cudaBatchNormGrad)
 
     /// The gradients of `FusedBatchNormV2`.
     static let fusedBatchNormGradV2 = OpDefinition(
@@ -25,7 +26,9 @@ extension OpDefinition {
     )
     .shape(batchNormGradShape)
     .kernel(
-        ["T": halves, "U": DTypeSet(.float32)], gpu: ["T": halves, "U": DTypeSet(.float32)], make: batchNormGradKernel)
+        ["T": halves, "U": DTypeSet(.float32)], gpu: ["T": halves, "U": DTypeSet(.float32)], make: batchNormGradKernel
+    )
+    .cuda(cudaBatchNormGrad)
 
     /// The gradients of `FusedBatchNormV3`.
     static let fusedBatchNormGradV3 = OpDefinition(
@@ -38,7 +41,9 @@ extension OpDefinition {
     )
     .shape(batchNormGradShape)
     .kernel(
-        ["T": halves, "U": DTypeSet(.float32)], gpu: ["T": halves, "U": DTypeSet(.float32)], make: batchNormGradKernel)
+        ["T": halves, "U": DTypeSet(.float32)], gpu: ["T": halves, "U": DTypeSet(.float32)], make: batchNormGradKernel
+    )
+    .cuda(cudaBatchNormGrad)
 }
 
 @Sendable private func batchNormGradShape(_ c: inout ShapeContext) throws {
@@ -62,10 +67,18 @@ extension OpDefinition {
     c.setOutput(4, .vector(0))
 }
 
-@Sendable private func batchNormGradKernel(_ request: KernelRequest) throws -> Kernel {
-    let node = BatchNormGradNode(
+private func batchNormGradNode(_ request: KernelRequest) throws -> BatchNormGradNode {
+    BatchNormGradNode(
         channelsFirst: try request.string("data_format").hasPrefix("NC"), isTraining: try request.bool("is_training"),
         epsilon: try request.float("epsilon"))
+}
+
+@Sendable private func cudaBatchNormGrad(_ request: KernelRequest) throws -> Kernel {
+    try cudaBatchNormGradKernel(request, batchNormGradNode(request))
+}
+
+@Sendable private func batchNormGradKernel(_ request: KernelRequest) throws -> Kernel {
+    let node = try batchNormGradNode(request)
     switch try request.type("T") {
     case .float32: return .sync { try node.run($0, Float.self) }
     case .float16: return .sync { try node.run($0, Float16.self) }
@@ -74,12 +87,12 @@ extension OpDefinition {
     }
 }
 
-private struct BatchNormGradNode: Sendable {
+struct BatchNormGradNode: Sendable {
     let channelsFirst: Bool
     let isTraining: Bool
     let epsilon: Float
 
-    private func check(_ context: borrowing KernelContext) throws -> ChannelLayout {
+    func check(_ context: borrowing KernelContext) throws -> ChannelLayout {
         let gradient = context.shape(0), x = context.shape(1)
         guard gradient.rank == 4 || gradient.rank == 5, x.rank == 4 || x.rank == 5 else {
             throw Status.invalidArgument("input must be 4 or 5-dimensional\(gradient.rank == 4 || gradient.rank == 5 ? x : gradient)")

@@ -73,14 +73,54 @@ struct FusedEpilogue: Sendable {
         argumentCount += arguments
     }
 
+    /// The steps in CUDA C++.
+    var cuda: CUDAEpilogue {
+        var made = CUDAEpilogue()
+        for step in steps {
+            switch step {
+            case .biasAdd: made.statements += "    x = x + widen(\(made.tensor())[channel]);\n"
+            case .add: made.statements += "    x = x + widen(\(made.tensor())[place]);\n"
+            case .batchNorm:
+                let (scale, offset, mean, variance) = (made.tensor(), made.tensor(), made.tensor(), made.tensor())
+                made.statements += "    x = (x - widen(\(mean)[channel])) * (widen(\(scale)[channel]) "
+                made.statements += "/ sqrt(widen(\(variance)[channel]) + (C)\(Double(epsilon).cudaLiteral))) + widen(\(offset)[channel]);\n"
+            case .activation(let function): made.statements += "    x = \(function.cuda);\n"
+            }
+        }
+        return made
+    }
+    /// What cuBLASLt calls the steps, where the channels are the columns; nil if it has no name for them.
+    var library: CUDAProductShape.Epilogue? {
+        guard case .biasAdd = steps[0] else { return nil }
+        if steps.count == 1 { return .bias }
+        guard steps.count == 2, case .activation(let function) = steps[1], function is ReluFunction else { return nil }
+        return .biasAndRelu
+    }
+    /// Checks the arguments' shapes.
+    func check(_ arguments: [Tensor], _ output: Shape, channelsFirst: Bool) throws -> ChannelLayout {
+        guard arguments.count >= argumentCount else {
+            throw Status.invalidArgument("The fused ops take \(argumentCount) arguments, found \(arguments.count)")
+        }
+        let layout = try ChannelLayout(output, channelsFirst: channelsFirst)
+        var rest = arguments[...]
+        for step in steps {
+            switch step {
+            case .biasAdd: try checkVector(rest.removeFirst(), layout, "bias")
+            case .batchNorm: for name in ["scale", "offset", "mean", "variance"] { try checkVector(rest.removeFirst(), layout, name) }
+            case .add:
+                let addend = rest.removeFirst()
+                guard addend.shape == output else { throw Status.invalidArgument("Fused Add needs shape \(output), found \(addend.shape)") }
+            case .activation: break
+            }
+        }
+        return layout
+    }
+
     /// Applies the steps to `output`. The arguments must have the same element type.
     func apply<E: FloatingElement>(
         _ output: Tensor, _ arguments: [Tensor], channelsFirst: Bool, _ type: E.Type, _ pool: ComputePool
     ) throws {
-        guard arguments.count >= argumentCount else {
-            throw Status.invalidArgument("The fused ops take \(argumentCount) arguments, found \(arguments.count)")
-        }
-        let layout = try ChannelLayout(output.shape, channelsFirst: channelsFirst)
+        let layout = try check(arguments, output.shape, channelsFirst: channelsFirst)
         defer { keepAlive((output, arguments)) }
         let values = output.mutableElements(E.self)
         var next = 0
@@ -89,7 +129,6 @@ struct FusedEpilogue: Sendable {
             case .biasAdd:
                 let bias = arguments[next]
                 next += 1
-                try checkVector(bias, layout, "bias")
                 affine(values, layout, nil, bias.elements(E.self), pool)
             case .batchNorm:
                 let (scale, shift) = try factors(Array(arguments[next..<next + 4]), layout, E.self)
@@ -99,9 +138,6 @@ struct FusedEpilogue: Sendable {
             case .add:
                 let addend = arguments[next]
                 next += 1
-                guard addend.shape == output.shape else {
-                    throw Status.invalidArgument("Fused Add needs shape \(output.shape), found \(addend.shape)")
-                }
                 let terms = addend.elements(E.self)
                 for index in 0..<values.count { values[index] = E.plus(values[index], terms[index]) }
             case .activation(let function):
@@ -125,7 +161,6 @@ struct FusedEpilogue: Sendable {
     private func factors<E: FloatingElement>(
         _ arguments: [Tensor], _ layout: ChannelLayout, _ type: E.Type
     ) throws -> (scale: Tensor, shift: Tensor) {
-        for (tensor, name) in zip(arguments, ["scale", "offset", "mean", "variance"]) { try checkVector(tensor, layout, name) }
         let (scale, shift) = (try Tensor(E.dtype, Shape(layout.channels)), try Tensor(E.dtype, Shape(layout.channels)))
         defer { keepAlive((scale, shift, arguments)) }
         let (factor, summand) = (scale.mutableElements(E.self), shift.mutableElements(E.self))

@@ -27,6 +27,35 @@ extension OpDefinition {
             try markTopK(context, try k.integer("k"))
         }
     }
+    .cuda { request in
+        let program = try CUDARows(
+            request, .float32, ["I": try request.cudaType("T")],
+            parameters: ", const float* predictions, const I* targets, const I* k, bool* out", load: "predictions[row * width + column]",
+            body: """
+                int64 target = width > 0 ? (int64)targets[row] : -1;
+                bool isTarget = target >= 0 && target < width;
+                float likelihood = isTarget ? predictions[row * width + target] : 0;
+                // Larger predictions, and 2^60 for one that is not finite: then the answer is false.
+                double larger = 0;
+                for (int64 i = lane; i < width; i += lanes) {
+                    float x = at(i);
+                    larger += x > likelihood ? 1 : 0;
+                    if (!(fabsf(x) <= 3.4028234e38f)) larger += 1152921504606846976.0;
+                }
+                __shared__ double counts[8];
+                larger = join_lanes(larger, Sum(), lanes, counts);
+                if (lane == 0 && row < row_count) out[row] = isTarget && larger < 1e18 && (int64)larger < (int64)k[0];
+                """)
+        return .sync { context in
+            let k = context.input(2)
+            guard k.rank == 0 else { throw Status.invalidArgument("k must be 0-D, got shape \(k.shape)") }
+            let (predictions, targets) = (context.input(0), context.input(1))
+            try checkTopKShapes(predictions.shape, targets)
+            let output = try context.output(0, .bool, targets.shape)
+            try program.run(
+                predictions.dimension(0), predictions.dimension(1), [predictions, targets, k, output].map { .elements($0) })
+        }
+    }
 }
 
 @Sendable private func inTopKShape(_ c: inout ShapeContext) throws {
@@ -40,14 +69,18 @@ extension OpDefinition {
     c.setOutput(0, .vector(rows ?? targets))
 }
 
-private func markTopK(_ context: borrowing KernelContext, _ k: Int) throws {
-    let (shape, targets) = (context.shape(0), context.input(1))
+private func checkTopKShapes(_ shape: Shape, _ targets: Tensor) throws {
     guard shape.rank == 2 else { throw Status.invalidArgument("predictions must be 2-dimensional") }
     guard targets.rank == 1 else { throw Status.invalidArgument("targets must be 1-dimensional") }
     guard shape[0] == targets.dimension(0) else {
         throw Status.invalidArgument(
             "First dimension of predictions \(shape[0]) must match length of targets \(targets.dimension(0))")
     }
+}
+
+private func markTopK(_ context: borrowing KernelContext, _ k: Int) throws {
+    let (shape, targets) = (context.shape(0), context.input(1))
+    try checkTopKShapes(shape, targets)
     let predictions = context.elements(0, Float.self), width = shape[1]
     let output = try context.output(0, .bool, Shape(shape[0])).mutableElements(Bool.self)
     for row in 0..<shape[0] {

@@ -20,6 +20,7 @@ extension OpDefinition {
             return [g.op("LRNGrad", g.gradient(), g.inputs[0], g.outputs[0], attributes: attributes)]
         }
         .kernel(["T": halves], gpu: ["T": DTypeSet(.float32)]) { try lrnKernel($0, isGradient: false) }
+        .cuda { try cudaLRN($0, isGradient: false) }
 
     /// The gradient of `LRN`.
     static let lrnGrad = OpDefinition(
@@ -29,24 +30,57 @@ extension OpDefinition {
         c.setOutput(0, try c.input(0).merging(c.input(1)).merging(c.input(2)).merging(.ofRank(4)))
     }
     .kernel(["T": halves], gpu: ["T": DTypeSet(.float32)]) { try lrnKernel($0, isGradient: true) }
+    .cuda { try cudaLRN($0, isGradient: true) }
 }
 
-private func lrnKernel(_ request: KernelRequest, isGradient: Bool) throws -> Kernel {
+private func channelNorm(_ request: KernelRequest) throws -> ChannelNorm {
     let radius = try request.int("depth_radius")
     guard radius >= 0, radius <= Int(Int32.max) else {
         throw Status.invalidArgument("depth_radius = \(radius) larger than int max")
     }
-    let norm = ChannelNorm(
+    return ChannelNorm(
         radius: radius, bias: try request.float("bias"), alpha: try request.float("alpha"), beta: try request.float("beta"))
+}
+
+private func checkLRNShapes(_ context: borrowing KernelContext, isGradient: Bool) throws -> Shape {
+    let shape = context.shape(0)
+    guard shape.rank == 4 else {
+        throw Status.invalidArgument(isGradient ? "input_grads must be 4-dimensional" : "in must be 4-dimensional")
+    }
+    guard !isGradient || (context.shape(1) == shape && context.shape(2) == shape) else {
+        throw Status.invalidArgument("input_grads, input_image, and out_image should have the same shape")
+    }
+    return shape
+}
+
+private func cudaLRN(_ request: KernelRequest, isGradient: Bool) throws -> Kernel {
+    let (norm, device) = (try channelNorm(request), try request.cudaDevice())
+    let module = try request.cudaModule("LRN", ["T": "float"], ChannelNorm.cuda)
+    let numbers: [CUDAArgument] = [.int(norm.radius), .float(norm.bias), .float(norm.alpha), .float(norm.beta)]
+    return .sync { context in
+        let shape = try checkLRNShapes(context, isGradient: isGradient)
+        let output = try context.output(0, .float32, shape)
+        let count = shape.elementCount
+        guard count > 0 else { return }
+        let sizes: [CUDAArgument] = [.int(count), .int(shape[3])]
+        if !isGradient {
+            return try device.launch(
+                module.function("normalize"), over: count, [.elements(context.input(0)), .elements(output)] + sizes + numbers)
+        }
+        let (dy, x, y) = (context.input(0), context.input(1), context.input(2))
+        let (norms, ratios) = (try Tensor(.float32, shape, in: context.allocator), try Tensor(.float32, shape, in: context.allocator))
+        try device.launch(
+            module.function("ratios"), over: count, [dy, x, y, norms, ratios].map { .elements($0) } + sizes + numbers)
+        try device.launch(
+            module.function("gradient"), over: count, [dy, x, norms, ratios, output].map { .elements($0) } + sizes + numbers)
+    }
+}
+
+private func lrnKernel(_ request: KernelRequest, isGradient: Bool) throws -> Kernel {
+    let norm = try channelNorm(request)
     func make<E: FloatingElement>(_ type: E.Type) -> Kernel where E.Compute == Float {
         .sync { context in
-            let shape = context.shape(0)
-            guard shape.rank == 4 else {
-                throw Status.invalidArgument(isGradient ? "input_grads must be 4-dimensional" : "in must be 4-dimensional")
-            }
-            guard !isGradient || (context.shape(1) == shape && context.shape(2) == shape) else {
-                throw Status.invalidArgument("input_grads, input_image, and out_image should have the same shape")
-            }
+            let shape = try checkLRNShapes(context, isGradient: isGradient)
             let output = try context.output(0, E.dtype, shape)
             guard shape.elementCount > 0 else { return }
             let inputs = try (0..<(isGradient ? 3 : 1)).map { try context.input($0).widened(from: E.self) }
@@ -69,6 +103,53 @@ private struct ChannelNorm: Sendable {
     let bias: Float
     let alpha: Float
     let beta: Float
+
+    /// The kernels, with one thread for an element. Sums begin with the nearest channels, as on a CPU.
+    static let cuda = """
+        template <class F> DEVICE float window(int64 channel, int64 channels, int64 radius, const F& value) {
+            float sum = value(channel);
+            for (int64 d = 1; d <= radius && d < channels; d++) {
+                if (channel + d < channels) sum += value(channel + d);
+                if (channel >= d) sum += value(channel - d);
+            }
+            return sum;
+        }
+        DEVICE float norm(const float* x, int64 channel, int64 channels, int64 radius, float bias, float alpha) {
+            return fmaf(alpha, window(channel, channels, radius, [&](int64 c) { return x[c] * x[c]; }), bias);
+        }
+        DEVICE float power(float norm, float beta) {
+            if (beta == 0.5f) return 1 / sqrtf(norm);
+            if (beta == 1) return 1 / norm;
+            return powf(norm, -beta);
+        }
+        KERNEL normalize(const float* x, float* y, int64 count, int64 channels, int64 radius, float bias, float alpha, float beta) {
+            for (int64 n = first(); n < count; n += stride()) {
+                int64 channel = n % channels;
+                y[n] = x[n] * power(norm(x + n - channel, channel, channels, radius, bias, alpha), beta);
+            }
+        }
+        KERNEL ratios(
+            const float* dy, const float* x, const float* y, float* norms, float* out, int64 count, int64 channels, int64 radius, float bias,
+            float alpha, float beta
+        ) {
+            for (int64 n = first(); n < count; n += stride()) {
+                int64 channel = n % channels;
+                norms[n] = norm(x + n - channel, channel, channels, radius, bias, alpha);
+                out[n] = dy[n] * y[n] / norms[n];
+            }
+        }
+        KERNEL gradient(
+            const float* dy, const float* x, const float* norms, const float* ratios, float* dx, int64 count, int64 channels, int64 radius,
+            float bias, float alpha, float beta
+        ) {
+            for (int64 n = first(); n < count; n += stride()) {
+                int64 channel = n % channels;
+                const float* own = ratios + n - channel;
+                float sum = window(channel, channels, radius, [&](int64 c) { return own[c]; });
+                dx[n] = dy[n] * power(norms[n], beta) + -2 * alpha * beta * x[n] * sum;
+            }
+        }
+        """
 
     /// Processes all pixels. `inputs` is the image alone; for the gradient it is the output's gradient, the image and the
     /// output.

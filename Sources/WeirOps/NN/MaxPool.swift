@@ -22,6 +22,10 @@ extension OpDefinition {
         let attributes = try PoolAttributes(request.attributes, spatialRank: 2)
         return try request.real("T", MaxPoolVisitor { _ in attributes })
     }
+    .cuda { request in
+        let attributes = try PoolAttributes(request.attributes, spatialRank: 2)
+        return try cudaMaxPool(request) { _ in attributes }
+    }
 
     /// The maximum of each window, with the window's size and stride as inputs.
     static let maxPoolV2 = OpDefinition(
@@ -46,6 +50,10 @@ extension OpDefinition {
     .kernel(["T": .real], gpu: ["T": .floating], hostMemory: ["ksize", "strides"]) { request in
         let attributes = request.attributes
         return try request.real("T", MaxPoolVisitor { try poolAttributes(attributes, $0, windowInput: 1) })
+    }
+    .cuda { request in
+        let attributes = request.attributes
+        return try cudaMaxPool(request) { try poolAttributes(attributes, $0, windowInput: 1) }
     }
 }
 
@@ -73,6 +81,25 @@ func poolAttributes(_ attributes: Attributes, _ context: borrowing KernelContext
 
 /// A closure that returns the pooling attributes for a call of a kernel.
 typealias PoolAttributeSource = @Sendable (borrowing KernelContext) throws -> PoolAttributes
+
+func cudaMaxPool(_ request: KernelRequest, _ attributes: @escaping PoolAttributeSource) throws -> Kernel {
+    let dtype = try request.type("T")
+    let pool = try CUDAPool(request, dtype)
+    let greatest: Double =
+        switch dtype {
+        case .float16: Double(Float16.greatestFiniteMagnitude)
+        case .bfloat16: Double(Float(bitPattern: 0x7f7f_0000))
+        case .float32: Double(Float.greatestFiniteMagnitude)
+        default: .greatestFiniteMagnitude
+        }
+    return .sync { context in
+        let attributes = try attributes(context)
+        let (shape, outputShape) = try attributes.plan(context.shape(0))
+        let output = try context.output(0, dtype, outputShape)
+        guard outputShape.elementCount > 0 else { return }
+        try pool.maxima(shape, context.input(0), output, atLeast: attributes.spatialRank == 2 ? -greatest : -.infinity)
+    }
+}
 
 struct MaxPoolVisitor: RealVisitor {
     /// Called once per kernel call.

@@ -30,6 +30,17 @@ extension OpDefinition {
                 attributes: attributes, indexType: try request.type("Targmax"),
                 includesBatch: try request.bool("include_batch_in_index")))
     }
+    .cuda { request in
+        let attributes = try PoolAttributes(request.attributes, spatialRank: 2)
+        try attributes.requireSpatial("Depthwise max pooling with argmax is not supported")
+        let (dtype, includesBatch) = (try request.type("T"), try request.bool("include_batch_in_index"))
+        let pool = try CUDAPool(request, dtype)
+        return .sync { context in
+            let (shape, outputShape) = try argmaxPlan(attributes, context.shape(0))
+            let (output, argmax) = (try context.output(0, dtype, outputShape), try context.output(1, .int64, outputShape))
+            try pool.maximaAndIndices(shape, context.input(0), output, argmax, includesBatch: includesBatch)
+        }
+    }
 
     /// The gradient of `MaxPoolWithArgmax` with respect to its input.
     static let maxPoolGradWithArgmax = OpDefinition(
@@ -43,6 +54,34 @@ extension OpDefinition {
         return try request.real(
             "T", ArgmaxGradientVisitor(attributes: attributes, includesBatch: try request.bool("include_batch_in_index")))
     }
+    .cuda { request in
+        let (attributes, dtype) = (try PoolAttributes(request.attributes, spatialRank: 2), try request.type("T"))
+        let (scatter, includesBatch) = (try CUDAOrderedScatter(request, dtype), try request.bool("include_batch_in_index"))
+        return .sync { context in
+            let windows = try argmaxGradientPlan(attributes, context)
+            let input = context.shape(0)
+            let result = try context.output(0, dtype, input)
+            try scatter.run(
+                context.input(1), context.input(2), result, group: windows, groupStep: includesBatch ? 0 : input.elementCount == 0 ? 0 : input.count(1...))
+        }
+    }
+}
+
+private func argmaxPlan(_ attributes: PoolAttributes, _ input: Shape) throws -> (PoolShape, Shape) {
+    let plan = try attributes.plan(input)
+    guard input.elementCount <= Int(Int32.max) else {
+        throw Status.invalidArgument("an input of \(input.elementCount) elements is too large")
+    }
+    return plan
+}
+
+/// Checks the shapes and returns the number of windows of an image.
+private func argmaxGradientPlan(_ attributes: PoolAttributes, _ context: borrowing KernelContext) throws -> Int {
+    let (_, expected) = try attributes.plan(context.shape(0))
+    for (name, found) in [("grad", context.shape(1)), ("argmax", context.shape(2))] where found != expected {
+        throw Status.invalidArgument("Expected \(name) shape to be \(expected), but got \(found)")
+    }
+    return expected.elementCount == 0 ? 1 : expected.count(1...)
 }
 
 private struct ArgmaxVisitor: RealVisitor {
@@ -53,10 +92,7 @@ private struct ArgmaxVisitor: RealVisitor {
     func visit<E: RealElement>(_ type: E.Type) throws -> Kernel {
         let (attributes, indexType, includesBatch) = (attributes, indexType, includesBatch)
         return .sync { context in
-            let (shape, outputShape) = try attributes.plan(context.shape(0))
-            guard context.shape(0).elementCount <= Int(Int32.max) else {
-                throw Status.invalidArgument("an input of \(context.shape(0).elementCount) elements is too large")
-            }
+            let (shape, outputShape) = try argmaxPlan(attributes, context.shape(0))
             let output = try context.output(0, E.dtype, outputShape), argmax = try context.output(1, indexType, outputShape)
             guard outputShape.elementCount > 0 else { return }
             let (input, largest) = (context.elements(0, E.self).start, output.mutableElements(E.self).start)
@@ -91,16 +127,13 @@ private struct ArgmaxGradientVisitor: RealVisitor {
         let (attributes, includesBatch) = (attributes, includesBatch)
         return .sync { context in
             let inputShape = context.shape(0)
-            let (_, expected) = try attributes.plan(inputShape)
-            for (name, found) in [("grad", context.shape(1)), ("argmax", context.shape(2))] where found != expected {
-                throw Status.invalidArgument("Expected \(name) shape to be \(expected), but got \(found)")
-            }
+            let windows = try argmaxGradientPlan(attributes, context)
             let result = try context.output(0, E.dtype, inputShape).mutableElements(E.self)
             result.update(repeating: .zero)
             let flow = context.elements(1, E.self)
             guard flow.count > 0 else { return }
             let indices = try context.input(2).integers("argmax")
-            let (imageSize, windows) = (inputShape.count(1...), expected.count(1...))
+            let imageSize = inputShape.count(1...)
             for (position, index) in indices.enumerated() {
                 let place = includesBatch ? index : index &+ position / windows &* imageSize
                 guard index >= 0, place >= 0, place < result.count else {

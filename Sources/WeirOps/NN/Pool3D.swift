@@ -22,6 +22,10 @@ extension OpDefinition {
         let attributes = try volumePool(request)
         return try request.real("T", MaxPoolVisitor { _ in attributes })
     }
+    .cuda { request in
+        let attributes = try volumePool(request)
+        return try cudaMaxPool(request) { _ in attributes }
+    }
 
     /// The gradient of `MaxPool3D` with respect to its input.
     static let maxPool3DGrad = OpDefinition(
@@ -33,7 +37,12 @@ extension OpDefinition {
     .kernel(["T": .floating, "TInput": .floating], gpu: ["T": .floating, "TInput": .floating]) { request in
         guard try request.type("T") == request.type("TInput") else { throw request.unsupportedType("T") }
         let attributes = try volumePool(request)
-        return try request.real("T", MaxPoolGradientVisitor(gathers: false) { _ in attributes })
+        return try request.real("T", MaxPoolGradientVisitor(gathers: false, attributes: { _ in attributes }))
+    }
+    .cuda { request in
+        guard try request.type("T") == request.type("TInput") else { throw request.unsupportedType("T") }
+        let attributes = try volumePool(request)
+        return try cudaMaxPoolGradient(request, gathers: false) { _ in attributes }
     }
 
     /// The gradient of `MaxPool3DGrad`.
@@ -47,7 +56,11 @@ extension OpDefinition {
     .gradient { g in volumeSecondGradient(g, "MaxPool3DGrad") }
     .kernel(["T": .real], gpu: ["T": .floating]) { request in
         let attributes = try volumePool(request)
-        return try request.real("T", MaxPoolGradientVisitor(gathers: true) { _ in attributes })
+        return try request.real("T", MaxPoolGradientVisitor(gathers: true, attributes: { _ in attributes }))
+    }
+    .cuda { request in
+        let attributes = try volumePool(request)
+        return try cudaMaxPoolGradient(request, gathers: true) { _ in attributes }
     }
 
     /// The mean of each window of a volume.
@@ -57,6 +70,7 @@ extension OpDefinition {
     .shape { c in c.setOutput(0, try PoolAttributes(c.attributes, spatialRank: 3).partial(c.input(0))) }
     .gradient { g in averageGradient(g, "AvgPool3DGrad") }
     .kernel(["T": .floating], gpu: ["T": .floating]) { try averageKernel($0, spatialRank: 3) }
+    .cuda { try cudaAverageKernel($0, spatialRank: 3) }
 
     /// The gradient of `AvgPool3D`.
     static let avgPool3DGrad = OpDefinition(
@@ -68,6 +82,7 @@ extension OpDefinition {
     .kernel(["T": .floating], gpu: ["T": .floating], hostMemory: ["orig_input_shape"]) {
         try averageGradientKernel($0, spatialRank: 3)
     }
+    .cuda { try cudaAverageGradientKernel($0, spatialRank: 3) }
 }
 
 private func volumePool(_ request: KernelRequest) throws -> PoolAttributes {

@@ -16,6 +16,7 @@ extension OpDefinition {
             return [g.op("Mul", g.op("Sub", g.gradient(), sum), softmax)]
         }
         .kernel(["T": .floating], gpu: ["T": .floating]) { try softmaxKernel($0, logarithmic: false) }
+        .cuda { try cudaSoftmax($0, logarithmic: false) }
 
     /// Log-softmax, `x - log(sum(exp(x)))`, along the last dimension.
     static let logSoftmax = OpDefinition("LogSoftmax", "(logits: T) -> (logsoftmax: T)", floatTypes)
@@ -26,6 +27,7 @@ extension OpDefinition {
             return [g.op("Sub", g.gradient(), g.op("Mul", lastAxisSum(g, g.gradient()), softmax))]
         }
         .kernel(["T": .floating], gpu: ["T": .floating]) { try softmaxKernel($0, logarithmic: true) }
+        .cuda { try cudaSoftmax($0, logarithmic: true) }
 }
 
 @Sendable private func softmaxShape(_ c: inout ShapeContext) throws {
@@ -45,6 +47,31 @@ private func softmaxKernel(_ request: KernelRequest, logarithmic: Bool) throws -
     case .float16: return softmaxWidened(Float16.self, logarithmic)
     case .bfloat16: return softmaxWidened(BFloat16.self, logarithmic)
     default: throw request.unsupportedType("T")
+    }
+}
+
+private func cudaSoftmax(_ request: KernelRequest, logarithmic: Bool) throws -> Kernel {
+    let dtype = try request.type("T")
+    let body =
+        logarithmic
+        ? """
+        C logarithm = log(sum);
+        for (int64 i = lane; i < width; i += lanes) out[row * width + i] = narrow<T>((isKept ? at(i) : at(i) - largest) - logarithm);
+        """
+        : """
+        C scale = 1 / sum;
+        for (int64 i = lane; i < width; i += lanes) out[row * width + i] = narrow<T>((isKept ? at(i) : exp(at(i) - largest)) * scale);
+        """
+    let program = try CUDARows(
+        request, dtype, parameters: ", const T* x, T* out", load: "widen(x[row * width + column])",
+        body: CUDARows.largest + CUDARows.sum(keeps: logarithmic ? "distance" : "exponential") + body)
+    return .sync { context in
+        let x = context.input(0)
+        try checkSoftmaxShape(x.shape)
+        let output = try context.output(0, dtype, x.shape, reusing: 0)
+        guard x.elementCount > 0 else { return }
+        let width = x.dimension(x.rank - 1)
+        try program.run(x.elementCount / width, width, [.elements(x), .elements(output)])
     }
 }
 

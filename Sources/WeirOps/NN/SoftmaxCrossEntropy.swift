@@ -21,6 +21,7 @@ extension OpDefinition {
         return [crossEntropyLogitsGradient(g), g.op("Mul", columnOf(g), labels)]
     }
     .kernel(["T": .floating], gpu: ["T": .floating], make: crossEntropyKernel)
+    .cuda(cudaCrossEntropy)
 }
 
 /// Returns the gradient of the loss as a column.
@@ -36,6 +37,42 @@ func crossEntropyLogitsGradient(_ g: GradientContext) -> Output {
     let softmax = g.op("Softmax", g.inputs[0])
     let sum = lastAxisSum(g, g.op("Mul", second, softmax))
     return g.op("AddV2", first, g.op("Mul", g.op("Sub", second, sum), softmax))
+}
+
+@Sendable private func cudaCrossEntropy(_ request: KernelRequest) throws -> Kernel {
+    let dtype = try request.type("T")
+    let program = try CUDARows(
+        request, dtype,
+        parameters: ", const T* x, const T* labels, T* loss, T* backprop, int64 x_row, int64 x_column, int64 label_row, int64 label_column",
+        load: "widen(x[row * x_row + column * x_column])",
+        body: CUDARows.largest + CUDARows.sum(keeps: "distance") + """
+            C logarithm = log(sum), scale = 1 / sum, total = 0;
+            for (int64 i = lane; i < width; i += lanes) {
+                C distance = isKept ? at(i) : at(i) - largest, label = widen(labels[row * label_row + i * label_column]);
+                total += label * (logarithm - distance);
+                backprop[row * width + i] = narrow<T>(exp(distance) * scale - label);
+            }
+            total = join(total, Sum());
+            if (lane == 0 && row < row_count) loss[row] = narrow<T>(total);
+            """)
+    return .sync { context in
+        let (logits, labels) = (context.input(0), context.input(1))
+        let shape = try crossEntropyShape(logits.shape, labels.shape)
+        let (loss, backprop) = (try context.output(0, dtype, Shape(shape[0])), try context.output(1, dtype, shape))
+        func steps(_ tensor: Tensor) -> [CUDAArgument] {
+            let (row, column) = broadcastSteps(tensor.shape)
+            return [.int(row), .int(column)]
+        }
+        try program.run(
+            shape[0], shape[1], [logits, labels, loss, backprop].map { .elements($0) } + steps(logits) + steps(labels))
+    }
+}
+
+/// Elements from one row and one column of a matrix to the next, when the tensor is broadcast to it.
+private func broadcastSteps(_ shape: Shape) -> (row: Int, column: Int) {
+    (
+        shape.rank == 2 && shape[0] > 1 ? shape[1] : 0, shape.rank >= 1 && shape[shape.rank - 1] > 1 ? 1 : 0
+    )
 }
 
 @Sendable private func crossEntropyKernel(_ request: KernelRequest) throws -> Kernel {
@@ -99,8 +136,7 @@ private func broadcastRows<E: TensorElement>(_ tensor: Tensor, _ shape: Shape, _
     guard shape.elementCount > 0 else { return copy }
     defer { keepAlive((tensor, copy)) }
     let (source, target) = (tensor.elements(E.self), copy.mutableElements(E.self))
-    let columnStep = tensor.rank >= 1 && tensor.dimension(tensor.rank - 1) > 1 ? 1 : 0
-    let rowStep = tensor.rank == 2 && tensor.dimension(0) > 1 ? tensor.dimension(1) : 0
+    let (rowStep, columnStep) = broadcastSteps(tensor.shape)
     for row in 0..<shape[0] {
         for column in 0..<shape[1] { target[row * shape[1] + column] = source[row * rowStep + column * columnStep] }
     }

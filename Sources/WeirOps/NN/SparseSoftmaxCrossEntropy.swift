@@ -24,7 +24,37 @@ extension OpDefinition {
     .gradient { g in [crossEntropyLogitsGradient(g), nil] }
     .kernel(
         ["T": .floating, "Tlabels": .index], gpu: ["T": DTypeSet(.float16, .bfloat16, .float32), "Tlabels": .index],
-        make: sparseCrossEntropyKernel)
+        make: sparseCrossEntropyKernel
+    )
+    .cuda(cudaSparseCrossEntropy)
+}
+
+/// A card does not fail for a label out of range: its loss and gradients are NaN, as TensorFlow's.
+@Sendable private func cudaSparseCrossEntropy(_ request: KernelRequest) throws -> Kernel {
+    let dtype = try request.type("T")
+    let program = try CUDARows(
+        request, dtype, ["I": try request.cudaType("Tlabels")], parameters: ", const T* x, const I* labels, T* loss, T* backprop",
+        load: "widen(x[row * width + column])",
+        body: CUDARows.largest + CUDARows.sum(keeps: "distance") + """
+            int64 label = width > 0 ? (int64)labels[row] : 0;
+            bool isLabel = label >= 0 && label < width;
+            C logarithm = log(sum), scale = 1 / sum, wrong = (C)__int_as_float(0x7fc00000);
+            if (lane == 0 && row < row_count && !isLabel) loss[row] = narrow<T>(wrong);
+            // An element is read before its gradient replaces it.
+            for (int64 i = lane; i < width; i += lanes) {
+                C distance = isKept ? at(i) : at(i) - largest;
+                if (i == label) loss[row] = narrow<T>(logarithm - distance);
+                backprop[row * width + i] = narrow<T>(isLabel ? exp(distance) * scale - (i == label ? (C)1 : (C)0) : wrong);
+            }
+            """)
+    return .sync { context in
+        let (logits, labels) = (context.input(0), context.input(1))
+        try checkShapes(logits.shape, labels)
+        let loss = try context.output(0, dtype, Shape(logits.dimension(0)))
+        let backprop = try context.output(1, dtype, logits.shape, reusing: 0)
+        try program.run(
+            logits.dimension(0), logits.dimension(1), [logits, labels, loss, backprop].map { .elements($0) })
+    }
 }
 
 @Sendable private func sparseCrossEntropyKernel(_ request: KernelRequest) throws -> Kernel {
@@ -62,7 +92,7 @@ private func sparseCrossEntropyWidened<E: FloatingElement>(_ type: E.Type) -> Ke
     }
 }
 
-private func checkLabels(_ logits: Shape, _ labels: Tensor) throws {
+private func checkShapes(_ logits: Shape, _ labels: Tensor) throws {
     guard logits.rank == 2 else { throw Status.invalidArgument("logits must be 2-D, but got shape \(logits)") }
     guard labels.rank == 1 else { throw Status.invalidArgument("labels must be 1-D, but got shape \(labels.shape)") }
     guard logits[0] == labels.dimension(0) else {
@@ -70,6 +100,10 @@ private func checkLabels(_ logits: Shape, _ labels: Tensor) throws {
             "logits and labels must have the same first dimension, got logits shape \(logits) and labels shape \(labels.shape)")
     }
     guard logits[1] > 0 else { throw Status.invalidArgument("Must have at least one class, but got logits shape \(logits)") }
+}
+
+private func checkLabels(_ logits: Shape, _ labels: Tensor) throws {
+    try checkShapes(logits, labels)
     var (least, greatest) = (0, 0)
     defer { keepAlive(labels) }
     if labels.dtype == .int32 {

@@ -13,6 +13,7 @@ extension OpDefinition {
     .sharding { c in ShardingRule.independent(c, except: [(c.input(0).rank ?? 0) - 1]) }
     .gradient { g in [topKGradient(g)] }
     .kernel(["T": .real], gpu: ["T": topKGPUTypes]) { try $0.real("T", TopKVisitor(k: try $0.int("k"), indexType: .int32)) }
+    .cuda { try cudaTopK($0, k: try $0.int("k"), indexType: .int32) }
 
     /// The `k` largest elements of each row and their indices, with `k` as an input. Of equal elements the first comes first.
     static let topKV2 = OpDefinition(
@@ -28,6 +29,7 @@ extension OpDefinition {
     .kernel(["T": .real], gpu: ["T": topKGPUTypes], hostMemory: ["k"]) { request in
         try request.real("T", TopKVisitor(k: nil, indexType: try request.type("index_type")))
     }
+    .cuda { try cudaTopK($0, k: nil, indexType: try $0.type("index_type")) }
 }
 
 private let topKGPUTypes: DTypeSet = .real
@@ -74,18 +76,7 @@ private struct TopKVisitor: RealVisitor {
     func visit<E: RealElement>(_ type: E.Type) throws -> Kernel {
         let (k, indexType) = (k, indexType)
         return .sync { context in
-            let k = try k ?? topKCount(context.input(1))
-            let shape = context.shape(0)
-            guard k >= 0 else { throw Status.invalidArgument("Need k >= 0, got \(k)") }
-            guard shape.rank >= 1 else { throw Status.invalidArgument("input must be >= 1-D, got shape \(shape)") }
-            let width = shape[shape.rank - 1]
-            guard width >= k else {
-                throw Status.invalidArgument("input must have at least k columns. Had \(width), needed \(k)")
-            }
-            if indexType == .int16, width > Int(Int16.max) {
-                throw Status.invalidArgument("index_type int16 cannot hold the indices of \(width) columns")
-            }
-            let outputShape = shape.replacing(shape.rank - 1, with: k)
+            let (k, width, outputShape) = try topKPlan(context, k, indexType)
             let values = try context.output(0, E.dtype, outputShape), indices = try context.output(1, indexType, outputShape)
             guard outputShape.elementCount > 0 else { return }
             let (input, targets) = (context.elements(0, E.self), values.mutableElements(E.self))
@@ -98,6 +89,32 @@ private struct TopKVisitor: RealVisitor {
                 }
             }
         }
+    }
+}
+
+/// Checks `k` and the shape; returns `k`, the width of rows and the outputs' shape.
+private func topKPlan(_ context: borrowing KernelContext, _ k: Int?, _ indexType: DType) throws -> (k: Int, width: Int, output: Shape) {
+    let k = try k ?? topKCount(context.input(1))
+    let shape = context.shape(0)
+    guard k >= 0 else { throw Status.invalidArgument("Need k >= 0, got \(k)") }
+    guard shape.rank >= 1 else { throw Status.invalidArgument("input must be >= 1-D, got shape \(shape)") }
+    let width = shape[shape.rank - 1]
+    guard width >= k else {
+        throw Status.invalidArgument("input must have at least k columns. Had \(width), needed \(k)")
+    }
+    if indexType == .int16, width > Int(Int16.max) {
+        throw Status.invalidArgument("index_type int16 cannot hold the indices of \(width) columns")
+    }
+    return (k, width, shape.replacing(shape.rank - 1, with: k))
+}
+
+private func cudaTopK(_ request: KernelRequest, k: Int?, indexType: DType) throws -> Kernel {
+    let dtype = try request.type("T")
+    let program = try CUDATopK(request, dtype, indexType)
+    return .sync { context in
+        let (k, _, shape) = try topKPlan(context, k, indexType)
+        let (values, indices) = (try context.output(0, dtype, shape), try context.output(1, indexType, shape))
+        try program.run(k, context.input(0), values, indices)
     }
 }
 

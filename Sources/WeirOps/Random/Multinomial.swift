@@ -19,6 +19,10 @@ extension OpDefinition {
                 state.reserve(samples: samples)
             })
     }
+    .cuda { request in
+        let state = try GuardedPhilox(request)
+        return try cudaMultinomial(request) { _, samples in state.reserve(samples: samples) }
+    }
 
     /// Like `Multinomial`, but the seeds are an input.
     static let statelessMultinomial = OpDefinition(
@@ -34,27 +38,28 @@ extension OpDefinition {
                 try context.statelessGenerator(seed: 2)
             })
     }
+    .cuda { request in try cudaMultinomial(request) { context, _ in try context.statelessGenerator(seed: 2) } }
 }
 
 private let multinomialTypes =
     "{float, double, int32, uint8, int16, int8, int64, bfloat16, uint16, half, uint32, uint64}"
 private let multinomialGPUTypes = DTypeSet(.float32, .float64, .float16)
 
+/// A function that returns the generator for an execution, given the number of samples of 128 bits that it takes.
+typealias MultinomialSource = @Sendable (borrowing KernelContext, UInt64) throws -> Philox
+
 private struct MultinomialVisitor: FloatingVisitor {
-    /// A function that returns the generator for an execution, given the number of samples of 128 bits that it takes.
-    typealias Source = @Sendable (borrowing KernelContext, UInt64) throws -> Philox
-
     let output: DType
-    let source: Source
+    let source: MultinomialSource
 
-    init(output: DType, _ source: @escaping Source) {
+    init(output: DType, _ source: @escaping MultinomialSource) {
         self.output = output
         self.source = source
     }
 
     func visit<E: FloatingElement>(_ type: E.Type) throws -> Kernel {
         .sync { [output, source] context in
-            let (rows, classes, samples) = try MultinomialVisitor.sizes(context)
+            let (rows, classes, samples) = try multinomialSizes(context)
             let reservation = MultinomialSampling.reservation(rows: rows, samples: samples)
             let generator = try source(context, reservation)
             let drawn = try context.output(0, output, Shape(validating: [rows, samples]))
@@ -75,22 +80,23 @@ private struct MultinomialVisitor: FloatingVisitor {
             }
         }
     }
+}
 
-    private static func sizes(_ context: borrowing KernelContext) throws -> (rows: Int, classes: Int, samples: Int) {
-        let logits = context.shape(0)
-        guard logits.rank == 2 else {
-            throw Status.invalidArgument("logits should be a matrix, got shape \(logits)")
-        }
-        guard context.shape(1).rank == 0 else {
-            throw Status.invalidArgument("num_samples should be a scalar, got shape \(context.shape(1))")
-        }
-        let samples = try context.input(1).integer("num_samples")
-        guard samples >= 0 else {
-            throw Status.invalidArgument("num_samples should be non-negative, got \(samples)")
-        }
-        guard logits[1] > 0 else {
-            throw Status.invalidArgument("num_classes should be positive, got \(logits[1])")
-        }
-        return (logits[0], logits[1], samples)
+/// Checks the shapes of the logits and of the number of draws. Returns the sizes.
+func multinomialSizes(_ context: borrowing KernelContext) throws -> (rows: Int, classes: Int, samples: Int) {
+    let logits = context.shape(0)
+    guard logits.rank == 2 else {
+        throw Status.invalidArgument("logits should be a matrix, got shape \(logits)")
     }
+    guard context.shape(1).rank == 0 else {
+        throw Status.invalidArgument("num_samples should be a scalar, got shape \(context.shape(1))")
+    }
+    let samples = try context.input(1).integer("num_samples")
+    guard samples >= 0 else {
+        throw Status.invalidArgument("num_samples should be non-negative, got \(samples)")
+    }
+    guard logits[1] > 0 else {
+        throw Status.invalidArgument("num_classes should be positive, got \(logits[1])")
+    }
+    return (logits[0], logits[1], samples)
 }

@@ -84,6 +84,17 @@ enum IntegerBounds {
         }
     }
 
+    /// The lower of the scalars at inputs `low` and `low + 1`, and the number of integers from it on, in the bits of a word.
+    /// - Throws: `invalidArgument` if no integer lies between the bounds.
+    static func range(_ context: borrowing KernelContext, _ dtype: DType, low: Int) throws -> (low: UInt64, range: UInt64) {
+        func integers<I: FixedWidthInteger>(_ low: I, _ high: I) throws -> (UInt64, UInt64) {
+            try require(low, below: high)
+            return (UInt64(truncatingIfNeeded: low), UInt64(truncatingIfNeeded: high) &- UInt64(truncatingIfNeeded: low))
+        }
+        if dtype == .int32 { return try integers(context.elements(low, Int32.self)[0], context.elements(low + 1, Int32.self)[0]) }
+        return try integers(context.elements(low, Int64.self)[0], context.elements(low + 1, Int64.self)[0])
+    }
+
     private static func require<I: FixedWidthInteger>(_ low: I, below high: I) throws {
         guard low < high else { throw Status.invalidArgument("Need minval < maxval, got \(low) >= \(high)") }
     }

@@ -30,6 +30,10 @@ private func statefulRandom(_ name: String, _ distribution: FloatDistribution) -
             fill(output, state.reserve(elements: output.elementCount), context.pool)
         }
     }
+    .cuda { request in
+        let state = try GuardedPhilox(request)
+        return try cudaRandomKernel(request, distribution) { _, count in .known(state.reserve(elements: count)) }
+    }
 }
 
 extension GuardedPhilox {

@@ -32,6 +32,9 @@ private func seeded(_ name: String, _ distribution: FloatDistribution) -> OpDefi
             fill(try context.output(0, dtype, shape), generator, context.pool)
         }
     }
+    .cuda { request in
+        try cudaRandomKernel(request, distribution) { context, _ in .known(try context.statelessGenerator(seed: 1)) }
+    }
 }
 
 private func keyed(_ name: String, _ distribution: FloatDistribution) -> OpDefinition {
@@ -49,4 +52,5 @@ private func keyed(_ name: String, _ distribution: FloatDistribution) -> OpDefin
             fill(try context.output(0, dtype, context.outputShape()), generator, context.pool)
         }
     }
+    .cuda { request in try cudaRandomKernel(request, distribution) { context, _ in try context.keyedSource() } }
 }

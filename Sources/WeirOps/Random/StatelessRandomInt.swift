@@ -14,7 +14,9 @@ extension OpDefinition {
     .noGradient()
     .kernel(
         ["dtype": .index], gpu: ["dtype": .index], hostMemory: ["shape", "seed", "minval", "maxval"],
-        make: uniformIntKernel(bounds: 2) { try $0.statelessGenerator(seed: 1) })
+        make: uniformIntKernel(bounds: 2) { try $0.statelessGenerator(seed: 1) }
+    )
+    .cuda(cudaUniformInt("dtype", low: 2) { context, _ in .known(try context.statelessGenerator(seed: 1)) })
 
     static let statelessRandomUniformIntV2 = OpDefinition(
         "StatelessRandomUniformIntV2",
@@ -26,7 +28,9 @@ extension OpDefinition {
     // The schema allows unsigned dtypes, but TensorFlow has kernels for int32 and int64 only.
     .kernel(
         ["dtype": .index], gpu: ["dtype": .index], hostMemory: ["shape", "alg", "minval", "maxval"],
-        make: uniformIntKernel(bounds: 4) { try $0.keyedGenerator() })
+        make: uniformIntKernel(bounds: 4) { try $0.keyedGenerator() }
+    )
+    .cuda(cudaUniformInt("dtype", low: 4) { context, _ in try context.keyedSource() })
 
     /// Draws integers of which every bit is random.
     static let statelessRandomUniformFullInt = OpDefinition(
@@ -38,7 +42,9 @@ extension OpDefinition {
     .noGradient()
     .kernel(
         ["dtype": wideIntegers], gpu: ["dtype": wideIntegers], hostMemory: ["shape", "seed"],
-        make: fullIntKernel { try $0.statelessGenerator(seed: 1) })
+        make: fullIntKernel { try $0.statelessGenerator(seed: 1) }
+    )
+    .cuda(cudaFullInt { context in .known(try context.statelessGenerator(seed: 1)) })
 
     static let statelessRandomUniformFullIntV2 = OpDefinition(
         "StatelessRandomUniformFullIntV2",
@@ -49,7 +55,9 @@ extension OpDefinition {
     .noGradient()
     .kernel(
         ["dtype": wideIntegers], gpu: ["dtype": wideIntegers], hostMemory: ["shape", "alg"],
-        make: fullIntKernel { try $0.keyedGenerator() })
+        make: fullIntKernel { try $0.keyedGenerator() }
+    )
+    .cuda(cudaFullInt { context in try context.keyedSource() })
 }
 
 private let wideIntegers = DTypeSet(.int32, .int64, .uint32, .uint64)
@@ -67,6 +75,17 @@ private func uniformIntKernel(bounds: Int, _ source: @escaping GeneratorSource) 
             if output.elementCount == 0 { return }
             try IntegerBounds.requireScalars(context, low: bounds)
             try IntegerBounds.fill(output, context, low: bounds, from: generator)
+        }
+    }
+}
+
+private func cudaFullInt(_ source: @escaping @Sendable (borrowing KernelContext) throws -> CUDARandom.Source) -> KernelFactory.Make {
+    { request in
+        let dtype = try request.type("dtype")
+        let program = try CUDARandom(integers: request, dtype, isBounded: false)
+        return .sync { context in
+            let start = try source(context)
+            try program.fill(try context.output(0, dtype, context.outputShape()), from: start)
         }
     }
 }

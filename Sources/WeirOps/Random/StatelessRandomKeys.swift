@@ -54,6 +54,13 @@ extension KernelContext {
     /// Returns the generator that inputs 1 to 3 describe: key, counter and algorithm.
     /// - Throws: `invalidArgument` if an input has a wrong shape, or the algorithm is neither Philox nor automatic.
     borrowing func keyedGenerator() throws -> Philox {
+        try checkKeyed()
+        let words = input(2).elements(UInt64.self)
+        return Philox(key: input(1).elements(UInt64.self)[0], counterLow: words[0], counterHigh: words[1])
+    }
+
+    /// Checks the shapes of inputs 1 to 3, and the algorithm.
+    borrowing func checkKeyed() throws {
         let (key, counter, algorithm) = (input(1), input(2), input(3))
         guard algorithm.rank == 0 else {
             throw Status.invalidArgument("input 3 (0-based) must have shape [], not \(algorithm.shape)")
@@ -71,8 +78,6 @@ extension KernelContext {
         guard number == RandomAlgorithm.philox.rawValue || number == RandomAlgorithm.automatic.rawValue else {
             throw Status.invalidArgument("Unsupported algorithm id: \(number)")
         }
-        let words = counter.elements(UInt64.self)
-        return Philox(key: key.elements(UInt64.self)[0], counterLow: words[0], counterHigh: words[1])
     }
 
     fileprivate borrowing func setKeyAndCounter() throws {

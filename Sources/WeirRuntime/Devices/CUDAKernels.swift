@@ -14,7 +14,7 @@ struct CUDAKernels: KernelLibrary {
         guard let make = request.op.cudaKernel else {
             throw Status.unimplemented("Op '\(request.op.name)' of node '\(request.name)' has no CUDA kernel; place it on a CPU")
         }
-        let made = movingInputs(try make(request), request, ports.inputs)
+        let made = traced(movingInputs(try make(request), request, ports.inputs), request)
         guard ports.inputs.contains(true), case .sync(let body) = made else { return made }
         // Shapes, axes and the like are most often in host memory already. If not, the kernel waits for the copy.
         let kernel = DetachedKernel(request, request.place, made)
@@ -27,6 +27,20 @@ struct CUDAKernels: KernelLibrary {
             try body(context)
             done(.outputsAlreadySet(nil))
             return true
+        }
+    }
+
+    /// The same kernel, which in a step with a trace records when the card ran it.
+    private func traced(_ kernel: Kernel, _ request: KernelRequest) -> Kernel {
+        guard case .sync(let body) = kernel else { return kernel }
+        let (node, op, place) = (request.name, request.op.name, "\(request.place.device.name)/stream:0")
+        return .sync { [device] context in
+            guard let trace = context.step.trace else { return try body(context) }
+            let start = device.timer.mark(StepClock.now)
+            try body(context)
+            device.timer.times(from: start, to: device.timer.mark(StepClock.now)) { start, end in
+                trace.record(node: node, op: op, device: place, start: start, end: end, outputs: [])
+            }
         }
     }
 

@@ -290,7 +290,7 @@ final class ParallelRun: @unchecked Sendable {  // see the fields
 
     /// Ends the step, once the device has done what was enqueued on its stream.
     private func finish() {
-        guard let event = executor.place.device.stream?.record(), !event.isReached else { return end() }
+        guard let event = executor.place.device.stream?.record() else { return end() }
         event.whenReached { [self] in executor.place.pool.submit { [self] in end() } }
     }
     private func end() {

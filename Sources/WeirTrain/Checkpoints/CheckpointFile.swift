@@ -113,7 +113,7 @@ public final class CheckpointFile {
     ///   the objects that TensorFlow 2 describes in its checkpoints.
     /// - Throws: `invalidArgument` for another type that the format does not have; the error of a file.
     public func convert(to path: String) throws(Status) -> [String] {
-        let format = TensorFileFormat(path)
+        let format = try TensorFileFormat(writing: path)
         var left: [String] = []
         if case .checkpoint = format {
             // One tensor at a time.

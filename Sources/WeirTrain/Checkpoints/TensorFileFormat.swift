@@ -9,6 +9,24 @@ enum TensorFileFormat {
         self = path.hasSuffix(".safetensors") ? .safetensors : path.hasSuffix(".npz") ? .numpy : .checkpoint
     }
 
+    /// The format in which a file is to be written.
+    ///
+    /// A checkpoint's name may have dots, as `model-0.5` and TensorFlow's `model.ckpt-100`. Another ending would be one of a format that is not
+    /// written.
+    /// - Throws: `invalidArgument` with the known endings when the name has another one.
+    init(writing path: String) throws(Status) {
+        self.init(path)
+        guard case .checkpoint = self else { return }
+        let name = path.split(separator: "/").last ?? ""
+        guard let dot = name.lastIndex(of: ".") else { return }
+        let ending = name[name.index(after: dot)...]
+        let isNumber = ending.allSatisfy { $0.isNumber || $0 == "-" }
+        guard isNumber || ending == "ckpt" || ending.hasPrefix("ckpt-") else {
+            throw .invalidArgument(
+                "\(path): expected a name that ends with .safetensors or .npz, or a checkpoint's, which has no ending or .ckpt; found '.\(ending)'")
+        }
+    }
+
     /// All tensors of a file.
     func read(_ path: String) throws(Status) -> [String: Tensor] {
         switch self {

@@ -10,13 +10,16 @@ public struct DatasetColumn: Hashable, Sendable {
     public var shape: Shape
     /// For a column of class numbers: the name of each class; nil for other columns.
     public var classes: [String]?
+    /// The name of each element of a row, such as those of the columns of a CSV file; nil if they have none.
+    public var elementNames: [String]?
 
     /// Describes a column.
-    public init(_ name: String, _ dtype: DType, _ shape: Shape = .scalar, classes: [String]? = nil) {
+    public init(_ name: String, _ dtype: DType, _ shape: Shape = .scalar, classes: [String]? = nil, elementNames: [String]? = nil) {
         self.name = name
         self.dtype = dtype
         self.shape = shape
         self.classes = classes
+        self.elementNames = elementNames
     }
 
     /// The bytes of one row.

@@ -8,6 +8,57 @@ extension Dataset {
     }
 }
 
+extension Table {
+    /// The labels as numbers; nil if one of them is none.
+    package var targets: [Float]? {
+        let numbers = classes.compactMap { Float($0) }.filter(\.isFinite)
+        return numbers.count == classes.count ? labels.map { numbers[Int($0)] } : nil
+    }
+
+    /// Whether the labels are real numbers, which are to be predicted as such, and not names of classes that happen to be numbers: some have a
+    /// fraction, and there are many of them.
+    package var hasRealLabels: Bool {
+        let numbers = classes.compactMap { Double($0) }.filter(\.isFinite)
+        return numbers.count == classes.count && classes.count > min(20, rowCount / 2) && numbers.contains { $0 != $0.rounded() }
+    }
+}
+
+extension Dataset {
+    /// The rows of a table whose labels are numbers to predict: `features` and `targets`, of type `float32`.
+    /// - Throws: `invalidArgument` when a label is no number.
+    public init(targetsOf table: Table) throws(Status) {
+        guard let targets = table.targets else {
+            let found = table.classes.first { Float($0)?.isFinite != true } ?? ""
+            throw .invalidArgument("Column '\(table.columns.last ?? "")': expected numbers to predict, found '\(found)'")
+        }
+        let shape = Shape([table.rowCount] + table.featureShape)
+        self.init(checked: TargetRows(features: Tensor(table.values, ofShape: shape), targets: Tensor(targets), names: table.columns))
+    }
+}
+
+/// The rows of a table whose labels are numbers.
+private struct TargetRows: RowSource {
+    let columns: [DatasetColumn]
+    private let features: Tensor
+    private let targets: Tensor
+
+    init(features: Tensor, targets: Tensor, names: [String]) {
+        self.features = features
+        self.targets = targets
+        columns = [
+            DatasetColumn("features", .float32, features.shape.dropFirst(), elementNames: Array(names.dropLast())),
+            DatasetColumn("targets", .float32, elementNames: names.last.map { [$0] }),
+        ]
+    }
+
+    var rowCount: Int { targets.elementCount }
+    var isInMemory: Bool { true }
+    func known(_ column: String) -> Tensor? { column == "features" ? features : column == "targets" ? targets : nil }
+    func rows(_ numbers: [Int]) throws(Status) -> [String: Tensor] {
+        ["features": try features.gathered(numbers), "targets": try targets.gathered(numbers)]
+    }
+}
+
 /// The rows of a table, whose columns need no check.
 private struct TableRows: RowSource {
     let columns: [DatasetColumn]

@@ -16,8 +16,10 @@ public struct Ensemble: Sendable {
         let values: [String: Tensor]
     }
 
+    /// The names of the columns and of the classes.
+    let columns: ModelColumns
     /// The names of the classes.
-    public let classes: [String]
+    public var classes: [String] { columns.classes }
     /// The names of the members.
     public var memberNames: [String] { members.map(\.name) }
     let members: [Member]
@@ -74,6 +76,8 @@ public struct Ensemble: Sendable {
     /// - Parameter method: what `probabilities` is: the average or stacking.
     /// - Throws: as `probabilities`.
     public func servable(_ method: EnsembleMethod = .average) throws(Status) -> ServableModel {
-        try EnsembleGraph(self, serving: method).model
+        var model = try EnsembleGraph(self, serving: method).model
+        model.columns = columns
+        return model
     }
 }

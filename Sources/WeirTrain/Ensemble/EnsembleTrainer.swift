@@ -67,7 +67,7 @@ public struct EnsembleTrainer: Sendable {
         } catch {
             throw Status(error)
         }
-        var ensemble = Ensemble(classes: table.classes, members: trained.map(\.member), moments: moments)
+        var ensemble = Ensemble(columns: ModelColumns(table), members: trained.map(\.member), moments: moments)
         if isStacked, let unseen = parts.last {
             ensemble.stacking = try Stacking(try await ensemble.memberProbabilities(of: unseen), labels: unseen.labels.map(Int.init))
         }

@@ -5,15 +5,18 @@ import WeirWire
 public enum PredictionData {
     /// Reads a file.
     ///
-    /// - `.csv`: a header row and numeric columns, for a signature with one input. Columns are taken by their place. If there is one column more
-    ///   than the input takes, the last one is taken for a label and left out, or the one that `label` names.
+    /// - `.csv`: a header row and numeric columns, for a signature with one input. Columns whose names are known are taken by name, in any
+    ///   order; others are left out. Otherwise they are taken by their place. If there is one column more than the input takes, the last one is
+    ///   taken for a label and left out, or the one that `label` names.
     /// - `.npz`, `.safetensors`: a tensor for each input, by name. Numbers of another type become those of the input.
     /// - Parameters:
+    ///   - columns: the names of the columns that the model takes: `SavedModel.columns`; nil takes columns by their place.
     ///   - label: CSV: a column that is left out.
-    ///   - onLeftOut: gets the name of the column that is left out without being named.
+    ///   - onColumns: CSV: gets how the columns were chosen.
     /// - Throws: `invalidArgument` when the file does not fit the signature; the error of a file that cannot be read.
     public static func read(
-        _ path: String, for signature: ModelSignature, leavingOut label: String? = nil, onLeftOut: (String) -> Void = { _ in }
+        _ path: String, for signature: ModelSignature, columns: ModelColumns? = nil, leavingOut label: String? = nil,
+        onColumns: (PredictionColumns) -> Void = { _ in }
     ) throws(Status) -> [String: Tensor] {
         guard label == nil || DataFormat(path: path) == .csv else { throw .invalidArgument("\(path): a label is a column of a CSV file; found another file") }
         if path.hasSuffix(".npz") { return try chosen(NumpyArchive.read(path), path, signature) }
@@ -21,7 +24,7 @@ public enum PredictionData {
         if path.hasSuffix(".npy") {
             throw .invalidArgument("\(path): expected a .npz archive, which has a tensor for each input by name, found one .npy array")
         }
-        return try rows(CSVParser(InputFile.contents(of: path), source: path), for: signature, leavingOut: label, onLeftOut)
+        return try rows(CSVParser(InputFile.contents(of: path), source: path), for: signature, columns, leavingOut: label, onColumns)
     }
 
     /// The rows of a table, for a signature with one input.
@@ -44,31 +47,26 @@ public enum PredictionData {
     /// - Parameter source: names the text in errors.
     /// - Throws: `invalidArgument` with row and column of the first error, or when the columns do not fit the signature.
     static func rows(
-        csv text: String, source: String, for signature: ModelSignature, leavingOut label: String? = nil
+        csv text: String, source: String, for signature: ModelSignature, columns: ModelColumns? = nil, leavingOut label: String? = nil,
+        onColumns: (PredictionColumns) -> Void = { _ in }
     ) throws(Status) -> [String: Tensor] {
-        try rows(CSVParser(Array(text.utf8), source: source), for: signature, leavingOut: label) { _ in }
+        try rows(CSVParser(Array(text.utf8), source: source), for: signature, columns, leavingOut: label, onColumns)
     }
 
     private static func rows(
-        _ text: CSVParser, for signature: ModelSignature, leavingOut label: String?, _ onLeftOut: (String) -> Void
+        _ text: CSVParser, for signature: ModelSignature, _ columns: ModelColumns?, leavingOut label: String?,
+        _ onColumns: (PredictionColumns) -> Void
     ) throws(Status) -> [String: Tensor] {
         var parser = text
         let source = parser.source
         guard let header = try parser.next() else { throw .invalidArgument("\(source): expected a header row, found an empty file") }
         let columnCount = header.fields.count
-        let (_, input) = try only(signature, source)
+        let (name, input) = try only(signature, source)
         let names = header.fields.map(\.text)
-        var taken = Array(names.indices)
-        if let label {
-            guard let place = names.firstIndex(of: label) else {
-                throw .invalidArgument("\(source): expected a column '\(label)' to leave out, found \(names.joined(separator: ", "))")
-            }
-            taken.remove(at: place)
-        } else if let wanted = rowSize(input), wanted == columnCount - 1 {
-            taken.removeLast()
-            onLeftOut(names[columnCount - 1])
-        }
-        try CSVHeader.check(taken.map { names[$0] }, source: source)
+        let choice = try PredictionColumns(
+            names, count: rowSize(input), model: name == "features" ? columns : nil, leavingOut: label, source: source)
+        onColumns(choice)
+        let taken = choice.taken
         var values: [Double] = []
         while let record = try parser.next() {
             guard record.fields.count == columnCount else {
@@ -77,7 +75,7 @@ public enum PredictionData {
             for column in taken {
                 let field = record.fields[column]
                 guard let value = Double(field.text), value.isFinite else {
-                    throw .invalidArgument("\(source): row \(record.line), column \(column + 1): expected a number, found '\(field.text)'")
+                    throw .invalidArgument("\(source): row \(record.line), column \(column + 1) ('\(names[column])'): expected a number, found '\(field.text)'")
                 }
                 values.append(value)
             }

@@ -21,6 +21,8 @@ public struct SavedModel: Sendable {
     public let graph: Graph
     /// The signatures by name.
     public let signatures: [String: ModelSignature]
+    /// The names of the columns of its input and of its classes, if Weir wrote the model and its training knew them.
+    public let columns: ModelColumns?
     /// Restores the variables; nil if there are none.
     private let saver: MetaGraphDefinition.SaverEntry?
     /// What is to be run after the variables are restored.
@@ -50,6 +52,7 @@ public struct SavedModel: Sendable {
 
     private init(_ file: MetaGraphDefinition, path: String, isFrozen: Bool) throws(Status) {
         self.path = path
+        columns = isFrozen ? nil : try ModelColumns.read(from: path)
         var signatures = file.signatures.filter { $0.key != MetaGraphDefinition.initializationSignature }.mapValues(ModelSignature.init)
         if isFrozen {
             let graph = try Graph(file.graph, registry: .standard)

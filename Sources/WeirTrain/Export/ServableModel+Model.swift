@@ -3,6 +3,9 @@ import WeirOps
 public import WeirTensor
 
 extension ServableModel {
+    /// The outputs of classifiers and ensembles: the probabilities of the classes, and the number of the most probable one.
+    package static let probabilitiesOutput = "probabilities", classesOutput = "classes"
+
     /// Takes the predictions of a model, with the values of its variables.
     ///
     /// The inputs are those that the predictions need. The output `predictions` has what the model predicts. Of a classifier, whose
@@ -41,8 +44,8 @@ extension ServableModel {
         {
             // No output is computed from another: of a frozen graph, the outputs are those that no node uses.
             let probabilities = copied.softmax().cast(to: .float32)
-            outputs["probabilities"] = probabilities.identity(name: "probabilities")
-            outputs["classes"] = probabilities.argMax(axis: 1, outputType: .int32).identity(name: "classes")
+            outputs[ServableModel.probabilitiesOutput] = probabilities.identity(name: "probabilities")
+            outputs[ServableModel.classesOutput] = probabilities.argMax(axis: 1, outputType: .int32).identity(name: "classes")
         }
         try self.init(
             builder, values: values, trained: Set(model.parameters.map(\.name)),

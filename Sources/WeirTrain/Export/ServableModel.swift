@@ -15,6 +15,8 @@ import WeirWire
 public struct ServableModel: Sendable {
     /// The signatures by name. The one that servers take by default is `serving_default`.
     public let signatures: [String: ModelSignature]
+    /// The names of the columns of its input and of its classes; a SavedModel keeps them.
+    public var columns: ModelColumns?
     /// The graph. Its variables begin with zeros; their values are in `values`.
     let graph: Graph
     /// The variables of the graph, under the names that they have in a checkpoint.
@@ -112,6 +114,11 @@ public struct ServableModel: Sendable {
                 }
             }
             try writer.finish()
+        }
+        if let columns {
+            let path = FileSystem.join(folder.path, ModelColumns.path)
+            try FileSystem.createDirectory(FileSystem.directory(of: path))
+            try AtomicFile.write(Array("\(columns.json)\n".utf8), to: path, durably: true)
         }
         try AtomicFile.write(try metaGraph.serializedSavedModel(), to: "\(folder.path)/saved_model.pb", durably: true)
         try folder.commit()

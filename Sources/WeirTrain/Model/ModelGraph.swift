@@ -25,6 +25,8 @@ public struct ModelGraph: Sendable {
     let training: (predictions: Endpoint, inferenceScope: String)?
     /// What the model names besides its predictions, as it is in inference: `ModelInputs.addOutput`.
     public internal(set) var outputs: [String: Endpoint] = [:]
+    /// How many classes a classifier that is written in Swift tells apart, if its predictions say so; nil for other models.
+    public internal(set) var classCount: Int?
     /// Scalars that are shown for held-out rows, by name.
     public internal(set) var metrics: [String: Endpoint]
     /// The variables that are trained, in the order in which the graph declares them.
@@ -45,6 +47,14 @@ public struct ModelGraph: Sendable {
         let pass = ModelPass(.training)
         let inputs = ModelInputs(builder, placeholders, pass)
         var (predictions, evaluated) = (model.predictions(inputs), inputs)
+        let classCount = model is any Classifier && predictions.shape.rank == 2 ? predictions.shape[1] : nil
+        if let classCount, classCount < 2 {
+            builder.record(
+                .invalidArgument(
+                    "A classifier's predictions have a number for each class, at least 2; found \(predictions.shape). Give the last layer as many units as "
+                        + "there are classes, such as Dense(2). A model that predicts one number conforms to Model, with a loss such as Loss.meanSquaredError "
+                        + "or Loss.binaryCrossEntropy"))
+        }
         let trained = predictions
         func loss(_ predictions: Output, _ inputs: ModelInputs) -> Output {
             builder.nameScope("loss") { pass.losses.reduce(model.loss(predictions, inputs)) { $0 + $1 }.identity(name: "value") }
@@ -72,6 +82,7 @@ public struct ModelGraph: Sendable {
             builder.graph(), inputs: placeholders.mapValues(\.endpoint), loss: trainingLoss.endpoint, predictions: predictions.endpoint,
             metrics: metrics.mapValues(\.endpoint), updates: pass.updates.map(\.id), evaluationLoss: evaluationLoss.endpoint, training: training)
         outputs = evaluated.namedOutputs.mapValues(\.endpoint)
+        self.classCount = classCount
     }
 
     /// Takes a graph that computes a loss.

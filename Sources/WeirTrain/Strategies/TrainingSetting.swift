@@ -78,7 +78,21 @@ extension TrainingSetting {
     /// - Throws: `invalidArgument` when it has none.
     func requireWorkers(_ strategy: some Strategy) throws(Status) {
         guard workerTasks.isEmpty else { return }
-        throw .invalidArgument("Strategy '\(strategy.name)' needs a job 'worker' with at least one task; the cluster has none")
+        try requireWorkers()
+        throw .invalidArgument(
+            "Strategy '\(strategy.name)' trains on servers, found no cluster; weir train --cluster local:ps=1,worker=2 starts one on this machine, and "
+                + "Trainer takes one as 'cluster'")
+    }
+    /// Checks that a cluster has workers: training would leave it idle.
+    /// - Throws: `invalidArgument` when there is a cluster without workers.
+    func requireWorkers() throws(Status) {
+        guard workerTasks.isEmpty, !cluster.tasks.isEmpty else { return }
+        throw .invalidArgument("Training on a cluster needs a job 'worker' with at least one task; found \(jobs)\(hint("worker"))")
+    }
+    /// Which of the cluster's jobs a job may be a mistake for.
+    private func hint(_ job: String) -> String {
+        let near = job.nearest(among: cluster.jobs.keys)
+        return near.isEmpty ? "" : "; is '\(near[0])' meant to be '\(job)'?"
     }
     /// Checks that variables are to stay whole, for a strategy that cannot cut them.
     /// - Throws: `invalidArgument` when they are to be cut.
@@ -96,6 +110,6 @@ extension TrainingSetting {
         guard parameterServerCount == 0, workerTasks.count > 1 else { return }
         throw .invalidArgument(
             "Strategy '\(strategy.name)' with \(workerTasks.count) workers needs a job 'ps' with at least one task, which holds the "
-                + "variables that they share; found \(jobs)")
+                + "variables that they share; found \(jobs)\(hint("ps"))")
     }
 }

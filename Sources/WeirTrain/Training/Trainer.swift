@@ -134,6 +134,8 @@ public struct Trainer: Sendable {
         if let count = options.evaluationBatchSize, count < 1 {
             throw .invalidArgument("Rows that are evaluated at a time must be at least 1, found \(count)")
         }
+        try setting.requireWorkers()
+        try checkClasses(rows.train)
         var plan = try options.strategy.plan(options.model, setting)
         // Each task is needed: a task at the address of another one would never answer as itself.
         if plan.clients.contains(where: { $0.master != nil }) { try setting.cluster.requireDistinctAddresses() }
@@ -147,6 +149,16 @@ public struct Trainer: Sendable {
             for index in plan.clients.indices { try plan.clients[index].addSaver(checkpoint, facts) }
         }
         return plan
+    }
+
+    /// Checks that a classifier has an output for each class that the rows name.
+    private func checkClasses(_ rows: Dataset) throws(Status) {
+        let classes = rows.columns.first { $0.name == "labels" }?.classes
+        guard let classes, let count = options.model.classCount, count < classes.count else { return }
+        let names = classes.prefix(5).joined(separator: ", ") + (classes.count > 5 ? ", …" : "")
+        throw .invalidArgument(
+            "The rows have \(classes.count) classes (\(names)), and the classifier's predictions have \(count) numbers a row; expected one for each class: "
+                + "give the last layer \(classes.count) units, such as Dense(\(classes.count))")
     }
 
     /// Checks that there are enough rows to train on for the batches of a step.

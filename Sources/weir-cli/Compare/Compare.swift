@@ -18,7 +18,7 @@ struct Compare: AsyncParsableCommand {
         String?
     @Option(
         help: ArgumentHelp(
-            "Where to train: local:JOBS starts servers; cpu=N or gpu=N is in this process, GPUs simulated (default: \(Compare.defaultClusters)).",
+            "Where to train: local:JOBS starts servers; cpu=N or gpu=N is in this process, GPUs simulated unless the machine has as many (default: \(Compare.defaultClusters)).",
             valueName: "LIST"))
     var clusters: String?
     @Option(help: ArgumentHelp("In place of --clusters: JSON or @FILE names a cluster that runs.", valueName: "CLUSTER")) var cluster: String?

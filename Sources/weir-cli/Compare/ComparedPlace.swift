@@ -47,7 +47,7 @@ struct ComparedPlace: Sendable {
     /// - Throws: `unavailable` when a server does not start.
     func start() throws -> LocalCluster? {
         guard case .servers(let jobs) = kind else { return nil }
-        return try LocalCluster(jobs, serverArguments: devices.serverArguments)
+        return try LocalCluster(jobs, serverArguments: devices.serverArguments())
     }
 
     /// What a table calls it. A training without a cluster is in this process, wherever the others are.

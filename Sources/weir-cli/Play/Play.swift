@@ -27,7 +27,8 @@ struct Play: AsyncParsableCommand {
     @Option(help: "Where the learning curve and the picture of an episode go.") var out = "weir-play"
     @Flag(help: "Print one JSON object a line.") var json = false
 
-    private static let files = ["learning.svg", "episode.svg"]
+    /// The files in --out. Where nothing is learned, the learning curve of an earlier training stays.
+    private var files: [String] { (steps > 0 ? [PlayReporter.curve] : []) + [PlayReporter.episode] }
 
     func validate() throws {
         try require("--steps", steps, in: 0...OptionRange.steps.upperBound)
@@ -49,7 +50,7 @@ struct Play: AsyncParsableCommand {
         options.restoredPath = restore
         // With the addresses of servers that are not started yet.
         try ReinforcementTrainer(options, cluster: plannedCluster()).check()
-        try OutputFile.prepare(out, files: Play.files)
+        try OutputFile.prepare(out, files: files)
         let (spec, local) = try start()
         let reporter = PlayReporter(json: json, agent: agent, stepLimit: steps, directory: out)
         let trainer = ReinforcementTrainer(options, cluster: spec) { reporter.event($0) }

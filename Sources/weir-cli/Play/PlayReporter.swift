@@ -3,6 +3,7 @@ import Weir
 
 /// Shows the progress of a training by reinforcement, and its result.
 final class PlayReporter: Sendable {
+    static let curve = "learning.svg", episode = "episode.svg"
     private let json: Bool
     private let agent: String
     private let stepLimit: Int
@@ -70,7 +71,8 @@ final class PlayReporter: Sendable {
 
     /// Shows the report and writes the pictures.
     func finish(_ report: ReinforcementReport) throws {
-        let (curve, episode) = ("\(directory)/learning.svg", "\(directory)/episode.svg")
+        let (curve, episode) = (FileSystem.join(directory, PlayReporter.curve), FileSystem.join(directory, PlayReporter.episode))
+        let hasLearned = stepLimit > 0
         if json {
             let members: KeyValuePairs<String, JSONValue?> = [
                 "event": .text("done"), "agent": .text(report.agent), "steps": .integer(report.stepCount), "best_step": .integer(report.final.step),
@@ -83,7 +85,7 @@ final class PlayReporter: Sendable {
             if draws { Terminal.overwrite("") }
             let count = report.final.returns.count
             let rate = Double(report.stepCount) / max(report.seconds, 1e-9)
-            let rows = [
+            var rows = [
                 ["agent", report.agent],
                 ["return", "mean \(fixed(report.final.mean, 2)), least \(fixed(report.final.least, 0)), of \(count) episodes with the best network"],
                 ["best network", "of step \(report.final.step)"],
@@ -93,11 +95,12 @@ final class PlayReporter: Sendable {
                         + "\(fixed(rate, 0)) steps/s",
                 ],
                 ["actors lost", report.lostActors.isEmpty ? "none" : report.lostActors.map { "\($0)" }.joined(separator: ", ")],
-                ["learning curve", curve], ["picture of an episode", episode],
             ]
+            if hasLearned { rows.append(["learning curve", curve]) }
+            rows.append(["picture of an episode", episode])
             for line in table(rows) { Terminal.line(line) }
         }
-        try writeFile(curve, report.learningCurve.svg)
+        if hasLearned { try writeFile(curve, report.learningCurve.svg) }
         try writeFile(episode, CartPole.picture(report.observations))
     }
 

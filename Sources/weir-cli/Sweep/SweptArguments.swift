@@ -88,6 +88,8 @@ extension SweptArguments {
         try StrategyCatalog.check(specification, usual: StrategyOptions.usual)
         var read: [[String?]: TrainingRows] = [:]
         var notices: [String] = []
+        // It is not an error of the values that are checked.
+        var unknownMetric: Status?
         try specification.checkValues { configuration throws(Status) in
             do {
                 let arguments = try SweptArguments(configuration)
@@ -97,6 +99,7 @@ extension SweptArguments {
                 let rows = try read[key] ?? training.data.rows(training.model.defaults)
                 read[key] = rows
                 let options = try training.options(devices: arguments.devices, isHere: isHere, rows: rows)
+                do throws(Status) { try specification.checkMetric(of: options.model) } catch { unknownMetric = unknownMetric ?? error }
                 // Each trial has one server, which is known only when it trains.
                 let cluster = isHere ? ClusterSpec() : try ClusterSpec(["worker": [0: "127.0.0.1:1"]])
                 _ = try Trainer(options, cluster: cluster).checkedPlan()
@@ -106,6 +109,7 @@ extension SweptArguments {
                 throw Status(describing: error)
             }
         }
+        if let unknownMetric { throw unknownMetric }
         return notices
     }
 }

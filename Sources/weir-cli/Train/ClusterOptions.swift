@@ -31,7 +31,18 @@ struct ClusterOptions: ParsableArguments {
     /// - Throws: `ValidationError` for a malformed cluster; the error of a file.
     func planned() throws -> ClusterSpec {
         guard let cluster else { return ClusterSpec() }
-        return try ClusterOptions.localJobs(cluster).map { try ClusterSpec(localJobs: $0) } ?? ClusterSpec(option: cluster)
+        return try ClusterOptions.localJobs(cluster).map(ClusterOptions.planned) ?? ClusterSpec(option: cluster)
+    }
+
+    /// The cluster of `local:JOBS`. Its servers are started for this training, so that a job that it does not use is a mistake.
+    private static func planned(localJobs text: String) throws -> ClusterSpec {
+        let spec = try ClusterSpec(localJobs: text)
+        let known = ["ps", "worker"]
+        if let unknown = spec.jobs.keys.sorted().first(where: { !known.contains($0) }) {
+            let near = unknown.nearest(among: known).first.map { ", which may be meant to be '\($0)'" } ?? ""
+            throw ValidationError("--cluster local: starts the jobs of a training, \(known.joined(separator: " and ")); found job '\(unknown)'\(near)")
+        }
+        return spec
     }
 
     /// The cluster to train on; one that was started here must be ended. Without a cluster, training is in this process.

@@ -10,6 +10,8 @@ struct DataOptions: ParsableArguments {
     var data: String?
     @Option(help: ArgumentHelp("CSV: the column with the classes (default: the last).", valueName: "COLUMN")) var label: String?
     @Flag(help: "CSV: all columns are features, for a model that takes no labels.") var noLabel = false
+    @Flag(help: "CSV: predict the numbers of the label's column, also if they are whole or few.") var regression = false
+    @Flag(help: "CSV: take the label's column for classes, also if it has many real numbers.") var classification = false
     @Option(help: ArgumentHelp("npz, safetensors, tfrecord: names of columns, such as features=x,labels=y.", valueName: "LIST")) var columns: String?
     @Option(help: ArgumentHelp("Pictures: resize them, such as 64x48 (default: the size of the first).", valueName: "HxW")) var imageSize: String?
     @Option(parsing: .unconditional, help: "Text: characters of a row (default: \(Dataset.usualWindow)).") var window: Int?
@@ -18,6 +20,10 @@ struct DataOptions: ParsableArguments {
 
     func validate() throws {
         guard !noLabel || label == nil else { throw ValidationError("--label and --no-label exclude each other") }
+        guard !regression || !classification else { throw ValidationError("--regression and --classification exclude each other") }
+        guard !noLabel || !regression && !classification else {
+            throw ValidationError("--regression and --classification say what labels are; found --no-label")
+        }
         try require("--folds", folds, in: 2...1_000)
         try require("--window", window, in: 1...65_536)
         _ = try size()
@@ -25,7 +31,9 @@ struct DataOptions: ParsableArguments {
     }
 
     /// What decides which rows these are.
-    func source(_ defaults: TrainingDefaults) -> [String?] { [data ?? defaults.data, label, columns, imageSize] }
+    func source(_ defaults: TrainingDefaults) -> [String?] {
+        [data ?? defaults.data, label, columns, imageSize, "\(regression) \(classification) \(noLabel) \(window ?? 0)"]
+    }
 
     /// The rows.
     /// - Throws: `ValidationError` for options that the data does not take; the error of a file.
@@ -42,7 +50,8 @@ struct DataOptions: ParsableArguments {
         if let known = BuiltInRows.named(path) {
             try refuse(
                 [
-                    ("--label", label != nil), ("--no-label", noLabel), ("--columns", columns != nil), ("--image-size", imageSize != nil),
+                    ("--label", label != nil), ("--no-label", noLabel), ("--regression", regression), ("--classification", classification),
+                    ("--columns", columns != nil), ("--image-size", imageSize != nil),
                     ("--window", window != nil && !known.isText),
                 ], of: path)
             return try known.rows(window ?? Dataset.usualWindow)
@@ -51,6 +60,7 @@ struct DataOptions: ParsableArguments {
         try refuse(
             [
                 ("--label", label != nil && format != .csv), ("--no-label", noLabel && format != .csv),
+                ("--regression", regression && format != .csv), ("--classification", classification && format != .csv),
                 ("--image-size", imageSize != nil && format != .imageFolder),
                 ("--columns", columns != nil && ![.numpy, .safetensors, .records].contains(format)),
                 ("--window", window != nil && format != .text),
@@ -60,7 +70,10 @@ struct DataOptions: ParsableArguments {
             guard !path.hasSuffix(".npy") else {
                 throw Status.invalidArgument("\(path): expected a .npz archive, which has arrays of features and labels by name, found one .npy array")
             }
-            if !noLabel { return TrainingRows(try Table(csvFile: path, label: label)) }
+            if !noLabel {
+                let table = try Table(csvFile: path, label: label)
+                return regression || !classification && table.hasRealLabels ? try TrainingRows(targetsOf: table) : TrainingRows(table)
+            }
             let dataset = try Dataset(csvFile: path)
             return try TrainingRows(inMemory: dataset.joined(dataset.columns.map(\.name), as: "features"))
         case .numpy: return try TrainingRows(inMemory: named(Dataset(numpyFile: path)))
@@ -83,6 +96,8 @@ struct DataOptions: ParsableArguments {
     func table(_ defaults: TrainingDefaults) throws -> Table {
         switch try rows(defaults).data {
         case .table(let table): return table
+        case .standardized(let dataset) where dataset.columns.contains { $0.name == "targets" }:
+            throw ValidationError("--data \(data ?? ""): expected classes, found numbers to predict; --classification takes each for a class")
         case .dataset(let dataset), .standardized(let dataset): return try Table(dataset)
         case .divided:
             throw ValidationError(
@@ -124,7 +139,8 @@ struct DataOptions: ParsableArguments {
     private func refuse(_ options: [(name: String, isGiven: Bool)], of what: String) throws {
         guard let wrong = options.first(where: \.isGiven) else { return }
         let kinds = [
-            "--label": "a CSV file", "--no-label": "a CSV file", "--columns": "FILE.npz, .safetensors or .tfrecord",
+            "--label": "a CSV file", "--no-label": "a CSV file", "--regression": "a CSV file",
+            "--classification": "a CSV file", "--columns": "FILE.npz, .safetensors or .tfrecord",
             "--image-size": "a folder of pictures",
             "--window": "a text",
         ]

@@ -22,11 +22,24 @@ struct DeviceCount: Equatable, Sendable {
     /// The device scopes: `/cpu:0`, `/cpu:1`…
     var scopes: [String] { (0..<count).map { "/\(kind):\($0)" } }
 
+    /// Whether this machine has the GPUs. If not, they are simulated.
+    private func areReal() throws(Status) -> Bool { try CUDARuntime.shared.cardCount() >= count }
+
     /// The devices of a session in this process.
     func local() throws(Status) -> LocalDevices {
-        try kind == "cpu" ? LocalDevices(cpuCount: count) : LocalDevices(simulatedGPUCount: count)
+        guard kind == "gpu" else { return try LocalDevices(task: .localTask, options: RuntimeOptions(cpuCount: count, gpus: .none)) }
+        guard try areReal() else { return try LocalDevices(simulatedGPUCount: count) }
+        return try LocalDevices(task: .localTask, options: RuntimeOptions(gpus: GPUOptions(visibleDevices: Array(0..<count))))
     }
 
     /// The arguments of `weir serve` that make the devices.
-    var serverArguments: [String] { kind == "cpu" ? ["--cpus", "\(count)"] : ["--simulate-gpus", "\(count)"] }
+    func serverArguments() throws(Status) -> [String] {
+        guard kind == "gpu" else { return ["--cpus", "\(count)", "--gpus", "none"] }
+        return try areReal() ? ["--gpus", (0..<count).map { "\($0)" }.joined(separator: ",")] : ["--simulate-gpus", "\(count)"]
+    }
+}
+
+extension DeviceName {
+    /// The task of sessions in this process.
+    static let localTask = DeviceName(job: "localhost", replica: 0, task: 0)
 }

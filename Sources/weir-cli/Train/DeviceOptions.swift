@@ -5,7 +5,7 @@ import Weir
 struct DeviceOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Devices that compute, of this process or of each worker: cpu=2, gpu=2. Here and in local: clusters they are made, GPUs simulated.",
+            "Devices that compute, of this process or of each worker: cpu=2, gpu=2. Here and in local: clusters GPUs are simulated unless the machine has as many.",
             valueName: "KIND=N"))
     var devices = "cpu=1"
 
@@ -18,5 +18,5 @@ struct DeviceOptions: ParsableArguments {
     /// The devices of a session in this process.
     func local() throws -> LocalDevices { try count().local() }
     /// The arguments of `weir serve` that make the devices.
-    func serverArguments() throws -> [String] { try count().serverArguments }
+    func serverArguments() throws -> [String] { try count().serverArguments() }
 }

@@ -31,7 +31,8 @@ struct ExportOptions: ParsableArguments {
     func write(_ report: CrossValidationReport, _ options: TrainingOptions) throws(Status) -> [(what: String, path: String)] {
         guard isWanted, let fold = report.folds.last else { return [] }
         let standardization = try Standardization(options.data, fold: report.folds.count - 1, of: options.foldCount, seed: options.seed)
-        let servable = try ServableModel(options.model, values: fold.parameters, standardization: standardization)
+        var servable = try ServableModel(options.model, values: fold.parameters, standardization: standardization)
+        servable.columns = ModelColumns(options.data)
         var written: [(what: String, path: String)] = []
         if let export {
             try servable.write(to: export)

@@ -26,8 +26,16 @@ struct Train: AsyncParsableCommand {
     var trainedFolds: Int?
     @Option(help: "Where event files, the loss curve and the picture of a step go.") var out = "weir-run"
     @Flag(help: "Print one JSON object a line.") var json = false
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "The least time between two steps that are printed (default: \(TrainingReporter.jsonInterval) with --json, else "
+                + "\(TrainingReporter.lineInterval), on a terminal \(TrainingReporter.barInterval)); 0 prints each. The last step is always printed.",
+            valueName: "SECONDS"))
+    var progressEvery: Double?
 
     func validate() throws {
+        try require("--progress-every", progressEvery, in: 0...OptionRange.seconds.upperBound)
         try require("--trained-folds", trainedFolds, in: 1...max(1, training.data.folds))
         guard clusterOptions.cluster != nil, training.strategy.strategy == SingleDevice.strategyName else { return }
         let others = StrategyCatalog.names.filter { $0 != SingleDevice.strategyName }.joined(separator: ", ")
@@ -66,13 +74,14 @@ struct Train: AsyncParsableCommand {
         let reporter: TrainingReporter
         do {
             reporter = try TrainingReporter(
-                json: json, stepCount: options.stepCount, foldCount: options.trainingCount, directory: out,
+                json: json, interval: progressEvery, stepCount: options.stepCount, foldCount: options.trainingCount, directory: out,
                 ledger: training.strategy.ledger,
                 trace: trace.trace, strategy: training.strategy.strategy)
         } catch {
             local?.end()
             throw error
         }
+        if let notice = task(of: options) { reporter.event(.notice(notice)) }
         if let notice = training.optimizer.notice(of: options.batchSize, training.model.defaults) { reporter.event(.notice(notice)) }
         let validation = CrossValidation(options, cluster: spec) { event in
             recorder?.record(event)
@@ -100,6 +109,20 @@ struct Train: AsyncParsableCommand {
             reporter.abandon()
             if isCancelled { throw Status.cancelled("Training was cancelled by a signal") }
             throw Status(error)
+        }
+    }
+
+    /// What is said of the labels, where what they are was not plain.
+    private func task(of options: TrainingOptions) -> String? {
+        switch options.data {
+        case .standardized(let rows) where options.model.inputs["targets"] != nil:
+            let name = rows.columns.first { $0.name == "targets" }?.elementNames?.first ?? "targets"
+            let hint = training.data.regression || name == "targets" ? "" : "; --classification takes each for a class"
+            return "a regression: predicts the numbers of column '\(name)'; error is the mean squared error as a share of their variance\(hint)"
+        case .table(let table) where !training.data.classification && table.targets != nil && table.classes.count > max(20, table.rowCount / 10):
+            let name = table.columns.last ?? ""
+            return "found \(table.classes.count) different numbers in column '\(name)', and takes each for a class; --regression predicts them"
+        case .table, .dataset, .standardized, .divided: return nil
         }
     }
 

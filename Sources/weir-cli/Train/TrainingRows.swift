@@ -7,6 +7,8 @@ struct TrainingRows {
     let featureShape: [Int]?
     /// The number of classes of `labels`; nil if there are none.
     let classCount: Int?
+    /// The rows with numbers to predict, the column `targets`; nil if there are none.
+    private(set) var regression: Dataset?
     /// The characters of `features`; nil if these are no text.
     private(set) var vocabulary: Vocabulary?
 
@@ -14,6 +16,15 @@ struct TrainingRows {
         data = .table(table)
         featureShape = table.featureShape
         classCount = table.classes.count
+    }
+
+    /// The rows of a table whose labels are numbers to predict.
+    init(targetsOf table: Table) throws(Status) {
+        let dataset = try Dataset(targetsOf: table)
+        data = .standardized(dataset)
+        featureShape = table.featureShape
+        classCount = nil
+        regression = dataset
     }
 
     /// The rows of a text.
@@ -25,12 +36,14 @@ struct TrainingRows {
         vocabulary = try Vocabulary(column)
     }
 
-    /// Rows in memory. If they have features, these are standardized; with labels, they are a table.
+    /// Rows in memory. If they have features, these are standardized; with labels, they are a table, with targets they are for a regression.
     init(inMemory dataset: Dataset) throws(Status) {
         let names = dataset.columns.map(\.name)
         switch (names.contains("features"), names.contains("labels")) {
         case (true, true): self.init(try Table(dataset))
-        case (true, false): try self.init(.standardized(dataset), like: dataset)
+        case (true, false):
+            try self.init(.standardized(dataset), like: dataset)
+            if names.contains("targets") { regression = dataset }
         case (false, _): try self.init(.dataset(dataset), like: dataset)
         }
     }
@@ -59,6 +72,11 @@ struct TrainingRows {
     /// - Parameter model: the model that asks, for the error.
     func classified(for model: String) throws(Status) -> (shape: [Int], classCount: Int) {
         guard let shape = featureShape, let classCount else {
+            if let column = regression.flatMap({ rows in rows.columns.first { $0.name == "targets" } }) {
+                throw .invalidArgument(
+                    "--model \(model) tells classes apart; column '\(column.elementNames?.first ?? column.name)' has numbers to predict: expected --model "
+                        + "dnn, or --classification, which takes each number of a CSV file for a class")
+            }
             let found = vocabulary == nil ? "data without them" : "a text"
             throw .invalidArgument(
                 "--model \(model) takes the columns 'features', of numbers, and 'labels', of class numbers, which --columns names; found \(found)"

@@ -81,9 +81,8 @@ using namespace cuemu;
     __VA_ARGS__
 
 CUEMU_EXPORT int cublasLtCreate(void **handle) {
-    Call call(__func__);
-    if (call.result == CUDA_ERROR_INVALID_CONTEXT || call.result == CUDA_ERROR_NOT_INITIALIZED) return blasNotInitialized;
-    if (call.result) return call.result;
+    CUEMU_BLAS(Call call(nullptr));
+    if (call.result) return blasNotInitialized;
     return Objects<BlasHandle>::make(handle, {});
 }
 
@@ -196,8 +195,8 @@ CUEMU_EXPORT int cublasLtMatmulAlgoGetHeuristic(void *handle, void *descHandle, 
 CUEMU_EXPORT int cublasLtMatmul(void *handle, void *descHandle, const void *alpha, const void *a, void *aLayout, const void *b,
                                 void *bLayout, const void *beta, const void *c, void *cLayout, void *d, void *dLayout,
                                 const Algorithm *algorithm, void *workspace, size_t workspaceSize, void *streamHandle) {
-    Call call(__func__);
-    if (call.result) return call.context ? blasExecutionFailed : call.result < 100 ? call.result : blasNotInitialized;
+    CUEMU_BLAS(Call call(nullptr));
+    if (call.result) return call.context ? blasExecutionFailed : blasNotInitialized;
     auto desc = Objects<MatmulDesc>::find(descHandle);
     auto la = Objects<MatrixLayout>::find(aLayout), lb = Objects<MatrixLayout>::find(bLayout), lc = Objects<MatrixLayout>::find(cLayout),
          ld = Objects<MatrixLayout>::find(dLayout);

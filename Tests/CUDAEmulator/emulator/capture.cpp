@@ -175,9 +175,13 @@ CUEMU_EXPORT CUresult cuGraphLaunch(void *handle, void *streamHandle) {
         return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
     }
     Stream *raw = stream.get();
-    CUresult result = dispatch(*stream, NodeKind::host, [exec = found->second, raw] { return replay(*exec, *raw); });
-    if (!result) driver.graphLaunches++;
-    return result;
+    auto exec = found->second;
+    awaitRecord(*stream, exec->latest);
+    if (CUresult result = dispatch(*stream, NodeKind::host, [exec, raw] { return replay(*exec, *raw); })) return result;
+    exec->latest = std::make_shared<Record>();
+    completeRecord(*stream, exec->latest);
+    driver.graphLaunches++;
+    return 0;
 }
 
 CUEMU_EXPORT CUresult cuGraphExecDestroy(void *handle) {

@@ -104,18 +104,27 @@ CUresult injectedFault(const char *name) {
 
 using namespace cuemu;
 
+/// The library's function of that name, or of the name with one of the suffixes, which come in the order of preference.
+static void *ownFunction(std::string &name, std::initializer_list<const char *> suffixes) {
+    Dl_info own{};
+    if (!dladdr((void *)cuemu_reset, &own)) return nullptr;
+    void *library = dlopen(own.dli_fname, RTLD_NOW | RTLD_NOLOAD), *found = nullptr;
+    for (const char *suffix : suffixes) {
+        std::string candidate = name + suffix;
+        if (library) found = dlsym(library, candidate.c_str());
+        if (!found) continue;
+        name = candidate;
+        break;
+    }
+    // The library is never unloaded, so the address stays right.
+    if (library) dlclose(library);
+    return found;
+}
+
 CUEMU_EXPORT int cuemu_fail(const char *call, int result, int after) {
     if (!call || after < 0) return 0;
-    Dl_info own{};
-    if (!dladdr((void *)cuemu_fail, &own)) return 0;
-    void *library = dlopen(own.dli_fname, RTLD_NOW | RTLD_NOLOAD);
-    std::string name;
-    for (const char *suffix : {"", "_v2"}) {
-        std::string candidate = std::string(call) + suffix;
-        if (library && dlsym(library, candidate.c_str())) name = candidate;
-    }
-    if (library) dlclose(library);
-    if (name.empty()) return 0;
+    std::string name = call;
+    if (!ownFunction(name, {"", "_v2"})) return 0;
     std::lock_guard guard(faults().lock);
     faults().list.push_back({name, result, after});
     faults().count = faults().list.size();
@@ -155,6 +164,16 @@ CUEMU_EXPORT void cuemu_statistics(cuemu_counts *counts) {
     counts->copies = driver.copies;
     counts->graphLaunches = driver.graphLaunches;
     counts->compiles = driver.compiles;
+}
+
+CUEMU_EXPORT CUresult cuGetProcAddress_v2(const char *symbol, void **function, int, uint64_t, int *status) {
+    if (CUresult fault = injectedFault(__func__)) return fault;
+    if (!symbol || !function) return CUDA_ERROR_INVALID_VALUE;
+    std::string name = symbol;
+    // The newest variant is asked for by the plain name. `cuEventElapsedTime_v2` does the same as its first.
+    *function = ownFunction(name, {"_v2", ""});
+    if (status) *status = *function ? 0 : 1;
+    return *function ? CUDA_SUCCESS : CUDA_ERROR_NOT_FOUND;
 }
 
 CUEMU_EXPORT CUresult cuGetErrorName(CUresult error, const char **text) {

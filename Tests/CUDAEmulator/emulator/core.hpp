@@ -152,6 +152,8 @@ struct Graph {
 struct GraphExec {
     std::shared_ptr<Context> context;
     std::shared_ptr<const Graph> graph;
+    /// Done when the latest launch is: launches of one graph come one after the other, on whatever streams.
+    std::shared_ptr<Record> latest;
 };
 
 /// A capture that goes on. It ends with the stream it began on.
@@ -189,12 +191,15 @@ using Lock = std::unique_lock<std::mutex>;
 /// What a call needs before it does anything.
 enum class Needs { nothing, initialised, context, brokenContext };
 
-/// The beginning of each call: a fault on demand, the initialisation, the current context and its error.
+/// The beginning of each call: a fault on demand (unless `name` is null), the initialisation, the current context and its error.
 struct Call {
     CUresult result = CUDA_SUCCESS;
     std::shared_ptr<Context> context;
     explicit Call(const char *name, Needs needs = Needs::context);
 };
+
+/// Whether this thread runs a function that a stream calls on the host; such a function may not call the driver.
+extern thread_local bool inHostFunction;
 
 /// The context that the calling thread works with, or null.
 std::shared_ptr<Context> currentContext();
@@ -208,6 +213,10 @@ CUresult findStream(const Call &call, void *handle, std::shared_ptr<Stream> &str
 std::shared_ptr<Stream> legacyStream(Context &context);
 /// Puts work on a stream behind the work that the legacy stream's rules put before it.
 void submit(Stream &stream, Work work);
+/// Puts a wait for a record on a stream.
+void awaitRecord(Stream &stream, std::shared_ptr<Record> record);
+/// Puts on a stream what makes a record done.
+void completeRecord(Stream &stream, std::shared_ptr<Record> record);
 /// Gives work to a stream, or makes it a node while the stream is captured.
 CUresult dispatch(Stream &stream, NodeKind kind, std::function<CUresult()> run);
 /// Waits until the stream has done all that it has been given so far.

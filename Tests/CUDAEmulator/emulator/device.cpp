@@ -41,10 +41,14 @@ static CUresult initialise() {
 }
 
 Call::Call(const char *name, Needs needs) {
-    if ((result = injectedFault(name)) || needs == Needs::nothing) return;
+    if ((name && (result = injectedFault(name))) || needs == Needs::nothing) return;
     Driver &driver = Driver::shared();
     if (!driver.initialised || driver.forked) {
         result = CUDA_ERROR_NOT_INITIALIZED;
+        return;
+    }
+    if (inHostFunction) {
+        result = CUDA_ERROR_NOT_PERMITTED;
         return;
     }
     if (needs == Needs::initialised) return;

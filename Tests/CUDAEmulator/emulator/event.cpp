@@ -29,6 +29,24 @@ static void complete(SharedEvent &event, uint32_t ticket) {
     syscall(SYS_futex, &event.completed, FUTEX_WAKE, 0x7fffffff, nullptr, nullptr, 0);
 }
 
+void awaitRecord(Stream &stream, std::shared_ptr<Record> record) {
+    if (!record || record->done) return;
+    submit(stream, {[record] {
+        Lock lock(Driver::shared().lock);
+        Driver::shared().progress.wait(lock, [&] { return record->done; });
+        return CUDA_SUCCESS;
+    }, true});
+}
+
+void completeRecord(Stream &stream, std::shared_ptr<Record> record) {
+    submit(stream, {[record] {
+        Lock lock(Driver::shared().lock);
+        record->nanoseconds = nanoseconds();
+        record->done = true;
+        return CUDA_SUCCESS;
+    }, true});
+}
+
 static CUresult findEvent(void *handle, std::shared_ptr<Event> &event) {
     auto found = Driver::shared().events.find(handle);
     if (found == Driver::shared().events.end()) return CUDA_ERROR_INVALID_HANDLE;
@@ -67,7 +85,7 @@ CUEMU_EXPORT CUresult cuEventDestroy_v2(void *handle) {
     Call call(__func__, Needs::brokenContext);
     if (call.result) return call.result;
     Lock lock(Driver::shared().lock);
-    return Driver::shared().events.erase(handle) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
+    return Driver::shared().events.erase(handle) ? call.context->error.load() : CUDA_ERROR_INVALID_HANDLE;
 }
 
 CUEMU_EXPORT CUresult cuEventRecord(void *eventHandle, void *streamHandle) {
@@ -102,12 +120,7 @@ CUEMU_EXPORT CUresult cuEventRecord(void *eventHandle, void *streamHandle) {
     }
     auto record = std::make_shared<Record>();
     event->record = record;
-    submit(*stream, {[record] {
-        Lock lock(Driver::shared().lock);
-        record->nanoseconds = nanoseconds();
-        record->done = true;
-        return CUDA_SUCCESS;
-    }, true});
+    completeRecord(*stream, record);
     return 0;
 }
 
@@ -155,13 +168,7 @@ CUEMU_EXPORT CUresult cuStreamWaitEvent(void *streamHandle, void *eventHandle, u
         }, true});
         return 0;
     }
-    auto record = event->record;
-    if (!record || record->done) return 0;
-    submit(*stream, {[record] {
-        Lock lock(Driver::shared().lock);
-        Driver::shared().progress.wait(lock, [&] { return record->done; });
-        return CUDA_SUCCESS;
-    }, true});
+    awaitRecord(*stream, event->record);
     return 0;
 }
 

@@ -96,7 +96,7 @@ CUEMU_EXPORT CUresult cuModuleUnload(void *handle) {
     driver.modules.erase(found);
     // Launches that have not run yet keep the module; the last of them unloads it.
     lock.unlock();
-    return 0;
+    return call.context->error;
 }
 
 CUEMU_EXPORT CUresult cuModuleGetFunction(void **handle, void *moduleHandle, const char *name) {

@@ -222,7 +222,7 @@ int compile(Program &program, const std::vector<std::string> &options) {
     common.insert(common.end(), arguments.begin(), arguments.end());
     std::string text = "#line 1 \"" + program.name + "\"\n" + program.source + "\n";
     std::string stripped = withoutComments(program.source);
-    if (kernelsInMacros(stripped)) {
+    if (needsPreprocessing(stripped)) {
         written = writeFile(path + "/macros.cpp", program.source) && written;
         std::vector<std::string> arguments = common;
         for (const char *more : {"-E", "-P", "-D__global__=__global__", "-D__launch_bounds__(...)=__launch_bounds__(__VA_ARGS__)",
@@ -237,7 +237,7 @@ int compile(Program &program, const std::vector<std::string> &options) {
     if (!written) return nvrtcInternal;
 
     std::vector<std::string> call = common;
-    call.insert(call.end(), {"-O1", "-fPIC", "-shared", "-nostdlib", "-fno-math-errno", "-fvisibility=hidden", "-include",
+    call.insert(call.end(), {"-O2", "-fPIC", "-shared", "-nostdlib", "-fno-math-errno", "-fvisibility=hidden", "-include",
                              path + "/emulation.h"});
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) call.insert(call.end(), {"-mavx2", "-mf16c", "-mfma"});

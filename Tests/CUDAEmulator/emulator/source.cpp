@@ -1,5 +1,6 @@
 // Finds kernels in source text. Their parameters are not read here: a template deduces them from the function's type.
 #include "source.hpp"
+#include <algorithm>
 #include <cctype>
 #include <set>
 
@@ -35,18 +36,16 @@ std::string withoutComments(const std::string &source) {
     return out;
 }
 
-bool kernelsInMacros(const std::string &stripped) {
-    for (size_t at = stripped.find("__global__"); at != std::string::npos; at = stripped.find("__global__", at + 1)) {
-        size_t line = at;
+bool needsPreprocessing(const std::string &stripped) {
+    for (size_t at = stripped.find('#'); at != std::string::npos; at = stripped.find('#', at + 1)) {
+        size_t word = stripped.find_first_not_of(" \t", at + 1);
+        if (word == std::string::npos) return false;
+        if (stripped.compare(word, 2, "if") == 0 || stripped.compare(word, 7, "include") == 0) return true;
         // A macro's definition goes on over lines that end with a backslash.
-        for (;;) {
-            size_t end = line ? stripped.rfind('\n', line - 1) : std::string::npos;
-            size_t begin = end == std::string::npos ? 0 : end + 1;
-            size_t first = stripped.find_first_not_of(" \t", begin);
-            if (first != std::string::npos && first < at && stripped[first] == '#') return true;
-            if (end == std::string::npos || end == 0 || stripped[end - 1] != '\\') break;
-            line = end;
-        }
+        size_t end = stripped.find('\n', word);
+        while (end != std::string::npos && stripped[end - 1] == '\\') end = stripped.find('\n', end + 1);
+        if (stripped.substr(word, end - word).find("__global__") != std::string::npos) return true;
+        at = std::min(end, stripped.size());
     }
     return false;
 }

@@ -12,8 +12,8 @@ struct KernelName {
 
 /// The source without comments and without the text of literals; lines stay where they are.
 std::string withoutComments(const std::string &source);
-/// Whether a macro of the source defines kernels, so that their names are known after preprocessing only.
-bool kernelsInMacros(const std::string &stripped);
+/// Whether the kernels are known after preprocessing only: macros, conditions or other files may define or remove some.
+bool needsPreprocessing(const std::string &stripped);
 /// The kernels with C linkage, each once.
 std::vector<KernelName> kernelNames(const std::string &stripped);
 } // namespace cuemu

@@ -12,6 +12,8 @@ uint64_t Random::next() {
     return value ^ value >> 31;
 }
 
+thread_local bool inHostFunction = false;
+
 uint64_t nanoseconds() {
     return (uint64_t)std::chrono::duration_cast<std::chrono::nanoseconds>(
         std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -177,7 +179,7 @@ CUEMU_EXPORT CUresult cuStreamDestroy_v2(void *handle) {
     stream->arrival.notify_one();
     for (auto other = context->streams.begin(); other != context->streams.end();)
         other = (*other)->closing && (*other)->completed == (*other)->submitted ? context->streams.erase(other) : std::next(other);
-    return 0;
+    return context->error;
 }
 
 /// A call that the stream's capture forbids.
@@ -249,7 +251,9 @@ CUEMU_EXPORT CUresult cuLaunchHostFunc(void *handle, CUhostFn function, void *da
     std::shared_ptr<Stream> stream;
     if (CUresult result = findStream(call, handle, stream)) return result;
     return dispatch(*stream, NodeKind::host, [function, data] {
+        inHostFunction = true;
         function(data);
+        inHostFunction = false;
         return CUDA_SUCCESS;
     });
 }

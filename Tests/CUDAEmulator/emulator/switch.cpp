@@ -14,7 +14,9 @@ extern "C" void __tsan_switch_to_fiber(void *fiber, unsigned flags);
 // Saves the registers that a call keeps and the stack pointer at *save, and goes on with those of `load`.
 extern "C" void cuemu_switch(void **save, void *load);
 
-#if defined(__x86_64__)
+#if defined(CUEMU_UCONTEXT)
+#include <ucontext.h>
+#elif defined(__x86_64__)
 asm(R"(
 .text
 .p2align 4
@@ -109,9 +111,11 @@ Pool &pool() {
 }
 } // namespace
 
+/// A fiber's life. It may go on in another thread than it began in, so it looks at the thread's variable once only: a
+/// compiler may keep the variable's address over a switch.
 static void runFiber() {
+    Fiber &fiber = *self;
     for (;;) {
-        Fiber &fiber = *self;
         (*fiber.task)(fiber);
         fiber.state = Fiber::idle;
         fiber.executor->leave(fiber);

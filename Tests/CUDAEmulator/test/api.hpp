@@ -2,10 +2,12 @@
 #pragma once
 #include "../emulator/control.hpp"
 #include "../emulator/cuda.hpp"
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
 using Ptr = CUdeviceptr;
@@ -84,6 +86,7 @@ using Ptr = CUdeviceptr;
     X(cuPointerGetAttribute, void *, int, Ptr)                                                                                       \
     X(cuGetErrorName, int, const char **)                                                                                            \
     X(cuGetErrorString, int, const char **)                                                                                          \
+    X(cuGetProcAddress_v2, const char *, void **, int, uint64_t, int *)                                                              \
     X(nvrtcVersion, int *, int *)                                                                                                    \
     X(nvrtcGetNumSupportedArchs, int *)                                                                                              \
     X(nvrtcGetSupportedArchs, int *)                                                                                                 \
@@ -148,6 +151,17 @@ struct Context {
     void *handle = nullptr;
     explicit Context(int card = 0) { OK(cuCtxCreate_v2(&handle, 0, card)); }
     ~Context() { OK(cuCtxDestroy_v2(handle)); }
+};
+
+/// A stream that does nothing until it is opened.
+struct Gate {
+    // The stream may look at it once more after the gate has ended, so it is never freed.
+    std::atomic<bool> &open = *new std::atomic<bool>(false);
+    static void wait(void *open) {
+        while (!*(std::atomic<bool> *)open) std::this_thread::yield();
+    }
+    explicit Gate(void *stream) { OK(cuLaunchHostFunc(stream, wait, &open)); }
+    ~Gate() { open = true; }
 };
 
 /// Compiles a source; the test fails if that does not work.

@@ -96,6 +96,32 @@ extern "C" __global__ void unset(unsigned *out) {
     out[threadIdx.x] = never[threadIdx.x];
     never[threadIdx.x] = 1;
 }
+// What else CUDA C++ allows: "extern \"C\" __global__ void quoted() {}" in a comment is no kernel.
+#define THREADS 64
+__constant__ float table[4] = {1, 2, 3, 4};
+__device__ int counter = 5;
+static __device__ __forceinline__ float square(float x) { return x * x; }
+template <class T, int n> __device__ __noinline__ T total(const T *x) {
+    T sum = 0;
+#pragma unroll
+    for (int i = 0; i < n; i++) sum += x[i];
+    return sum;
+}
+template <class T> __global__ void generic(T *x) { *x = 0; }
+struct __align__(16) Shape { long long sizes[3]; float scale; };
+extern "C" __launch_bounds__(THREADS * 2, 4) __global__ void __noinline__ varied(const Shape shape, float4 *__restrict__ out, const bool flag,
+                                                                                  signed char small, const double third) {
+    __shared__ __align__(16) double tile[8][THREADS + 1];
+    __shared__ volatile int last;
+    const dim3 size = blockDim;
+    const uint3 at = threadIdx;
+    tile[at.x % 8][at.x] = third + at.x;
+    if (at.x == size.x - 1) last = atomicAdd(&counter, 1);
+    __syncthreads();
+    auto pick = [&](int i) { return (float)tile[i % 8][i]; };
+    if (at.x == 0)
+        *out = make_float4(pick(size.x - 1), square(total<float, 4>(table)) * shape.scale, (float)(shape.sizes[2] + small), flag ? last : -1);
+}
 #define KERNEL(name, op) extern "C" __global__ void name##_op(float *x) { x[threadIdx.x] = x[threadIdx.x] op 2; }
 KERNEL(twice, *)
 KERNEL(less, -)
@@ -198,7 +224,23 @@ void testKernels() {
         EQUAL(download<float>(two, 2)[1], 12.f);
         for (Ptr address : {left, right, out, ints, two}) OK(cuMemFree_v2(address));
     }
+    struct alignas(16) {
+        long long sizes[3];
+        float scale;
+    } shape{{1, 2, 300}, 0.5f};
+    Ptr four = upload(std::vector<float>(4));
+    OK(launch(function(module, "varied"), 1, 64, nullptr, shape, four, true, (signed char)-4, 0.25));
+    auto parts = download<float>(four, 4);
+    EQUAL(parts[0], 63.25f);
+    EQUAL(parts[1], 50.f);
+    EQUAL(parts[2], 296.f);
+    EQUAL(parts[3], 5.f);
+    int most = 0;
+    OK(cuFuncGetAttribute(&most, 0, function(module, "varied")));
+    EQUAL(most, 128);
     void *none = nullptr;
+    EQUAL(cuModuleGetFunction(&none, module, "quoted"), 500);
+    EQUAL(cuModuleGetFunction(&none, module, "generic"), 500);
     EQUAL(cuModuleGetFunction(&none, module, "warpSum"), 500);
     int blocks = 0;
     OK(cuOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, function(module, "add"), 256, 0));

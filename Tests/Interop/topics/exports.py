@@ -96,12 +96,30 @@ def weir(cluster, *arguments, status=0):
 ROWS = [[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3], [5.9, 3.0, 4.2, 1.5]]
 
 
+def columns(model):
+    """The names that a model of Weir keeps; None of other models."""
+    path = os.path.join(model, "assets.extra", "columns.json")
+    if not os.path.exists(path):
+        return None
+    with open(path) as file:
+        return json.load(file)
+
+
 def predictions(cluster, model):
-    """What `weir predict` computes for the rows, by the name of the output."""
-    path = os.path.join(cluster.folder, "rows.csv")
+    """What `weir predict` computes for the rows, by the name of the output; classes by number."""
+    path, known = os.path.join(cluster.folder, "rows.csv"), columns(model)
+    names, order = ["a", "b", "c", "d"], [0, 1, 2, 3]
+    if known:
+        # By name, columns may have any order, and there may be others.
+        names, order = known["features"]["columns"], [3, 1, 0, 2]
     with open(path, "w") as file:
-        file.write("a,b,c,d\n" + "".join(",".join(map(str, row)) + "\n" for row in ROWS))
+        file.write(",".join(names[i] for i in order) + (",note" if known else "") + "\n")
+        for row in ROWS:
+            file.write(",".join(str(row[i]) for i in order) + (",x" if known else "") + "\n")
     rows = [json.loads(line) for line in weir(cluster, "predict", model, "--data", path, "--json")]
+    if known:
+        for row in rows:
+            row["classes"] = known["labels"]["classes"].index(row["classes"])
     return {name: [row[name] for row in rows] for name in rows[0]}
 
 

@@ -179,7 +179,8 @@ struct HybridTests {
             return status?.message ?? ""
         }
         let workers = ["127.0.0.1:1", "127.0.0.1:2"], servers = ["127.0.0.1:3"]
-        #expect(try failure(GatherNetwork(), [:]).contains("needs a job 'worker'"))
+        #expect(try failure(GatherNetwork(), [:]).contains("found no cluster; weir train --cluster local:ps=1,worker=2 starts one"))
+        #expect(try failure(GatherNetwork(), ["wrker": workers]).contains("found only wrker; is 'wrker' meant to be 'worker'?"))
         #expect(try failure(GatherNetwork(), ["worker": workers]).contains("found only worker. Without parameter servers, take 'allreduce'"))
         let dense = try failure(GatherNetwork(readsTable: true), ["worker": workers, "ps": servers])
         #expect(dense.contains("embedding/table, output/weights. Take 'allreduce'"), "\(dense)")

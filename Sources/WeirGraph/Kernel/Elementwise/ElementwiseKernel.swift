@@ -5,28 +5,18 @@ import WeirTensor
 /// The kernel of a fused elementwise node, which runs its `ElementwiseProgram`.
 final class ElementwiseKernel: Sendable {
     private let program: ElementwiseProgram
-    private let kernels: [Kernel]
-    private let names: [String]
+    private let members: ElementwiseMembers
     private let last = Mutex<ElementwiseShapes?>(nil)
 
     init(_ program: ElementwiseProgram, _ request: KernelRequest) throws {
         self.program = program
-        names = program.members.map(\.node.name)
-        kernels = try program.members.map { member in
-            let node = member.node
-            guard let factory = node.op.hostKernel(node.attributes) else {
-                throw Status.notFound("No kernel of '\(node.op.name)' for \(request.place.device.type)")
-            }
-            return try factory.make(
-                KernelRequest(
-                    name: node.name, op: node.op, attributes: node.attributes, inputTypes: node.inputTypes,
-                    outputTypes: node.outputTypes, place: request.place, functions: request.functions))
-        }
+        members = ElementwiseMembers(program, request) { op, attributes in op.hostKernel(attributes)?.make }
+        try members.prepare()
     }
 
     func run(_ context: borrowing KernelContext) throws {
         let shapes = shapes(context)
-        guard shapes.isSupported, shapes.count > 0 else { return try runMembers(context) }
+        guard shapes.isSupported, shapes.count > 0 else { return try members.run(context) }
         for index in 0..<context.outputCount {
             let first = program.firstOutputs[index]
             if first < index { context.setOutput(index, slot: context.outputs[first]) } else { _ = try context.output(index, .float32, shapes.shape) }
@@ -115,8 +105,44 @@ final class ElementwiseKernel: Sendable {
         return made
     }
 
-    /// Runs the members one after another, with their own kernels.
-    private func runMembers(_ context: borrowing KernelContext) throws {
+}
+
+/// The kernels of a fused node's members, for shapes that the fused kernel does not support.
+final class ElementwiseMembers: Sendable {
+    /// What makes the kernel of a node with an op and attributes; nil if there is none.
+    typealias Maker = @Sendable (OpDefinition, Attributes) -> KernelFactory.Make?
+    private let program: ElementwiseProgram
+    private let request: KernelRequest
+    private let maker: Maker
+    private let made = Mutex<[Kernel]?>(nil)
+
+    /// The kernels are made when they are needed first.
+    init(_ program: ElementwiseProgram, _ request: KernelRequest, _ maker: @escaping Maker) {
+        (self.program, self.request, self.maker) = (program, request, maker)
+    }
+
+    /// Makes the kernels.
+    func prepare() throws { _ = try kernels() }
+
+    private func kernels() throws -> [Kernel] {
+        if let known = made.withLock({ $0 }) { return known }
+        let kernels = try program.members.map { member in
+            let node = member.node
+            guard let make = maker(node.op, node.attributes) else {
+                throw Status.notFound("No kernel of '\(node.op.name)' for \(request.place.device.type)")
+            }
+            return try make(
+                KernelRequest(
+                    name: node.name, op: node.op, attributes: node.attributes, inputTypes: node.inputTypes,
+                    outputTypes: node.outputTypes, place: request.place, functions: request.functions))
+        }
+        made.withLock { $0 = kernels }
+        return kernels
+    }
+
+    /// Runs the members one after another.
+    func run(_ context: borrowing KernelContext) throws {
+        let kernels = try kernels()
         var values = [EdgeValue](repeating: .empty, count: program.valueCount)
         for index in 0..<context.inputCount { values[index] = context.slot(index) }
         for (position, member) in program.members.enumerated() {
@@ -132,7 +158,7 @@ final class ElementwiseKernel: Sendable {
                     try body(call)
                 }
             } catch {
-                throw Status(error).appending("\n\t [[{{node \(names[position])}}]]")
+                throw Status(error).appending("\n\t [[{{node \(member.node.name)}}]]")
             }
             values[member.result] = output
         }
@@ -146,8 +172,12 @@ extension ElementwiseProgram {
         OpDefinition(
             "_FusedElementwise", "(inputs: Tin) -> (outputs: Tout)", "Tin: list(type) >= 0", "Tout: list(type) >= 0"
         )
-        .kernel { request in
+        .kernel(gpu: [:]) { request in
             let kernel = try ElementwiseKernel(self, request)
+            return .sync { context in try kernel.run(context) }
+        }
+        .cuda { request in
+            let kernel = try CUDAElementwiseKernel(self, request)
             return .sync { context in try kernel.run(context) }
         }
     }

@@ -8,6 +8,8 @@ final class ElementwiseProgram: Sendable {
     /// One call of a loop: the numbers of its operands and of its result.
     struct Step: Sendable {
         let function: ElementwiseFunction
+        /// The function in CUDA C++, of x and y; nil if the op has none.
+        let expression: String?
         let left: Int
         let right: Int
         let result: Int
@@ -33,12 +35,18 @@ final class ElementwiseProgram: Sendable {
     /// The number of elements for which a thread is worth its overhead: 10 to 20 µs of work.
     let grain: Int
 
-    /// Whether the node can be part of a program.
-    static func canHold(_ node: Node) -> Bool {
+    /// Whether the node can be part of a program for a type of device.
+    static func canHold(_ node: Node, on deviceType: String) -> Bool {
         guard node.outputTypes == [PortType(.float32)], !node.inputs.isEmpty, node.inputTypes.allSatisfy({ $0 == PortType(.float32) }) else {
             return false
         }
-        return node.op.elementwise?(node.attributes) != nil || isPassing(node)
+        if isPassing(node) { return true }
+        guard node.op.elementwise?(node.attributes) != nil else { return false }
+        switch deviceType {
+        case "CPU": return true
+        case "GPU": return node.op.cudaExpression?(node.attributes) != nil
+        default: return false
+        }
     }
     private static func isPassing(_ node: Node) -> Bool { [.identity, .value].contains(node.op.passThrough) }
 
@@ -56,14 +64,15 @@ final class ElementwiseProgram: Sendable {
             let operands = node.inputs.compactMap { inputs[$0] ?? values[$0.node] }
             guard operands.count == node.inputs.count else { return nil }
             if let function = node.op.elementwise?(node.attributes) {
+                let expression = node.op.cudaExpression?(node.attributes)
                 var left = operands[0]
                 if case .unary = function.body {
-                    steps.append(Step(function: function, left: left, right: left, result: next))
+                    steps.append(Step(function: function, expression: expression, left: left, right: left, result: next))
                     next += 1
                 } else {
                     guard operands.count > 1 else { return nil }
                     for right in operands.dropFirst() {
-                        steps.append(Step(function: function, left: left, right: right, result: next))
+                        steps.append(Step(function: function, expression: expression, left: left, right: right, result: next))
                         left = next
                         next += 1
                     }

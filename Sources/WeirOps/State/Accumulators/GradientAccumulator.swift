@@ -7,7 +7,8 @@ public import WeirTensor
 /// An accumulator of gradients of one training step from several workers. Their mean or sum can be taken once there are
 /// enough.
 ///
-/// Each take increments the global step. Gradients of an earlier step are stale and are dropped.
+/// Each take increments the global step. Gradients of an earlier step are stale and are dropped. What is taken does not depend on
+/// the order in which the gradients arrived (`HeldGradients`).
 public final class GradientAccumulator: Resource, CacheableResource {
     /// The name of the C++ type that TensorFlow writes into handles.
     public static var kind: String { "N10tensorflow26ConditionalAccumulatorBaseE" }
@@ -30,18 +31,16 @@ public final class GradientAccumulator: Resource, CacheableResource {
         let done: KernelCompletion
     }
     private struct State {
-        var count = 0
         var globalStep: Int64 = 0
         var dropped = 0
-        var sum = GradientSum.none
+        var gradients = HeldGradients()
         /// The takes that wait, served in order.
         var waiters: [Waiter] = []
         var lastID = 0
     }
     private struct ReadyGradient {
         let waiter: Waiter
-        let sum: GradientSum
-        let count: Int
+        let gradients: HeldGradients
     }
     private let state = Mutex(State())
     private let closed = Atomic<Bool>(false)
@@ -55,7 +54,7 @@ public final class GradientAccumulator: Resource, CacheableResource {
     }
 
     /// The number of gradients since the last take.
-    public var count: Int { state.withLock { $0.count } }
+    public var count: Int { state.withLock { $0.gradients.count } }
     /// The number of stale gradients that were dropped, over all steps.
     public var droppedCount: Int { state.withLock { $0.dropped } }
     /// The current global step. Gradients of earlier steps are dropped.
@@ -83,9 +82,9 @@ public final class GradientAccumulator: Resource, CacheableResource {
                 state.dropped += 1
                 return nil
             }
-            try validate(gradient, state.sum)
-            try state.sum.add(gradient, pool)
-            state.count += 1
+            try validate(gradient, like: state.gradients.valueShape)
+            let isLast = state.waiters.first.map { state.gradients.count + 1 >= $0.required } ?? false
+            try state.gradients.add(gradient, isLast: isLast, pool)
             return takeReady(&state)
         }
         if let ready { deliver(ready) }
@@ -98,7 +97,7 @@ public final class GradientAccumulator: Resource, CacheableResource {
             state.lastID += 1
             let id = state.lastID
             var token: Cancellation.Token?
-            if state.count < required || !state.waiters.isEmpty {
+            if state.gradients.count < required || !state.waiters.isEmpty {
                 token = isClosed ? nil : cancellation.register { [weak self] in self?.cancel(id) }
                 if token == nil { return (nil, true) }
             }
@@ -124,22 +123,20 @@ public final class GradientAccumulator: Resource, CacheableResource {
 
     /// Removes the first waiter and returns the gradients for it, if there are enough.
     private func takeReady(_ state: inout State) -> ReadyGradient? {
-        guard let first = state.waiters.first, state.count >= first.required else { return nil }
+        guard let first = state.waiters.first, state.gradients.count >= first.required else { return nil }
         state.waiters.removeFirst()
         defer {
-            state.sum = .none
-            state.count = 0
+            state.gradients = HeldGradients()
             state.globalStep &+= 1
         }
-        return ReadyGradient(waiter: first, sum: state.sum, count: state.count)
+        return ReadyGradient(waiter: first, gradients: state.gradients)
     }
 
-    /// Computes the mean, without the lock, and completes the waiter.
+    /// Computes the sum or mean, without the lock, and completes the waiter.
     private func deliver(_ ready: ReadyGradient) {
         let result: Result<[EdgeValue], Status>
         do {
-            let tensors = try ready.sum.result(
-                mean: takesMean, count: ready.count, rows: shape[0], ready.waiter.pool)
+            let tensors = try ready.gradients.result(mean: takesMean, rows: shape[0], ready.waiter.pool)
             result = .success(tensors.map { .value($0) })
         } catch {
             result = .failure(Status(error))

@@ -8,9 +8,9 @@ enum GradientArithmetic {
     static func add(_ a: Tensor, _ b: Tensor, into output: Tensor, _ pool: ComputePool) throws {
         try dispatch(output.dtype, Addition(a: a, b: b, output: output, pool: pool))
     }
-    /// Divides all elements by `count`.
-    static func divide(_ a: Tensor, by count: Int, into output: Tensor, _ pool: ComputePool) throws {
-        try dispatch(output.dtype, Division(a: a, count: count, output: output, pool: pool))
+    /// Adds tensors of one shape from left to right, and divides the sum.
+    static func sum(_ inputs: [Tensor], dividedBy divisor: Int, into output: Tensor, _ pool: ComputePool) throws {
+        try dispatch(output.dtype, Sum(inputs: inputs, divisor: divisor, output: output, pool: pool))
     }
     /// Divides row i by `counts[i]`.
     static func divideRows(_ a: Tensor, by counts: [Int], into output: Tensor) throws {
@@ -52,17 +52,35 @@ private struct Addition: GradientOperation {
     }
 }
 
-private struct Division: GradientOperation {
-    let a: Tensor
-    let count: Int
+/// Adds in blocks that stay in the nearest cache, so that each input is read from memory once and the output is written once.
+private struct Sum: GradientOperation {
+    private static let block = 2048
+    let inputs: [Tensor]
+    let divisor: Int
     let output: Tensor
     let pool: ComputePool
 
     func run<E: FloatingElement>(_ type: E.Type) {
-        let (x, out) = (a.elements(E.self), output.mutableElements(E.self))
-        let divisor = E.Compute(count)
-        pool.parallelFor(out.count, grain: grain) { range in
-            for index in range { out[index] = E(compute: x[index].compute / divisor) }
+        guard let first = inputs.first?.elements(E.self) else { return }
+        let (others, out) = (inputs.dropFirst().map { $0.elements(E.self) }, output.mutableElements(E.self))
+        let (divides, divisor) = (divisor > 1, E.Compute(divisor))
+        pool.parallelFor(out.count, grain: max(Sum.block, grain / inputs.count)) { range in
+            var start = range.lowerBound
+            while start < range.upperBound {
+                let end = min(start + Sum.block, range.upperBound)
+                if let second = others.first {
+                    for index in start..<end { out[index] = E.plus(first[index], second[index]) }
+                } else {
+                    for index in start..<end { out[index] = first[index] }
+                }
+                for other in others.dropFirst() {
+                    for index in start..<end { out[index] = E.plus(out[index], other[index]) }
+                }
+                if divides {
+                    for index in start..<end { out[index] = E(compute: out[index].compute / divisor) }
+                }
+                start = end
+            }
         }
     }
 }

@@ -2,14 +2,15 @@ import WeirKernels
 import WeirTensor
 
 extension GradientAccumulator {
-    /// - Throws: `invalidArgument` when the gradient does not match the accumulator or its current sum.
-    func validate(_ gradient: Gradient, _ sum: GradientSum) throws {
+    /// - Throws: `invalidArgument` when the gradient does not match the accumulator or the gradients that it has.
+    /// - Parameter first: the shape of the elements of the first gradient of the step.
+    func validate(_ gradient: Gradient, like first: Shape?) throws {
         switch gradient {
         case .dense(let tensor):
             try require(!isSparse, "Accumulator '\(name)' takes sparse gradients, found a dense one")
             try requireType(tensor)
-            if case .dense(let total) = sum {
-                try require(tensor.shape == total.shape, "Shape mismatch: expected \(total.shape), got \(tensor.shape)")
+            if let first {
+                try require(tensor.shape == first, "Shape mismatch: expected \(first), got \(tensor.shape)")
             }
             try require(
                 shape.isCompatible(with: tensor.shape), "Shape mismatch: expected \(shape), got \(tensor.shape)")
@@ -19,8 +20,8 @@ extension GradientAccumulator {
             try validateRows(indices, values)
             if let whole { try validateWhole(whole) }
             try validateLimits(indices)
-            if case .sparse(let total) = sum {
-                try validateValues(values, against: total.values.shape)
+            if let first {
+                try validateValues(values, against: first)
             } else {
                 try validateValues(values)
             }

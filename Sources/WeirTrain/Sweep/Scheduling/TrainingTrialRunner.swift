@@ -83,6 +83,19 @@ private final class TrialReports: Sendable {
     }
 }
 
+extension SweepSpecification {
+    /// Checks that trials with a model report the metric that the sweep optimizes.
+    /// - Throws: `invalidArgument` with the metrics that there are.
+    package func checkMetric(of model: ModelGraph) throws(Status) {
+        let names = (["test_loss", "train_loss"] + model.metrics.keys.map { "test_\($0)" }).sorted()
+        guard !names.contains(objective.metric) else { return }
+        let near = objective.metric.nearest(among: names)
+        throw .invalidArgument(
+            "objective.metric: expected one of \(names.joined(separator: ", ")), found '\(objective.metric)'"
+                + (near.isEmpty ? "" : "; near: \(near.joined(separator: ", "))"))
+    }
+}
+
 extension TrainingEvaluation {
     /// The numbers under the names by which a sweep's objective names them.
     var metrics: [String: Double] {

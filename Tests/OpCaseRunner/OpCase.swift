@@ -1,9 +1,9 @@
 import Foundation
-import WeirGraph
+package import WeirGraph
 import WeirTensor
 
 /// One line of the table of cases (`Tests/OpCases`): the results of an op in TensorFlow.
-struct OpCase {
+package struct OpCase {
     /// A node of the op with these tensors as its inputs.
     struct Single {
         var attributes: Attributes
@@ -31,10 +31,10 @@ struct OpCase {
         case graph(GraphDefinition, [Run])
     }
 
-    let op: String
+    package let op: String
     let name: String
     /// Other ops that the case tests as well.
-    let also: [String]
+    package let also: [String]
     let kind: Kind
     /// The name of the expected error code; nil for success.
     let failure: String?
@@ -42,8 +42,10 @@ struct OpCase {
     let tolerance: Double?
 
     /// The cases of a family.
-    static func all(_ family: String, registry: OpRegistry) throws -> [OpCase] {
-        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("OpCases")
+    /// - Parameter folder: where the table is; that of the sources if nil.
+    package static func all(_ family: String, registry: OpRegistry, folder: String? = nil) throws -> [OpCase] {
+        let own = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("OpCases")
+        let folder = folder.map { URL(fileURLWithPath: $0) } ?? own
         let text = try Data(contentsOf: folder.appendingPathComponent("\(family).jsonl"))
         return try text.split(separator: UInt8(ascii: "\n")).map { line in
             try OpCase(JSON(JSONSerialization.jsonObject(with: Data(line))), registry)
@@ -74,7 +76,7 @@ struct OpCase {
                     inputGradients: try line["dx"].list { try $0.optional { try reader.tensor($0) } }))
         }
     }
-    var label: String { "\(op): \(name)" }
+    package var label: String { "\(op): \(name)" }
 }
 
 /// Parses the table's notation; the ops' schemas give the kinds of attributes.

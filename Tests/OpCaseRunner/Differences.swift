@@ -1,4 +1,4 @@
-import WeirTensor
+package import WeirTensor
 
 /// Describes how a tensor differs from the expected one; nil if it does not.
 ///
@@ -40,7 +40,7 @@ private func usual(_ dtype: DType) -> Double {
 }
 
 /// The numbers in a floating-point or complex tensor; nil for other types.
-private func numbers(_ tensor: Tensor) -> [Double]? {
+package func numbers(_ tensor: Tensor) -> [Double]? {
     switch tensor.dtype {
     case .float32: tensor.elements(Float.self).map(Double.init)
     case .float64: Array(tensor.elements(Double.self))

@@ -1,0 +1,31 @@
+import Foundation
+package import WeirDevice
+package import WeirRuntime
+
+/// The emulated CUDA driver (`Tests/CUDAEmulator`), which runs kernels on the CPU.
+package enum EmulatedCUDA {
+    /// The root of the package.
+    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+    /// What `make emulator` makes.
+    package static let library = ProcessInfo.processInfo.environment["WEIR_CUDA_EMULATOR"] ?? "\(root)/.build/cuda-emulator/libcuda_emulated.so"
+
+    /// A copy of the library. The loader takes it for another driver, so that faults and delays in it are its own.
+    package static let copy = String(library.dropLast(3)) + "_copy.so"
+
+    /// The emulated cards. Compiled kernels are kept, so that only changed ones are compiled again.
+    package static let runtime = runtime(of: library)
+
+    /// Options of a session on one of them.
+    package static var options: RuntimeOptions {
+        var options = RuntimeOptions(gpus: GPUOptions(visibleDevices: [0]))
+        options.cuda = runtime
+        return options
+    }
+
+    /// The cards of a library.
+    /// - Parameter folder: where compiled kernels are kept.
+    package static func runtime(of library: String, folder: String? = nil) -> CUDARuntime {
+        CUDARuntime(
+            CUDALibraries(CUDALibraryFolders { $0 == "WEIR_CUDA" ? library : nil }), folder: folder ?? "\(root)/.build/cuda-emulator/kernels")
+    }
+}
