@@ -15,6 +15,9 @@ package enum EmulatedCUDA {
     /// The emulated cards. Compiled kernels are kept, so that only changed ones are compiled again.
     package static let runtime = runtime(of: library)
 
+    /// The same without cuBLASLt.
+    package static let withoutProducts = CUDARuntime(libraries(library).withoutProducts, folder: folder)
+
     /// Options of a session on one of them.
     package static var options: RuntimeOptions {
         var options = RuntimeOptions(gpus: GPUOptions(visibleDevices: [0]))
@@ -25,7 +28,8 @@ package enum EmulatedCUDA {
     /// The cards of a library.
     /// - Parameter folder: where compiled kernels are kept.
     package static func runtime(of library: String, folder: String? = nil) -> CUDARuntime {
-        CUDARuntime(
-            CUDALibraries(CUDALibraryFolders { $0 == "WEIR_CUDA" ? library : nil }), folder: folder ?? "\(root)/.build/cuda-emulator/kernels")
+        CUDARuntime(libraries(library), folder: folder ?? EmulatedCUDA.folder)
     }
+    private static let folder = "\(root)/.build/cuda-emulator/kernels"
+    private static func libraries(_ path: String) -> CUDALibraries { CUDALibraries(CUDALibraryFolders { $0 == "WEIR_CUDA" ? path : nil }) }
 }

@@ -39,14 +39,17 @@ struct CUDAMatrixProduct: Sendable {
         _ product: MatrixProduct, batch: [TiledProblem.Batch] = [], _ left: Tensor, _ right: Tensor, _ result: Tensor, _ arguments: [Tensor] = []
     ) throws {
         guard result.elementCount > 0 else { return }
-        if usesLibrary, product.depth > 0, try runLibrary(product, batch, left, right, result, arguments) { return }
+        if try runLibrary(product, batch, left, right, result, arguments) { return }
         try tiled.run(problem(product, batch), left, right, result, arguments.map { .elements($0) })
     }
 
-    private func runLibrary(
+    /// Enqueues the products as the library's.
+    /// - Returns: false when it is not there, or has no algorithm.
+    func runLibrary(
         _ product: MatrixProduct, _ batch: [TiledProblem.Batch], _ left: Tensor, _ right: Tensor, _ result: Tensor, _ arguments: [Tensor]
     ) throws -> Bool {
         // The library takes one dimension of the batch; a few indices of the others are products of their own.
+        guard usesLibrary, product.depth > 0 else { return false }
         let outer = batch.dropFirst()
         let count = outer.reduce(1) { $0 * $1.size }
         guard let products = device.products, count <= 16 else { return false }

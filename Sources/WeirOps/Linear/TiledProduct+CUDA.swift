@@ -51,6 +51,13 @@ extension TiledProduct {
             return result;
         }
 
+        // The element of the left operand in a row and at a depth; 0 outside the image.
+        DEVICE C left_element(const L* left, const Place& u, const Place& v, const Problem& p) {
+            bool is_inside = (unsigned)(u.z + v.z) < (unsigned)p.limit_z && (unsigned)(u.y + v.y) < (unsigned)p.limit_y
+                && (unsigned)(u.x + v.x) < (unsigned)p.limit_x;
+            return is_inside ? left_factor(left[u.offset + v.offset]) : number<C>(0);
+        }
+
         """
 
     private static let tile = """
@@ -62,7 +69,7 @@ extension TiledProduct {
             __shared__ __align__(64) C right_tile[BK][BN + 4];
             __shared__ Place rows[BM], inner[BK];
             __shared__ int64 results[BM], right_rows[BK], digits[BK][4];
-            const int LEFT = BM * BK / 256, RIGHT = BN * BK / 256, ACROSS = BN / TN;
+            const int LEFT = BM * BK / 256, RIGHT = BN * BK / 256, ACROSS = BN / TN, GROUP = TM < 4 ? TM : 4, AHEAD = sizeof(C) > 8 ? 1 : BK;
             int t = threadIdx.x, tx = t % ACROSS, ty = t / ACROSS;
             int64 row = blockIdx.x / p.column_blocks * BM, column = blockIdx.x % p.column_blocks * BN;
             int64 tiles = (p.depth + BK - 1) / BK;
@@ -116,37 +123,52 @@ extension TiledProduct {
         #pragma unroll
                     for (int j = 0; j < TN; j++) sums[i][j] = number<C>(0);
                 C next_left[LEFT], next_right[RIGHT];
+                // A thread's elements of a tile are in one row or column of it, so that their place is half known.
+                const int left_row = t % BM, left_inner = t % BK, right_column = t % BN;
                 auto fetch = [&]() {
+                    if (p.rows_are_near) {
+                        Place u = rows[left_row];
         #pragma unroll
-                    for (int r = 0; r < LEFT; r++) {
-                        int e = t + r * 256;
-                        int i = p.rows_are_near ? e % BM : e / BK, k = p.rows_are_near ? e / BM : e % BK;
-                        Place u = rows[i], v = inner[k];
-                        bool is_inside = (unsigned)(u.z + v.z) < (unsigned)p.limit_z && (unsigned)(u.y + v.y) < (unsigned)p.limit_y
-                            && (unsigned)(u.x + v.x) < (unsigned)p.limit_x;
-                        next_left[r] = is_inside ? left_factor(a[u.offset + v.offset]) : number<C>(0);
+                        for (int r = 0; r < LEFT; r++) next_left[r] = left_element(a, u, inner[t / BM + r * (256 / BM)], p);
+                    } else {
+                        Place v = inner[left_inner];
+        #pragma unroll
+                        for (int r = 0; r < LEFT; r++) next_left[r] = left_element(a, rows[t / BK + r * (256 / BK)], v, p);
                     }
+                    if (p.columns_are_near) {
+                        bool is_there = column + right_column < p.columns;
+                        const R* from = b + (column + right_column) * p.right_step;
         #pragma unroll
-                    for (int r = 0; r < RIGHT; r++) {
-                        int e = t + r * 256;
-                        int j = p.columns_are_near ? e % BN : e / BK, k = p.columns_are_near ? e / BN : e % BK;
-                        bool is_inside = right_rows[k] >= 0 && column + j < p.columns;
-                        next_right[r] = is_inside ? right_factor(b[right_rows[k] + (column + j) * p.right_step]) : number<C>(0);
+                        for (int r = 0; r < RIGHT; r++) {
+                            int64 at = right_rows[t / BN + r * (256 / BN)];
+                            next_right[r] = is_there && at >= 0 ? right_factor(from[at]) : number<C>(0);
+                        }
+                    } else {
+                        int64 at = right_rows[left_inner], j = column + t / BK;
+        #pragma unroll
+                        for (int r = 0; r < RIGHT; r++) {
+                            bool is_there = at >= 0 && j + r * (256 / BK) < p.columns;
+                            next_right[r] = is_there ? right_factor(b[at + (j + r * (256 / BK)) * p.right_step]) : number<C>(0);
+                        }
                     }
                 };
                 __syncthreads();
                 if (begin < end) fetch();
                 __syncthreads();
                 for (int64 k0 = begin; k0 < end; k0 += BK) {
+                    if (p.rows_are_near) {
         #pragma unroll
-                    for (int r = 0; r < LEFT; r++) {
-                        int e = t + r * 256;
-                        left_tile[p.rows_are_near ? e / BM : e % BK][p.rows_are_near ? e % BM : e / BK] = next_left[r];
+                        for (int r = 0; r < LEFT; r++) left_tile[t / BM + r * (256 / BM)][left_row] = next_left[r];
+                    } else {
+        #pragma unroll
+                        for (int r = 0; r < LEFT; r++) left_tile[left_inner][t / BK + r * (256 / BK)] = next_left[r];
                     }
+                    if (p.columns_are_near) {
         #pragma unroll
-                    for (int r = 0; r < RIGHT; r++) {
-                        int e = t + r * 256;
-                        right_tile[p.columns_are_near ? e / BN : e % BK][p.columns_are_near ? e % BN : e / BK] = next_right[r];
+                        for (int r = 0; r < RIGHT; r++) right_tile[t / BN + r * (256 / BN)][right_column] = next_right[r];
+                    } else {
+        #pragma unroll
+                        for (int r = 0; r < RIGHT; r++) right_tile[left_inner][t / BK + r * (256 / BK)] = next_right[r];
                     }
                     if (t < BK) {
                         digits[t][0] += BK;
@@ -161,24 +183,25 @@ extension TiledProduct {
                     }
                     __syncthreads();
                     if (k0 + BK < end) fetch();
-        #pragma unroll
+        #pragma unroll AHEAD
                     for (int k = 0; k < BK; k++) {
-                        Pack<C, 4> x[TM / 4], y[TN / 4];
+                        Pack<C, GROUP> x[TM / GROUP];
+                        Pack<C, 4> y[TN / 4];
         #pragma unroll
-                        for (int g = 0; g < TM / 4; g++) x[g] = *(Pack<C, 4>*)&left_tile[k][g * (BM * 4 / TM) + ty * 4];
+                        for (int g = 0; g < TM / GROUP; g++) x[g] = *(Pack<C, GROUP>*)&left_tile[k][g * (BM * GROUP / TM) + ty * GROUP];
         #pragma unroll
                         for (int g = 0; g < TN / 4; g++) y[g] = *(Pack<C, 4>*)&right_tile[k][g * (BN * 4 / TN) + tx * 4];
         #pragma unroll
                         for (int i = 0; i < TM; i++)
         #pragma unroll
-                            for (int j = 0; j < TN; j++) sums[i][j] = mad(x[i / 4].at[i % 4], y[j / 4].at[j % 4], sums[i][j]);
+                            for (int j = 0; j < TN; j++) sums[i][j] = mad(x[i / GROUP].at[i % GROUP], y[j / 4].at[j % 4], sums[i][j]);
                     }
                     __syncthreads();
                 }
                 T* result = out + batch * p.result_batch_step;
         #pragma unroll
                 for (int i = 0; i < TM; i++) {
-                    int at = i / 4 * (BM * 4 / TM) + ty * 4 + i % 4;
+                    int at = i / GROUP * (BM * GROUP / TM) + ty * GROUP + i % GROUP;
                     if (row + at >= p.rows) continue;
         #pragma unroll
                     for (int g = 0; g < TN / 4; g++) {
@@ -215,15 +238,16 @@ extension TiledProduct {
         """
 
     private static let kernels = """
-        const int DEEP = sizeof(C) > 8 ? 8 : 16;
+        // Large numbers need more registers, so a thread has fewer of them.
+        const int DEEP = sizeof(C) > 4 ? 8 : 16, HIGH = sizeof(C) > 8 ? 2 : 4;
         #define TILE(name, bm, bn, bk, tm, tn) \\
-            extern "C" __global__ void __launch_bounds__(256) name(const L* left, const R* right, T* out, C* partial, Problem p PARAMETERS) { \\
+            extern "C" __global__ void __launch_bounds__(256, 2) name(const L* left, const R* right, T* out, C* partial, Problem p PARAMETERS) { \\
                 multiply<bm, bn, bk, tm, tn>(left, right, out, partial, p ARGUMENTS); \\
             }
-        TILE(square, 64, 64, DEEP, 4, 4)
-        TILE(tall, 128, 32, DEEP, 4, 4)
+        TILE(square, 16 * HIGH, 64, DEEP, HIGH, 4)
+        TILE(tall, 32 * HIGH, 32, DEEP, HIGH, 4)
         #ifdef HAS_LARGE
-        TILE(large, 128, 128, 8, 8, 8)
+        TILE(large, 128, 64, 8, 8, 4)
         #endif
         // Adds the parts of each result in order.
         KERNEL combine(const C* partial, T* out, Problem p PARAMETERS) {

@@ -121,15 +121,16 @@ final class TiledProduct: Sendable {
     /// The tiles that the program has: rows and columns of a block.
     private enum Tile: String {
         case large, square, tall
-        var size: (rows: Int, columns: Int) {
+        func size(_ elementSize: Int) -> (rows: Int, columns: Int) {
             switch self {
-            case .large: (128, 128)
-            case .square: (64, 64)
-            case .tall: (128, 32)
+            case .large: (128, 64)
+            case .square: (elementSize > 8 ? 32 : 64, 64)
+            case .tall: (elementSize > 8 ? 64 : 128, 32)
             }
         }
-        func blocks(_ rows: Int, _ columns: Int) -> (rows: Int, columns: Int) {
-            ((rows + size.rows - 1) / size.rows, (columns + size.columns - 1) / size.columns)
+        func blocks(_ rows: Int, _ columns: Int, _ elementSize: Int) -> (rows: Int, columns: Int) {
+            let size = size(elementSize)
+            return ((rows + size.rows - 1) / size.rows, (columns + size.columns - 1) / size.columns)
         }
     }
 
@@ -139,11 +140,11 @@ final class TiledProduct: Sendable {
         let processors = device.card.processorCount
         var tile = columns <= 32 ? Tile.tall : .square
         // Large tiles read less, if there are enough of them for the card.
-        if hasLarge, columns > 64 {
-            let blocks = Tile.large.blocks(rows, columns)
+        if hasLarge, columns > 32 {
+            let blocks = Tile.large.blocks(rows, columns, compute.byteCount)
             if blocks.rows * blocks.columns * batches >= processors { tile = .large }
         }
-        let blocks = tile.blocks(rows, columns)
+        let blocks = tile.blocks(rows, columns, compute.byteCount)
         let count = blocks.rows * blocks.columns * batches
         // Few results of many terms: several blocks share the terms.
         let splits = count < processors && depth >= 512 ? max(1, min(2 * processors / count, depth / 128, 256)) : 1

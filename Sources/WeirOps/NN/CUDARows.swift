@@ -43,6 +43,7 @@ struct CUDARows: Sendable {
                 for (int w = 1; w < 8; w++) value = function(value, shared[w]);
                 return value;
             }
+            #define join(value, function) join_lanes(value, function, lanes, joined)
             KERNEL rows(int64 row_count, int64 row_width, int64 lane_count\(parameters)) {
                 __shared__ C memory[CAPACITY];
                 __shared__ C joined[8];
@@ -56,7 +57,6 @@ struct CUDARows: Sendable {
                     auto load = [&](int64 column) -> C { return \(load); };
                     auto at = [&](int64 column) -> C { return isKept ? own[column] : load(column); };
                     auto put = [&](int64 column, C value) { if (isKept) own[column] = value; };
-                    auto join = [&](C value, auto function) { return join_lanes(value, function, lanes, joined); };
                     if (isKept) for (int64 i = lane; i < width; i += lanes) own[i] = load(i);
                     \(body)
                     if (lanes > 32) __syncthreads();

@@ -19,6 +19,7 @@ extension OpDefinition {
     .fusing(as: .product(fused: "_FusedConv2D", channelAxis: 3, takesSums: false))
     .gradient(convolutionGradient)
     .kernel(["T": convolutionTypes], gpu: ["T": convolutionTypes]) { try convolutionKernel($0, .output, spatialRank: 2) }
+    .cuda { try cudaConvolutionKernel($0, .output, spatialRank: 2) }
 
     /// The gradient of `Conv2D` with respect to its input.
     static let conv2DBackpropInput = OpDefinition(
@@ -31,6 +32,7 @@ extension OpDefinition {
     .kernel(["T": convolutionTypes], gpu: ["T": convolutionTypes], hostMemory: ["input_sizes"]) {
         try convolutionKernel($0, .inputGradient, spatialRank: 2)
     }
+    .cuda { try cudaConvolutionKernel($0, .inputGradient, spatialRank: 2) }
 
     /// The gradient of `Conv2D` with respect to its filter.
     static let conv2DBackpropFilter = OpDefinition(
@@ -42,6 +44,7 @@ extension OpDefinition {
     .kernel(["T": .floating], gpu: ["T": .floating], hostMemory: ["filter_sizes"]) {
         try convolutionKernel($0, .filterGradient, spatialRank: 2)
     }
+    .cuda { try cudaConvolutionKernel($0, .filterGradient, spatialRank: 2) }
 }
 
 let convolutionTypes: DTypeSet = [.floating, DTypeSet(.int32)]

@@ -15,6 +15,7 @@ extension OpDefinition {
         .cost(CostFunctions.convolution())
         .gradient(convolutionGradient)
         .kernel(["T": .floating], gpu: ["T": .floating]) { try convolutionKernel($0, .output, spatialRank: 3) }
+        .cuda { try cudaConvolutionKernel($0, .output, spatialRank: 3) }
 
     /// The gradient of `Conv3D` with respect to its input.
     static let conv3DBackpropInputV2 = OpDefinition(
@@ -27,6 +28,7 @@ extension OpDefinition {
     .kernel(["T": .floating], gpu: ["T": .floating], hostMemory: ["input_sizes"]) {
         try convolutionKernel($0, .inputGradient, spatialRank: 3)
     }
+    .cuda { try cudaConvolutionKernel($0, .inputGradient, spatialRank: 3) }
 
     /// The gradient of `Conv3D` with respect to its filter.
     static let conv3DBackpropFilterV2 = OpDefinition(
@@ -38,4 +40,5 @@ extension OpDefinition {
     .kernel(["T": .floating], gpu: ["T": .floating], hostMemory: ["filter_sizes"]) {
         try convolutionKernel($0, .filterGradient, spatialRank: 3)
     }
+    .cuda { try cudaConvolutionKernel($0, .filterGradient, spatialRank: 3) }
 }

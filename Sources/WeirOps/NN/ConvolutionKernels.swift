@@ -89,16 +89,34 @@ func convolutionKernel(
     }
 }
 
+func cudaConvolutionKernel(
+    _ request: KernelRequest, _ result: ConvolutionResult, spatialRank: Int, isDepthwise: Bool = false
+) throws -> Kernel {
+    let node = ConvolutionNode(
+        result: result, attributes: try ConvolutionAttributes(request.attributes, spatialRank: spatialRank),
+        isDepthwise: isDepthwise, op: request.op.name)
+    let dtype = try request.type("T")
+    let convolution = try CUDAConvolution(
+        request, result, dtype, isDepthwise: isDepthwise, channelsFirst: node.attributes.channelsFirst)
+    return .sync { context in
+        let (shape, resultShape) = try node.plan(context)
+        let made = try context.output(0, dtype, resultShape)
+        try convolution.run(
+            shape, result == .inputGradient ? made : context.input(0), result == .filterGradient ? made : context.input(1),
+            result == .output ? made : context.input(2))
+    }
+}
+
 /// A convolution node or the node of one of its gradients.
 private struct ConvolutionNode: Sendable {
     let result: ConvolutionResult
-    let attributes: ConvolutionAttributes
+    fileprivate let attributes: ConvolutionAttributes
     /// Whether each channel is convolved separately, with a filter `[height, width, channels, multiplier]`.
     let isDepthwise: Bool
     let op: String
 
     /// Returns the sizes and the shape of the result.
-    private func plan(_ context: borrowing KernelContext) throws -> (ConvolutionShape, Shape) {
+    func plan(_ context: borrowing KernelContext) throws -> (ConvolutionShape, Shape) {
         switch result {
         case .output:
             let input = context.shape(0)

@@ -23,6 +23,7 @@ extension OpDefinition {
         ]
     }
     .kernel(["T": .floating], gpu: ["T": .floating]) { try convolutionKernel($0, .output, spatialRank: 2, isDepthwise: true) }
+    .cuda { try cudaConvolutionKernel($0, .output, spatialRank: 2, isDepthwise: true) }
 
     /// The gradient of a depthwise convolution with respect to its input.
     static let depthwiseConv2dNativeBackpropInput = OpDefinition(
@@ -40,6 +41,7 @@ extension OpDefinition {
     .kernel(["T": .floating], gpu: ["T": .floating], hostMemory: ["input_sizes"]) {
         try convolutionKernel($0, .inputGradient, spatialRank: 2, isDepthwise: true)
     }
+    .cuda { try cudaConvolutionKernel($0, .inputGradient, spatialRank: 2, isDepthwise: true) }
 
     /// The gradient of a depthwise convolution with respect to its filter.
     static let depthwiseConv2dNativeBackpropFilter = OpDefinition(
@@ -57,6 +59,7 @@ extension OpDefinition {
     .kernel(["T": .floating], gpu: ["T": .floating], hostMemory: ["filter_sizes"]) {
         try convolutionKernel($0, .filterGradient, spatialRank: 2, isDepthwise: true)
     }
+    .cuda { try cudaConvolutionKernel($0, .filterGradient, spatialRank: 2, isDepthwise: true) }
 }
 
 private let inputOp = "DepthwiseConv2dNativeBackpropInput"

@@ -19,6 +19,7 @@ extension OpDefinition {
         ["T": DTypeSet(.float16, .float32, .float64)], gpu: ["T": DTypeSet(.float16, .float32, .float64)],
         hostMemory: ["host_args"]
     ) { try fusedConvolutionKernel($0, isDepthwise: false) }
+    .cuda(cudaFusedConvolution)
 
     /// A depthwise convolution followed by fused ops.
     static let fusedDepthwiseConv2dNative = OpDefinition(
@@ -31,7 +32,7 @@ extension OpDefinition {
     .kernel(["T": .floating]) { try fusedConvolutionKernel($0, isDepthwise: true) }
 }
 
-private func fusedConvolutionKernel(_ request: KernelRequest, isDepthwise: Bool) throws -> Kernel {
+private func fusedConvolution(_ request: KernelRequest, isDepthwise: Bool) throws -> FusedConvolution {
     let attributes = try ConvolutionAttributes(request.attributes, spatialRank: 2)
     let epilogue = try FusedEpilogue(request)
     if let format = request.attributes.string("filter_format"), format != "HWIO" {
@@ -41,8 +42,27 @@ private func fusedConvolutionKernel(_ request: KernelRequest, isDepthwise: Bool)
     if arguments.contains(where: { request.inputTypes[$0].dtype != type }) {
         throw Status.invalidArgument("\(request.op.name) node '\(request.name)': the fused ops' arguments must be \(type)")
     }
-    let fused = FusedConvolution(attributes: attributes, isDepthwise: isDepthwise, epilogue: epilogue, arguments: arguments)
-    switch type {
+    return FusedConvolution(attributes: attributes, isDepthwise: isDepthwise, epilogue: epilogue, arguments: arguments)
+}
+
+@Sendable private func cudaFusedConvolution(_ request: KernelRequest) throws -> Kernel {
+    let (fused, dtype) = (try fusedConvolution(request, isDepthwise: false), try request.type("T"))
+    let convolution = try CUDAConvolution(
+        request, .output, dtype, isDepthwise: false, channelsFirst: fused.attributes.channelsFirst, epilogue: fused.epilogue.cuda,
+        library: fused.epilogue.library)
+    return .sync { context in
+        let shape = try fused.attributes.plan(context.shape(0), context.shape(1)), outputShape = try shape.outputShape()
+        let arguments = context.inputTensors(fused.arguments)
+        _ = try fused.epilogue.check(arguments, outputShape, channelsFirst: fused.attributes.channelsFirst)
+        let output = try context.output(0, dtype, outputShape)
+        try convolution.run(shape, context.input(0), context.input(1), output, Array(arguments.prefix(fused.epilogue.argumentCount)))
+    }
+}
+
+private func fusedConvolutionKernel(_ request: KernelRequest, isDepthwise: Bool) throws -> Kernel {
+    let fused = try fusedConvolution(request, isDepthwise: isDepthwise)
+    let (attributes, epilogue, arguments) = (fused.attributes, fused.epilogue, fused.arguments)
+    switch try request.type("T") {
     case .float32:
         if !attributes.channelsFirst, arguments.count == 1, let kernel = epilogue.afterBias(ConvolutionAndBias(fused: fused)) {
             return kernel
