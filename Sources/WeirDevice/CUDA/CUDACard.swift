@@ -57,7 +57,11 @@ package final class CUDACard: Sendable {
         try driver.check(driver.retainContext(&handle, Int32(index)), "cuDevicePrimaryCtxRetain")
         context = Handle(pointer: handle)
     }
-    deinit { _ = driver.releaseContext(Int32(index)) }
+    deinit {
+        _ = driver.releaseContext(Int32(index))
+        // The driver may keep the context, with its error, for the next who opens the card.
+        if hasFailed != nil { _ = driver.resetContext(Int32(index)) }
+    }
 
     /// The compute capability without its point, as NVRTC takes it.
     package var architecture: Int { capability.major * 10 + capability.minor }
