@@ -52,6 +52,12 @@ struct KnownGap {
     static let all =
         beyond + beyondInVariables + beyondInSegments + [
             KnownGap(
+                op: "ReverseSequence", name: "float32, too long", isOfFailures: true, schedules: [.cuda],
+                reason: "a card does not fail for a length: it reverses the whole axis"),
+            KnownGap(
+                op: "SparseToDense", name: "float32, out of", isOfFailures: true, schedules: [.cuda],
+                reason: "a card does not fail for an index out of range, and the order of indices does not matter to it"),
+            KnownGap(
                 op: "SparseSoftmaxCrossEntropyWithLogits", name: "float32, label out of range", isOfFailures: true, schedules: [.cuda],
                 reason: "a card does not fail for a label out of range: the loss is NaN, as on TensorFlow's GPUs"),
             KnownGap(

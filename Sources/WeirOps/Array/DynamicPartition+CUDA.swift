@@ -4,7 +4,6 @@ import WeirKernels
 import WeirTensor
 
 /// `DynamicPartition` on a card: sorts the slices' numbers by partition, and copies the slices when the host has allocated the results.
-/// A card cannot fail for a number of no partition: the slice goes nowhere.
 @Sendable func dynamicPartitionCUDAKernel(_ request: KernelRequest) throws -> Kernel {
     let device = try request.cudaDevice()
     let (dtype, count) = (try request.type("T"), try request.int("num_partitions"))
@@ -22,6 +21,9 @@ import WeirTensor
         try device.launch(
             module.function("find_starts"), over: count + 1, [.elements(sorted), .elements(starts), .int(rows), .int(low), .int(count + 1)])
         return Kernel.CUDACount(starts) { starts in
+            guard starts[count] == rows else {
+                throw Status.invalidArgument("partitions has \(rows - starts[count]) numbers that are not in [0, \(count))")
+            }
             let width = wrappingProduct(slice) * dtype.byteCount
             return try (0..<count).map { index in
                 let own = starts[index + 1] - starts[index]
