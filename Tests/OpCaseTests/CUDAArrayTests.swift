@@ -59,10 +59,12 @@ struct CUDAArrayTests {
                 view[.range(from: 2, by: 3), .range(from: -1, by: -2)], view.sliced(at: [5, 2], size: [1000, 4]), bytes.transposed(),
                 bytes.sliced(at: [1, 1], size: [2000, 4]), view.reversed(axes: [0, 1]), bytes.reversed(axes: [1]), view.tiled([1, 3]),
                 b.concatenated([bytes, bytes.sliced(at: [7, 0], size: [100, 7])], axis: 0), view.sliced(at: [0, 0], size: [0, 7]),
-                bytes.bitcast(to: .uint8), view.rolled(by: [17, -3], axes: [0, 1]), view.cast(to: .float16).sliced(at: [3, 0], size: [2801, 7]).rolled(by: [5], axes: [0]),
+                bytes.bitcast(to: .uint8), view.rolled(by: [17, -3], axes: [0, 1]),
+                view.cast(to: .float16).sliced(at: [3, 0], size: [2801, 7]).rolled(by: [5], axes: [0]),
                 view.rolled(by: [1000], axes: [0]), bytes.padded([(3, 5), (0, 0)]), bytes.padded([(0, 0), (1, 2)]), view.padded([(0, 1), (2, 0)]),
                 view.padded([(1, 1), (0, 0)], with: b.scalar(3, .float32)), view.expandedDimension(at: 1).broadcast(to: [2900, 4, 7]),
-                view.sliced(at: [0, 3], size: [2900, 1]).broadcast(to: [2, 2900, 5]), b.filled([3, 1000], with: view.sliced(at: [4, 4], size: [1, 1]).reshaped(to: [])),
+                view.sliced(at: [0, 3], size: [2900, 1]).broadcast(to: [2, 2900, 5]),
+                b.filled([3, 1000], with: view.sliced(at: [4, 4], size: [1, 1]).reshaped(to: [])),
                 view.onesLike(), view.zerosLike(), b.add("DeepCopy", [bytes.cast(to: .float16)])[0],
             ]
         }
@@ -96,7 +98,8 @@ struct CUDAArrayTests {
             let flat = x[1].reshaped(to: [-1])
             let pairs = b.stacked([flat, flat % b.scalar(12, .int32)], axis: 1)
             return [
-                x[0].gathered(indices: x[1]), x[0].transposed().gathered(indices: x[1], axis: 1), x[0].cast(to: .float16).gathered(indices: flat.cast(to: .int64)),
+                x[0].gathered(indices: x[1]), x[0].transposed().gathered(indices: x[1], axis: 1),
+                x[0].cast(to: .float16).gathered(indices: flat.cast(to: .int64)),
                 x[0].reshaped(to: [40, 60]).gathered(indices: x[1] % b.scalar(60, .int32), axis: 1, batchDimensions: 1), x[0].gatheredNd(indices: pairs),
                 x[0].gatheredNd(indices: flat.expandedDimension(at: 1)), x[0].cast(to: .complex128).gathered(indices: flat),
                 x[0].gathered(indices: x[1].sliced(at: [0, 0], size: [0, 250])),

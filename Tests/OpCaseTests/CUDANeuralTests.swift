@@ -133,7 +133,8 @@ struct CUDANeuralTests {
         .init(images: [2, 6, 6, 8], filter: [3, 3, 1, 16]), .init(dtype: .float16), .init(dtype: .float64), .init(strides: [2, 2], dtype: .bfloat16),
         .init(images: [6, 20, 20, 4], filter: [3, 3, 4, 5]), .init(images: [0, 9, 7, 5]),
         .init(filter: [3, 3, 5, 2], isDepthwise: true), .init(filter: [3, 3, 5, 1], strides: [2, 2], isDepthwise: true),
-        .init(filter: [3, 3, 5, 2], strides: [2, 2], channelsFirst: true, isDepthwise: true), .init(filter: [2, 3, 5, 3], dilations: [2, 3], isDepthwise: true),
+        .init(filter: [3, 3, 5, 2], strides: [2, 2], channelsFirst: true, isDepthwise: true),
+        .init(filter: [2, 3, 5, 3], dilations: [2, 3], isDepthwise: true),
         .init(images: [4, 30, 30, 40], filter: [3, 3, 40, 1], isDepthwise: true),
         .init(images: [4, 30, 30, 3], filter: [3, 3, 3, 1], channelsFirst: true, isDepthwise: true),
     ]
@@ -152,7 +153,9 @@ struct CUDANeuralTests {
             let op = c.isDepthwise ? "DepthwiseConv2dNative" : "Conv2D"
             // The output's shape, for its gradient.
             let b = GraphBuilder(registry: .standard)
-            let made = b.add(op, [b.placeholder(c.dtype, shape: PartialShape(images.shape)), b.placeholder(c.dtype, shape: PartialShape(filter.shape))], attributes: attributes)[0]
+            let made = b.add(
+                op, [b.placeholder(c.dtype, shape: PartialShape(images.shape)), b.placeholder(c.dtype, shape: PartialShape(filter.shape))],
+                attributes: attributes)[0]
             let flow = CUDANeuralTests.integers(try #require(made.shape.known).dimensions, seed: 7, c.dtype)
             try compare("\(c)", [images, filter, flow], libraries) { b, x in
                 let sizes = [images, filter].map { b.constant(Tensor($0.shape.dimensions.map { Int32($0) })) }
@@ -182,7 +185,9 @@ struct CUDANeuralTests {
 
     @Test("the largest elements of rows", arguments: [DType.float32, .int32, .float16])
     func largest(_ dtype: DType) throws {
-        for (rows, width, ks) in [(40, 5, [1, 2, 5]), (3, 1000, [1, 3, 700]), (2, 1500, [1, 2, 512, 513, 1500]), (1, 70000, [1, 7, 512, 900]), (300, 17, [3])] {
+        for (rows, width, ks) in [
+            (40, 5, [1, 2, 5]), (3, 1000, [1, 3, 700]), (2, 1500, [1, 2, 512, 513, 1500]), (1, 70000, [1, 7, 512, 900]), (300, 17, [3]),
+        ] {
             try compare("\(width)", [CUDANeuralTests.integers([rows, width], dtype, most: 1000)]) { b, x in
                 ks.flatMap { k in b.add("TopKV2", [x[0], b.constant(Tensor(Int32(k)))]).outputs }
             }
@@ -232,7 +237,8 @@ struct CUDANeuralTests {
             let attributes: Attributes = [
                 "ksize": list(window), "strides": list(stride), "padding": .string(ByteString(padding)), "data_format": .string(ByteString(format)),
             ]
-            try compare("\(window) \(stride) \(padding)", [CUDANeuralTests.integers(shape), CUDANeuralTests.integers(shape, seed: 4)], tolerance: 1e-6) { b, x in
+            try compare("\(window) \(stride) \(padding)", [CUDANeuralTests.integers(shape), CUDANeuralTests.integers(shape, seed: 4)], tolerance: 1e-6) {
+                b, x in
                 let greatest = b.add("MaxPool", [x[0]], attributes: attributes)[0], mean = b.add("AvgPool", [x[0]], attributes: attributes)[0]
                 return [
                     greatest, mean, b.add("MaxPoolGrad", [x[0], greatest, mean], attributes: attributes)[0],
