@@ -7,14 +7,16 @@ import WeirTensor
 
 @Suite("The memory of a card")
 struct CUDAMemoryTests {
-    private let card: CUDARuntime.Opened
-    init() throws { card = try EmulatedCUDA.runtime.open(0) }
-
-    private func allocator(limit: Int = 64 << 20) -> CUDAAllocator { CUDAAllocator(card.card, name: "/gpu:0", limit: limit) }
+    private func allocator(limit: Int = 64 << 20) throws -> CUDAAllocator {
+        let devices = try EmulatedCUDA.runtime.devices(GPUOptions(visibleDevices: [0], virtualDevices: [[limit]])) { _ in
+            DeviceName(job: "localhost", replica: 0, task: 0, type: "GPU", index: 0)
+        }
+        return try #require(devices.first?.allocator as? CUDAAllocator)
+    }
 
     @Test("a freed block is the next of its size, and free neighbours are joined")
     func reuse() throws {
-        let memory = allocator()
+        let memory = try allocator()
         let first = try memory.allocate(1000)
         memory.deallocate(first, 1000)
         #expect(try memory.allocate(1000) == first)
@@ -29,7 +31,7 @@ struct CUDAMemoryTests {
 
     @Test("blocks in use never overlap, whatever is allocated and freed")
     func random() throws {
-        let memory = allocator(limit: 512 << 20)
+        let memory = try allocator(limit: 512 << 20)
         var random = Numbers(state: 7)
         var live: [(address: UInt, size: Int)] = []
         for _ in 0..<4000 {
@@ -53,12 +55,12 @@ struct CUDAMemoryTests {
 
     @Test("more than the limit is refused with what is in use, and what fits is given after that")
     func limit() throws {
-        let memory = allocator(limit: 8 << 20)
+        let memory = try allocator(limit: 8 << 20)
         let half = try memory.allocate(4 << 20)
         let error = #expect(throws: Status.self) { try memory.allocate(5 << 20) }
         #expect(error?.code == .resourceExhausted)
         #expect(
-            error?.message.firstRange(of: "OOM when allocating 5242880 bytes on /gpu:0: tensors use 4194304 of 8388608 bytes") != nil, "\(error?.message ?? "")"
+            error?.message.firstRange(of: "OOM when allocating 5242880 bytes on /job:localhost/replica:0/task:0/device:GPU:0: tensors use 4194304 of 8388608 bytes") != nil, "\(error?.message ?? "")"
         )
         let rest = try memory.allocate(4 << 20)
         #expect(rest != half && memory.bytesInUse == 8 << 20)
@@ -66,7 +68,7 @@ struct CUDAMemoryTests {
 
     @Test("what is kept for other sizes goes back to the driver before a tensor is refused")
     func kept() throws {
-        let memory = allocator(limit: 64 << 20)
+        let memory = try allocator(limit: 64 << 20)
         let blocks = try (0..<12).map { _ in try memory.allocate(2 << 20) }
         for block in blocks { memory.deallocate(block, 2 << 20) }
         #expect(try UInt(bitPattern: memory.allocate(60 << 20)) != 0)
