@@ -19,7 +19,7 @@ NVRTC := .build/nvrtc/libnvrtc.so.12
 INTEROP_SEED ?= 1
 INTEROP_GRAPHS ?= 250
 
-.PHONY: run compare test emulator cuda-sources check consumer docs interop recovery fuzz fuzz-short sanitize build deps bench count growth clean
+.PHONY: run compare test test-cuda emulator cuda-sources check consumer docs interop recovery fuzz fuzz-short sanitize build deps bench count growth clean
 
 ## Trains the example network on a cluster of one parameter server and two workers, on this machine.
 run: build
@@ -30,10 +30,16 @@ compare: build
 	$(WEIR) compare --model dnn --data iris --steps 12 --batch 16 --out .build/compare \
 		--clusters 'local:ps=1,worker=2;local:worker=4;gpu=2' --mesh data=2,model=2
 
-## Builds everything and runs all tests, those of the GPU's code on an emulated card.
-test: deps emulator
+## Builds everything and runs all tests but those of test-cuda.
+test: deps
 	$(SWIFT) build $(FLAGS) --product weirPackageTests
-	$(SWIFT) test $(FLAGS) --skip-build --parallel
+	$(SWIFT) test $(FLAGS) --skip-build --parallel --skip '$(CUDA_TESTS)'
+
+## Runs the tests of the GPU's code on emulated cards. They compile a thousand kernels the first time, so they are on their own.
+CUDA_TESTS := CUDA|EmulatedCard|OpCaseTests/cuda
+test-cuda: deps emulator
+	$(SWIFT) build $(FLAGS) --product weirPackageTests
+	$(SWIFT) test $(FLAGS) --skip-build --parallel --filter '$(CUDA_TESTS)'
 
 ## Builds the emulated CUDA driver, on which the tests run CUDA kernels without a GPU. The tests leave the kernels' sources beside it.
 EMULATOR := .build/cuda-emulator
