@@ -23,16 +23,8 @@ package final class CUDACard: Sendable {
 
     private struct Handle: @unchecked Sendable { let pointer: CUDADriver.Handle? }  // the driver's contexts may be used by any thread
 
-    /// The cards of this machine.
-    /// - Throws: `unavailable` when the driver finds none or cannot use it.
-    package static func all(_ driver: CUDADriver) throws(Status) -> [CUDACard] {
-        var count: Int32 = 0
-        try driver.check(driver.deviceCount(&count), "cuDeviceGetCount")
-        return try (0..<Int(count)).map { index throws(Status) in try CUDACard(driver, index) }
-    }
-
     /// Opens a card.
-    /// - Throws: `unavailable` or `internalError` when the driver cannot use it.
+    /// - Throws: `unavailable` or `internalError` when the driver cannot use it; the error that stopped it while something still uses it.
     package init(_ driver: CUDADriver, _ index: Int) throws(Status) {
         func attribute(_ number: Int32) throws(Status) -> Int {
             var value: Int32 = 0
@@ -53,15 +45,9 @@ package final class CUDACard: Sendable {
         memory = byteCount
         capability = CUDAVersion(major: try attribute(75), minor: try attribute(76))
         processorCount = try attribute(16)
-        var handle: CUDADriver.Handle?
-        try driver.check(driver.retainContext(&handle, Int32(index)), "cuDevicePrimaryCtxRetain")
-        context = Handle(pointer: handle)
+        context = Handle(pointer: CUDADriver.Handle(bitPattern: try CUDAContexts.retain(driver, index)))
     }
-    deinit {
-        _ = driver.releaseContext(Int32(index))
-        // The driver may keep the context, with its error, for the next who opens the card.
-        if hasFailed != nil { _ = driver.resetContext(Int32(index)) }
-    }
+    deinit { CUDAContexts.release(driver, index) }
 
     /// The compute capability without its point, as NVRTC takes it.
     package var architecture: Int { capability.major * 10 + capability.minor }
@@ -95,6 +81,7 @@ package final class CUDACard: Sendable {
             let ended = Status.internalError(
                 "GPU \(index) (\(name)) has stopped: \(status.message). What was on it is lost; close its sessions and open it again")
             kept = ended
+            CUDAContexts.stop(driver, index, ended)
             return ended
         }
     }
@@ -106,8 +93,4 @@ package final class CUDACard: Sendable {
         default: false
         }
     }
-
-    /// Destroys the context of a card that has stopped, with all its memory, so that the card can be opened again.
-    /// - Throws: what the driver says when it cannot.
-    package func reset() throws(Status) { try driver.check(driver.resetContext(Int32(index)), "cuDevicePrimaryCtxReset") }
 }

@@ -30,17 +30,13 @@ public struct GPUOptions: Sendable, Hashable {
 package final class CUDARuntime: Sendable {
     private let libraries: CUDALibraries
     private let folder: String?
-    private let state = Mutex(State())
+    private let cards = Mutex<[Int: WeakCard]>([:])
 
     private final class WeakCard: Sendable {
         private let reference: Mutex<WeakReference>
         private struct WeakReference: @unchecked Sendable { weak var card: Opened? }
         init(_ card: Opened) { reference = Mutex(WeakReference(card: card)) }
         var card: Opened? { reference.withLock { $0.card } }
-    }
-    private struct State {
-        var cards: [Int: WeakCard] = [:]
-        var hasStopped: Set<Int> = []
     }
     /// A card with its kernels.
     package final class Opened: Sendable {
@@ -66,35 +62,25 @@ package final class CUDARuntime: Sendable {
         return Int(count)
     }
 
-    /// Opens a card, or returns it if it is open. A card that had stopped is reset, once nothing uses it any more.
+    /// Opens a card, or returns it if it is open. A card that has stopped is opened anew once nothing uses it any more (`CUDAContexts`).
     /// - Throws: what the driver says; the error that stopped the card while something still uses it.
     package func open(_ index: Int) throws(Status) -> Opened {
         guard let driver = libraries.driver, let compiler = libraries.compiler else {
             throw .unavailable("No GPU: \(libraries.absence ?? "")")
         }
-        let outcome = state.withLock { state -> Result<Opened, Status> in
+        let outcome = cards.withLock { cards -> Result<Opened, Status> in
             do throws(Status) {
-                if let opened = state.cards[index]?.card {
-                    guard let failure = opened.card.hasFailed else { return .success(opened) }
-                    state.hasStopped.insert(index)
-                    return .failure(failure)
+                if let opened = cards[index]?.card {
+                    if let failure = opened.card.hasFailed { throw failure }
+                    return .success(opened)
                 }
                 let card = try CUDACard(driver, index)
-                if state.hasStopped.contains(index) {
-                    try card.reset()
-                    state.hasStopped.remove(index)
-                    let fresh = try CUDACard(driver, index)
-                    return .success(try keep(fresh, compiler, &state))
-                }
-                return .success(try keep(card, compiler, &state))
+                let opened = Opened(card, try CUDAModuleCache(card, compiler, prelude: CUDAPrelude.source, folder: folder))
+                cards[index] = WeakCard(opened)
+                return .success(opened)
             } catch { return .failure(error) }
         }
         return try outcome.get()
-    }
-    private func keep(_ card: CUDACard, _ compiler: NVRTC, _ state: inout State) throws(Status) -> Opened {
-        let opened = Opened(card, try CUDAModuleCache(card, compiler, prelude: CUDAPrelude.source, folder: folder))
-        state.cards[card.index] = WeakCard(opened)
-        return opened
     }
 
     /// Opens the devices that the options ask for.
