@@ -26,7 +26,7 @@ struct CUDAMathTests {
         ]
         let near = [
             "Exp", "Expm1", "Log", "Log1p", "Tanh", "Sigmoid", "Sin", "Cos", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh",
-            "Erf", "Erfc", "Lgamma", "Erfinv", "Ndtri", "Digamma",
+            "Erf", "Erfc", "Lgamma", "Ndtri", "Digamma",
         ]
         let values = [Tensor(CUDAMathTests.floats)]
         func all(_ names: [String], _ tolerance: Double) throws {
@@ -36,6 +36,8 @@ struct CUDAMathTests {
         }
         try all(exact, 0)
         try all(near, tolerance)
+        // The CPU takes the quantile of (1 + x) / 2, as TensorFlow's does, whose rounding is 1e-8 of the smallest value here.
+        try all(["Erfinv"], max(tolerance, 2e-8))
     }
 
     @Test("functions of pairs of special values", arguments: [DType.float32, .float64, .float16])
