@@ -50,6 +50,7 @@ package final class CUDAModuleCache: Sendable {
     }
 
     /// Starts to compile a program unless it is there.
+    /// - Throws: `resourceExhausted` when the system has no thread left.
     package func module(_ program: CUDAProgram) throws(Status) -> CUDAModule {
         let (module, isNew) = modules.withLock { modules -> (CUDAModule, Bool) in
             if let module = modules[program] { return (module, false) }
@@ -57,12 +58,18 @@ package final class CUDAModuleCache: Sendable {
             modules[program] = module
             return (module, true)
         }
-        if isNew {
+        guard isNew else { return module }
+        do throws(Status) {
             try SystemThread.run { [self] in
                 CompilerSlots.shared.take()
                 defer { CompilerSlots.shared.give() }
                 module.finish(Result { () throws(Status) in try load(program) })
             }
+        } catch {
+            // Others may wait for the program already; the next who needs it tries again.
+            modules.withLock { $0[program] = nil }
+            module.finish(.failure(error))
+            throw error
         }
         return module
     }
@@ -80,7 +87,7 @@ package final class CUDAModuleCache: Sendable {
     /// Divisions and roots are exact, and products are not fused into sums unless the source asks: the CPU's results.
     package static let options = ["--fmad=false"]
 
-    /// FNV-1a in 128 bits: sources are our own, so only chance has to be excluded.
+    /// Two hashes of 64 bits, the first of them FNV-1a: sources are our own, so only chance has to be excluded.
     private static func hash(_ source: String, _ architecture: Int, _ version: CUDAVersion) -> String {
         var (a, b): (UInt64, UInt64) = (0xcbf2_9ce4_8422_2325, 0x6c62_272e_07bb_0142)
         for byte in "\(architecture) \(version) \(options) \(source)".utf8 {
@@ -106,9 +113,9 @@ package final class CUDAModuleCache: Sendable {
     /// Writes a file under another name and renames it, so that no process reads half of one. That it cannot be written is no error:
     /// the next process compiles again.
     private static func write(_ bytes: [UInt8], _ path: String, _ folder: String) {
-        var at = ""
-        for part in folder.split(separator: "/", omittingEmptySubsequences: false) {
-            at += at.isEmpty && part.isEmpty ? "" : (folder.hasPrefix("/") || !at.isEmpty ? "/" : "") + part
+        var at = folder.hasPrefix("/") ? "/" : ""
+        for part in folder.split(separator: "/") {
+            at += "\(part)/"
             mkdir(at, 0o700)
         }
         let temporary = "\(path).\(getpid()).\(UInt32.random(in: 0 ... .max))"

@@ -21,6 +21,7 @@ package final class PinnedMemory: Allocator {
     init(_ card: CUDACard) { self.card = card }
     deinit {
         let blocks = state.withLock { $0 }.free.values.joined()
+        card.makeCurrent()
         for block in blocks { _ = card.driver.freeHost(block) }
     }
 
